@@ -1,0 +1,1 @@
+"""The web of teleder: the clinical record, the pages and the API."""

@@ -1,0 +1,20 @@
+"""How people come in: patients sign up themselves, staff only by invitation (see `people.py`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.http import HttpRequest
+from django.utils.translation import get_language
+
+from teleder.accounts.models import Language, Role, User
+
+
+class PatientSignUp(DefaultAccountAdapter):
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        """Whoever signs up is a patient, whatever the form says, and keeps the language of the page."""
+        user.role = Role.PATIENT
+        language = (get_language() or "")[:2]
+        user.language = language if language in Language.values else Language.JA
+        return super().save_user(request, user, form, commit)

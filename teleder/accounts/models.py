@@ -1,0 +1,200 @@
+"""Who: people, their roles, and what they agreed to. Imports no other app of ours."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+import uuid_utils.compat as uuid
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+INVITATION_DAYS = 7
+
+
+class Role(models.TextChoices):
+    PATIENT = "patient", _("patient")
+    DERMATOLOGIST = "dermatologist", _("dermatologist")
+    ADMIN = "admin", _("admin")
+
+
+class Language(models.TextChoices):
+    JA = "ja", "日本語"
+    EN = "en", "English"
+
+
+class Users(BaseUserManager):
+    def create_user(self, email: str, password: str | None = None, **fields) -> User:
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields) -> User:
+        return self.create_user(email, password, role=Role.ADMIN, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, email: str) -> User:
+        return self.get(email__iexact=email)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who logs in by e-mail address. Admins see the Django admin; nobody else does."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid7, editable=False)
+    email = models.EmailField(_("e-mail address"), unique=True)
+    name = models.CharField(_("name"), max_length=100, blank=True)
+    role = models.CharField(_("role"), max_length=20, choices=Role, default=Role.PATIENT)
+    language = models.CharField(_("language"), max_length=2, choices=Language, default=Language.JA)
+    is_active = models.BooleanField(_("may log in"), default=True)
+    date_joined = models.DateTimeField(_("joined"), default=timezone.now)
+
+    objects = Users()
+    USERNAME_FIELD = EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: list[str] = []
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("person"), _("people")
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    @property
+    def is_staff(self) -> bool:
+        return self.role == Role.ADMIN
+
+    @property
+    def is_patient(self) -> bool:
+        return self.role == Role.PATIENT
+
+    @property
+    def is_dermatologist(self) -> bool:
+        return self.role == Role.DERMATOLOGIST
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == Role.ADMIN
+
+    def get_short_name(self) -> str:
+        return str(self)
+
+
+class SkinType(models.IntegerChoices):
+    """Fitzpatrick phototype; optional, self-reported."""
+
+    I = 1, _("I: always burns, never tans")  # noqa: E741
+    II = 2, _("II: usually burns, tans little")
+    III = 3, _("III: sometimes burns, tans")
+    IV = 4, _("IV: rarely burns, tans well")
+    V = 5, _("V: brown skin")
+    VI = 6, _("VI: dark brown or black skin")
+
+
+class PatientProfile(models.Model):
+    user = models.OneToOneField(User, models.CASCADE, related_name="patient", primary_key=True)
+    birth_year = models.PositiveSmallIntegerField(
+        _("year of birth"), validators=[MinValueValidator(1900), MaxValueValidator(2100)]
+    )
+    skin_type = models.PositiveSmallIntegerField(_("skin type"), choices=SkinType, null=True, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("patient profile"), _("patient profiles")
+
+    def __str__(self) -> str:
+        return str(self.user_id)
+
+
+class DermatologistProfile(models.Model):
+    """Who signs: patients see name, title and licence number under an answer."""
+
+    user = models.OneToOneField(User, models.CASCADE, related_name="dermatologist", primary_key=True)
+    title = models.CharField(_("title"), max_length=100, blank=True)
+    licence_number = models.CharField(_("licence number"), max_length=50, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("dermatologist profile"), _("dermatologist profiles")
+
+    def __str__(self) -> str:
+        return str(self.user)
+
+
+class Purpose(models.TextChoices):
+    CARE = "care", _("care: a dermatologist reads my photos and answers")
+    AI = "ai", _("AI processing: a program helps the dermatologist to read my photos")
+
+
+class Consents(models.QuerySet):
+    def given(self) -> Consents:
+        return self.filter(withdrawn_at=None)
+
+
+class Consent(models.Model):
+    """What a person agreed to, word for word, and when. Never edited: withdrawn, or given anew."""
+
+    person = models.ForeignKey(User, models.CASCADE, related_name="consents")
+    purpose = models.CharField(max_length=10, choices=Purpose)
+    version = models.CharField(max_length=20)
+    language = models.CharField(max_length=2, choices=Language)
+    text = models.TextField()
+    given_at = models.DateTimeField(default=timezone.now)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    objects = Consents.as_manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("consent"), _("consents")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["person", "purpose"],
+                condition=Q(withdrawn_at=None),
+                name="person_has_one_consent_in_force_per_purpose",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.purpose} {self.version}"
+
+
+class Invitation(models.Model):
+    """How staff come in: an admin names address and role; the link works once. Only its hash is kept."""
+
+    email = models.EmailField(_("e-mail address"))
+    role = models.CharField(
+        _("role"), max_length=20, choices=[c for c in Role.choices if c[0] != Role.PATIENT]
+    )
+    invited_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    token_sha256 = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("invitation"), _("invitations")
+
+    def __str__(self) -> str:
+        return f"{self.email} ({self.get_role_display()})"
+
+    @classmethod
+    def issue(cls, *, email: str, role: Role, by: User) -> tuple[Invitation, str]:
+        """Return the invitation and its token; the token is shown to nobody but its receiver."""
+        token = secrets.token_urlsafe(32)
+        row = cls.objects.create(
+            email=email.lower(),
+            role=role,
+            invited_by=by,
+            token_sha256=hashlib.sha256(token.encode()).hexdigest(),
+            expires_at=timezone.now() + timedelta(days=INVITATION_DAYS),
+        )
+        return row, token
+
+    @classmethod
+    def by_token(cls, token: str) -> Invitation | None:
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        return cls.objects.filter(
+            token_sha256=digest, accepted_at=None, expires_at__gt=timezone.now()
+        ).first()

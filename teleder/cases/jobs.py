@@ -1,0 +1,393 @@
+"""The truth of the work: exactly-once effects on an at-least-once road.
+
+The backlog lives in Postgres; Valkey holds a few messages that may all be lost at any time.
+`dispatch` sends the most urgent queued jobs that fit the window, `record` takes a result of the current
+attempt and of no other, `expire` finds silence. Silence after "started" is a death (three of them
+quarantine the job); silence without it is a loss, and no strike.
+All times are the database's (`Now`): workers' clocks decide nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import DateTimeField, F, Func
+from django.db.models.functions import Now
+from kombu.exceptions import OperationalError
+
+from inference_worker import contract
+from inference_worker.contract import Stage
+from teleder.cases import triage
+from teleder.cases.models import (
+    UNDER_WAY,
+    UNFINISHED,
+    AIStatus,
+    Analysis,
+    EventKind,
+    Finding,
+    Job,
+    JobState,
+    Photo,
+    PhotoState,
+    Status,
+    Submission,
+)
+
+log = logging.getLogger(__name__)
+
+RESULT_GRACE_SECONDS = 5  # for the result to travel
+BROKER_TIMEOUT_SECONDS = 0.5  # what a request may wait for Valkey at the most
+
+
+# --- Queueing ---------------------------------------------------------------------------------------------
+def queue(photo: Photo, stage: Stage, *, priority: int) -> None:
+    """Make the job of a stage, once; it is sent when the transaction is through."""
+    Job.objects.get_or_create(photo=photo, stage=stage, defaults={"priority": priority})
+    transaction.on_commit(dispatch_all)
+
+
+def advance(photo: Photo, submission: Submission) -> None:
+    """Queue the next stage that the photo is ready for; under the submission's lock.
+
+    Before the patient has sent it, and without consent to AI, a photo is prepared and no more.
+    """
+    if submission.ai_status == AIStatus.NOT_USED or submission.status in {Status.DRAFT, Status.WITHDRAWN}:
+        return
+    analysis = photo.analysis
+    if photo.was_prepared and analysis is None:
+        queue(photo, Stage.SEGMENT, priority=submission.urgency)
+    elif analysis is not None and analysis.classified_at is None:
+        queue(photo, Stage.CLASSIFY, priority=submission.urgency)
+
+
+# --- Sending ----------------------------------------------------------------------------------------------
+def dispatch_all() -> int:
+    """Send what fits for every stage; return how many jobs were sent. Never raises for a broker that is away."""
+    try:
+        return sum(dispatch(stage) for stage in Stage)
+    except (redis.RedisError, OperationalError) as error:
+        log.warning("broker away (%s): the sweeper will send later", type(error).__name__)
+        return 0
+
+
+def dispatch(stage: Stage) -> int:
+    """Send the most urgent queued jobs of a stage that fit its window."""
+    depth = _broker().llen(contract.QUEUES[stage])
+    with transaction.atomic():
+        messages = _take(stage, depth)
+    for jobs in messages:
+        _send(stage, jobs)
+    return sum(map(len, messages))
+
+
+def _broker() -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_connect_timeout=BROKER_TIMEOUT_SECONDS,
+        socket_timeout=BROKER_TIMEOUT_SECONDS,
+        retry=None,
+    )
+
+
+def _take(stage: Stage, depth: int) -> list[list[Job]]:
+    """Mark as sent, in batches, what fits: W messages at most, counted in rows and in the broker alike."""
+    with connection.cursor() as cursor:  # two dispatchers must not both fill the same window
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"dispatch.{stage}"])
+    sent = Job.objects.filter(stage=stage, state__in=UNDER_WAY)
+    messages_out = sent.values("sent_at", "batch").distinct().count()
+    room = settings.JOB_WINDOW - max(messages_out, depth)
+    if room <= 0:
+        return []
+    waiting = Job.objects.filter(stage=stage, state=JobState.QUEUED).order_by("-priority", "created_at")
+    jobs = waiting.select_related("photo").select_for_update(of=("self",), skip_locked=True)
+    return [_mark_sent(batch) for batch in _batches(list(jobs[: room * settings.JOB_BATCH]), room)]
+
+
+def _batches(jobs: list[Job], room: int) -> list[list[Job]]:
+    """Cut the most urgent jobs into at most `room` messages.
+
+    One photo a message while there is room for each; a job that once killed its worker goes alone,
+    so that a poison photo takes nobody with it.
+    """
+    size = min(settings.JOB_BATCH, -(-len(jobs) // room))
+    batches: list[list[Job]] = []
+    for job in jobs:
+        open_batch = batches and len(batches[-1]) < size and not (job.deaths or batches[-1][0].deaths)
+        if open_batch:
+            batches[-1].append(job)
+        else:
+            batches.append([job])
+    return batches[:room]
+
+
+def _mark_sent(batch: list[Job]) -> list[Job]:
+    rows = Job.objects.filter(pk__in=[job.pk for job in batch])
+    rows.update(
+        state=JobState.SENT,
+        attempt=F("attempt") + 1,
+        batch=len(batch),
+        sent_at=_statement_time(),
+        deadline=Now() + timedelta(seconds=settings.JOB_WAIT_SECONDS),
+        worker="",
+        error="",
+    )
+    attempts = dict(rows.values_list("pk", "attempt"))
+    for job in batch:
+        job.attempt = attempts[job.pk]
+    return batch
+
+
+def _statement_time() -> Any:
+    # Now() is the same for a whole transaction; messages are told apart by the time of their own statement.
+    return Func(function="CLOCK_TIMESTAMP", output_field=DateTimeField())
+
+
+def _send(stage: Stage, jobs: list[Job]) -> None:
+    """Hand one message to the broker; if it is away, put its jobs back at once."""
+    from teleder.celery import app  # the app reads the settings; this module is imported by models' users
+
+    try:
+        app.send_task(
+            contract.TASKS[stage],
+            kwargs=contract.pack_requests([_request(job) for job in jobs]),
+            queue=contract.QUEUES[stage],
+            expires=settings.JOB_WAIT_SECONDS,
+            soft_time_limit=contract.SOFT_LIMIT_SECONDS[stage] * len(jobs),
+            time_limit=contract.HARD_LIMIT_SECONDS[stage] * len(jobs),
+            retry=False,
+        )
+    except (redis.RedisError, OperationalError):
+        for job in jobs:
+            Job.objects.filter(pk=job.pk, attempt=job.attempt, state=JobState.SENT).update(
+                state=JobState.QUEUED, losses=F("losses") + 1
+            )
+        raise
+
+
+def _request(job: Job) -> contract.Request:
+    photo, stage = job.photo, Stage(job.stage)
+    analysis = photo.analysis if stage == Stage.CLASSIFY else None
+    return contract.Request(
+        stage=stage,
+        job=str(job.pk),
+        attempt=job.attempt,
+        photo=str(photo.pk),
+        source=photo.original_key if stage == Stage.PREPARE else photo.analysis_key,
+        prefix=f"photos/{photo.pk}/{stage}/{job.attempt}",
+        boxes=tuple(contract.Box(**box) for box in analysis.boxes) if analysis else (),
+    )
+
+
+# --- Receiving --------------------------------------------------------------------------------------------
+def started(*, job: str, attempt: int, worker: str) -> None:
+    """A worker has begun: from here its silence is a death."""
+    row = Job.objects.filter(pk=job, attempt=attempt, state=JobState.SENT).first()
+    if row is None:
+        return
+    seconds = contract.HARD_LIMIT_SECONDS[Stage(row.stage)] * row.batch + RESULT_GRACE_SECONDS
+    Job.objects.filter(pk=job, attempt=attempt, state=JobState.SENT).update(
+        state=JobState.STARTED, worker=worker[:100], deadline=Now() + timedelta(seconds=seconds)
+    )
+
+
+@transaction.atomic
+def record(*, job: str, attempt: int, worker: str, outcome: contract.Outcome) -> bool:
+    """Take a result: job, next job, findings, urgency and events in one transaction.
+
+    Return false, and change nothing, for a result of an attempt that is no longer under way.
+    """
+    submission = _lock_submission(job)
+    if submission is None:
+        return False
+    state = JobState.FAILED if isinstance(outcome, contract.Failed) else JobState.DONE
+    error = outcome.code[:100] if isinstance(outcome, contract.Failed) else ""
+    under_way = Job.objects.filter(pk=job, attempt=attempt, state__in=UNDER_WAY)
+    if not under_way.update(state=state, worker=worker[:100], error=error, finished_at=Now(), deadline=None):
+        log.info("result of job %s attempt %s came too late", job, attempt)
+        return False
+    photo = Photo.objects.get(jobs=job)
+    _APPLY[type(outcome)](photo, outcome)
+    advance(photo, submission)
+    settle(submission)
+    transaction.on_commit(dispatch_all)
+    return True
+
+
+def _lock_submission(job: str) -> Submission | None:
+    # Two photos that finish together would otherwise both believe the other is unfinished.
+    return Submission.objects.select_for_update(of=("self",)).filter(photos__jobs=job).first()
+
+
+def _apply_prepared(photo: Photo, outcome: contract.Prepared) -> None:
+    photo.state = _photo_state(outcome)
+    photo.reason, photo.fault = outcome.reason or "", outcome.fault or ""
+    photo.quality = outcome.quality
+    photo.display_key, photo.analysis_key = outcome.display_key, outcome.analysis_key
+    photo.thumbnail_key = outcome.thumbnail_key
+    photo.width, photo.height = outcome.width, outcome.height
+    photo.analysis_width, photo.analysis_height = outcome.analysis_width, outcome.analysis_height
+    photo.save()
+
+
+def _photo_state(outcome: contract.Prepared) -> PhotoState:
+    if outcome.reason is None:
+        return PhotoState.READY
+    return PhotoState.POOR if outcome.analysis_key else PhotoState.UNUSABLE
+
+
+def _apply_segmented(photo: Photo, outcome: contract.Segmented) -> None:
+    Analysis.objects.create(
+        photo=photo,
+        mask_key=outcome.mask_key,
+        skin=outcome.skin,
+        lesion=outcome.lesion,
+        boxes=[vars(box) for box in outcome.boxes],
+        no_box=outcome.no_box or "",
+        segmentation_model=vars(outcome.model),
+    )
+
+
+def _apply_classified(photo: Photo, outcome: contract.Classified) -> None:
+    analysis = photo.analysis
+    Analysis.objects.filter(pk=analysis.pk).update(
+        classified_at=Now(),
+        classification_model=vars(outcome.model),
+        demonstration=outcome.demonstration,
+        views=[vars(view) for view in outcome.views],
+        thresholds=outcome.thresholds,
+        top=outcome.top or "",
+        abstention=outcome.abstention or "",
+        device=outcome.device[:100],
+    )
+    Finding.objects.bulk_create(
+        Finding(analysis=analysis, condition=name, probability=p, threshold=outcome.thresholds.get(name))
+        for name, p in outcome.probabilities.items()
+    )
+
+
+_APPLY = {
+    contract.Prepared: _apply_prepared,
+    contract.Segmented: _apply_segmented,
+    contract.Classified: _apply_classified,
+    contract.Failed: lambda photo, outcome: None,
+}
+
+
+# --- What the results mean for the submission -------------------------------------------------------------
+def settle(submission: Submission) -> None:
+    """Bring urgency and AI status in line with what is known by now; under the submission's lock."""
+    submission.refresh_from_db()
+    if submission.submitted_at is None or submission.status == Status.WITHDRAWN:
+        return
+    photos = list(submission.current_photos().prefetch_related("analyses__findings", "jobs"))
+    _raise_urgency(submission, photos)
+    _finish_ai(submission, photos)
+
+
+def _raise_urgency(submission: Submission, photos: list[Photo]) -> None:
+    policy = triage.policy(submission.policy)
+    result = triage.urgency_of(submission.answers, list(_reports(photos)), policy=policy)
+    flags = [flag.as_json() for flag in result.flags]
+    urgency = max(result.urgency, submission.urgency)
+    due = min(submission.due_at, policy.due(triage.Urgency(urgency), submission.submitted_at))
+    if (urgency, flags) == (submission.urgency, submission.flags):
+        return
+    Submission.objects.filter(pk=submission.pk).update(urgency=urgency, flags=flags, due_at=due)
+    if urgency > submission.urgency:
+        detail = {"from": submission.urgency, "to": urgency, "policy": policy.id}
+        submission.events.create(kind=EventKind.URGENCY_RAISED, detail=detail)
+        waiting = Job.objects.filter(photo__submission=submission, state=JobState.QUEUED)
+        waiting.update(priority=urgency)
+    submission.refresh_from_db()
+
+
+def _reports(photos: Iterable[Photo]) -> Iterable[triage.PhotoReport]:
+    photos = list(photos)
+    checked = [photo for photo in photos if photo.state != PhotoState.STORED]
+    if checked and len(checked) == len(photos) and not any(p.state == PhotoState.READY for p in photos):
+        yield triage.PhotoReport(readable=False)
+    for photo in photos:
+        if (analysis := photo.analysis) is not None:
+            yield triage.PhotoReport(
+                probabilities=analysis.probabilities(),
+                thresholds=analysis.thresholds,
+                abstained=bool(analysis.abstention),
+                no_box=bool(analysis.no_box),
+            )
+
+
+def _finish_ai(submission: Submission, photos: list[Photo]) -> None:
+    if submission.ai_status == AIStatus.NOT_USED or any(_is_unfinished(photo) for photo in photos):
+        return
+    read = [photo.analysis is not None and photo.analysis.classified_at is not None for photo in photos]
+    status = AIStatus.DONE if all(read) else AIStatus.PARTLY if any(read) else AIStatus.UNAVAILABLE
+    if submission.ai_status == status:
+        return
+    Submission.objects.filter(pk=submission.pk).update(ai_status=status)
+    kind = EventKind.AI_UNAVAILABLE if status == AIStatus.UNAVAILABLE else EventKind.AI_DONE
+    submission.events.create(kind=kind, detail={"status": status.value})
+
+
+def _is_unfinished(photo: Photo) -> bool:
+    return any(job.state in UNFINISHED for job in photo.jobs.all())
+
+
+# --- Sweeping ---------------------------------------------------------------------------------------------
+def expire() -> int:
+    """Take back every job whose worker was silent past its deadline; return how many."""
+    silent = Job.objects.filter(state__in=UNDER_WAY, deadline__lt=Now()).order_by("deadline")
+    return sum(_expire(pk) for pk in silent.values_list("pk", flat=True)[:200])
+
+
+@transaction.atomic
+def _expire(pk: Any) -> bool:
+    submission = _lock_submission(pk)
+    job = Job.objects.filter(pk=pk, state__in=UNDER_WAY, deadline__lt=Now()).first()
+    if job is None or submission is None:
+        return False
+    if job.state == JobState.SENT:
+        return bool(_leave(job, state=JobState.QUEUED, losses=F("losses") + 1))
+    died_too_often = job.deaths + 1 >= settings.JOB_DEATHS
+    state = JobState.QUARANTINED if died_too_often else JobState.QUEUED
+    left = _leave(job, state=state, deaths=F("deaths") + 1, error="worker_died")
+    if left and died_too_often:
+        submission.events.create(kind=EventKind.JOB_QUARANTINED, detail={"stage": job.stage})
+        settle(submission)
+    return bool(left)
+
+
+def _leave(job: Job, **changes: Any) -> int:
+    same = Job.objects.filter(pk=job.pk, attempt=job.attempt, state=job.state)
+    return same.update(deadline=None, sent_at=None, **changes)
+
+
+# --- The admin's hands ------------------------------------------------------------------------------------
+@transaction.atomic
+def requeue(job: Job, *, by: Any) -> bool:
+    """Try a failed, quarantined or cancelled job again with a clean slate."""
+    submission = _lock_submission(job.pk)
+    stopped = (JobState.FAILED, JobState.QUARANTINED, JobState.CANCELLED)
+    rows = Job.objects.filter(pk=job.pk, state__in=stopped)
+    if not rows.update(state=JobState.QUEUED, deaths=0, error="", finished_at=None):
+        return False
+    submission.events.create(kind=EventKind.JOB_REQUEUED, actor=by, detail={"stage": job.stage})
+    transaction.on_commit(dispatch_all)
+    return True
+
+
+@transaction.atomic
+def cancel(job: Job, *, by: Any) -> bool:
+    """Stop a job that is not finished; a result that still comes changes nothing."""
+    submission = _lock_submission(job.pk)
+    rows = Job.objects.filter(pk=job.pk, state__in=UNFINISHED)
+    if not rows.update(state=JobState.CANCELLED, deadline=None):
+        return False
+    submission.events.create(kind=EventKind.JOB_CANCELLED, actor=by, detail={"stage": job.stage})
+    settle(submission)
+    return True

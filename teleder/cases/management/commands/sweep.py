@@ -1,0 +1,44 @@
+"""`manage.py sweep`: the process that looks for silence. Two may run; `--once` is for tests and cron."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import close_old_connections
+from django.utils.module_loading import import_string
+
+log = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    help = "Expire silent jobs, send waiting ones, give up on late AI, release idle claims, deliver messages."
+
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument("--once", action="store_true", help="do each duty once and stop")
+
+    def handle(self, *, once: bool, **_: Any) -> None:
+        duties = [import_string(path) for path in settings.SWEEP_DUTIES]
+        stop = threading.Event()
+        if not once:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: stop.set())
+        while True:
+            for duty in duties:
+                do(duty)
+            if once or stop.wait(settings.SWEEP_SECONDS):
+                return
+
+
+def do(duty: Any) -> None:
+    """Do one duty; a failure of one must not keep the others from theirs."""
+    try:
+        close_old_connections()
+        if count := duty():
+            log.info("%s: %s", duty.__name__, count)
+    except Exception:
+        log.exception("%s failed", duty.__name__)

@@ -1,0 +1,98 @@
+"""The web's side of a stranger's file: sniff it, stream it to storage, never decode it.
+
+Key: photos/<photo id>/original/<sha256>. The worker reads the same key below the same root.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext_lazy as _
+
+from inference_worker.contract import Reason
+
+HEAD_BYTES = 32
+HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
+
+
+class Refused(Exception):
+    """A foreseen reason why something a person sent cannot be taken; the message is for that person."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = str(code), message
+
+
+def check(upload: UploadedFile) -> None:
+    """Raise `Refused` for a file that is empty, too large, or by its first bytes none of the photo formats."""
+    if not upload.size:
+        raise Refused(Reason.EMPTY_FILE, _("This file is empty. Please choose the photo again."))
+    if upload.size > settings.PHOTO_LIMIT_BYTES:
+        raise Refused(
+            Reason.FILE_TOO_LARGE, _("This file is larger than 25 MB. Please send a smaller photo.")
+        )
+    head = upload.read(HEAD_BYTES)
+    upload.seek(0)
+    if not is_photo(head):
+        raise Refused(
+            Reason.UNSUPPORTED_FORMAT, _("This is not a photo we can read. Please send JPEG, PNG, WebP or HEIC.")
+        )
+
+
+def is_photo(head: bytes) -> bool:
+    """Whether the first 32 bytes are those of JPEG, PNG, WebP, GIF or HEIF."""
+    return (
+        head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a"))
+        or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+        or (head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS)
+    )
+
+
+def keep(upload: UploadedFile, photo: UUID) -> tuple[str, str]:
+    """Store the bytes durably under a key that names their hash; return (key, sha256 in hex)."""
+    folder = Path(settings.MEDIA_ROOT) / "photos" / str(photo) / "original"
+    folder.mkdir(parents=True, mode=0o700)
+    digest = hashlib.sha256()
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+        for chunk in upload.chunks():
+            digest.update(chunk)
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(file.name, folder / digest.hexdigest())
+    _sync_folders(folder, levels=3)
+    return f"photos/{photo}/original/{digest.hexdigest()}", digest.hexdigest()
+
+
+def digest_of(upload: UploadedFile) -> str:
+    digest = hashlib.sha256()
+    for chunk in upload.chunks():
+        digest.update(chunk)
+    upload.seek(0)
+    return digest.hexdigest()
+
+
+def discard(key: str) -> None:
+    """Remove an original that no row names (its transaction did not commit)."""
+    (Path(settings.MEDIA_ROOT) / key).unlink(missing_ok=True)
+
+
+def _sync_folders(folder: Path, levels: int) -> None:
+    # A rename is durable only once the folders above it are.
+    for path in _upwards(folder, levels):
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+
+
+def _upwards(folder: Path, levels: int) -> Iterator[Path]:
+    for _level in range(levels):
+        yield folder
+        folder = folder.parent

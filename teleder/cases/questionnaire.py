@@ -1,0 +1,197 @@
+"""Red flags and history: one definition, rendered by pages and API alike.
+
+Texts of the red-flag questions come from the triage policy; history, body sites and choices are here,
+as gettext strings. `clean_*` turn a stranger's input into answers or raise `ValidationError` by field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from teleder.cases.triage import Policy
+
+FREE_TEXT_LIMIT = 2000
+HISTORY_CODE_LIMIT = 20
+
+YES_NO_UNSURE = {
+    "no": _("No"),
+    "yes": _("Yes"),
+    "unsure": _("I don't know"),
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """One red-flag question with its choices, in the active language."""
+
+    id: str
+    text: str
+    choices: tuple[tuple[str, str], ...]
+
+
+def red_flag_questions(policy: Policy, language: str | None = None) -> list[Question]:
+    language = (language or get_language() or "ja")[:2]
+    return [_question(row, language) for row in policy.questions]
+
+
+def _question(row: Mapping, language: str) -> Question:
+    more = [(choice["value"], choice["text"][language]) for choice in row.get("more", [])]
+    choices = [("no", YES_NO_UNSURE["no"]), ("yes", YES_NO_UNSURE["yes"]), *more]
+    return Question(row["id"], row["text"][language], (*choices, ("unsure", YES_NO_UNSURE["unsure"])))
+
+
+def clean_red_flags(answers: Any, policy: Policy) -> dict[str, str]:
+    """Return an answer for each of the twelve questions, or raise `ValidationError` by question."""
+    if not isinstance(answers, Mapping):
+        raise ValidationError(_("Answers must be given by question."))
+    errors: dict[str, Any] = {str(id): _("Unknown question.") for id in answers if id not in _ids(policy)}
+    for question in red_flag_questions(policy):
+        if question.id not in answers:
+            errors[question.id] = _("Please answer this question.")
+        elif answers[question.id] not in dict(question.choices):
+            errors[question.id] = _("Please choose one of the answers.")
+    if errors:
+        raise ValidationError(errors)
+    return {id: answers[id] for id in _ids(policy)}
+
+
+def _ids(policy: Policy) -> list[str]:
+    return [row["id"] for row in policy.questions]
+
+
+class BodySite(models.TextChoices):
+    """Where it is; finer at the places where atopic dermatitis is common."""
+
+    SCALP = "scalp", _("scalp")
+    FACE = "face", _("face")
+    AROUND_EYES = "around_eyes", _("around the eyes")
+    AROUND_MOUTH = "around_mouth", _("around the mouth")
+    EARS = "ears", _("ears")
+    NECK = "neck", _("neck")
+    CHEST = "chest", _("chest")
+    ABDOMEN = "abdomen", _("belly")
+    BACK = "back", _("back")
+    SHOULDER = "shoulder", _("shoulder")
+    UPPER_ARM = "upper_arm", _("upper arm")
+    ELBOW_CREASE = "elbow_crease", _("inside of the elbow")
+    ELBOW = "elbow", _("elbow")
+    FOREARM = "forearm", _("forearm")
+    HAND = "hand", _("hand")
+    BUTTOCKS = "buttocks", _("buttocks")
+    GROIN = "groin", _("groin or genitals")
+    THIGH = "thigh", _("thigh")
+    KNEE = "knee", _("knee")
+    KNEE_CREASE = "knee_crease", _("back of the knee")
+    LOWER_LEG = "lower_leg", _("lower leg")
+    FOOT = "foot", _("foot")
+    WIDESPREAD = "widespread", _("many places")
+
+
+INTIMATE_SITES = {BodySite.BUTTOCKS, BodySite.GROIN}
+ADULT_YEARS = 18
+
+
+class Duration(models.TextChoices):
+    DAY = "day", _("one day")
+    DAYS_2_6 = "days_2_6", _("two to six days")
+    WEEKS_1_4 = "weeks_1_4", _("one to four weeks")
+    MONTHS_1_3 = "months_1_3", _("one to three months")
+    MONTHS_3_12 = "months_3_12", _("three to twelve months")
+    YEARS = "years", _("more than a year")
+    CHILDHOOD = "childhood", _("since childhood")
+    UNSURE = "unsure", _("I don't know")
+
+
+class Symptom(models.TextChoices):
+    ITCH = "itch", _("itch")
+    PAIN = "pain", _("pain")
+    BURNING = "burning", _("burning")
+    BLEEDING = "bleeding", _("bleeding")
+    WEEPING = "weeping", _("weeping")
+    SPREADING = "spreading", _("getting larger")
+    DARKENING = "darkening", _("getting darker")
+    NONE = "none", _("none of these")
+
+
+HISTORY_CHOICES = {"duration": Duration, "symptoms": Symptom}
+HISTORY_TEXTS = {
+    "different": _("What is different from usual?"),
+    "contacts": _("Does anybody near you have something like it?"),
+    "treatment": _("What have you put on it or taken for it, since when?"),
+    "medicines": _("Which other medicines do you take?"),
+    "allergies": _("Do you have allergies?"),
+}
+HISTORY_SCALES = {
+    "itch": _("How strong was the itch in the last 24 hours? (0 none, 10 worst)"),
+    "sleep": _("How much did it disturb your sleep? (0 not at all, 10 worst)"),
+}
+
+
+def clean_history(history: Any) -> dict[str, Any]:
+    """Return the history with known keys only; everything in it may be left out. Raises `ValidationError`."""
+    if not isinstance(history, Mapping):
+        raise ValidationError(_("The history must be given by question."))
+    cleaned, errors = {}, {}
+    for key, value in history.items():
+        try:
+            answer = _clean_answer(key, value)
+        except ValidationError as error:
+            errors[str(key)] = error.messages
+        else:
+            if answer not in ("", None, []):
+                cleaned[key] = answer
+    if errors:
+        raise ValidationError(errors)
+    return cleaned
+
+
+def _clean_answer(key: str, value: Any) -> Any:
+    if key == "duration":
+        return _one_of(Duration, value)
+    if key == "symptoms":
+        if not isinstance(value, list) or len(value) > HISTORY_CODE_LIMIT:
+            raise ValidationError(_("Please choose from the list."))
+        return sorted({_one_of(Symptom, item) for item in value})
+    if key in HISTORY_SCALES:
+        return _scale(value)
+    if key in HISTORY_TEXTS:
+        return _text(value)
+    raise ValidationError(_("Unknown question."))
+
+
+def _one_of(choices: type[models.TextChoices], value: Any) -> str:
+    if value not in ("", None) and (not isinstance(value, str) or value not in choices.values):
+        raise ValidationError(_("Please choose from the list."))
+    return value or ""
+
+
+def _scale(value: Any) -> int | None:
+    if value in ("", None):
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).isascii():
+        raise ValidationError(_("Please give a number from 0 to 10."))
+    if not str(value).isdigit() or not 0 <= int(value) <= 10:
+        raise ValidationError(_("Please give a number from 0 to 10."))
+    return int(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValidationError(_("Please write text."))
+    text = value.replace("\x00", "").strip()
+    if len(text) > FREE_TEXT_LIMIT:
+        raise ValidationError(_("Please write at most %(n)d characters."), params={"n": FREE_TEXT_LIMIT})
+    return text
+
+
+def clean_body_site(site: Any) -> BodySite:
+    if not isinstance(site, str) or site not in BodySite.values:
+        raise ValidationError({"body_site": _("Unknown body site. Please choose from the list.")})
+    return BodySite(site)

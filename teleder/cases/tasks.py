@@ -1,0 +1,21 @@
+"""Celery entry points of the results queue: unpack, call one verb."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import shared_task
+
+from inference_worker import contract
+from teleder.cases import jobs
+
+
+@shared_task(name=contract.STARTED, soft_time_limit=20, time_limit=30)
+def started_task(*, job: str, attempt: int, worker: str, **_: Any) -> None:
+    jobs.started(job=job, attempt=attempt, worker=worker)
+
+
+@shared_task(name=contract.RECORD, soft_time_limit=30, time_limit=40)
+def record_task(*, job: str, attempt: int, worker: str, **message: Any) -> None:
+    outcome = contract.unpack_outcome(**message)
+    jobs.record(job=job, attempt=attempt, worker=worker, outcome=outcome)

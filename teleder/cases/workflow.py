@@ -1,0 +1,414 @@
+"""What people do with a submission, and the one table by which its status changes.
+
+    DRAFT ──submitted──▶ SUBMITTED ──claimed──▶ IN_REVIEW ──signed──▶ ANSWERED ──closed──▶ CLOSED
+      ▲                   │   ▲   ◀──released──   │
+      └── WITHDRAWN ◀─────┘   └── submitted ── NEEDS_PHOTOS ◀── photos_requested
+
+Every verb is one transaction, says what it needs by keyword and bears being called twice: the second
+caller gets `IllegalMove`. AI is beside this road, not on it (see jobs.py).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from inference_worker.contract import Stage
+from teleder.accounts.models import Purpose, User
+from teleder.cases import jobs, originals, triage
+from teleder.cases.models import (
+    PHOTOS_PER_SUBMISSION,
+    TAKES_PHOTOS,
+    UNFINISHED,
+    AIStatus,
+    Case,
+    Disposition,
+    Event,
+    EventKind,
+    Impression,
+    Job,
+    JobState,
+    Kind,
+    Photo,
+    PhotoState,
+    PhotoView,
+    Review,
+    Status,
+    Submission,
+)
+from teleder.cases.originals import Refused
+from teleder.cases.questionnaire import (
+    ADULT_YEARS,
+    INTIMATE_SITES,
+    clean_body_site,
+    clean_history,
+    clean_red_flags,
+)
+from teleder.cases.triage import Urgency
+
+
+class IllegalMove(Exception):
+    """The submission is not in a status from which this step leads on."""
+
+
+MOVES: dict[EventKind, tuple[set[Status], Status]] = {
+    EventKind.SUBMITTED: ({Status.DRAFT, Status.NEEDS_PHOTOS}, Status.SUBMITTED),
+    EventKind.CLAIMED: ({Status.SUBMITTED}, Status.IN_REVIEW),
+    EventKind.RELEASED: ({Status.IN_REVIEW}, Status.SUBMITTED),
+    EventKind.PHOTOS_REQUESTED: ({Status.IN_REVIEW}, Status.NEEDS_PHOTOS),
+    EventKind.SIGNED: ({Status.IN_REVIEW}, Status.ANSWERED),
+    EventKind.CLOSED: ({Status.ANSWERED}, Status.CLOSED),
+    EventKind.REOPENED: ({Status.ANSWERED, Status.CLOSED}, Status.SUBMITTED),
+    EventKind.WITHDRAWN: ({Status.DRAFT, Status.SUBMITTED, Status.NEEDS_PHOTOS}, Status.WITHDRAWN),
+    EventKind.RESTORED: ({Status.WITHDRAWN}, Status.DRAFT),
+}
+NOBODY = {"claimed_by": None, "claimed_at": None}
+
+
+@transaction.atomic
+def move(
+    submission: Submission,
+    kind: EventKind,
+    *,
+    actor: User | None = None,
+    only: dict[str, Any] | None = None,
+    detail: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Event:
+    """Take one step and write the event that tells of it. Of two racing callers one wins.
+
+    `only` narrows the step to a row that still has these values (the claim is still mine).
+    """
+    sources, target = MOVES[kind]
+    rows = Submission.objects.filter(pk=submission.pk, status__in=sources, **(only or {}))
+    if not rows.update(status=target, **changes):
+        raise IllegalMove(_("This cannot be done now: somebody else was faster, or the case has moved on."))
+    submission.refresh_from_db()
+    return submission.events.create(kind=kind, actor=actor, detail=detail or {})
+
+
+# --- The patient ------------------------------------------------------------------------------------------
+@transaction.atomic
+def start(*, patient: User, answers: Any, case: Case | None = None, key: str = "") -> Submission:
+    """Open a submission with its red-flag answers; without `case` a new case is opened.
+
+    The urgency by rules is known when this returns: no worker, broker or model takes part.
+    `key` makes a repeat return the first submission. Raises `ValidationError`, `Refused`.
+    """
+    policy = triage.policy()
+    answers = clean_red_flags(answers, policy)
+    require_consent(patient)
+    if key:
+        # Two equal requests at once: the second waits here and then finds the first one's row.
+        User.objects.select_for_update().get(pk=patient.pk)
+        if earlier := _earlier(patient, key, answers):
+            return earlier
+    result = triage.urgency_of(answers, policy=policy)
+    submission = Submission.objects.create(
+        case=case or Case.objects.create(patient=patient),
+        kind=Kind.FOLLOW_UP if case else Kind.FIRST,
+        idempotency_key=key,
+        answers=answers,
+        policy=policy.id,
+        rule_urgency=result.urgency,
+        urgency=result.urgency,
+        flags=[flag.as_json() for flag in result.flags],
+    )
+    submission.events.create(kind=EventKind.OPENED, actor=patient)
+    return submission
+
+
+def require_consent(patient: User) -> None:
+    if not patient.consents.given().filter(purpose=Purpose.CARE).exists():
+        raise Refused("consent_missing", _("Please agree to the care by photo first (Settings → Consent)."))
+
+
+def _earlier(patient: User, key: str, answers: dict[str, str]) -> Submission | None:
+    found = Submission.objects.filter(case__patient=patient, idempotency_key=key).first()
+    if found and found.answers != answers:
+        raise Refused("key_reused", _("This Idempotency-Key was already used with other answers."))
+    return found
+
+
+@transaction.atomic
+def describe(submission: Submission, *, body_site: Any = None, history: Any = None) -> None:
+    """Set where it is and its history, while it is a draft. Raises `ValidationError`, `IllegalMove`."""
+    submission = Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
+    if submission.status != Status.DRAFT:
+        raise IllegalMove(_("This was already sent."))
+    if body_site is not None:
+        site = clean_body_site(body_site)
+        refuse_intimate_photos_of_children(submission.patient, site)
+        Case.objects.filter(pk=submission.case_id).update(body_site=site)
+    if history is not None:
+        Submission.objects.filter(pk=submission.pk).update(history=clean_history(history))
+
+
+def refuse_intimate_photos_of_children(patient: User, site: str) -> None:
+    # UK practice (RCPCH, MDDUS): no intimate photos of under-18s by upload; another route is offered.
+    profile = getattr(patient, "patient", None)
+    age = timezone.localdate().year - profile.birth_year if profile else 0
+    if site in INTIMATE_SITES and age <= ADULT_YEARS:
+        raise Refused(
+            "intimate_photo_of_minor",
+            _("Please do not send photos of this area for a person under 18. Please make an appointment instead."),
+        )
+
+
+def add_photo(submission: Submission, *, view: Any, upload: UploadedFile, by: User) -> Photo:
+    """Store one photo; the same bytes twice are one photo. Raises `Refused`, `ValidationError`, `IllegalMove`."""
+    if view not in PhotoView.values:
+        raise ValidationError({"view": _("Please say which photo this is: overview, close_up or other.")})
+    originals.check(upload)
+    refuse_intimate_photos_of_children(submission.patient, submission.case.body_site)
+    photo = Photo(submission=submission, view=view, size=upload.size, original_name=(upload.name or "")[:200])
+    photo.original_key, photo.sha256 = originals.keep(upload, photo.pk)
+    try:
+        kept = _record_photo(photo)
+    except BaseException:
+        originals.discard(photo.original_key)
+        raise
+    if kept != photo:
+        originals.discard(photo.original_key)
+    return kept
+
+
+@transaction.atomic
+def _record_photo(photo: Photo) -> Photo:
+    submission = Submission.objects.select_for_update(of=("self",)).get(pk=photo.submission_id)
+    if submission.status not in TAKES_PHOTOS:
+        raise IllegalMove(_("No more photos can be added now."))
+    present = submission.current_photos()
+    if same := present.filter(sha256=photo.sha256).first():
+        return same
+    if present.exclude(state=PhotoState.UNUSABLE).count() >= PHOTOS_PER_SUBMISSION:
+        raise Refused("too_many_photos", _("Six photos are enough. Remove one to add another."))
+    photo.save(force_insert=True)
+    if submission.status == Status.SUBMITTED and ai_may_read(submission):
+        _wait_for_ai(submission)
+    jobs.queue(photo, Stage.PREPARE, priority=submission.urgency)
+    return photo
+
+
+@transaction.atomic
+def remove_photo(photo: Photo) -> None:
+    """Take a photo out of a draft (or of a submission that waits for photos); calling twice changes nothing."""
+    submission = Submission.objects.select_for_update(of=("self",)).get(pk=photo.submission_id)
+    if submission.status not in {Status.DRAFT, Status.NEEDS_PHOTOS}:
+        raise IllegalMove(_("This was already sent."))
+    Photo.objects.filter(pk=photo.pk, removed_at=None).update(removed_at=timezone.now())
+    Job.objects.filter(photo=photo, state=JobState.QUEUED).update(state=JobState.CANCELLED)
+
+
+def send_anyway(photo: Photo) -> None:
+    """Keep a photo of poor quality: the patient knows and sends it as it is."""
+    Photo.objects.filter(pk=photo.pk, state=PhotoState.POOR).update(sent_anyway=True)
+
+
+@transaction.atomic
+def submit(submission: Submission, *, by: User, send_anyway: bool = False) -> Submission:
+    """Send it: from here it is on the worklist with a due time, whatever happens to the AI."""
+    submission = Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
+    _refuse_incomplete(submission, send_anyway)
+    now = timezone.now()
+    due = triage.policy(submission.policy).due(submission.level, now)
+    move(
+        submission, EventKind.SUBMITTED, actor=by, submitted_at=now, due_at=due, photos_wanted="", **NOBODY
+    )
+    submission.current_photos().filter(state=PhotoState.POOR).update(sent_anyway=True)
+    if ai_may_read(submission):
+        _wait_for_ai(submission)
+        for photo in submission.current_photos():
+            jobs.advance(photo, submission)
+    jobs.settle(submission)
+    return submission
+
+
+def _refuse_incomplete(submission: Submission, send_anyway: bool) -> None:
+    if submission.status not in MOVES[EventKind.SUBMITTED][0]:
+        return  # move() says so
+    if not submission.case.body_site:
+        raise Refused("body_site_missing", _("Please say first where it is."))
+    photos = submission.current_photos()
+    if not photos.exclude(state=PhotoState.UNUSABLE).exists():
+        raise Refused("photo_missing", _("Please add at least one photo that can be used."))
+    pending = photos.filter(state=PhotoState.POOR, sent_anyway=False).exists()
+    # Never a wall: whose answers say "today" is not asked to take a better photo.
+    if pending and not send_anyway and submission.rule_urgency < Urgency.SAME_DAY:
+        raise Refused(
+            "poor_photo", _("One photo is hard to read. Please take it again, or choose to send it anyway.")
+        )
+
+
+def ai_may_read(submission: Submission) -> bool:
+    return submission.patient.consents.given().filter(purpose=Purpose.AI).exists()
+
+
+def _wait_for_ai(submission: Submission) -> None:
+    deadline = timezone.now() + timedelta(minutes=settings.AI_PATIENCE_MINUTES)
+    Submission.objects.filter(pk=submission.pk).update(ai_status=AIStatus.WAITING, ai_deadline=deadline)
+    submission.refresh_from_db()
+
+
+@transaction.atomic
+def withdraw(submission: Submission, *, by: User) -> None:
+    """Take it back before an answer is given; `restore` undoes it."""
+    move(submission, EventKind.WITHDRAWN, actor=by, ai_status=AIStatus.NOT_USED, ai_deadline=None)
+    waiting = Job.objects.filter(photo__submission=submission, state__in=UNFINISHED)
+    waiting.exclude(stage=Stage.PREPARE).update(state=JobState.CANCELLED)
+
+
+def restore(submission: Submission, *, by: User) -> None:
+    move(submission, EventKind.RESTORED, actor=by)
+
+
+# --- The dermatologist ------------------------------------------------------------------------------------
+def claim(submission: Submission, *, by: User) -> None:
+    move(submission, EventKind.CLAIMED, actor=by, claimed_by=by, claimed_at=timezone.now())
+
+
+def release(submission: Submission, *, by: User) -> None:
+    """Give a claimed submission back to the worklist; an admin may release another's claim."""
+    only = {} if by.is_admin else {"claimed_by": by}
+    move(submission, EventKind.RELEASED, actor=by, only=only, **NOBODY)
+
+
+def keep_claim(submission: Submission, *, by: User) -> bool:
+    """Say that `by` is still at it; false when the claim is no longer theirs."""
+    mine = Submission.objects.filter(pk=submission.pk, status=Status.IN_REVIEW, claimed_by=by)
+    return bool(mine.update(claimed_at=timezone.now()))
+
+
+def request_photos(submission: Submission, *, by: User, reason: str) -> None:
+    """Ask the patient for another photo. The clock starts anew when it comes.
+
+    A same-day case does not wait for photos: raises `Refused`.
+    """
+    if submission.urgency >= Urgency.SAME_DAY:
+        raise Refused("same_day", _("A same-day case cannot wait for photos. Answer it, and ask in the answer."))
+    only = {"claimed_by": by, "urgency__lt": Urgency.SAME_DAY}
+    move(submission, EventKind.PHOTOS_REQUESTED, actor=by, only=only, photos_wanted=reason, **NOBODY)
+
+
+@transaction.atomic
+def sign(
+    submission: Submission,
+    *,
+    by: User,
+    impression: Impression,
+    disposition: Disposition,
+    text: str,
+    reason: str = "",
+) -> Review:
+    """Answer the patient. An answer less urgent than the triage needs a reason; only who claimed it signs."""
+    urgency = Disposition(disposition).urgency
+    if urgency < submission.urgency and not reason.strip():
+        raise ValidationError({"reason": _("Please say why this is less urgent than the triage.")})
+    move(submission, EventKind.SIGNED, actor=by, only={"claimed_by": by}, **NOBODY)
+    return _write_review(submission, by, impression, disposition, text, reason)
+
+
+@transaction.atomic
+def amend(
+    submission: Submission,
+    *,
+    by: User,
+    impression: Impression,
+    disposition: Disposition,
+    text: str,
+    reason: str = "",
+) -> Review:
+    """Correct a signed answer by a new one; the old one stays on the record."""
+    submission = Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
+    if submission.status not in {Status.ANSWERED, Status.CLOSED}:
+        raise IllegalMove(_("There is no signed answer to correct."))
+    if Disposition(disposition).urgency < submission.urgency and not reason.strip():
+        raise ValidationError({"reason": _("Please say why this is less urgent than the triage.")})
+    old = submission.answer()
+    submission.events.create(kind=EventKind.AMENDED, actor=by)
+    return _write_review(submission, by, impression, disposition, text, reason, amends=old)
+
+
+def _write_review(
+    submission: Submission,
+    by: User,
+    impression: Impression,
+    disposition: Disposition,
+    text: str,
+    reason: str,
+    amends: Review | None = None,
+) -> Review:
+    if not text.strip():
+        raise ValidationError({"text": _("Please write an answer.")})
+    return Review.objects.create(
+        submission=submission,
+        author=by,
+        impression=Impression(impression),
+        disposition=Disposition(disposition),
+        text=text.strip(),
+        reason=reason.strip(),
+        triage_urgency=submission.urgency,
+        urgency=Disposition(disposition).urgency,
+        amends=amends,
+    )
+
+
+def close(submission: Submission, *, by: User) -> None:
+    move(submission, EventKind.CLOSED, actor=by)
+
+
+# --- The admin --------------------------------------------------------------------------------------------
+def reopen(submission: Submission, *, by: User) -> None:
+    """Put an answered submission back on the worklist, with a new due time."""
+    due = triage.policy(submission.policy).due(submission.level, timezone.now())
+    move(submission, EventKind.REOPENED, actor=by, due_at=due)
+
+
+@transaction.atomic
+def reassign(submission: Submission, *, to: User, by: User) -> None:
+    """Hand a submission to a dermatologist, claimed or not."""
+    if not to.is_dermatologist or not to.is_active:
+        raise Refused("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
+    rows = Submission.objects.filter(pk=submission.pk, status__in=[Status.SUBMITTED, Status.IN_REVIEW])
+    if not rows.update(status=Status.IN_REVIEW, claimed_by=to, claimed_at=timezone.now()):
+        raise IllegalMove(_("Only a submission that waits for an answer can be handed on."))
+    submission.refresh_from_db()
+    submission.events.create(kind=EventKind.REASSIGNED, actor=by, detail={"to": str(to.pk)})
+
+
+# --- The sweeper ------------------------------------------------------------------------------------------
+def give_up_waiting_for_ai() -> int:
+    """Mark what the AI did not read in time: "AI unavailable", same due time."""
+    late = Submission.objects.filter(ai_status=AIStatus.WAITING, ai_deadline__lt=timezone.now())
+    return sum(_give_up(pk) for pk in late.values_list("pk", flat=True)[:200])
+
+
+@transaction.atomic
+def _give_up(pk: Any) -> bool:
+    waiting = Submission.objects.filter(pk=pk, ai_status=AIStatus.WAITING, ai_deadline__lt=timezone.now())
+    if not waiting.update(ai_status=AIStatus.UNAVAILABLE):
+        return False
+    Event.objects.create(submission_id=pk, kind=EventKind.AI_UNAVAILABLE)
+    return True
+
+
+def release_idle_claims() -> int:
+    """Give back what a dermatologist opened and left."""
+    idle_since = timezone.now() - timedelta(minutes=settings.CLAIM_IDLE_MINUTES)
+    idle = Submission.objects.filter(status=Status.IN_REVIEW, claimed_at__lt=idle_since)
+    return sum(_release_idle(submission, idle_since) for submission in idle[:200])
+
+
+def _release_idle(submission: Submission, idle_since: Any) -> bool:
+    try:
+        move(submission, EventKind.RELEASED, only={"claimed_at__lt": idle_since}, **NOBODY)
+    except IllegalMove:
+        return False
+    return True

@@ -1,0 +1,37 @@
+"""The web's Celery app: it sends work to the inference queues by name and takes results from one queue.
+
+Valkey only carries. Nothing is lost with it: the backlog lives in `cases.Job`, so no result backend,
+no retry by Celery and no long countdowns.
+"""
+
+import os
+
+from celery import Celery
+from kombu import Queue
+
+from inference_worker import contract
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "teleder.settings")
+
+from django.conf import settings  # noqa: E402  (the environment must name the settings first)
+
+app = Celery("teleder", broker=settings.REDIS_URL)
+app.conf.update(
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=False,  # True loops for ever on a task that kills its process (celery#9082)
+    task_queues=[Queue(contract.RESULTS_QUEUE)],
+    task_default_queue=contract.RESULTS_QUEUE,
+    task_publish_retry=False,  # a request never waits for the broker: the sweeper sends what was not sent
+    worker_prefetch_multiplier=1,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={
+        "visibility_timeout": 120,
+        "socket_connect_timeout": 0.5,
+        "socket_timeout": 30,
+        "socket_keepalive": True,
+        "max_retries": 0,
+    },
+    worker_hijack_root_logger=False,
+)
+app.autodiscover_tasks(["teleder.cases"])
