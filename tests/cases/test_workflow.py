@@ -1,0 +1,272 @@
+"""What people can do with a submission, and what nobody can."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from inference_worker.contract import Reason
+from teleder.accounts.models import Purpose
+from teleder.accounts.people import withdraw_consent
+from teleder.cases import workflow
+from teleder.cases.models import AIStatus, EventKind, Job, Review, Status, Submission
+from teleder.cases.originals import Refused
+from teleder.cases.triage import Urgency
+from teleder.cases.workflow import IllegalMove
+from tests.conftest import CALM
+
+pytestmark = pytest.mark.django_db
+ANSWER = {"impression": "AD", "disposition": "self_care", "text": "It looks like a flare of your eczema."}
+
+
+def kinds(submission) -> list[str]:
+    return list(submission.events.values_list("kind", flat=True))
+
+
+def test_alice_goes_the_whole_road(alice, dana, alices_draft):
+    submission = workflow.submit(alices_draft, by=alice)
+    workflow.claim(submission, by=dana)
+    workflow.sign(submission, by=dana, **ANSWER)
+    workflow.close(submission, by=dana)
+    assert submission.status == Status.CLOSED
+    assert kinds(submission) == ["opened", "submitted", "claimed", "signed", "closed"]
+    assert submission.answer().author == dana
+
+
+def test_a_red_flag_is_known_before_any_worker_or_photo(alice):
+    submission = workflow.start(patient=alice, answers=CALM | {"eye_symptoms": "yes"})
+    assert submission.level == Urgency.EMERGENCY
+    assert not Job.objects.exists()
+
+
+def test_alice_is_on_the_worklist_the_moment_she_submits(alices_submission):
+    assert list(Submission.objects.worklist()) == [alices_submission]
+    assert alices_submission.ai_status == AIStatus.WAITING
+    assert alices_submission.due_at > timezone.now()
+
+
+def test_the_worklist_is_ordered_by_urgency_then_due_time(alice, bob, submission_of):
+    calm, later = submission_of(alice), submission_of(alice)
+    urgent = submission_of(bob, fever="yes")
+    assert list(Submission.objects.worklist()) == [urgent, calm, later]
+
+
+def test_a_submission_needs_site_photo_and_consent(alice, photo_file):
+    submission = workflow.start(patient=alice, answers=CALM)
+    with pytest.raises(Refused, match="where it is"):
+        workflow.submit(submission, by=alice)
+    workflow.describe(submission, body_site="face")
+    with pytest.raises(Refused, match="photo"):
+        workflow.submit(submission, by=alice)
+    withdraw_consent(alice, Purpose.CARE)
+    with pytest.raises(Refused, match="agree"):
+        workflow.start(patient=alice, answers=CALM)
+
+
+def test_without_consent_to_ai_people_read_it_in_the_same_time(alice, draft_of):
+    withdraw_consent(alice, Purpose.AI)
+    submission = workflow.submit(draft_of(alice), by=alice)
+    assert submission.ai_status == AIStatus.NOT_USED
+    assert set(Job.objects.values_list("stage", flat=True)) == {"prepare"}
+
+
+def test_the_same_photo_twice_is_one_photo(alice, alices_draft, photo_file):
+    same = photo_file().read()
+    one = workflow.add_photo(alices_draft, view="overview", upload=photo_file(content=same), by=alice)
+    two = workflow.add_photo(alices_draft, view="other", upload=photo_file(content=same), by=alice)
+    assert one == two
+    assert alices_draft.photos.count() == 2
+
+
+def test_six_photos_are_enough(alice, draft_of, photo_file):
+    full = draft_of(alice, photos=6)
+    with pytest.raises(Refused, match="Six"):
+        workflow.add_photo(full, view="other", upload=photo_file(), by=alice)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", Reason.EMPTY_FILE),
+        (b"<html><script>alert(1)</script></html>", Reason.UNSUPPORTED_FORMAT),
+        (b"\xff\xd8\xff" + b"\x00" * (25 * 1024 * 1024), Reason.FILE_TOO_LARGE),
+        (b"II*\x00" + b"\x00" * 100, Reason.UNSUPPORTED_FORMAT),
+    ],
+)
+def test_a_file_that_is_no_photo_is_refused_with_its_reason(alice, alices_draft, photo_file, content, reason):
+    with pytest.raises(Refused) as refusal:
+        workflow.add_photo(alices_draft, view="other", upload=photo_file(content=content), by=alice)
+    assert refusal.value.code == reason
+    assert alices_draft.photos.count() == 1
+
+
+def test_a_refused_photo_leaves_no_file_behind(alice, draft_of, photo_file, settings):
+    full = draft_of(alice, photos=6)
+    with pytest.raises(Refused):
+        workflow.add_photo(full, view="other", upload=photo_file(), by=alice)
+    assert len([path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()]) == 6
+
+
+def test_intimate_photos_of_children_are_not_taken(person, photo_file):
+    child = person("carol")
+    child.patient.birth_year = timezone.localdate().year - 12
+    child.patient.save()
+    submission = workflow.start(patient=child, answers=CALM)
+    with pytest.raises(Refused) as refusal:
+        workflow.describe(submission, body_site="groin")
+    assert refusal.value.code == "intimate_photo_of_minor"
+
+
+def test_a_poor_photo_asks_for_a_decision_but_never_stops_a_red_flag(alice, draft_of):
+    calm, urgent = draft_of(alice), draft_of(alice, fever="yes")
+    for submission in (calm, urgent):
+        submission.photos.update(state="poor", display_key="d", analysis_key="a")
+    with pytest.raises(Refused, match="hard to read"):
+        workflow.submit(calm, by=alice)
+    assert workflow.submit(urgent, by=alice).status == Status.SUBMITTED
+    assert workflow.submit(calm, by=alice, send_anyway=True).photos.get().sent_anyway
+
+
+def test_a_poor_photo_that_is_sent_is_looked_at_within_two_days(alice, draft_of):
+    calm = draft_of(alice)
+    calm.photos.update(state="poor", display_key="d", analysis_key="a")
+    submission = workflow.submit(calm, by=alice, send_anyway=True)
+    assert submission.level == Urgency.DAYS_2
+    assert submission.due_at - submission.submitted_at == timedelta(days=1)
+
+
+def test_a_repeat_with_the_same_key_is_the_same_submission(alice, bob):
+    one = workflow.start(patient=alice, answers=CALM, key="k1")
+    assert workflow.start(patient=alice, answers=CALM, key="k1") == one
+    assert workflow.start(patient=bob, answers=CALM, key="k1") != one
+    with pytest.raises(Refused) as refusal:
+        workflow.start(patient=alice, answers=CALM | {"fever": "yes"}, key="k1")
+    assert refusal.value.code == "key_reused"
+
+
+def test_only_one_claims(alices_submission, dana, person):
+    erik = person("erik", "dermatologist")
+    stale = Submission.objects.get(pk=alices_submission.pk)
+    workflow.claim(alices_submission, by=dana)
+    with pytest.raises(IllegalMove):
+        workflow.claim(stale, by=erik)
+    with pytest.raises(IllegalMove):
+        workflow.sign(stale, by=erik, **ANSWER)
+    with pytest.raises(IllegalMove):
+        workflow.release(stale, by=erik)
+
+
+def test_an_admin_frees_what_a_dermatologist_left(alices_submission, dana, adam):
+    workflow.claim(alices_submission, by=dana)
+    workflow.release(alices_submission, by=adam)
+    assert alices_submission.status == Status.SUBMITTED
+
+
+def test_an_idle_claim_goes_back_to_the_worklist(alices_submission, dana, settings):
+    workflow.claim(alices_submission, by=dana)
+    assert workflow.release_idle_claims() == 0
+    Submission.objects.update(claimed_at=timezone.now() - timedelta(minutes=settings.CLAIM_IDLE_MINUTES + 1))
+    assert workflow.release_idle_claims() == 1
+    assert not workflow.keep_claim(alices_submission, by=dana)
+
+
+def test_photos_asked_for_come_back_with_a_new_due_time(alice, dana, alices_submission, photo_file):
+    first_due = alices_submission.due_at
+    workflow.claim(alices_submission, by=dana)
+    workflow.request_photos(alices_submission, by=dana, reason="blurred")
+    assert alices_submission.status == Status.NEEDS_PHOTOS
+    workflow.add_photo(alices_submission, view="close_up", upload=photo_file(), by=alice)
+    again = workflow.submit(alices_submission, by=alice)
+    assert again.status == Status.SUBMITTED
+    assert again.due_at > first_due
+
+
+def test_a_same_day_case_does_not_wait_for_photos(alice, dana, submission_of):
+    urgent = submission_of(alice, grouped_blisters="yes")
+    workflow.claim(urgent, by=dana)
+    with pytest.raises(Refused):
+        workflow.request_photos(urgent, by=dana, reason="blurred")
+    assert urgent.status == Status.IN_REVIEW
+
+
+def test_an_answer_below_the_triage_needs_a_reason(alice, dana, submission_of):
+    urgent = submission_of(alice, fever="yes")
+    workflow.claim(urgent, by=dana)
+    with pytest.raises(ValidationError):
+        workflow.sign(urgent, by=dana, **ANSWER)
+    urgent.refresh_from_db()
+    assert urgent.status == Status.IN_REVIEW
+    workflow.sign(urgent, by=dana, **ANSWER, reason="Fever is from a cold; seen by the family doctor today.")
+
+
+def test_the_database_refuses_a_downgrade_without_reason(alices_submission, dana):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Review.objects.create(
+            submission=alices_submission,
+            author=dana,
+            impression="AD",
+            disposition="self_care",
+            text="x",
+            triage_urgency=3,
+            urgency=0,
+        )
+
+
+def test_a_correction_keeps_the_first_answer(alices_submission, dana):
+    workflow.claim(alices_submission, by=dana)
+    first = workflow.sign(alices_submission, by=dana, **ANSWER)
+    second = workflow.amend(alices_submission, by=dana, **ANSWER | {"text": "Please see me this week."})
+    assert alices_submission.answer() == second
+    assert second.amends == first
+    assert alices_submission.reviews.count() == 2
+
+
+def test_alice_withdraws_and_takes_it_back(alice, alices_submission):
+    workflow.withdraw(alices_submission, by=alice)
+    assert not Submission.objects.worklist().exists()
+    workflow.restore(alices_submission, by=alice)
+    assert alices_submission.status == Status.DRAFT
+    assert workflow.submit(alices_submission, by=alice).ai_status == AIStatus.WAITING
+
+
+def test_nothing_moves_from_where_it_may_not(alices_draft, alice, dana, adam):
+    for verb in (
+        lambda: workflow.claim(alices_draft, by=dana),
+        lambda: workflow.close(alices_draft, by=dana),
+        lambda: workflow.reopen(alices_draft, by=adam),
+        lambda: workflow.restore(alices_draft, by=alice),
+        lambda: workflow.amend(alices_draft, by=dana, **ANSWER),
+        lambda: workflow.reassign(alices_draft, to=dana, by=adam),
+    ):
+        with pytest.raises(IllegalMove):
+            verb()
+    assert kinds(alices_draft) == ["opened"]
+
+
+def test_an_admin_reassigns_and_reopens(alices_submission, dana, adam, alice):
+    with pytest.raises(Refused):
+        workflow.reassign(alices_submission, to=alice, by=adam)
+    workflow.reassign(alices_submission, to=dana, by=adam)
+    workflow.sign(alices_submission, by=dana, **ANSWER)
+    workflow.reopen(alices_submission, by=adam)
+    assert list(Submission.objects.worklist()) == [alices_submission]
+
+
+def test_ai_that_stays_silent_is_given_up_and_the_due_time_stays(alices_submission):
+    due = alices_submission.due_at
+    assert workflow.give_up_waiting_for_ai() == 0
+    Submission.objects.update(ai_deadline=timezone.now() - timedelta(seconds=1))
+    assert workflow.give_up_waiting_for_ai() == 1
+    alices_submission.refresh_from_db()
+    assert (alices_submission.ai_status, alices_submission.due_at) == (AIStatus.UNAVAILABLE, due)
+    assert EventKind.AI_UNAVAILABLE in kinds(alices_submission)
+
+
+def test_bob_and_dana_see_nothing_of_alices_draft(alices_draft, bob, dana, adam, alice):
+    assert alices_draft in Submission.objects.visible_to(alice)
+    for other in (bob, dana, adam):
+        assert alices_draft not in Submission.objects.visible_to(other)

@@ -1,0 +1,175 @@
+"""The cast: alice and bob are patients, dana is a dermatologist, adam an admin."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from inference_worker import contract
+
+PASSWORD = "correct-horse-battery"
+# Begins like a JPEG: the web looks no further.
+JPEG_HEAD = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
+CALM = dict.fromkeys(
+    (
+        "very_ill eye_symptoms near_eye grouped_blisters painful_or_sudden fever cold_sore spreading crusts "
+        "weak_immunity baby_or_pregnant lasting_patch"
+    ).split(),
+    "no",
+)
+MODEL = contract.ModelRef(name="test", version="1", sha256="0" * 64)
+
+
+@pytest.fixture(autouse=True)
+def _media(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "media"
+    # The default checks 390,000 rounds per password: too slow for a cast of four in each test.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+
+
+@pytest.fixture
+def person(db) -> Callable:
+    from teleder.accounts.models import DermatologistProfile, PatientProfile, Purpose, Role, User
+    from teleder.accounts.people import give_consent
+
+    def make(name: str, role: Role = Role.PATIENT, **fields) -> User:
+        fields = {"language": "en", "name": name.title(), **fields}
+        user = User.objects.create_user(f"{name}@example.com", PASSWORD, role=role, **fields)
+        if user.is_patient:
+            PatientProfile.objects.create(user=user, birth_year=1990)
+            give_consent(user, Purpose.CARE)
+            give_consent(user, Purpose.AI)
+        if user.is_dermatologist:
+            DermatologistProfile.objects.create(user=user, title="MD", licence_number="123456")
+        return user
+
+    return make
+
+
+@pytest.fixture
+def alice(person):
+    return person("alice")
+
+
+@pytest.fixture
+def bob(person):
+    return person("bob")
+
+
+@pytest.fixture
+def dana(person):
+    return person("dana", "dermatologist")
+
+
+@pytest.fixture
+def adam(person):
+    return person("adam", "admin")
+
+
+@pytest.fixture
+def photo_file() -> Callable:
+    numbers = itertools.count()
+
+    def make(name: str = "skin.jpg", content: bytes | None = None) -> SimpleUploadedFile:
+        return SimpleUploadedFile(name, JPEG_HEAD + bytes([next(numbers)]) * 100 if content is None else content)
+
+    return make
+
+
+@pytest.fixture
+def draft_of(photo_file) -> Callable:
+    """A draft with site, history and photos, by a patient, with answers that differ from calm ones."""
+    from teleder.cases import workflow
+
+    def make(patient, photos: int = 1, **answers: str):
+        submission = workflow.start(patient=patient, answers=CALM | answers)
+        workflow.describe(submission, body_site="elbow_crease", history={"itch": 5})
+        for _ in range(photos):
+            workflow.add_photo(submission, view="close_up", upload=photo_file(), by=patient)
+        submission.refresh_from_db()
+        return submission
+
+    return make
+
+
+@pytest.fixture
+def submission_of(draft_of) -> Callable:
+    from teleder.cases import workflow
+
+    def make(patient, photos: int = 1, **answers: str):
+        return workflow.submit(draft_of(patient, photos, **answers), by=patient)
+
+    return make
+
+
+@pytest.fixture
+def alices_draft(alice, draft_of):
+    return draft_of(alice)
+
+
+@pytest.fixture
+def alices_submission(alice, submission_of):
+    return submission_of(alice)
+
+
+def send_for_test(photo, stage: str) -> tuple[str, int]:
+    """Put the job of a stage under way as dispatch would; return (job, attempt)."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    job = photo.jobs.get(stage=stage)
+    job.state, job.attempt, job.sent_at = "sent", job.attempt + 1, timezone.now()
+    job.deadline = timezone.now() + timedelta(minutes=1)
+    job.save()
+    return str(job.pk), job.attempt
+
+
+@pytest.fixture
+def analyse() -> Callable:
+    """Play the worker for one photo: prepare, segment and classify by the real results road."""
+    from teleder.cases import jobs
+
+    def play(photo, *, probabilities: dict | None = None, reason=None, fault=None, **classified):
+        prepared = contract.Prepared(
+            display_key=f"photos/{photo.pk}/prepare/1/display.jpg",
+            analysis_key=f"photos/{photo.pk}/prepare/1/analysis.jpg",
+            thumbnail_key=f"photos/{photo.pk}/prepare/1/thumbnail.jpg",
+            width=800,
+            height=600,
+            analysis_width=800,
+            analysis_height=600,
+            quality={"sharpness": 100.0},
+            reason=reason,
+            fault=fault,
+        )
+        record(photo, "prepare", prepared)
+        if not photo.jobs.filter(stage="segment").exists():
+            return
+        box = contract.Box(x=10, y=10, width=200, height=200, skin=0.95, lesion=0.4)
+        mask = f"photos/{photo.pk}/segment/1/mask.png"
+        record(photo, "segment", contract.Segmented(mask_key=mask, skin=0.8, lesion=0.2, boxes=(box,), model=MODEL))
+        found = probabilities or {"AD": 0.9, "HI": 0.02, "IM": 0.03, "MF": 0.01, "OTHER": 0.04}
+        result = contract.Classified(
+            probabilities=found,
+            views=(contract.View(box=None, probabilities=found), contract.View(box=0, probabilities=found)),
+            thresholds={"HI": 0.2, "IM": 0.5, "MF": 0.5},
+            top=None if classified.get("abstention") else max(found, key=found.get),
+            demonstration=True,
+            model=MODEL,
+            **classified,
+        )
+        record(photo, "classify", result)
+
+    def record(photo, stage, outcome):
+        job, attempt = send_for_test(photo, stage)
+        assert jobs.record(job=job, attempt=attempt, worker="test", outcome=outcome)
+
+    return play
