@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable
 
 import pytest
@@ -21,6 +22,16 @@ CALM = dict.fromkeys(
     "no",
 )
 MODEL = contract.ModelRef(name="test", version="1", sha256="0" * 64)
+
+
+def pytest_configure(config) -> None:
+    """Parallel runs share one Valkey: each takes the database of its own number."""
+    from django.conf import settings
+
+    from teleder.celery import app
+
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) + 1
+    settings.REDIS_URL = app.conf.broker_url = f"{settings.REDIS_URL.rsplit('/', 1)[0]}/{number}"
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,264 @@
+"""Exactly-once effects on an at-least-once road; Valkey is real here, the worker is played."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+import redis
+from django.db import connection
+from django.utils import timezone
+
+from inference_worker import contract
+from inference_worker.contract import Stage
+from teleder.cases import jobs, workflow
+from teleder.cases.models import AIStatus, Job, JobState, Photo
+from teleder.cases.triage import Urgency
+from tests.conftest import send_for_test
+
+pytestmark = pytest.mark.django_db
+PREPARED = contract.Prepared(
+    display_key="d", analysis_key="a", thumbnail_key="t", width=8, height=8, quality={"sharpness": 1.0}
+)
+
+
+@pytest.fixture(autouse=True)
+def broker(settings):
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    client.delete(*contract.QUEUES.values())
+    yield client
+    client.delete(*contract.QUEUES.values())
+
+
+def age(**fields) -> None:
+    """Let all deadlines be past."""
+    Job.objects.update(deadline=timezone.now() - timedelta(seconds=1), **fields)
+
+
+def test_a_photo_waits_in_postgres_and_one_message_is_sent(alices_draft, broker):
+    assert jobs.dispatch(Stage.PREPARE) == 1
+    job = Job.objects.get()
+    assert (job.state, job.attempt) == (JobState.SENT, 1)
+    assert broker.llen(contract.QUEUES[Stage.PREPARE]) == 1
+    assert jobs.dispatch(Stage.PREPARE) == 0
+
+
+def test_the_window_bounds_what_the_broker_holds(alice, draft_of, broker, settings):
+    settings.JOB_WINDOW, settings.JOB_BATCH = 2, 2
+    draft_of(alice, photos=6)
+    jobs.dispatch_all()
+    assert broker.llen(contract.QUEUES[Stage.PREPARE]) == 2
+    assert Job.objects.filter(state=JobState.SENT).count() == 4
+    age()
+    jobs.expire()
+    jobs.dispatch_all()  # the messages of the lost attempts are still in the broker: no room
+    assert broker.llen(contract.QUEUES[Stage.PREPARE]) == 2
+
+
+def test_the_urgent_overtake_those_that_wait(alice, bob, draft_of, settings):
+    settings.JOB_WINDOW, settings.JOB_BATCH = 1, 1
+    draft_of(alice, photos=3)
+    urgent = draft_of(bob, fever="yes")
+    jobs.dispatch(Stage.PREPARE)
+    assert Job.objects.get(state=JobState.SENT).photo.submission == urgent
+
+
+def test_when_idle_a_message_carries_one_photo_and_under_load_several(alice, draft_of, settings):
+    settings.JOB_WINDOW, settings.JOB_BATCH = 4, 4
+    draft_of(alice, photos=3)
+    jobs.dispatch(Stage.PREPARE)
+    assert set(Job.objects.values_list("batch", flat=True)) == {1}
+    Job.objects.update(state=JobState.QUEUED)
+    redis.Redis.from_url(settings.REDIS_URL).delete(contract.QUEUES[Stage.PREPARE])
+    draft_of(alice, photos=6)
+    jobs.dispatch(Stage.PREPARE)
+    assert max(Job.objects.values_list("batch", flat=True)) == 3
+
+
+def test_who_killed_a_worker_once_goes_alone(alice, draft_of, settings):
+    settings.JOB_WINDOW = 1
+    draft_of(alice, photos=3)
+    poison = Job.objects.order_by("created_at")[1]
+    Job.objects.filter(pk=poison.pk).update(deaths=1)
+    batches = jobs._batches(list(Job.objects.order_by("created_at")), room=3)
+    assert [poison] in [[job for job in batch] for batch in batches]
+
+
+def test_a_result_of_an_old_attempt_changes_nothing(alices_draft):
+    photo = alices_draft.photos.get()
+    job, first = send_for_test(photo, "prepare")
+    age()
+    jobs.expire()
+    job, second = send_for_test(photo, "prepare")
+    assert not jobs.record(job=job, attempt=first, worker="late", outcome=PREPARED)
+    assert Photo.objects.get().state == "stored"
+    assert jobs.record(job=job, attempt=second, worker="w", outcome=PREPARED)
+    assert not jobs.record(job=job, attempt=second, worker="w", outcome=PREPARED)
+    assert Photo.objects.get().state == "ready"
+
+
+def test_silence_without_started_is_a_loss_and_no_strike(alices_draft):
+    for _ in range(5):
+        send_for_test(alices_draft.photos.get(), "prepare")
+        age()
+        assert jobs.expire() == 1
+    job = Job.objects.get()
+    assert (job.state, job.losses, job.deaths) == (JobState.QUEUED, 5, 0)
+
+
+def test_three_deaths_quarantine_and_the_case_says_ai_unavailable(alices_submission):
+    for _ in range(3):
+        job, attempt = send_for_test(alices_submission.photos.get(), "prepare")
+        jobs.started(job=job, attempt=attempt, worker="w")
+        age()
+        assert jobs.expire() == 1
+    alices_submission.refresh_from_db()
+    assert Job.objects.get().state == JobState.QUARANTINED
+    assert alices_submission.ai_status == AIStatus.UNAVAILABLE
+    assert alices_submission.status == "submitted"
+
+
+def test_started_gives_the_time_a_batch_of_that_size_needs(alices_draft):
+    job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
+    Job.objects.update(batch=4)
+    jobs.started(job=job, attempt=attempt, worker="w")
+    left = Job.objects.get().deadline - timezone.now()
+    assert left > timedelta(seconds=4 * contract.HARD_LIMIT_SECONDS[Stage.PREPARE] - 5)
+
+
+def test_a_draft_is_prepared_and_read_only_once_sent(alice, alices_draft, analyse):
+    analyse(alices_draft.photos.get())
+    assert set(Job.objects.values_list("stage", flat=True)) == {"prepare"}
+    workflow.submit(alices_draft, by=alice)
+    assert Job.objects.filter(stage="segment", state=JobState.QUEUED).exists()
+
+
+def test_findings_raise_the_urgency_and_bring_the_due_time_forward(alices_submission, analyse):
+    analyse(alices_submission.photos.get(), probabilities={"AD": 0.6, "HI": 0.3, "IM": 0.1})
+    alices_submission.refresh_from_db()
+    assert alices_submission.level == Urgency.SAME_DAY
+    assert alices_submission.due_at == alices_submission.submitted_at + timedelta(hours=2)
+    assert alices_submission.ai_status == AIStatus.DONE
+    assert "urgency_raised" in alices_submission.events.values_list("kind", flat=True)
+
+
+def test_calm_findings_never_lower_what_the_answers_said(alice, submission_of, analyse):
+    urgent = submission_of(alice, grouped_blisters="yes")
+    due = urgent.due_at
+    analyse(urgent.photos.get(), probabilities={"AD": 1.0})
+    urgent.refresh_from_db()
+    assert (urgent.level, urgent.due_at) == (Urgency.SAME_DAY, due)
+
+
+def test_an_analysis_names_all_that_is_needed_to_make_it_again(alices_submission, analyse):
+    analyse(alices_submission.photos.get())
+    analysis = alices_submission.photos.get().analysis
+    assert analysis.segmentation_model["sha256"] and analysis.classification_model["sha256"]
+    assert analysis.thresholds["HI"] == 0.2
+    assert analysis.boxes[0]["skin"] == 0.95
+    assert [view["box"] for view in analysis.views] == [None, 0]
+
+
+def test_one_photo_without_a_result_makes_it_partly(alice, submission_of, analyse):
+    submission = submission_of(alice, photos=2)
+    first, second = submission.photos.all()
+    analyse(first)
+    submission.refresh_from_db()
+    assert submission.ai_status == AIStatus.WAITING
+    job, attempt = send_for_test(second, "prepare")
+    assert jobs.record(job=job, attempt=attempt, worker="w", outcome=contract.Failed(code="no_file"))
+    submission.refresh_from_db()
+    assert submission.ai_status == AIStatus.PARTLY
+
+
+def test_an_admin_requeues_and_cancels(alices_submission, adam):
+    job = Job.objects.get()
+    assert jobs.cancel(job, by=adam)
+    assert not jobs.cancel(job, by=adam)
+    alices_submission.refresh_from_db()
+    assert alices_submission.ai_status == AIStatus.UNAVAILABLE
+    assert jobs.requeue(job, by=adam)
+    assert Job.objects.get().state == JobState.QUEUED
+
+
+def test_a_broker_that_is_away_keeps_nobody_waiting(alices_draft, settings):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    assert jobs.dispatch_all() == 0
+    assert Job.objects.get().state == JobState.QUEUED
+
+
+def test_a_broker_that_dies_between_two_messages_gets_its_jobs_back(alices_draft, monkeypatch):
+    from kombu.exceptions import OperationalError
+
+    from teleder.celery import app
+
+    def away(*args, **kwargs):
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(app, "send_task", away)
+    assert jobs.dispatch_all() == 0
+    job = Job.objects.get()
+    assert (job.state, job.losses) == (JobState.QUEUED, 1)
+
+
+def in_threads(count: int, act) -> None:
+    def run() -> None:
+        try:
+            act()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_dispatchers_fill_the_window_once(alice, draft_of, broker, settings):
+    settings.JOB_WINDOW, settings.JOB_BATCH = 3, 1
+    settings.REDIS_URL, url = "redis://127.0.0.1:1/0", settings.REDIS_URL
+    draft_of(alice, photos=6)
+    settings.REDIS_URL = url
+    in_threads(8, lambda: jobs.dispatch(Stage.PREPARE))
+    assert Job.objects.filter(state=JobState.SENT).count() == 3
+    assert broker.llen(contract.QUEUES[Stage.PREPARE]) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_photos_that_finish_together_finish_the_submission(alice, submission_of, analyse):
+    for _ in range(5):
+        submission = submission_of(alice, photos=2)
+        photos = list(submission.photos.all())
+        runs = iter(photos)
+        lock = threading.Lock()
+
+        def play(runs=runs, lock=lock) -> None:
+            with lock:
+                photo = next(runs)
+            analyse(photo)
+
+        in_threads(2, play)
+        submission.refresh_from_db()
+        assert submission.ai_status == AIStatus.DONE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_ten_dermatologists_at_once_one_claims(person, alices_submission):
+    team = [person(f"derm{n}", "dermatologist") for n in range(10)]
+    turn, won = iter(team), []
+
+    def act() -> None:
+        who = next(turn)
+        try:
+            workflow.claim(type(alices_submission).objects.get(pk=alices_submission.pk), by=who)
+            won.append(who)
+        except workflow.IllegalMove:
+            pass
+
+    in_threads(10, act)
+    assert len(won) == 1
+    alices_submission.refresh_from_db()
+    assert alices_submission.claimed_by == won[0]
