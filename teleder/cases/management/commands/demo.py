@@ -1,0 +1,108 @@
+"""`manage.py demo`: four people and a handful of made-up cases, once. Photos are phantoms drawn by the worker."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.utils import translation
+
+from teleder.accounts.models import DermatologistProfile, PatientProfile, Purpose, Role, User
+from teleder.accounts.people import give_consent
+from teleder.cases import workflow
+from teleder.cases.models import Case, PhotoView
+
+PASSWORD = "teleder-demo-2026"  # noqa: S105  (made-up people on a loopback address)
+PEOPLE = [
+    ("alice@example.com", "田中 アリス", Role.PATIENT, "ja"),
+    ("bob@example.com", "Bob Brown", Role.PATIENT, "en"),
+    ("dana@example.com", "佐藤 ダナ", Role.DERMATOLOGIST, "ja"),
+    ("adam@example.com", "Adam Admin", Role.ADMIN, "en"),
+]
+# (patient, condition drawn, body site, answers that are not "no", history, how far the case has come)
+CASES: list[tuple[str, str, str, dict, dict, str]] = [
+    ("alice", "AD", "elbow_crease", {}, {"duration": "years", "symptoms": ["itch"], "itch": 6}, "answered"),
+    ("alice", "AD", "elbow_crease", {}, {"duration": "years", "symptoms": ["itch"], "itch": 4}, "follow_up"),
+    ("alice", "HI", "face", {"grouped_blisters": "yes", "fever": "yes"}, {"symptoms": ["pain"]}, "submitted"),
+    ("bob", "IM", "around_mouth", {"crusts": "yes"}, {"duration": "days_2_6"}, "submitted"),
+    ("bob", "MF", "back", {"lasting_patch": "yes"}, {"duration": "years"}, "submitted"),
+    ("bob", "OTHER", "forearm", {}, {"duration": "weeks_1_4", "symptoms": ["itch"]}, "submitted"),
+    ("bob", "NORMAL", "hand", {}, {}, "draft"),
+]
+
+
+class Command(BaseCommand):
+    help = "Seed the demonstration: alice and bob (patients), dana (dermatologist), adam (admin). Safe to repeat."
+
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument("--photos", type=Path, help="folder made by `python -m inference_worker.phantom`")
+
+    def handle(self, *, photos: Path | None, **_: Any) -> None:
+        if User.objects.filter(email=PEOPLE[0][0]).exists():
+            self.stdout.write("The demonstration is already there.")
+            return
+        drawn = _photos_by_condition(photos) if photos else {}
+        with transaction.atomic():
+            people = {email.split("@")[0]: _person(email, *rest) for email, *rest in PEOPLE}
+            for row in CASES if drawn else []:
+                _case(people, drawn, *row)
+        self.stdout.write(f"Four people and {len(CASES) if drawn else 0} submissions. Password: {PASSWORD}")
+
+
+def _photos_by_condition(folder: Path) -> dict[str, Iterator[Path]]:
+    manifest = folder / "manifest.csv"
+    if not manifest.is_file():
+        raise CommandError(f"{manifest} is missing: draw photos first (python -m inference_worker.phantom)")
+    with manifest.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = {row["condition"] for row in rows}
+    return {name: iter([folder / r["image"] for r in rows if r["condition"] == name]) for name in names}
+
+
+def _person(email: str, name: str, role: Role, language: str) -> User:
+    user = User.objects.create_user(email, PASSWORD, name=name, role=role, language=language)
+    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    with translation.override(language):
+        if user.is_patient:
+            PatientProfile.objects.create(user=user, birth_year=1994, skin_type=3)
+            give_consent(user, Purpose.CARE)
+            give_consent(user, Purpose.AI)
+    if user.is_dermatologist:
+        DermatologistProfile.objects.create(user=user, title="皮膚科専門医", licence_number="000000")
+    return user
+
+
+def _case(people: dict, drawn: dict, who: str, condition: str, site: str, yes: dict, history: dict, to: str) -> None:
+    patient = people[who]
+    answers = {question["id"]: "no" for question in workflow.triage.policy().questions} | yes
+    case = Case.objects.filter(patient=patient, body_site=site).first() if to == "follow_up" else None
+    submission = workflow.start(patient=patient, answers=answers, case=case)
+    workflow.describe(submission, body_site=site, history=history)
+    for view, path in zip((PhotoView.OVERVIEW, PhotoView.CLOSE_UP), drawn[condition], strict=False):
+        upload = SimpleUploadedFile(path.name, path.read_bytes())
+        workflow.add_photo(submission, view=view, upload=upload, by=patient)
+    if to != "draft":
+        workflow.submit(submission, by=patient, send_anyway=True)
+    if to == "answered":
+        _answer(submission, people["dana"])
+
+
+def _answer(submission: Any, dana: User) -> None:
+    workflow.claim(submission, by=dana)
+    workflow.sign(
+        submission,
+        by=dana,
+        impression="AD",
+        disposition="self_care",
+        text=(
+            "写真を拝見しました。いつもの湿疹が少し強くなっているようです。保湿と処方された塗り薬を続けてください。"
+            "写真だけではほかの原因を否定できません。痛み、水ぶくれ、発熱、急な広がり、目のまわりの発疹が出たら、すぐに受診してください。"
+            "2週間たってもよくならないときも受診してください。"
+        ),
+    )
