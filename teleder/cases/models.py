@@ -37,6 +37,18 @@ class Status(models.TextChoices):
     WITHDRAWN = "withdrawn", _("withdrawn")
 
 
+class PhotosWanted(models.TextChoices):
+    """Why another photo is asked for; each has one remedy, the same as a photo's fault."""
+
+    BLURRED = QualityFault.BLURRED.value, _("it is blurred")
+    TOO_DARK = QualityFault.TOO_DARK.value, _("it is too dark")
+    TOO_BRIGHT = QualityFault.TOO_BRIGHT.value, _("it is too bright")
+    GLARE = QualityFault.GLARE.value, _("the skin reflects the light")
+    TOO_FAR = "too_far", _("it was taken from too far away")
+    TOO_NEAR = "too_near", _("it was taken from too near")
+    NOT_IN_PICTURE = "not_in_picture", _("the spot is not all in the picture")
+
+
 OPEN = (Status.SUBMITTED, Status.IN_REVIEW, Status.NEEDS_PHOTOS)
 AWAITING_DERMATOLOGIST = (Status.SUBMITTED, Status.IN_REVIEW)
 TAKES_PHOTOS = (Status.DRAFT, Status.NEEDS_PHOTOS, Status.SUBMITTED)
@@ -98,7 +110,8 @@ class Submissions(models.QuerySet):
         if user.is_patient:
             return self.filter(case__patient=user)
         if user.is_dermatologist or user.is_admin:
-            return self.exclude(submitted_at=None)
+            # A draft that was sent once, taken back and restored is the patient's own again.
+            return self.exclude(submitted_at=None).exclude(status=Status.DRAFT)
         return self.none()
 
     def worklist(self) -> Submissions:

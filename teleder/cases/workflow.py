@@ -38,6 +38,7 @@ from teleder.cases.models import (
     Kind,
     Photo,
     PhotoState,
+    PhotosWanted,
     PhotoView,
     Review,
     Status,
@@ -289,8 +290,10 @@ def keep_claim(submission: Submission, *, by: User) -> bool:
 def request_photos(submission: Submission, *, by: User, reason: str) -> None:
     """Ask the patient for another photo. The clock starts anew when it comes.
 
-    A same-day case does not wait for photos: raises `Refused`.
+    `reason` is one of `PhotosWanted`. A same-day case does not wait for photos: raises `Refused`.
     """
+    if reason not in PhotosWanted.values:
+        raise ValidationError({"reason": _("Please say what is wrong with the photos.")})
     if submission.urgency >= Urgency.SAME_DAY:
         raise Refused("same_day", _("A same-day case cannot wait for photos. Answer it, and ask in the answer."))
     only = {"claimed_by": by, "urgency__lt": Urgency.SAME_DAY}

@@ -270,3 +270,16 @@ def test_bob_and_dana_see_nothing_of_alices_draft(alices_draft, bob, dana, adam,
     assert alices_draft in Submission.objects.visible_to(alice)
     for other in (bob, dana, adam):
         assert alices_draft not in Submission.objects.visible_to(other)
+
+
+def test_a_draft_that_was_sent_once_and_restored_is_hidden_from_dana(dana, alice, alices_submission):
+    workflow.withdraw(alices_submission, by=alice)
+    assert Submission.objects.visible_to(dana).exists()
+    workflow.restore(alices_submission, by=alice)
+    assert not Submission.objects.visible_to(dana).exists()
+
+
+def test_dana_says_what_is_wrong_with_the_photos_she_asks_anew(dana, alices_submission):
+    workflow.claim(alices_submission, by=dana)
+    with pytest.raises(ValidationError, match="what is wrong"):
+        workflow.request_photos(alices_submission, by=dana, reason="ugly")
