@@ -1,0 +1,162 @@
+"""The whole road with real Postgres, real Valkey and real processes; the photos are phantoms."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.utils import timezone
+
+from inference_worker import contract
+from teleder.cases import invariants, workflow
+from teleder.cases.models import AIStatus, Job, JobState, Status, Submission
+from tests.conftest import CALM
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(not pytest.importorskip("importlib").util.find_spec("torch"), reason="needs [inference]"),
+]
+ROOT = Path(__file__).resolve().parents[2]
+CELERY = [sys.executable, "-m", "celery"]
+COMMANDS = {
+    "results": [*CELERY, "-A", "teleder.celery", "worker", "-Q", "results", "-P", "solo", "--without-mingle"],
+    "inference": [
+        *[*CELERY, "-A", "inference_worker.app", "worker", "-P", "prefork", "-c", "1"],
+        *["--without-mingle", "--without-gossip", "-Q", ",".join(contract.QUEUES.values())],
+    ],
+    "sweeper": [sys.executable, "manage.py", "sweep"],
+}
+
+
+@pytest.fixture
+def process(settings, tmp_path) -> Iterator[Callable]:
+    """Start a named process of the system on this test's database, Valkey and media folder."""
+    database = connection.settings_dict
+    host, port = database["HOST"] or "localhost", database["PORT"] or 5432
+    credentials = f"{database['USER']}:{database['PASSWORD']}@" if database["PASSWORD"] else f"{database['USER']}@"
+    environment = os.environ | {
+        "DATABASE_URL": f"postgresql://{credentials}{host}:{port}/{database['NAME']}",
+        "REDIS_URL": settings.REDIS_URL,
+        "TELEDER_MEDIA_ROOT": str(settings.MEDIA_ROOT),
+        "TELEDER_EMAIL_URL": f"file://{tmp_path}/mail",
+        "TELEDER_JOB_BATCH": "1",
+        "TELEDER_JOB_WAIT_SECONDS": "15",
+        "OMP_NUM_THREADS": "1",
+    }
+    running: list[subprocess.Popen] = []
+
+    def start(name: str) -> subprocess.Popen:
+        log = (tmp_path / f"{name}-{len(running)}.log").open("wb")
+        command = [*COMMANDS[name], *(["-n", f"{name}{len(running)}@test"] if "celery" in COMMANDS[name] else [])]
+        running.append(
+            subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        )
+        return running[-1]
+
+    import redis
+
+    redis.Redis.from_url(settings.REDIS_URL).flushdb()
+    yield start
+    for each in running:
+        kill(each)
+
+
+def kill(process: subprocess.Popen) -> None:
+    """kill -9 of a process and its children."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"not within {seconds} s; jobs: {list(Job.objects.values_list('stage', 'state'))}"
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def phantom_photo(tmp_path) -> Callable:
+    """A drawn photo of a condition, as a JPEG file from a phone would come."""
+    phantom = pytest.importorskip("inference_worker.phantom")
+    cv2 = pytest.importorskip("cv2")
+
+    def make(condition: str, seed: int) -> SimpleUploadedFile:
+        scene = phantom.draw(condition=condition, seed=seed)
+        _, data = cv2.imencode(".jpg", cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR))
+        return SimpleUploadedFile(f"{condition}.jpg", data.tobytes())
+
+    return make
+
+
+def send(patient, phantom_photo, photos: int = 1, **answers: str) -> Submission:
+    submission = workflow.start(patient=patient, answers=CALM | answers)
+    workflow.describe(submission, body_site="elbow_crease", history={})
+    for number in range(photos):
+        upload = phantom_photo("AD", seed=number)
+        workflow.add_photo(submission, view="close_up", upload=upload, by=patient)
+    return workflow.submit(submission, by=patient, send_anyway=True)
+
+
+def status_of(submission: Submission) -> str:
+    return Submission.objects.values_list("ai_status", flat=True).get(pk=submission.pk)
+
+
+def mails(tmp_path: Path, to: str) -> list[str]:
+    folder = tmp_path / "mail"
+    texts = [path.read_text() for path in folder.iterdir()] if folder.is_dir() else []
+    return [part for text in texts for part in text.split("-" * 79) if f"To: {to}" in part]
+
+
+def test_alice_sends_a_photo_and_reads_danas_answer(process, alice, dana, phantom_photo, tmp_path):
+    for name in ("results", "inference", "sweeper"):
+        process(name)
+    submission = send(alice, phantom_photo)
+    wait_until(lambda: status_of(submission) == AIStatus.DONE)
+    photo = submission.photos.get()
+    assert photo.analysis.findings.count() == len(contract.Condition)
+    assert photo.analysis.classification_model["sha256"] != photo.analysis.segmentation_model["sha256"]
+    workflow.claim(submission, by=dana)
+    workflow.sign(submission, by=dana, impression="AD", disposition="days_2", text="Please come in tomorrow.")
+    wait_until(lambda: len(mails(tmp_path, alice.email)) == 2)
+    assert not any(word in mail for mail in mails(tmp_path, alice.email) for word in ("tomorrow", "AD", "elbow"))
+    assert [check.__name__ for check in invariants.INVARIANTS if list(check())] == []
+
+
+def test_kill_9_of_the_inference_worker_loses_nothing(process, alice, phantom_photo):
+    for name in ("results", "sweeper"):
+        process(name)
+    victim, _other = process("inference"), process("inference")
+    submission = send(alice, phantom_photo, photos=4)
+    wait_until(lambda: Job.objects.filter(state=JobState.STARTED).exists())
+    kill(victim)
+    wait_until(lambda: status_of(submission) == AIStatus.DONE, seconds=180)
+    assert set(Job.objects.values_list("state", flat=True)) == {JobState.DONE}
+    assert Job.objects.count() == 4 * len(contract.Stage)
+    assert all(photo.analyses.count() == 1 for photo in submission.photos.all())
+
+
+def test_with_no_inference_worker_dana_still_answers(process, alice, dana, phantom_photo):
+    for name in ("results", "sweeper"):
+        process(name)
+    submission = send(alice, phantom_photo, grouped_blisters="yes")
+    assert Submission.objects.worklist().first() == submission
+    Submission.objects.update(ai_deadline=timezone.now() - timedelta(seconds=1))  # ten minutes later
+    wait_until(lambda: status_of(submission) == AIStatus.UNAVAILABLE, seconds=30)
+    workflow.claim(submission, by=dana)
+    workflow.sign(submission, by=dana, impression="HI", disposition="today", text="Please go today.")
+    assert submission.status == Status.ANSWERED
