@@ -7,6 +7,7 @@ no retry by Celery and no long countdowns.
 import os
 
 from celery import Celery
+from celery.schedules import crontab
 from kombu import Queue
 
 from inference_worker import contract
@@ -33,5 +34,10 @@ app.conf.update(
         "max_retries": 0,
     },
     worker_hijack_root_logger=False,
+    timezone=settings.TIME_ZONE,
+    beat_schedule={
+        "check the record": {"task": "teleder.check_record", "schedule": crontab(hour=3, minute=0)},
+        "forget what expired": {"task": "teleder.forget_expired", "schedule": crontab(hour=3, minute=30)},
+    },
 )
-app.autodiscover_tasks(["teleder.cases"])
+app.autodiscover_tasks(["teleder.cases", "teleder.accounts"])

@@ -253,7 +253,9 @@ AI_PATIENCE_MINUTES = 10
 CLAIM_IDLE_MINUTES = 15
 JOB_WINDOW = 4 * INFERENCE_SLOTS  # messages per queue that Valkey may hold
 JOB_BATCH = min(int(os.environ.get("TELEDER_JOB_BATCH", "4")), contract.BATCH_LIMIT)
-JOB_WAIT_SECONDS = int(os.environ.get("TELEDER_JOB_WAIT_SECONDS", "60"))  # a message nobody took is lost after this
+JOB_WAIT_SECONDS = int(
+    os.environ.get("TELEDER_JOB_WAIT_SECONDS", "60")
+)  # a message nobody took is lost after this
 JOB_DEATHS = 3
 
 LOGGING = {

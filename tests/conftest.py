@@ -89,7 +89,9 @@ def photo_file() -> Callable:
     numbers = itertools.count()
 
     def make(name: str = "skin.jpg", content: bytes | None = None) -> SimpleUploadedFile:
-        return SimpleUploadedFile(name, JPEG_HEAD + bytes([next(numbers)]) * 100 if content is None else content)
+        return SimpleUploadedFile(
+            name, JPEG_HEAD + bytes([next(numbers)]) * 100 if content is None else content
+        )
 
     return make
 
@@ -166,7 +168,11 @@ def analyse() -> Callable:
             return
         box = contract.Box(x=10, y=10, width=200, height=200, skin=0.95, lesion=0.4)
         mask = f"photos/{photo.pk}/segment/1/mask.png"
-        record(photo, "segment", contract.Segmented(mask_key=mask, skin=0.8, lesion=0.2, boxes=(box,), model=MODEL))
+        record(
+            photo,
+            "segment",
+            contract.Segmented(mask_key=mask, skin=0.8, lesion=0.2, boxes=(box,), model=MODEL),
+        )
         found = probabilities or {"AD": 0.9, "HI": 0.02, "IM": 0.03, "MF": 0.01, "OTHER": 0.04}
         result = contract.Classified(
             probabilities=found,

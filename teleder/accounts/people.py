@@ -45,7 +45,9 @@ def withdraw_consent(person: User, purpose: Purpose) -> None:
 
 
 @transaction.atomic
-def accept_invitation(invitation: Invitation, *, name: str, password: str, licence_number: str = "") -> User | None:
+def accept_invitation(
+    invitation: Invitation, *, name: str, password: str, licence_number: str = ""
+) -> User | None:
     """Make the invited person's account; `None` when the invitation was used meanwhile."""
     used = Invitation.objects.filter(pk=invitation.pk, accepted_at=None).update(accepted_at=timezone.now())
     if not used or User.objects.filter(email__iexact=invitation.email).exists():

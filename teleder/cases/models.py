@@ -84,7 +84,9 @@ class Case(models.Model):
     """One skin concern of one patient over time (FHIR EpisodeOfCare)."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid7, editable=False)
-    number = models.CharField(_("case number"), max_length=9, unique=True, default=case_number, editable=False)
+    number = models.CharField(
+        _("case number"), max_length=9, unique=True, default=case_number, editable=False
+    )
     patient = models.ForeignKey(
         User, models.PROTECT, related_name="cases", limit_choices_to={"role": "patient"}
     )
@@ -177,7 +179,8 @@ class Submission(models.Model):
                 name="submission_once_submitted_has_due_time",
             ),
             models.CheckConstraint(
-                condition=Q(urgency__gte=F("rule_urgency")), name="submission_urgency_is_never_below_its_rules"
+                condition=Q(urgency__gte=F("rule_urgency")),
+                name="submission_urgency_is_never_below_its_rules",
             ),
             models.CheckConstraint(
                 condition=~Q(ai_status=AIStatus.WAITING) | Q(ai_deadline__isnull=False),
@@ -401,7 +404,8 @@ class Finding(models.Model):
                 fields=["analysis", "condition"], name="analysis_has_one_finding_per_condition"
             ),
             models.CheckConstraint(
-                condition=Q(probability__gte=0, probability__lte=1), name="finding_probability_is_between_0_and_1"
+                condition=Q(probability__gte=0, probability__lte=1),
+                name="finding_probability_is_between_0_and_1",
             ),
         ]
 
@@ -497,7 +501,12 @@ class Event(models.Model):
     submission = models.ForeignKey(Submission, models.PROTECT, related_name="events")
     kind = models.CharField(_("kind"), max_length=20, choices=EventKind)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("by")
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("by"),
     )
     at = models.DateTimeField(_("at"), default=timezone.now)
     detail = models.JSONField(_("detail"), default=dict, blank=True)

@@ -42,7 +42,8 @@ def check(upload: UploadedFile) -> None:
     upload.seek(0)
     if not is_photo(head):
         raise Refused(
-            Reason.UNSUPPORTED_FORMAT, _("This is not a photo we can read. Please send JPEG, PNG, WebP or HEIC.")
+            Reason.UNSUPPORTED_FORMAT,
+            _("This is not a photo we can read. Please send JPEG, PNG, WebP or HEIC."),
         )
 
 

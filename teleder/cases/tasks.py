@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from celery import shared_task
+from django.core.management import call_command
 
 from inference_worker import contract
 from teleder.cases import jobs
@@ -19,3 +20,9 @@ def started_task(*, job: str, attempt: int, worker: str, **_: Any) -> None:
 def record_task(*, job: str, attempt: int, worker: str, **message: Any) -> None:
     outcome = contract.unpack_outcome(**message)
     jobs.record(job=job, attempt=attempt, worker=worker, outcome=outcome)
+
+
+@shared_task(name="teleder.check_record", soft_time_limit=3500, time_limit=3600)
+def check_record_task() -> None:
+    """Nightly: fails, and so shows in the log, where an invariant of the record is broken."""
+    call_command("check_record")

@@ -159,7 +159,9 @@ def refuse_intimate_photos_of_children(patient: User, site: str) -> None:
     if site in INTIMATE_SITES and age <= ADULT_YEARS:
         raise Refused(
             "intimate_photo_of_minor",
-            _("Please do not send photos of this area for a person under 18. Please make an appointment instead."),
+            _(
+                "Please do not send photos of this area for a person under 18. Please make an appointment instead."
+            ),
         )
 
 
@@ -220,9 +222,7 @@ def submit(submission: Submission, *, by: User, send_anyway: bool = False) -> Su
     _refuse_incomplete(submission, send_anyway)
     now = timezone.now()
     due = triage.policy(submission.policy).due(submission.level, now)
-    move(
-        submission, EventKind.SUBMITTED, actor=by, submitted_at=now, due_at=due, photos_wanted="", **NOBODY
-    )
+    move(submission, EventKind.SUBMITTED, actor=by, submitted_at=now, due_at=due, photos_wanted="", **NOBODY)
     submission.current_photos().filter(state=PhotoState.POOR).update(sent_anyway=True)
     if ai_may_read(submission):
         _wait_for_ai(submission)
@@ -295,7 +295,9 @@ def request_photos(submission: Submission, *, by: User, reason: str) -> None:
     if reason not in PhotosWanted.values:
         raise ValidationError({"reason": _("Please say what is wrong with the photos.")})
     if submission.urgency >= Urgency.SAME_DAY:
-        raise Refused("same_day", _("A same-day case cannot wait for photos. Answer it, and ask in the answer."))
+        raise Refused(
+            "same_day", _("A same-day case cannot wait for photos. Answer it, and ask in the answer.")
+        )
     only = {"claimed_by": by, "urgency__lt": Urgency.SAME_DAY}
     move(submission, EventKind.PHOTOS_REQUESTED, actor=by, only=only, photos_wanted=reason, **NOBODY)
 

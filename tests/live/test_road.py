@@ -24,7 +24,9 @@ from tests.conftest import CALM
 pytestmark = [
     pytest.mark.live,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not pytest.importorskip("importlib").util.find_spec("torch"), reason="needs [inference]"),
+    pytest.mark.skipif(
+        not pytest.importorskip("importlib").util.find_spec("torch"), reason="needs [inference]"
+    ),
 ]
 ROOT = Path(__file__).resolve().parents[2]
 CELERY = [sys.executable, "-m", "celery"]
@@ -43,7 +45,9 @@ def process(settings, tmp_path) -> Iterator[Callable]:
     """Start a named process of the system on this test's database, Valkey and media folder."""
     database = connection.settings_dict
     host, port = database["HOST"] or "localhost", database["PORT"] or 5432
-    credentials = f"{database['USER']}:{database['PASSWORD']}@" if database["PASSWORD"] else f"{database['USER']}@"
+    credentials = (
+        f"{database['USER']}:{database['PASSWORD']}@" if database["PASSWORD"] else f"{database['USER']}@"
+    )
     environment = os.environ | {
         "DATABASE_URL": f"postgresql://{credentials}{host}:{port}/{database['NAME']}",
         "REDIS_URL": settings.REDIS_URL,
@@ -57,10 +61,18 @@ def process(settings, tmp_path) -> Iterator[Callable]:
 
     def start(name: str) -> subprocess.Popen:
         log = (tmp_path / f"{name}-{len(running)}.log").open("wb")
-        command = [*COMMANDS[name], *(["-n", f"{name}{len(running)}@test"] if "celery" in COMMANDS[name] else [])]
+        command = [
+            *COMMANDS[name],
+            *(["-n", f"{name}{len(running)}@test"] if "celery" in COMMANDS[name] else []),
+        ]
         running.append(
             subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         )
         return running[-1]
@@ -85,7 +97,9 @@ def kill(process: subprocess.Popen) -> None:
 def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < end, f"not within {seconds} s; jobs: {list(Job.objects.values_list('stage', 'state'))}"
+        assert time.monotonic() < end, (
+            f"not within {seconds} s; jobs: {list(Job.objects.values_list('stage', 'state'))}"
+        )
         time.sleep(0.2)
 
 
@@ -133,7 +147,9 @@ def test_alice_sends_a_photo_and_reads_danas_answer(process, alice, dana, phanto
     workflow.claim(submission, by=dana)
     workflow.sign(submission, by=dana, impression="AD", disposition="days_2", text="Please come in tomorrow.")
     wait_until(lambda: len(mails(tmp_path, alice.email)) == 2)
-    assert not any(word in mail for mail in mails(tmp_path, alice.email) for word in ("tomorrow", "AD", "elbow"))
+    assert not any(
+        word in mail for mail in mails(tmp_path, alice.email) for word in ("tomorrow", "AD", "elbow")
+    )
     assert [check.__name__ for check in invariants.INVARIANTS if list(check())] == []
 
 

@@ -10,7 +10,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -19,230 +18,877 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Photo',
+            name="Photo",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('view', models.CharField(choices=[('overview', 'overview'), ('close_up', 'close-up'), ('other', 'other')], max_length=10, verbose_name='view')),
-                ('state', models.CharField(choices=[('stored', 'being checked'), ('ready', 'good'), ('poor', 'hard to read'), ('unusable', 'cannot be used')], default='stored', max_length=10, verbose_name='state')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='received')),
-                ('removed_at', models.DateTimeField(blank=True, null=True, verbose_name='removed')),
-                ('original_key', models.CharField(max_length=200)),
-                ('original_name', models.CharField(blank=True, max_length=200)),
-                ('size', models.PositiveIntegerField(verbose_name='bytes')),
-                ('sha256', models.CharField(max_length=64)),
-                ('display_key', models.CharField(blank=True, max_length=200)),
-                ('analysis_key', models.CharField(blank=True, max_length=200)),
-                ('thumbnail_key', models.CharField(blank=True, max_length=200)),
-                ('width', models.PositiveIntegerField(default=0)),
-                ('height', models.PositiveIntegerField(default=0)),
-                ('analysis_width', models.PositiveIntegerField(default=0)),
-                ('analysis_height', models.PositiveIntegerField(default=0)),
-                ('quality', models.JSONField(blank=True, default=dict, verbose_name='quality')),
-                ('reason', models.CharField(blank=True, choices=[(inference_worker.contract.Reason['EMPTY_FILE'], inference_worker.contract.Reason['EMPTY_FILE']), (inference_worker.contract.Reason['UNSUPPORTED_FORMAT'], inference_worker.contract.Reason['UNSUPPORTED_FORMAT']), (inference_worker.contract.Reason['CORRUPT_IMAGE'], inference_worker.contract.Reason['CORRUPT_IMAGE']), (inference_worker.contract.Reason['TRUNCATED_IMAGE'], inference_worker.contract.Reason['TRUNCATED_IMAGE']), (inference_worker.contract.Reason['TOO_MANY_PIXELS'], inference_worker.contract.Reason['TOO_MANY_PIXELS']), (inference_worker.contract.Reason['FILE_TOO_LARGE'], inference_worker.contract.Reason['FILE_TOO_LARGE']), (inference_worker.contract.Reason['IMAGE_TOO_SMALL'], inference_worker.contract.Reason['IMAGE_TOO_SMALL']), (inference_worker.contract.Reason['POOR_QUALITY'], inference_worker.contract.Reason['POOR_QUALITY'])], max_length=30, verbose_name='rejection')),
-                ('fault', models.CharField(blank=True, choices=[(inference_worker.contract.QualityFault['TOO_DARK'], inference_worker.contract.QualityFault['TOO_DARK']), (inference_worker.contract.QualityFault['TOO_BRIGHT'], inference_worker.contract.QualityFault['TOO_BRIGHT']), (inference_worker.contract.QualityFault['BLURRED'], inference_worker.contract.QualityFault['BLURRED']), (inference_worker.contract.QualityFault['GLARE'], inference_worker.contract.QualityFault['GLARE']), (inference_worker.contract.QualityFault['NOT_A_PHOTO'], inference_worker.contract.QualityFault['NOT_A_PHOTO'])], max_length=30, verbose_name='fault')),
-                ('sent_anyway', models.BooleanField(default=False, verbose_name='sent anyway')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "view",
+                    models.CharField(
+                        choices=[("overview", "overview"), ("close_up", "close-up"), ("other", "other")],
+                        max_length=10,
+                        verbose_name="view",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("stored", "being checked"),
+                            ("ready", "good"),
+                            ("poor", "hard to read"),
+                            ("unusable", "cannot be used"),
+                        ],
+                        default="stored",
+                        max_length=10,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="received"),
+                ),
+                ("removed_at", models.DateTimeField(blank=True, null=True, verbose_name="removed")),
+                ("original_key", models.CharField(max_length=200)),
+                ("original_name", models.CharField(blank=True, max_length=200)),
+                ("size", models.PositiveIntegerField(verbose_name="bytes")),
+                ("sha256", models.CharField(max_length=64)),
+                ("display_key", models.CharField(blank=True, max_length=200)),
+                ("analysis_key", models.CharField(blank=True, max_length=200)),
+                ("thumbnail_key", models.CharField(blank=True, max_length=200)),
+                ("width", models.PositiveIntegerField(default=0)),
+                ("height", models.PositiveIntegerField(default=0)),
+                ("analysis_width", models.PositiveIntegerField(default=0)),
+                ("analysis_height", models.PositiveIntegerField(default=0)),
+                ("quality", models.JSONField(blank=True, default=dict, verbose_name="quality")),
+                (
+                    "reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            (
+                                inference_worker.contract.Reason["EMPTY_FILE"],
+                                inference_worker.contract.Reason["EMPTY_FILE"],
+                            ),
+                            (
+                                inference_worker.contract.Reason["UNSUPPORTED_FORMAT"],
+                                inference_worker.contract.Reason["UNSUPPORTED_FORMAT"],
+                            ),
+                            (
+                                inference_worker.contract.Reason["CORRUPT_IMAGE"],
+                                inference_worker.contract.Reason["CORRUPT_IMAGE"],
+                            ),
+                            (
+                                inference_worker.contract.Reason["TRUNCATED_IMAGE"],
+                                inference_worker.contract.Reason["TRUNCATED_IMAGE"],
+                            ),
+                            (
+                                inference_worker.contract.Reason["TOO_MANY_PIXELS"],
+                                inference_worker.contract.Reason["TOO_MANY_PIXELS"],
+                            ),
+                            (
+                                inference_worker.contract.Reason["FILE_TOO_LARGE"],
+                                inference_worker.contract.Reason["FILE_TOO_LARGE"],
+                            ),
+                            (
+                                inference_worker.contract.Reason["IMAGE_TOO_SMALL"],
+                                inference_worker.contract.Reason["IMAGE_TOO_SMALL"],
+                            ),
+                            (
+                                inference_worker.contract.Reason["POOR_QUALITY"],
+                                inference_worker.contract.Reason["POOR_QUALITY"],
+                            ),
+                        ],
+                        max_length=30,
+                        verbose_name="rejection",
+                    ),
+                ),
+                (
+                    "fault",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            (
+                                inference_worker.contract.QualityFault["TOO_DARK"],
+                                inference_worker.contract.QualityFault["TOO_DARK"],
+                            ),
+                            (
+                                inference_worker.contract.QualityFault["TOO_BRIGHT"],
+                                inference_worker.contract.QualityFault["TOO_BRIGHT"],
+                            ),
+                            (
+                                inference_worker.contract.QualityFault["BLURRED"],
+                                inference_worker.contract.QualityFault["BLURRED"],
+                            ),
+                            (
+                                inference_worker.contract.QualityFault["GLARE"],
+                                inference_worker.contract.QualityFault["GLARE"],
+                            ),
+                            (
+                                inference_worker.contract.QualityFault["NOT_A_PHOTO"],
+                                inference_worker.contract.QualityFault["NOT_A_PHOTO"],
+                            ),
+                        ],
+                        max_length=30,
+                        verbose_name="fault",
+                    ),
+                ),
+                ("sent_anyway", models.BooleanField(default=False, verbose_name="sent anyway")),
             ],
             options={
-                'verbose_name': 'photo',
-                'verbose_name_plural': 'photos',
-                'ordering': ('created_at',),
+                "verbose_name": "photo",
+                "verbose_name_plural": "photos",
+                "ordering": ("created_at",),
             },
         ),
         migrations.CreateModel(
-            name='Case',
+            name="Case",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('number', models.CharField(default=teleder.cases.models.case_number, editable=False, max_length=9, unique=True, verbose_name='case number')),
-                ('body_site', models.CharField(blank=True, choices=[('scalp', 'scalp'), ('face', 'face'), ('around_eyes', 'around the eyes'), ('around_mouth', 'around the mouth'), ('ears', 'ears'), ('neck', 'neck'), ('chest', 'chest'), ('abdomen', 'belly'), ('back', 'back'), ('shoulder', 'shoulder'), ('upper_arm', 'upper arm'), ('elbow_crease', 'inside of the elbow'), ('elbow', 'elbow'), ('forearm', 'forearm'), ('hand', 'hand'), ('buttocks', 'buttocks'), ('groin', 'groin or genitals'), ('thigh', 'thigh'), ('knee', 'knee'), ('knee_crease', 'back of the knee'), ('lower_leg', 'lower leg'), ('foot', 'foot'), ('widespread', 'many places')], max_length=20, verbose_name='body site')),
-                ('opened_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='opened')),
-                ('patient', models.ForeignKey(limit_choices_to={'role': 'patient'}, on_delete=django.db.models.deletion.PROTECT, related_name='cases', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "number",
+                    models.CharField(
+                        default=teleder.cases.models.case_number,
+                        editable=False,
+                        max_length=9,
+                        unique=True,
+                        verbose_name="case number",
+                    ),
+                ),
+                (
+                    "body_site",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("scalp", "scalp"),
+                            ("face", "face"),
+                            ("around_eyes", "around the eyes"),
+                            ("around_mouth", "around the mouth"),
+                            ("ears", "ears"),
+                            ("neck", "neck"),
+                            ("chest", "chest"),
+                            ("abdomen", "belly"),
+                            ("back", "back"),
+                            ("shoulder", "shoulder"),
+                            ("upper_arm", "upper arm"),
+                            ("elbow_crease", "inside of the elbow"),
+                            ("elbow", "elbow"),
+                            ("forearm", "forearm"),
+                            ("hand", "hand"),
+                            ("buttocks", "buttocks"),
+                            ("groin", "groin or genitals"),
+                            ("thigh", "thigh"),
+                            ("knee", "knee"),
+                            ("knee_crease", "back of the knee"),
+                            ("lower_leg", "lower leg"),
+                            ("foot", "foot"),
+                            ("widespread", "many places"),
+                        ],
+                        max_length=20,
+                        verbose_name="body site",
+                    ),
+                ),
+                ("opened_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="opened")),
+                (
+                    "patient",
+                    models.ForeignKey(
+                        limit_choices_to={"role": "patient"},
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="cases",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'case',
-                'verbose_name_plural': 'cases',
-                'ordering': ('-opened_at',),
+                "verbose_name": "case",
+                "verbose_name_plural": "cases",
+                "ordering": ("-opened_at",),
             },
         ),
         migrations.CreateModel(
-            name='Analysis',
+            name="Analysis",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('mask_key', models.CharField(max_length=200)),
-                ('skin', models.FloatField(verbose_name='skin')),
-                ('lesion', models.FloatField(verbose_name='lesion')),
-                ('boxes', models.JSONField(blank=True, default=list, verbose_name='boxes')),
-                ('no_box', models.CharField(blank=True, choices=[(inference_worker.contract.NoBox['NO_SKIN'], inference_worker.contract.NoBox['NO_SKIN']), (inference_worker.contract.NoBox['NO_LESION'], inference_worker.contract.NoBox['NO_LESION']), (inference_worker.contract.NoBox['TOO_LITTLE_SKIN'], inference_worker.contract.NoBox['TOO_LITTLE_SKIN']), (inference_worker.contract.NoBox['TOO_LITTLE_LESION'], inference_worker.contract.NoBox['TOO_LITTLE_LESION'])], max_length=30)),
-                ('segmentation_model', models.JSONField(verbose_name='segmentation model')),
-                ('classified_at', models.DateTimeField(blank=True, null=True)),
-                ('classification_model', models.JSONField(blank=True, null=True, verbose_name='classification model')),
-                ('demonstration', models.BooleanField(default=True, verbose_name='demonstration model')),
-                ('views', models.JSONField(blank=True, default=list)),
-                ('thresholds', models.JSONField(blank=True, default=dict)),
-                ('top', models.CharField(blank=True, choices=[(inference_worker.contract.Condition['AD'], inference_worker.contract.Condition['AD']), (inference_worker.contract.Condition['HI'], inference_worker.contract.Condition['HI']), (inference_worker.contract.Condition['IM'], inference_worker.contract.Condition['IM']), (inference_worker.contract.Condition['MF'], inference_worker.contract.Condition['MF']), (inference_worker.contract.Condition['OTHER'], inference_worker.contract.Condition['OTHER'])], max_length=10)),
-                ('abstention', models.CharField(blank=True, choices=[(inference_worker.contract.Abstention['UNCERTAIN'], inference_worker.contract.Abstention['UNCERTAIN']), (inference_worker.contract.Abstention['OUT_OF_SCOPE'], inference_worker.contract.Abstention['OUT_OF_SCOPE']), (inference_worker.contract.Abstention['NO_SKIN'], inference_worker.contract.Abstention['NO_SKIN'])], max_length=20)),
-                ('device', models.CharField(blank=True, max_length=100)),
-                ('photo', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='analyses', to='cases.photo')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("mask_key", models.CharField(max_length=200)),
+                ("skin", models.FloatField(verbose_name="skin")),
+                ("lesion", models.FloatField(verbose_name="lesion")),
+                ("boxes", models.JSONField(blank=True, default=list, verbose_name="boxes")),
+                (
+                    "no_box",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            (
+                                inference_worker.contract.NoBox["NO_SKIN"],
+                                inference_worker.contract.NoBox["NO_SKIN"],
+                            ),
+                            (
+                                inference_worker.contract.NoBox["NO_LESION"],
+                                inference_worker.contract.NoBox["NO_LESION"],
+                            ),
+                            (
+                                inference_worker.contract.NoBox["TOO_LITTLE_SKIN"],
+                                inference_worker.contract.NoBox["TOO_LITTLE_SKIN"],
+                            ),
+                            (
+                                inference_worker.contract.NoBox["TOO_LITTLE_LESION"],
+                                inference_worker.contract.NoBox["TOO_LITTLE_LESION"],
+                            ),
+                        ],
+                        max_length=30,
+                    ),
+                ),
+                ("segmentation_model", models.JSONField(verbose_name="segmentation model")),
+                ("classified_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "classification_model",
+                    models.JSONField(blank=True, null=True, verbose_name="classification model"),
+                ),
+                ("demonstration", models.BooleanField(default=True, verbose_name="demonstration model")),
+                ("views", models.JSONField(blank=True, default=list)),
+                ("thresholds", models.JSONField(blank=True, default=dict)),
+                (
+                    "top",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            (
+                                inference_worker.contract.Condition["AD"],
+                                inference_worker.contract.Condition["AD"],
+                            ),
+                            (
+                                inference_worker.contract.Condition["HI"],
+                                inference_worker.contract.Condition["HI"],
+                            ),
+                            (
+                                inference_worker.contract.Condition["IM"],
+                                inference_worker.contract.Condition["IM"],
+                            ),
+                            (
+                                inference_worker.contract.Condition["MF"],
+                                inference_worker.contract.Condition["MF"],
+                            ),
+                            (
+                                inference_worker.contract.Condition["OTHER"],
+                                inference_worker.contract.Condition["OTHER"],
+                            ),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "abstention",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            (
+                                inference_worker.contract.Abstention["UNCERTAIN"],
+                                inference_worker.contract.Abstention["UNCERTAIN"],
+                            ),
+                            (
+                                inference_worker.contract.Abstention["OUT_OF_SCOPE"],
+                                inference_worker.contract.Abstention["OUT_OF_SCOPE"],
+                            ),
+                            (
+                                inference_worker.contract.Abstention["NO_SKIN"],
+                                inference_worker.contract.Abstention["NO_SKIN"],
+                            ),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("device", models.CharField(blank=True, max_length=100)),
+                (
+                    "photo",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="analyses", to="cases.photo"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'analysis',
-                'verbose_name_plural': 'analyses',
-                'ordering': ('-created_at',),
+                "verbose_name": "analysis",
+                "verbose_name_plural": "analyses",
+                "ordering": ("-created_at",),
             },
         ),
         migrations.CreateModel(
-            name='Submission',
+            name="Submission",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('first', 'first'), ('follow_up', 'follow-up')], default='first', max_length=10, verbose_name='kind')),
-                ('status', models.CharField(choices=[('draft', 'draft'), ('submitted', 'submitted'), ('in_review', 'in review'), ('needs_photos', 'photos asked for'), ('answered', 'answered'), ('closed', 'closed'), ('withdrawn', 'withdrawn')], default='draft', max_length=20, verbose_name='status')),
-                ('idempotency_key', models.CharField(blank=True, max_length=100)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='created')),
-                ('submitted_at', models.DateTimeField(blank=True, null=True, verbose_name='submitted')),
-                ('answers', models.JSONField(default=dict, verbose_name='red-flag answers')),
-                ('history', models.JSONField(blank=True, default=dict, verbose_name='history')),
-                ('policy', models.CharField(max_length=40, verbose_name='triage policy')),
-                ('rule_urgency', models.PositiveSmallIntegerField(choices=[(0, 'routine'), (1, 'within two weeks'), (2, 'within two days'), (3, 'same day'), (4, 'emergency')], verbose_name='urgency by answers')),
-                ('urgency', models.PositiveSmallIntegerField(choices=[(0, 'routine'), (1, 'within two weeks'), (2, 'within two days'), (3, 'same day'), (4, 'emergency')], verbose_name='urgency')),
-                ('flags', models.JSONField(blank=True, default=list, verbose_name='flags')),
-                ('due_at', models.DateTimeField(blank=True, null=True, verbose_name='answer due')),
-                ('ai_status', models.CharField(choices=[('not_used', 'AI not used'), ('waiting', 'AI reading'), ('done', 'AI done'), ('partly', 'AI partly done'), ('unavailable', 'AI unavailable')], default='not_used', max_length=12, verbose_name='AI')),
-                ('ai_deadline', models.DateTimeField(blank=True, null=True)),
-                ('claimed_at', models.DateTimeField(blank=True, null=True, verbose_name='claimed')),
-                ('photos_wanted', models.CharField(blank=True, max_length=20, verbose_name='photos asked for, because')),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='submissions', to='cases.case')),
-                ('claimed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='claims', to=settings.AUTH_USER_MODEL, verbose_name='claimed by')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("first", "first"), ("follow_up", "follow-up")],
+                        default="first",
+                        max_length=10,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("draft", "draft"),
+                            ("submitted", "submitted"),
+                            ("in_review", "in review"),
+                            ("needs_photos", "photos asked for"),
+                            ("answered", "answered"),
+                            ("closed", "closed"),
+                            ("withdrawn", "withdrawn"),
+                        ],
+                        default="draft",
+                        max_length=20,
+                        verbose_name="status",
+                    ),
+                ),
+                ("idempotency_key", models.CharField(blank=True, max_length=100)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="created"),
+                ),
+                ("submitted_at", models.DateTimeField(blank=True, null=True, verbose_name="submitted")),
+                ("answers", models.JSONField(default=dict, verbose_name="red-flag answers")),
+                ("history", models.JSONField(blank=True, default=dict, verbose_name="history")),
+                ("policy", models.CharField(max_length=40, verbose_name="triage policy")),
+                (
+                    "rule_urgency",
+                    models.PositiveSmallIntegerField(
+                        choices=[
+                            (0, "routine"),
+                            (1, "within two weeks"),
+                            (2, "within two days"),
+                            (3, "same day"),
+                            (4, "emergency"),
+                        ],
+                        verbose_name="urgency by answers",
+                    ),
+                ),
+                (
+                    "urgency",
+                    models.PositiveSmallIntegerField(
+                        choices=[
+                            (0, "routine"),
+                            (1, "within two weeks"),
+                            (2, "within two days"),
+                            (3, "same day"),
+                            (4, "emergency"),
+                        ],
+                        verbose_name="urgency",
+                    ),
+                ),
+                ("flags", models.JSONField(blank=True, default=list, verbose_name="flags")),
+                ("due_at", models.DateTimeField(blank=True, null=True, verbose_name="answer due")),
+                (
+                    "ai_status",
+                    models.CharField(
+                        choices=[
+                            ("not_used", "AI not used"),
+                            ("waiting", "AI reading"),
+                            ("done", "AI done"),
+                            ("partly", "AI partly done"),
+                            ("unavailable", "AI unavailable"),
+                        ],
+                        default="not_used",
+                        max_length=12,
+                        verbose_name="AI",
+                    ),
+                ),
+                ("ai_deadline", models.DateTimeField(blank=True, null=True)),
+                ("claimed_at", models.DateTimeField(blank=True, null=True, verbose_name="claimed")),
+                (
+                    "photos_wanted",
+                    models.CharField(blank=True, max_length=20, verbose_name="photos asked for, because"),
+                ),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="submissions",
+                        to="cases.case",
+                    ),
+                ),
+                (
+                    "claimed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="claims",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="claimed by",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'submission',
-                'verbose_name_plural': 'submissions',
-                'ordering': ('-created_at',),
+                "verbose_name": "submission",
+                "verbose_name_plural": "submissions",
+                "ordering": ("-created_at",),
             },
         ),
         migrations.CreateModel(
-            name='Review',
+            name="Review",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('impression', models.CharField(choices=[('AD', 'atopic dermatitis'), ('HI', 'herpesvirus infection'), ('IM', 'impetigo'), ('MF', 'mycosis fungoides suspected'), ('other', 'another condition'), ('unclear', 'cannot be judged from photos')], max_length=10, verbose_name='impression')),
-                ('disposition', models.CharField(choices=[('self_care', 'go on with the usual care at home'), ('appointment', 'appointment within two weeks'), ('days_2', 'see a doctor within two days'), ('today', 'see a doctor today'), ('emergency', 'emergency department now')], max_length=12, verbose_name='what to do')),
-                ('text', models.TextField(max_length=4000, verbose_name='answer to the patient')),
-                ('triage_urgency', models.PositiveSmallIntegerField(choices=[(0, 'routine'), (1, 'within two weeks'), (2, 'within two days'), (3, 'same day'), (4, 'emergency')], verbose_name='urgency before the answer')),
-                ('urgency', models.PositiveSmallIntegerField(choices=[(0, 'routine'), (1, 'within two weeks'), (2, 'within two days'), (3, 'same day'), (4, 'emergency')], verbose_name='urgency of the answer')),
-                ('reason', models.TextField(blank=True, max_length=1000, verbose_name='why less urgent than triage')),
-                ('signed_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='signed')),
-                ('amends', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='amended_by', to='cases.review', verbose_name='amends')),
-                ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reviews', to=settings.AUTH_USER_MODEL, verbose_name='signed by')),
-                ('submission', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reviews', to='cases.submission')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "impression",
+                    models.CharField(
+                        choices=[
+                            ("AD", "atopic dermatitis"),
+                            ("HI", "herpesvirus infection"),
+                            ("IM", "impetigo"),
+                            ("MF", "mycosis fungoides suspected"),
+                            ("other", "another condition"),
+                            ("unclear", "cannot be judged from photos"),
+                        ],
+                        max_length=10,
+                        verbose_name="impression",
+                    ),
+                ),
+                (
+                    "disposition",
+                    models.CharField(
+                        choices=[
+                            ("self_care", "go on with the usual care at home"),
+                            ("appointment", "appointment within two weeks"),
+                            ("days_2", "see a doctor within two days"),
+                            ("today", "see a doctor today"),
+                            ("emergency", "emergency department now"),
+                        ],
+                        max_length=12,
+                        verbose_name="what to do",
+                    ),
+                ),
+                ("text", models.TextField(max_length=4000, verbose_name="answer to the patient")),
+                (
+                    "triage_urgency",
+                    models.PositiveSmallIntegerField(
+                        choices=[
+                            (0, "routine"),
+                            (1, "within two weeks"),
+                            (2, "within two days"),
+                            (3, "same day"),
+                            (4, "emergency"),
+                        ],
+                        verbose_name="urgency before the answer",
+                    ),
+                ),
+                (
+                    "urgency",
+                    models.PositiveSmallIntegerField(
+                        choices=[
+                            (0, "routine"),
+                            (1, "within two weeks"),
+                            (2, "within two days"),
+                            (3, "same day"),
+                            (4, "emergency"),
+                        ],
+                        verbose_name="urgency of the answer",
+                    ),
+                ),
+                (
+                    "reason",
+                    models.TextField(blank=True, max_length=1000, verbose_name="why less urgent than triage"),
+                ),
+                ("signed_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="signed")),
+                (
+                    "amends",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="amended_by",
+                        to="cases.review",
+                        verbose_name="amends",
+                    ),
+                ),
+                (
+                    "author",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reviews",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="signed by",
+                    ),
+                ),
+                (
+                    "submission",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reviews",
+                        to="cases.submission",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'review',
-                'verbose_name_plural': 'reviews',
-                'ordering': ('-signed_at',),
+                "verbose_name": "review",
+                "verbose_name_plural": "reviews",
+                "ordering": ("-signed_at",),
             },
         ),
         migrations.AddField(
-            model_name='photo',
-            name='submission',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='photos', to='cases.submission'),
+            model_name="photo",
+            name="submission",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="photos", to="cases.submission"
+            ),
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('opened', 'opened'), ('submitted', 'submitted'), ('claimed', 'claimed'), ('released', 'released'), ('reassigned', 'reassigned'), ('photos_requested', 'photos asked for'), ('signed', 'signed'), ('amended', 'amended'), ('closed', 'closed'), ('reopened', 'reopened'), ('withdrawn', 'withdrawn'), ('restored', 'restored'), ('urgency_raised', 'urgency raised'), ('ai_done', 'AI finished'), ('ai_unavailable', 'AI unavailable'), ('job_quarantined', 'job quarantined'), ('job_requeued', 'job requeued'), ('job_cancelled', 'job cancelled')], max_length=20, verbose_name='kind')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='at')),
-                ('detail', models.JSONField(blank=True, default=dict, verbose_name='detail')),
-                ('told_at', models.DateTimeField(blank=True, null=True, verbose_name='told')),
-                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='by')),
-                ('submission', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='events', to='cases.submission')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("opened", "opened"),
+                            ("submitted", "submitted"),
+                            ("claimed", "claimed"),
+                            ("released", "released"),
+                            ("reassigned", "reassigned"),
+                            ("photos_requested", "photos asked for"),
+                            ("signed", "signed"),
+                            ("amended", "amended"),
+                            ("closed", "closed"),
+                            ("reopened", "reopened"),
+                            ("withdrawn", "withdrawn"),
+                            ("restored", "restored"),
+                            ("urgency_raised", "urgency raised"),
+                            ("ai_done", "AI finished"),
+                            ("ai_unavailable", "AI unavailable"),
+                            ("job_quarantined", "job quarantined"),
+                            ("job_requeued", "job requeued"),
+                            ("job_cancelled", "job cancelled"),
+                        ],
+                        max_length=20,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="at")),
+                ("detail", models.JSONField(blank=True, default=dict, verbose_name="detail")),
+                ("told_at", models.DateTimeField(blank=True, null=True, verbose_name="told")),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="by",
+                    ),
+                ),
+                (
+                    "submission",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="events",
+                        to="cases.submission",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'event',
-                'verbose_name_plural': 'events',
-                'ordering': ('at', 'id'),
+                "verbose_name": "event",
+                "verbose_name_plural": "events",
+                "ordering": ("at", "id"),
             },
         ),
         migrations.CreateModel(
-            name='Finding',
+            name="Finding",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('condition', models.CharField(choices=[(inference_worker.contract.Condition['AD'], inference_worker.contract.Condition['AD']), (inference_worker.contract.Condition['HI'], inference_worker.contract.Condition['HI']), (inference_worker.contract.Condition['IM'], inference_worker.contract.Condition['IM']), (inference_worker.contract.Condition['MF'], inference_worker.contract.Condition['MF']), (inference_worker.contract.Condition['OTHER'], inference_worker.contract.Condition['OTHER'])], max_length=10, verbose_name='condition')),
-                ('probability', models.FloatField(verbose_name='probability')),
-                ('threshold', models.FloatField(blank=True, null=True, verbose_name='threshold')),
-                ('analysis', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='findings', to='cases.analysis')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "condition",
+                    models.CharField(
+                        choices=[
+                            (
+                                inference_worker.contract.Condition["AD"],
+                                inference_worker.contract.Condition["AD"],
+                            ),
+                            (
+                                inference_worker.contract.Condition["HI"],
+                                inference_worker.contract.Condition["HI"],
+                            ),
+                            (
+                                inference_worker.contract.Condition["IM"],
+                                inference_worker.contract.Condition["IM"],
+                            ),
+                            (
+                                inference_worker.contract.Condition["MF"],
+                                inference_worker.contract.Condition["MF"],
+                            ),
+                            (
+                                inference_worker.contract.Condition["OTHER"],
+                                inference_worker.contract.Condition["OTHER"],
+                            ),
+                        ],
+                        max_length=10,
+                        verbose_name="condition",
+                    ),
+                ),
+                ("probability", models.FloatField(verbose_name="probability")),
+                ("threshold", models.FloatField(blank=True, null=True, verbose_name="threshold")),
+                (
+                    "analysis",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="findings",
+                        to="cases.analysis",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'finding',
-                'verbose_name_plural': 'findings',
-                'ordering': ('-probability',),
-                'constraints': [models.UniqueConstraint(fields=('analysis', 'condition'), name='analysis_has_one_finding_per_condition'), models.CheckConstraint(condition=models.Q(('probability__gte', 0), ('probability__lte', 1)), name='finding_probability_is_between_0_and_1')],
+                "verbose_name": "finding",
+                "verbose_name_plural": "findings",
+                "ordering": ("-probability",),
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("analysis", "condition"), name="analysis_has_one_finding_per_condition"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("probability__gte", 0), ("probability__lte", 1)),
+                        name="finding_probability_is_between_0_and_1",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Job',
+            name="Job",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('stage', models.CharField(choices=[('prepare', 'prepare'), ('segment', 'segment'), ('classify', 'classify')], max_length=10, verbose_name='stage')),
-                ('state', models.CharField(choices=[('queued', 'queued'), ('sent', 'sent'), ('started', 'started'), ('done', 'done'), ('failed', 'failed'), ('quarantined', 'quarantined'), ('cancelled', 'cancelled')], default='queued', max_length=12, verbose_name='state')),
-                ('priority', models.PositiveSmallIntegerField(choices=[(0, 'routine'), (1, 'within two weeks'), (2, 'within two days'), (3, 'same day'), (4, 'emergency')], verbose_name='priority')),
-                ('attempt', models.PositiveIntegerField(default=0, verbose_name='attempt')),
-                ('batch', models.PositiveSmallIntegerField(default=1, verbose_name='photos in the message')),
-                ('deaths', models.PositiveSmallIntegerField(default=0, verbose_name='deaths')),
-                ('losses', models.PositiveIntegerField(default=0, verbose_name='losses')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='created')),
-                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent')),
-                ('deadline', models.DateTimeField(blank=True, null=True, verbose_name='deadline')),
-                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished')),
-                ('worker', models.CharField(blank=True, max_length=100, verbose_name='worker')),
-                ('error', models.CharField(blank=True, max_length=100, verbose_name='error')),
-                ('photo', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='jobs', to='cases.photo', verbose_name='photo')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "stage",
+                    models.CharField(
+                        choices=[("prepare", "prepare"), ("segment", "segment"), ("classify", "classify")],
+                        max_length=10,
+                        verbose_name="stage",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "queued"),
+                            ("sent", "sent"),
+                            ("started", "started"),
+                            ("done", "done"),
+                            ("failed", "failed"),
+                            ("quarantined", "quarantined"),
+                            ("cancelled", "cancelled"),
+                        ],
+                        default="queued",
+                        max_length=12,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "priority",
+                    models.PositiveSmallIntegerField(
+                        choices=[
+                            (0, "routine"),
+                            (1, "within two weeks"),
+                            (2, "within two days"),
+                            (3, "same day"),
+                            (4, "emergency"),
+                        ],
+                        verbose_name="priority",
+                    ),
+                ),
+                ("attempt", models.PositiveIntegerField(default=0, verbose_name="attempt")),
+                ("batch", models.PositiveSmallIntegerField(default=1, verbose_name="photos in the message")),
+                ("deaths", models.PositiveSmallIntegerField(default=0, verbose_name="deaths")),
+                ("losses", models.PositiveIntegerField(default=0, verbose_name="losses")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="created"),
+                ),
+                ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="sent")),
+                ("deadline", models.DateTimeField(blank=True, null=True, verbose_name="deadline")),
+                ("finished_at", models.DateTimeField(blank=True, null=True, verbose_name="finished")),
+                ("worker", models.CharField(blank=True, max_length=100, verbose_name="worker")),
+                ("error", models.CharField(blank=True, max_length=100, verbose_name="error")),
+                (
+                    "photo",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="jobs",
+                        to="cases.photo",
+                        verbose_name="photo",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'job',
-                'verbose_name_plural': 'jobs',
-                'ordering': ('-created_at',),
-                'indexes': [models.Index(models.F('stage'), models.OrderBy(models.F('priority'), descending=True), models.F('created_at'), condition=models.Q(('state', 'queued')), name='job_backlog_order'), models.Index(models.F('deadline'), condition=models.Q(('state__in', ('sent', 'started'))), name='job_under_way_by_deadline')],
-                'constraints': [models.UniqueConstraint(fields=('photo', 'stage'), name='photo_has_one_job_per_stage'), models.CheckConstraint(condition=models.Q(models.Q(('state__in', ('sent', 'started')), _negated=True), models.Q(('deadline__isnull', False), ('sent_at__isnull', False)), _connector='OR'), name='job_under_way_has_deadline')],
+                "verbose_name": "job",
+                "verbose_name_plural": "jobs",
+                "ordering": ("-created_at",),
+                "indexes": [
+                    models.Index(
+                        models.F("stage"),
+                        models.OrderBy(models.F("priority"), descending=True),
+                        models.F("created_at"),
+                        condition=models.Q(("state", "queued")),
+                        name="job_backlog_order",
+                    ),
+                    models.Index(
+                        models.F("deadline"),
+                        condition=models.Q(("state__in", ("sent", "started"))),
+                        name="job_under_way_by_deadline",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("photo", "stage"), name="photo_has_one_job_per_stage"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ("sent", "started")), _negated=True),
+                            models.Q(("deadline__isnull", False), ("sent_at__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="job_under_way_has_deadline",
+                    ),
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='submission',
-            index=models.Index(models.OrderBy(models.F('urgency'), descending=True), models.F('due_at'), models.F('id'), condition=models.Q(('status__in', ('submitted', 'in_review'))), name='worklist_order'),
+            model_name="submission",
+            index=models.Index(
+                models.OrderBy(models.F("urgency"), descending=True),
+                models.F("due_at"),
+                models.F("id"),
+                condition=models.Q(("status__in", ("submitted", "in_review"))),
+                name="worklist_order",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='submission',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('claimed_at__isnull', False), ('claimed_by__isnull', False), ('status', 'in_review')), models.Q(models.Q(('status', 'in_review'), _negated=True), ('claimed_at', None), ('claimed_by', None)), _connector='OR'), name='submission_in_review_has_reviewer_and_no_other_has'),
+            model_name="submission",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("claimed_at__isnull", False), ("claimed_by__isnull", False), ("status", "in_review")
+                    ),
+                    models.Q(
+                        models.Q(("status", "in_review"), _negated=True),
+                        ("claimed_at", None),
+                        ("claimed_by", None),
+                    ),
+                    _connector="OR",
+                ),
+                name="submission_in_review_has_reviewer_and_no_other_has",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='submission',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['submitted', 'in_review', 'needs_photos', 'answered', 'closed']), _negated=True), models.Q(('due_at__isnull', False), ('submitted_at__isnull', False)), _connector='OR'), name='submission_once_submitted_has_due_time'),
+            model_name="submission",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("status__in", ["submitted", "in_review", "needs_photos", "answered", "closed"]),
+                        _negated=True,
+                    ),
+                    models.Q(("due_at__isnull", False), ("submitted_at__isnull", False)),
+                    _connector="OR",
+                ),
+                name="submission_once_submitted_has_due_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='submission',
-            constraint=models.CheckConstraint(condition=models.Q(('urgency__gte', models.F('rule_urgency'))), name='submission_urgency_is_never_below_its_rules'),
+            model_name="submission",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("urgency__gte", models.F("rule_urgency"))),
+                name="submission_urgency_is_never_below_its_rules",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='submission',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ai_status', 'waiting'), _negated=True), ('ai_deadline__isnull', False), _connector='OR'), name='submission_waiting_for_ai_has_deadline'),
+            model_name="submission",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("ai_status", "waiting"), _negated=True),
+                    ("ai_deadline__isnull", False),
+                    _connector="OR",
+                ),
+                name="submission_waiting_for_ai_has_deadline",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='review',
-            constraint=models.CheckConstraint(condition=models.Q(('text', ''), _negated=True), name='review_has_text'),
+            model_name="review",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("text", ""), _negated=True), name="review_has_text"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='review',
-            constraint=models.CheckConstraint(condition=models.Q(('urgency__gte', models.F('triage_urgency')), models.Q(('reason', ''), _negated=True), _connector='OR'), name='review_less_urgent_than_triage_gives_reason'),
+            model_name="review",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("urgency__gte", models.F("triage_urgency")),
+                    models.Q(("reason", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="review_less_urgent_than_triage_gives_reason",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='photo',
-            constraint=models.UniqueConstraint(condition=models.Q(('removed_at', None)), fields=('submission', 'sha256'), name='submission_holds_a_photo_once'),
+            model_name="photo",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("removed_at", None)),
+                fields=("submission", "sha256"),
+                name="submission_holds_a_photo_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='photo',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['ready', 'poor']), _negated=True), models.Q(models.Q(('display_key', ''), _negated=True), models.Q(('analysis_key', ''), _negated=True)), _connector='OR'), name='photo_that_was_prepared_has_its_copies'),
+            model_name="photo",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ["ready", "poor"]), _negated=True),
+                    models.Q(
+                        models.Q(("display_key", ""), _negated=True),
+                        models.Q(("analysis_key", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="photo_that_was_prepared_has_its_copies",
+            ),
         ),
         migrations.AddIndex(
-            model_name='event',
-            index=models.Index(models.F('id'), condition=models.Q(('told_at', None)), name='event_not_yet_told'),
+            model_name="event",
+            index=models.Index(
+                models.F("id"), condition=models.Q(("told_at", None)), name="event_not_yet_told"
+            ),
         ),
     ]

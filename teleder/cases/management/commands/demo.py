@@ -78,7 +78,9 @@ def _person(email: str, name: str, role: Role, language: str) -> User:
     return user
 
 
-def _case(people: dict, drawn: dict, who: str, condition: str, site: str, yes: dict, history: dict, to: str) -> None:
+def _case(
+    people: dict, drawn: dict, who: str, condition: str, site: str, yes: dict, history: dict, to: str
+) -> None:
     patient = people[who]
     answers = {question["id"]: "no" for question in workflow.triage.policy().questions} | yes
     case = Case.objects.filter(patient=patient, body_site=site).first() if to == "follow_up" else None
