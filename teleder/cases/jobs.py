@@ -145,7 +145,7 @@ def _mark_sent(batch: list[Job]) -> list[Job]:
 
 def _statement_time() -> Any:
     # Now() is the same for a whole transaction; messages are told apart by the time of their own statement.
-    return Func(function="CLOCK_TIMESTAMP", output_field=DateTimeField())
+    return Func(function="STATEMENT_TIMESTAMP", output_field=DateTimeField())
 
 
 def _send(stage: Stage, jobs: list[Job]) -> None:

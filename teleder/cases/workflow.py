@@ -267,7 +267,7 @@ def withdraw(submission: Submission, *, by: User) -> None:
 
 
 def restore(submission: Submission, *, by: User) -> None:
-    move(submission, EventKind.RESTORED, actor=by)
+    move(submission, EventKind.RESTORED, actor=by, submitted_at=None, due_at=None)
 
 
 # --- The dermatologist ------------------------------------------------------------------------------------

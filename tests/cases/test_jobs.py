@@ -50,6 +50,7 @@ def test_the_window_bounds_what_the_broker_holds(alice, draft_of, broker, settin
     jobs.dispatch_all()
     assert broker.llen(contract.QUEUES[Stage.PREPARE]) == 2
     assert Job.objects.filter(state=JobState.SENT).count() == 4
+    assert Job.objects.filter(state=JobState.SENT).values("sent_at").distinct().count() == 2
     age()
     jobs.expire()
     jobs.dispatch_all()  # the messages of the lost attempts are still in the broker: no room
