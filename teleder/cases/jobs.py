@@ -48,7 +48,9 @@ BROKER_TIMEOUT_SECONDS = 0.5  # what a request may wait for Valkey at the most
 # --- Queueing ---------------------------------------------------------------------------------------------
 def queue(photo: Photo, stage: Stage, *, priority: int) -> None:
     """Make the job of a stage, once; it is sent when the transaction is through."""
-    Job.objects.get_or_create(photo=photo, stage=stage, defaults={"priority": priority})
+    job, made = Job.objects.get_or_create(photo=photo, stage=stage, defaults={"priority": priority})
+    if not made:  # cancelled when the patient took the submission back, and now it is sent again
+        Job.objects.filter(pk=job.pk, state=JobState.CANCELLED).update(state=JobState.QUEUED, priority=priority)
     transaction.on_commit(dispatch_all)
 
 
@@ -57,7 +59,8 @@ def advance(photo: Photo, submission: Submission) -> None:
 
     Before the patient has sent it, and without consent to AI, a photo is prepared and no more.
     """
-    if submission.ai_status == AIStatus.NOT_USED or submission.status in {Status.DRAFT, Status.WITHDRAWN}:
+    not_sent = {Status.DRAFT, Status.NEEDS_PHOTOS, Status.WITHDRAWN}
+    if submission.ai_status == AIStatus.NOT_USED or submission.status in not_sent:
         return
     analysis = photo.analysis
     if photo.was_prepared and analysis is None:

@@ -135,6 +135,17 @@ def test_a_draft_is_prepared_and_read_only_once_sent(alice, alices_draft, analys
     assert Job.objects.filter(stage="segment", state=JobState.QUEUED).exists()
 
 
+def test_what_is_withdrawn_and_sent_again_is_read_after_all(alice, alices_draft, analyse):
+    analyse(alices_draft.photos.get())
+    submission = workflow.submit(alices_draft, by=alice)
+    workflow.withdraw(submission, by=alice)
+    assert Job.objects.get(stage="segment").state == JobState.CANCELLED
+    workflow.restore(submission, by=alice)
+    submission = workflow.submit(submission, by=alice)
+    assert Job.objects.get(stage="segment").state == JobState.QUEUED
+    assert submission.ai_status == AIStatus.WAITING
+
+
 def test_findings_raise_the_urgency_and_bring_the_due_time_forward(alices_submission, analyse):
     analyse(alices_submission.photos.get(), probabilities={"AD": 0.6, "HI": 0.3, "IM": 0.1})
     alices_submission.refresh_from_db()
