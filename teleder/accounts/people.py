@@ -7,9 +7,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.core.exceptions import ValidationError
+from django.core.mail import send_mail
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import get_language
+from django.utils.translation import get_language, override
+from django.utils.translation import gettext as _
 
 from teleder.accounts.models import Consent, DermatologistProfile, Invitation, Language, Purpose, Role, User
 
@@ -42,6 +48,58 @@ def give_consent(person: User, purpose: Purpose) -> Consent:
 
 def withdraw_consent(person: User, purpose: Purpose) -> None:
     person.consents.given().filter(purpose=purpose).update(withdrawn_at=timezone.now())
+
+
+@transaction.atomic
+def invite(*, email: str, role: Role, by: User) -> Invitation:
+    """Send a future colleague the link that makes their account; an older link of theirs stops working.
+
+    Raises `ValidationError` for an address that has an account. Without mail there is no invitation.
+    """
+    if User.objects.filter(email__iexact=email).exists():
+        raise ValidationError({"email": _("There is an account with this address already.")})
+    open_ones = Invitation.objects.filter(
+        email__iexact=email, accepted_at=None, expires_at__gt=timezone.now()
+    )
+    open_ones.update(expires_at=timezone.now())
+    invitation, token = Invitation.issue(email=email, role=role, by=by)
+    _log(invitation, ADDITION, "invited", by=by)
+    link = settings.PUBLIC_URL + reverse("web:invitation", args=[token])
+    texts = [_invitation_text(invitation, link, language) for language in Language.values]
+    send_mail("teleder", "\n\n".join(texts), None, [invitation.email])
+    return invitation
+
+
+def _invitation_text(invitation: Invitation, link: str, language: str) -> str:
+    # Nobody knows yet which language the receiver reads: the mail says it in each.
+    with override(language):
+        words = {
+            "role": invitation.get_role_display(),
+            "link": link,
+            "until": f"{invitation.expires_at:%Y-%m-%d}",
+        }
+        return (
+            _("You are invited to teleder as %(role)s. This link works once, until %(until)s: %(link)s")
+            % words
+        )
+
+
+def deactivate(person: User, *, by: User) -> None:
+    """Lock a person out at once, of pages and API; what they did stays. Raises `ValidationError` for oneself."""
+    if person == by:
+        raise ValidationError(_("You cannot lock yourself out. Ask another admin."))
+    if User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
+        _log(person, CHANGE, "deactivated", by=by)
+
+
+def activate(person: User, *, by: User) -> None:
+    if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
+        _log(person, CHANGE, "activated", by=by)
+
+
+def _log(row: Any, action: int, words: str, *, by: User) -> None:
+    rows = type(row)._default_manager.filter(pk=row.pk)
+    LogEntry.objects.log_actions(by.pk, rows, action, words, single_object=True)
 
 
 @transaction.atomic
