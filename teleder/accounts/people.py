@@ -12,6 +12,7 @@ from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.db import transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language, override
@@ -84,8 +85,17 @@ def _invitation_text(invitation: Invitation, link: str, language: str) -> str:
         )
 
 
+def stop_invitations(rows: QuerySet[Invitation], *, by: User) -> int:
+    """End open invitations, whose links then no longer work; return how many."""
+    still_open = list(rows.filter(accepted_at=None, expires_at__gt=timezone.now()))
+    for invitation in still_open:
+        Invitation.objects.filter(pk=invitation.pk).update(expires_at=timezone.now())
+        _log(invitation, CHANGE, "stopped", by=by)
+    return len(still_open)
+
+
 def deactivate(person: User, *, by: User) -> None:
-    """Lock a person out at once, of pages and API; what they did stays. Raises `ValidationError` for oneself."""
+    """Lock a person out of pages and API at once; their work stays. Raises `ValidationError` for oneself."""
     if person == by:
         raise ValidationError(_("You cannot lock yourself out. Ask another admin."))
     if User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):

@@ -1,0 +1,146 @@
+"""The back room: the clinical record as tables, to look at. It changes only through its verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from teleder.accounts.admin import ForAdmins
+from teleder.cases import jobs
+from teleder.cases.models import Analysis, Case, Event, Finding, Job, Photo, Review, Submission
+
+
+class SubmissionInline(ForAdmins, admin.TabularInline):
+    model = Submission
+    fields = ("created_at", "kind", "status", "urgency", "due_at", "claimed_by", "ai_status")
+    show_change_link = True
+
+
+class EventInline(ForAdmins, admin.TabularInline):
+    model = Event
+    fields = ("at", "kind", "actor", "detail", "told_at")
+
+
+class PhotoInline(ForAdmins, admin.TabularInline):
+    model = Photo
+    fields = ("created_at", "view", "state", "reason", "fault", "sent_anyway", "removed_at")
+    show_change_link = True
+
+
+class JobInline(ForAdmins, admin.TabularInline):
+    model = Job
+    fields = ("stage", "state", "attempt", "deaths", "losses", "worker", "error", "finished_at")
+    show_change_link = True
+
+
+class FindingInline(ForAdmins, admin.TabularInline):
+    model = Finding
+
+
+class Record(ForAdmins, admin.ModelAdmin):
+    """Drafts stay out of the lists that know who may see what, as they do on the pages."""
+
+    list_per_page = 50
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
+        rows = super().get_queryset(request)
+        return rows.visible_to(request.user) if hasattr(rows, "visible_to") else rows
+
+
+@admin.register(Case)
+class CaseAdmin(Record):
+    list_display = ("number", "patient", "body_site", "opened_at")
+    list_filter = ("body_site",)
+    search_fields = ("number", "patient__email")
+    list_select_related = ("patient",)
+    date_hierarchy = "opened_at"
+    inlines = (SubmissionInline,)
+
+
+@admin.register(Submission)
+class SubmissionAdmin(Record):
+    list_display = ("case", "kind", "status", "urgency", "due_at", "claimed_by", "ai_status", "submitted_at")
+    list_filter = ("status", "urgency", "ai_status", "kind")
+    search_fields = ("case__number", "case__patient__email")
+    list_select_related = ("case", "claimed_by")
+    date_hierarchy = "submitted_at"
+    inlines = (PhotoInline, EventInline)
+
+
+@admin.register(Photo)
+class PhotoAdmin(Record):
+    list_display = ("id", "submission", "view", "state", "reason", "fault", "created_at", "removed_at")
+    list_filter = ("state", "reason", "fault", "view")
+    search_fields = ("submission__case__number", "sha256")
+    list_select_related = ("submission__case",)
+    inlines = (JobInline,)
+
+
+@admin.register(Analysis)
+class AnalysisAdmin(Record):
+    list_display = ("photo", "top", "abstention", "no_box", "demonstration", "device", "created_at")
+    list_filter = ("top", "abstention", "no_box", "demonstration")
+    search_fields = ("photo__submission__case__number",)
+    list_select_related = ("photo",)
+    inlines = (FindingInline,)
+
+
+@admin.register(Job)
+class JobAdmin(Record):
+    list_display = ("case", "stage", "state", "priority", "attempt", "deaths", "error", "created_at")
+    list_filter = ("stage", "state", "priority", "worker")
+    search_fields = ("photo__submission__case__number", "worker", "error")
+    list_select_related = ("photo__submission__case",)
+    actions = ("requeue", "cancel")
+
+    @admin.display(description=gettext_lazy("case"))
+    def case(self, job: Job) -> str:
+        return job.photo.submission.case.number
+
+    @admin.action(description=gettext_lazy("Requeue: try again with a clean slate"))
+    def requeue(self, request: HttpRequest, rows: QuerySet[Job]) -> None:
+        self._each(request, rows, jobs.requeue)
+
+    @admin.action(description=gettext_lazy("Cancel: the AI does not read the photo"))
+    def cancel(self, request: HttpRequest, rows: QuerySet[Job]) -> None:
+        self._each(request, rows, jobs.cancel)
+
+    def _each(self, request: HttpRequest, rows: QuerySet[Job], verb: Callable[..., bool]) -> None:
+        changed = sum(verb(job, by=request.user) for job in rows)
+        words = {"n": changed, "chosen": len(rows)}
+        self.message_user(request, _("%(n)d of %(chosen)d jobs were changed.") % words)
+
+
+@admin.register(Review)
+class ReviewAdmin(Record):
+    list_display = (
+        "submission",
+        "author",
+        "impression",
+        "disposition",
+        "urgency",
+        "triage_urgency",
+        "signed_at",
+    )
+    list_filter = ("impression", "disposition", "urgency")
+    search_fields = ("submission__case__number", "author__email")
+    list_select_related = ("submission__case", "author")
+    date_hierarchy = "signed_at"
+
+
+@admin.register(Event)
+class EventAdmin(Record):
+    list_display = ("at", "kind", "submission", "actor", "told_at")
+    list_filter = ("kind",)
+    search_fields = ("submission__case__number", "actor__email")
+    list_select_related = ("submission__case", "actor")
+    date_hierarchy = "at"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
+        return super().get_queryset(request).order_by("-at", "-id")

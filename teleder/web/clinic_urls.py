@@ -1,0 +1,26 @@
+"""Pages of dermatologists and admins; the names live in the namespace `web`."""
+
+from django.urls import path
+
+from teleder.web import clinician, operations, staff
+
+urlpatterns = [
+    path("worklist/", clinician.show_worklist, name="worklist"),
+    path("worklist/next/", clinician.claim_next, name="claim_next"),
+    path("review/<uuid:pk>/", clinician.review, name="review"),
+    path("review/<uuid:pk>/state/", clinician.review_state, name="review_state"),
+    path("review/<uuid:pk>/claim/", clinician.claim, name="claim"),
+    path("review/<uuid:pk>/release/", clinician.release, name="release"),
+    path("review/<uuid:pk>/keep/", clinician.keep_claim, name="keep_claim"),
+    path("review/<uuid:pk>/photos/", clinician.request_photos, name="request_photos"),
+    path("review/<uuid:pk>/answer/", clinician.answer, name="answer"),
+    path("operations/", operations.show, name="operations"),
+    path("operations/jobs/", operations.change_jobs, name="change_jobs"),
+    path("operations/cases/", operations.cases, name="cases_admin"),
+    path("operations/cases/<uuid:pk>/", operations.case, name="case_admin"),
+    path("operations/cases/<uuid:pk>/<slug:verb>/", operations.change_case, name="change_case"),
+    path("operations/people/", staff.people, name="people"),
+    path("operations/people/invite/", staff.invite, name="invite"),
+    path("operations/people/<uuid:pk>/<slug:verb>/", staff.change_person, name="change_person"),
+    path("invitation/<str:token>/", staff.invitation, name="invitation"),
+]

@@ -1,0 +1,29 @@
+"""Draft texts for answers: a clinician chooses one, changes it, and signs what is then theirs."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from teleder.cases.models import Disposition
+
+TEXTS = Path(__file__).parent / "replies.toml"
+
+
+@cache
+def texts() -> dict[str, Any]:
+    """Return {"version", "signed_by", "safety_net": {"ja", "en"}, "replies": {disposition: {"ja", "en"}}}."""
+    return tomllib.loads(TEXTS.read_text())
+
+
+def is_draft() -> bool:
+    return not texts()["signed_by"]
+
+
+def reply(disposition: Disposition, language: str) -> str:
+    """Return the text for a disposition with its safety net, in `language` (ja or en)."""
+    text = texts()["replies"][disposition][language]
+    # "The same day if ..." would weaken "now".
+    return text if disposition == Disposition.EMERGENCY else f"{text}\n{texts()['safety_net'][language]}"

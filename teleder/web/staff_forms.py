@@ -1,0 +1,39 @@
+"""What an admin fills in to invite, and what the invited person fills in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.password_validation import validate_password
+from django.utils.translation import gettext_lazy as _
+
+from teleder.accounts.models import Invitation, Role, User
+
+
+class InviteForm(forms.Form):
+    email = forms.EmailField(label=_("e-mail address"))
+    role = forms.ChoiceField(
+        label=_("role"), choices=[choice for choice in Role.choices if choice[0] != Role.PATIENT]
+    )
+
+
+class InvitationForm(forms.Form):
+    """Patients see name and licence number under an answer: a dermatologist must give both."""
+
+    name = forms.CharField(label=_("Your name"), max_length=100)
+    licence_number = forms.CharField(label=_("Licence number"), max_length=50)
+    password = forms.CharField(
+        label=_("Password"), widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), strip=False
+    )
+
+    def __init__(self, *args: Any, invitation: Invitation, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.invitation = invitation
+        if invitation.role != Role.DERMATOLOGIST:
+            del self.fields["licence_number"]
+
+    def clean_password(self) -> str:
+        person = User(email=self.invitation.email, name=self.cleaned_data.get("name", ""))
+        validate_password(self.cleaned_data["password"], person)
+        return self.cleaned_data["password"]

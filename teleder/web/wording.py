@@ -1,0 +1,103 @@
+"""Codes in a dermatologist's words: conditions, flags, faults, why the AI does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from inference_worker.contract import Abstention, Condition, NoBox, QualityFault, Reason
+from teleder.cases.triage import Origin, Urgency
+
+LIKELY = 0.8
+POSSIBLE = 0.4
+LESS_LIKELY = 0.1
+
+CONDITIONS = {
+    Condition.AD: _("atopic dermatitis"),
+    Condition.HI: _("herpesvirus infection"),
+    Condition.IM: _("impetigo"),
+    Condition.MF: _("mycosis fungoides"),
+    Condition.OTHER: _("another condition"),
+}
+ABSTENTIONS = {
+    Abstention.UNCERTAIN: _("The AI does not say: no condition stands out."),
+    Abstention.OUT_OF_SCOPE: _("The AI does not say: this looks like nothing it was trained on."),
+    Abstention.NO_SKIN: _("The AI does not say: it found no skin in the photo."),
+}
+NO_BOX = {
+    NoBox.NO_SKIN: _("No area was cut out: no skin was found."),
+    NoBox.NO_LESION: _("No area was cut out: no lesion was found."),
+    NoBox.TOO_LITTLE_SKIN: _("No area was cut out: none has enough skin in it."),
+    NoBox.TOO_LITTLE_LESION: _("No area was cut out: none has enough lesion in it."),
+}
+FAULTS = {
+    QualityFault.TOO_DARK: _("too dark"),
+    QualityFault.TOO_BRIGHT: _("too bright"),
+    QualityFault.BLURRED: _("blurred"),
+    QualityFault.GLARE: _("glare"),
+    QualityFault.NOT_A_PHOTO: _("perhaps not a photo"),
+}
+REASONS = {
+    Reason.EMPTY_FILE: _("empty file"),
+    Reason.UNSUPPORTED_FORMAT: _("unknown file format"),
+    Reason.CORRUPT_IMAGE: _("damaged file"),
+    Reason.TRUNCATED_IMAGE: _("file is cut short"),
+    Reason.TOO_MANY_PIXELS: _("too many pixels"),
+    Reason.FILE_TOO_LARGE: _("file too large"),
+    Reason.IMAGE_TOO_SMALL: _("too small"),
+    Reason.POOR_QUALITY: _("poor quality"),
+}
+ANSWER_FLAGS = {
+    "very_ill": _("very unwell"),
+    "eye_symptoms": _("rash near an eye with eye symptoms"),
+    "skin_dying": _("very painful, dusky or peeling skin"),
+    "newborn_with_blisters": _("newborn with blisters"),
+    "near_eye": _("rash beside an eye"),
+    "grouped_blisters": _("grouped blisters"),
+    "painful_or_sudden": _("painful or suddenly worse"),
+    "fever": _("fever"),
+    "cold_sore": _("cold sore or contact"),
+    "spreading": _("spreading fast"),
+    "crusts": _("crusts or weeping"),
+    "crusts_many": _("large blisters or many areas"),
+    "lasting_patch": _("same patch for over six months"),
+    "not_sure": _("unsure about a sign that would mean today"),
+    "weak_immunity": _("weak immune system"),
+    "baby_or_pregnant": _("baby or pregnant"),
+}
+PHOTO_FLAGS = {
+    "unreadable": _("no photo can be read well"),
+    "no_box": _("no area fit for close reading"),
+}
+SHAPES = {
+    Urgency.EMERGENCY: "octagon",
+    Urgency.SAME_DAY: "triangle",
+    Urgency.DAYS_2: "diamond",
+    Urgency.WEEKS_2: "square",
+    Urgency.ROUTINE: "circle",
+}
+
+
+def likelihood(probability: float, threshold: float | None = None) -> str:
+    """Say a calibrated probability in words; what is over its threshold is at least possible."""
+    if probability >= LIKELY:
+        return _("likely")
+    if probability >= POSSIBLE or (threshold is not None and probability >= threshold):
+        return _("possible")
+    return _("less likely") if probability >= LESS_LIKELY else _("unlikely")
+
+
+def flag_words(flag: Mapping[str, Any]) -> str:
+    """Say a stored flag; a code of another policy version is shown as it is."""
+    origin, code = flag["origin"], flag["code"]
+    if origin == Origin.MODEL:
+        return _("AI does not say") if code == "abstained" else _model_flag(code)
+    if origin == Origin.HUMAN:
+        return _("set by a dermatologist")
+    return (ANSWER_FLAGS if origin == Origin.ANSWERS else PHOTO_FLAGS).get(code, code)
+
+
+def _model_flag(code: str) -> str:
+    return _("AI: %(condition)s possible") % {"condition": CONDITIONS.get(code, code)}
