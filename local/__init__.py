@@ -1,0 +1,1 @@
+"""What `./run` starts on one machine: embedded servers, our processes, the checks."""

@@ -1,0 +1,67 @@
+"""`./run check`: style, layers, migrations, deployment settings, translations. All run; all failures are told."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from local.translations import missing
+
+ROOT = Path(__file__).resolve().parents[1]
+BESIDE = Path(sys.executable).parent
+# What a production site sets; nothing is connected to.
+PRODUCTION = {
+    "DJANGO_SETTINGS_MODULE": "teleder.settings",
+    "TELEDER_SECRET_KEY": "for-the-check-only-" + "Zx9" * 20,
+    "TELEDER_HOSTS": "teleder.example",
+    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+}
+
+
+def main() -> int:
+    failures = [name for name, check in CHECKS.items() if not _passes(name, check)]
+    print(f"\n{len(failures)} of {len(CHECKS)} checks failed: {', '.join(failures)}" if failures else "\nall checks pass")
+    return bool(failures)
+
+
+def _passes(name: str, check: Callable[[], tuple[bool, str]]) -> bool:
+    passed, output = check()
+    print(f"{'pass' if passed else 'FAIL'}  {name}", flush=True)
+    if not passed:
+        print(output, flush=True)
+    return passed
+
+
+def _run(program: str, *arguments: str) -> Callable[[], tuple[bool, str]]:
+    def check() -> tuple[bool, str]:
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("TELEDER_")}
+        done = subprocess.run(
+            [str(BESIDE / program), *arguments],
+            cwd=ROOT,
+            env=clean | PRODUCTION,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode == 0, done.stdout + done.stderr
+
+    return check
+
+
+def _translated() -> tuple[bool, str]:
+    lines = missing()
+    return not lines, "\n".join([*lines, "./run messages adds the missing entries; then translate them."])
+
+
+CHECKS = {
+    "style (ruff check)": _run("ruff", "check", "."),
+    "format (ruff format)": _run("ruff", "format", "--check", "."),
+    "layers (import-linter)": _run("lint-imports"),
+    "migrations are complete": _run("python", "manage.py", "makemigrations", "--check", "--dry-run"),
+    "safe to deploy": _run("python", "manage.py", "check", "--deploy", "--fail-level", "WARNING"),
+    "Japanese is complete": _translated,
+}

