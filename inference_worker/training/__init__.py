@@ -1,0 +1,1 @@
+"""Offline: train, measure and publish the networks. Nothing outside this package imports it."""

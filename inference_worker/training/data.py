@@ -1,0 +1,147 @@
+"""Photos to learn from, and what is known about each of their pixels.
+
+A manifest is a CSV beside its files. The column `use` is law here: whatever is not `train` is refused
+when rows are chosen and once more when a file is opened, so that no path leads a measuring photo into
+weights that ship.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+LONG_SIDE = 512  # px in memory; a fifth of a million pixels a photo keeps 1,100 photos below 1 GB
+HELD_OUT_EVERY = 8  # one group in eight never trains: it chooses thresholds and temperatures
+WOUND_MARGIN = 0.05  # share of the long side around an outlined wound where lesion or not is unknown
+
+
+class ForbiddenRow(ValueError):
+    """A row that may not be trained on reached the training code."""
+
+
+class Known(IntEnum):
+    """What a label says about a pixel; the first three are the classes of the network."""
+
+    BACKGROUND = 0
+    SKIN = 1
+    LESION = 2
+    SKIN_OR_LESION = 3  # people sets: skin, and nobody looked for lesions
+    NOT_LESION = 4  # wound sets: far from the outlined wound
+    NOTHING = 255
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a manifest; `label` is the class (cls) or the disease (seg), `kinds` what its mask labels."""
+
+    path: Path
+    mask: Path | None
+    label: str
+    use: str
+    source: str
+    licence: str
+    group: str
+    kinds: str
+    fitzpatrick: str
+
+
+@dataclass
+class Sample:
+    """An RGB photo (H, W, 3) uint8 and its `Known` codes (H, W) uint8."""
+
+    photo: np.ndarray
+    known: np.ndarray
+
+
+def read_rows(manifest: Path, root: Path) -> list[Row]:
+    """Read a segmentation (`image,mask`) or classification (`file,class`) manifest with paths below `root`."""
+    with Path(manifest).open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    if not lines or not ({"image", "mask"} <= lines[0].keys() or {"file", "class"} <= lines[0].keys()):
+        raise ValueError(f"{manifest}: needs the columns image,mask or file,class and at least one line")
+    return [_row(line, Path(root)) for line in lines]
+
+
+def _row(line: dict[str, str], root: Path) -> Row:
+    name = line.get("image") or line["file"]
+    return Row(
+        path=root / name,
+        mask=root / line["mask"] if line.get("mask") else None,
+        label=line.get("class") or line.get("label") or "",
+        use=line.get("use", ""),
+        source=line.get("source", ""),
+        licence=line.get("license") or line.get("licence") or "",
+        group=line.get("group") or name,  # a photo without a group is a group of its own
+        kinds=line.get("kinds_labelled", ""),
+        fitzpatrick=line.get("fitzpatrick", ""),
+    )
+
+
+def training_rows(manifest: Path, root: Path) -> list[Row]:
+    """Return the rows that shipped weights may learn from."""
+    return [require_train(row) for row in read_rows(manifest, root) if row.use == "train"]
+
+
+def require_train(row: Row) -> Row:
+    if row.use != "train":
+        raise ForbiddenRow(f"{row.path.name}: use is {row.use!r}; only rows of use 'train' may be learnt from")
+    return row
+
+
+def held_out(row: Row) -> bool:
+    """Tell whether this row's group is kept from training, the same way in every run and for every manifest."""
+    digest = hashlib.blake2b(f"{row.source}/{row.group}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest) % HELD_OUT_EVERY == 0
+
+
+def read_photo(path: Path, long_side: int | None = None) -> np.ndarray:
+    """Return an RGB photo (H, W, 3) uint8, made smaller (never larger) to `long_side`."""
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise FileNotFoundError(f"{path}: missing or not an image")
+    photo = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    return resize(photo, long_side, cv2.INTER_AREA) if long_side and max(photo.shape) > long_side else photo
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """Return a mask (H, W) uint8."""
+    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if mask is None:
+        raise FileNotFoundError(f"{path}: missing or not an image")
+    return mask
+
+
+def resize(pixels: np.ndarray, long_side: int, interpolation: int) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    scale = long_side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(pixels, size, interpolation=interpolation)
+
+
+def load_sample(row: Row) -> Sample:
+    """Open a training photo with its mask translated to `Known` codes."""
+    require_train(row)
+    photo = read_photo(row.path, LONG_SIDE)
+    height, width = photo.shape[:2]
+    mask = cv2.resize(read_mask(row.mask), (width, height), interpolation=cv2.INTER_NEAREST)
+    return Sample(photo, known_pixels(mask, row.kinds))
+
+
+def known_pixels(mask: np.ndarray, kinds: str) -> np.ndarray:
+    """Translate a mask (0 background, 1 skin, 2 lesion, 255 unknown) by what its makers labelled."""
+    known = mask.copy()
+    if kinds == "lesion":
+        apart = cv2.distanceTransform((mask != Known.LESION).astype(np.uint8), cv2.DIST_L2, 3)
+        far = apart > WOUND_MARGIN * max(mask.shape)
+        known[(mask != Known.LESION) & far] = Known.NOT_LESION
+    elif kinds == "bg+skin":
+        known[mask == Known.SKIN] = Known.SKIN_OR_LESION
+    elif kinds not in ("bg", "bg+skin+lesion"):
+        raise ValueError(f"unknown kinds_labelled {kinds!r}; known: lesion, bg+skin, bg, bg+skin+lesion")
+    return known

@@ -1,0 +1,88 @@
+"""One training loop for both networks: AdamW, warm-up and linear decay, averaged weights, resumable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from inference_worker.training.runs import Run, SaveClock
+
+WARM_UP_STEPS = 50
+EMA_DECAY = 0.998
+CLIP = 5.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learnt: `batch(step)` gives what `loss(network, batch)` needs; `rates` are (parameters, top rate)."""
+
+    network: nn.Module
+    frozen: list[nn.Module]
+    rates: list[tuple[list[nn.Parameter], float]]
+    batch: Callable
+    loss: Callable
+    steps: int
+    weight_decay: float
+
+
+def learn(run: Run, task: Task, minutes: float) -> nn.Module:
+    """Train until the task's steps are done or the minutes are over; return the averaged network."""
+    for module in task.frozen:
+        module.requires_grad_(False)
+    optimiser, mean = _optimiser(task), averaged(task.network)
+    parts = {"network": task.network, "mean": mean, "optimiser": optimiser}
+    done, clock = run.restore(**parts), SaveClock()
+    for step in run.steps(done, task.steps, minutes):
+        run.note(step=step, loss=_step(task, optimiser, step))
+        mean.update_parameters(task.network)
+        done = step + 1
+        if clock.due():
+            run.save(done, **parts)
+    run.save(done, **parts)
+    return mean.module.eval()
+
+
+def averaged(network: nn.Module) -> torch.optim.swa_utils.AveragedModel:
+    return torch.optim.swa_utils.AveragedModel(network, avg_fn=_average, use_buffers=True)
+
+
+def saved_network(run: Run, network: nn.Module) -> tuple[nn.Module, int]:
+    """Return the averaged network of a run's last checkpoint and the number of steps done."""
+    mean = averaged(network)
+    steps = run.restore(mean=mean)
+    if not steps:
+        raise FileNotFoundError(f"{run.checkpoint}: no checkpoint; train first")
+    return mean.module.eval(), steps
+
+
+def _optimiser(task: Task) -> torch.optim.Optimizer:
+    groups = [{"params": [p for p in params if p.requires_grad], "top": top} for params, top in task.rates]
+    return torch.optim.AdamW(groups, weight_decay=task.weight_decay)
+
+
+def _step(task: Task, optimiser: torch.optim.Optimizer, step: int) -> float:
+    task.network.train()
+    for module in task.frozen:
+        module.eval()  # frozen means their batch statistics too
+    for group in optimiser.param_groups:
+        group["lr"] = group["top"] * rate(step, task.steps)
+    loss = task.loss(task.network, task.batch(step))
+    optimiser.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(task.network.parameters(), CLIP)
+    optimiser.step()
+    return loss.item()
+
+
+def rate(step: int, steps: int) -> float:
+    """Return the share of the top learning rate: a short warm-up, then nearly a line to nothing."""
+    return min(1.0, (step + 1) / WARM_UP_STEPS) * max(0.0, 1 - step / steps) ** 0.9
+
+
+def _average(mean: torch.Tensor, value: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+    # Early steps are forgotten fast, so that a short run is no average with the untrained start.
+    decay = min(EMA_DECAY, (1 + int(count)) / (10 + int(count)))
+    return mean * decay + value * (1 - decay)

@@ -1,0 +1,177 @@
+"""Train the segmentation network on `use=train` photos and phantoms.
+
+    python -m inference_worker.training.segment --data ../shared/data --run first --minutes 60
+    python -m inference_worker.training.segment --data ../shared/data --run first --minutes 60   # goes on
+    python -m inference_worker.training.segment publish --run first
+
+A run lives in runs/segment/<NAME>/: recipe.json, card.json (its sources), checkpoint.pt and log.csv.
+Labels are partial (`data.Known`): each set teaches only what its makers looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from inference_worker.engine import to_tensor
+from inference_worker.segmentation import CLASSES, DeepLab
+from inference_worker.training import augment, imagenet, runs
+from inference_worker.training.data import Known, Row, Sample, held_out, load_sample, training_rows
+from inference_worker.training.loop import Task, learn, saved_network
+from inference_worker.training.publish import publish, sources_of
+
+FROZEN_STAGES = 2  # of seven; they hold edges and colours that 1,100 photos cannot better
+HEALTHY_SKIN_PRIOR = 0.3  # people sets: most of that skin is healthy, some is not
+LONG_SIDE = 416  # px at inference; models.md: 384 to 512
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a run; stored with its checkpoint."""
+
+    steps: int = 3000
+    batch: int = 14
+    crop: int = 256
+    encoder_rate: float = 3e-4
+    decoder_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    dice: float = 0.7
+    seed: int = 1
+    full: float = 0.30
+    wounds: float = 0.12
+    people: float = 0.25
+    rooms: float = 0.05
+    grafts: float = 0.28
+    phantoms: float = 0.0
+
+
+class Mixture:
+    """Draws batches: a share from each kind of photo, so that small, fully labelled sets count most."""
+
+    def __init__(self, rows: list[Row], recipe: Recipe, phantoms: list[Sample]) -> None:
+        kinds = {"full": "bg+skin+lesion", "wounds": "lesion", "people": "bg+skin", "rooms": "bg"}
+        self.samples = {name: [load_sample(r) for r in rows if r.kinds == kind] for name, kind in kinds.items()}
+        self.samples["phantoms"] = phantoms
+        self.recipe = recipe
+
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return photos (B, 3, S, S) float and codes (B, S, S) long; the step alone decides which."""
+        rng = np.random.default_rng([self.recipe.seed, step])
+        samples = [self._one(rng) for _ in range(self.recipe.batch)]
+        photos = np.stack([augment.develop(rng, s.photo) for s in samples])
+        return to_tensor(photos), torch.from_numpy(np.stack([s.known for s in samples])).long()
+
+    def _one(self, rng: np.random.Generator) -> Sample:
+        names = ("full", "wounds", "people", "rooms", "grafts", "phantoms")
+        shares = np.array([getattr(self.recipe, name) for name in names])
+        kind = rng.choice(names, p=shares / shares.sum())
+        if kind != "grafts":
+            return augment.crop(rng, self._pick(rng, kind), self.recipe.crop)
+        host = augment.crop(rng, self._pick(rng, "people"), self.recipe.crop)
+        for _ in range(int(rng.integers(1, 4))):
+            host = augment.graft(rng, self._pick(rng, "full" if rng.random() < 0.7 else "wounds"), host)
+        return host
+
+    def _pick(self, rng: np.random.Generator, kind: str) -> Sample:
+        return self.samples[kind][rng.integers(len(self.samples[kind]))]
+
+
+def loss_of(logits: torch.Tensor, known: torch.Tensor, dice: float) -> torch.Tensor:
+    """Return the partial-label loss of logits (B, 3, H, W) against `Known` codes (B, H, W).
+
+    Each photo counts the same, however much of it is labelled. Dice is on the lesion, over the pixels of
+    which lesion or not is known, in photos that have one.
+    """
+    log_p = F.log_softmax(logits, dim=1)
+    background, skin, lesion = log_p.unbind(1)
+    some_skin = torch.logaddexp(skin, lesion)
+    surprise = torch.zeros_like(skin)
+    for code, value in (
+        (Known.BACKGROUND, -background),
+        (Known.SKIN, -skin),
+        (Known.LESION, -lesion),
+        (Known.SKIN_OR_LESION, -some_skin - HEALTHY_SKIN_PRIOR * skin),
+        (Known.NOT_LESION, -torch.logaddexp(background, skin)),
+    ):
+        surprise = torch.where(known == code, value, surprise)
+    labelled = (known != Known.NOTHING).sum((1, 2)).clamp(min=1)
+    return (surprise.sum((1, 2)) / labelled).mean() + dice * _lesion_dice(lesion.exp(), known)
+
+
+def _lesion_dice(p: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    told = (known != Known.NOTHING) & (known != Known.SKIN_OR_LESION)
+    truth = (known == Known.LESION).float()
+    overlap = (p * truth).sum((1, 2))
+    score = 2 * overlap / ((p * told).sum((1, 2)) + truth.sum((1, 2)) + 1)
+    has_lesion = truth.sum((1, 2)) > 20
+    return (1 - score)[has_lesion].mean() if has_lesion.any() else score.sum() * 0
+
+
+def task_of(mixture: Mixture) -> Task:
+    """Return what the loop needs; the network starts from ImageNet."""
+    recipe, network = mixture.recipe, DeepLab()
+    encoder = network.encoder.model
+    imagenet.load_lite0(encoder)
+    rest = [*network.decoder.parameters(), *network.segmentation_head.parameters()]
+    return Task(
+        network=network.to(memory_format=torch.channels_last),
+        frozen=[encoder.conv_stem, encoder.bn1, *encoder.blocks[:FROZEN_STAGES]],
+        rates=[(list(encoder.parameters()), recipe.encoder_rate), (rest, recipe.decoder_rate)],
+        batch=mixture.batch,
+        loss=lambda net, batch: loss_of(_logits(net, batch[0]), batch[1], recipe.dice),
+        steps=recipe.steps,
+        weight_decay=recipe.weight_decay,
+    )
+
+
+def _logits(network: nn.Module, photos: torch.Tensor) -> torch.Tensor:
+    return network(photos.to(memory_format=torch.channels_last))
+
+
+def train(arguments: argparse.Namespace) -> None:
+    run = runs.Run("segment", arguments.run)
+    recipe = runs.recipe_of(Recipe, arguments)
+    rows = [r for r in training_rows(arguments.data / "seg/manifest.csv", arguments.data / "seg") if not held_out(r)]
+    run.write("recipe.json", dataclasses.asdict(recipe))
+    run.write("card.json", {"sources": sources_of(rows)})
+    learn(run, task_of(Mixture(rows, recipe, [])), arguments.minutes)
+
+
+def publish_run(arguments: argparse.Namespace) -> None:
+    run = runs.Run("segment", arguments.run)
+    network, steps = saved_network(run, DeepLab())
+    recipe = {**run.read("recipe.json"), "run": arguments.run, "steps_done": steps}
+    publish(network, row_of(arguments.version, run.read("card.json")["sources"], recipe))
+
+
+def row_of(version: str, sources: list[dict], recipe: dict) -> dict:
+    """Return the row of the table of weights, but for what the file decides."""
+    return {
+        "name": "segmentation",
+        "version": version,
+        "classes": CLASSES,
+        "transform": {"long_side": LONG_SIDE},
+        "temperature": 1.0,
+        "thresholds": {},
+        "metrics": {},
+        "licences": [f"{s['source']} ({s['photos']}): {s['licence']}" for s in sources],
+        "recipe": recipe,
+        "demonstration": False,
+    }
+
+
+def main(argv: list[str] | None = None) -> None:
+    arguments = runs.parser(__doc__, Recipe).parse_args(argv)
+    runs.begin(arguments)
+    {"train": train, "publish": publish_run}[arguments.action](arguments)
+
+
+if __name__ == "__main__":
+    main()
