@@ -1,0 +1,87 @@
+"""Telling people. Imports cases and accounts; nobody below imports it."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from teleder.accounts.models import User
+from teleder.cases.models import Event
+from teleder.notifications import texts
+
+
+class Channel(models.TextChoices):
+    EMAIL = "email", _("e-mail")
+    INBOX = "inbox", _("inbox")
+
+
+class MessageState(models.TextChoices):
+    QUEUED = "queued", _("queued")  # -> sending
+    SENDING = "sending", _("sending")  # -> sent; silent past its deadline -> sending anew, or failed
+    SENT = "sent", _("sent")
+    FAILED = "failed", _("failed")
+
+
+class Messages(models.QuerySet):
+    def inbox_of(self, person: User) -> Messages:
+        return self.filter(person=person, channel=Channel.INBOX).order_by("-created_at")
+
+    def unread(self) -> Messages:
+        return self.filter(read_at=None)
+
+    def mark_read(self) -> int:
+        return self.unread().update(read_at=timezone.now())
+
+
+class Message(models.Model):
+    """One telling of one person over one channel. It holds no text: what it says follows from its event."""
+
+    event = models.ForeignKey(Event, models.PROTECT, related_name="messages", verbose_name=_("event"))
+    person = models.ForeignKey(User, models.PROTECT, related_name="messages", verbose_name=_("to"))
+    channel = models.CharField(_("channel"), max_length=10, choices=Channel)
+    state = models.CharField(_("state"), max_length=10, choices=MessageState, default=MessageState.QUEUED)
+    attempt = models.PositiveSmallIntegerField(_("attempt"), default=0)
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    due_at = models.DateTimeField(_("next try"), default=timezone.now)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    read_at = models.DateTimeField(_("read"), null=True, blank=True)
+
+    objects = Messages.as_manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("message"), _("messages")
+        ordering = ("-created_at",)
+        indexes = [
+            models.Index("due_at", condition=Q(state__in=["queued", "sending"]), name="message_to_deliver"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["event", "person", "channel"], name="person_is_told_once_per_event_and_channel"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=MessageState.SENT) | Q(sent_at__isnull=False),
+                name="message_that_was_sent_has_its_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_channel_display()} {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def title(self) -> str:
+        return texts.title_of(self.event)
+
+
+class Preference(models.Model):
+    """What a person wants to be told by. The inbox in the app is always on."""
+
+    person = models.OneToOneField(User, models.CASCADE, related_name="preference", primary_key=True)
+    email = models.BooleanField(_("e-mail"), default=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("preference"), _("preferences")
+
+    def __str__(self) -> str:
+        return str(self.person)

@@ -1,0 +1,99 @@
+"""From events to messages to people: exactly one message per event, person and channel.
+
+`tell` writes the rows in the transaction that marks the event as told; `deliver` claims a row by a conditional
+UPDATE, sends outside any transaction, and marks it sent. A sweeper that dies between sending and marking
+leaves a row whose attempt runs out; it is sent again under the same Message-ID, by which mail systems know it.
+"""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+from datetime import timedelta
+
+from django.core.mail import EmailMessage
+from django.core.mail.utils import DNS_NAME
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from teleder.accounts.models import User
+from teleder.cases.models import Event
+from teleder.notifications import texts
+from teleder.notifications.models import Channel, Message, MessageState, Preference
+
+log = logging.getLogger(__name__)
+
+BATCH = 100
+SEND_SECONDS = 60  # longer than the mail server's time-out
+BACK_OFF_MINUTES = (1, 5, 15, 60, 180, 720)  # then it has failed, and the admin sees it
+
+
+# --- Events become messages -------------------------------------------------------------------------------
+def tell() -> int:
+    """Make the messages of events nobody was told of; return how many events were dealt with."""
+    waiting = Event.objects.filter(told_at=None).order_by("id").values_list("pk", flat=True)
+    return sum(_tell(pk) for pk in waiting[:BATCH])
+
+
+@transaction.atomic
+def _tell(pk: int) -> bool:
+    if not Event.objects.filter(pk=pk, told_at=None).update(told_at=Now()):
+        return False
+    event = Event.objects.select_related("submission__case__patient").get(pk=pk)
+    if event.kind in texts.TITLES:
+        person = event.submission.patient
+        for channel in channels_of(person):
+            Message.objects.create(event=event, person=person, channel=channel)
+    return True
+
+
+def channels_of(person: User) -> list[Channel]:
+    wants_mail = not Preference.objects.filter(person=person, email=False).exists()
+    return [Channel.INBOX, *([Channel.EMAIL] if wants_mail and person.is_active else [])]
+
+
+# --- Messages become mail ---------------------------------------------------------------------------------
+def deliver() -> int:
+    """Send what is due; return how many were sent."""
+    due = Message.objects.filter(state__in=[MessageState.QUEUED, MessageState.SENDING], due_at__lte=Now())
+    return sum(_deliver(message) for message in due.order_by("due_at")[:BATCH])
+
+
+def _deliver(message: Message) -> bool:
+    if not _claim(message):
+        return False
+    try:
+        _send(message)
+    except (OSError, smtplib.SMTPException) as error:
+        log.warning("message %s was not sent (%s)", message.pk, type(error).__name__)
+        _put_off(message)
+        return False
+    mine = Message.objects.filter(pk=message.pk, attempt=message.attempt)
+    return bool(mine.update(state=MessageState.SENT, sent_at=Now()))
+
+
+def _claim(message: Message) -> bool:
+    """Take the message for one attempt; of two sweepers one gets it."""
+    same = Message.objects.filter(pk=message.pk, state=message.state, attempt=message.attempt, due_at__lte=Now())
+    deadline = Now() + timedelta(seconds=SEND_SECONDS)
+    taken = same.update(state=MessageState.SENDING, attempt=F("attempt") + 1, due_at=deadline)
+    message.attempt += 1
+    return bool(taken)
+
+
+def _send(message: Message) -> None:
+    if message.channel == Channel.INBOX:
+        return  # the row is the message
+    subject, body = texts.mail_of(message.event, message.person)
+    headers = {"Message-ID": f"<teleder.{message.pk}@{DNS_NAME}>", "Auto-Submitted": "auto-generated"}
+    EmailMessage(subject, body, to=[message.person.email], headers=headers).send()
+
+
+def _put_off(message: Message) -> None:
+    mine = Message.objects.filter(pk=message.pk, attempt=message.attempt, state=MessageState.SENDING)
+    if message.attempt > len(BACK_OFF_MINUTES):
+        mine.update(state=MessageState.FAILED)
+        return
+    wait = timedelta(minutes=BACK_OFF_MINUTES[message.attempt - 1])
+    mine.update(state=MessageState.QUEUED, due_at=Now() + wait)

@@ -1,0 +1,141 @@
+"""Exactly one message per event, person and channel, and nothing about health in it."""
+
+from __future__ import annotations
+
+import smtplib
+import threading
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.db import connection
+from django.utils import timezone
+
+from teleder.cases import workflow
+from teleder.notifications import outbox, texts
+from teleder.notifications.models import Channel, Message, MessageState, Preference
+
+ANSWER = {"impression": "HI", "disposition": "today", "text": "Please see a doctor today: herpes is possible."}
+
+
+@pytest.fixture
+def answered(alices_submission, dana):
+    workflow.claim(alices_submission, by=dana)
+    workflow.sign(alices_submission, by=dana, **ANSWER)
+    return alices_submission
+
+
+def sweep() -> None:
+    outbox.tell()
+    outbox.deliver()
+
+
+def titles() -> list[str]:
+    return [message.subject for message in mail.outbox]
+
+
+@pytest.mark.django_db
+def test_alice_is_told_that_it_arrived_and_that_it_is_answered(answered, alice):
+    sweep()
+    sweep()
+    assert titles() == ["We have received your consultation", "An answer has arrived"]
+    assert Message.objects.inbox_of(alice).unread().count() == 2
+    assert not Message.objects.exclude(state=MessageState.SENT).exists()
+
+
+@pytest.mark.django_db
+def test_a_mail_says_nothing_about_health(answered):
+    sweep()
+    for message in mail.outbox:
+        text = (message.subject + message.body).lower()
+        assert not any(word in text for word in ("herpes", "elbow", "today:", "eczema", "rash", "skin"))
+        assert str(answered.pk) in text
+
+
+@pytest.mark.django_db
+def test_each_receives_it_in_their_own_language(alices_submission, alice):
+    alice.language = "ja"
+    alice.save()
+    sweep()
+    assert mail.outbox[0].subject == "ご相談を受けつけました"
+
+
+@pytest.mark.django_db
+def test_who_wants_no_mail_has_the_inbox(alices_submission, alice):
+    Preference.objects.create(person=alice, email=False)
+    sweep()
+    assert titles() == []
+    assert Message.objects.get().channel == Channel.INBOX
+
+
+@pytest.mark.django_db
+def test_photos_asked_for_are_told(alices_submission, dana):
+    workflow.claim(alices_submission, by=dana)
+    workflow.request_photos(alices_submission, by=dana, reason="blurred")
+    sweep()
+    assert titles()[-1] == "A dermatologist asks you for another photo"
+
+
+@pytest.mark.django_db
+def test_a_mail_server_that_is_down_loses_nothing(alices_submission, monkeypatch):
+    def down(message):
+        if message.channel == Channel.EMAIL:
+            raise smtplib.SMTPServerDisconnected("down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "_send", down)
+        sweep()
+    message = Message.objects.get(channel=Channel.EMAIL)
+    assert (message.state, message.attempt) == (MessageState.QUEUED, 1)
+    outbox.deliver()
+    assert titles() == []  # not yet: it backs off
+    Message.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    outbox.deliver()
+    assert len(titles()) == 1
+
+
+@pytest.mark.django_db
+def test_after_many_tries_a_message_has_failed_and_is_not_tried_again(alices_submission, monkeypatch):
+    monkeypatch.setattr(outbox, "_send", lambda message: (_ for _ in ()).throw(OSError("gone")))
+    outbox.tell()
+    for _ in range(len(outbox.BACK_OFF_MINUTES) + 1):
+        Message.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+        outbox.deliver()
+    assert set(Message.objects.values_list("state", flat=True)) == {MessageState.FAILED}
+    assert outbox.deliver() == 0
+
+
+@pytest.mark.django_db
+def test_a_repeated_mail_bears_the_same_message_id(alices_submission):
+    sweep()
+    first = mail.outbox[0].extra_headers["Message-ID"]
+    past = timezone.now() - timedelta(seconds=1)
+    Message.objects.filter(channel=Channel.EMAIL).update(state=MessageState.SENDING, due_at=past)
+    outbox.deliver()
+    assert mail.outbox[1].extra_headers["Message-ID"] == first
+
+
+@pytest.mark.django_db(transaction=True)
+def test_six_sweepers_at_once_send_one_mail_per_event(alices_submission):
+    def run() -> None:
+        try:
+            sweep()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sweep()
+    assert Message.objects.count() == 2
+    assert len(mail.outbox) == 1
+
+
+@pytest.mark.django_db
+def test_every_kind_that_is_told_has_a_japanese_title():
+    from django.utils import translation
+
+    with translation.override("ja"):
+        assert all(not texts._(title).isascii() for title in texts.TITLES.values())
