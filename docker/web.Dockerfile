@@ -1,0 +1,20 @@
+# Web, results worker, sweeper and beat: no torch, no image decoder.
+FROM python:3.11-slim-bookworm
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DJANGO_SETTINGS_MODULE=teleder.settings
+WORKDIR /app
+COPY requirements-web.lock ./
+RUN pip install --no-cache-dir --require-hashes --no-deps -r requirements-web.lock
+COPY manage.py ./
+COPY local ./local
+COPY teleder ./teleder
+COPY inference_worker/__init__.py inference_worker/contract.py ./inference_worker/
+# The key is for this step only: collectstatic reads the settings, no secret is baked in.
+RUN python -c "from local.translations import compile_catalogues; compile_catalogues()" \
+ && TELEDER_SECRET_KEY=build DATABASE_URL=postgresql://none/none REDIS_URL=redis://none/0 \
+    python manage.py collectstatic --no-input \
+ && useradd --system --uid 10001 teleder \
+ && install -d -o teleder -m 0700 /media
+USER teleder
+ENV TELEDER_MEDIA_ROOT=/media
+EXPOSE 8000
+CMD ["granian", "--interface", "wsgi", "--workers", "2", "--blocking-threads", "4", "--no-ws", "--backpressure", "64", "teleder.wsgi:application", "--host", "0.0.0.0", "--port", "8000"]

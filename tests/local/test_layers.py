@@ -1,0 +1,75 @@
+"""What may import what; each contract is seen to fail on a planted import."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LINT = shutil.which("lint-imports", path=str(Path(sys.executable).parent))
+
+
+def lint(folder: Path) -> subprocess.CompletedProcess:
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    return subprocess.run(
+        [LINT, "--no-cache"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("copy")
+    for package in ("teleder", "inference_worker"):
+        leave_out = shutil.ignore_patterns("__pycache__", "*.safetensors", "static")
+        shutil.copytree(ROOT / package, folder / package, ignore=leave_out)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
+
+
+@pytest.mark.skipif(not LINT, reason="import-linter is not installed (extra [dev])")
+@pytest.mark.parametrize(
+    ("place", "planted", "contract"),
+    [
+        ("teleder/accounts/people.py", "import teleder.cases.models", "over accounts"),
+        ("teleder/cases/jobs.py", "import teleder.notifications.models", "over accounts"),
+        ("teleder/api/urls.py", "import teleder.web.urls", "over accounts"),
+        ("teleder/cases/triage.py", "import torch", "never decodes"),
+        ("teleder/web/context.py", "import PIL.Image", "never decodes"),
+        ("teleder/cases/jobs.py", "import inference_worker.storage", "never decodes"),
+        ("inference_worker/storage.py", "import django", "no database"),
+        ("inference_worker/tasks.py", "import teleder", "no database"),
+        ("inference_worker/engine.py", "import inference_worker.training", "nothing imports training"),
+    ],
+)
+def test_a_planted_import_is_seen(copy, place, planted, contract):
+    file = copy / place
+    text = file.read_text()
+    future = "from __future__ import annotations\n"
+    planting = text.replace(future, future + planted + "\n", 1) if future in text else planted + "\n" + text
+    file.write_text(planting)
+    try:
+        result = lint(copy)
+    finally:
+        file.write_text(text)
+    broken = [line for line in result.stdout.splitlines() if line.endswith("BROKEN")]
+    assert result.returncode and any(contract in line for line in broken), result.stdout
+
+
+def test_the_web_leaves_torch_and_decoders_alone():
+    """Import every module of the web in a fresh process and look at what came along."""
+    script = (
+        "import django, importlib, pkgutil, sys; django.setup(); import teleder\n"
+        "for m in pkgutil.walk_packages(teleder.__path__, 'teleder.'):\n"
+        "    importlib.import_module(m.name)\n"
+        "print(sorted({'torch', 'torchvision', 'cv2', 'PIL'} & set(sys.modules)), len(sys.modules))\n"
+    )
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "teleder.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("[] ")

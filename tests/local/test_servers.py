@@ -1,0 +1,76 @@
+"""Embedded servers start, serve, stop, and leave the machine as it was."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+
+import psycopg
+import pytest
+import redis
+
+from local import servers
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def bare(monkeypatch):
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_both_servers_answer_keep_their_data_and_stop(bare, tmp_path):
+    before = stat.S_IMODE(os.stat(tmp_path).st_mode)
+    with servers.running(tmp_path / "state", durable=False) as first:
+        with psycopg.connect(first.database_url, autocommit=True) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        assert redis.Redis.from_url(first.redis_url).ping()
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(first.database_url)
+    with servers.running(tmp_path / "state", durable=False) as second:
+        with psycopg.connect(second.database_url) as connection:
+            assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+    assert stat.S_IMODE(os.stat(tmp_path).st_mode) == before
+    assert stat.S_IMODE(os.stat(tmp_path / "state" / "postgres").st_mode) == 0o700
+
+
+def test_servers_of_ones_own_are_used(monkeypatch, tmp_path):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://mine/db")
+    monkeypatch.setenv("REDIS_URL", "redis://mine/0")
+    with servers.running(tmp_path / "state") as found:
+        assert found == servers.Servers("postgresql://mine/db", "redis://mine/0")
+    assert list((tmp_path / "state").iterdir()) == []
+
+
+def test_root_without_user_namespaces_is_told_what_to_do(bare, monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(servers.shutil, "which", lambda name: None)
+    with pytest.raises(servers.ServerError, match="DATABASE_URL"), servers.running(tmp_path / "state"):
+        pass
+
+
+def test_servers_die_with_their_parent(bare, tmp_path):
+    """A killed `./run` leaves nothing behind."""
+    import subprocess
+    import sys
+
+    script = (
+        "import pathlib, sys, time\nfrom local import servers\n"
+        "with servers.running(pathlib.Path(sys.argv[1]), durable=False) as found:\n"
+        "    print(found.database_url, flush=True)\n    time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "s")], stdout=subprocess.PIPE, text=True)
+    url = parent.stdout.readline().strip()
+    psycopg.connect(url).close()
+    parent.kill()
+    parent.wait()
+    end = time.monotonic() + 15
+    while time.monotonic() < end:
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            return
+        time.sleep(0.2)
+    pytest.fail("Postgres outlived its parent")
