@@ -58,7 +58,7 @@ def develop(rng: np.random.Generator, photo: np.ndarray) -> np.ndarray:
     """Return the photo under another light, on other skin, by another camera."""
     pixels = photo.astype(np.float32) / 255
     pixels = pixels ** np.exp(rng.normal(0, 0.35))  # strong: most training skin is light
-    pixels = pixels * np.exp(rng.normal(0, 0.08, size=3)) * np.exp(rng.normal(0, 0.1))
+    pixels = pixels * np.exp(rng.normal(0, 0.08, size=3)) * np.exp(rng.normal(0.03, 0.16))
     grey = pixels.mean(axis=2, keepdims=True)
     pixels = grey + (pixels - grey) * np.exp(rng.normal(0, 0.2))
     if rng.random() < 0.3:
@@ -66,7 +66,26 @@ def develop(rng: np.random.Generator, photo: np.ndarray) -> np.ndarray:
     if rng.random() < 0.3:
         pixels = pixels + rng.normal(0, rng.uniform(0.005, 0.03), size=pixels.shape).astype(np.float32)
     pixels = (np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+    if rng.random() < 0.2:
+        pixels = stamp(rng, pixels)
     return compress(pixels, int(rng.integers(40, 96))) if rng.random() < 0.5 else pixels
+
+
+def stamp(rng: np.random.Generator, photo: np.ndarray) -> np.ndarray:
+    """Return the photo with a publisher's mark on it, which is neither a hole in the skin nor a lesion."""
+    marked, side = photo.copy(), max(photo.shape)
+    x, y = (int(v) for v in rng.uniform(0.02, 0.85, size=2) * side)
+    grey = tuple(int(v) for v in np.full(3, rng.choice([0, 40, 200, 255])))
+    size = float(rng.uniform(0.0008, 0.003) * side)
+    text = "".join(rng.choice(list("abcdeghklmnorstuwDMNS.()"), size=int(rng.integers(4, 16))))
+    cv2.putText(marked, text, (x, y), cv2.FONT_HERSHEY_DUPLEX, size, grey, max(1, round(2 * size)), cv2.LINE_AA)
+    radius = int(rng.uniform(0.03, 0.08) * side)
+    for row in range(-radius, radius, max(4, radius // 3)) if rng.random() < 0.5 else ():
+        half = int(np.sqrt(radius**2 - row**2))
+        centre = (x + radius, y - 2 * radius + row)
+        cv2.ellipse(marked, centre, (half, max(1, radius // 9)), float(rng.normal(0, 9)), 0, 360, grey, -1, cv2.LINE_AA)
+    share = rng.uniform(0.5, 1)
+    return cv2.addWeighted(marked, share, photo, 1 - share, 0)
 
 
 def compress(photo: np.ndarray, quality: int) -> np.ndarray:

@@ -88,6 +88,11 @@ def training_rows(manifest: Path, root: Path) -> list[Row]:
     return [require_train(row) for row in read_rows(manifest, root) if row.use == "train"]
 
 
+def phantom_rows(folder: Path | None) -> list[Row]:
+    """Return the scenes that `python -m inference_worker.phantom --out FOLDER` wrote; none for no folder."""
+    return training_rows(folder / "manifest.csv", folder) if folder else []
+
+
 def require_train(row: Row) -> Row:
     if row.use != "train":
         raise ForbiddenRow(f"{row.path.name}: use is {row.use!r}; only rows of use 'train' may be learnt from")

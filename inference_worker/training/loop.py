@@ -64,6 +64,7 @@ def _optimiser(task: Task) -> torch.optim.Optimizer:
 
 
 def _step(task: Task, optimiser: torch.optim.Optimizer, step: int) -> float:
+    torch.manual_seed(step)  # dropout too goes on as if the run had never stopped
     task.network.train()
     for module in task.frozen:
         module.eval()  # frozen means their batch statistics too

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from inference_worker.engine import to_tensor
 from inference_worker.segmentation import CLASSES, DeepLab
 from inference_worker.training import augment, imagenet, runs
-from inference_worker.training.data import Known, Row, Sample, held_out, load_sample, training_rows
+from inference_worker.training.data import Known, Row, Sample, held_out, load_sample, phantom_rows, training_rows
 from inference_worker.training.loop import Task, learn, saved_network
 from inference_worker.training.publish import publish, sources_of
 
@@ -49,17 +49,17 @@ class Recipe:
     people: float = 0.25
     rooms: float = 0.05
     grafts: float = 0.28
-    phantoms: float = 0.0
+    phantoms: float = 0.25
 
 
 class Mixture:
     """Draws batches: a share from each kind of photo, so that small, fully labelled sets count most."""
 
-    def __init__(self, rows: list[Row], recipe: Recipe, phantoms: list[Sample]) -> None:
+    def __init__(self, rows: list[Row], recipe: Recipe, phantoms: list[Row]) -> None:
         kinds = {"full": "bg+skin+lesion", "wounds": "lesion", "people": "bg+skin", "rooms": "bg"}
         self.samples = {name: [load_sample(r) for r in rows if r.kinds == kind] for name, kind in kinds.items()}
-        self.samples["phantoms"] = phantoms
-        self.recipe = recipe
+        self.samples["phantoms"] = [load_sample(row) for row in phantoms]
+        self.recipe = recipe if phantoms else dataclasses.replace(recipe, phantoms=0)
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return photos (B, 3, S, S) float and codes (B, S, S) long; the step alone decides which."""
@@ -138,10 +138,11 @@ def _logits(network: nn.Module, photos: torch.Tensor) -> torch.Tensor:
 def train(arguments: argparse.Namespace) -> None:
     run = runs.Run("segment", arguments.run)
     recipe = runs.recipe_of(Recipe, arguments)
-    rows = [r for r in training_rows(arguments.data / "seg/manifest.csv", arguments.data / "seg") if not held_out(r)]
+    photos, phantoms = training_rows(arguments.data / "seg/manifest.csv", arguments.data / "seg"), phantom_rows(arguments.scenes)
+    photos, phantoms = ([row for row in rows if not held_out(row)] for rows in (photos, phantoms))
     run.write("recipe.json", dataclasses.asdict(recipe))
-    run.write("card.json", {"sources": sources_of(rows)})
-    learn(run, task_of(Mixture(rows, recipe, [])), arguments.minutes)
+    run.write("card.json", {"sources": sources_of(photos + phantoms)})
+    learn(run, task_of(Mixture(photos, recipe, phantoms)), arguments.minutes)
 
 
 def publish_run(arguments: argparse.Namespace) -> None:

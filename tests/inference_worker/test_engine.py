@@ -1,0 +1,61 @@
+"""Where a network runs, and why there."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from inference_worker import engine
+
+
+def test_without_a_gpu_networks_run_on_the_cpu_and_the_log_says_why(monkeypatch, caplog):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with caplog.at_level(logging.INFO):
+        chosen = engine.pick()
+    assert chosen.device == "cpu"
+    assert "no GPU found" in caplog.text
+
+
+def test_a_gpu_is_taken_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Some GPU")
+    assert engine.pick() == engine.TorchEngine("cuda", "Some GPU")
+    assert engine.pick("cpu").device == "cpu"
+
+
+def test_asking_for_a_gpu_that_is_not_there_fails_at_the_start(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(RuntimeError, match="no GPU"):
+        engine.pick("cuda")
+    with pytest.raises(ValueError, match="auto, cpu, cuda"):
+        engine.pick("tpu")
+
+
+def test_a_placed_network_turns_photos_into_arrays_and_learns_nothing():
+    run = engine.pick("cpu").place(nn.Sequential(nn.Conv2d(3, 2, 1), nn.Dropout(0.5)))
+    photos = np.full((2, 8, 6, 3), 255, np.uint8)
+    first, again = run(photos), run(photos)
+    assert first.shape == (2, 2, 8, 6) and first.dtype == np.float32
+    assert (first == again).all()  # eval mode: no dropout
+
+
+def test_black_is_minus_one_and_white_is_one():
+    photos = np.stack([np.zeros((1, 1, 3), np.uint8), np.full((1, 1, 3), 255, np.uint8)])
+    assert engine.to_tensor(photos).flatten().tolist() == [-1, -1, -1, 1, 1, 1]
+
+
+def test_importing_the_models_builds_no_network_and_asks_for_no_gpu():
+    code = (
+        "import torch, timm, segmentation_models_pytorch\n"
+        "def no(*a, **k): raise SystemExit('touched at import')\n"
+        "torch.nn.Module.__init__ = torch.cuda.is_available = no\n"
+        "import inference_worker.engine, inference_worker.segmentation, inference_worker.classification\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-800:]
