@@ -1,0 +1,62 @@
+"""The only door to a photo's files, for pages and API alike.
+
+What leaves is a copy the worker made, never a stranger's bytes. The type is said by our own table, the
+browser may not guess another, and no cache keeps it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+from django.http import FileResponse, Http404
+
+from teleder.accounts.models import User
+from teleder.cases.models import Photo
+
+
+class FileKind(StrEnum):
+    DISPLAY = "display"
+    THUMBNAIL = "thumbnail"
+    MASK = "mask"
+
+
+CONTENT_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+HEADERS = {
+    "Cache-Control": "private, no-store",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def serve(photo: UUID, kind: str, *, to: User) -> FileResponse:
+    """Stream one file of a photo that `to` may see.
+
+    Raises `Http404` alike for an unknown photo, somebody else's, a removed one, a file that is not made yet,
+    and for a patient who asks for a mask: it is the AI's word, and stays with the clinic.
+    """
+    found = Photo.objects.visible_to(to).current().filter(pk=photo).first()
+    if found is None or kind not in list(FileKind) or (kind == FileKind.MASK and to.is_patient):
+        raise Http404
+    path = _path(_key(found, FileKind(kind)))
+    name = f"{kind}{path.suffix}"
+    content_type = CONTENT_TYPES[path.suffix]
+    return FileResponse(path.open("rb"), filename=name, content_type=content_type, headers=HEADERS)
+
+
+def _key(photo: Photo, kind: FileKind) -> str:
+    if kind == FileKind.MASK:
+        return photo.analysis.mask_key if photo.analysis else ""
+    return {FileKind.DISPLAY: photo.display_key, FileKind.THUMBNAIL: photo.thumbnail_key}[kind]
+
+
+def _path(key: str) -> Path:
+    """Return the file behind a key that a worker named; a key never leads out of the store."""
+    root = Path(settings.MEDIA_ROOT).resolve()
+    path = (root / key).resolve()
+    if not key or root not in path.parents or path.suffix not in CONTENT_TYPES or not path.is_file():
+        raise Http404
+    return path

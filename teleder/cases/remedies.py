@@ -1,0 +1,40 @@
+"""What a patient can do about a photo: for each reason one remedy, in plain words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext_lazy as _
+
+from inference_worker.contract import QualityFault, Reason
+
+if TYPE_CHECKING:
+    from teleder.cases.models import Photo
+
+REMEDIES = {
+    QualityFault.TOO_DARK: _("The photo is too dark. Take it again near a window or under a bright lamp."),
+    QualityFault.TOO_BRIGHT: _("The photo is too bright. Take it again away from direct sun, without flash."),
+    QualityFault.BLURRED: _(
+        "The photo is blurred. Hold the phone still, tap on the spot, and take it again."
+    ),
+    QualityFault.GLARE: _("The skin reflects the light. Turn a little from the light, and take it again."),
+    QualityFault.NOT_A_PHOTO: _("This does not look like a photo of skin. Please choose another picture."),
+    Reason.EMPTY_FILE: _("This file is empty. Please choose the photo again."),
+    Reason.UNSUPPORTED_FORMAT: _("This is not a photo we can read. Please send JPEG, PNG, WebP or HEIC."),
+    Reason.CORRUPT_IMAGE: _("This file is damaged. Please take the photo again."),
+    Reason.TRUNCATED_IMAGE: _("Part of this file is missing. Please send the photo once more."),
+    Reason.TOO_MANY_PIXELS: _("This picture is too large. Please take it with the phone's usual camera."),
+    Reason.FILE_TOO_LARGE: _("This file is larger than 25 MB. Please send a smaller photo."),
+    Reason.IMAGE_TOO_SMALL: _(
+        "This picture is too small. Please send the photo itself, not a preview of it."
+    ),
+    Reason.POOR_QUALITY: _(
+        "The photo is hard to read. Take it again in good light, holding the phone still."
+    ),
+}
+
+
+def remedy_for(photo: Photo) -> str:
+    """Return what to do about a photo in the active language; empty for one that is good or being checked."""
+    words = REMEDIES.get(photo.fault) or REMEDIES.get(photo.reason)
+    return str(words or "")
