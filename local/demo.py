@@ -116,7 +116,7 @@ def prepare(environment: dict[str, str]) -> None:
     compile_catalogues()
     if not (STATE / "photos" / "manifest.csv").exists():
         print("drawing photos …", flush=True)
-        drawing = ["-m", "inference_worker.phantom", "--out", STATE / "photos", "--count", "24", "--seed", "7"]
+        drawing = ["-m", "inference_worker.phantom", "--out", STATE / "photos", "--count", "36", "--seed", "7"]
         _python(environment, *drawing)
     print("database …", flush=True)
     for step in (["migrate"], ["collectstatic", "--no-input"], ["demo", "--photos", str(STATE / "photos")]):

@@ -110,8 +110,8 @@ def phantom_photo(tmp_path) -> Callable:
     cv2 = pytest.importorskip("cv2")
 
     def make(condition: str, seed: int) -> SimpleUploadedFile:
-        scene = phantom.draw(condition=condition, seed=seed)
-        _, data = cv2.imencode(".jpg", cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR))
+        scene = phantom.draw(seed, condition=condition)
+        _, data = cv2.imencode(".jpg", scene.photo[..., ::-1])
         return SimpleUploadedFile(f"{condition}.jpg", data.tobytes())
 
     return make

@@ -61,8 +61,8 @@ def _photos_by_condition(folder: Path) -> dict[str, Iterator[Path]]:
         raise CommandError(f"{manifest} is missing: draw photos first (python -m inference_worker.phantom)")
     with manifest.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    names = {row["condition"] for row in rows}
-    return {name: iter([folder / r["image"] for r in rows if r["condition"] == name]) for name in names}
+    names = {row["class"] for row in rows}
+    return {name: iter([folder / r["image"] for r in rows if r["class"] == name]) for name in names}
 
 
 def _person(email: str, name: str, role: Role, language: str) -> User:
