@@ -124,7 +124,7 @@ def workers(now: datetime) -> list[dict[str, Any]]:
 
 def messages() -> dict[str, int]:
     return Message.objects.aggregate(
-        queued=Count("id", filter=Q(state=MessageState.QUEUED)),
+        queued=Count("id", filter=Q(state__in=[MessageState.QUEUED, MessageState.SENDING])),
         failed=Count("id", filter=Q(state=MessageState.FAILED)),
     )
 

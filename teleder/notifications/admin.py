@@ -1,0 +1,26 @@
+"""The back room: who was told, over what, and whether it went out. A message has no text to read here."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from teleder.accounts.admin import ForAdmins
+from teleder.notifications.models import Message, Preference
+
+
+@admin.register(Message)
+class MessageAdmin(ForAdmins, admin.ModelAdmin):
+    list_display = ("person", "event", "channel", "state", "attempt", "created_at", "sent_at", "read_at")
+    list_filter = ("state", "channel", "event__kind")
+    search_fields = ("person__email", "event__submission__case__number")
+    list_select_related = ("person", "event")
+    date_hierarchy = "created_at"
+    show_full_result_count = False
+
+
+@admin.register(Preference)
+class PreferenceAdmin(ForAdmins, admin.ModelAdmin):
+    list_display = ("person", "email")
+    list_filter = ("email",)
+    search_fields = ("person__email",)
+    list_select_related = ("person",)

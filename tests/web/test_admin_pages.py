@@ -1,0 +1,309 @@
+"""Adam watches the work, moves cases and invites people; nobody else does."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.urls import reverse
+from django.utils import timezone
+
+from inference_worker import contract
+from teleder.accounts.models import Invitation, User
+from teleder.cases import jobs, workflow
+from teleder.cases.models import EventKind, Job, JobState, Status, Submission
+from teleder.web import health
+from tests.conftest import PASSWORD, send_for_test
+
+pytestmark = pytest.mark.django_db
+ANSWER = {"impression": "AD", "disposition": "self_care", "text": "It looks like a flare of your eczema."}
+PAGES = ["operations", "cases_admin", "people"]
+
+
+@pytest.fixture
+def adams(client, adam):
+    client.force_login(adam)
+    return client
+
+
+@pytest.fixture
+def broker(monkeypatch):
+    """A broker with no results in it: the tests of the page need no Valkey."""
+    monkeypatch.setattr(health, "results_waiting", lambda: 0)
+
+
+@pytest.fixture
+def failed_job(alices_submission) -> Job:
+    photo = alices_submission.photos.get()
+    job, attempt = send_for_test(photo, "prepare")
+    jobs.record(job=job, attempt=attempt, worker="w1", outcome=contract.Failed(code="storage_unreachable"))
+    return photo.jobs.get()
+
+
+def text(reply) -> str:
+    return reply.content.decode()
+
+
+# --- Who may come in --------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", PAGES)
+def test_only_adam_opens_the_admins_pages(client, alice, dana, adam, broker, name):
+    address = reverse(f"web:{name}")
+    assert client.get(address).url.startswith(reverse("account_login"))
+    for person in (alice, dana):
+        client.force_login(person)
+        assert client.get(address).status_code == 403
+    client.force_login(adam)
+    assert client.get(address).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["change_jobs", "invite"])
+def test_only_adam_uses_the_admins_verbs(client, alice, dana, name):
+    for person in (alice, dana):
+        client.force_login(person)
+        assert client.post(reverse(f"web:{name}")).status_code == 403
+
+
+@pytest.mark.parametrize("verb", ["reassign", "release", "reopen", "withdraw"])
+def test_only_adam_moves_cases(client, alice, dana, alices_submission, verb):
+    for person in (alice, dana):
+        client.force_login(person)
+        assert client.post(reverse("web:change_case", args=[alices_submission.pk, verb])).status_code == 403
+
+
+# --- The state of the work --------------------------------------------------------------------------------
+def test_a_quiet_day_is_said_in_one_sentence(adams, broker):
+    assert "Everything works. No photo waits for the AI." in text(adams.get(reverse("web:operations")))
+
+
+def test_counts_by_stage_follow_the_jobs(broker, alices_submission, alice, submission_of, analyse):
+    analyse(submission_of(alice).photos.get())
+    prepare, segment, classify = health.stages(timezone.now())
+    assert (prepare["queued"], prepare["done"], segment["done"], classify["done"]) == (1, 1, 1, 1)
+    assert prepare["oldest"] is not None and classify["oldest"] is None
+
+
+def test_silent_workers_are_named_with_the_number_of_submissions(adams, broker, alices_submission):
+    Job.objects.update(created_at=timezone.now() - timedelta(minutes=5))
+    page = text(adams.get(reverse("web:operations")))
+    assert "The inference workers are silent: 1 submission is without AI." in page
+    assert "a dermatologist answers in the same time" in page
+
+
+def test_a_silent_sweeper_is_named(adams, broker, alices_submission):
+    send_for_test(alices_submission.photos.get(), "prepare")
+    Job.objects.update(deadline=timezone.now() - timedelta(minutes=2))
+    assert "The sweeper is silent." in text(adams.get(reverse("web:operations")))
+
+
+def test_a_broker_that_is_away_is_the_first_thing_said(adams, settings):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    reply = adams.get(reverse("web:operations"))
+    assert reply.status_code == 200
+    assert 'is-alarm">The message broker does not answer.' in text(reply)
+
+
+def test_an_overdue_submission_is_an_alarm(adams, broker, alices_submission):
+    Submission.objects.update(due_at=timezone.now() - timedelta(hours=1))
+    Job.objects.all().delete()
+    assert "1 submission is overdue." in text(adams.get(reverse("web:operations")))
+
+
+def test_workers_are_listed_with_when_they_were_heard(adams, broker, alices_submission, analyse):
+    analyse(alices_submission.photos.get())
+    (worker,) = health.workers(timezone.now())
+    assert (worker["worker"], worker["done"], worker["busy"]) == ("test", 3, 0)
+    assert timezone.now() - worker["last"] < timedelta(minutes=1)
+
+
+def test_the_board_answers_a_poll_with_304_while_nothing_changes(adams, broker, alices_submission):
+    address, htmx = reverse("web:operations"), {"HX-Request": "true"}
+    first = adams.get(address, headers=htmx)
+    assert adams.get(address, headers=htmx | {"If-None-Match": first["ETag"]}).status_code == 304
+
+
+# --- Jobs -------------------------------------------------------------------------------------------------
+def test_adam_requeues_a_failed_job_after_being_asked(adams, adam, broker, failed_job):
+    assert "storage_unreachable" in text(adams.get(reverse("web:operations")))
+    change = {"verb": "requeue", "job": str(failed_job.pk)}
+    asked = text(adams.post(reverse("web:change_jobs"), change))
+    failed_job.refresh_from_db()
+    assert "1 job will be tried again." in asked and failed_job.state == JobState.FAILED
+    done = adams.post(reverse("web:change_jobs"), change | {"sure": "1"}, follow=True)
+    failed_job.refresh_from_db()
+    assert "1 job was requeued." in text(done) and failed_job.state != JobState.FAILED
+    assert Submission.objects.get().events.get(kind=EventKind.JOB_REQUEUED).actor == adam
+
+
+def test_adam_requeues_all_that_stopped(adams, broker, failed_job):
+    reply = adams.post(reverse("web:change_jobs"), {"verb": "requeue", "all": "1"})
+    assert f'value="{failed_job.pk}"' in text(reply)
+
+
+def test_adam_cancels_an_unfinished_job(adams, broker, alices_submission):
+    job = Job.objects.get()
+    adams.post(reverse("web:change_jobs"), {"verb": "cancel", "job": str(job.pk), "sure": "1"})
+    job.refresh_from_db()
+    assert job.state == JobState.CANCELLED
+
+
+@pytest.mark.parametrize(
+    "form", [{}, {"verb": "drop"}, {"verb": "cancel"}, {"verb": "cancel", "job": "1; DROP"}]
+)
+def test_a_form_that_chooses_nothing_changes_nothing(adams, broker, alices_submission, form):
+    before = list(Job.objects.values())
+    assert adams.post(reverse("web:change_jobs"), form).status_code == 302
+    assert list(Job.objects.values()) == before
+
+
+# --- Cases ------------------------------------------------------------------------------------------------
+def test_adam_finds_cases_by_number_address_and_status(adams, alice, bob, submission_of, alices_draft):
+    mine, other = submission_of(alice), submission_of(bob)
+
+    def found(**query) -> set[str]:
+        return {row.case.number for row in adams.get(reverse("web:cases_admin"), query).context["rows"]}
+
+    assert found(find=mine.case.number.lower().replace("-", "")) == {mine.case.number}
+    assert found(find="bob@example.com") == {other.case.number}
+    assert found(status="submitted") == {mine.case.number, other.case.number}
+    assert found(status="answered") == set()
+    assert alices_draft.case.number not in found()
+
+
+def test_adam_hands_a_case_to_dana(adams, adam, dana, alices_submission):
+    address = reverse("web:change_case", args=[alices_submission.pk, "reassign"])
+    assert adams.post(address, {"to": str(dana.pk)}).status_code == 302
+    alices_submission.refresh_from_db()
+    assert alices_submission.claimed_by == dana
+    assert alices_submission.events.get(kind=EventKind.REASSIGNED).actor == adam
+
+
+@pytest.mark.parametrize("to", ["", "nobody", "alice"])
+def test_a_case_is_handed_to_dermatologists_only(adams, alice, alices_submission, to):
+    to = str(alice.pk) if to == "alice" else to
+    reply = adams.post(reverse("web:change_case", args=[alices_submission.pk, "reassign"]), {"to": to})
+    assert reply.status_code == 422 and "Please choose a dermatologist" in text(reply)
+
+
+def test_adam_reopens_and_withdraws(adams, dana, alices_submission):
+    workflow.claim(alices_submission, by=dana)
+    workflow.sign(alices_submission, by=dana, **ANSWER)
+    adams.post(reverse("web:change_case", args=[alices_submission.pk, "reopen"]))
+    alices_submission.refresh_from_db()
+    assert alices_submission.status == Status.SUBMITTED
+    adams.post(reverse("web:change_case", args=[alices_submission.pk, "withdraw"]))
+    alices_submission.refresh_from_db()
+    assert alices_submission.status == Status.WITHDRAWN
+
+
+def test_adam_is_told_why_a_step_is_not_possible(adams, alices_submission):
+    reply = adams.post(reverse("web:change_case", args=[alices_submission.pk, "reopen"]))
+    assert reply.status_code == 409 and "This cannot be done now" in text(reply)
+
+
+def test_an_unknown_step_is_not_found(adams, alices_submission, dana):
+    assert adams.post(reverse("web:change_case", args=[alices_submission.pk, "delete"])).status_code == 404
+    assert adams.post(reverse("web:change_person", args=[dana.pk, "delete"])).status_code == 404
+
+
+# --- People -----------------------------------------------------------------------------------------------
+def invited(adams, mailoutbox, role="dermatologist") -> str:
+    adams.post(reverse("web:invite"), {"email": "Erik@Example.com", "role": role})
+    return re.search(r"/invitation/\S+", mailoutbox[-1].body).group()
+
+
+def test_erik_is_invited_and_makes_his_account_once(adams, client, mailoutbox):
+    link = invited(adams, mailoutbox)
+    client.logout()
+    page = text(client.get(link, headers={"accept-language": "en"}))
+    assert "You will log in as erik@example.com" in page
+    account = {"name": "Erik", "licence_number": "654321", "password": "a long and quiet word"}
+    assert client.post(link, account).url == reverse("account_login")
+    erik = User.objects.get(email="erik@example.com")
+    assert (erik.is_dermatologist, erik.dermatologist.licence_number) == (True, "654321")
+    assert client.login(email=erik.email, password=account["password"])
+    assert client.get(link).status_code == 410
+    assert client.post(link, account | {"name": "Mallory"}).status_code == 410
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"password": "short"}, "too short"),
+        ({"password": "password123"}, "too common"),
+        ({"licence_number": ""}, "This field is required"),
+        ({"name": ""}, "This field is required"),
+    ],
+)
+def test_a_careless_account_is_not_made(adams, client, mailoutbox, wrong, words):
+    link = invited(adams, mailoutbox)
+    account = {"name": "Erik", "licence_number": "654321", "password": "a long and quiet word"}
+    reply = client.post(link, account | wrong)
+    assert reply.status_code == 422 and words in text(reply)
+    assert not User.objects.filter(email="erik@example.com").exists()
+
+
+def test_an_admin_needs_no_licence_number(adams, client, mailoutbox):
+    link = invited(adams, mailoutbox, role="admin")
+    assert "icence" not in text(client.get(link))
+    client.post(link, {"name": "Erik", "password": "a long and quiet word"})
+    assert User.objects.get(email="erik@example.com").is_admin
+
+
+def test_a_second_invitation_ends_the_first(adams, client, mailoutbox):
+    first = invited(adams, mailoutbox)
+    second = invited(adams, mailoutbox)
+    assert client.get(first).status_code == 410
+    assert client.get(second).status_code == 200
+
+
+def test_an_old_invitation_is_over(adams, client, mailoutbox):
+    link = invited(adams, mailoutbox)
+    Invitation.objects.update(expires_at=timezone.now())
+    reply = client.get(link)
+    assert reply.status_code == 410 and "This link no longer works" in text(reply)
+
+
+def test_the_mail_tells_in_both_languages(adams, mailoutbox):
+    invited(adams, mailoutbox)
+    assert "You are invited to teleder as dermatologist" in mailoutbox[-1].body
+    assert "招待" in mailoutbox[-1].body
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"email": "alice@example.com", "role": "admin"},
+        {"email": "x", "role": "admin"},
+        {"email": "e@example.com", "role": "patient"},
+    ],
+)
+def test_some_invitations_are_refused(adams, alice, mailoutbox, form):
+    assert adams.post(reverse("web:invite"), form).status_code == 422
+    assert not mailoutbox and not Invitation.objects.exists()
+
+
+def test_a_deactivated_dana_is_out_at_once_and_may_come_back(adams, client, adam, dana, django_user_model):
+    from django.test import Client
+
+    danas = Client()
+    danas.force_login(dana)
+    assert danas.get(reverse("web:worklist")).status_code == 200
+    adams.post(reverse("web:change_person", args=[dana.pk, "deactivate"]))
+    assert danas.get(reverse("web:worklist")).status_code == 302
+    assert not danas.login(email=dana.email, password=PASSWORD)
+    adams.post(reverse("web:change_person", args=[dana.pk, "activate"]))
+    assert danas.login(email=dana.email, password=PASSWORD)
+    assert [entry.change_message for entry in LogEntry.objects.order_by("pk")] == ["deactivated", "activated"]
+
+
+def test_adam_cannot_lock_himself_out(adams, adam):
+    reply = adams.post(reverse("web:change_person", args=[adam.pk, "deactivate"]), follow=True)
+    adam.refresh_from_db()
+    assert adam.is_active and "You cannot lock yourself out" in text(reply)
+
+
+def test_adam_finds_people_by_name_and_role(adams, alice, dana):
+    found = adams.get(reverse("web:people"), {"find": "dan", "role": "dermatologist"}).context["page"]
+    assert list(found) == [dana]

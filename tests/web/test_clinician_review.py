@@ -1,0 +1,340 @@
+"""Dana reads a submission, answers it, and cannot do what is not hers to do."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from inference_worker.contract import Abstention, QualityFault, Reason
+from teleder.cases import workflow
+from teleder.cases.models import AIStatus, Disposition, Review, Status, Submission
+from teleder.web import replies
+
+pytestmark = pytest.mark.django_db
+ANSWER = {
+    "impression": "AD",
+    "disposition": "self_care",
+    "text": "It looks like a flare of your eczema.",
+    "reason": "",
+}
+
+
+@pytest.fixture
+def danas(client, dana):
+    client.force_login(dana)
+    return client
+
+
+@pytest.fixture
+def claimed(dana, alices_submission):
+    workflow.claim(alices_submission, by=dana)
+    return alices_submission
+
+
+@pytest.fixture
+def erik(person):
+    return person("erik", "dermatologist")
+
+
+def at(name: str, submission) -> str:
+    return reverse(f"web:{name}", args=[submission.pk])
+
+
+def page_of(client, submission, **query) -> str:
+    reply = client.get(at("review", submission), query)
+    assert reply.status_code == 200
+    return reply.content.decode()
+
+
+# --- Who may come in --------------------------------------------------------------------------------------
+VERBS = ["claim", "release", "keep_claim", "request_photos", "answer"]
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_only_dermatologists_use_the_verbs(client, alice, adam, alices_submission, name):
+    assert client.post(at(name, alices_submission)).url.startswith(reverse("account_login"))
+    for person in (alice, adam):
+        client.force_login(person)
+        assert client.post(at(name, alices_submission)).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["review", "review_state"])
+def test_only_dermatologists_read_the_review_page(client, alice, adam, alices_submission, name):
+    for person in (alice, adam):
+        client.force_login(person)
+        assert client.get(at(name, alices_submission)).status_code == 403
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_draft_is_not_there_for_dana(danas, alices_draft, name):
+    assert danas.post(at(name, alices_draft)).status_code == 404
+
+
+# --- What the page says -----------------------------------------------------------------------------------
+def test_dana_reads_the_answers_with_yes_first(danas, alice, submission_of):
+    page = page_of(danas, submission_of(alice, fever="yes", cold_sore="unsure"))
+    fever, sore, ill = (
+        page.index(words) for words in ("38 °C", "cold sore, or close contact", "very unwell: drowsy")
+    )
+    assert fever < sore < ill
+    assert "Reasons to look sooner" in page and "same day" in page
+
+
+def test_dana_reads_the_history(danas, alices_submission):
+    assert "How strong was the itch" in page_of(danas, alices_submission)
+
+
+def test_layers_are_off_until_dana_asks(danas, alices_submission, analyse):
+    analyse(alices_submission.photos.get())
+    page = page_of(danas, alices_submission)
+    assert 'data-layer="mask" data-key="m" aria-pressed="false"' in page
+    assert 'aria-hidden="true" hidden></canvas>' in page
+    assert 'preserveAspectRatio="none" aria-hidden="true" hidden>' in page
+    assert page.index('class="original"') < page.index("What the AI says")
+
+
+def test_findings_come_with_words_model_and_warning(danas, alices_submission, analyse):
+    analyse(
+        alices_submission.photos.get(),
+        probabilities={"AD": 0.6, "HI": 0.3, "IM": 0.05, "MF": 0.01, "OTHER": 0.04},
+    )
+    page = page_of(danas, alices_submission)
+    assert "Demonstration model" in page
+    assert "possible · flagged" in page and "flag from 20%" in page
+    assert "test 1 <code>000000000000</code>" in page
+    assert "Area 1: skin 95%, lesion 40%" in page
+    assert "whole photo" in page and "area 1" in page
+
+
+def test_an_abstention_is_said_with_its_reason(danas, alices_submission, analyse):
+    analyse(alices_submission.photos.get(), abstention=Abstention.OUT_OF_SCOPE)
+    assert "The AI does not say: this looks like nothing it was trained on." in page_of(
+        danas, alices_submission
+    )
+
+
+def test_a_photo_sent_anyway_says_so(danas, alice, draft_of, analyse):
+    draft = draft_of(alice)
+    analyse(draft.photos.get(), reason=Reason.POOR_QUALITY, fault=QualityFault.BLURRED)
+    page = page_of(danas, workflow.submit(draft, by=alice, send_anyway=True))
+    assert "hard to read: blurred" in page and "the patient sent it anyway" in page
+
+
+def test_a_submission_without_any_finding_can_be_read(danas, claimed):
+    Submission.objects.update(ai_status=AIStatus.UNAVAILABLE)
+    page = page_of(danas, claimed)
+    assert "AI unavailable" in page and "Sign and send" in page
+
+
+def test_dana_walks_through_the_photos(danas, alice, submission_of, analyse):
+    submission = submission_of(alice, photos=3)
+    for photo in submission.photos.all():
+        analyse(photo)
+    second = submission.photos.all()[1]
+    page = page_of(danas, submission, photo=str(second.pk))
+    assert f'src="{reverse("web:photo", args=[second.pk, "display"])}"' in page
+    assert 'data-key="["' in page and 'data-key="]"' in page
+
+
+def test_dana_sees_earlier_submissions_with_their_answers(danas, dana, alice, claimed):
+    workflow.sign(claimed, by=dana, **ANSWER)
+    follow_up = workflow.start(patient=alice, answers=claimed.answers, case=claimed.case)
+    draft_page = page_of(danas, claimed)
+    assert str(follow_up.pk) not in draft_page
+    Submission.objects.filter(pk=follow_up.pk).update(
+        status=Status.SUBMITTED, submitted_at=timezone.now(), due_at=timezone.now()
+    )
+    page = page_of(danas, follow_up)
+    assert at("review", claimed) in page and ANSWER["text"] in page
+
+
+def test_what_happened_is_listed_with_who(danas, claimed):
+    page = page_of(danas, claimed)
+    assert "What has happened" in page and "claimed · Dana" in page
+
+
+# --- Claim, release, heartbeat ----------------------------------------------------------------------------
+def test_without_a_claim_there_is_no_form(danas, alices_submission):
+    page = page_of(danas, alices_submission)
+    assert "Claim it to answer." in page and "Sign and send" not in page
+
+
+def test_dana_gives_it_back(danas, claimed):
+    assert danas.post(at("release", claimed)).url == reverse("web:worklist")
+    claimed.refresh_from_db()
+    assert (claimed.status, claimed.claimed_by) == (Status.SUBMITTED, None)
+
+
+def test_the_open_page_keeps_the_claim(danas, claimed):
+    Submission.objects.update(claimed_at=timezone.now() - timedelta(minutes=14))
+    assert danas.post(at("keep_claim", claimed)).status_code == 204
+    claimed.refresh_from_db()
+    assert timezone.now() - claimed.claimed_at < timedelta(minutes=1)
+
+
+def test_dana_is_warned_when_her_claim_is_gone(danas, adam, erik, claimed):
+    workflow.reassign(claimed, to=erik, by=adam)
+    reply = danas.post(at("keep_claim", claimed))
+    assert reply.status_code == 200 and "Erik has it" in reply.content.decode()
+
+
+def test_the_open_page_hears_of_the_claim_and_of_the_ai(danas, dana, alices_submission, analyse):
+    first = danas.get(at("review_state", alices_submission), {"ai": "waiting"})
+    assert (
+        danas.get(
+            at("review_state", alices_submission), {"ai": "waiting"}, headers={"If-None-Match": first["ETag"]}
+        ).status_code
+        == 304
+    )
+    analyse(alices_submission.photos.get())
+    later = danas.get(
+        at("review_state", alices_submission), {"ai": "waiting"}, headers={"If-None-Match": first["ETag"]}
+    )
+    assert "The AI has something new" in later.content.decode()
+
+
+def test_erik_sees_that_dana_has_it_and_cannot_sign(client, erik, claimed):
+    client.force_login(erik)
+    page = page_of(client, claimed)
+    assert "Dana has it" in page and "Sign and send" not in page
+    reply = client.post(at("answer", claimed), ANSWER | {"text": "Something I wrote."})
+    assert reply.status_code == 409
+    assert "Dana has" in reply.content.decode() and "Something I wrote." in reply.content.decode()
+    assert not Review.objects.exists()
+
+
+# --- Asking for photos ------------------------------------------------------------------------------------
+def test_dana_asks_for_a_sharper_photo(danas, claimed):
+    assert danas.post(at("request_photos", claimed), {"reason": "blurred"}).status_code == 302
+    claimed.refresh_from_db()
+    assert (claimed.status, claimed.photos_wanted) == (Status.NEEDS_PHOTOS, "blurred")
+
+
+def test_a_same_day_case_does_not_wait_for_photos(danas, dana, alice, submission_of):
+    urgent = submission_of(alice, fever="yes")
+    workflow.claim(urgent, by=dana)
+    assert "cannot wait for photos" in page_of(danas, urgent)
+    reply = danas.post(at("request_photos", urgent), {"reason": "blurred"})
+    assert reply.status_code == 422 and "cannot wait for photos" in reply.content.decode()
+    urgent.refresh_from_db()
+    assert urgent.status == Status.IN_REVIEW
+
+
+def test_photos_are_asked_for_with_a_reason_from_the_list(danas, claimed):
+    reply = danas.post(at("request_photos", claimed), {"reason": "ugly"})
+    assert reply.status_code == 422 and "not one of the available choices" in reply.content.decode()
+
+
+# --- The answer -------------------------------------------------------------------------------------------
+def test_dana_signs_and_goes_on_to_the_next(danas, dana, bob, claimed, submission_of):
+    following = submission_of(bob)
+    reply = danas.post(at("answer", claimed), ANSWER)
+    assert reply.url == f"{at('review', following)}?done={claimed.pk}"
+    review = claimed.reviews.get()
+    assert (review.author, review.text, review.disposition) == (dana, ANSWER["text"], Disposition.SELF_CARE)
+
+
+def test_after_the_last_one_dana_is_back_on_the_worklist(danas, claimed):
+    assert danas.post(at("answer", claimed), ANSWER).url == f"{reverse('web:worklist')}?done={claimed.pk}"
+
+
+@pytest.mark.parametrize("missing", ["impression", "disposition", "text"])
+def test_an_unfinished_answer_is_not_signed_and_not_lost(danas, claimed, missing):
+    reply = danas.post(at("answer", claimed), ANSWER | {missing: ""})
+    page = reply.content.decode()
+    assert reply.status_code == 422 and "This field is required." in page
+    assert missing == "text" or ANSWER["text"] in page
+    assert not Review.objects.exists()
+
+
+def test_less_urgent_than_triage_needs_a_reason(danas, dana, alice, submission_of):
+    urgent = submission_of(alice, fever="yes")
+    workflow.claim(urgent, by=dana)
+    reply = danas.post(at("answer", urgent), ANSWER)
+    assert reply.status_code == 422 and "less urgent than the triage" in reply.content.decode()
+    assert (
+        danas.post(
+            at("answer", urgent), ANSWER | {"reason": "A cold with fever; the skin is as usual."}
+        ).status_code
+        == 302
+    )
+
+
+def test_a_draft_text_is_inserted_below_what_was_typed(danas, claimed):
+    page = danas.post(
+        at("answer", claimed), ANSWER | {"text": "Dear Alice,", "insert": "ja"}
+    ).content.decode()
+    assert (
+        page.index("Dear Alice,")
+        < page.index("写真を見ました")
+        < page.index("その日のうちに受診してください")
+    )
+    assert "The texts are drafts" in page
+    assert not Review.objects.exists()
+
+
+def test_without_a_choice_no_text_is_inserted(danas, claimed):
+    reply = danas.post(at("answer", claimed), {"text": "Dear Alice,", "insert": "en"})
+    assert "Please choose what the patient should do first." in reply.content.decode()
+    assert "This field is required." not in reply.content.decode()
+
+
+@pytest.mark.parametrize("disposition", Disposition.values)
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_there_is_a_text_for_each_disposition(disposition, language):
+    text = replies.reply(Disposition(disposition), language)
+    assert len(text) > 40
+    assert (replies.texts()["safety_net"][language] in text) == (disposition != "emergency")
+
+
+def test_the_preview_shows_name_and_licence_and_signs_nothing(danas, claimed):
+    page = danas.post(at("answer", claimed), ANSWER | {"preview": "1"}).content.decode()
+    assert "As the patient sees it" in page and "licence number 123456" in page
+    claimed.refresh_from_db()
+    assert claimed.status == Status.IN_REVIEW
+
+
+def test_dana_corrects_a_signed_answer_and_says_why(danas, dana, claimed):
+    workflow.sign(claimed, by=dana, **ANSWER)
+    assert "Correct the answer" in page_of(danas, claimed)
+    changed = ANSWER | {"text": "It is more likely impetigo.", "impression": "IM", "disposition": "days_2"}
+    assert danas.post(at("answer", claimed), changed).status_code == 422
+    assert (
+        danas.post(at("answer", claimed), changed | {"reason": "Read again with a colleague."}).status_code
+        == 302
+    )
+    first, second = claimed.reviews.order_by("signed_at")
+    assert (second.amends, second.text) == (first, "It is more likely impetigo.")
+    page = page_of(danas, claimed)
+    assert "corrected later" in page and "Read again with a colleague." in page
+
+
+def test_two_signatures_at_once_leave_one(danas, dana, claimed):
+    assert danas.post(at("answer", claimed), ANSWER).status_code == 302
+    again = danas.post(at("answer", claimed), ANSWER)
+    assert again.status_code == 422  # it is a correction now, and that needs its reason
+    assert claimed.reviews.count() == 1
+
+
+def test_a_text_with_markup_is_shown_as_text(danas, dana, claimed):
+    workflow.sign(claimed, by=dana, **ANSWER | {"text": "<script>alert(1)</script>"})
+    page = page_of(danas, claimed)
+    assert "<script>alert" not in page and "&lt;script&gt;" in page
+
+
+def test_the_page_needs_few_queries_however_many_photos(
+    danas, alice, bob, submission_of, analyse, django_assert_max_num_queries
+):
+    def queries(submission) -> int:
+        with django_assert_max_num_queries(40) as seen:
+            page_of(danas, submission)
+        return len(seen)
+
+    one, six = submission_of(alice), submission_of(bob, photos=6)
+    for submission in (one, six):
+        for photo in submission.photos.all():
+            analyse(photo)
+    assert queries(six) == queries(one)

@@ -1,0 +1,280 @@
+"""What dana sees on the worklist, and who else may not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import override
+
+from inference_worker.contract import Abstention, QualityFault, Reason
+from teleder.cases import jobs, workflow
+from teleder.cases.models import AIStatus, EventKind, Status, Submission
+from teleder.cases.triage import Urgency
+from teleder.web import worklist
+
+pytestmark = pytest.mark.django_db
+ANSWER = {"impression": "AD", "disposition": "self_care", "text": "It looks like a flare of your eczema."}
+HERPES = {"AD": 0.6, "HI": 0.3, "IM": 0.05, "MF": 0.01, "OTHER": 0.04}
+
+
+@pytest.fixture(autouse=True)
+def _english():
+    with override("en"):
+        yield
+
+
+@pytest.fixture
+def danas(client, dana):
+    client.force_login(dana)
+    return client
+
+
+def shown(client, **query) -> str:
+    return client.get(reverse("web:worklist"), query).content.decode()
+
+
+def numbers(dana, show="all", **more) -> list[str]:
+    return [row.submission.case.number for row in worklist.page(dana, show=show, **more).rows]
+
+
+def overdue(submission) -> None:
+    Submission.objects.filter(pk=submission.pk).update(due_at=timezone.now() - timedelta(minutes=12))
+
+
+@pytest.mark.parametrize("name", ["worklist", "claim_next"])
+def test_a_stranger_is_sent_to_log_in(client, db, name):
+    reply = (
+        client.post(reverse("web:claim_next"))
+        if name == "claim_next"
+        else client.get(reverse("web:worklist"))
+    )
+    assert reply.status_code in {302, 405}
+    if reply.status_code == 302:
+        assert reply.url.startswith(reverse("account_login"))
+
+
+def test_neither_alice_nor_adam_may_open_the_worklist(client, alice, adam):
+    for person in (alice, adam):
+        client.force_login(person)
+        assert client.get(reverse("web:worklist")).status_code == 403
+
+
+def test_dana_sees_alice_before_the_ai_has_read_anything(danas, alices_submission):
+    page = shown(danas)
+    assert alices_submission.case.number in page
+    assert "AI reading" in page
+    assert "inside of the elbow" in page
+
+
+def test_dana_does_not_see_drafts(danas, dana, alices_draft):
+    assert alices_draft.case.number not in shown(danas)
+    assert numbers(dana, number=alices_draft.case.number) == []
+    assert danas.get(reverse("web:review", args=[alices_draft.pk])).status_code == 404
+
+
+def test_the_most_urgent_stands_first_with_its_reasons(danas, dana, alice, bob, submission_of):
+    calm, urgent = submission_of(alice), submission_of(bob, fever="yes", grouped_blisters="yes")
+    assert numbers(dana) == [urgent.case.number, calm.case.number]
+    page = shown(danas)
+    assert "same day" in page and "fever" in page and "grouped blisters" in page
+
+
+def test_the_ai_speaks_in_words_and_names_herpes_first(dana, alices_submission, analyse):
+    analyse(alices_submission.photos.get(), probabilities=HERPES)
+    row = worklist.page(dana, show="all").rows[0]
+    assert row.ai == "herpesvirus infection: possible"
+    assert "%" not in row.ai
+
+
+@pytest.mark.parametrize(
+    ("probability", "words"), [(0.9, "likely"), (0.5, "possible"), (0.2, "less likely"), (0.01, "unlikely")]
+)
+def test_a_probability_has_a_word(probability, words):
+    assert str(worklist.wording.likelihood(probability)) == words
+
+
+def test_what_is_over_its_threshold_is_never_called_unlikely():
+    assert str(worklist.wording.likelihood(0.05, 0.04)) == "possible"
+
+
+def test_an_abstaining_ai_is_shown_as_such(dana, alices_submission, analyse):
+    analyse(alices_submission.photos.get(), abstention=Abstention.UNCERTAIN)
+    assert worklist.page(dana, show="all").rows[0].ai == "AI does not say"
+
+
+def test_an_ai_that_is_away_is_shown_as_such(dana, alices_submission):
+    Submission.objects.update(ai_status=AIStatus.UNAVAILABLE)
+    assert worklist.page(dana, show="all").rows[0].ai == "AI unavailable"
+
+
+def test_a_blurred_photo_is_called_blurred(dana, alices_submission, analyse):
+    analyse(alices_submission.photos.get(), reason=Reason.POOR_QUALITY, fault=QualityFault.BLURRED)
+    assert worklist.page(dana, show="all").rows[0].quality == "blurred"
+
+
+def test_filters_narrow_the_list(dana, person, alice, submission_of):
+    free, mine, others, late, asked, done = [submission_of(alice) for _ in range(6)]
+    erik = person("erik", "dermatologist")
+    for submission, reader in ((mine, dana), (others, erik), (asked, dana), (done, dana)):
+        workflow.claim(submission, by=reader)
+    overdue(late)
+    workflow.request_photos(asked, by=dana, reason="blurred")
+    workflow.sign(done, by=dana, **ANSWER)
+    listed = {show: set(numbers(dana, show)) for show in worklist.FILTERS}
+    case = {
+        name: {row.case.number} for name, row in dict(free=free, mine=mine, others=others, late=late).items()
+    }
+    assert listed["all"] == case["free"] | case["mine"] | case["others"] | case["late"]
+    assert listed["mine"] == case["mine"]
+    assert listed["unclaimed"] == case["free"] | case["late"]
+    assert listed["overdue"] == case["late"]
+    assert listed["waiting"] == {asked.case.number}
+    assert listed["done"] == {done.case.number}
+    assert listed["urgent"] == set()
+
+
+def test_what_was_signed_yesterday_is_not_done_today(dana, alices_submission):
+    workflow.claim(alices_submission, by=dana)
+    workflow.sign(alices_submission, by=dana, **ANSWER)
+    alices_submission.reviews.update(signed_at=timezone.now() - timedelta(days=1))
+    assert numbers(dana, "done") == []
+
+
+def test_an_overdue_submission_is_marked(danas, alices_submission):
+    overdue(alices_submission)
+    page = shown(danas)
+    assert 'class="overdue"' in page and "overdue by 12" in page
+
+
+@pytest.mark.parametrize("spelling", ["{}", " {} ", "lower", "without dash"])
+def test_a_case_is_found_by_its_number(dana, alices_submission, spelling):
+    number = alices_submission.case.number
+    typed = {"lower": number.lower(), "without dash": number.replace("-", "")}.get(
+        spelling, spelling.format(number)
+    )
+    assert numbers(dana, number=typed) == [number]
+
+
+def test_an_answered_case_is_found_by_its_number_too(dana, alices_submission):
+    workflow.claim(alices_submission, by=dana)
+    workflow.sign(alices_submission, by=dana, **ANSWER)
+    assert numbers(dana) == []
+    assert numbers(dana, number=alices_submission.case.number) == [alices_submission.case.number]
+
+
+@pytest.mark.parametrize(
+    "query", [{"show": "nonsense"}, {"after": "nonsense"}, {"number": "%00';--"}, {"after": "0" * 32}]
+)
+def test_nonsense_in_the_address_does_no_harm(danas, alices_submission, query):
+    assert danas.get(reverse("web:worklist"), query).status_code == 200
+
+
+def test_page_after_page_shows_each_submission_once(dana, alice, bob, submission_of, monkeypatch):
+    monkeypatch.setattr(worklist, "ROWS", 2)
+    made = [
+        submission_of(person, 1, fever=fever) for person in (alice, bob) for fever in ("no", "yes", "unsure")
+    ]
+    pages, after = [], None
+    while not pages or after:
+        page = worklist.page(dana, show="all", after=after)
+        pages.append([row.submission for row in page.rows])
+        after = page.after
+    assert [len(page) for page in pages] == [2, 2, 2]
+    assert [row.pk for page in pages for row in page] == [row.pk for row in Submission.objects.worklist()]
+    assert len(made) == 6
+
+
+def test_the_number_of_queries_does_not_grow_with_the_list(
+    danas, alice, bob, submission_of, analyse, django_assert_max_num_queries
+):
+    def queries() -> int:
+        with django_assert_max_num_queries(30) as seen:
+            shown(danas)
+        return len(seen)
+
+    analyse(submission_of(alice).photos.get())
+    few = queries()
+    for person in (alice, bob):
+        for _ in range(3):
+            analyse(submission_of(person, photos=2).photos.first())
+    assert queries() == few
+
+
+def test_a_poll_is_answered_by_304_until_something_changes(danas, dana, alices_submission):
+    address, htmx = reverse("web:worklist"), {"HX-Request": "true"}
+    first = danas.get(address, headers=htmx)
+    assert "<html" not in first.content.decode()
+    again = danas.get(address, headers=htmx | {"If-None-Match": first["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    workflow.claim(alices_submission, by=dana)
+    assert danas.get(address, headers=htmx | {"If-None-Match": first["ETag"]}).status_code == 200
+
+
+def test_dana_claims_by_a_plain_form_and_lands_on_the_review(danas, dana, alices_submission):
+    reply = danas.post(reverse("web:claim", args=[alices_submission.pk]))
+    assert reply.url == reverse("web:review", args=[alices_submission.pk])
+    alices_submission.refresh_from_db()
+    assert alices_submission.claimed_by == dana
+
+
+def test_dana_claims_in_place_and_keeps_her_filter(danas, dana, alice, bob, submission_of):
+    urgent, _calm = submission_of(alice, fever="yes"), submission_of(bob)
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/worklist/?show=urgent"}
+    page = danas.post(reverse("web:claim", args=[urgent.pk]), headers=headers).content.decode()
+    assert f"You have {urgent.case.number} now." in page
+    assert _calm.case.number not in page
+
+
+def test_dana_is_told_that_erik_was_faster(danas, person, alices_submission):
+    workflow.claim(alices_submission, by=person("erik", "dermatologist"))
+    page = danas.post(reverse("web:claim", args=[alices_submission.pk]), headers={"HX-Request": "true"})
+    assert page.status_code == 200
+    assert f"Erik has {alices_submission.case.number} already." in page.content.decode()
+    plain = danas.post(reverse("web:claim", args=[alices_submission.pk]))
+    assert plain.status_code == 409
+    assert "Erik has" in plain.content.decode()
+
+
+def test_claim_next_takes_the_most_urgent_that_is_free(danas, dana, person, alice, bob, submission_of):
+    taken, urgent, _calm = (
+        submission_of(alice, very_ill="yes"),
+        submission_of(bob, fever="yes"),
+        submission_of(alice),
+    )
+    workflow.claim(taken, by=person("erik", "dermatologist"))
+    assert danas.post(reverse("web:claim_next")).url == reverse("web:review", args=[urgent.pk])
+    urgent.refresh_from_db()
+    assert urgent.claimed_by == dana
+
+
+def test_claim_next_says_so_when_nothing_waits(danas):
+    reply = danas.post(reverse("web:claim_next"), follow=True)
+    assert "Nothing is waiting" in reply.content.decode()
+
+
+def test_a_claim_by_the_address_bar_does_nothing(danas, alices_submission):
+    assert danas.get(reverse("web:claim", args=[alices_submission.pk])).status_code == 405
+    assert not alices_submission.events.filter(kind=EventKind.CLAIMED).exists()
+
+
+def test_the_page_speaks_japanese_to_a_japanese_dermatologist(client, person, alices_submission):
+    client.force_login(person("hana", "dermatologist", language="ja"))
+    page = shown(client)
+    assert '<html lang="ja"' in page
+    with override("ja"):
+        words = [
+            str(label)
+            for label in (AIStatus.WAITING.label, Urgency.ROUTINE.label, worklist.FILTERS["mine"][0])
+        ]
+    assert all(word in page and not word.isascii() for word in words)
+
+
+def test_the_last_failure_of_the_ai_leaves_the_row_in_place(dana, alices_submission):
+    for job in alices_submission.photos.get().jobs.all():
+        jobs.cancel(job, by=dana)
+    row = worklist.page(dana, show="all").rows[0]
+    assert row.submission.status == Status.SUBMITTED
+    assert row.ai == "AI unavailable"
