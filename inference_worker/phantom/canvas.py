@@ -68,9 +68,9 @@ class Canvas:
         for plane, value in zip([*self.paint, self.opaque], [*colour, 1.0], strict=True):
             plane[here] += share * (np.float32(value) - plane[here])
 
-    def tinted(self, colour: tuple[float, float, float]) -> tuple[float, ...]:
-        """Return a colour as it looks on this skin: scale and fluid let half of what is below through."""
-        return tuple(0.5 * a + 0.5 * min(1.0, 1.6 * b) for a, b in zip(colour, self.skin, strict=True))
+    def tinted(self, colour: tuple[float, float, float], own: float = 0.5) -> tuple[float, ...]:
+        """Return a colour as it looks on this skin: scale, fluid and crust let some of what is below through."""
+        return tuple(own * a + (1 - own) * min(1.0, 1.5 * b) for a, b in zip(colour, self.skin, strict=True))
 
     def patch(self, centre: tuple[float, float], radius_mm: float, *, rough: float, soft: float) -> np.ndarray:
         """Return an irregular patch, 1 inside and 0 outside.

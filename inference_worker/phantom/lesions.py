@@ -129,9 +129,9 @@ def _crusted_plaque(c: Canvas, centre: Point, radius: float) -> None:
 def _honey_crust(c: Canvas, share: np.ndarray, thick: float) -> None:
     grain = c.noise.cloud(2.2 / c.mm, 3)
     c.relief += share * thick * (0.7 + 0.22 * grain)
-    c.cover(0.85 * share, c.tinted(HONEY))
-    c.cover(0.5 * share * edge(grain - 0.3, 1.4), AMBER)
-    c.cover(0.3 * share * edge(-grain - 0.9, 0.9), c.tinted(linear(214, 176, 112)))
+    c.cover(0.85 * share, c.tinted(HONEY, 0.8))
+    c.cover(0.6 * share * edge(grain - 0.1, 1.4), AMBER)
+    c.cover(0.3 * share * edge(-grain - 0.9, 0.9), c.tinted(linear(214, 176, 112), 0.8))
     c.gloss += 0.18 * share
 
 
@@ -302,7 +302,7 @@ def _papules(c: Canvas, area: np.ndarray, strength: float = 1.0) -> None:
 def _dryness(c: Canvas, area: np.ndarray, amount: float) -> None:
     flakes = edge(c.noise.cloud(1.1 / c.mm, 3) - 1.3 + amount, 1.2) * np.clip(area, 0, 1)
     flakes *= np.clip(0.7 + 0.6 * c.noise.cloud(12 / c.mm, 2), 0, 1)
-    c.cover(0.34 * flakes, c.tinted(SCALE))
+    c.cover(0.26 * flakes, c.tinted(SCALE))
     c.relief += 0.06 * flakes
 
 
