@@ -21,6 +21,7 @@ from teleder.cases.triage import Urgency
 from teleder.web import wording
 
 SHA_SHOWN = 12
+LABELS_ACROSS = 40
 HISTORY_TITLES = {
     "duration": gettext_lazy("How long"),
     "symptoms": gettext_lazy("Symptoms"),
@@ -96,6 +97,11 @@ class Reading:
     def boxes(self) -> list[Box]:
         rows = self.analysis.boxes if self.analysis else []
         return [_box(number, row) for number, row in enumerate(rows, start=1)]
+
+    @property
+    def label_size(self) -> int:
+        """Height of the boxes' labels, in pixels of the analysis copy."""
+        return max(1, self.photo.analysis_width // LABELS_ACROSS)
 
     @property
     def models(self) -> list[Model]:
