@@ -13,8 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pillow_heif
-import pyvips
-from PIL import Image, ImageCms, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin
+import simplejpeg
+from PIL import Image, ImageCms
+
+# Pillow would load these on demand (EXIF is read as TIFF), and cannot any more.
+from PIL import MpoImagePlugin, TiffImagePlugin, WebPImagePlugin  # noqa: F401 # isort: skip
 
 from inference_worker.contract import Reason
 from inference_worker.formats import PIXEL_LIMIT, Anatomy, Rejected, check_pixels, examine
@@ -84,20 +87,29 @@ def decode(data: bytes) -> Decoded:
 def _read_jpeg(anatomy: Anatomy, data: bytes) -> tuple[Image.Image, Image.Image]:
     """Decode at a half, quarter or eighth where that leaves enough; a warning is damage.
 
-    Pillow decodes a JPEG with a damaged middle without an error; libvips can be told not to.
+    Pillow decodes a JPEG with a damaged middle or an empty second half without an error. Here libjpeg's
+    warnings count, also the one for data left over at the end.
     """
     header = Image.open(io.BytesIO(data), formats=["JPEG"])
+    factor = _shrink(max(header.size))
+    width, height = (-(-side // factor) for side in header.size)
     try:
-        shrunk = pyvips.Image.jpegload_buffer(
-            anatomy.pixels, shrink=_shrink(max(header.size)), fail_on="warning", access="sequential"
+        pixels = simplejpeg.decode_jpeg(
+            anatomy.pixels,
+            _LAYOUTS[header.mode],
+            min_width=width,
+            min_height=height,
+            min_factor=factor,
+            strict=True,
         )
-        pixels = shrunk.numpy()
-    except pyvips.Error as error:
+    except ValueError as error:
         raise Rejected(Reason.CORRUPT_IMAGE) from error
-    return Image.frombytes(_MODES[shrunk.bands], (shrunk.width, shrunk.height), pixels.tobytes()), header
+    if header.mode == "CMYK" and "adobe" in header.info:
+        pixels = 255 - pixels  # Adobe stores no ink as 255
+    return Image.frombytes(header.mode, pixels.shape[1::-1], pixels.tobytes()), header
 
 
-_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+_LAYOUTS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 
 
 def _shrink(side: int) -> int:
@@ -178,7 +190,11 @@ def _in_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
         with contextlib.suppress(ImageCms.PyCMSError, OSError, TypeError, ValueError):
             profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
             transform = ImageCms.buildTransform(profile, SRGB, image.mode, "RGB")
-            return image if _changes_nothing(transform, image.mode) else ImageCms.applyTransform(image, transform)
+            return (
+                image
+                if _changes_nothing(transform, image.mode)
+                else ImageCms.applyTransform(image, transform)
+            )
     return image.convert("RGB")
 
 

@@ -25,8 +25,9 @@ JFIF = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 SOI, EOI, SOS, APP0, ADOBE = 0xD8, 0xD9, 0xDA, 0xE0, 0xEE
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 PIXEL_SEGMENTS = FRAMES | {0xC4, 0xCC, SOS, 0xDB, 0xDC, 0xDD}
-_NEXT_MARKER = re.compile(rb"\xff+([^\x00\xff])")
-_END_OF_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
+# No `\xff+`: on a file of nothing but FF it would try every start with every length.
+_NEXT_MARKER = re.compile(rb"\xff([^\x00\xff])")
+_END_OF_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
 class Rejected(Exception):
@@ -89,28 +90,21 @@ def check_pixels(width: int, height: int, limit: int = PIXEL_LIMIT) -> None:
 # --- JPEG -------------------------------------------------------------------------------------------------
 def examine_jpeg(data: bytes) -> Anatomy:
     """Keep only what makes the pixels of the first image: its decoder then has no metadata to stumble over."""
-    kept, found, size = [b"\xff\xd8"], set(), None
-    for marker, segment, end in _segments(data):
+    kept, found, size, end = [b"\xff\xd8"], set(), None, 0
+    for marker, segment, end in _segments(data):  # noqa: B007  (the last end tells whether something follows)
         if marker in FRAMES and size is None:
             size = int.from_bytes(segment[7:9], "big"), int.from_bytes(segment[5:7], "big")
             check_pixels(*size, limit=JPEG_PIXEL_LIMIT)
-        if marker == EOI:
-            break
         if (essential := _essential(marker, segment)) is not None:
             kept.append(essential)
         elif name := _name_of(marker, segment):
             found.add(name)
-    if size is None or not any(part[1] == SOS for part in kept):
+    if size is None:
         raise Rejected(Reason.CORRUPT_IMAGE)
     if len(data) > end:
         found.add("trailer")
-    return Anatomy(
-        format="JPEG",
-        width=size[0],
-        height=size[1],
-        pixels=b"".join([*kept, b"\xff\xd9"]),
-        found=tuple(sorted(found)),
-    )
+    pixels = b"".join([*kept, b"\xff\xd9"])
+    return Anatomy(format="JPEG", width=size[0], height=size[1], pixels=pixels, found=tuple(sorted(found)))
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
@@ -118,7 +112,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
     at, orderly = 2, True
     while match := _NEXT_MARKER.search(data, at):
         orderly &= match.start() == at
-        marker, start = match[1][0], match.end() - 2
+        marker, start = match[1][0], match.start()
         if marker == EOI:
             yield marker, data[start : start + 2], start + 2
             return
@@ -172,10 +166,7 @@ def examine_png(data: bytes) -> Anatomy:
         raise Rejected(Reason.CORRUPT_IMAGE)
     width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     check_pixels(width, height)
-    found = set()
-    for kind, content in _chunks(data):
-        if kind in _PNG_NAMES:
-            found.add(_PNG_NAMES[kind])
+    found = {_PNG_NAMES[kind] for kind in _chunks(data) if kind in _PNG_NAMES}
     return Anatomy(format="PNG", width=width, height=height, pixels=data, found=tuple(sorted(found)))
 
 
@@ -190,16 +181,15 @@ _PNG_NAMES = {
 }
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (type, content) up to IEND; raises Rejected for a damaged chunk and a file that ends before IEND."""
+def _chunks(data: bytes) -> Iterator[bytes]:
+    """Yield the type of each chunk up to IEND; raises Rejected for a damaged chunk and a file that ends before IEND."""
     at, stream = len(PNG_MAGIC), []
     while at + 8 <= len(data):
         length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         if not kind.isalpha():
             raise Rejected(Reason.CORRUPT_IMAGE)
-        content = data[at + 8 : at + 8 + length]
         if kind == b"IDAT":
-            stream.append(content)
+            stream.append(data[at + 8 : at + 8 + length])
         if at + 12 + length > len(data):
             break
         is_critical = kind[:1].isupper()
@@ -207,7 +197,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             data[at + 8 + length : at + 12 + length], "big"
         ):
             raise Rejected(Reason.CORRUPT_IMAGE)
-        yield kind, content
+        yield kind
         if kind == b"IEND":
             return
         at += 12 + length
@@ -236,7 +226,7 @@ def examine_webp(data: bytes) -> Anatomy:
     if int.from_bytes(data[4:8], "little") + 8 > len(data):
         raise Rejected(Reason.TRUNCATED_IMAGE)
     names = {b"EXIF": "exif", b"XMP ": "xmp", b"ICCP": "icc", b"ANIM": "animation"}
-    found = {names[kind] for kind, _content in _riff_chunks(data) if kind in names}
+    found = {names[kind] for kind in _riff_chunks(data) if kind in names}
     return Anatomy(format="WEBP", width=width, height=height, pixels=data, found=tuple(sorted(found)))
 
 
@@ -252,11 +242,11 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     raise Rejected(Reason.CORRUPT_IMAGE)
 
 
-def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _riff_chunks(data: bytes) -> Iterator[bytes]:
     at = 12
     while at + 8 <= len(data):
         length = int.from_bytes(data[at + 4 : at + 8], "little")
-        yield data[at : at + 4], data[at + 8 : at + 8 + length]
+        yield data[at : at + 4]
         at += 8 + length + length % 2
 
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import multiprocessing
 import resource
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import Any
 
 import numpy as np
 
@@ -27,8 +29,20 @@ _fork_server = multiprocessing.get_context("forkserver")
 _fork_server.set_forkserver_preload(["inference_worker.decoding"])
 
 
-class Facts(dict):
-    """What the child says about the photo, see `decoding.Decoded`."""
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the child says about the original, see `decoding.Decoded`; believed no further than its types."""
+
+    width: int
+    height: int
+    format: str
+    orientation: int
+    stripped: tuple[str, ...]
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Facts:
+        numbers = {name: int(row[name]) for name in ("width", "height", "orientation")}
+        return cls(**numbers, format=str(row["format"]), stripped=tuple(map(str, row["stripped"])))
 
 
 def decode_apart(data: bytes) -> tuple[np.ndarray, Facts]:
@@ -53,11 +67,12 @@ def decode_apart(data: bytes) -> tuple[np.ndarray, Facts]:
 def _receive(ours: Connection) -> tuple[np.ndarray, Facts]:
     if not ours.poll(WAIT_SECONDS):
         raise EOFError
-    facts = Facts(json.loads(ours.recv_bytes(ANSWER_LIMIT_BYTES)))
-    if "reason" in facts:
-        raise Rejected(Reason(facts["reason"]))
+    row = json.loads(ours.recv_bytes(ANSWER_LIMIT_BYTES))
+    if "reason" in row:
+        raise Rejected(Reason(row["reason"]))
     pixels = np.frombuffer(ours.recv_bytes(ANSWER_LIMIT_BYTES), np.uint8)
-    return pixels.reshape(facts.pop("shape")), facts
+    height, width, channels = row["shape"]
+    return pixels.reshape(height, width, channels), Facts.of(row)
 
 
 def _serve(data: bytes, theirs: Connection) -> None:
@@ -71,7 +86,7 @@ def _serve(data: bytes, theirs: Connection) -> None:
         answer = rejected.reason
     except MemoryError:
         answer = Reason.TOO_MANY_PIXELS
-    except Exception:  # decoders raise anything for a file they cannot read, and each means the same
+    except Exception:  # noqa: BLE001  (decoders raise anything for a file they cannot read)
         answer = Reason.CORRUPT_IMAGE
     else:
         theirs.send_bytes(decoded.facts())
