@@ -11,8 +11,8 @@ export function start() {
   });
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     const { elt } = detail.requestConfig;
-    if (detail.xhr.status === 304) detail.shouldSwap = false;
-    else if (elt.matches("[data-poll]")) etags.set(elt, detail.xhr.getResponseHeader("ETag"));
+    if (detail.xhr.status === 304) return; // app.js leaves the page as it is
+    if (elt.matches("[data-poll]")) etags.set(elt, detail.xhr.getResponseHeader("ETag"));
     else etags = new WeakMap(); // something else has changed the page: what was asked before is no measure
   });
 }
