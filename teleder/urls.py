@@ -3,10 +3,17 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from teleder.api.docs import healthz
+
 urlpatterns = [
     path("", include("teleder.web.urls")),
     path("accounts/", include("allauth.urls")),
     path("api/", include("teleder.api.urls")),
     path("admin/", admin.site.urls),
-    path("language/", include("django.conf.urls.i18n")),
+    path("healthz", healthz, name="healthz"),
 ]
+# Problem documents below /api/, pages elsewhere.
+handler400 = "teleder.api.problems.bad_request"
+handler403 = "teleder.api.problems.permission_denied"
+handler404 = "teleder.api.problems.page_not_found"
+handler500 = "teleder.api.problems.server_error"

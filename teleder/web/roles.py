@@ -31,3 +31,4 @@ def _only_for(role: Role) -> Callable[[View], View]:
 
 dermatologist_required = _only_for(Role.DERMATOLOGIST)
 admin_required = _only_for(Role.ADMIN)
+patient_required = _only_for(Role.PATIENT)

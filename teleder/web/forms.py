@@ -1,0 +1,54 @@
+"""Forms of patients and of everybody's settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from teleder.accounts.models import PatientProfile, Purpose, User
+
+OLDEST_YEARS = 120
+
+
+class PersonForm(forms.ModelForm):
+    class Meta:
+        model = User
+        fields = ("name", "language")
+        labels = {"name": _("Name"), "language": _("Language")}
+        widgets = {"name": forms.TextInput(attrs={"autocomplete": "name"})}
+
+
+class ProfileForm(forms.ModelForm):
+    class Meta:
+        model = PatientProfile
+        fields = ("birth_year", "skin_type")
+        labels = {"birth_year": _("Year of birth"), "skin_type": _("Skin type (you may leave this out)")}
+        help_texts = {
+            "birth_year": _("Four digits, for example 1994. It helps to judge what is likely."),
+            "skin_type": _("How your skin reacts to the sun. Redness looks different on different skin."),
+        }
+        widgets = {"birth_year": forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "bday-year"})}
+
+    def clean_birth_year(self) -> int:
+        year, this_year = self.cleaned_data["birth_year"], timezone.localdate().year
+        if not this_year - OLDEST_YEARS <= year <= this_year:
+            raise forms.ValidationError(_("Please give the year of birth with four digits, for example 1994."))
+        return year
+
+
+class NoticeForm(forms.Form):
+    email = forms.BooleanField(label=_("Tell me by e-mail when something happens"), required=False)
+
+
+class ConsentForm(forms.Form):
+    """The two consents, apart and unticked; care is needed, AI is not."""
+
+    care = forms.BooleanField(label=_("I agree"), error_messages={"required": _("Care by photo needs this consent.")})
+    ai = forms.BooleanField(label=_("I agree (you may leave this out)"), required=False)
+
+    def purposes(self) -> list[Purpose]:
+        chosen: dict[str, Any] = self.cleaned_data
+        return [purpose for purpose in Purpose if chosen.get(purpose.value)]
