@@ -58,7 +58,9 @@ class Classifier:
         top, abstention = decide(joint, logits[0], self.weights)
         return Classified(
             probabilities=_named(joint),
-            views=tuple(View(box=i - 1 if i else None, probabilities=_named(p)) for i, p in enumerate(by_view)),
+            views=tuple(
+                View(box=i - 1 if i else None, probabilities=_named(p)) for i, p in enumerate(by_view)
+            ),
             thresholds=dict(self.weights.thresholds),
             top=top,
             abstention=abstention,
@@ -102,17 +104,21 @@ def aggregate(by_view: np.ndarray) -> np.ndarray:
     return joint
 
 
-def decide(joint: np.ndarray, whole: np.ndarray, weights: Weights) -> tuple[Condition | None, Abstention | None]:
+def decide(
+    joint: np.ndarray, whole: np.ndarray, weights: Weights
+) -> tuple[Condition | None, Abstention | None]:
     """Return the condition to name, or the reason to name none.
 
     `whole` is the logits of the whole photo. A photo unlike all that the network learnt from raises little
-    energy (Liu et al. 2020, arXiv 2010.03759) and is out of scope.
+    energy (Liu et al. 2020, arXiv 2010.03759) and is out of scope. While HI reaches its low threshold, which
+    is there to raise suspicion, nothing harmless is named in its place.
     """
-    if energy(whole, weights.temperature) < weights.thresholds["energy"]:
+    bounds = weights.thresholds
+    if energy(whole, weights.temperature) < bounds["energy"]:
         return None, Abstention.OUT_OF_SCOPE
-    herpes_first = joint[HI] >= weights.thresholds["HI"]
-    top = Condition(CONDITIONS[HI if herpes_first else int(joint.argmax())])
-    if joint[CONDITIONS.index(top)] < weights.thresholds[top]:
+    top = Condition(CONDITIONS[int(joint.argmax())])
+    suspected = joint[HI] >= bounds["HI"] and top != Condition.HI
+    if suspected or joint.max() < max(bounds[top], bounds["named"]):
         return None, Abstention.UNCERTAIN
     return top, None
 

@@ -55,7 +55,10 @@ def _device(wanted: str) -> tuple[str, str]:
         return "cuda", torch.cuda.get_device_name()
     if wanted == "cuda":
         raise RuntimeError("cuda was asked for and PyTorch finds no GPU")
-    return "cpu", f"no GPU found; {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
+    return (
+        "cpu",
+        f"no GPU found; {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}",
+    )
 
 
 def to_tensor(photos: np.ndarray) -> torch.Tensor:

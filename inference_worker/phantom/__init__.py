@@ -34,7 +34,13 @@ SITES_OF = {  # where a condition is usually photographed; normal and other anyw
     "OTHER": {"limb": 2, "close_up": 3, "trunk": 3, "face": 2, "hand": 1},
     "NORMAL": {"limb": 2, "close_up": 2, "trunk": 2, "face": 2, "hand": 2},
 }
-FIELD_OF_SITE_CM = {"close_up": (4, 16), "limb": (8, 60), "trunk": (15, 120), "face": (6, 32), "hand": (10, 45)}
+FIELD_OF_SITE_CM = {
+    "close_up": (4, 16),
+    "limb": (8, 60),
+    "trunk": (15, 120),
+    "face": (6, 32),
+    "hand": (10, 45),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +113,9 @@ def draw(
     return _photograph(rng, shape, parameters)
 
 
-def _one_of(rng: np.random.Generator, wish: str | None, odds: dict[str, int], known: dict | None = None) -> str:
+def _one_of(
+    rng: np.random.Generator, wish: str | None, odds: dict[str, int], known: dict | None = None
+) -> str:
     names = known or odds
     drawn = str(rng.choice(list(odds), p=np.array(list(odds.values())) / sum(odds.values())))
     if wish is not None and wish not in names:
@@ -138,7 +146,9 @@ def _pose(canvas: Canvas, site: str) -> Body:
 
 def _focus(canvas: Canvas, body: Body, parameters: Parameters) -> tuple[float, float]:
     """Return the (x, y) px on skin that the photo is about: near its middle, by the lips for a cold sore."""
-    weight = np.exp(-(((canvas.x / canvas.shape[1] - 0.5) / 0.22) ** 2) - ((canvas.y / canvas.shape[0] - 0.5) / 0.22) ** 2)
+    weight = np.exp(
+        -(((canvas.x / canvas.shape[1] - 0.5) / 0.22) ** 2) - ((canvas.y / canvas.shape[0] - 0.5) / 0.22) ** 2
+    )
     weight = weight * (body.inside > 4)
     if body.lips is not None and parameters.condition in ("HI", "IM"):
         weight = weight * (0.01 + soften(body.lips.astype(np.float32), max(1.0, 5 / canvas.mm)))

@@ -1,6 +1,6 @@
 """Write phantoms to a folder: photos (JPEG), masks (PNG) and manifest.csv.
 
-    python -m inference_worker.phantom --out DIR --count 20 --seed 1 --condition HI --distance-cm 20 --tone 30
+python -m inference_worker.phantom --out DIR --count 20 --seed 1 --condition HI --distance-cm 20 --tone 30
 """
 
 from __future__ import annotations
@@ -38,19 +38,33 @@ def _write(arguments: argparse.Namespace, seed: int) -> dict[str, object]:
     cv2.imwrite(str(arguments.out / f"{name}.jpg"), scene.photo[..., ::-1], quality)
     cv2.imwrite(str(arguments.out / f"{name}.png"), scene.mask)
     told = dataclasses.asdict(scene.parameters)
-    files = {"image": f"{name}.jpg", "mask": f"{name}.png", "file": f"{name}.jpg", "class": told.pop("condition")}
-    origin = {"group": f"phantom{seed}", "use": "train", "source": "phantom", "licence": "drawn by this project"}
+    files = {
+        "image": f"{name}.jpg",
+        "mask": f"{name}.png",
+        "file": f"{name}.jpg",
+        "class": told.pop("condition"),
+    }
+    origin = {
+        "group": f"phantom{seed}",
+        "use": "train",
+        "source": "phantom",
+        "licence": "drawn by this project",
+    }
     return {**files, "kinds_labelled": "bg+skin+lesion", **origin, **told}
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m inference_worker.phantom", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m inference_worker.phantom", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1, help="of the first scene; the next ones count up")
     parser.add_argument("--condition", choices=phantom.CONDITIONS)
     parser.add_argument("--distance-cm", type=float, help="from camera to skin")
-    parser.add_argument("--tone", type=float, help="individual typology angle, -60 (dark) to 70 (light) degrees")
+    parser.add_argument(
+        "--tone", type=float, help="individual typology angle, -60 (dark) to 70 (light) degrees"
+    )
     parser.add_argument("--site", choices=phantom.SITES)
     parser.add_argument("--size", type=int, default=phantom.LONG_SIDE, help="long side in px")
     return parser

@@ -40,7 +40,9 @@ def tiles(c: Canvas) -> np.ndarray:
     u = (c.x * np.cos(angle) + c.y * np.sin(angle)) / side
     v = (c.y * np.cos(angle) - c.x * np.sin(angle)) / side
     joint = (np.minimum(u % 1, v % 1) < 0.04)[..., None]
-    shade = (1 + 0.06 * np.sin(np.floor(u) * 12.9 + np.floor(v) * 78.2) + 0.05 * c.noise.cloud(30 / c.mm))[..., None]
+    shade = (1 + 0.06 * np.sin(np.floor(u) * 12.9 + np.floor(v) * 78.2) + 0.05 * c.noise.cloud(30 / c.mm))[
+        ..., None
+    ]
     return np.where(joint, 0.45, 1.0) * shade * _colour(c.rng, 0.35)
 
 

@@ -106,7 +106,9 @@ def hand(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> Body:
     return Body(np.maximum(inside, thumb), np.maximum(bulge, _round(thumb, 11.0)))
 
 
-def _capsule(x: np.ndarray, y: np.ndarray, root: tuple, angle: float, length: float, radius: float) -> np.ndarray:
+def _capsule(
+    x: np.ndarray, y: np.ndarray, root: tuple, angle: float, length: float, radius: float
+) -> np.ndarray:
     dx, dy = x - root[0], y - root[1]
     along = np.clip(dx * np.sin(angle) - dy * np.cos(angle), 0, length)
     return radius - np.hypot(dx - along * np.sin(angle), dy + along * np.cos(angle))

@@ -43,7 +43,11 @@ class Noise:
         grid = self.rng.standard_normal(np.ceil(high - low + 5).astype(int)[::-1], dtype=np.float32)
         matrix = np.hstack([inverse, (2 + self.rng.random(2) - low)[:, None]])
         flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-        return 1.3 * seen * cv2.warpAffine(grid, matrix, (wide, height), flags=flags, borderMode=cv2.BORDER_REFLECT)
+        return (
+            1.3
+            * seen
+            * cv2.warpAffine(grid, matrix, (wide, height), flags=flags, borderMode=cv2.BORDER_REFLECT)
+        )
 
 
 class Canvas:
@@ -72,7 +76,9 @@ class Canvas:
         """Return a colour as it looks on this skin: scale, fluid and crust let some of what is below through."""
         return tuple(own * a + (1 - own) * min(1.0, 1.5 * b) for a, b in zip(colour, self.skin, strict=True))
 
-    def patch(self, centre: tuple[float, float], radius_mm: float, *, rough: float, soft: float) -> np.ndarray:
+    def patch(
+        self, centre: tuple[float, float], radius_mm: float, *, rough: float, soft: float
+    ) -> np.ndarray:
         """Return an irregular patch, 1 inside and 0 outside.
 
         `centre` is (x, y) px; `rough` is how far its outline wanders, `soft` how wide its edge is, as shares
@@ -87,7 +93,9 @@ class Canvas:
         distance += rough * self.noise.cloud(max(6.0, 0.7 * radius), 4)
         return edge(1 - distance, max(soft, 1.0 / radius))
 
-    def near(self, x: float, y: float, reach: float) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray] | None:
+    def near(
+        self, x: float, y: float, reach: float
+    ) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray] | None:
         """Return a window of `reach` px about (x, y) with the offsets from it, or None outside the view."""
         height, width = self.shape
         rows = slice(max(0, int(y - reach)), min(height, int(y + reach) + 2))

@@ -91,7 +91,9 @@ def _herpes_spot(c: Canvas, x: float, y: float, size_mm: float, age: str) -> Non
         c.relief[here] += (np.sqrt(np.clip(1 - r**2, 0, 1)) - dent) * size_mm * 0.3
         c.gloss[here] += 0.9 * disc
         c.blood[here] += 0.35 * disc
-        c.cover(disc * (0.3 if age == "vesicle" else 0.75), c.tinted(FLUID if age == "vesicle" else PUS), here)
+        c.cover(
+            disc * (0.3 if age == "vesicle" else 0.75), c.tinted(FLUID if age == "vesicle" else PUS), here
+        )
         c.cover(0.4 * disc * dent, RAW, here)
     elif age == "erosion":
         c.relief[here] -= 0.25 * edge(1 - r, 0.25)
@@ -178,7 +180,9 @@ def _mycosis_area(c: Canvas, centre: Point, variant: str) -> None:
 
 def _cigarette_paper(c: Canvas, area: np.ndarray) -> None:
     angle = c.rng.uniform(0, np.pi)
-    wrinkles = c.noise.streaks(9 / c.mm, 0.7 / c.mm, angle) + c.noise.streaks(6 / c.mm, 0.8 / c.mm, angle + 1.2)
+    wrinkles = c.noise.streaks(9 / c.mm, 0.7 / c.mm, angle) + c.noise.streaks(
+        6 / c.mm, 0.8 / c.mm, angle + 1.2
+    )
     c.relief += 0.05 * area * wrinkles
 
 
@@ -244,7 +248,9 @@ def acne(c: Canvas, centre: Point) -> str:
         c.lesion[here] |= (disc > 0.3) | (ring > 0.6)
         c.blood[here] += (0.9 * disc + 0.5 * ring) * (kind != "comedo")
         c.relief[here] += 0.25 * size * np.exp(-(r**2))
-        c.cover(0.8 * edge(0.5 - r, 0.4) * (kind != "papule"), c.tinted(PUS) if kind == "pustule" else INK, here)
+        c.cover(
+            0.8 * edge(0.5 - r, 0.4) * (kind != "papule"), c.tinted(PUS) if kind == "pustule" else INK, here
+        )
     return "acne"
 
 

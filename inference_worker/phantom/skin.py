@@ -61,7 +61,9 @@ def _fine_lines(c: Canvas) -> None:
     """The net of skin lines and pores; too fine to see from afar."""
     seen = float(np.clip(1.6 - c.mm / 0.35, 0.15, 1))
     angle = c.rng.uniform(0, np.pi)
-    net = c.noise.streaks(2.2 / c.mm, 0.45 / c.mm, angle) + c.noise.streaks(2.0 / c.mm, 0.45 / c.mm, angle + 1.3)
+    net = c.noise.streaks(2.2 / c.mm, 0.45 / c.mm, angle) + c.noise.streaks(
+        2.0 / c.mm, 0.45 / c.mm, angle + 1.3
+    )
     c.relief += 0.022 * seen * net + 0.02 * seen * c.noise.cloud(1.2 / c.mm, 2)
     pores = edge(c.noise.cloud(1.1 / c.mm, 1) - 1.7, 0.5)
     c.relief -= 0.05 * seen * pores
@@ -69,7 +71,9 @@ def _fine_lines(c: Canvas) -> None:
 
 
 def _veins(c: Canvas) -> None:
-    field = c.noise.cloud(70 / c.mm, 2) + 0.6 * c.noise.streaks(160 / c.mm, 30 / c.mm, c.rng.uniform(0, np.pi))
+    field = c.noise.cloud(70 / c.mm, 2) + 0.6 * c.noise.streaks(
+        160 / c.mm, 30 / c.mm, c.rng.uniform(0, np.pi)
+    )
     vein = np.exp(-((field / 0.09) ** 2)) * np.clip(c.noise.cloud(90 / c.mm, 1), 0, 1)
     soft = soften(vein, float(np.clip(1.5 / c.mm, 0.8, 12)))
     c.cover(0.16 * soft, linear(88, 110, 118))

@@ -78,12 +78,24 @@ def stamp(rng: np.random.Generator, photo: np.ndarray) -> np.ndarray:
     grey = tuple(int(v) for v in np.full(3, rng.choice([0, 40, 200, 255])))
     size = float(rng.uniform(0.0008, 0.003) * side)
     text = "".join(rng.choice(list("abcdeghklmnorstuwDMNS.()"), size=int(rng.integers(4, 16))))
-    cv2.putText(marked, text, (x, y), cv2.FONT_HERSHEY_DUPLEX, size, grey, max(1, round(2 * size)), cv2.LINE_AA)
+    cv2.putText(
+        marked, text, (x, y), cv2.FONT_HERSHEY_DUPLEX, size, grey, max(1, round(2 * size)), cv2.LINE_AA
+    )
     radius = int(rng.uniform(0.03, 0.08) * side)
     for row in range(-radius, radius, max(4, radius // 3)) if rng.random() < 0.5 else ():
         half = int(np.sqrt(radius**2 - row**2))
         centre = (x + radius, y - 2 * radius + row)
-        cv2.ellipse(marked, centre, (half, max(1, radius // 9)), float(rng.normal(0, 9)), 0, 360, grey, -1, cv2.LINE_AA)
+        cv2.ellipse(
+            marked,
+            centre,
+            (half, max(1, radius // 9)),
+            float(rng.normal(0, 9)),
+            0,
+            360,
+            grey,
+            -1,
+            cv2.LINE_AA,
+        )
     share = rng.uniform(0.5, 1)
     return cv2.addWeighted(marked, share, photo, 1 - share, 0)
 
@@ -129,14 +141,19 @@ def _lesion_cut(rng: np.random.Generator, donor: Sample) -> Sample | None:
 
 def _lay(photo: np.ndarray, known: np.ndarray, cut: Sample, centre: np.ndarray) -> None:
     top, left = (int(c - s // 2) for c, s in zip(centre, cut.known.shape, strict=True))
-    bottom, right = min(known.shape[0], top + cut.known.shape[0]), min(known.shape[1], left + cut.known.shape[1])
+    bottom, right = (
+        min(known.shape[0], top + cut.known.shape[0]),
+        min(known.shape[1], left + cut.known.shape[1]),
+    )
     here = np.s_[max(0, top) : bottom, max(0, left) : right]
     there = np.s_[max(0, -top) : bottom - top, max(0, -left) : right - left]
     below, piece, lesion = photo[here], cut.photo[there], cut.known[there] == Known.LESION
     skin = np.isin(known[here], (Known.SKIN, Known.LESION))
     weight = _feathered(lesion & skin, FEATHER * max(cut.known.shape))
     matched = _match(piece, below, around=~lesion, onto=skin)
-    photo[here] = np.where(skin[..., None], below + weight[..., None] * (matched - below), below).astype(np.uint8)
+    photo[here] = np.where(skin[..., None], below + weight[..., None] * (matched - below), below).astype(
+        np.uint8
+    )
     known[here][(weight > 0.5) & skin] = Known.LESION
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,7 +19,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from inference_worker import classification
-from inference_worker.classification import CLASSES, CONDITIONS, SIDE, scaled
+from inference_worker.classification import CLASSES, CONDITIONS, SIDE, aggregate, calibrated, scaled, views_of
+from inference_worker.contract import Box
+from inference_worker.cropping import boxes_of
 from inference_worker.engine import TorchEngine, to_tensor
 from inference_worker.training import augment, imagenet, runs
 from inference_worker.training.data import (
@@ -38,9 +39,10 @@ from inference_worker.training.loop import Task, learn, saved_network
 from inference_worker.training.publish import publish, sources_of
 from inference_worker.training.statistics import wilson
 
-HI_SENSITIVITY = 0.9
+SENSITIVITY = 0.85
 NAMED_PRECISION = 0.9
-NAMED_LEAST = 0.5
+NAMED_LEAST = 0.6
+GRID = np.linspace(0.1, 0.95, 86)  # thresholds tried
 ENERGY_QUANTILE = 0.1  # a tenth of what it should know is given up to keep strangers out
 FROZEN_STAGES = 3  # of seven; what colours and textures are, phantoms must not unlearn
 LONG_SIDE = 512  # px in memory
@@ -74,7 +76,9 @@ def load_photos(rows: list[Row]) -> dict[str, list[Sample]]:
 class Views:
     """Draws batches of whole photos and close-ups, every class alike often."""
 
-    def __init__(self, photos: dict[str, list[Sample]], phantoms: dict[str, list[Sample]], recipe: Recipe) -> None:
+    def __init__(
+        self, photos: dict[str, list[Sample]], phantoms: dict[str, list[Sample]], recipe: Recipe
+    ) -> None:
         self.photos, self.phantoms, self.recipe = photos, phantoms, recipe
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -156,7 +160,7 @@ def split(arguments: argparse.Namespace) -> tuple[list[Row], list[Row], list[Row
     photos = training_rows(arguments.data / "cls/manifest.csv", arguments.data / "cls")
     phantoms = phantom_rows(arguments.scenes)
     learnt = [[row for row in rows if not held_out(row)] for rows in (photos, phantoms)]
-    return *learnt, [row for row in photos + phantoms if held_out(row)]
+    return *learnt, [row for row in photos + phantoms if held_out(row)] + phantom_rows(arguments.kept)
 
 
 def train(arguments: argparse.Namespace) -> None:
@@ -173,52 +177,65 @@ def publish_run(arguments: argparse.Namespace) -> None:
     network, steps = saved_network(run, classification.build())
     kept = load_photos(split(arguments)[2])
     logits, labels = kept_logits(network, kept)
-    temperature = temperature_of(logits, labels)
-    recipe = {**run.read("recipe.json"), "run": arguments.run, "steps_done": steps}
+    recipe = {
+        **run.read("recipe.json"),
+        "run": arguments.run,
+        "steps_done": steps,
+        "calibrated_on": len(labels),
+    }
     row = row_of(arguments.version, run.read("card.json")["sources"], recipe)
-    row |= {"temperature": temperature, "thresholds": thresholds_of(logits, labels, temperature)}
-    publish(network, row)
+    publish(network, row | calibration_of(logits, labels))
 
 
-def kept_logits(network: nn.Module, kept: dict[str, list[Sample]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return logits (N, 6) and labels (N,) of a whole view and a close-up of each kept photo."""
-    rng, run = np.random.default_rng(7), TorchEngine("cpu", "calibration").place(network)
-    views, labels = [], []
-    for index, name in enumerate(CLASSES):
-        for sample in kept[name]:
-            views += [scaled(sample.photo), window(rng, sample)]
-            labels += [index, index]
-    return np.concatenate([run(np.stack(views[i : i + 32])) for i in range(0, len(views), 32)]), np.array(labels)
+def kept_logits(network: nn.Module, kept: dict[str, list[Sample]]) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return for each kept photo the logits (1 + crops, 6) of what the pipeline would look at, and its class."""
+    run = TorchEngine("cpu", "calibration").place(network)
+    photos = [(index, sample) for index, name in enumerate(CLASSES) for sample in kept[name]]
+    views = [views_of(sample.photo, _true_boxes(sample)) for _, sample in photos]
+    return [run(own) for own in views], np.array([index for index, _ in photos])
 
 
-def thresholds_of(logits: np.ndarray, labels: np.ndarray, temperature: float) -> dict[str, float]:
-    """Return what a finding must reach to be named, and the energy below which nothing is named.
+def _true_boxes(sample: Sample) -> list[Box]:
+    """Cut where the true mask says; a photo without a mask is judged as a whole."""
+    return boxes_of(np.where(sample.known == Known.NOTHING, 0, sample.known))[0]
 
-    HI: low enough that the lower bound of its sensitivity on what was kept is HI_SENSITIVITY. The others:
-    high, so that what is named is right NAMED_PRECISION of the time, and never below NAMED_LEAST.
+
+def calibration_of(logits: list[np.ndarray], labels: np.ndarray) -> dict:
+    """Return the temperature, fitted on single views, and the thresholds, chosen on whole photos.
+
+    HI, IM, MF: low enough that the lower bound of their sensitivity is `SENSITIVITY`, so that they raise
+    suspicion (triage only ever raises urgency). AD, OTHER and every naming: high enough that what is named
+    is right `NAMED_PRECISION` of the time.
     """
-    p = classification.calibrated(logits, temperature)
-    truth = np.minimum(labels, len(CONDITIONS) - 1)
-    energies = [classification.energy(row, temperature) for row in logits]
-    chosen = {name: _precise(p[:, i], truth == i) for i, name in enumerate(CONDITIONS)}
-    chosen["HI"] = _sensitive(p[truth == 1, 1])
-    return {**chosen, "energy": round(float(np.quantile(energies, ENERGY_QUANTILE)), 4)}
+    temperature = temperature_of(np.concatenate(logits), np.repeat(labels, [len(own) for own in logits]))
+    joint = np.array([aggregate(calibrated(own, temperature)) for own in logits])
+    truth = np.minimum(labels, len(CONDITIONS) - 1)  # healthy counts as OTHER
+    energies = [classification.energy(own[0], temperature) for own in logits]
+    thresholds = {name: _threshold(name, joint[:, i], truth == i) for i, name in enumerate(CONDITIONS)}
+    thresholds["named"] = _precise(joint.max(axis=1), joint.argmax(axis=1) == truth)
+    thresholds["energy"] = round(float(np.quantile(energies, ENERGY_QUANTILE)), 4)
+    return {"temperature": round(temperature, 4), "thresholds": thresholds}
 
 
-def _sensitive(of_herpes: np.ndarray) -> float:
-    """Return the highest threshold whose sensitivity has a lower Wilson bound of HI_SENSITIVITY."""
-    for threshold in np.linspace(0.6, 0.05, 56):
-        if wilson(int((of_herpes >= threshold).sum()), len(of_herpes))[0] >= HI_SENSITIVITY:
+def _threshold(name: str, p: np.ndarray, own: np.ndarray) -> float:
+    return _sensitive(p[own]) if name in ("HI", "IM", "MF") else _precise(p, own)
+
+
+def _sensitive(p: np.ndarray) -> float:
+    """Return the highest threshold whose sensitivity has a lower Wilson bound of SENSITIVITY, or the lowest."""
+    for threshold in GRID[::-1]:
+        if wilson(int((p >= threshold).sum()), len(p))[0] >= SENSITIVITY:
             return round(float(threshold), 3)
-    return 0.05
+    return round(float(GRID[0]), 3)
 
 
 def _precise(p: np.ndarray, right: np.ndarray) -> float:
-    for threshold in np.linspace(NAMED_LEAST, 0.95, 46):
+    """Return the lowest threshold above which NAMED_PRECISION are right, or the highest."""
+    for threshold in GRID[GRID >= NAMED_LEAST]:
         named = p >= threshold
         if named.any() and right[named].mean() >= NAMED_PRECISION:
             return round(float(threshold), 3)
-    return 0.95
+    return round(float(GRID[-1]), 3)
 
 
 def row_of(version: str, sources: list[dict], recipe: dict) -> dict:

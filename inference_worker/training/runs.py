@@ -100,6 +100,7 @@ def parser(doc: str, recipe: type) -> argparse.ArgumentParser:
     parser.add_argument("action", nargs="?", choices=("train", "publish"), default="train")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="holds seg/ and cls/")
     parser.add_argument("--scenes", type=Path, help="folder written by `python -m inference_worker.phantom`")
+    parser.add_argument("--kept", type=Path, help="another such folder, of other seeds, to calibrate on")
     parser.add_argument("--run", required=True, help="name of the run; one that was stopped goes on")
     parser.add_argument("--minutes", type=float, default=60, help="stop then, with a checkpoint")
     parser.add_argument("--threads", type=int, default=2)

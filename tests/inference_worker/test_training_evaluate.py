@@ -1,0 +1,139 @@
+"""Figures that can be recomputed by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from inference_worker.contract import Abstention, Classified, Condition, ModelRef
+from inference_worker.phantom.__main__ import main as draw_phantoms
+from inference_worker.training import evaluate
+from inference_worker.training.data import Row
+from inference_worker.training.statistics import bootstrap, wilson
+
+MODEL = ModelRef(name="m", version="1", sha256="0")
+
+
+def row(label, group):
+    return Row("x.jpg", None, label, "evaluate", "here", "", group, "", "")
+
+
+def opinion(top, **probabilities):
+    full = dict.fromkeys(Condition, 0.0) | probabilities
+    return Classified(
+        probabilities={str(k): v for k, v in full.items()},
+        views=(),
+        thresholds={},
+        top=top and Condition(top),
+        abstention=None if top else Abstention.UNCERTAIN,
+        demonstration=True,
+        model=MODEL,
+    )
+
+
+def test_wilson_agrees_with_the_textbook():
+    assert wilson(8, 10) == pytest.approx((0.490, 0.943), abs=1e-3)
+    assert wilson(0, 0) == (0.0, 1.0)
+    assert wilson(10, 10)[1] == 1.0
+
+
+def test_photos_of_one_person_are_drawn_together_and_widen_the_interval():
+    hits = np.array([1.0] * 20 + [0.0] * 20)
+    alone = bootstrap(lambda i: hits[i].mean(), [str(n) for n in range(40)])
+    four_people = bootstrap(lambda i: hits[i].mean(), [str(n // 10) for n in range(40)])
+    assert alone["value"] == four_people["value"] == 0.5 and alone["n"] == 40
+    assert four_people["high"] - four_people["low"] > 1.5 * (alone["high"] - alone["low"])
+
+
+def test_the_same_photos_give_the_same_figures():
+    groups = [str(n) for n in range(12)]
+    values = np.arange(12.0)
+    assert bootstrap(lambda i: values[i].mean(), groups) == bootstrap(lambda i: values[i].mean(), groups)
+
+
+def test_a_perfect_mask_scores_one_and_a_missed_lesion_nothing():
+    truth = np.ones((480, 640), np.uint8)
+    truth[100:300, 100:400] = 2
+    perfect, blind = evaluate.score_mask(truth, truth), evaluate.score_mask(np.ones_like(truth), truth)
+    assert (perfect.skin_iou, perfect.lesion_iou) == (1, 1) and perfect.patches[0] > 0
+    assert (blind.skin_iou, blind.lesion_iou) == (1, 0) and blind.patches[0] == 0 < blind.patches[1]
+
+
+def test_unknown_pixels_count_neither_way():
+    truth, found = np.ones((60, 80), np.uint8), np.ones((60, 80), np.uint8)
+    truth[:, :40], found[:, :40] = 255, 2
+    assert evaluate.score_mask(found, truth).skin_iou == 1
+
+
+def test_where_only_lesions_were_outlined_the_rest_is_no_lesion_and_skin_is_not_judged():
+    truth = np.full((60, 80), 255, np.uint8)
+    truth[:30] = 2
+    score = evaluate.score_mask(np.full((60, 80), 2, np.uint8), truth)
+    assert score.lesion_iou == 0.5 and np.isnan(score.skin_iou)
+
+
+def test_a_patch_needs_over_80_percent_skin_and_over_10_percent_lesion():
+    mask = np.zeros((480, 640), np.uint8)
+    mask[:, :128] = 1
+    mask[:128, :12] = 2  # 9.4 % of the first patch
+    assert not evaluate.patches(mask).any()
+    mask[:128, :14] = 2  # 10.9 %
+    assert np.argwhere(evaluate.patches(mask)).tolist() == [[0, 0]]
+    mask[:128, 102:128] = 0  # 79.7 % skin
+    assert not evaluate.patches(mask).any()
+
+
+def test_all_128_px_patches_at_half_overlap_are_looked_at():
+    assert evaluate.patches(np.full((480, 640), 2, np.uint8)).shape == (6, 9)
+
+
+ROWS = [row("AD", "a"), row("AD", "b"), row("HI", "c"), row("HI", "d"), row("NORMAL", "e")]
+TOLD = [
+    opinion("AD", AD=0.9, HI=0.1),
+    opinion(None, AD=0.4, HI=0.3, OTHER=0.3),
+    opinion("HI", HI=0.9, AD=0.1),
+    opinion("AD", AD=0.8, HI=0.2),
+    opinion("OTHER", OTHER=1.0),
+]
+
+
+def test_abstaining_is_an_outcome_of_its_own():
+    figures = evaluate.classification_figures(ROWS, TOLD)
+    value = {name: figure["value"] for name, figure in figures.items()}
+    assert (value["sensitivity"], value["specificity"]) == (0.5, 0.5)
+    assert (value["sensitivity_answered"], value["specificity_answered"]) == (0.5, 1.0)
+    assert (value["sensitivity_forced"], value["specificity_forced"]) == (0.5, 1.0)
+    assert (value["recall.AD"], value["abstain_rate.AD"], value["wrong_and_confident.AD"]) == (0.5, 0.5, 0.0)
+    assert (value["recall.HI"], value["abstain_rate.HI"], value["wrong_and_confident.HI"]) == (0.5, 0.0, 0.5)
+    assert value["recall.NORMAL"] == 1.0  # healthy skin is rightly "other"
+    assert value["balanced_accuracy"] == pytest.approx((0.5 + 0.5 + 1) / 3, abs=1e-4)
+    assert value["auc_not_ad"] == 0.75
+    assert figures["recall.HI"]["n"] == 2
+
+
+def test_what_cannot_be_measured_is_null_and_not_zero():
+    figures = evaluate.classification_figures(ROWS[-1:], TOLD[-1:])
+    assert figures["sensitivity"] == {"value": None, "low": None, "high": None, "n": 0}
+
+
+@pytest.mark.parametrize("what", ["segmentation", "classification"])
+def test_the_command_measures_a_folder_of_phantoms_twice_alike(what, tmp_path, capsys):
+    draw_phantoms(["--out", str(tmp_path), "--count", "4", "--size", "320", "--seed", "50"])
+    told = []
+    for name in ("one.json", "two.json"):
+        where = [
+            "--manifest",
+            str(tmp_path / "manifest.csv"),
+            "--root",
+            str(tmp_path),
+            "--json",
+            str(tmp_path / name),
+        ]
+        evaluate.main([what, *where, "--device", "cpu"])
+        told.append((tmp_path / name).read_bytes())
+    figures = json.loads(told[0])
+    key = "skin_or_lesion_iou" if what == "segmentation" else "balanced_accuracy"
+    assert told[0] == told[1] and figures[key]["n"] == 4 and 0 <= figures[key]["value"] <= 1
+    assert key in capsys.readouterr().out
