@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +16,8 @@ USAGE = """usage: ./run COMMAND
   test [PYTEST ARGUMENTS]                      the tests, on their own database
   check                                        style, layers, migrations, settings, translations
   analyse PHOTO... --out DIR [--json]          find skin and lesion, crop and classify, without web or queue
-  manage ...                                   manage.py in the environment of a running demo's data
+  manage ...                                   manage.py on the demo's data, whether the demo runs or not
+  servers [FOLDER]                             only PostgreSQL and Valkey, for work on the code
   messages                                     bring the Japanese catalogue up to date with the code
   lock                                         write the lock files anew from pyproject.toml
 """
@@ -58,13 +61,25 @@ def analyse(arguments: list[str]) -> int:
 def manage(arguments: list[str]) -> int:
     from local import demo, servers
 
-    with servers.running(demo.STATE / "servers") as found:
+    with servers.running(demo.STATE / "servers", join=True) as found:
         environment = os.environ | demo.settings(found, "http://localhost:8000")
-        return os.spawnve(os.P_WAIT, sys.executable, [sys.executable, "manage.py", *arguments], environment)
+        command = [sys.executable, "manage.py", *arguments]
+        return subprocess.run(command, env=environment, check=False).returncode
+
+
+def servers(arguments: list[str]) -> int:
+    """Print the two addresses as shell lines and stay until stopped."""
+    from local import demo, servers
+
+    folder = Path(arguments[0]).resolve() if arguments else demo.STATE / "servers"
+    with servers.running(folder) as found:
+        print(f"export DATABASE_URL={found.database_url}\nexport REDIS_URL={found.redis_url}", flush=True)
+        signal.pause()
+    return 0
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    each.__name__: each for each in (demo, test, check, analyse, manage, messages, lock)
+    each.__name__: each for each in (demo, test, check, analyse, manage, servers, messages, lock)
 }
 
 
@@ -73,7 +88,18 @@ def main() -> int:
     if name not in COMMANDS:
         print(USAGE, file=sys.stderr)
         return 2
-    return COMMANDS[name](arguments)
+    from local.servers import ServerError
+
+    # SIGTERM ends it as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return COMMANDS[name](arguments)
+    except ServerError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

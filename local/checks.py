@@ -24,7 +24,11 @@ PRODUCTION = {
 
 def main() -> int:
     failures = [name for name, check in CHECKS.items() if not _passes(name, check)]
-    print(f"\n{len(failures)} of {len(CHECKS)} checks failed: {', '.join(failures)}" if failures else "\nall checks pass")
+    print(
+        f"\n{len(failures)} of {len(CHECKS)} checks failed: {', '.join(failures)}"
+        if failures
+        else "\nall checks pass"
+    )
     return bool(failures)
 
 

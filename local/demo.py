@@ -6,12 +6,10 @@ import argparse
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -45,17 +43,12 @@ WELCOME = """
 
 def main(arguments: list[str]) -> int:
     options = _options(arguments)
-    if options.reset:
-        shutil.rmtree(STATE, ignore_errors=True)
     STATE.mkdir(exist_ok=True, mode=0o700)
-    # SIGTERM ends it as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if options.reset:
+        _forget()
     try:
         with servers.running(STATE / "servers") as found:
             return _serve(found, options)
-    except servers.ServerError as error:
-        print(error, file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("\nstopped; the data is kept in .teleder/")
         return 0
@@ -64,9 +57,20 @@ def main(arguments: list[str]) -> int:
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run demo")
     parser.add_argument("--reset", action="store_true", help="begin with empty data")
-    parser.add_argument("--no-inference", action="store_true", help="without the AI: people answer all the same")
-    parser.add_argument("--port", type=int, default=int(os.environ.get("TELEDER_PORT", 0)), help="default: a free one")
+    parser.add_argument(
+        "--no-inference", action="store_true", help="without the AI: people answer all the same"
+    )
+    parser.add_argument(
+        "--port", type=int, default=int(os.environ.get("TELEDER_PORT", 0)), help="default: a free one"
+    )
     return parser.parse_args(arguments)
+
+
+def _forget() -> None:
+    """Take all data away; refused while somebody works with it."""
+    with servers.running(STATE / "servers", given={"DATABASE_URL": "none", "REDIS_URL": "none"}):
+        shutil.rmtree(STATE)
+    STATE.mkdir(mode=0o700)
 
 
 def _serve(found: servers.Servers, options: argparse.Namespace) -> int:
@@ -78,7 +82,7 @@ def _serve(found: servers.Servers, options: argparse.Namespace) -> int:
         supervisor.start("web", "--host", "127.0.0.1", "--port", str(port))
         for name in ("results", "sweeper", *([] if options.no_inference else ["inference"])):
             supervisor.start(name)
-        _wait_until_ready(f"http://127.0.0.1:{port}/healthz")
+        _wait_until_ready(f"http://127.0.0.1:{port}/healthz", supervisor)
         places = {"photos": STATE / "photos", "mail": STATE / "mail", "logs": supervisor.logs}
         print(WELCOME.format(url=f"http://localhost:{port}", **places), flush=True)
         supervisor.watch()
@@ -116,7 +120,16 @@ def prepare(environment: dict[str, str]) -> None:
     compile_catalogues()
     if not (STATE / "photos" / "manifest.csv").exists():
         print("drawing photos …", flush=True)
-        drawing = ["-m", "inference_worker.phantom", "--out", STATE / "photos", "--count", "36", "--seed", "7"]
+        drawing = [
+            "-m",
+            "inference_worker.phantom",
+            "--out",
+            STATE / "photos",
+            "--count",
+            "36",
+            "--seed",
+            "7",
+        ]
         _python(environment, *drawing)
     print("database …", flush=True)
     for step in (["migrate"], ["collectstatic", "--no-input"], ["demo", "--photos", str(STATE / "photos")]):
@@ -142,13 +155,13 @@ def _port_from(first: int) -> int:
     return servers.free_port()
 
 
-def _wait_until_ready(url: str) -> None:
+def _wait_until_ready(url: str, supervisor: Supervisor) -> None:
     end = time.monotonic() + READY_SECONDS
-    while time.monotonic() < end:
+    while time.monotonic() < end and supervisor.running["web"].poll() is None:
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  (our own loopback address)
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
+            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310  (our own loopback address)
+            return
+        except OSError:  # not listening yet, or not well yet
             time.sleep(0.2)
-    raise servers.ServerError(f"The web did not become ready; see {STATE / 'logs' / 'web.log'}")
+    log = supervisor.logs / "web.log"
+    raise servers.ServerError(f"The web did not become ready; the end of {log}:\n{log.read_text()[-2000:]}")

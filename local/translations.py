@@ -7,6 +7,7 @@ turned into Python-like text by Django first.
 from __future__ import annotations
 
 import fcntl
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -61,21 +62,38 @@ def _as_python(template: Path) -> str:
 
 def _parts(name: str, found: object) -> tuple[str, str, str]:
     """Return (context, message, plural) of one call; a message that is no constant counts as none."""
-    words = [word if isinstance(word, str) else "" for word in (found if isinstance(found, tuple) else (found,))]
+    words = [
+        word if isinstance(word, str) else "" for word in (found if isinstance(found, tuple) else (found,))
+    ]
     context = words.pop(0) if name.startswith(("pgettext", "npgettext")) else ""
     plural = words[1] if name.startswith(("ngettext", "npgettext")) and len(words) > 1 else ""
     return context, words[0] if words else "", plural
 
 
 def missing() -> list[str]:
-    """Return a line for each string that has no finished Japanese translation."""
+    """Return a line for each string that has no finished Japanese translation, or a wrong one."""
     catalogue = _catalogue()
     lines = {}
     for place, context, message, _plural in messages():
         entry = catalogue.find(message, msgctxt=context or False)
-        if entry is None or not entry.translated() or "fuzzy" in entry.flags:
-            lines.setdefault((context, message), f"{place}: {message!r} has no Japanese translation")
+        if fault := _fault_of(entry):
+            lines.setdefault((context, message), f"{place}: {message!r} {fault}")
     return list(lines.values())
+
+
+def _fault_of(entry: polib.POEntry | None) -> str:
+    if entry is None or not entry.translated() or "fuzzy" in entry.flags:
+        return "has no Japanese translation"
+    # A name that is in the translation only is an error on the page.
+    known = _names(entry.msgid) | _names(entry.msgid_plural)
+    for text in (entry.msgstr, *entry.msgstr_plural.values()):
+        if strange := _names(text) - known:
+            return f"is translated with unknown {', '.join(sorted(strange))}"
+    return ""
+
+
+def _names(text: str) -> set[str]:
+    return set(re.findall(r"%(?:\(\w+\))?[sdf]|\{\w*\}", text))
 
 
 def update() -> int:

@@ -249,6 +249,7 @@ SWEEP_DUTIES = [
     "teleder.notifications.outbox.deliver",
 ]
 SWEEP_SECONDS = 1.0
+SWEEP_HEARTBEAT = os.environ.get("TELEDER_SWEEP_HEARTBEAT")  # a file that health checks look at
 AI_PATIENCE_MINUTES = 10
 CLAIM_IDLE_MINUTES = 15
 JOB_WINDOW = 4 * INFERENCE_SLOTS  # messages per queue that Valkey may hold

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 
@@ -29,9 +30,11 @@ def test_both_servers_answer_keep_their_data_and_stop(bare, tmp_path):
         assert redis.Redis.from_url(first.redis_url).ping()
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(first.database_url)
-    with servers.running(tmp_path / "state", durable=False) as second:
-        with psycopg.connect(second.database_url) as connection:
-            assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+    with (
+        servers.running(tmp_path / "state", durable=False) as second,
+        psycopg.connect(second.database_url) as connection,
+    ):
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
     assert stat.S_IMODE(os.stat(tmp_path).st_mode) == before
     assert stat.S_IMODE(os.stat(tmp_path / "state" / "postgres").st_mode) == 0o700
 
@@ -41,7 +44,29 @@ def test_servers_of_ones_own_are_used(monkeypatch, tmp_path):
     monkeypatch.setenv("REDIS_URL", "redis://mine/0")
     with servers.running(tmp_path / "state") as found:
         assert found == servers.Servers("postgresql://mine/db", "redis://mine/0")
-    assert list((tmp_path / "state").iterdir()) == []
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["owner"]
+
+
+def test_others_on_this_machine_need_the_password(bare, tmp_path):
+    with servers.running(tmp_path / "state", durable=False) as found:
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(re.sub(":[^:@]+@", ":guess@", found.database_url))
+        with pytest.raises(redis.exceptions.AuthenticationError):
+            redis.Redis.from_url(re.sub(":[^:@]+@", "", found.redis_url)).ping()
+    for name in ("password", "owner", "valkey/valkey.conf"):
+        assert stat.S_IMODE(os.stat(tmp_path / "state" / name).st_mode) == 0o600
+
+
+def test_a_second_run_joins_when_it_may_and_is_refused_when_not(monkeypatch, tmp_path):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://mine/db")
+    monkeypatch.setenv("REDIS_URL", "redis://mine/0")
+    with servers.running(tmp_path / "state") as first:
+        with servers.running(tmp_path / "state", join=True, given={}) as second:
+            assert second == first
+        with pytest.raises(servers.ServerError, match="stop that one"), servers.running(tmp_path / "state"):
+            pass
+    with servers.running(tmp_path / "state") as third:
+        assert third == first
 
 
 def test_root_without_user_namespaces_is_told_what_to_do(bare, monkeypatch, tmp_path):
@@ -61,7 +86,9 @@ def test_servers_die_with_their_parent(bare, tmp_path):
         "with servers.running(pathlib.Path(sys.argv[1]), durable=False) as found:\n"
         "    print(found.database_url, flush=True)\n    time.sleep(60)\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "s")], stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "s")], stdout=subprocess.PIPE, text=True
+    )
     url = parent.stdout.readline().strip()
     psycopg.connect(url).close()
     parent.kill()

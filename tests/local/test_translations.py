@@ -48,3 +48,13 @@ def test_catalogues_are_compiled_where_they_are_newer(site):
     translations.update()
     translations.compile_catalogues()
     assert translations.CATALOGUE.with_suffix(".mo").exists()
+
+
+def test_a_translation_may_not_name_what_the_message_does_not(site):
+    translations.update()
+    catalogue = translations._catalogue()
+    for entry in catalogue:
+        entry.msgstr, entry.msgstr_plural = ("", {0: "x"}) if entry.msgid_plural else ("x", {})
+    catalogue.find("%(n)s left").msgstr = "残り %(m)s"
+    catalogue.save(str(translations.CATALOGUE))
+    assert ["%(m)s" in line for line in translations.missing()] == [True]

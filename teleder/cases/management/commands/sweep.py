@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -30,6 +31,8 @@ class Command(BaseCommand):
         while True:
             for duty in duties:
                 do(duty)
+            if settings.SWEEP_HEARTBEAT:
+                Path(settings.SWEEP_HEARTBEAT).touch()
             if once or stop.wait(settings.SWEEP_SECONDS):
                 return
 

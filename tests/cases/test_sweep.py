@@ -1,0 +1,25 @@
+"""The sweeper says that it lives, and one duty that fails keeps no other from its own."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.management import call_command
+
+from teleder.cases import jobs
+
+
+def test_each_round_touches_the_heartbeat(db, settings, tmp_path):
+    settings.SWEEP_HEARTBEAT = str(tmp_path / "heartbeat")
+    call_command("sweep", once=True)
+    assert (tmp_path / "heartbeat").exists()
+
+
+@pytest.mark.django_db
+def test_a_duty_that_fails_keeps_no_other_from_its_own(settings, monkeypatch, caplog):
+    done = []
+    monkeypatch.setattr(jobs, "expire", lambda: 1 / 0)
+    monkeypatch.setattr(jobs, "dispatch_all", lambda: done.append("dispatched"))
+    settings.SWEEP_DUTIES = ["teleder.cases.jobs.expire", "teleder.cases.jobs.dispatch_all"]
+    call_command("sweep", once=True)
+    assert done == ["dispatched"]
+    assert "failed" in caplog.text

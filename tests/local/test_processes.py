@@ -1,0 +1,90 @@
+"""The supervisor starts again what ends, stops all, and keeps keys from the worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from local import processes
+
+ENVIRONMENT = {
+    "DATABASE_URL": "postgresql://u:secret@h/d",
+    "REDIS_URL": "redis://h/0",
+    "TELEDER_SECRET_KEY": "key",
+}
+# A process with a child of its own, as Celery is; it tells both ids and what it was given.
+PARENT = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print(os.getpid(), child.pid, *sorted(os.environ), flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def supervisor(tmp_path, monkeypatch) -> Iterator[processes.Supervisor]:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    for name in ("web", "inference"):
+        monkeypatch.setitem(processes.COMMANDS, name, f"{Path(sys.executable).name} {script}")
+    monkeypatch.setattr(processes, "RESTART_SECONDS", 0.1)
+    supervisor = processes.Supervisor(tmp_path, tmp_path / "logs", ENVIRONMENT, say=lambda text: None)
+    yield supervisor
+    supervisor.stop()
+
+
+def told(supervisor: processes.Supervisor, name: str, lines: int = 1) -> list[str]:
+    """Return the words of the newest line of a process, once it has written so many."""
+    wait_until(lambda: len((supervisor.logs / f"{name}.log").read_text().splitlines()) == lines)
+    return (supervisor.logs / f"{name}.log").read_text().splitlines()[-1].split()
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end, "not within 20 s"
+        time.sleep(0.05)
+
+
+def alive(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_stop_leaves_neither_a_process_nor_its_children(supervisor):
+    supervisor.start("web")
+    pids = told(supervisor, "web")[:2]
+    assert all(map(alive, pids))
+    supervisor.stop()
+    wait_until(lambda: not any(map(alive, pids)))
+
+
+def test_what_is_killed_is_started_again_and_its_children_are_ended(supervisor):
+    supervisor.start("web")
+    parent, child = told(supervisor, "web")[:2]
+    os.kill(int(parent), signal.SIGKILL)
+    real_start = supervisor.start
+
+    def start_and_end_the_watch(name: str, *extra: str) -> None:
+        real_start(name, *extra)
+        supervisor.stopping.set()
+
+    supervisor.start = start_and_end_the_watch
+    supervisor.watch()
+    assert told(supervisor, "web", lines=2)[0] != parent
+    assert not alive(child)
+
+
+def test_the_worker_gets_no_key_and_no_way_into_the_database(supervisor):
+    supervisor.start("web")
+    supervisor.start("inference")
+    given = {name: set(told(supervisor, name)[2:]) & set(ENVIRONMENT) for name in ("web", "inference")}
+    assert given == {"web": set(ENVIRONMENT), "inference": {"REDIS_URL"}}
