@@ -1,0 +1,106 @@
+"""Cuts from a class map the squares that obey the 80/10 rule (Yanagisawa et al. 2023): photos taken from any
+distance then look alike.
+
+Skin > 80 % and lesion > 10 % of the square's pixels, where lesion counts as skin: read without it the rule
+rejects nearly every lesion. Pure, exact (integral images of the whole map) and deterministic.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from inference_worker.contract import Box, NoBox
+
+LESION = 2
+BOX_LIMIT = 6
+SCALES = tuple(2 ** (-step / 2) for step in range(7))  # of the short side: 1 down to 1/8
+SIDE_LIMIT = 64  # px; less holds too little to classify
+STRIDES = 8  # steps in which a square moves by its own side
+OVERLAP = 0.3  # intersection over union of two chosen squares at most
+NEW_LESION = 0.02  # share of the whole lesion that each further square must add
+
+
+def boxes_of(mask: np.ndarray) -> tuple[list[Box], NoBox | None]:
+    """Return at most BOX_LIMIT squares of a class map (H, W) uint8, best first, or why there is none.
+
+    The best square holds much lesion, densely; each further one what is not covered yet.
+    """
+    squares = _squares(*mask.shape)
+    lesion_map = mask == LESION
+    skin = _count(mask > 0, squares)
+    lesion = _count(lesion_map, squares)
+    area = squares[:, 2] ** 2
+    has_skin, has_lesion = 10 * skin > 8 * area, 10 * lesion > area
+    obeys = has_skin & has_lesion
+    if not obeys.any():
+        return [], _why_none(mask, has_lesion)
+    squares, skin, lesion, area = (values[obeys] for values in (squares, skin, lesion, area))
+    chosen = _cover(lesion_map, squares, lesion / area)
+    return [_box(squares[i], skin[i] / area[i], lesion[i] / area[i]) for i in chosen], None
+
+
+def _squares(height: int, width: int) -> np.ndarray:
+    """Return (N, 3) int64: x, y, side; the same set for a mirrored map, large ones first."""
+    short = min(height, width)
+    sides = sorted({max(min(SIDE_LIMIT, short), round(short * scale)) for scale in SCALES}, reverse=True)
+    grids = []
+    for side in sides:
+        xs, ys = np.meshgrid(_starts(width, side), _starts(height, side))
+        grids.append(np.stack([xs.ravel(), ys.ravel(), np.full(xs.size, side)], axis=1))
+    return np.concatenate(grids).astype(np.int64)
+
+
+def _starts(length: int, side: int) -> np.ndarray:
+    steps = np.arange(0, length - side + 1, max(1, side // STRIDES))
+    return np.union1d(steps, length - side - steps)
+
+
+def _count(values: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    """Return for each square how many of its pixels are true."""
+    total = cv2.integral(values.astype(np.uint8))
+    x, y, side = squares.T
+    return (total[y + side, x + side] - total[y, x + side] - total[y + side, x] + total[y, x]).astype(
+        np.int64
+    )
+
+
+def _cover(lesion_map: np.ndarray, squares: np.ndarray, density: np.ndarray) -> list[int]:
+    """Choose greedily; of equal squares the first, so that the same map always gives the same boxes."""
+    uncovered, total = lesion_map.copy(), lesion_map.sum()
+    is_free = np.ones(len(squares), dtype=bool)
+    chosen: list[int] = []
+    while len(chosen) < BOX_LIMIT:
+        new = _count(uncovered, squares)
+        is_worth = is_free & (new > (NEW_LESION * total if chosen else 0))
+        if not is_worth.any():
+            break
+        best = int(np.argmax(np.where(is_worth, new * density, -1)))
+        x, y, side = squares[best]
+        uncovered[y : y + side, x : x + side] = False
+        is_free &= _overlap(squares, squares[best]) <= OVERLAP
+        chosen.append(best)
+    return chosen
+
+
+def _overlap(squares: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return intersection over union of each square with another."""
+    starts, ends = squares[:, :2], squares[:, :2] + squares[:, 2:]
+    sides = np.minimum(ends, other[:2] + other[2]) - np.maximum(starts, other[:2])
+    common = sides.clip(min=0).prod(axis=1)
+    return common / (squares[:, 2] ** 2 + other[2] ** 2 - common)
+
+
+def _why_none(mask: np.ndarray, has_lesion: np.ndarray) -> NoBox:
+    if not mask.any():
+        return NoBox.NO_SKIN
+    if not (mask == LESION).any():
+        return NoBox.NO_LESION
+    if not has_lesion.any():
+        return NoBox.TOO_LITTLE_LESION
+    return NoBox.TOO_LITTLE_SKIN
+
+
+def _box(square: np.ndarray, skin: float, lesion: float) -> Box:
+    x, y, side = (int(value) for value in square)
+    return Box(x=x, y=y, width=side, height=side, skin=float(skin), lesion=float(lesion))
