@@ -10,7 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from inference_worker.contract import Box, NoBox
+from inference_worker.contract import Box, ModelRef, NoBox, Segmented
 
 LESION = 2
 BOX_LIMIT = 6
@@ -19,6 +19,20 @@ SIDE_LIMIT = 64  # px; less holds too little to classify
 STRIDES = 8  # steps in which a square moves by its own side
 OVERLAP = 0.3  # intersection over union of two chosen squares at most
 NEW_LESION = 0.02  # share of the whole lesion that each further square must add
+
+
+def describe(mask: np.ndarray, *, key: str, model: ModelRef, seconds: float) -> Segmented:
+    """Say what a class map (H, W) uint8 holds; the skin share counts lesion too."""
+    boxes, no_box = boxes_of(mask)
+    return Segmented(
+        mask_key=key,
+        skin=float((mask > 0).mean()),
+        lesion=float((mask == LESION).mean()),
+        boxes=tuple(boxes),
+        no_box=no_box,
+        model=model,
+        seconds=round(seconds, 4),
+    )
 
 
 def boxes_of(mask: np.ndarray) -> tuple[list[Box], NoBox | None]:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 import multiprocessing
 import resource
+import signal
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import numpy as np
@@ -22,11 +24,15 @@ from inference_worker.formats import Rejected
 
 MEMORY_LIMIT_BYTES = 1_200 * 1024 * 1024
 CPU_LIMIT_SECONDS = 15
-WAIT_SECONDS = 18  # a decoder that sleeps; a little less than the task's own limit
+WAIT_SECONDS = 18  # a little less than the task's own limit
 ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
 
 _fork_server = multiprocessing.get_context("forkserver")
 _fork_server.set_forkserver_preload(["inference_worker.decoding"])
+
+
+class DecoderLost(RuntimeError):
+    """The child was ended from outside or did not answer in time: that says nothing about the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +52,9 @@ class Facts:
 
 
 def decode_apart(data: bytes) -> tuple[np.ndarray, Facts]:
-    """Return upright sRGB pixels (H, W, 3) uint8 and facts of the original; raises Rejected.
+    """Return upright sRGB pixels (H, W, 3) uint8 and facts of the original; raises Rejected, DecoderLost.
 
-    A child that crashes, hangs or eats up its limits means a corrupt file.
+    A file that crashes its decoder or eats up its CPU time is corrupt.
     """
     ours, theirs = _fork_server.Pipe()
     child = _fork_server.Process(target=_serve, args=(data, theirs), daemon=True)
@@ -56,17 +62,24 @@ def decode_apart(data: bytes) -> tuple[np.ndarray, Facts]:
     theirs.close()
     try:
         return _receive(ours)
-    except (EOFError, OSError) as error:
-        raise Rejected(Reason.CORRUPT_IMAGE) from error
+    except EOFError as error:
+        raise _verdict(child) from error
     finally:
         child.kill()
         child.join()
         ours.close()
 
 
+def _verdict(child: BaseProcess) -> Exception:
+    child.join(1)
+    if child.exitcode in (-signal.SIGKILL, None):  # the system is short of memory, or somebody ended it
+        return DecoderLost("killed")
+    return Rejected(Reason.CORRUPT_IMAGE)
+
+
 def _receive(ours: Connection) -> tuple[np.ndarray, Facts]:
     if not ours.poll(WAIT_SECONDS):
-        raise EOFError
+        raise DecoderLost(f"no answer in {WAIT_SECONDS} s")
     row = json.loads(ours.recv_bytes(ANSWER_LIMIT_BYTES))
     if "reason" in row:
         raise Rejected(Reason(row["reason"]))
@@ -98,9 +111,10 @@ def _serve(data: bytes, theirs: Connection) -> None:
 def _limit() -> None:
     for kind, most in (
         (resource.RLIMIT_DATA, MEMORY_LIMIT_BYTES),
-        (resource.RLIMIT_CPU, CPU_LIMIT_SECONDS),
         (resource.RLIMIT_CORE, 0),  # a core dump would hold a patient's photo
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, 0),  # what is open stays open; nothing more: no file, no socket
     ):
         resource.setrlimit(kind, (most, most))
+    # At the lower limit a signal that tells itself from being killed from outside.
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_SECONDS, CPU_LIMIT_SECONDS + 1))

@@ -1,0 +1,142 @@
+"""The whole pipeline on photos of one's own, without web or queue: `./run analyse PHOTO... --out DIR`.
+
+For each photo DIR gets NAME.json (every outcome, as the web would be told), NAME-overlay.png (contours of
+skin and lesion, boxes with their shares) and NAME-crop-N.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import simplejpeg
+
+from inference_worker import cropping
+from inference_worker.classification import Classifier
+from inference_worker.contract import Box
+from inference_worker.engine import pick
+from inference_worker.formats import FILE_LIMIT_BYTES
+from inference_worker.preparation import prepare
+from inference_worker.segmentation import LESION, Segmenter
+from inference_worker.weights import published
+
+SKIN_COLOUR, LESION_COLOUR, BOX_COLOUR = (0, 200, 255), (255, 0, 200), (255, 255, 255)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Analyse each photo; 0 also where one is rejected, 2 where a file cannot be read."""
+    parser = argparse.ArgumentParser(prog="./run analyse", description=__doc__.split("\n\n")[0])
+    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--json", action="store_true", help="print the JSON of each photo on one line")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    options = parser.parse_args(arguments)
+    if absent := [str(path) for path in options.photos if not path.is_file()]:
+        parser.error(f"no such file: {', '.join(absent)}")
+    options.out.mkdir(parents=True, exist_ok=True)
+    analyst = Analyst(options.device)
+    for path, name in zip(options.photos, names_of(options.photos), strict=True):
+        row = analyst.analyse(path, options.out / name)
+        print(json.dumps(row, ensure_ascii=False) if options.json else _line(row), flush=True)
+    return 0
+
+
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """Return a plain file name for each photo; two of one name get a number."""
+    names: list[str] = []
+    for path in paths:
+        plain = re.sub(r"[^\w-]+", "_", path.stem).strip("_") or "photo"
+        used = sum(name == plain or name.startswith(f"{plain}~") for name in names)
+        names.append(f"{plain}~{used + 1}" if used else plain)
+    return names
+
+
+class Analyst:
+    """Holds the networks and takes one photo after the other."""
+
+    def __init__(self, device: str) -> None:
+        engine = pick(device)
+        self.segmenter = Segmenter(published("segmentation"), engine)
+        self.classifier = Classifier(published("classification"), engine)
+
+    def analyse(self, path: Path, target: Path) -> dict[str, Any]:
+        """Write the files of one photo beside `target`; return what its JSON holds."""
+        with path.open("rb") as file:
+            preparation = prepare(file.read(FILE_LIMIT_BYTES + 1))
+        row = {"photo": str(path), "prepared": _plain(preparation.outcome)}
+        if preparation.copies:
+            photo = simplejpeg.decode_jpeg(preparation.copies["analysis"], "RGB")
+            row |= self._findings(photo, target)
+        _beside(target, ".json").write_text(json.dumps(row, indent=1, ensure_ascii=False), encoding="utf-8")
+        return row
+
+    def _findings(self, photo: np.ndarray, target: Path) -> dict[str, Any]:
+        (mask,) = self.segmenter([photo])
+        segmented = cropping.describe(mask, key="", model=self.segmenter.model, seconds=0)
+        (classified,) = self.classifier([photo], [segmented.boxes])
+        _write_png(_beside(target, "-overlay.png"), overlay(photo, mask, segmented.boxes))
+        for number, box in enumerate(segmented.boxes, start=1):
+            crop = photo[box.y : box.y + box.height, box.x : box.x + box.width]
+            _write_png(_beside(target, f"-crop-{number}.png"), crop)
+        return {"segmented": _plain(segmented), "classified": _plain(classified)}
+
+
+def overlay(photo: np.ndarray, mask: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
+    """Return a copy of the photo (H, W, 3) uint8 with contours of the class map and the boxes drawn on it."""
+    drawn = photo.copy()
+    thick = max(1, round(max(photo.shape) / 600))
+    for values, colour in ((mask > 0, SKIN_COLOUR), (mask == LESION, LESION_COLOUR)):
+        contours, _tree = cv2.findContours(values.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(drawn, contours, -1, colour, thick)
+    for number, box in enumerate(boxes, start=1):
+        cv2.rectangle(
+            drawn, (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1), BOX_COLOUR, thick
+        )
+        _label(drawn, f"{number}: skin {box.skin:.0%} lesion {box.lesion:.0%}", box, thick)
+    return drawn
+
+
+def _label(drawn: np.ndarray, text: str, box: Box, thick: int) -> None:
+    size = thick * 0.4
+    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
+    x, y = min(box.x + 2 * thick, max(0, drawn.shape[1] - width)), box.y + height + 3 * thick
+    cv2.rectangle(drawn, (x, y - height - thick), (x + width, y + below), (0, 0, 0), cv2.FILLED)
+    cv2.putText(drawn, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, BOX_COLOUR, thick, cv2.LINE_AA)
+
+
+def _beside(target: Path, ending: str) -> Path:
+    return target.with_name(target.name + ending)
+
+
+def _write_png(path: Path, photo: np.ndarray) -> None:
+    _ok, png = cv2.imencode(".png", cv2.cvtColor(photo, cv2.COLOR_RGB2BGR))
+    path.write_bytes(png.tobytes())
+
+
+def _plain(outcome: Any) -> dict[str, Any]:
+    return {name: value for name, value in dataclasses.asdict(outcome).items() if not name.endswith("_key")}
+
+
+def _line(row: dict[str, Any]) -> str:
+    prepared, photo = row["prepared"], row["photo"]
+    if "segmented" not in row:
+        return f"{photo}: rejected, {prepared['reason']}"
+    segmented, classified = row["segmented"], row["classified"]
+    boxes = f"{len(segmented['boxes'])} boxes" if segmented["boxes"] else f"no box ({segmented['no_box']})"
+    said = classified["top"] or f"does not say ({classified['abstention']})"
+    herpes = f"herpes {classified['probabilities']['HI']:.2f}"
+    note = f", {prepared['reason']}: {prepared['fault']}" if prepared["fault"] else ""
+    shares = f"skin {segmented['skin']:.0%}, lesion {segmented['lesion']:.0%}"
+    return f"{photo}: {shares}, {boxes}, {said}, {herpes}{note}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""The worker's Celery app. It takes requests from the inference queues and answers by tasks of the web.
+
+    celery -A inference_worker.app worker -Q inference.prepare,inference.segment,inference.classify \\
+        -P prefork -c 1 --without-gossip --without-mingle
+
+One process per GPU (`-c 1`); `-P solo` would ignore time limits. The truth of the work is in the web's
+database: a message that is lost or a worker that dies costs seconds and never a job, so that nothing here
+retries.
+"""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+from kombu import Queue
+
+from inference_worker import contract
+
+app = Celery("inference_worker", broker=os.environ.get("REDIS_URL"), include=["inference_worker.tasks"])
+app.conf.update(
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=False,  # True loops for ever on a task that kills its process (celery#9082)
+    task_queues=[Queue(name) for name in contract.QUEUES.values()],
+    worker_prefetch_multiplier=1,
+    broker_connection_retry_on_startup=True,
+    # Longer than the longest batch; what comes back later than it expires is thrown away unread.
+    broker_transport_options={"visibility_timeout": 300, "socket_keepalive": True},
+    worker_hijack_root_logger=False,
+)

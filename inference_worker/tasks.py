@@ -1,0 +1,152 @@
+"""Celery entry points: unpack, say "started", compute, say what came of it.
+
+What a worker cannot foresee it does not report: the web hears silence, and sends the photo again, alone.
+Networks are loaded in the child at their first use. Built in the parent they would hang every child (OpenMP
+threads do not survive a fork), and a worker that only prepares never needs them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import simplejpeg
+from celery import Task
+from celery.exceptions import Reject
+
+from inference_worker import contract, cropping, storage
+from inference_worker.app import app
+from inference_worker.contract import Failed, Outcome, Request, Segmented, Stage
+from inference_worker.isolation import DecoderLost
+from inference_worker.preparation import prepare as prepare_photo
+
+log = logging.getLogger(__name__)
+
+HAND_BACK_SECONDS = 1
+SEND_RETRIES = {"max_retries": 8, "interval_start": 0.2, "interval_step": 0.5, "interval_max": 2}
+
+
+def _task(stage: Stage) -> Callable:
+    # Limits for a full batch; the web sends shorter ones with each message.
+    return app.task(
+        name=contract.TASKS[stage],
+        bind=True,
+        soft_time_limit=contract.SOFT_LIMIT_SECONDS[stage] * contract.BATCH_LIMIT,
+        time_limit=contract.HARD_LIMIT_SECONDS[stage] * contract.BATCH_LIMIT,
+    )
+
+
+# --- The three tasks --------------------------------------------------------------------------------------
+@_task(Stage.PREPARE)
+def prepare(task: Task, **message: Any) -> None:
+    for request in _begin(task, message):
+        try:
+            outcome = _prepared(request)
+        except DecoderLost as error:  # the others of the batch go on
+            log.warning("job %s: decoder lost (%s)", request.job, error)
+            continue
+        _record(task, request, outcome)
+
+
+@_task(Stage.SEGMENT)
+def segment(task: Task, **message: Any) -> None:
+    photos = dict(_readable(task, _begin(task, message)))
+    started = time.perf_counter()
+    masks = segmenter()(list(photos.values())) if photos else []
+    seconds = (time.perf_counter() - started) / max(1, len(photos))
+    for request, mask in zip(photos, masks, strict=True):
+        _record(task, request, _segmented(request, mask, seconds))
+
+
+@_task(Stage.CLASSIFY)
+def classify(task: Task, **message: Any) -> None:
+    photos = dict(_readable(task, _begin(task, message)))
+    outcomes = classifier()(list(photos.values()), [request.boxes for request in photos]) if photos else []
+    for request, outcome in zip(photos, outcomes, strict=True):
+        _record(task, request, outcome)
+
+
+# --- Talking to the web -----------------------------------------------------------------------------------
+def _begin(task: Task, message: dict[str, Any]) -> list[Request]:
+    """Unpack and tell the web; a message of another version of the contract goes back to the queue."""
+    try:
+        requests = contract.unpack_requests(**message)
+    except (contract.ContractError, TypeError) as error:
+        log.warning("handed back: %s", error)
+        time.sleep(HAND_BACK_SECONDS)  # during a deploy a worker of the right version is near; do not spin
+        raise Reject(str(error), requeue=True) from error
+    for request in requests:
+        kwargs = {"contract": contract.VERSION, "job": request.job, "attempt": request.attempt}
+        _tell(contract.STARTED, kwargs | {"worker": task.request.hostname or ""})
+    return requests
+
+
+def _record(task: Task, request: Request, outcome: Outcome) -> None:
+    _tell(contract.RECORD, contract.pack_outcome(request, outcome, worker=task.request.hostname or ""))
+
+
+def _tell(name: str, kwargs: dict[str, Any]) -> None:
+    app.send_task(name, kwargs=kwargs, queue=contract.RESULTS_QUEUE, retry=True, retry_policy=SEND_RETRIES)
+
+
+# --- The work ---------------------------------------------------------------------------------------------
+def _prepared(request: Request) -> Outcome:
+    files = storage.from_environment()
+    try:
+        original = files.read(request.source)
+    except (storage.Missing, storage.BadKey):
+        return Failed(code="file_missing")
+    preparation = prepare_photo(original)
+    keys = {f"{name}_key": f"{request.prefix}/{name}.jpg" for name in preparation.copies}
+    for name, copy in preparation.copies.items():
+        files.write(keys[f"{name}_key"], copy)
+    return dataclasses.replace(preparation.outcome, **keys)
+
+
+def _readable(task: Task, requests: list[Request]) -> Iterator[tuple[Request, np.ndarray]]:
+    """Yield each request with its analysis copy (H, W, 3) uint8; report those that have none."""
+    files = storage.from_environment()
+    for request in requests:
+        try:
+            yield request, simplejpeg.decode_jpeg(files.read(request.source), "RGB")
+        except (storage.Missing, storage.BadKey):
+            _record(task, request, Failed(code="file_missing"))
+        except ValueError:
+            _record(task, request, Failed(code="analysis_copy_unreadable"))
+
+
+def _segmented(request: Request, mask: np.ndarray, seconds: float) -> Segmented:
+    key = f"{request.prefix}/mask.png"
+    _ok, png = cv2.imencode(".png", mask)
+    storage.from_environment().write(key, png.tobytes())
+    return cropping.describe(mask, key=key, model=segmenter().model, seconds=seconds)
+
+
+# --- Networks, loaded at first use ------------------------------------------------------------------------
+@functools.cache
+def _engine():
+    from inference_worker import engine
+
+    return engine.pick()
+
+
+@functools.cache
+def segmenter():
+    from inference_worker.segmentation import Segmenter
+    from inference_worker.weights import published
+
+    return Segmenter(published("segmentation"), _engine())
+
+
+@functools.cache
+def classifier():
+    from inference_worker.classification import Classifier
+    from inference_worker.weights import published
+
+    return Classifier(published("classification"), _engine())
