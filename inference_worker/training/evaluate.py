@@ -25,7 +25,7 @@ from inference_worker.classification import CONDITIONS, Classifier
 from inference_worker.contract import Classified
 from inference_worker.cropping import boxes_of
 from inference_worker.segmentation import LESION, Segmenter
-from inference_worker.training.data import Row, read_mask, read_photo, read_rows, resize
+from inference_worker.training.data import Row, held_out, read_mask, read_photo, read_rows, resize
 from inference_worker.training.statistics import bootstrap
 
 UNKNOWN = 255
@@ -253,6 +253,8 @@ def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO)
     rows = read_rows(arguments.manifest, arguments.root)
+    rows = [row for row in rows if arguments.use in (None, row.use)]
+    rows = [row for row in rows if held_out(row) or not arguments.held_out]
     chosen = engine.pick(arguments.device)
     models = {name: weights.published(name) for name in ("segmentation", "classification")}
     segmenter = Segmenter(models["segmentation"], chosen)
@@ -275,6 +277,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--root", type=Path, required=True, help="folder the manifest's paths start from")
     parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--use", help="only rows of this use, e.g. evaluate")
+    parser.add_argument("--held-out", action="store_true", help="only groups that never train")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     return parser
 

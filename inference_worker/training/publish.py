@@ -1,7 +1,14 @@
-"""Turn a run's network into published weights: safetensors in half precision, sha256, table row."""
+"""Turn a run's network into published weights: safetensors in half precision, sha256, table row.
+
+    python -m inference_worker.training.segment publish --run NAME
+    python -m inference_worker.training.publish segmentation --figures OUT.json --title "hidden photos"
+
+The second writes what `training.evaluate` measured into the row of the weights it measured.
+"""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 from collections import Counter
@@ -50,3 +57,29 @@ def sources_of(rows: list[Row]) -> list[dict[str, Any]]:
     """Return each source with its licence and the number of its photos, for the card and the table."""
     counted = Counter((row.source, row.licence) for row in rows)
     return [{"source": s, "licence": licence, "photos": n} for (s, licence), n in sorted(counted.items())]
+
+
+def record_figures(figures: dict[str, Any], name: str, title: str, folder: Path = weights.FOLDER) -> None:
+    """Keep the overall figures of an evaluation in the table, under a title that says on which photos."""
+    own = weights.published(name, folder)
+    if own.sha256[:12] not in figures["model"]:
+        raise ValueError(f"measured was {figures['model']}, published is {own.version} {own.sha256[:12]}")
+    overall = {key: value for key, value in figures.items() if isinstance(value, dict) and "value" in value}
+    rows = json.loads((folder / "table.json").read_text(encoding="utf-8"))
+    row = next(row for row in rows if row["name"] == name)
+    _replace_row(row | {"metrics": row["metrics"] | {title: overall}}, folder)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", choices=sorted(weights.table()))
+    parser.add_argument("--figures", type=Path, required=True, help="JSON of training.evaluate")
+    parser.add_argument("--title", required=True, help='the photos measured, e.g. "evaluate rows of cls"')
+    arguments = parser.parse_args(argv)
+    record_figures(json.loads(arguments.figures.read_text()), arguments.name, arguments.title)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from inference_worker import weights
-from inference_worker.training.publish import publish
+from inference_worker.training.publish import publish, record_figures
 
 ROW = {
     "name": "tiny",
@@ -73,6 +73,19 @@ def test_a_file_too_large_to_commit_is_not_published(tmp_path):
     with pytest.raises(ValueError, match="may be committed"):
         publish(nn.Linear(4000, 2000), ROW, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_figures_are_kept_with_the_weights_they_were_measured_on_and_no_others(folder):
+    own = weights.published("tiny", folder)
+    measured = {
+        "model": f"tiny 1 {own.sha256[:12]}",
+        "iou": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9},
+        "by_x": {},
+    }
+    record_figures(measured, "tiny", "nine photos", folder)
+    assert weights.published("tiny", folder).metrics == {"nine photos": {"iou": measured["iou"]}}
+    with pytest.raises(ValueError, match="measured was"):
+        record_figures(measured | {"model": "tiny 1 abc"}, "tiny", "nine photos", folder)
 
 
 @pytest.mark.parametrize("name", ["segmentation", "classification"])
