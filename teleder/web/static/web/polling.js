@@ -1,9 +1,11 @@
 // Polling that asks only for news: sends the ETag it has, leaves the page alone on 304, rests while hidden.
-let etags = new WeakMap();
+const etags = new Map(); // by address: what is polled may be replaced by what it gets
+
+const addressOf = (element) => element.getAttribute("hx-get");
 
 export function start() {
   document.addEventListener("htmx:configRequest", ({ detail }) => {
-    const etag = etags.get(detail.elt);
+    const etag = detail.elt.matches("[data-poll]") && etags.get(addressOf(detail.elt));
     if (etag) detail.headers["If-None-Match"] = etag;
   });
   document.addEventListener("htmx:beforeRequest", (event) => {
@@ -11,8 +13,9 @@ export function start() {
   });
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     const { elt } = detail.requestConfig;
-    if (detail.xhr.status === 304) return; // app.js leaves the page as it is
-    if (elt.matches("[data-poll]")) etags.set(elt, detail.xhr.getResponseHeader("ETag"));
-    else etags = new WeakMap(); // something else has changed the page: what was asked before is no measure
+    // htmx would put the empty body of a 304 in place of what is shown.
+    if (detail.xhr.status === 304) detail.shouldSwap = false;
+    else if (elt.matches("[data-poll]")) etags.set(addressOf(elt), detail.xhr.getResponseHeader("ETag"));
+    else etags.clear(); // something else has changed the page: what was asked before is no measure
   });
 }

@@ -1,0 +1,33 @@
+"""What alice lives through in a browser, on her phone and at a desk, in both languages."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from teleder.cases import workflow
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+EACH_WAY = pytest.mark.parametrize(("language", "size"), [("ja", "phone"), ("en", "phone"), ("ja", "desk"), ("en", "desk")])
+
+
+@EACH_WAY
+def test_a_stranger_finds_sound_pages(visit, is_sound, language, size):
+    page = visit(language=language, size=size)
+    for name in ("web:home", "account_login", "account_signup", "account_reset_password"):
+        page.goto(reverse(name))
+        is_sound(page, language)
+
+
+@EACH_WAY
+def test_alice_finds_sound_pages(visit, is_sound, alice, submission_of, draft_of, language, size):
+    submission, draft = submission_of(alice, photos=2), draft_of(alice)
+    page = visit(alice, language=language, size=size)
+    for name in ("home", "new", "inbox", "settings", "welcome"):
+        page.goto(reverse(f"web:{name}"))
+        is_sound(page, language)
+    for name in ("about", "photos", "send"):
+        page.goto(reverse(f"web:{name}", args=[draft.pk]))
+        is_sound(page, language)
+    page.goto(submission.get_absolute_url())
+    is_sound(page, language)
