@@ -214,13 +214,15 @@ CONTENT_SECURITY_POLICY = {
 # --- API --------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "teleder.api.tokens.Tokens",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["teleder.api.parsers.LimitedJSON"],
+    "DEFAULT_SCHEMA_CLASS": "teleder.api.schema.Described",
+    "DEFAULT_THROTTLE_RATES": {"tokens": "10/min"},
+    "NUM_PROXIES": int(flag("TELEDER_BEHIND_PROXY")),  # nobody names another address to be counted under
     "EXCEPTION_HANDLER": "teleder.api.problems.handle",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -230,12 +232,22 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Store-and-forward teledermatology for atopic dermatitis. Not a certified medical device.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "ConditionEnum": "inference_worker.contract.Condition",
+        "JobStateEnum": "teleder.cases.models.JobState",
+        "PhotoStateEnum": "teleder.cases.models.PhotoState",
+        "PhotosWantedEnum": "teleder.cases.models.PhotosWanted",
+        "RejectionEnum": [reason.value for reason in contract.Reason],
+        "SubmissionKindEnum": "teleder.cases.models.Kind",
+        "UrgencyEnum": ["routine", "weeks_2", "days_2", "same_day", "emergency"],
+    },
 }
 
 # --- Work -------------------------------------------------------------------------------------------------

@@ -115,6 +115,17 @@ def test_a_repeated_mail_bears_the_same_message_id(alices_submission):
     assert mail.outbox[1].extra_headers["Message-ID"] == first
 
 
+@pytest.mark.django_db
+def test_one_message_that_cannot_be_sent_does_not_stop_the_others(alice, bob, submission_of):
+    alice.email = "alice@example.com\nBcc: mallory@example.com"
+    alice.save()
+    submission_of(alice)
+    submission_of(bob)
+    sweep()
+    assert [message.to for message in mail.outbox] == [["bob@example.com"]]
+    assert Message.objects.get(person=alice, channel=Channel.EMAIL).state == MessageState.QUEUED
+
+
 @pytest.mark.django_db(transaction=True)
 def test_six_sweepers_at_once_send_one_mail_per_event(alices_submission):
     def run() -> None:

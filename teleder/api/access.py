@@ -1,0 +1,80 @@
+"""Who may use an endpoint, in which language it answers, and what every endpoint has in common."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils import translation
+from django.utils.translation import get_language_from_request
+from django.utils.translation import gettext_lazy as _
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+from rest_framework.views import APIView
+
+from teleder.accounts.models import Role
+from teleder.cases.models import Case, Photo, Submission
+
+EVERYBODY = frozenset(Role)
+PATIENTS = frozenset({Role.PATIENT})
+DERMATOLOGISTS = frozenset({Role.DERMATOLOGIST})
+ADMINS = frozenset({Role.ADMIN})
+CLINIC = DERMATOLOGISTS | ADMINS
+
+Roles = frozenset[Role]
+
+
+class ByRole(IsAuthenticated):
+    """Logged in, and of a role that the endpoint names for the method."""
+
+    message = _("Your role may not do this.")
+
+    def has_permission(self, request: Request, view: Endpoint) -> bool:
+        return super().has_permission(request, view) and request.user.role in view.roles_for(request.method)
+
+
+class Endpoint(APIView):
+    """One address of the API. `roles` says who may use it: a set, or a set for each method."""
+
+    roles: ClassVar[Roles | dict[str, Roles]] = EVERYBODY
+    permission_classes = (ByRole,)
+
+    def roles_for(self, method: str) -> Roles:
+        if isinstance(self.roles, dict):
+            return self.roles.get(method, frozenset().union(*self.roles.values()))
+        return self.roles
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Speak the language the request asks for; without a wish, that of the person."""
+        if "Accept-Language" in request.headers:
+            translation.activate(get_language_from_request(request))
+        super().initial(request, *args, **kwargs)
+        if "Accept-Language" not in request.headers and request.user.is_authenticated:
+            translation.activate(request.user.language)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+    def page(self, rows: QuerySet, kind: type[Serializer]) -> Response:
+        """Return one page of the rows, in the order of the endpoint's `pagination_class`."""
+        pages = self.pagination_class()
+        found = pages.paginate_queryset(rows, self.request, view=self)
+        return pages.get_paginated_response(kind(found, many=True, context={"request": self.request}).data)
+
+    def submission(self, pk: UUID) -> Submission:
+        """Return what the person may see, or raise the same 404 for what is not there and not theirs."""
+        rows = Submission.objects.visible_to(self.request.user)
+        return get_object_or_404(rows.select_related("case__patient__patient", "claimed_by"), pk=pk)
+
+    def case(self, pk: UUID) -> Case:
+        return get_object_or_404(Case.objects.visible_to(self.request.user), pk=pk)
+
+    def photo(self, pk: UUID) -> Photo:
+        rows = Photo.objects.visible_to(self.request.user).select_related("submission__case__patient")
+        return get_object_or_404(rows, pk=pk)

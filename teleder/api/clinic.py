@@ -1,0 +1,138 @@
+"""The dermatologist's road: worklist, claim, findings, answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from teleder.api.access import CLINIC, DERMATOLOGISTS, EVERYBODY, Endpoint
+from teleder.api.pages import WorklistOrder
+from teleder.api.schema import problems
+from teleder.api.serializers import (
+    AnalysisSerializer,
+    AnswerSerializer,
+    PhotosWantedSerializer,
+    ReviewSerializer,
+    SignSerializer,
+    WorklistRowSerializer,
+)
+from teleder.cases import workflow
+from teleder.cases.models import Submission
+from teleder.cases.workflow import IllegalMove
+
+
+class Worklist(Endpoint):
+    """What waits for a dermatologist, most urgent first; on it from the moment it was sent, with AI or without."""
+
+    roles = CLINIC
+    pagination_class = WorklistOrder
+
+    @extend_schema(responses=WorklistRowSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        rows = Submission.objects.visible_to(request.user).worklist()
+        return self.page(rows.select_related("case", "claimed_by"), WorklistRowSerializer)
+
+
+class Claim(Endpoint):
+    """Take a submission off the shared list to answer it. Of two who try, one has it; a repeat answers the same."""
+
+    roles = DERMATOLOGISTS
+
+    @extend_schema(request=None, responses={200: WorklistRowSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        try:
+            workflow.claim(self.submission(pk), by=request.user)
+        except IllegalMove:
+            if self.submission(pk).claimed_by_id != request.user.pk:
+                raise
+        return Response(WorklistRowSerializer(self.submission(pk)).data)
+
+
+class Release(Endpoint):
+    """Give it back to the list; an admin may give back another's."""
+
+    roles = CLINIC
+
+    @extend_schema(request=None, responses={200: WorklistRowSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        submission = self.submission(pk)
+        workflow.release(submission, by=request.user)
+        return Response(WorklistRowSerializer(submission).data)
+
+
+class KeepClaim(Endpoint):
+    """Say that I am still at it; a claim that idles goes back to the list."""
+
+    roles = DERMATOLOGISTS
+
+    @extend_schema(request=None, responses={204: None, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        if not workflow.keep_claim(self.submission(pk), by=request.user):
+            raise IllegalMove(_("This is no longer claimed by you."))
+        return Response(status=204)
+
+
+class RequestPhotos(Endpoint):
+    """Ask the patient for another photo. A same-day case does not wait for one."""
+
+    roles = DERMATOLOGISTS
+
+    @extend_schema(request=PhotosWantedSerializer, responses={200: WorklistRowSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        submission = self.submission(pk)
+        wanted = PhotosWantedSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        workflow.request_photos(submission, by=request.user, **wanted.validated_data)
+        return Response(WorklistRowSerializer(submission).data)
+
+
+class Reviews(Endpoint):
+    """The signed answers, newest first: the first is in force."""
+
+    roles = {"GET": EVERYBODY, "POST": DERMATOLOGISTS}
+
+    @extend_schema(responses=AnswerSerializer(many=True))
+    def get(self, request: Request, pk: UUID) -> Response:
+        kind = AnswerSerializer if request.user.is_patient else ReviewSerializer
+        rows = self.submission(pk).reviews.select_related("author__dermatologist")
+        return Response(kind(rows, many=True).data)
+
+    @extend_schema(request=SignSerializer, responses={201: ReviewSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Sign the answer to a submission that I have claimed."""
+        return _signed(workflow.sign, self.submission(pk), request)
+
+
+class Amendments(Endpoint):
+    """Correct a signed answer by a new one; the old one stays on the record."""
+
+    roles = DERMATOLOGISTS
+
+    @extend_schema(request=SignSerializer, responses={201: ReviewSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        return _signed(workflow.amend, self.submission(pk), request)
+
+
+def _signed(verb: Callable[..., Any], submission: Submission, request: Request) -> Response:
+    given = SignSerializer(data=request.data)
+    given.is_valid(raise_exception=True)
+    review = verb(submission, by=request.user, **given.validated_data)
+    return Response(ReviewSerializer(review).data, status=201)
+
+
+class Findings(Endpoint):
+    """What the models found, newest analysis of each photo. Preliminary, and never for patients."""
+
+    roles = CLINIC
+
+    @extend_schema(responses=AnalysisSerializer(many=True))
+    def get(self, request: Request, pk: UUID) -> Response:
+        photos = self.submission(pk).current_photos().prefetch_related("analyses__findings")
+        found = [photo.analysis for photo in photos if photo.analysis]
+        return Response(AnalysisSerializer(found, many=True).data)

@@ -1,0 +1,238 @@
+"""The patient's road: questions, answers with advice at once, description, sending, status."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+from uuid import UUID
+
+from django.utils.cache import get_conditional_response
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from teleder.api.access import ADMINS, EVERYBODY, PATIENTS, Endpoint
+from teleder.api.pages import NewestFirst
+from teleder.api.schema import problems
+from teleder.api.serializers import (
+    AnswersSerializer,
+    CaseSerializer,
+    ClinicSubmissionSerializer,
+    DescriptionSerializer,
+    OpenedSerializer,
+    QuestionnaireSerializer,
+    ReceiptSerializer,
+    StatusSerializer,
+    SubmissionFilterSerializer,
+    SubmissionRowSerializer,
+    SubmissionSerializer,
+    SubmitSerializer,
+    status_url,
+)
+from teleder.cases import questionnaire, triage, workflow
+from teleder.cases.models import AWAITING_DERMATOLOGIST, Case, PhotoView, Status, Submission
+
+KEY_LENGTH = 100
+STATUS_SECONDS = 5  # how long to wait before asking for the status again
+SENT = {*AWAITING_DERMATOLOGIST, Status.ANSWERED, Status.CLOSED}
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="any text of up to 100 characters; a repeat with the same key answers with the first submission",
+)
+CALM = OpenApiExample(
+    "nothing alarming", {"answers": {row["id"]: "no" for row in triage.policy().questions}}, request_only=True
+)
+
+
+class Questionnaire(Endpoint):
+    """What is asked: red flags first, then where it is and its history; with every choice in words."""
+
+    @extend_schema(responses=QuestionnaireSerializer)
+    def get(self, request: Request) -> Response:
+        policy = triage.policy()
+        asked = {
+            "policy": policy.id,
+            "red_flags": [
+                {"id": question.id, "text": question.text, "choices": _codes(question.choices)}
+                for question in questionnaire.red_flag_questions(policy)
+            ],
+            "body_sites": _codes(questionnaire.BodySite.choices),
+            "history": list(_history()),
+            "photo_views": _codes(PhotoView.choices),
+            "receipt": policy.advice("receipt"),
+        }
+        return Response(QuestionnaireSerializer(asked).data)
+
+
+def _codes(choices: Any) -> list[dict[str, str]]:
+    return [{"value": value, "text": str(text)} for value, text in choices]
+
+
+def _history() -> Any:
+    one, several = questionnaire.Duration.choices, questionnaire.Symptom.choices
+    yield {"id": "duration", "kind": "one", "text": _("How long have you had it?"), "choices": _codes(one)}
+    yield {"id": "symptoms", "kind": "several", "text": _("What do you notice?"), "choices": _codes(several)}
+    for kind, texts in (("scale", questionnaire.HISTORY_SCALES), ("text", questionnaire.HISTORY_TEXTS)):
+        for name, text in texts.items():
+            yield {"id": name, "kind": kind, "text": str(text)}
+
+
+class Cases(Endpoint):
+    """My cases; for the clinic, all that were sent."""
+
+    pagination_class = NewestFirst
+
+    @extend_schema(responses=CaseSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        return self.page(Case.objects.visible_to(request.user), CaseSerializer)
+
+
+class CaseDetail(Endpoint):
+    """One case with its submissions."""
+
+    @extend_schema(responses=CaseSerializer)
+    def get(self, request: Request, pk: UUID) -> Response:
+        return Response(CaseSerializer(self.case(pk), context={"request": request}).data)
+
+
+class FollowUps(Endpoint):
+    """Open a follow-up in a case of mine. Advice on the answers is in the same response."""
+
+    roles = PATIENTS
+
+    @extend_schema(
+        request=AnswersSerializer,
+        responses={201: OpenedSerializer, **problems(422)},
+        parameters=[IDEMPOTENCY_KEY],
+        examples=[CALM],
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        return _open(request, case=self.case(pk))
+
+
+class Submissions(Endpoint):
+    """My submissions, and a new one in a new case."""
+
+    roles = {"GET": EVERYBODY, "POST": PATIENTS}
+    pagination_class = NewestFirst
+
+    @extend_schema(parameters=[SubmissionFilterSerializer], responses=SubmissionRowSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        wanted = SubmissionFilterSerializer(data=request.query_params)
+        wanted.is_valid(raise_exception=True)
+        rows = Submission.objects.visible_to(request.user).filter(**wanted.validated_data)
+        return self.page(rows.select_related("case"), SubmissionRowSerializer)
+
+    @extend_schema(
+        request=AnswersSerializer,
+        responses={201: OpenedSerializer, **problems(422)},
+        parameters=[IDEMPOTENCY_KEY],
+        examples=[CALM],
+    )
+    def post(self, request: Request) -> Response:
+        """Answer the twelve questions. Urgency and advice come back at once, before any photo."""
+        return _open(request)
+
+
+def _open(request: Request, case: Case | None = None) -> Response:
+    given = AnswersSerializer(data=request.data)
+    given.is_valid(raise_exception=True)
+    key = _key(request)
+    submission = workflow.start(
+        patient=request.user, answers=given.validated_data["answers"], case=case, key=key
+    )
+    headers = {"Location": status_url(submission)}
+    return Response(OpenedSerializer(submission).data, status=201, headers=headers)
+
+
+def _key(request: Request) -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > KEY_LENGTH or not key.isprintable():
+        raise exceptions.ValidationError({"Idempotency-Key": [_("At most 100 printable characters.")]})
+    return key
+
+
+class SubmissionDetail(Endpoint):
+    """One submission. The clinic sees flags and photos' measurements; findings have an address of their own."""
+
+    roles = {"GET": EVERYBODY, "PATCH": PATIENTS}
+
+    @extend_schema(responses=SubmissionSerializer)
+    def get(self, request: Request, pk: UUID) -> Response:
+        return Response(self.shown(self.submission(pk)))
+
+    @extend_schema(request=DescriptionSerializer, responses={200: SubmissionSerializer, **problems(409, 422)})
+    def patch(self, request: Request, pk: UUID) -> Response:
+        """Say where it is and its history, while it is a draft."""
+        submission = self.submission(pk)
+        given = DescriptionSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        workflow.describe(submission, **given.validated_data)
+        return Response(self.shown(self.submission(pk)))
+
+    def shown(self, submission: Submission) -> dict[str, Any]:
+        kind = SubmissionSerializer if self.request.user.is_patient else ClinicSubmissionSerializer
+        return kind(submission, context={"request": self.request}).data
+
+
+class SubmissionStatus(Endpoint):
+    """How far it is; made to be asked again and again (`If-None-Match` answers 304)."""
+
+    @extend_schema(
+        responses={200: StatusSerializer, 304: None},
+        parameters=[OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER)],
+    )
+    def get(self, request: Request, pk: UUID) -> Response:
+        data = StatusSerializer(self.submission(pk)).data
+        etag = f'"{hashlib.sha256(json.dumps(data, default=str).encode()).hexdigest()[:32]}"'
+        answer = Response(data, headers={"ETag": etag, "Cache-Control": "private, no-cache"})
+        return get_conditional_response(request._request, etag=etag, response=answer)
+
+
+class Submit(Endpoint):
+    """Send it. A repeat answers the same: it was already sent."""
+
+    roles = PATIENTS
+
+    @extend_schema(request=SubmitSerializer, responses={202: ReceiptSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        submission = self.submission(pk)
+        given = SubmitSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        try:
+            workflow.submit(submission, by=request.user, **given.validated_data)
+        except workflow.IllegalMove:
+            if self.submission(pk).status not in SENT:
+                raise
+        sent = self.submission(pk)
+        headers = {"Location": status_url(sent), "Retry-After": str(STATUS_SECONDS)}
+        return Response(ReceiptSerializer(sent).data, status=202, headers=headers)
+
+
+class Withdraw(Endpoint):
+    """Take it back before an answer is given."""
+
+    roles = PATIENTS | ADMINS
+
+    @extend_schema(request=None, responses={200: StatusSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        submission = self.submission(pk)
+        workflow.withdraw(submission, by=request.user)
+        return Response(StatusSerializer(submission).data)
+
+
+class Restore(Endpoint):
+    """Make a draft again of what was withdrawn."""
+
+    roles = PATIENTS
+
+    @extend_schema(request=None, responses={200: StatusSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        submission = self.submission(pk)
+        workflow.restore(submission, by=request.user)
+        return Response(StatusSerializer(submission).data)

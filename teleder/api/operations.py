@@ -1,0 +1,128 @@
+"""The admin's hands: jobs, queues, and submissions that need to be moved."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import Count, Min, Q
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from inference_worker.contract import Stage
+from teleder.accounts.models import User
+from teleder.api.access import ADMINS, CLINIC, Endpoint
+from teleder.api.pages import NewestFirst
+from teleder.api.schema import problems
+from teleder.api.serializers import (
+    JobFilterSerializer,
+    JobSerializer,
+    QueueSerializer,
+    ReassignSerializer,
+    WorklistRowSerializer,
+)
+from teleder.cases import jobs, workflow
+from teleder.cases.models import UNFINISHED, Job, JobState
+from teleder.cases.originals import Refused
+from teleder.cases.workflow import IllegalMove
+
+JOBS = Job.objects.select_related("photo__submission__case")
+
+
+class Jobs(Endpoint):
+    """The work on photos, newest first."""
+
+    roles = ADMINS
+    pagination_class = NewestFirst
+
+    @extend_schema(parameters=[JobFilterSerializer], responses=JobSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        wanted = JobFilterSerializer(data=request.query_params)
+        wanted.is_valid(raise_exception=True)
+        return self.page(JOBS.filter(**wanted.validated_data), JobSerializer)
+
+
+class Requeue(Endpoint):
+    """Try a failed, quarantined or cancelled job again with a clean slate."""
+
+    roles = ADMINS
+
+    @extend_schema(request=None, responses={200: JobSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        if not jobs.requeue(get_object_or_404(JOBS, pk=pk), by=request.user):
+            raise IllegalMove(_("Only a job that has stopped can be tried again."))
+        return Response(JobSerializer(JOBS.get(pk=pk)).data)
+
+
+class Cancel(Endpoint):
+    """Stop a job that is not finished."""
+
+    roles = ADMINS
+
+    @extend_schema(request=None, responses={200: JobSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        if not jobs.cancel(get_object_or_404(JOBS, pk=pk), by=request.user):
+            raise IllegalMove(_("This job is finished or stopped already."))
+        return Response(JobSerializer(JOBS.get(pk=pk)).data)
+
+
+class Queues(Endpoint):
+    """How much waits in each stage, and since when."""
+
+    roles = ADMINS
+
+    @extend_schema(responses=QueueSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        by_state = {state.value: Count("id", filter=Q(state=state)) for state in JobState}
+        oldest = Min("created_at", filter=Q(state__in=UNFINISHED))
+        rows = Job.objects.order_by().values("stage").annotate(oldest=oldest, **by_state)
+        found = {row["stage"]: row for row in rows}
+        return Response([_queue(stage, found.get(stage, {})) for stage in Stage])
+
+
+def _queue(stage: Stage, row: dict) -> dict:
+    counts = {state.value: row.get(state.value, 0) for state in JobState}
+    return QueueSerializer({"stage": stage.value, "oldest": row.get("oldest"), "jobs": counts}).data
+
+
+class Reassign(Endpoint):
+    """Hand a submission to a dermatologist, claimed or not."""
+
+    roles = ADMINS
+
+    @extend_schema(request=ReassignSerializer, responses={200: WorklistRowSerializer, **problems(409, 422)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        submission = self.submission(pk)
+        given = ReassignSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        to = User.objects.filter(pk=given.validated_data["to"]).first()
+        if to is None:
+            raise Refused("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
+        workflow.reassign(submission, to=to, by=request.user)
+        return Response(WorklistRowSerializer(submission).data)
+
+
+class Reopen(Endpoint):
+    """Put an answered submission back on the worklist, with a new due time."""
+
+    roles = ADMINS
+
+    @extend_schema(request=None, responses={200: WorklistRowSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        submission = self.submission(pk)
+        workflow.reopen(submission, by=request.user)
+        return Response(WorklistRowSerializer(submission).data)
+
+
+class Close(Endpoint):
+    """End an answered submission."""
+
+    roles = CLINIC
+
+    @extend_schema(request=None, responses={200: WorklistRowSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        submission = self.submission(pk)
+        workflow.close(submission, by=request.user)
+        return Response(WorklistRowSerializer(submission).data)

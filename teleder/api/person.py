@@ -1,0 +1,181 @@
+"""Log-in by token, one's own profile, consents and inbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from allauth.mfa.base.forms import BaseAuthenticateForm
+from allauth.mfa.utils import is_mfa_enabled
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import transaction
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from knox.models import AuthToken
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
+
+from teleder.accounts import people
+from teleder.accounts.models import PatientProfile, Purpose, User
+from teleder.api.access import PATIENTS, Endpoint
+from teleder.api.pages import NewestFirst
+from teleder.api.schema import problems
+from teleder.api.serializers import (
+    ConsentChoiceSerializer,
+    ConsentSerializer,
+    LogInSerializer,
+    MeChangeSerializer,
+    MeSerializer,
+    MessageSerializer,
+    PatientChangeSerializer,
+    TokenSerializer,
+)
+from teleder.notifications.models import Message, Preference
+
+
+class Conflict(exceptions.APIException):
+    status_code, default_code = 409, "conflict"
+
+
+class LogIn(Endpoint):
+    """Get a token for a program or a device. Wrong address and wrong password answer alike."""
+
+    authentication_classes = permission_classes = ()
+    throttle_classes, throttle_scope = (ScopedRateThrottle,), "tokens"
+
+    def get_authenticate_header(self, request: Request) -> str:
+        return "Token"
+
+    @extend_schema(request=LogInSerializer, responses={201: TokenSerializer, **problems(401, 429)})
+    def post(self, request: Request) -> Response:
+        given = LogInSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        user = _whose(request, **given.validated_data)
+        row, token = AuthToken.objects.create(user)
+        return Response(TokenSerializer({"token": token, "expires_at": row.expiry}).data, status=201)
+
+
+def _whose(request: Request, *, email: str, password: str, code: str = "") -> User:
+    """Return whose log-in this is; an account with a second factor needs its code too."""
+    try:
+        user = get_adapter().authenticate(request._request, email=email, password=password)
+    except DjangoValidationError as error:
+        raise exceptions.Throttled(detail=" ".join(error.messages)) from error
+    if user is None:
+        raise exceptions.AuthenticationFailed(
+            _("This e-mail address and password do not fit."), code="wrong_credentials"
+        )
+    if is_mfa_enabled(user):
+        _check_code(user, code)
+    return user
+
+
+def _check_code(user: User, code: str) -> None:
+    form = BaseAuthenticateForm({"code": code}, user=user)
+    if not form.is_valid():
+        detail = _("This account needs a fresh code from the authenticator app as well.")
+        raise exceptions.AuthenticationFailed(detail, code="second_factor_needed")
+    form.authenticator.record_usage()
+
+
+class LogOut(Endpoint):
+    """End the token that the request bears."""
+
+    @extend_schema(request=None, responses={204: None, **problems(400)})
+    def delete(self, request: Request) -> Response:
+        if request.auth is None:
+            raise exceptions.ParseError(_("This request bears no token."))
+        request.auth.delete()
+        return Response(status=204)
+
+
+class Me(Endpoint):
+    """Who I am, and what of it I can change."""
+
+    @extend_schema(responses=MeSerializer)
+    def get(self, request: Request) -> Response:
+        return Response(MeSerializer(request.user).data)
+
+    @extend_schema(request=PatientChangeSerializer, responses=MeSerializer)
+    def patch(self, request: Request) -> Response:
+        """Staff change their language and e-mail wish only: name and licence are under their signatures."""
+        kind = PatientChangeSerializer if request.user.is_patient else MeChangeSerializer
+        wanted = kind(data=request.data, context={"request": request})
+        wanted.is_valid(raise_exception=True)
+        _change(request.user, **wanted.validated_data)
+        return Response(MeSerializer(User.objects.get(pk=request.user.pk)).data)
+
+
+@transaction.atomic
+def _change(user: User, **wanted: Any) -> None:
+    if "email_messages" in wanted:
+        row = {"email": wanted.pop("email_messages")}
+        Preference.objects.update_or_create(person=user, defaults=row)
+    profile = {name: wanted.pop(name) for name in ("birth_year", "skin_type") if name in wanted}
+    if profile.get("birth_year"):
+        PatientProfile.objects.update_or_create(user=user, defaults=profile)
+    elif profile:
+        PatientProfile.objects.filter(user=user).update(**profile)
+    if wanted:
+        User.objects.filter(pk=user.pk).update(**wanted)
+
+
+class Consents(Endpoint):
+    """What I may agree to, word for word, and what I have agreed to."""
+
+    roles = PATIENTS
+
+    @extend_schema(responses=ConsentSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        return Response(_consents(request.user))
+
+    @extend_schema(
+        request=ConsentChoiceSerializer, responses={200: ConsentSerializer(many=True), **problems(409)}
+    )
+    def put(self, request: Request) -> Response:
+        """Give (true) or withdraw (false); a purpose that is left out stays as it is."""
+        wanted = ConsentChoiceSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        choice = dict(wanted.validated_data)
+        if choice.pop("version") != people.consent_texts()["version"]:
+            raise Conflict(_("The texts have changed. Please read them again."), code="consent_text_changed")
+        with transaction.atomic():
+            for purpose, agrees in choice.items():
+                (people.give_consent if agrees else people.withdraw_consent)(request.user, Purpose(purpose))
+        return Response(_consents(request.user))
+
+
+def _consents(person: User) -> list[dict]:
+    given = {consent.purpose: consent for consent in person.consents.given()}
+    rows = [
+        {
+            "purpose": purpose.value,
+            "version": people.consent_texts()["version"],
+            "text": people.consent_text(purpose),
+            "given": purpose in given,
+            "given_at": given[purpose].given_at if purpose in given else None,
+        }
+        for purpose in Purpose
+    ]
+    return ConsentSerializer(rows, many=True).data
+
+
+class Inbox(Endpoint):
+    """News for me, newest first."""
+
+    pagination_class = NewestFirst
+
+    @extend_schema(responses=MessageSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        return self.page(Message.objects.inbox_of(request.user).select_related("event"), MessageSerializer)
+
+
+class InboxRead(Endpoint):
+    """Mark all that is in the inbox as read."""
+
+    @extend_schema(request=None, responses={204: None})
+    def post(self, request: Request) -> Response:
+        Message.objects.inbox_of(request.user).mark_read()
+        return Response(status=204)

@@ -1,0 +1,88 @@
+"""Photos: one request for each, its state with a reason and a remedy, and the copies to look at."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import FileResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from teleder.api.access import EVERYBODY, PATIENTS, Endpoint
+from teleder.api.parsers import PhotoForm
+from teleder.api.schema import problems
+from teleder.api.serializers import ClinicPhotoSerializer, PhotoSerializer, PhotoUploadSerializer
+from teleder.cases import files, workflow
+from teleder.cases.models import Photo
+
+
+def shown(request: Request, photos: Photo | list[Photo], *, many: bool = False) -> object:
+    kind = PhotoSerializer if request.user.is_patient else ClinicPhotoSerializer
+    return kind(photos, many=many).data
+
+
+class Photos(Endpoint):
+    """The photos of a submission."""
+
+    roles = {"GET": EVERYBODY, "POST": PATIENTS}
+    parser_classes = (PhotoForm,)
+
+    @extend_schema(responses=PhotoSerializer(many=True))
+    def get(self, request: Request, pk: UUID) -> Response:
+        photos = self.submission(pk).current_photos().prefetch_related("analyses")
+        return Response(shown(request, list(photos), many=True))
+
+    @extend_schema(
+        request={"multipart/form-data": PhotoUploadSerializer},
+        responses={201: PhotoSerializer, **problems(409, 413, 415, 422)},
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Add one photo; the same file again is the same photo. It is checked at once, look at its state."""
+        submission = self.submission(pk)
+        given = PhotoUploadSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        view, upload = given.validated_data["view"], given.validated_data["file"]
+        photo = workflow.add_photo(submission, view=view, upload=upload, by=request.user)
+        return Response(shown(request, photo), status=201)
+
+
+class PhotoDetail(Endpoint):
+    """One photo."""
+
+    roles = {"GET": EVERYBODY, "DELETE": PATIENTS}
+
+    @extend_schema(responses=PhotoSerializer)
+    def get(self, request: Request, pk: UUID) -> Response:
+        return Response(shown(request, self.photo(pk)))
+
+    @extend_schema(request=None, responses={204: None, **problems(409)})
+    def delete(self, request: Request, pk: UUID) -> Response:
+        """Take it out, before it is sent; a repeat answers the same."""
+        workflow.remove_photo(self.photo(pk))
+        return Response(status=204)
+
+
+class SendAnyway(Endpoint):
+    """Keep a photo that is hard to read as it is."""
+
+    roles = PATIENTS
+
+    @extend_schema(request=None, responses=PhotoSerializer)
+    def post(self, request: Request, pk: UUID) -> Response:
+        photo = self.photo(pk)
+        workflow.send_anyway(photo)
+        photo.refresh_from_db()
+        return Response(shown(request, photo))
+
+
+class PhotoFile(Endpoint):
+    """A copy of a photo: `display`, `thumbnail`, and for the clinic the `mask` (0 background, 1 skin, 2 lesion)."""
+
+    @extend_schema(
+        operation_id="photos_file",
+        responses={(200, "image/jpeg"): OpenApiTypes.BINARY, (200, "image/png"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request, pk: UUID, kind: str) -> FileResponse:
+        return files.serve(pk, kind, to=request.user)

@@ -1,0 +1,146 @@
+"""Every error of the API as a problem document (RFC 9457), foreseen or not.
+
+`code` is for programs, `detail` for people, in their language. `errors` names fields. `trace_id` is in the
+log beside what went wrong; nothing else of the request is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.views import defaults
+from rest_framework import exceptions
+from rest_framework.fields import get_error_detail
+from rest_framework.response import Response
+
+from inference_worker.contract import Reason
+from teleder.cases.originals import Refused
+from teleder.cases.workflow import IllegalMove
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+# What a verb refuses, by its code; any other refusal is 422.
+REFUSALS = {
+    Reason.FILE_TOO_LARGE: 413,
+    Reason.UNSUPPORTED_FORMAT: 415,
+    "body_site_missing": 409,
+    "consent_missing": 403,
+    "photo_missing": 409,
+    "poor_photo": 409,
+    "same_day": 409,
+    "too_many_photos": 409,
+}
+
+
+def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Answer an exception of a view; `None` leaves it to `server_error`, which tells nothing of it."""
+    found = _problem_of(error)
+    if found is None:
+        return None
+    headers = _headers(error)
+    return Response(found, status=found["status"], headers=headers, content_type=MEDIA_TYPE)
+
+
+def _problem_of(error: Exception) -> dict[str, Any] | None:
+    if isinstance(error, IllegalMove):
+        return problem(409, "illegal_move", str(error))
+    if isinstance(error, Refused):
+        return problem(REFUSALS.get(error.code, 422), error.code, str(error.message))
+    if isinstance(error, DjangoValidationError):
+        error = exceptions.ValidationError(get_error_detail(error))
+    if isinstance(error, exceptions.ValidationError):
+        return invalid(error)
+    if isinstance(error, Http404 | exceptions.NotFound):
+        return not_found()
+    if isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    if isinstance(error, SuspiciousOperation):
+        return problem(400, "bad_request", _("This request cannot be read."))
+    if isinstance(error, exceptions.APIException):
+        return problem(error.status_code, error.get_codes(), str(error.detail))
+    return None
+
+
+def _headers(error: Exception) -> dict[str, str]:
+    headers = {}
+    if value := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = value
+    if value := getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(value))
+    return headers
+
+
+def problem(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
+    """Return a problem document and note its trace id."""
+    trace_id = uuid4().hex
+    log.info("problem %s: %s %s", trace_id, status, code)
+    title = HTTPStatus(status).phrase
+    kind = f"urn:teleder:problem:{code}"
+    return {"type": kind, "title": title, "status": status, "detail": detail, "code": code, **more} | {
+        "trace_id": trace_id
+    }
+
+
+def not_found() -> dict[str, Any]:
+    # The same for what does not exist and for what is somebody else's.
+    return problem(404, "not_found", _("There is nothing here, or not for you."))
+
+
+def invalid(error: exceptions.ValidationError) -> dict[str, Any]:
+    errors = list(_errors(error.get_full_details()))
+    return problem(400, "invalid", _("Something in the request is missing or wrong."), errors=errors)
+
+
+def _errors(details: Any, field: str = "") -> Iterator[dict[str, str]]:
+    """Yield field, code and message of each error in the nested details of a validation."""
+    if isinstance(details, dict) and {"message", "code"} == details.keys():
+        yield {"field": field, "code": details["code"], "message": details["message"]}
+    elif isinstance(details, dict):
+        for name, inner in details.items():
+            inner_field = field if name == "non_field_errors" else f"{field}.{name}".lstrip(".")
+            yield from _errors(inner, inner_field)
+    else:
+        for inner in details:
+            yield from _errors(inner, field)
+
+
+# --- Where no view of the API was reached, or one failed --------------------------------------------------
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not _is_api(request):
+        return defaults.bad_request(request, exception)
+    return _plain(problem(400, "bad_request", _("This request cannot be read.")))
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not _is_api(request):
+        return defaults.permission_denied(request, exception)
+    return _plain(problem(403, "permission_denied", _("You may not do this.")))
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _plain(not_found()) if _is_api(request) else defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if not _is_api(request):
+        return defaults.server_error(request)
+    found = problem(500, "server_error", _("Something went wrong on our side. Nothing you sent is lost."))
+    log.error("problem %s: its traceback follows", found["trace_id"])
+    return _plain(found)
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
+
+
+def _plain(found: dict[str, Any]) -> JsonResponse:
+    return JsonResponse(found, status=found["status"], content_type=MEDIA_TYPE)

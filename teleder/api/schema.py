@@ -1,0 +1,58 @@
+"""The API's description of itself: OpenAPI 3.1, made from the code, errors included."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+
+from teleder.api.access import EVERYBODY, Endpoint
+from teleder.api.problems import MEDIA_TYPE
+from teleder.api.serializers import ProblemSerializer
+
+LANGUAGE = OpenApiParameter(
+    "Accept-Language",
+    str,
+    OpenApiParameter.HEADER,
+    description="of the texts in the answer: `ja` or `en`; without it, the person's own",
+)
+
+
+def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
+    """Return what a method may refuse with, beyond what `Described` knows by itself."""
+    return {
+        (status, MEDIA_TYPE): OpenApiResponse(ProblemSerializer, HTTPStatus(status).phrase)
+        for status in statuses
+    }
+
+
+class KnoxScheme(KnoxTokenScheme):
+    target_class = "teleder.api.tokens.Tokens"
+
+
+class Described(AutoSchema):
+    """Adds to each method the refusals that follow from what it takes and who may use it."""
+
+    def get_override_parameters(self) -> list[OpenApiParameter]:
+        return [LANGUAGE] if isinstance(self.view, Endpoint) else []
+
+    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+        bodies = super()._get_response_bodies(direction)
+        for (status, media_type), answer in problems(*self._foreseen()).items():
+            body = self._get_response_for_code(answer, str(status), [media_type], direction)
+            bodies.setdefault(str(status), body)
+        return dict(sorted(bodies.items()))
+
+    def _foreseen(self) -> set[int]:
+        statuses = {401}
+        if getattr(self.view, "roles_for", lambda _: EVERYBODY)(self.method) != EVERYBODY:
+            statuses.add(403)
+        if "{" in self.path:
+            statuses.add(404)
+        takes_body = self.method in {"POST", "PUT", "PATCH"} and self.get_request_serializer() is not None
+        if takes_body or (self.method == "GET" and hasattr(self.view, "pagination_class")):
+            statuses.add(400)
+        return statuses

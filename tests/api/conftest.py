@@ -1,0 +1,67 @@
+"""Callers of the API: each has a client of their own, in English."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.core.cache import cache
+from rest_framework.test import APIClient
+
+API = "/api/v1"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_throttles():
+    cache.clear()
+
+
+@pytest.fixture
+def caller() -> Callable:
+    def make(person=None, language: str = "en") -> APIClient:
+        client = APIClient(HTTP_ACCEPT_LANGUAGE=language)
+        if person is not None:
+            client.force_login(person)
+        return client
+
+    return make
+
+
+@pytest.fixture
+def as_alice(caller, alice):
+    return caller(alice)
+
+
+@pytest.fixture
+def as_bob(caller, bob):
+    return caller(bob)
+
+
+@pytest.fixture
+def as_dana(caller, dana):
+    return caller(dana)
+
+
+@pytest.fixture
+def as_adam(caller, adam):
+    return caller(adam)
+
+
+@pytest.fixture
+def stored() -> Callable:
+    """Write the files that a worker would have made for a photo."""
+    from pathlib import Path
+
+    from django.conf import settings
+
+    def write(photo) -> None:
+        photo.refresh_from_db()
+        made = {photo.display_key: b"display", photo.thumbnail_key: b"thumbnail"}
+        if photo.analysis:
+            made[photo.analysis.mask_key] = b"mask"
+        for key, content in made.items():
+            path = Path(settings.MEDIA_ROOT) / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+    return write
