@@ -8,11 +8,11 @@ leaves a row whose attempt runs out; it is sent again under the same Message-ID,
 from __future__ import annotations
 
 import logging
-import smtplib
 from datetime import timedelta
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.mail import EmailMessage
-from django.core.mail.utils import DNS_NAME
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
@@ -65,7 +65,7 @@ def _deliver(message: Message) -> bool:
         return False
     try:
         _send(message)
-    except (OSError, smtplib.SMTPException) as error:
+    except Exception as error:  # noqa: BLE001  (one message that cannot be sent must not stop the others)
         log.warning("message %s was not sent (%s)", message.pk, type(error).__name__)
         _put_off(message)
         return False
@@ -86,7 +86,8 @@ def _send(message: Message) -> None:
     if message.channel == Channel.INBOX:
         return  # the row is the message
     subject, body = texts.mail_of(message.event, message.person)
-    headers = {"Message-ID": f"<teleder.{message.pk}@{DNS_NAME}>", "Auto-Submitted": "auto-generated"}
+    host = urlsplit(settings.PUBLIC_URL).hostname  # the same on every machine that may send it again
+    headers = {"Message-ID": f"<teleder.{message.pk}@{host}>", "Auto-Submitted": "auto-generated"}
     EmailMessage(subject, body, to=[message.person.email], headers=headers).send()
 
 
