@@ -31,6 +31,12 @@ REMEDIES = {
     Reason.POOR_QUALITY: _(
         "The photo is hard to read. Take it again in good light, holding the phone still."
     ),
+    # What a dermatologist may ask for beyond a photo's faults.
+    "too_far": _("It was taken from too far away. Take it again from about 30 cm."),
+    "too_near": _("It was taken from too near. Take it again from about an arm's length."),
+    "not_in_picture": _(
+        "The spot is not all in the picture. Take it again with some healthy skin around it."
+    ),
 }
 
 
@@ -38,3 +44,8 @@ def remedy_for(photo: Photo) -> str:
     """Return what to do about a photo in the active language; empty for one that is good or being checked."""
     words = REMEDIES.get(photo.fault) or REMEDIES.get(photo.reason)
     return str(words or "")
+
+
+def remedy_for_wish(wanted: str) -> str:
+    """Return what to do when a dermatologist asks for another photo; `wanted` is one of `PhotosWanted`."""
+    return str(REMEDIES.get(wanted, ""))

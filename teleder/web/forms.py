@@ -35,7 +35,9 @@ class ProfileForm(forms.ModelForm):
     def clean_birth_year(self) -> int:
         year, this_year = self.cleaned_data["birth_year"], timezone.localdate().year
         if not this_year - OLDEST_YEARS <= year <= this_year:
-            raise forms.ValidationError(_("Please give the year of birth with four digits, for example 1994."))
+            raise forms.ValidationError(
+                _("Please give the year of birth with four digits, for example 1994.")
+            )
         return year
 
 
@@ -46,7 +48,9 @@ class NoticeForm(forms.Form):
 class ConsentForm(forms.Form):
     """The two consents, apart and unticked; care is needed, AI is not."""
 
-    care = forms.BooleanField(label=_("I agree"), error_messages={"required": _("Care by photo needs this consent.")})
+    care = forms.BooleanField(
+        label=_("I agree"), error_messages={"required": _("Care by photo needs this consent.")}
+    )
     ai = forms.BooleanField(label=_("I agree (you may leave this out)"), required=False)
 
     def purposes(self) -> list[Purpose]:

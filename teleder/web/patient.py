@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -24,13 +25,12 @@ from teleder.cases.models import (
     Case,
     Photo,
     PhotoState,
-    PhotosWanted,
     PhotoView,
     Status,
     Submission,
 )
 from teleder.cases.originals import Refused
-from teleder.cases.remedies import remedy_for
+from teleder.cases.remedies import remedy_for, remedy_for_wish
 from teleder.cases.triage import Urgency
 from teleder.cases.workflow import IllegalMove
 from teleder.notifications.models import Message, Preference
@@ -60,7 +60,9 @@ def home(request: HttpRequest) -> HttpResponse:
     mine = Submission.objects.visible_to(request.user).select_related("case")
     going_on = [Status.DRAFT, Status.SUBMITTED, Status.IN_REVIEW, Status.NEEDS_PHOTOS]
     context = {
-        "going_on": [{"submission": each, "steps": steps_of(each)} for each in mine.filter(status__in=going_on)],
+        "going_on": [
+            {"submission": each, "steps": steps_of(each)} for each in mine.filter(status__in=going_on)
+        ],
         "earlier": mine.filter(status__in=[Status.ANSWERED, Status.CLOSED])[:20],
     }
     return render(request, "web/patient/home.html", context)
@@ -111,8 +113,30 @@ def new(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
         return redirect("web:new")
     if started.level < Urgency.SAME_DAY:
         return redirect("web:about", pk=started.pk)
-    advice = triage.policy(started.policy).advice_for(started.level)
-    return render(request, "web/patient/advice.html", {"submission": started, "advice": advice})
+    return _advise(request, started)
+
+
+@patient_required
+@require_GET
+def advice(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The advice once more: after a change of language, or by the link that stays above the next steps."""
+    found = _mine(request, pk)
+    return _advise(request, found) if _urgent_advice(found) else redirect(found)
+
+
+def _advise(request: HttpRequest, found: Submission) -> HttpResponse:
+    context = {
+        "submission": found,
+        "advice": _urgent_advice(found),
+        "here": reverse("web:advice", args=[found.pk]),
+    }
+    return render(request, "web/patient/advice.html", context)
+
+
+def _urgent_advice(found: Submission) -> dict[str, str] | None:
+    """Return the approved text for answers that mean "today"; by the rules alone, never by the AI."""
+    level = Urgency(found.rule_urgency)
+    return triage.policy(found.policy).advice_for(level) if level >= Urgency.SAME_DAY else None
 
 
 def _ask(
@@ -137,7 +161,7 @@ def about(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method == "POST":
         history = _history_from(request)
         try:
-            workflow.describe(draft, body_site=request.POST.get("body_site"), history=history)
+            workflow.describe(draft, body_site=request.POST.get("body_site", ""), history=history)
             return redirect("web:photos", pk=pk)
         except ValidationError as error:
             errors = error.message_dict
@@ -147,6 +171,7 @@ def about(request: HttpRequest, pk: UUID) -> HttpResponse:
             return redirect(draft)
     context = {
         "submission": draft,
+        "urgent": _urgent_advice(draft),
         "site": request.POST.get("body_site", draft.case.body_site),
         "sites": questionnaire.BodySite.choices,
         "durations": questionnaire.Duration.choices,
@@ -188,6 +213,8 @@ def _tiles_of(submission: Submission) -> dict[str, Any]:
     found = list(submission.current_photos())
     return {
         "submission": submission,
+        "urgent": _urgent_advice(submission),
+        "wish": remedy_for_wish(submission.photos_wanted),
         "tiles": [{"photo": photo, "remedy": remedy_for(photo)} for photo in found],
         "checking": any(photo.state == PhotoState.STORED for photo in found),
         "full": sum(photo.state != PhotoState.UNUSABLE for photo in found) >= PHOTOS_PER_SUBMISSION,
@@ -261,7 +288,9 @@ def send(request: HttpRequest, pk: UUID) -> HttpResponse:
         if _try(request, lambda: workflow.submit(submission, by=request.user, send_anyway=anyway)):
             return redirect(submission)
         return redirect("web:photos", pk=pk)
-    return render(request, "web/patient/send.html", _tiles_of(submission) | {"answers": answers_of(submission)})
+    return render(
+        request, "web/patient/send.html", _tiles_of(submission) | {"answers": answers_of(submission)}
+    )
 
 
 def answers_of(submission: Submission) -> list[tuple[str, str]]:
@@ -296,14 +325,13 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _state_of(found: Submission) -> dict[str, Any]:
     policy = triage.policy(found.policy)
-    wanted = dict(PhotosWanted.choices).get(found.photos_wanted, "")
     return {
         "submission": found,
         "steps": steps_of(found),
         "review": found.answer() if found.status in {Status.ANSWERED, Status.CLOSED} else None,
         "receipt": policy.advice("receipt"),
         "advice": policy.advice_for(Urgency(found.rule_urgency)),
-        "wanted": wanted,
+        "wish": remedy_for_wish(found.photos_wanted),
     }
 
 
@@ -315,7 +343,9 @@ def steps_of(found: Submission) -> list[tuple[str, str]]:
         steps.append((_("AI draft"), found.ai_status != AIStatus.WAITING))
     steps.append((_("Dermatologist"), found.status in {Status.ANSWERED, Status.CLOSED}))
     now = next((number for number, (_title, is_done) in enumerate(steps) if not is_done), None)
-    return [(title, "done" if is_done else "now" if n == now else "") for n, (title, is_done) in enumerate(steps)]
+    return [
+        (title, "done" if is_done else "now" if n == now else "") for n, (title, is_done) in enumerate(steps)
+    ]
 
 
 @patient_required

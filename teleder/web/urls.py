@@ -12,6 +12,7 @@ urlpatterns = [
     path("consultations/new/", patient.new, name="new"),
     path("consultations/<uuid:pk>/", patient.submission, name="submission"),
     path("consultations/<uuid:pk>/status/", patient.status, name="status"),
+    path("consultations/<uuid:pk>/advice/", patient.advice, name="advice"),
     path("consultations/<uuid:pk>/about/", patient.about, name="about"),
     path("consultations/<uuid:pk>/photos/", patient.photos, name="photos"),
     path("consultations/<uuid:pk>/photos/tiles/", patient.tiles, name="tiles"),

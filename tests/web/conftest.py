@@ -16,7 +16,7 @@ QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-back
 SIZES = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1440, "height": 900}}
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 # What the browser itself says of a form that came back, a missing page and a line that was cut on purpose.
-EXPECTED = re.compile(r"status of (404|422)|ERR_INTERNET_DISCONNECTED")
+EXPECTED = re.compile(r"status of (404|409|422)|ERR_INTERNET_DISCONNECTED")
 TOO_SMALL = """() => [...document.querySelectorAll('button, a.button, input, select, textarea, summary, .nav a')]
     .map(one => one.matches('.choice input') ? one.closest('.choice') : one)
     .filter(one => one.checkVisibility({visibilityProperty: true}) && one.type !== 'hidden')
@@ -111,7 +111,9 @@ def _by_axe(page) -> list[str]:
 
     found = Axe().run(page, options={"runOnly": {"type": "tag", "values": WCAG}}).response["violations"]
     serious = [row for row in found if row["impact"] in {"serious", "critical"}]
-    return [f"{row['id']}: {node['html']} {node['failureSummary']}" for row in serious for node in row["nodes"]]
+    return [
+        f"{row['id']}: {node['html']} {node['failureSummary']}" for row in serious for node in row["nodes"]
+    ]
 
 
 def _by_language(page, language: str) -> Iterator[str]:

@@ -125,7 +125,8 @@ def test_filters_narrow_the_list(dana, person, alice, submission_of):
     workflow.sign(done, by=dana, **ANSWER)
     listed = {show: set(numbers(dana, show)) for show in worklist.FILTERS}
     case = {
-        name: {row.case.number} for name, row in dict(free=free, mine=mine, others=others, late=late).items()
+        name: {row.case.number}
+        for name, row in {"free": free, "mine": mine, "others": others, "late": late}.items()
     }
     assert listed["all"] == case["free"] | case["mine"] | case["others"] | case["late"]
     assert listed["mine"] == case["mine"]

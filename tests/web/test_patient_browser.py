@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from teleder.cases import workflow
-
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-EACH_WAY = pytest.mark.parametrize(("language", "size"), [("ja", "phone"), ("en", "phone"), ("ja", "desk"), ("en", "desk")])
+EACH_WAY = pytest.mark.parametrize(
+    ("language", "size"), [("ja", "phone"), ("en", "phone"), ("ja", "desk"), ("en", "desk")]
+)
 
 
 @EACH_WAY

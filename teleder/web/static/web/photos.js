@@ -10,6 +10,7 @@ let busy = false;
 for (const form of document.querySelectorAll(".photo-form")) {
   const input = form.querySelector("input[type=file]");
   input.multiple = true;
+  form.classList.add("is-scripted"); // the label is the button; without a script the file's name must show
   form.querySelector(".actions").hidden = true;
   input.addEventListener("change", () => {
     for (const file of input.files) queue.push({ form, file });
