@@ -13,8 +13,8 @@ import multiprocessing
 import resource
 import signal
 from dataclasses import dataclass
+from multiprocessing import process
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
 
 _fork_server = multiprocessing.get_context("forkserver")
 _fork_server.set_forkserver_preload(["inference_worker.decoding"])
+_main_process = process.current_process()  # of the interpreter that imports this, before any pool forks
 
 
 class DecoderLost(RuntimeError):
@@ -56,6 +57,7 @@ def decode_apart(data: bytes) -> tuple[np.ndarray, Facts]:
 
     A file that crashes its decoder or eats up its CPU time is corrupt.
     """
+    _be_a_parent()
     ours, theirs = _fork_server.Pipe()
     child = _fork_server.Process(target=_serve, args=(data, theirs), daemon=True)
     child.start()
@@ -70,7 +72,13 @@ def decode_apart(data: bytes) -> tuple[np.ndarray, Facts]:
         ours.close()
 
 
-def _verdict(child: BaseProcess) -> Exception:
+def _be_a_parent() -> None:
+    # Celery's pool (billiard) puts a process object of its own in multiprocessing's place; one that calls itself
+    # a daemon and so may have no children. Ours never outlives `decode_apart`, or its CPU limit at the latest.
+    process._current_process = _main_process  # type: ignore[attr-defined]
+
+
+def _verdict(child: process.BaseProcess) -> Exception:
     child.join(1)
     if child.exitcode in (-signal.SIGKILL, None):  # the system is short of memory, or somebody ended it
         return DecoderLost("killed")

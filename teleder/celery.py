@@ -14,7 +14,7 @@ from inference_worker import contract
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "teleder.settings")
 
-from django.conf import settings  # noqa: E402  (the environment must name the settings first)
+from django.conf import settings
 
 app = Celery("teleder", broker=settings.REDIS_URL)
 app.conf.update(

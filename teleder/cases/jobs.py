@@ -50,7 +50,9 @@ def queue(photo: Photo, stage: Stage, *, priority: int) -> None:
     """Make the job of a stage, once; it is sent when the transaction is through."""
     job, made = Job.objects.get_or_create(photo=photo, stage=stage, defaults={"priority": priority})
     if not made:  # cancelled when the patient took the submission back, and now it is sent again
-        Job.objects.filter(pk=job.pk, state=JobState.CANCELLED).update(state=JobState.QUEUED, priority=priority)
+        Job.objects.filter(pk=job.pk, state=JobState.CANCELLED).update(
+            state=JobState.QUEUED, priority=priority
+        )
     transaction.on_commit(dispatch_all)
 
 

@@ -75,7 +75,9 @@ def _deliver(message: Message) -> bool:
 
 def _claim(message: Message) -> bool:
     """Take the message for one attempt; of two sweepers one gets it."""
-    same = Message.objects.filter(pk=message.pk, state=message.state, attempt=message.attempt, due_at__lte=Now())
+    same = Message.objects.filter(
+        pk=message.pk, state=message.state, attempt=message.attempt, due_at__lte=Now()
+    )
     deadline = Now() + timedelta(seconds=SEND_SECONDS)
     taken = same.update(state=MessageState.SENDING, attempt=F("attempt") + 1, due_at=deadline)
     message.attempt += 1

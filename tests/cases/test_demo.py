@@ -20,7 +20,7 @@ def drawn(tmp_path):
     with (tmp_path / "manifest.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["image", "class"])
-        for number, condition in enumerate("AD HI IM MF OTHER NORMAL".split() * 4):
+        for number, condition in enumerate(["AD", "HI", "IM", "MF", "OTHER", "NORMAL"] * 4):
             (tmp_path / f"{number}.jpg").write_bytes(JPEG_HEAD + bytes([number]))
             writer.writerow([f"{number}.jpg", condition])
     return tmp_path

@@ -83,7 +83,7 @@ def test_who_killed_a_worker_once_goes_alone(alice, draft_of, settings):
     poison = Job.objects.order_by("created_at")[1]
     Job.objects.filter(pk=poison.pk).update(deaths=1)
     batches = jobs._batches(list(Job.objects.order_by("created_at")), room=3)
-    assert [poison] in [[job for job in batch] for batch in batches]
+    assert [poison] in [list(batch) for batch in batches]
 
 
 def test_a_result_of_an_old_attempt_changes_nothing(alices_draft):

@@ -63,7 +63,7 @@ answers_of_anyone = st.fixed_dictionaries({id: st.sampled_from(values) for id, v
 photo_of_anyone = st.builds(
     PhotoReport,
     readable=st.booleans(),
-    probabilities=st.dictionaries(st.sampled_from("AD HI IM MF OTHER".split()), st.floats(0, 1)),
+    probabilities=st.dictionaries(st.sampled_from(["AD", "HI", "IM", "MF", "OTHER"]), st.floats(0, 1)),
     thresholds=st.just(THRESHOLDS),
     abstained=st.booleans(),
     no_box=st.booleans(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -87,10 +88,8 @@ def process(settings, tmp_path) -> Iterator[Callable]:
 
 def kill(process: subprocess.Popen) -> None:
     """kill -9 of a process and its children."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 
@@ -145,7 +144,14 @@ def test_alice_sends_a_photo_and_reads_danas_answer(process, alice, dana, phanto
     assert photo.analysis.findings.count() == len(contract.Condition)
     assert photo.analysis.classification_model["sha256"] != photo.analysis.segmentation_model["sha256"]
     workflow.claim(submission, by=dana)
-    workflow.sign(submission, by=dana, impression="AD", disposition="days_2", text="Please come in tomorrow.")
+    workflow.sign(
+        submission,
+        by=dana,
+        impression="AD",
+        disposition="days_2",
+        text="Please come in tomorrow.",
+        reason="Seen.",
+    )
     wait_until(lambda: len(mails(tmp_path, alice.email)) == 2)
     assert not any(
         word in mail for mail in mails(tmp_path, alice.email) for word in ("tomorrow", "AD", "elbow")

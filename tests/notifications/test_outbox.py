@@ -15,7 +15,11 @@ from teleder.cases import workflow
 from teleder.notifications import outbox, texts
 from teleder.notifications.models import Channel, Message, MessageState, Preference
 
-ANSWER = {"impression": "HI", "disposition": "today", "text": "Please see a doctor today: herpes is possible."}
+ANSWER = {
+    "impression": "HI",
+    "disposition": "today",
+    "text": "Please see a doctor today: herpes is possible.",
+}
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from teleder.cases.models import Photo, PhotoState, PhotosWanted, Status, Submis
 from teleder.cases.remedies import remedy_for_wish
 from teleder.notifications import outbox
 from teleder.notifications.models import Preference
-
 from tests.conftest import CALM, PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -255,9 +254,7 @@ def test_what_the_ai_found_never_reaches_alice_before_or_after_the_answer(
     analyse(photo, probabilities={"AD": 0.05, "HI": 0.8765, "IM": 0.05, "MF": 0.01, "OTHER": 0.0135})
     workflow.claim(alices_submission, by=dana)
     before = text_of(alices.get(at("submission", alices_submission.pk)))
-    workflow.sign(
-        alices_submission, by=dana, impression="HI", disposition="today", text="Please come today."
-    )
+    workflow.sign(alices_submission, by=dana, impression="HI", disposition="today", text="Please come today.")
     after = text_of(alices.get(at("submission", alices_submission.pk)))
     for page in (before, after):
         assert not re.search(r"herpes|0?\.8765|87 ?%|mask|likely", page, re.IGNORECASE)
