@@ -19,6 +19,7 @@ WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 EXPECTED = re.compile(r"status of (404|409|422)|ERR_INTERNET_DISCONNECTED")
 TOO_SMALL = """() => [...document.querySelectorAll('button, a.button, input, select, textarea, summary, .nav a')]
     .map(one => one.matches('.choice input') ? one.closest('.choice') : one)
+    .map(one => one.matches('.is-scripted [type=file]') ? one.labels[0] : one)
     .filter(one => one.checkVisibility({visibilityProperty: true}) && one.type !== 'hidden')
     .map(one => [one.getBoundingClientRect(), one])
     .filter(([box, one]) => box.width < 44 || box.height < 44)
