@@ -15,7 +15,20 @@ PASSWORD = "correct-horse-battery"
 # Begins like a JPEG: the web looks no further.
 JPEG_HEAD = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 CALM = dict.fromkeys(
-    ["very_ill", "eye_symptoms", "near_eye", "grouped_blisters", "painful_or_sudden", "fever", "cold_sore", "spreading", "crusts", "weak_immunity", "baby_or_pregnant", "lasting_patch"],
+    [
+        "very_ill",
+        "eye_symptoms",
+        "near_eye",
+        "grouped_blisters",
+        "painful_or_sudden",
+        "fever",
+        "cold_sore",
+        "spreading",
+        "crusts",
+        "weak_immunity",
+        "baby_or_pregnant",
+        "lasting_patch",
+    ],
     "no",
 )
 MODEL = contract.ModelRef(name="test", version="1", sha256="0" * 64)
