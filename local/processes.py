@@ -38,14 +38,27 @@ COMMANDS = {
         f"celery -A inference_worker.app {CELERY_WORKER} -n inference@%h -Q {','.join(contract.QUEUES.values())}"
     ),
 }
-# The process that decodes strangers' bytes holds no key and no way into the database.
-WITHHELD = {"inference": ("DATABASE_URL", "TELEDER_SECRET_KEY", "TELEDER_EMAIL_URL", "PGPASSWORD")}
+# The process that decodes strangers' bytes holds no key and no way into the database. Nor is it told of
+# Django's settings: Celery would load them.
+OF_THE_WEB = (
+    "DATABASE_URL",
+    "DJANGO_SETTINGS_MODULE",
+    "PGPASSWORD",
+    "TELEDER_EMAIL_URL",
+    "TELEDER_SECRET_KEY",
+)
 
 
 def command(name: str) -> list[str]:
     """Return the command of a process with its program found beside this Python."""
     program, *arguments = shlex.split(COMMANDS[name])
     return [str(Path(sys.executable).parent / program), *arguments]
+
+
+def environment_of(name: str, everything: Mapping[str, str]) -> dict[str, str]:
+    """Return what a process is told of the environment."""
+    withheld = OF_THE_WEB if name == "inference" else ()
+    return {key: value for key, value in everything.items() if key not in withheld}
 
 
 @dataclass
@@ -66,7 +79,7 @@ class Supervisor:
             self.running[name] = subprocess.Popen(
                 [*command(name), *extra],
                 cwd=self.root,
-                env={k: v for k, v in self.environment.items() if k not in WITHHELD.get(name, ())},
+                env=environment_of(name, self.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -18,6 +17,7 @@ from django.db import connection
 from django.utils import timezone
 
 from inference_worker import contract
+from local import processes
 from teleder.cases import invariants, workflow
 from teleder.cases.models import AIStatus, Job, JobState, Status, Submission
 from tests.conftest import CALM
@@ -30,15 +30,6 @@ pytestmark = [
     ),
 ]
 ROOT = Path(__file__).resolve().parents[2]
-CELERY = [sys.executable, "-m", "celery"]
-COMMANDS = {
-    "results": [*CELERY, "-A", "teleder.celery", "worker", "-Q", "results", "-P", "solo", "--without-mingle"],
-    "inference": [
-        *[*CELERY, "-A", "inference_worker.app", "worker", "-P", "prefork", "-c", "1"],
-        *["--without-mingle", "--without-gossip", "-Q", ",".join(contract.QUEUES.values())],
-    ],
-    "sweeper": [sys.executable, "manage.py", "sweep"],
-}
 
 
 @pytest.fixture
@@ -62,15 +53,12 @@ def process(settings, tmp_path) -> Iterator[Callable]:
 
     def start(name: str) -> subprocess.Popen:
         log = (tmp_path / f"{name}-{len(running)}.log").open("wb")
-        command = [
-            *COMMANDS[name],
-            *(["-n", f"{name}{len(running)}@test"] if "celery" in COMMANDS[name] else []),
-        ]
+        own_name = ["-n", f"{name}{len(running)}@test"] if "celery" in processes.COMMANDS[name] else []
         running.append(
             subprocess.Popen(
-                command,
+                [*processes.command(name), *own_name],
                 cwd=ROOT,
-                env=environment,
+                env=processes.environment_of(name, environment),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
