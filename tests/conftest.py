@@ -57,6 +57,8 @@ def _media(settings, tmp_path):
 
 @pytest.fixture
 def person(db) -> Callable:
+    from django.utils.translation import override
+
     from teleder.accounts.models import DermatologistProfile, PatientProfile, Purpose, Role, User
     from teleder.accounts.people import give_consent
 
@@ -65,8 +67,9 @@ def person(db) -> Callable:
         user = User.objects.create_user(f"{name}@example.com", PASSWORD, role=role, **fields)
         if user.is_patient:
             PatientProfile.objects.create(user=user, birth_year=1990)
-            give_consent(user, Purpose.CARE)
-            give_consent(user, Purpose.AI)
+            with override("ja"):  # whatever language an earlier test has left
+                give_consent(user, Purpose.CARE)
+                give_consent(user, Purpose.AI)
         if user.is_dermatologist:
             DermatologistProfile.objects.create(user=user, title="MD", licence_number="123456")
         return user
