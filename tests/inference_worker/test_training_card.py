@@ -1,0 +1,37 @@
+"""The cards in docs/models say what the table of weights says."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from inference_worker import weights
+from inference_worker.training.card import PROSE, card_of
+
+CARDS = Path(__file__).resolve().parents[2] / "docs/models"
+
+
+@pytest.mark.parametrize("name", sorted(weights.table()))
+def test_a_card_is_as_new_as_its_weights(name):
+    assert (CARDS / f"{name}.md").read_text(encoding="utf-8") == card_of(weights.published(name))
+
+
+@pytest.mark.parametrize("name", sorted(weights.table()))
+def test_a_card_names_hash_sources_and_figures_with_their_n(name):
+    own = weights.published(name)
+    card = card_of(own)
+    assert own.sha256 in card
+    assert all(line in card for line in own.licences)
+    for figures in own.metrics.values():
+        for figure, measured in figures.items():
+            row = next(line for line in card.splitlines() if line.startswith(f"| {figure} |"))
+            assert row.endswith(" |") and str(measured["n"]) in card
+    assert all(text in card for text in PROSE[name].values())
+
+
+def test_a_figure_that_could_not_be_measured_is_a_dash():
+    own = weights.published("segmentation")
+    hollow = {"some photos": {"lesion_iou": {"value": None, "low": None, "high": None, "n": 0}}}
+    assert "| lesion_iou | - | - | 0 |" in card_of(dataclasses.replace(own, metrics=hollow))
