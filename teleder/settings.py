@@ -131,6 +131,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "ja"
 LANGUAGES = [("ja", _("Japanese")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "teleder" / "locale"]
+FORMAT_MODULE_PATH = "teleder.formats"
 LANGUAGE_COOKIE_NAME = "teleder_language"
 TIME_ZONE = "Asia/Tokyo"
 USE_TZ = True
