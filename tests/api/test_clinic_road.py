@@ -129,9 +129,9 @@ def test_nothing_the_ai_says_reaches_alice(as_alice, as_dana, read, stored):
         "threshold",
         "impression",
         "abstention",
-        "HI",
+        '"HI"',  # a case number may hold the letters
         "herpes",
-        "0.8",
+        ": 0.8",  # a time may hold the digits
         "demonstration",
         "boxes",
         "lesion",
