@@ -57,6 +57,7 @@ class Recipe:
     rooms: float = 0.05
     grafts: float = 0.28
     phantoms: float = 0.25
+    start: str = ""  # a finished run whose network this one begins from; empty: from ImageNet
 
 
 class Mixture:
@@ -124,10 +125,9 @@ def _lesion_dice(p: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
 
 
 def task_of(mixture: Mixture) -> Task:
-    """Return what the loop needs; the network starts from ImageNet."""
-    recipe, network = mixture.recipe, DeepLab()
+    """Return what the loop needs."""
+    recipe, network = mixture.recipe, started(mixture.recipe)
     encoder = network.encoder.model
-    imagenet.load_lite0(encoder)
     rest = [*network.decoder.parameters(), *network.segmentation_head.parameters()]
     return Task(
         network=network.to(memory_format=torch.channels_last),
@@ -138,6 +138,17 @@ def task_of(mixture: Mixture) -> Task:
         steps=recipe.steps,
         weight_decay=recipe.weight_decay,
     )
+
+
+def started(recipe: Recipe) -> DeepLab:
+    """Return the network before the first step."""
+    network = DeepLab()
+    if recipe.start:
+        earlier, _steps = saved_network(runs.Run("segment", recipe.start), DeepLab())
+        network.load_state_dict(earlier.state_dict())
+    else:
+        imagenet.load_lite0(network.encoder.model)
+    return network
 
 
 def _logits(network: nn.Module, photos: torch.Tensor) -> torch.Tensor:
