@@ -1,8 +1,8 @@
 """Judges whether a photo is good enough to be read: light, sharpness, glare, and whether it is a photo at all.
 
 Each fault has one remedy. The limits were set on 406 clinical and everyday photos of the `train` and
-`experiment` rows and on the same photos made darker, brighter and blurred; the shares that fail are in
-`docs/models/quality.md`. A photo that fails may still be sent: the check asks, it does not refuse.
+`experiment` rows and on the same photos made darker, brighter and blurred.
+A photo that fails may still be sent: the check asks, it does not refuse.
 """
 
 from __future__ import annotations
