@@ -1,0 +1,79 @@
+"""Both sides read what the other wrote, and hand back what they do not know."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from inference_worker import contract
+from inference_worker.contract import (
+    Box,
+    Classified,
+    ContractError,
+    Failed,
+    ModelRef,
+    Prepared,
+    Request,
+    Segmented,
+)
+
+MODEL = ModelRef(name="m", version="1", sha256="0" * 64)
+BOX = Box(x=1, y=2, width=3, height=3, skin=0.9, lesion=0.2)
+REQUEST = Request(
+    stage=contract.Stage.CLASSIFY, job="j", attempt=2, photo="p", source="s", prefix="x", boxes=(BOX,)
+)
+OUTCOMES = [
+    Prepared(
+        quality={"detail": 3.0}, reason=contract.Reason.POOR_QUALITY, fault=contract.QualityFault.BLURRED
+    ),
+    Segmented(mask_key="k", skin=0.5, lesion=0.1, boxes=(BOX,), model=MODEL),
+    Segmented(mask_key="k", skin=0.0, lesion=0.0, no_box=contract.NoBox.NO_SKIN, model=MODEL),
+    Classified(
+        probabilities={"AD": 1.0},
+        views=(
+            contract.View(box=None, probabilities={"AD": 1.0}),
+            contract.View(box=0, probabilities={"AD": 1.0}),
+        ),
+        thresholds={"AD": 0.6},
+        top=contract.Condition.AD,
+        abstention=None,
+        demonstration=True,
+        model=MODEL,
+    ),
+    Failed(code="file_missing"),
+]
+
+
+def on_the_wire(message: dict) -> dict:
+    return json.loads(json.dumps(message))
+
+
+def test_a_request_comes_out_as_it_went_in():
+    assert contract.unpack_requests(**on_the_wire(contract.pack_requests([REQUEST]))) == [REQUEST]
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: outcome.kind)
+def test_an_outcome_comes_out_as_it_went_in(outcome):
+    sent = on_the_wire(contract.pack_outcome(REQUEST, outcome, worker="w"))
+    assert (sent["job"], sent["attempt"]) == ("j", 2)
+    read = {name: sent[name] for name in ("contract", "kind", "outcome")}
+    assert contract.unpack_outcome(**read) == outcome
+
+
+@pytest.mark.parametrize(
+    "change", [{"contract": 2}, {"kind": "gossip"}, {"outcome": {"code": "x", "more": 1}}, {"outcome": {}}]
+)
+def test_what_another_version_wrote_is_handed_back(change):
+    sent = {"contract": contract.VERSION, "kind": "failed", "outcome": {"code": "x"}}
+    assert contract.unpack_outcome(**sent) == Failed(code="x")
+    with pytest.raises(ContractError):
+        contract.unpack_outcome(**(sent | change))
+
+
+@pytest.mark.parametrize("row", [{"stage": "paint"}, {"boxes": [{"x": 1}]}, {"colour": "red"}])
+def test_a_request_of_another_version_is_handed_back(row):
+    sent = on_the_wire(contract.pack_requests([REQUEST]))
+    sent["requests"][0] |= row
+    with pytest.raises(ContractError):
+        contract.unpack_requests(**sent)

@@ -1,0 +1,63 @@
+"""Keys stay below the root; a file is whole or not there."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from inference_worker.storage import BadKey, FileStorage, Missing, from_environment
+
+
+@pytest.fixture
+def files(tmp_path) -> FileStorage:
+    return FileStorage(tmp_path / "media")
+
+
+def test_what_is_written_is_read(files):
+    files.write("photos/1/prepare/1/display.jpg", b"abc")
+    assert files.read("photos/1/prepare/1/display.jpg") == b"abc"
+    assert files.read("photos/1/prepare/1/display.jpg", limit=2) == b"ab"
+
+
+@pytest.mark.parametrize(
+    "key", ["../x", "/etc/passwd", "a/../../x", "a//b", "", ".hidden", "a/.b", "a\x00b", "a\n"]
+)
+def test_a_key_that_leads_elsewhere_is_refused(files, key):
+    with pytest.raises(BadKey):
+        files.read(key)
+    with pytest.raises(BadKey):
+        files.write(key, b"x")
+
+
+def test_a_link_that_leads_out_is_refused(files, tmp_path):
+    files.write("inside", b"x")
+    (tmp_path / "secret").write_bytes(b"secret")
+    os.symlink(tmp_path, files.root / "out")
+    with pytest.raises(BadKey):
+        files.read("out/secret")
+
+
+@pytest.mark.parametrize("key", ["nothing", "folder", "folder/file/below"])
+def test_what_is_not_there_is_missing(files, key):
+    files.write("folder/file", b"x")
+    with pytest.raises(Missing):
+        files.read(key)
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_debris(files, monkeypatch):
+    files.write("photo", b"old")
+
+    def full(_descriptor):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("inference_worker.storage.os.fsync", full)
+    with pytest.raises(OSError, match="disk full"):
+        files.write("photo", b"new")
+    assert files.read("photo") == b"old"
+    assert [path.name for path in files.root.iterdir()] == ["photo"]
+
+
+def test_the_environment_names_the_root(monkeypatch, tmp_path):
+    monkeypatch.setenv("TELEDER_MEDIA_ROOT", str(tmp_path))
+    assert from_environment().root == tmp_path

@@ -1,0 +1,124 @@
+"""What the worker's tasks tell the web, and what they leave unsaid."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from celery.exceptions import Reject
+
+from inference_worker import contract, phantom, tasks
+from inference_worker.contract import Request, Stage
+from inference_worker.isolation import DecoderLost
+from inference_worker.storage import FileStorage
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch) -> FileStorage:
+    monkeypatch.setenv("TELEDER_MEDIA_ROOT", str(tmp_path))
+    return FileStorage(tmp_path)
+
+
+@pytest.fixture
+def told(monkeypatch) -> list[tuple[str, dict]]:
+    rows: list[tuple[str, dict]] = []
+    monkeypatch.setattr(tasks, "_tell", lambda name, kwargs: rows.append((name, kwargs)))
+    return rows
+
+
+@pytest.fixture
+def photo(files) -> Callable:
+    def store(key: str, seed: int = 1) -> str:
+        _ok, data = cv2.imencode(".jpg", phantom.draw(seed, condition="AD").photo[..., ::-1])
+        files.write(key, data.tobytes())
+        return key
+
+    return store
+
+
+def request(stage: Stage, source: str, job: str = "job") -> Request:
+    return Request(stage=stage, job=job, attempt=1, photo="photo", source=source, prefix=f"out/{job}")
+
+
+def run(*requests: Request) -> None:
+    task = {Stage.PREPARE: tasks.prepare, Stage.SEGMENT: tasks.segment, Stage.CLASSIFY: tasks.classify}
+    task[requests[0].stage](**contract.pack_requests(list(requests)))
+
+
+def outcomes(told: list[tuple[str, dict]]) -> dict[str, contract.Outcome]:
+    return {
+        row["job"]: contract.unpack_outcome(
+            contract=row["contract"], kind=row["kind"], outcome=row["outcome"]
+        )
+        for name, row in told
+        if name == contract.RECORD
+    }
+
+
+def test_prepare_says_that_it_began_and_leaves_three_copies(files, told, photo):
+    run(request(Stage.PREPARE, photo("original")))
+    assert [name for name, _row in told] == [contract.STARTED, contract.RECORD]
+    outcome = outcomes(told)["job"]
+    for key in (outcome.display_key, outcome.analysis_key, outcome.thumbnail_key):
+        assert files.read(key).startswith(b"\xff\xd8")
+
+
+def test_segment_leaves_a_mask_as_large_as_the_photo_with_boxes_by_the_rule(files, told, photo):
+    run(request(Stage.SEGMENT, photo("analysis")))
+    outcome = outcomes(told)["job"]
+    mask = cv2.imdecode(np.frombuffer(files.read(outcome.mask_key), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert mask.shape == phantom.draw(1, condition="AD").mask.shape
+    assert set(np.unique(mask)) <= {0, 1, 2}
+    assert all(box.skin > 0.8 and box.lesion > 0.1 for box in outcome.boxes)
+    assert bool(outcome.boxes) != bool(outcome.no_box)
+
+
+def test_classify_names_its_model_and_how_sure_it_is(told, photo):
+    run(request(Stage.CLASSIFY, photo("analysis")))
+    outcome = outcomes(told)["job"]
+    assert set(outcome.probabilities) == set(contract.Condition)
+    assert outcome.model.sha256 and outcome.demonstration
+    assert outcome.views[0].box is None
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_a_file_that_is_gone_is_told_and_the_others_of_the_batch_are_done(told, photo, stage):
+    run(request(stage, "gone", job="one"), request(stage, photo("here"), job="two"))
+    assert outcomes(told)["one"] == contract.Failed(code="file_missing")
+    assert not isinstance(outcomes(told)["two"], contract.Failed)
+
+
+def test_of_a_lost_decoder_nothing_is_said_and_the_others_go_on(told, photo, monkeypatch):
+    whole = tasks.prepare_photo
+    lost = [DecoderLost("killed")]
+
+    def first_is_lost(data):
+        if lost:
+            raise lost.pop()
+        return whole(data)
+
+    monkeypatch.setattr(tasks, "prepare_photo", first_is_lost)
+    run(request(Stage.PREPARE, photo("a"), job="one"), request(Stage.PREPARE, photo("b"), job="two"))
+    assert set(outcomes(told)) == {"two"}
+
+
+def test_a_message_of_another_version_goes_back_to_the_queue(told, monkeypatch):
+    monkeypatch.setattr(tasks, "HAND_BACK_SECONDS", 0)
+    message = contract.pack_requests([request(Stage.PREPARE, "x")])
+    with pytest.raises(Reject) as rejected:
+        tasks.prepare(**(message | {"contract": contract.VERSION + 1}))
+    assert rejected.value.requeue and told == []
+
+
+def test_importing_the_tasks_loads_no_network():
+    question = "import sys, inference_worker.tasks; sys.exit('torch' in sys.modules)"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    assert subprocess.run([sys.executable, "-c", question], env=environment, check=False).returncode == 0
