@@ -1,0 +1,170 @@
+"""Bad input at every door: a clear 4xx that says why, never a 500, and nothing kept of it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+from knox.models import AuthToken
+from rest_framework.test import APIClient
+
+from teleder.cases.models import Photo, Submission
+from tests.api.conftest import API
+from tests.conftest import CALM
+
+pytestmark = pytest.mark.django_db
+JPEG = b"\xff\xd8\xff\xe0" + b"\x00" * 200
+
+
+def told_why(response, *statuses: int) -> str:
+    """Return the code of a problem that says, in words, what is wrong."""
+    assert response.status_code in statuses, response.content[:300]
+    assert response.headers["Content-Type"] == "application/problem+json"
+    problem = response.json()
+    assert problem["status"] == response.status_code
+    assert len(problem["detail"]) > 5 and problem["trace_id"]
+    return problem["code"]
+
+
+@pytest.fixture
+def photos_of(alices_draft) -> str:
+    return f"{API}/submissions/{alices_draft.pk}/photos"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "status"),
+    [
+        ("empty.jpg", b"", "empty_file", 422),
+        ("page.jpg", b"<html><script>alert(1)</script></html>", "unsupported_format", 415),
+        ("huge.jpg", JPEG + b"\x00" * (30 * 1024 * 1024), "file_too_large", 413),
+    ],
+)
+def test_a_file_that_is_no_photo_is_refused(as_alice, photos_of, name, content, code, status):
+    before = Photo.objects.count()
+    upload = {"view": "close_up", "file": SimpleUploadedFile(name, content)}
+    assert told_why(as_alice.post(photos_of, upload, format="multipart"), status) == code
+    assert Photo.objects.count() == before
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"view": "close_up"},
+        {"view": "close_up", "file": "not a file"},
+        {"view": "selfie", "file": SimpleUploadedFile("a.jpg", JPEG)},
+        {"file": SimpleUploadedFile("a.jpg", JPEG)},
+        {"view": "close_up", "file": SimpleUploadedFile("a.jpg", JPEG), "more": "x"},
+        {
+            "view": "close_up",
+            "file": SimpleUploadedFile("a.jpg", JPEG),
+            "other": SimpleUploadedFile("b.jpg", JPEG),
+        },
+    ],
+)
+def test_an_upload_that_is_not_one_photo_for_one_slot_is_refused(as_alice, photos_of, form):
+    told_why(as_alice.post(photos_of, form, format="multipart"), 400)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        None,
+        "answers",
+        {"answers": None},
+        {"answers": []},
+        {"answers": {**CALM, "fever": "maybe"}},
+        {"answers": {**CALM, "fever": 1}},
+        {"answers": {**CALM, "unknown": "no"}},
+        {"answers": {name: CALM[name] for name in list(CALM)[1:]}},
+        {"answers": CALM, "patient": "someone"},
+    ],
+)
+def test_answers_that_are_none_open_no_case(as_alice, body):
+    told_why(as_alice.post(f"{API}/submissions", body), 400)
+    assert not Submission.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"body_site": "moon"},
+        {"body_site": 7},
+        {"body_site": None},
+        {"history": {"itch": 11}},
+        {"history": {"itch": "much"}},
+        {"history": {"symptoms": "itch"}},
+        {"history": {"symptoms": ["x"]}},
+        {"history": {"allergies": "x" * 100_000}},
+        {"history": []},
+        {"status": "answered"},
+    ],
+)
+def test_a_description_that_cannot_be_is_refused(as_alice, alices_draft, body):
+    told_why(as_alice.patch(f"{API}/submissions/{alices_draft.pk}", body), 400)
+
+
+@pytest.mark.parametrize("raw", [b"{", b"\xff\xfe", b'{"answers": ' + b"[" * 100_000, b'"\\ud800"', b"NaN"])
+def test_json_that_is_none_is_refused(as_alice, raw):
+    told_why(as_alice.generic("POST", f"{API}/submissions", raw, content_type="application/json"), 400)
+
+
+def test_another_kind_of_content_is_refused(as_alice):
+    sent = as_alice.generic("POST", f"{API}/submissions", b"<x/>", content_type="application/xml")
+    told_why(sent, 415)
+
+
+def test_too_much_json_is_refused_before_it_is_read(as_alice):
+    told_why(as_alice.post(f"{API}/submissions", {"answers": {"a": "x" * 5_000_000}}), 400, 413)
+
+
+@pytest.mark.parametrize("key", ["x" * 101, "a\tb"])
+def test_an_idempotency_key_that_is_none_is_refused(as_alice, key):
+    told_why(as_alice.post(f"{API}/submissions", {"answers": CALM}, HTTP_IDEMPOTENCY_KEY=key), 400)
+
+
+def test_someone_elses_answers_exactly_like_an_unknown_one(as_bob, alices_submission):
+    def asked(kind: str, pk) -> tuple:
+        answer = as_bob.get(f"{API}/{kind}/{pk}")
+        return told_why(answer, 404), answer.json()["detail"], answer.json()["title"]
+
+    theirs = {"submissions": alices_submission.pk, "cases": alices_submission.case_id}
+    theirs["photos"] = alices_submission.photos.get().pk
+    for kind, pk in theirs.items():
+        assert asked(kind, pk) == asked(kind, uuid.uuid4())
+
+
+@pytest.mark.parametrize(
+    "header", ["Token nonsense", "Token", "Token a b", "Basic YTpi", "Token " + "a" * 5000]
+)
+def test_a_token_that_is_none_is_refused(header):
+    client = APIClient(HTTP_AUTHORIZATION=header)
+    assert told_why(client.get(f"{API}/me"), 401)
+    assert client.get(f"{API}/me").headers["WWW-Authenticate"]
+
+
+def test_an_expired_token_is_refused(alice):
+    _row, token = AuthToken.objects.create(alice, expiry=timedelta(hours=1))
+    client = APIClient(HTTP_AUTHORIZATION=f"Token {token}")
+    assert client.get(f"{API}/me").status_code == 200
+    AuthToken.objects.update(expiry=timezone.now() - timedelta(seconds=1))
+    told_why(client.get(f"{API}/me"), 401)
+
+
+@pytest.mark.parametrize("cursor", ["x", "%00", "cD0x", "💥"])
+def test_a_cursor_that_is_none_is_refused(as_dana, cursor):
+    told_why(as_dana.get(f"{API}/worklist", {"cursor": cursor}), 400)
+
+
+@pytest.mark.parametrize("password", ["", "wrong", "x" * 10_000, "a\x00b"])
+def test_a_log_in_that_fails_does_not_say_whether_the_person_exists(alice, password):
+    def tried(email: str) -> tuple:
+        answer = APIClient().post(f"{API}/tokens", {"email": email, "password": password})
+        return told_why(answer, 400, 401, 403), answer.json()["detail"]
+
+    assert tried(alice.email) == tried("nobody@example.com")
