@@ -10,6 +10,8 @@ from django.utils.translation import get_language
 
 from teleder.accounts.models import Language, Role, User
 
+OUR_NAME = {"name": "teleder", "domain": "teleder"}
+
 
 class PatientSignUp(DefaultAccountAdapter):
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
@@ -18,3 +20,7 @@ class PatientSignUp(DefaultAccountAdapter):
         language = (get_language() or "")[:2]
         user.language = language if language in Language.values else Language.JA
         return super().save_user(request, user, form, commit)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Sign as teleder: the library's own word is the host and port that the request came to."""
+        super().send_mail(template_prefix, email, {**context, "current_site": OUR_NAME})

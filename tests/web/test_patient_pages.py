@@ -89,11 +89,12 @@ def test_an_unknown_consultation_is_not_found(alices):
 
 
 # --- Coming in ------------------------------------------------------------------------------------------
-def test_carol_signs_up_says_who_she_is_and_agrees(client):
+def test_carol_signs_up_says_who_she_is_and_agrees(client, mailoutbox):
     form = {"email": "carol@example.com", "password1": PASSWORD, "password2": PASSWORD, "role": "admin"}
     assert client.post(reverse("account_signup"), form).status_code == 302
     carol = User.objects.get(email="carol@example.com")
     assert carol.is_patient
+    assert "teleder" in mailoutbox[0].body and "from testserver" not in mailoutbox[0].body
     assert client.get(at("home")).url == at("welcome")
     assert client.get(at("new")).url == at("welcome")
     reply = client.post(at("welcome"), {"birth_year": "1990", "ai": "on"})
