@@ -7,6 +7,8 @@ rejects nearly every lesion. Pure, exact (integral images of the whole map) and 
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 
@@ -54,6 +56,7 @@ def boxes_of(mask: np.ndarray) -> tuple[list[Box], NoBox | None]:
     return [_box(squares[i], skin[i] / area[i], lesion[i] / area[i]) for i in chosen], None
 
 
+@functools.lru_cache(maxsize=32)  # analysis copies come in a few shapes
 def _squares(height: int, width: int) -> np.ndarray:
     """Return (N, 3) int64: x, y, side; the same set for a mirrored map, large ones first."""
     short = min(height, width)
@@ -62,7 +65,9 @@ def _squares(height: int, width: int) -> np.ndarray:
     for side in sides:
         xs, ys = np.meshgrid(_starts(width, side), _starts(height, side))
         grids.append(np.stack([xs.ravel(), ys.ravel(), np.full(xs.size, side)], axis=1))
-    return np.concatenate(grids).astype(np.int64)
+    squares = np.concatenate(grids).astype(np.int64)
+    squares.flags.writeable = False  # it is shared
+    return squares
 
 
 def _starts(length: int, side: int) -> np.ndarray:
@@ -82,18 +87,18 @@ def _count(values: np.ndarray, squares: np.ndarray) -> np.ndarray:
 def _cover(lesion_map: np.ndarray, squares: np.ndarray, density: np.ndarray) -> list[int]:
     """Choose greedily; of equal squares the first, so that the same map always gives the same boxes."""
     uncovered, total = lesion_map.copy(), lesion_map.sum()
-    is_free = np.ones(len(squares), dtype=bool)
-    chosen: list[int] = []
+    left, chosen = np.arange(len(squares)), []
     while len(chosen) < BOX_LIMIT:
-        new = _count(uncovered, squares)
-        is_worth = is_free & (new > (NEW_LESION * total if chosen else 0))
-        if not is_worth.any():
+        new = _count(uncovered, squares[left])
+        is_worth = new > (NEW_LESION * total if chosen else 0)
+        left, new = left[is_worth], new[is_worth]  # for good: what is uncovered only shrinks
+        if not left.size:
             break
-        best = int(np.argmax(np.where(is_worth, new * density, -1)))
+        best = left[np.argmax(new * density[left])]
         x, y, side = squares[best]
         uncovered[y : y + side, x : x + side] = False
-        is_free &= _overlap(squares, squares[best]) <= OVERLAP
-        chosen.append(best)
+        left = left[_overlap(squares[left], squares[best]) <= OVERLAP]
+        chosen.append(int(best))
     return chosen
 
 
