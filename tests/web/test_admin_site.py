@@ -78,6 +78,11 @@ def test_the_record_cannot_be_edited_around_the_workflow(adams, whole_road, mode
         assert adams.post(address(model, "delete", row.pk), {"post": "yes"}).status_code == 403
 
 
+def test_the_tables_wear_our_icon_and_name(adams):
+    page = adams.get(reverse("admin:index")).content.decode()
+    assert "web/icon" in page and "teleder" in page
+
+
 def test_drafts_stay_out_of_the_lists(adams, alices_draft):
     for model in (Case, Submission):
         assert alices_draft.case.number not in adams.get(address(model, "changelist")).content.decode()

@@ -1,0 +1,128 @@
+"""A photo that cannot be read is found before a doctor waits for it, and each fault has one name."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from inference_worker import phantom, quality
+from inference_worker.contract import QualityFault
+
+CONDITIONS = [name for name in phantom.CONDITIONS if name != "NORMAL"]
+
+
+def scene(condition: str = "AD", seed: int = 1) -> np.ndarray:
+    """A well-lit, sharp photo: what the faults below are done to."""
+    return phantom.draw(seed, condition=condition, light="daylight", blur=0).photo
+
+
+def fault_of(photo: np.ndarray) -> QualityFault | None:
+    return quality.judge(photo)[1]
+
+
+def times(photo: np.ndarray, factor: float) -> np.ndarray:
+    return (photo * factor).clip(0, 255).astype(np.uint8)
+
+
+def out_of_focus(photo: np.ndarray) -> np.ndarray:
+    return cv2.GaussianBlur(photo, (0, 0), 4)
+
+
+def shaken(photo: np.ndarray) -> np.ndarray:
+    """The camera moved sideways by 31 px."""
+    return cv2.blur(photo, (31, 1))
+
+
+def with_spot(photo: np.ndarray, x: int, y: int, radius: int = 110) -> np.ndarray:
+    return cv2.circle(photo.copy(), (x, y), radius, (255, 255, 255), -1)
+
+
+@pytest.mark.parametrize("condition", phantom.CONDITIONS)
+def test_a_good_photo_has_no_fault(condition):
+    assert [fault_of(scene(condition, seed)) for seed in range(3)] == [None] * 3
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_a_photo_taken_in_the_dark_is_too_dark(condition):
+    assert fault_of(times(scene(condition), 0.25)) == QualityFault.TOO_DARK
+
+
+@pytest.mark.parametrize("tone", [-60, -30, 0, 70])
+def test_dark_skin_in_daylight_is_not_too_dark(tone):
+    """Of the light the limit speaks, not of the patient."""
+    photos = [
+        phantom.draw(seed, condition="AD", light="daylight", blur=0, tone=tone).photo for seed in range(4)
+    ]
+    assert QualityFault.TOO_DARK not in map(fault_of, photos)
+
+
+def test_a_photo_burnt_out_by_light_is_too_bright():
+    assert fault_of(times(scene(), 3)) == QualityFault.TOO_BRIGHT
+
+
+@pytest.mark.parametrize("spoil", [out_of_focus, shaken])
+@pytest.mark.parametrize("turned", [False, True], ids=["across", "upright"])
+def test_a_photo_out_of_focus_or_shaken_in_any_direction_is_blurred(spoil, turned):
+    photo = np.rot90(scene()) if turned else scene()
+    spoilt = spoil(np.ascontiguousarray(photo))
+    assert fault_of(spoilt) == fault_of(np.ascontiguousarray(np.rot90(spoilt))) == QualityFault.BLURRED
+
+
+def test_the_more_blur_the_less_detail_and_the_more_smear():
+    measured = [quality.judge(cv2.GaussianBlur(scene(), (0, 0), width))[0] for width in (0.5, 2, 5)]
+    assert sorted(measured, key=lambda row: row["smear"]) == measured
+    assert sorted(measured, key=lambda row: -row["detail"]) == measured
+
+
+def test_a_flash_mirrored_on_the_skin_is_glare_and_a_white_background_is_none():
+    photo = scene()
+    height, width = photo.shape[:2]
+    assert fault_of(with_spot(photo, width // 2, height // 2)) == QualityFault.GLARE
+    assert fault_of(with_spot(photo, 0, 0, radius=200)) is None  # as white, but at the border
+
+
+def screen_shot() -> np.ndarray:
+    page = np.full((800, 600, 3), 230, np.uint8)
+    for row in range(4):
+        cv2.putText(
+            page, "rash since Monday", (40, 100 + 60 * row), cv2.FONT_HERSHEY_SIMPLEX, 1, (0, 0, 0), 2
+        )
+    return page
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [np.full((600, 800, 3), 128, np.uint8), screen_shot()],
+    ids=["one grey", "screen shot"],
+)
+def test_what_no_camera_took_is_not_a_photo(picture):
+    assert fault_of(picture) == QualityFault.NOT_A_PHOTO
+
+
+def test_a_small_photo_is_judged_as_it_is():
+    """The smallest that preparation lets pass is 200 px wide: nothing is blown up, and nothing divides by zero."""
+    small = cv2.resize(scene(), (200, 200), interpolation=cv2.INTER_AREA)
+    measured, fault = quality.judge(small)
+    assert fault is None
+    assert np.isfinite(list(measured.values())).all()
+    assert fault_of(out_of_focus(small)) == QualityFault.BLURRED
+
+
+def test_a_strip_is_measured_too():
+    """A panorama shrinks to fewer rows than there are tiles."""
+    strip = np.ascontiguousarray(np.tile(scene()[300:306], (1, 3, 1))[:, :1536])
+    assert np.isfinite(list(quality.judge(strip)[0].values())).all()
+
+
+def test_a_large_photo_is_judged_like_the_same_photo_small():
+    """The limits are for one size; a phone with more pixels must not fare worse."""
+    large = cv2.resize(scene(), None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+    small, big = quality.judge(scene())[0], quality.judge(large)[0]
+    assert big == pytest.approx(small, rel=0.35, abs=0.05)
+    assert fault_of(large) is None
+
+
+def test_of_two_faults_the_weightier_is_named():
+    """In a photo that is dark and blurred, light comes first: it may cure both."""
+    assert fault_of(times(out_of_focus(scene()), 0.25)) == QualityFault.TOO_DARK
