@@ -92,12 +92,13 @@ def screen_shot() -> np.ndarray:
     return page
 
 
-@pytest.mark.parametrize(
-    "picture",
-    [np.full((600, 800, 3), 128, np.uint8), screen_shot()],
-    ids=["one grey", "screen shot"],
-)
-def test_what_no_camera_took_is_not_a_photo(picture):
+def finger_on_the_lens() -> np.ndarray:
+    """No two pixels alike, and nothing to see."""
+    return np.random.default_rng(1).normal(128, 3, (600, 800, 1)).repeat(3, axis=2).astype(np.uint8)
+
+
+@pytest.mark.parametrize("picture", [finger_on_the_lens(), screen_shot()], ids=["finger", "screen shot"])
+def test_what_shows_nothing_or_was_drawn_is_not_a_photo(picture):
     assert fault_of(picture) == QualityFault.NOT_A_PHOTO
 
 
