@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +21,7 @@ from inference_worker.contract import (
     Segmented,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 MODEL = ModelRef(name="m", version="1", sha256="0" * 64)
 BOX = Box(x=1, y=2, width=3, height=3, skin=0.9, lesion=0.2)
 REQUEST = Request(
@@ -71,7 +75,45 @@ def test_what_another_version_wrote_is_handed_back(change):
         contract.unpack_outcome(**(sent | change))
 
 
-@pytest.mark.parametrize("row", [{"stage": "paint"}, {"boxes": [{"x": 1}]}, {"colour": "red"}])
+BAD_OUTCOMES = [
+    ("prepared", {"quality": {}, "reason": "gossip"}),
+    ("prepared", {"quality": {}, "fault": "gossip"}),
+    ("prepared", {}),
+    ("segmented", {"mask_key": "k", "skin": 0, "lesion": 0, "model": {"name": "m"}}),
+    ("segmented", {"mask_key": "k", "skin": 0, "lesion": 0, "model": None}),
+    ("classified", {"top": "gossip"}),
+    ("classified", {"views": [{"box": 0}]}),
+    ("failed", {"code": "x", "kind": "failed"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "row"), BAD_OUTCOMES)
+def test_an_outcome_with_a_field_nobody_knows_is_handed_back(kind, row):
+    with pytest.raises(ContractError):
+        contract.unpack_outcome(contract=contract.VERSION, kind=kind, outcome=row)
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_requests_of_another_version_are_handed_back_unread(version):
+    sent = contract.pack_requests([REQUEST]) | {"contract": version, "requests": "unread"}
+    with pytest.raises(ContractError, match="this process speaks"):
+        contract.unpack_requests(**sent)
+
+
+def test_the_web_can_read_the_contract_without_the_worker():
+    """Standard library only: the web runs where nothing of [inference] is installed."""
+    code = "import sys; before = set(sys.modules); import inference_worker.contract; print(*set(sys.modules) - before)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    packages = {name.partition(".")[0] for name in loaded.stdout.split()}
+    assert "inference_worker" in packages
+    assert packages - {"inference_worker"} <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize(
+    "row", [{"stage": "paint"}, {"boxes": [{"x": 1}]}, {"boxes": None}, {"boxes": [1]}, {"colour": "red"}]
+)
 def test_a_request_of_another_version_is_handed_back(row):
     sent = on_the_wire(contract.pack_requests([REQUEST]))
     sent["requests"][0] |= row

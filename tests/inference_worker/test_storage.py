@@ -36,6 +36,9 @@ def test_a_link_that_leads_out_is_refused(files, tmp_path):
     os.symlink(tmp_path, files.root / "out")
     with pytest.raises(BadKey):
         files.read("out/secret")
+    with pytest.raises(BadKey):
+        files.write("out/secret", b"mine")
+    assert (tmp_path / "secret").read_bytes() == b"secret"
 
 
 @pytest.mark.parametrize("key", ["nothing", "folder", "folder/file/below"])
@@ -56,6 +59,25 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_debris(files, monkeypatch
         files.write("photo", b"new")
     assert files.read("photo") == b"old"
     assert [path.name for path in files.root.iterdir()] == ["photo"]
+
+
+def test_who_reads_while_another_writes_sees_the_old_file_whole(files, monkeypatch):
+    files.write("photo", b"old")
+    seen = []
+    replace = os.replace
+
+    def look_then_replace(*paths):
+        seen.append(files.read("photo"))
+        replace(*paths)
+
+    monkeypatch.setattr("inference_worker.storage.os.replace", look_then_replace)
+    files.write("photo", b"new")
+    assert (seen, files.read("photo")) == ([b"old"], b"new")
+
+
+def test_nobody_else_on_the_machine_may_read_a_photo(files):
+    files.write("photos/1/original", b"x")
+    assert [path.stat().st_mode & 0o077 for path in files.root.rglob("*") if path.is_file()] == [0]
 
 
 def test_the_environment_names_the_root(monkeypatch, tmp_path):

@@ -16,7 +16,7 @@ from celery.exceptions import Reject
 from inference_worker import contract, phantom, tasks
 from inference_worker.contract import Request, Stage
 from inference_worker.isolation import DecoderLost
-from inference_worker.storage import FileStorage
+from inference_worker.storage import FileStorage, Missing
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -96,6 +96,40 @@ def test_a_file_that_is_gone_is_told_and_the_others_of_the_batch_are_done(told, 
     assert not isinstance(outcomes(told)["two"], contract.Failed)
 
 
+@pytest.mark.parametrize("stage", Stage)
+def test_before_any_work_the_web_is_told_of_each_photo_that_it_began(told, photo, stage):
+    run(request(stage, photo("a"), job="one"), request(stage, photo("b"), job="two"))
+    begun, done = told[:2], told[2:]
+    assert [(name, row["job"], row["attempt"]) for name, row in begun] == [
+        (contract.STARTED, "one", 1),
+        (contract.STARTED, "two", 1),
+    ]
+    assert [(name, row["job"]) for name, row in done] == [(contract.RECORD, "one"), (contract.RECORD, "two")]
+
+
+@pytest.mark.parametrize("key", ["../outside", "/etc/passwd"])
+def test_a_key_that_leads_out_of_the_storage_is_a_missing_file(files, told, key):
+    run(request(Stage.PREPARE, key))
+    assert outcomes(told) == {"job": contract.Failed(code="file_missing")}
+
+
+@pytest.mark.parametrize("stage", [Stage.SEGMENT, Stage.CLASSIFY])
+def test_an_analysis_copy_that_is_no_jpeg_is_told_and_the_others_are_done(files, told, photo, stage):
+    files.write("torn", b"\xff\xd8 torn")
+    run(request(stage, "torn", job="one"), request(stage, photo("whole"), job="two"))
+    assert outcomes(told)["one"] == contract.Failed(code="analysis_copy_unreadable")
+    assert not isinstance(outcomes(told)["two"], contract.Failed)
+
+
+def test_a_file_that_is_no_photo_is_an_outcome_with_a_reason_and_no_copies(files, told):
+    files.write("page", b"<html></html>")
+    run(request(Stage.PREPARE, "page"))
+    outcome = outcomes(told)["job"]
+    assert (outcome.reason, outcome.display_key) == (contract.Reason.UNSUPPORTED_FORMAT, "")
+    with pytest.raises(Missing):
+        files.read("out/job/display.jpg")
+
+
 def test_of_a_lost_decoder_nothing_is_said_and_the_others_go_on(told, photo, monkeypatch):
     whole = tasks.prepare_photo
     lost = [DecoderLost("killed")]
@@ -119,6 +153,10 @@ def test_a_message_of_another_version_goes_back_to_the_queue(told, monkeypatch):
 
 
 def test_importing_the_tasks_loads_no_network():
-    question = "import sys, inference_worker.tasks; sys.exit('torch' in sys.modules)"
+    question = (
+        "import sys; from inference_worker import tasks; "
+        "loaded = tasks.segmenter.cache_info().currsize + tasks.classifier.cache_info().currsize; "
+        "sys.exit('torch' in sys.modules or loaded)"
+    )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     assert subprocess.run([sys.executable, "-c", question], env=environment, check=False).returncode == 0
