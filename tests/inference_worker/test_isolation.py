@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -25,25 +27,84 @@ def photo() -> bytes:
     return cv2.imencode(".jpg", noise)[1].tobytes()
 
 
-class Child:
-    """A decoder that ended in some way."""
-
-    def __init__(self, exitcode: int | None) -> None:
-        self.exitcode = exitcode
-
-    def join(self, _seconds: float) -> None:
-        """Ended already."""
+# --- What a taken-over or broken decoder may do; runs in the child ----------------------------------------
+def _end_by(number: int) -> None:
+    os.kill(os.getpid(), number)
 
 
-@pytest.mark.parametrize("exitcode", [-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGXCPU, 1])
-def test_a_file_that_crashes_its_decoder_is_corrupt(exitcode):
-    verdict = isolation._verdict(Child(exitcode))
-    assert isinstance(verdict, Rejected) and verdict.reason == Reason.CORRUPT_IMAGE
+def crash(_data, _theirs):
+    _end_by(signal.SIGSEGV)
 
 
-@pytest.mark.parametrize("exitcode", [-signal.SIGKILL, None])
-def test_a_decoder_ended_from_outside_says_nothing_about_the_file(exitcode):
-    assert isinstance(isolation._verdict(Child(exitcode)), DecoderLost)
+def abort(_data, _theirs):
+    _end_by(signal.SIGABRT)
+
+
+def leave(_data, _theirs):
+    os._exit(1)
+
+
+def be_killed(_data, _theirs):
+    _end_by(signal.SIGKILL)
+
+
+def eat_cpu(_data, _theirs):
+    isolation.CPU_LIMIT_SECONDS = 1  # in the child alone
+    isolation._limit()
+    while True:
+        pass
+
+
+def try_doors(_data, theirs):
+    """Answer as for a photo that is too small if every door is shut, and not at all if one is open."""
+    isolation._limit()
+    doors = [
+        lambda: os.open(__file__, os.O_RDONLY),
+        socket.socket,
+        lambda: bytearray(isolation.MEMORY_LIMIT_BYTES),
+    ]
+    for door in doors:
+        try:
+            door()
+        except (OSError, MemoryError):
+            continue
+        return
+    theirs.send_bytes(b'{"reason": "image_too_small"}')
+
+
+def reason_for(monkeypatch, deed) -> Reason:
+    monkeypatch.setattr(isolation, "_serve", deed)
+    with pytest.raises(Rejected) as rejected:
+        decode_apart(b"photo")
+    return rejected.value.reason
+
+
+@pytest.mark.parametrize("deed", [crash, abort, leave, eat_cpu])
+def test_a_file_that_crashes_its_decoder_or_eats_its_time_is_corrupt(monkeypatch, deed):
+    assert reason_for(monkeypatch, deed) == Reason.CORRUPT_IMAGE
+
+
+def test_a_decoder_killed_from_outside_says_nothing_about_the_file(monkeypatch):
+    monkeypatch.setattr(isolation, "_serve", be_killed)
+    with pytest.raises(DecoderLost, match="killed"):
+        decode_apart(b"photo")
+
+
+def test_after_a_lost_decoder_the_next_photo_is_decoded(monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(isolation, "_serve", be_killed)
+        with pytest.raises(DecoderLost):
+            decode_apart(b"photo")
+    assert decode_apart(photo())[0].shape == (480, 640, 3)
+
+
+def test_a_decoder_can_open_no_file_no_socket_and_not_all_memory(monkeypatch):
+    assert reason_for(monkeypatch, try_doors) == Reason.IMAGE_TOO_SMALL
+
+
+def test_no_child_outlives_its_photo():
+    decode_apart(photo())
+    assert multiprocessing.active_children() == []
 
 
 def test_a_decoder_that_does_not_answer_is_given_up(monkeypatch):
