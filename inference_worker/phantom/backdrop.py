@@ -73,3 +73,9 @@ def behind(c: Canvas, kind: str) -> np.ndarray:
     """Return the backdrop, as much out of focus as a phone leaves it."""
     picture = np.clip(BACKDROPS[kind](c), 0.002, 1).astype(np.float32)
     return cv2.GaussianBlur(picture, (0, 0), c.rng.uniform(0.6, 5))
+
+
+def picture(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """Return a backdrop alone, (H, W, 3) uint8 sRGB, as a background for a photo cut out."""
+    canvas = Canvas(rng, shape, float(np.exp(rng.uniform(np.log(0.2), np.log(2)))), (0.5, 0.5, 0.5))
+    return (behind(canvas, str(rng.choice(list(BACKDROPS)))) ** (1 / 2.2) * 255).astype(np.uint8)

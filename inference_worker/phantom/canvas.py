@@ -107,7 +107,7 @@ class Canvas:
     def albedo(self) -> np.ndarray:
         """Return the share of light sent back, (H, W, 3) linear RGB."""
         planes = [
-            value * np.exp(-m * self.melanin - b * self.blood) * (1 - self.opaque) + paint
+            np.minimum(value * np.exp(-m * self.melanin - b * self.blood), 0.9) * (1 - self.opaque) + paint
             for value, m, b, paint in zip(self.skin, MELANIN, BLOOD, self.paint, strict=True)
         ]
         return cv2.merge([plane.astype(np.float32) for plane in planes])

@@ -254,8 +254,59 @@ def acne(c: Canvas, centre: Point) -> str:
     return "acne"
 
 
+def vitiligo(c: Canvas, centre: Point) -> str:
+    """Sharp, scalloped areas without pigment, smooth; hardly to be seen on the lightest skin."""
+    lost = c.rng.uniform(0.5, 1.3) * (1.2 - float(np.mean(c.skin)))
+    for index in range(int(c.rng.integers(1, 6))):
+        place = centre if not index else _beside(c, centre, 45)
+        area = c.patch(place, c.rng.uniform(5, 40), rough=0.25, soft=0.05)
+        c.lesion |= area > 0.5
+        c.melanin -= lost * area * np.clip(1 + 0.1 * c.noise.cloud(4 / c.mm), 0.6, 1.2)
+    return "vitiligo"
+
+
+def actinic_keratosis(c: Canvas, centre: Point) -> str:
+    """Rough red-brown spots of 3-12 mm under yellowish scale, on freckled skin."""
+    c.melanin += 0.35 * edge(c.noise.cloud(4 / c.mm, 2) - 1.6, 0.5)
+    c.blood += 0.12 * np.abs(c.noise.cloud(20 / c.mm, 2))
+    for index in range(int(c.rng.integers(1, 10))):
+        place = centre if not index else _beside(c, centre, 40)
+        area = c.patch(place, c.rng.uniform(1.5, 6), rough=0.25, soft=0.3)
+        c.lesion |= area > 0.45
+        c.blood += area * c.rng.uniform(0.35, 0.8)
+        c.melanin += area * c.rng.uniform(0, 0.3)
+        share = area * edge(c.noise.cloud(1.4 / c.mm, 3) + c.rng.uniform(-0.5, 0.5), 0.6)
+        c.cover(0.7 * share, c.tinted(linear(212, 190, 150)))
+        c.relief += 0.4 * share
+    return "actinic keratosis"
+
+
+def seborrhoeic_keratosis(c: Canvas, centre: Point) -> str:
+    """Brown, warty, as if stuck on, 5-20 mm."""
+    for index in range(int(c.rng.integers(1, 8))):
+        place = centre if not index else _beside(c, centre, 45)
+        area = c.patch(place, c.rng.uniform(2.5, 9), rough=0.15, soft=0.08)
+        warty = c.noise.cloud(1.6 / c.mm, 2)
+        c.lesion |= area > 0.4
+        c.melanin += area * c.rng.uniform(0.5, 1.6) * np.clip(1 + 0.25 * warty, 0.4, 1.6)
+        c.relief += area * (0.9 + 0.25 * warty)
+    return "seborrhoeic keratosis"
+
+
+OTHERS = (
+    psoriasis,
+    urticaria,
+    naevi,
+    tinea,
+    acne,
+    vitiligo,
+    actinic_keratosis,
+    seborrhoeic_keratosis,
+)
+
+
 def other(c: Canvas, centre: Point) -> str:
-    return c.rng.choice([psoriasis, urticaria, naevi, tinea, acne])(c, centre)
+    return OTHERS[c.rng.integers(len(OTHERS))](c, centre)
 
 
 def normal(c: Canvas, centre: Point) -> str:
@@ -308,7 +359,7 @@ def _papules(c: Canvas, area: np.ndarray, strength: float = 1.0) -> None:
 def _dryness(c: Canvas, area: np.ndarray, amount: float) -> None:
     flakes = edge(c.noise.cloud(1.1 / c.mm, 3) - 1.3 + amount, 1.2) * np.clip(area, 0, 1)
     flakes *= np.clip(0.7 + 0.6 * c.noise.cloud(12 / c.mm, 2), 0, 1)
-    c.cover(0.26 * flakes, c.tinted(SCALE))
+    c.cover(c.rng.uniform(0.04, 0.22) * flakes, c.tinted(SCALE))
     c.relief += 0.06 * flakes
 
 

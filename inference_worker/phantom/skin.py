@@ -44,7 +44,7 @@ def cover_with_skin(c: Canvas, body: Body, hairy: float) -> None:
     if body.crease is not None:
         c.relief -= 1.2 * body.crease
         c.blood += 0.25 * body.crease
-    _hairs(c, int(hairy * c.rng.uniform(40, 260)))
+    draw_hairs(c, int(hairy * c.rng.uniform(40, 260)))
 
 
 def mouth_and_eyes(c: Canvas, body: Body) -> None:
@@ -85,7 +85,7 @@ def _freckles(c: Canvas) -> None:
     c.melanin += c.rng.uniform(0.15, 0.5) * spots
 
 
-def _hairs(c: Canvas, count: int) -> None:
+def draw_hairs(c: Canvas, count: int) -> None:
     """Thin bent lines in about one direction."""
     lines = np.zeros(c.shape, np.float32)
     angle, (height, width) = c.rng.uniform(0, 2 * np.pi), c.shape

@@ -8,10 +8,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from inference_worker.phantom import onto
 from inference_worker.training.data import Known, Sample
 
 LONG_SIDES = (240, 800)  # px the whole photo would have; log-uniform, around the size of inference
 MAX_TURN_DEGREES = 30
+BLACK = 12  # of 255; some sets cut their people out and leave this behind them
+PAINTED_MM = (0.12, 0.9)  # side of a pixel for a rash drawn on a photo whose scale nobody knows
+VISIBLE = 7  # of 255; a rash paler than this on this skin is nothing to be judged by
 FEATHER = 0.03  # share of a cut-out's side over which it melts into the skin below
 
 
@@ -118,6 +122,28 @@ def graft(rng: np.random.Generator, donor: Sample, host: Sample) -> Sample:
     photo, known = host.photo.copy(), host.known.copy()
     known[known == Known.SKIN_OR_LESION] = Known.SKIN  # healthy people: what is not grafted is plain skin
     _lay(photo, known, cut, place[rng.integers(len(place))])
+    return Sample(photo, known)
+
+
+def rehang(rng: np.random.Generator, sample: Sample, behind: np.ndarray) -> Sample:
+    """Return the sample before another background (uint8 RGB of its shape), with or without the clothes."""
+    background = sample.known == Known.BACKGROUND
+    if rng.random() < 0.6:
+        background &= sample.photo.max(axis=2) < BLACK
+    weight = cv2.GaussianBlur(background.astype(np.float32), (0, 0), rng.uniform(0.5, 1.5))[..., None]
+    return Sample(
+        (sample.photo + weight * (behind - sample.photo.astype(np.float32))).astype(np.uint8), sample.known
+    )
+
+
+def painted(rng: np.random.Generator, host: Sample, condition: str) -> Sample:
+    """Return the host with a drawn rash on its skin; what is not drawn on healthy people is plain skin."""
+    known = host.known.copy()
+    known[known == Known.SKIN_OR_LESION] = Known.SKIN
+    mm = float(np.exp(rng.uniform(*np.log(PAINTED_MM))))
+    photo, lesion = onto.paint(rng, host.photo, known == Known.SKIN, condition, mm)
+    changed = cv2.GaussianBlur(cv2.absdiff(photo, host.photo).max(axis=2), (0, 0), 3) > VISIBLE
+    known[lesion] = np.where(changed[lesion], Known.LESION, Known.NOTHING)
     return Sample(photo, known)
 
 

@@ -26,6 +26,7 @@ class Task:
     loss: Callable
     steps: int
     weight_decay: float
+    bf16: bool = False  # half as long again on CPUs that have it
 
 
 def learn(run: Run, task: Task, minutes: float) -> nn.Module:
@@ -70,7 +71,8 @@ def _step(task: Task, optimiser: torch.optim.Optimizer, step: int) -> float:
         module.eval()  # frozen means their batch statistics too
     for group in optimiser.param_groups:
         group["lr"] = group["top"] * rate(step, task.steps)
-    loss = task.loss(task.network, task.batch(step))
+    with torch.autocast("cpu", torch.bfloat16, enabled=task.bf16):
+        loss = task.loss(task.network, task.batch(step))
     optimiser.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(task.network.parameters(), CLIP)

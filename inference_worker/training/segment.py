@@ -14,12 +14,15 @@ import argparse
 import dataclasses
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from inference_worker import phantom
 from inference_worker.engine import to_tensor
+from inference_worker.phantom import backdrop
 from inference_worker.segmentation import CLASSES, DeepLab
 from inference_worker.training import augment, imagenet, runs
 from inference_worker.training.data import (
@@ -35,6 +38,9 @@ from inference_worker.training.loop import Task, learn, saved_network
 from inference_worker.training.publish import publish, sources_of
 
 FROZEN_STAGES = 2  # of seven; they hold edges and colours that 1,100 photos cannot better
+KINDS = ("full", "wounds", "people", "rooms", "grafts", "painted", "phantoms")
+PAINTED = (0.2, 0.15, 0.15, 0.12, 0.3, 0.08)  # how often each of phantom.CONDITIONS is painted on a person
+HOST_SKIN, HOST_TRIES = 0.15, 4  # share of skin looked for
 HEALTHY_SKIN_PRIOR = 0.3  # people sets: most of that skin is healthy, some is not
 LONG_SIDE = 416  # px at inference; models.md: 384 to 512
 
@@ -51,12 +57,15 @@ class Recipe:
     weight_decay: float = 1e-2
     dice: float = 0.7
     seed: int = 1
-    full: float = 0.30
-    wounds: float = 0.12
-    people: float = 0.25
-    rooms: float = 0.05
-    grafts: float = 0.28
-    phantoms: float = 0.25
+    full: float = 0.28
+    wounds: float = 0.08
+    people: float = 0.18
+    rooms: float = 0.04
+    grafts: float = 0.12
+    painted: float = 0.24
+    phantoms: float = 0.06
+    rehung: float = 0.6  # share of people who get another background
+    bf16: int = 1
     start: str = ""  # a finished run whose network this one begins from; empty: from ImageNet
 
 
@@ -79,15 +88,40 @@ class Mixture:
         return to_tensor(photos), torch.from_numpy(np.stack([s.known for s in samples])).long()
 
     def _one(self, rng: np.random.Generator) -> Sample:
-        names = ("full", "wounds", "people", "rooms", "grafts", "phantoms")
-        shares = np.array([getattr(self.recipe, name) for name in names])
-        kind = rng.choice(names, p=shares / shares.sum())
-        if kind != "grafts":
-            return augment.crop(rng, self._pick(rng, kind), self.recipe.crop)
-        host = augment.crop(rng, self._pick(rng, "people"), self.recipe.crop)
+        shares = np.array([getattr(self.recipe, name) for name in KINDS])
+        kind = rng.choice(KINDS, p=shares / shares.sum())
+        if kind == "people":
+            return self._person(rng)
+        if kind == "painted":
+            return augment.painted(rng, self._host(rng), str(rng.choice(phantom.CONDITIONS, p=PAINTED)))
+        if kind == "grafts":
+            return self._grafted(rng)
+        return augment.crop(rng, self._pick(rng, kind), self.recipe.crop)
+
+    def _grafted(self, rng: np.random.Generator) -> Sample:
+        host = self._host(rng)
         for _ in range(int(rng.integers(1, 4))):
             host = augment.graft(rng, self._pick(rng, "full" if rng.random() < 0.7 else "wounds"), host)
         return host
+
+    def _host(self, rng: np.random.Generator) -> Sample:
+        """Return a person with skin enough to carry a rash, if one is met in a few tries."""
+        for _ in range(HOST_TRIES):
+            host = self._person(rng)
+            if np.isin(host.known, (Known.SKIN, Known.SKIN_OR_LESION)).mean() > HOST_SKIN:
+                break
+        return host
+
+    def _person(self, rng: np.random.Generator) -> Sample:
+        """Return a crop of a person, often before another background: many were cut out and stand in black."""
+        person = augment.crop(rng, self._pick(rng, "people"), self.recipe.crop)
+        if rng.random() > self.recipe.rehung:
+            return person
+        if rng.random() < 0.5:
+            behind = cv2.resize(self._pick(rng, "rooms").photo, person.known.shape[::-1])
+        else:
+            behind = backdrop.picture(rng, person.known.shape)
+        return augment.rehang(rng, person, behind)
 
     def _pick(self, rng: np.random.Generator, kind: str) -> Sample:
         return self.samples[kind][rng.integers(len(self.samples[kind]))]
@@ -137,6 +171,7 @@ def task_of(mixture: Mixture) -> Task:
         loss=lambda net, batch: loss_of(_logits(net, batch[0]), batch[1], recipe.dice),
         steps=recipe.steps,
         weight_decay=recipe.weight_decay,
+        bf16=bool(recipe.bf16),
     )
 
 
@@ -152,7 +187,7 @@ def started(recipe: Recipe) -> DeepLab:
 
 
 def _logits(network: nn.Module, photos: torch.Tensor) -> torch.Tensor:
-    return network(photos.to(memory_format=torch.channels_last))
+    return network(photos.to(memory_format=torch.channels_last)).float()
 
 
 def train(arguments: argparse.Namespace) -> None:

@@ -124,3 +124,37 @@ def test_a_graft_puts_a_lesion_on_healthy_skin_and_says_so(sample):
 def test_the_same_seed_develops_the_same_photo(sample):
     one, two = (augment.develop(np.random.default_rng(5), sample.photo) for _ in range(2))
     assert (one == two).all() and one.dtype == np.uint8 and one.shape == sample.photo.shape
+
+
+@pytest.fixture
+def person():
+    """A bare arm across the photo before black, as some sets cut their people out."""
+    photo, known = np.zeros((160, 160, 3), np.uint8), np.zeros((160, 160), np.uint8)
+    photo[40:120], known[40:120] = (190, 140, 110), Known.SKIN_OR_LESION
+    return Sample(photo, known)
+
+
+def test_another_background_leaves_the_skin_and_its_labels_alone(person):
+    behind = np.full((160, 160, 3), (30, 90, 200), np.uint8)
+    made = augment.rehang(np.random.default_rng(1), person, behind)
+    assert (made.known == person.known).all()
+    assert abs(made.photo[60:100].astype(int) - person.photo[60:100]).max() <= 1
+    assert abs(made.photo[:30].astype(int) - behind[:30]).max() <= 1
+
+
+@pytest.mark.parametrize("condition", ["AD", "HI", "IM", "MF", "OTHER"])
+def test_a_rash_is_painted_on_skin_alone_and_its_truth_can_be_seen(person, condition):
+    made = augment.painted(np.random.default_rng(4), person, condition)
+    lesion, skin = made.known == Known.LESION, person.known == Known.SKIN_OR_LESION
+    assert lesion.sum() > 20 and not (lesion & ~skin).any()
+    assert (made.photo[~skin] == person.photo[~skin]).all()
+    change = abs(made.photo.astype(int) - person.photo).max(axis=2)
+    assert change[lesion].mean() > 2 * change[skin & ~lesion].mean()
+    assert Known.SKIN_OR_LESION not in made.known
+    assert person.known.max() == Known.SKIN_OR_LESION  # the person stays healthy
+
+
+def test_a_photo_without_room_for_a_rash_stays_as_it_is(person):
+    person.known[:] = Known.BACKGROUND
+    made = augment.painted(np.random.default_rng(4), person, "AD")
+    assert (made.photo == person.photo).all() and (made.known == Known.BACKGROUND).all()

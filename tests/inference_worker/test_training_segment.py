@@ -77,8 +77,8 @@ def rows(tmp_path_factory):
 
 
 def small(rows, steps):
-    shares = {"full": 1.0, "wounds": 0, "people": 0, "rooms": 0, "grafts": 0, "phantoms": 0}
-    return segment.Mixture(rows, segment.Recipe(steps=steps, batch=2, crop=64, **shares), [])
+    shares = dict.fromkeys(segment.KINDS, 0) | {"full": 1.0}
+    return segment.Mixture(rows, segment.Recipe(steps=steps, batch=2, crop=64, bf16=0, **shares), [])
 
 
 def test_a_batch_depends_on_its_step_alone(rows):
