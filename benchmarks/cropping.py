@@ -27,9 +27,11 @@ def masks(count: int, side: int) -> list[np.ndarray]:
     ]
 
 
-def summed(which: np.ndarray, squares: np.ndarray) -> np.ndarray:
+def summed(which: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """The plain way: add up the pixels of each square."""
-    return np.array([which[y : y + side, x : x + side].sum() for x, y, side in squares], np.int64)
+    (bottom, right), (top, left) = (np.divmod(corners[i], which.shape[1] + 1) for i in (0, 3))
+    windows = zip(top, bottom, left, right, strict=True)
+    return np.array([which[t:b, x:r].sum() for t, b, x, r in windows], np.int64)
 
 
 def photos_per_second(maps: Sequence[np.ndarray], repeats: int = 3) -> float:

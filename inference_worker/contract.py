@@ -151,7 +151,10 @@ class Prepared:
 
 @dataclass(frozen=True, kw_only=True)
 class Segmented:
-    """Class map of the analysis copy (PNG: 0 background, 1 skin, 2 lesion) and the boxes cut from it."""
+    """Class map of the analysis copy (PNG: 0 background, 1 skin, 2 lesion) and the boxes cut from it.
+
+    Without a box there is the reason, and the square that falls short of the rule least.
+    """
 
     kind: ClassVar[str] = "segmented"
     mask_key: str
@@ -159,6 +162,7 @@ class Segmented:
     lesion: float
     boxes: tuple[Box, ...] = ()
     no_box: NoBox | None = None
+    nearest_miss: Box | None = None
     model: ModelRef
     seconds: float = 0.0
 
@@ -199,6 +203,7 @@ Outcome = Prepared | Segmented | Classified | Failed
 _OUTCOMES: dict[str, type] = {cls.kind: cls for cls in (Prepared, Segmented, Classified, Failed)}
 _NESTED: dict[str, Any] = {
     "boxes": lambda rows: tuple(_build(Box, row) for row in rows),
+    "nearest_miss": lambda row: row and _build(Box, row),
     "views": lambda rows: tuple(_build(View, row) for row in rows),
     "model": lambda row: _build(ModelRef, row),
     "stripped": tuple,

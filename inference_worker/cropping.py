@@ -32,6 +32,7 @@ def describe(mask: np.ndarray, *, key: str, model: ModelRef, seconds: float) -> 
         lesion=float((mask == LESION).mean()),
         boxes=tuple(boxes),
         no_box=no_box,
+        nearest_miss=nearest_miss(mask) if no_box else None,
         model=model,
         seconds=round(seconds, 4),
     )
@@ -42,23 +43,39 @@ def boxes_of(mask: np.ndarray) -> tuple[list[Box], NoBox | None]:
 
     The best square holds much lesion, densely; each further one what is not covered yet.
     """
-    squares = _squares(*mask.shape)
+    squares, corners = _squares(*mask.shape)
     lesion_map = mask == LESION
-    skin = _count(mask > 0, squares)
-    lesion = _count(lesion_map, squares)
+    skin, lesion = _count(mask > 0, corners), _count(lesion_map, corners)
     area = squares[:, 2] ** 2
     has_skin, has_lesion = 10 * skin > 8 * area, 10 * lesion > area
-    obeys = has_skin & has_lesion
-    if not obeys.any():
+    obeys = np.flatnonzero(has_skin & has_lesion)
+    if not obeys.size:
         return [], _why_none(mask, has_lesion)
-    squares, skin, lesion, area = (values[obeys] for values in (squares, skin, lesion, area))
-    chosen = _cover(lesion_map, squares, lesion / area)
+    chosen = _cover(lesion_map, squares, corners, obeys, lesion / area)
     return [_box(squares[i], skin[i] / area[i], lesion[i] / area[i]) for i in chosen], None
 
 
+def nearest_miss(mask: np.ndarray) -> Box | None:
+    """Return the square of a class map without boxes that falls short least of both shares; None without lesion.
+
+    Short of half the skin weighs as much as short of half the lesion.
+    """
+    if not (mask == LESION).any():
+        return None
+    squares, corners = _squares(*mask.shape)
+    area = squares[:, 2] ** 2
+    skin, lesion = _count(mask > 0, corners) / area, _count(mask == LESION, corners) / area
+    short = np.clip(1 - skin / 0.8, 0, None) + np.clip(1 - lesion / 0.1, 0, None)
+    best = int(short.argmin())
+    return _box(squares[best], skin[best], lesion[best])
+
+
 @functools.lru_cache(maxsize=32)  # analysis copies come in a few shapes
-def _squares(height: int, width: int) -> np.ndarray:
-    """Return (N, 3) int64: x, y, side; the same set for a mirrored map, large ones first."""
+def _squares(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (N, 3) int64: x, y, side; the same set for a mirrored map, large ones first; and their corners.
+
+    Corners (4, N) are places in the flattened integral image: lower right, upper right, lower left, upper left.
+    """
     short = min(height, width)
     sides = sorted({max(min(SIDE_LIMIT, short), round(short * scale)) for scale in SCALES}, reverse=True)
     grids = []
@@ -66,8 +83,12 @@ def _squares(height: int, width: int) -> np.ndarray:
         xs, ys = np.meshgrid(_starts(width, side), _starts(height, side))
         grids.append(np.stack([xs.ravel(), ys.ravel(), np.full(xs.size, side)], axis=1))
     squares = np.concatenate(grids).astype(np.int64)
-    squares.flags.writeable = False  # it is shared
-    return squares
+    x, y, side = squares.T
+    corners = np.array(
+        [(y + dy) * (width + 1) + x + dx for dy, dx in ((side, side), (0, side), (side, 0), (0, 0))]
+    )
+    squares.flags.writeable = corners.flags.writeable = False  # they are shared
+    return squares, corners
 
 
 def _starts(length: int, side: int) -> np.ndarray:
@@ -75,21 +96,21 @@ def _starts(length: int, side: int) -> np.ndarray:
     return np.union1d(steps, length - side - steps)
 
 
-def _count(values: np.ndarray, squares: np.ndarray) -> np.ndarray:
+def _count(values: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """Return for each square how many of its pixels are true."""
-    total = cv2.integral(values.astype(np.uint8))
-    x, y, side = squares.T
-    return (total[y + side, x + side] - total[y, x + side] - total[y + side, x] + total[y, x]).astype(
-        np.int64
-    )
+    total = cv2.integral(values.view(np.uint8)).ravel()
+    low_right, up_right, low_left, up_left = total[corners]
+    return low_right - up_right - low_left + up_left
 
 
-def _cover(lesion_map: np.ndarray, squares: np.ndarray, density: np.ndarray) -> list[int]:
-    """Choose greedily; of equal squares the first, so that the same map always gives the same boxes."""
-    uncovered, total = lesion_map.copy(), lesion_map.sum()
-    left, chosen = np.arange(len(squares)), []
+def _cover(
+    lesion_map: np.ndarray, squares: np.ndarray, corners: np.ndarray, left: np.ndarray, density: np.ndarray
+) -> list[int]:
+    """Choose greedily of the squares `left`; of equal ones the first, so that a map always gives the same boxes."""
+    uncovered, total = lesion_map.copy(), np.count_nonzero(lesion_map)
+    chosen: list[int] = []
     while len(chosen) < BOX_LIMIT:
-        new = _count(uncovered, squares[left])
+        new = _count(uncovered, corners[:, left])
         is_worth = new > (NEW_LESION * total if chosen else 0)
         left, new = left[is_worth], new[is_worth]  # for good: what is uncovered only shrinks
         if not left.size:

@@ -580,7 +580,8 @@ class AnalysisSerializer(serializers.ModelSerializer):
     class Meta:
         model = Analysis
         fields = (
-            *("photo", "created_at", "skin", "lesion", "boxes", "no_box", "segmentation_model"),
+            *("photo", "created_at", "skin", "lesion", "boxes", "no_box", "nearest_miss"),
+            "segmentation_model",
             *("classified_at", "classification_model", "demonstration", "top", "abstention"),
             *("findings", "thresholds", "views", "device"),
         )

@@ -254,6 +254,7 @@ def _apply_segmented(photo: Photo, outcome: contract.Segmented) -> None:
         lesion=outcome.lesion,
         boxes=[vars(box) for box in outcome.boxes],
         no_box=outcome.no_box or "",
+        nearest_miss=outcome.nearest_miss and vars(outcome.nearest_miss),
         segmentation_model=vars(outcome.model),
     )
 

@@ -367,6 +367,7 @@ class Analysis(models.Model):
     lesion = models.FloatField(_("lesion"))
     boxes = models.JSONField(_("boxes"), default=list, blank=True)
     no_box = models.CharField(max_length=30, choices=[(n, n) for n in NoBox], blank=True)
+    nearest_miss = models.JSONField(_("nearest miss"), null=True, blank=True)
     segmentation_model = models.JSONField(_("segmentation model"))
     classified_at = models.DateTimeField(null=True, blank=True)
     classification_model = models.JSONField(_("classification model"), null=True, blank=True)

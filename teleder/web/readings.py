@@ -86,6 +86,11 @@ class Reading:
         return wording.NO_BOX.get(code, code)
 
     @property
+    def nearest_miss(self) -> dict[str, int]:
+        row = self.analysis.nearest_miss if self.analysis else None
+        return {name: _hundredths(row[name]) for name in ("skin", "lesion")} if row else {}
+
+    @property
     def shares(self) -> dict[str, int]:
         return {"skin": _hundredths(self.analysis.skin), "lesion": _hundredths(self.analysis.lesion)}
 

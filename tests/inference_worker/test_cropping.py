@@ -10,8 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 pytest.importorskip("cv2", reason="needs [inference]")
 
-from inference_worker.contract import NoBox
-from inference_worker.cropping import BOX_LIMIT, boxes_of
+from inference_worker.contract import ModelRef, NoBox
+from inference_worker.cropping import BOX_LIMIT, boxes_of, describe, nearest_miss
 
 BACKGROUND, SKIN, LESION = range(3)
 
@@ -79,6 +79,36 @@ def test_boxes_move_with_the_lesion(columns, rows):
     assert after[0].width == before[0].width
     assert abs(after[0].x - before[0].x - columns * step // 4) <= 2 * stride
     assert abs(after[0].y - before[0].y - rows * step // 4) <= 2 * stride
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_boxes_grow_with_the_photo(times):
+    small = limb_with_lesion()
+    large = np.kron(small, np.ones((times, times), np.uint8))
+    (before, _), (after, _) = boxes_of(small), boxes_of(large)
+    assert after[0].width == pytest.approx(before[0].width * times, abs=times)
+    stride = after[0].width // 8 + 1
+    assert abs(after[0].x - before[0].x * times) <= 2 * stride
+    assert abs(after[0].y - before[0].y * times) <= 2 * stride
+
+
+@given(class_maps())
+@settings(max_examples=100, deadline=None)
+def test_a_photo_without_a_box_names_the_square_that_missed_by_least(mask):
+    told = describe(mask, key="k", model=ModelRef(name="m", version="1", sha256="0"), seconds=0)
+    box = told.nearest_miss
+    if told.boxes or not (mask == LESION).any():
+        assert box is None
+        return
+    assert shares_of(mask, box) == pytest.approx((box.skin, box.lesion))
+    assert box.skin <= 0.8 or box.lesion <= 0.1
+
+
+def test_the_nearest_miss_of_a_thin_lesion_is_the_closest_look_at_it():
+    mask = np.full((256, 256), SKIN, np.uint8)
+    mask[100:105] = LESION
+    box = nearest_miss(mask)
+    assert (box.width, box.skin, box.lesion) == (64, 1.0, 5 / 64)
 
 
 def test_a_lesion_the_size_of_a_palm_is_covered():
