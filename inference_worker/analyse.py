@@ -26,13 +26,13 @@ from inference_worker.engine import pick
 from inference_worker.formats import FILE_LIMIT_BYTES
 from inference_worker.preparation import prepare
 from inference_worker.segmentation import LESION, Segmenter
-from inference_worker.weights import published
+from inference_worker.weights import WeightsError, published
 
 SKIN_COLOUR, LESION_COLOUR, BOX_COLOUR = (0, 200, 255), (255, 0, 200), (255, 255, 255)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Analyse each photo; 0 also where one is rejected, 2 where a file cannot be read."""
+    """Analyse each photo; 0 also where one is rejected, 2 where a file cannot be read or weights are refused."""
     parser = argparse.ArgumentParser(prog="./run analyse", description=__doc__.split("\n\n")[0])
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -42,7 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if absent := [str(path) for path in options.photos if not path.is_file()]:
         parser.error(f"no such file: {', '.join(absent)}")
     options.out.mkdir(parents=True, exist_ok=True)
-    analyst = Analyst(options.device)
+    try:
+        analyst = Analyst(options.device)
+    except WeightsError as error:
+        parser.exit(2, f"{error}\n")
     for path, name in zip(options.photos, names_of(options.photos), strict=True):
         row = analyst.analyse(path, options.out / name)
         print(json.dumps(row, ensure_ascii=False) if options.json else _line(row), flush=True)

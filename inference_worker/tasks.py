@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import cv2
@@ -57,9 +57,11 @@ def prepare(task: Task, **message: Any) -> None:
 @_task(Stage.SEGMENT)
 def segment(task: Task, **message: Any) -> None:
     photos = dict(_readable(task, _begin(task, message)))
+    if not photos or (network := _network(task, photos, segmenter)) is None:
+        return
     started = time.perf_counter()
-    masks = segmenter()(list(photos.values())) if photos else []
-    seconds = (time.perf_counter() - started) / max(1, len(photos))
+    masks = network(list(photos.values()))
+    seconds = (time.perf_counter() - started) / len(photos)
     for request, mask in zip(photos, masks, strict=True):
         _record(task, request, _segmented(request, mask, seconds))
 
@@ -67,7 +69,9 @@ def segment(task: Task, **message: Any) -> None:
 @_task(Stage.CLASSIFY)
 def classify(task: Task, **message: Any) -> None:
     photos = dict(_readable(task, _begin(task, message)))
-    outcomes = classifier()(list(photos.values()), [request.boxes for request in photos]) if photos else []
+    if not photos or (network := _network(task, photos, classifier)) is None:
+        return
+    outcomes = network(list(photos.values()), [request.boxes for request in photos])
     for request, outcome in zip(photos, outcomes, strict=True):
         _record(task, request, outcome)
 
@@ -129,6 +133,22 @@ def _segmented(request: Request, mask: np.ndarray, seconds: float) -> Segmented:
 
 
 # --- Networks, loaded at first use ------------------------------------------------------------------------
+def _network(task: Task, requests: Iterable[Request], load: Callable[[], Any]) -> Any:
+    """Return the network; where its weights are refused, none, and people are told at once that they decide.
+
+    The refusal is not kept: once the file is right again, the next message finds it.
+    """
+    from inference_worker.weights import WeightsError
+
+    try:
+        return load()
+    except WeightsError as error:
+        log.error("%s", error)
+        for request in requests:
+            _record(task, request, Failed(code="weights_refused"))
+        return None
+
+
 @functools.cache
 def _engine():
     from inference_worker import engine

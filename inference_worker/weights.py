@@ -1,6 +1,6 @@
 """The published weights: each with everything needed to use it and to judge it.
 
-`weights/table.json` is the table; `training.publish` writes its rows. A file is opened only if its
+`weights/table.json` is the table; `training.publish` writes its rows. Nothing of a file is parsed before its
 sha256 is the one in the table, and it is a safetensors file: data, never a pickle that could run code.
 """
 
@@ -18,14 +18,19 @@ from torch import nn
 from inference_worker.contract import ModelRef
 
 FOLDER = Path(__file__).parent / "weights"
+REMEDY = "Bring back inference_worker/weights as it was released (git checkout) and try the jobs again."
 
 
-class UnknownWeights(LookupError):
+class WeightsError(RuntimeError):
+    """No network can be made from what is published here; the message says what to do."""
+
+
+class UnknownWeights(WeightsError):
     """No published weights have this name."""
 
 
-class TamperedWeights(RuntimeError):
-    """A weights file is not the one that was published."""
+class RefusedWeights(WeightsError):
+    """A weights file, or its row, is not what was published."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,26 +60,46 @@ class Weights:
         return ModelRef(name=self.name, version=self.version, sha256=self.sha256)
 
     def load_into(self, network: nn.Module) -> nn.Module:
-        """Fill the network; raises TamperedWeights if the file is missing or not the published one."""
-        state = safetensors.torch.load(self._bytes())
-        network.load_state_dict(state, strict=True)  # half precision on disk, the network's own in memory
+        """Fill the network; raises RefusedWeights for a file that is missing or not the published one."""
+        content = self._bytes()
+        try:
+            state = safetensors.torch.load(content)
+            network.load_state_dict(state, strict=True)  # half precision on disk, the network's own in memory
+        except safetensors.SafetensorError as error:
+            expected = "expected a safetensors file; nothing else is opened, because a pickle can run code"
+            raise self._refused(f"{expected} ({error})") from error
+        except RuntimeError as error:
+            raise self._refused(f"expected the parameters of this release's network; {error}") from error
         return network
 
     def _bytes(self) -> bytes:
         path = self.folder / self.file
-        if not path.is_file():
-            raise TamperedWeights(f"{path}: missing; {self.name} {self.version} was published with it")
-        content = path.read_bytes()
+        if path.parent.resolve() != self.folder.resolve():
+            raise self._refused(f"expected a file in {self.folder}")
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise self._refused(f"expected a readable file ({error.strerror})") from error
         found = hashlib.sha256(content).hexdigest()
         if found != self.sha256:
-            raise TamperedWeights(f"{path}: sha256 is {found}, published was {self.sha256}; not loaded")
+            raise self._refused(f"expected sha256 {self.sha256}, found {found} in {len(content)} bytes")
         return content
+
+    def _refused(self, why: str) -> RefusedWeights:
+        where = f"{self.folder / self.file} ({self.name} {self.version})"
+        return RefusedWeights(f"{where} refused: {why}. {REMEDY}")
 
 
 def table(folder: Path = FOLDER) -> dict[str, Weights]:
-    """Return the published weights by name."""
-    rows = json.loads((folder / "table.json").read_text(encoding="utf-8"))
-    return {row["name"]: _weights(row, folder) for row in rows}
+    """Return the published weights by name; raises RefusedWeights for a table that cannot be read."""
+    path = folder / "table.json"
+    try:
+        rows = [_weights(row, folder) for row in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise RefusedWeights(
+            f"{path} refused: expected a list of complete rows; {error}. {REMEDY}"
+        ) from error
+    return {row.name: row for row in rows}
 
 
 def _weights(row: dict[str, Any], folder: Path) -> Weights:
@@ -86,5 +111,7 @@ def published(name: str, folder: Path = FOLDER) -> Weights:
     """Return the published weights of this name, `segmentation` or `classification`."""
     known = table(folder)
     if name not in known:
-        raise UnknownWeights(f"no weights {name!r}; published: {', '.join(sorted(known)) or 'none'}")
+        raise UnknownWeights(
+            f"no weights {name!r}; published: {', '.join(sorted(known)) or 'none'}. {REMEDY}"
+        )
     return known[name]

@@ -218,7 +218,7 @@ def row_of(version: str, sources: list[dict], recipe: dict) -> dict:
         "classes": CLASSES,
         "transform": {"long_side": LONG_SIDE},
         "temperature": 1.0,
-        "thresholds": {},
+        "thresholds": {"skin": 0.8, "lesion": 0.1},  # of a box's pixels; the rule of cropping.py
         "metrics": {},
         "licences": [f"{s['source']} ({s['photos']}): {s['licence']}" for s in sources],
         "recipe": recipe,

@@ -184,6 +184,28 @@ def test_one_photo_without_a_result_makes_it_partly(alice, submission_of, analys
     assert submission.ai_status == AIStatus.PARTLY
 
 
+SEGMENTED = contract.Segmented(
+    mask_key="m.png", skin=0.9, lesion=0.3, model=contract.ModelRef(name="seg", version="1", sha256="0" * 64)
+)
+
+
+@pytest.mark.parametrize("before", [{}, {"segment": SEGMENTED}])
+def test_alice_whose_worker_refuses_its_weights_is_answered_by_people_as_soon(
+    alices_submission, dana, before
+):
+    photo, due = alices_submission.photos.get(), alices_submission.due_at
+    refused = contract.Failed(code="weights_refused")
+    refused_at = "classify" if before else "segment"
+    for stage, outcome in {"prepare": PREPARED, **before, refused_at: refused}.items():
+        job, attempt = send_for_test(photo, stage)
+        assert jobs.record(job=job, attempt=attempt, worker="w", outcome=outcome)
+    alices_submission.refresh_from_db()
+    assert alices_submission.ai_status == AIStatus.UNAVAILABLE
+    assert (alices_submission.status, alices_submission.due_at) == ("submitted", due)
+    assert not Job.objects.filter(state__in=["queued", "sent", "started"]).exists()
+    workflow.claim(alices_submission, by=dana)
+
+
 def test_an_admin_requeues_and_cancels(alices_submission, adam):
     job = Job.objects.get()
     assert jobs.cancel(job, by=adam)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from celery.exceptions import Reject
 
-from inference_worker import contract, phantom, tasks
+from inference_worker import contract, phantom, tasks, weights
 from inference_worker.contract import Request, Stage
 from inference_worker.isolation import DecoderLost
 from inference_worker.storage import FileStorage, Missing
@@ -150,6 +151,57 @@ def test_a_message_of_another_version_goes_back_to_the_queue(told, monkeypatch):
     with pytest.raises(Reject) as rejected:
         tasks.prepare(**(message | {"contract": contract.VERSION + 1}))
     assert rejected.value.requeue and told == []
+
+
+@pytest.fixture
+def refused(monkeypatch):
+    """Make the worker refuse the weights of one name, from now on."""
+
+    def spoil(name: str) -> None:
+        whole = weights.published(name)
+        broken = dataclasses.replace(whole, sha256="0" * 64)
+        others = weights.published
+        monkeypatch.setattr(weights, "published", lambda asked: broken if asked == name else others(asked))
+        tasks.segmenter.cache_clear()
+        tasks.classifier.cache_clear()
+
+    yield spoil
+    tasks.segmenter.cache_clear()
+    tasks.classifier.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "stage"), [("segmentation", Stage.SEGMENT), ("classification", Stage.CLASSIFY)]
+)
+def test_refused_weights_are_told_for_each_photo_at_once_and_logged(
+    told, photo, refused, caplog, name, stage
+):
+    refused(name)
+    run(request(stage, photo("a"), job="one"), request(stage, photo("b"), job="two"))
+    failed = contract.Failed(code="weights_refused")
+    assert outcomes(told) == {"one": failed, "two": failed}
+    assert f"{name}.safetensors" in caplog.text and weights.REMEDY in caplog.text
+
+
+def test_a_worker_that_refuses_one_network_goes_on_with_the_rest(told, photo, refused):
+    refused("classification")
+    run(request(Stage.CLASSIFY, photo("a"), job="classify"))
+    run(request(Stage.SEGMENT, photo("b"), job="segment"))
+    run(request(Stage.PREPARE, photo("c"), job="prepare"))
+    told_of = outcomes(told)
+    assert isinstance(told_of["classify"], contract.Failed)
+    assert isinstance(told_of["segment"], contract.Segmented)
+    assert isinstance(told_of["prepare"], contract.Prepared)
+
+
+def test_weights_that_are_right_again_are_found_without_a_restart(told, photo, refused, monkeypatch):
+    whole = weights.published
+    refused("classification")
+    run(request(Stage.CLASSIFY, photo("a"), job="before"))
+    monkeypatch.setattr(weights, "published", whole)
+    run(request(Stage.CLASSIFY, photo("a"), job="after"))
+    assert isinstance(outcomes(told)["before"], contract.Failed)
+    assert isinstance(outcomes(told)["after"], contract.Classified)
 
 
 def test_importing_the_tasks_loads_no_network():
