@@ -2,12 +2,16 @@
 
 `weights/table.json` is the table; `training.publish` writes its rows. Nothing of a file is parsed before its
 sha256 is the one in the table, and it is a safetensors file: data, never a pickle that could run code.
+
+A clinic that trained its own names their folder in TELEDER_WEIGHTS: they take the place of the shipped
+ones of the same name.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +22,10 @@ from torch import nn
 from inference_worker.contract import ModelRef
 
 FOLDER = Path(__file__).parent / "weights"
-REMEDY = "Bring back inference_worker/weights as it was released (git checkout) and try the jobs again."
+REMEDY = (
+    "Bring back the folder as it was published (inference_worker/weights: git checkout; a clinic's own: "
+    "TELEDER_WEIGHTS names it) and try the jobs again."
+)
 
 
 class WeightsError(RuntimeError):
@@ -91,7 +98,7 @@ class Weights:
 
 
 def table(folder: Path = FOLDER) -> dict[str, Weights]:
-    """Return the published weights by name; raises RefusedWeights for a table that cannot be read."""
+    """Return the weights published in one folder by name; raises RefusedWeights for a table that cannot be read."""
     path = folder / "table.json"
     try:
         rows = [_weights(row, folder) for row in json.loads(path.read_text(encoding="utf-8"))]
@@ -107,9 +114,19 @@ def _weights(row: dict[str, Any], folder: Path) -> Weights:
     return Weights(**{**row, **lists}, folder=folder)
 
 
-def published(name: str, folder: Path = FOLDER) -> Weights:
-    """Return the published weights of this name, `segmentation` or `classification`."""
-    known = table(folder)
+def in_force(own: Path | None = None) -> dict[str, Weights]:
+    """Return the weights that are worked with by name: the shipped ones, and those of `own` in their place.
+
+    Raises RefusedWeights where `own`, or the folder that TELEDER_WEIGHTS names, has no table: the shipped
+    weights must not answer unnoticed for those that a clinic chose.
+    """
+    own = own or os.environ.get("TELEDER_WEIGHTS")
+    return table() | (table(Path(own)) if own else {})
+
+
+def published(name: str, folder: Path | None = None) -> Weights:
+    """Return the weights of this name, `segmentation` or `classification`: those in force, or of one folder."""
+    known = table(folder) if folder else in_force()
     if name not in known:
         raise UnknownWeights(
             f"no weights {name!r}; published: {', '.join(sorted(known)) or 'none'}. {REMEDY}"

@@ -1,6 +1,7 @@
 """Write the model cards from the table of weights: docs/models/<NAME>.md.
 
     python -m inference_worker.training.card
+    python -m inference_worker.training.card --weights DIR   # of a clinic's own, written beside them
 
 Nothing in a card is typed by hand but what the network is for and where it fails (`PROSE`); sources,
 recipe and figures are the table's own. A test compares the committed cards with the table.
@@ -8,6 +9,7 @@ recipe and figures are the table's own. A test compares the committed cards with
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +40,13 @@ PROSE = {
     },
 }
 
+# Of weights that a clinic trained on its own dataset: what the others say of themselves does not hold for them.
+OWN = {
+    "for": "What the clinic that trained it has measured below, on its own patients and cameras, and nothing more.",
+    "not": "Other clinics, other cameras, any use before the clinic's own approval.",
+    "fails": "Whatever its dataset has little of: see the report of the import and the figures by class below.",
+}
+
 
 def card_of(own: Weights) -> str:
     """Return the card as Markdown."""
@@ -45,7 +54,7 @@ def card_of(own: Weights) -> str:
 
 
 def _head(own: Weights) -> Iterator[str]:
-    prose = PROSE[own.name]
+    prose = PROSE[own.name] | (OWN if "dataset" in own.recipe else {})
     kind = "Demonstration weights. " if own.demonstration else ""
     yield f"# Model card: {own.name} {own.version}\n"
     yield "Written by `python -m inference_worker.training.card` from `inference_worker/weights/table.json`.\n"
@@ -92,10 +101,16 @@ def _number(value: float | None) -> str:
     return "-" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
-def main() -> None:
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for name in weights.table():
-        (FOLDER / f"{name}.md").write_text(card_of(weights.published(name)), encoding="utf-8")
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--weights", type=Path, help="folder of a clinic's own; the cards are written there")
+    own = parser.parse_args(argv).weights
+    folder = own or FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, weight in weights.table(own or weights.FOLDER).items():
+        (folder / f"{name}.md").write_text(card_of(weight), encoding="utf-8")
 
 
 if __name__ == "__main__":

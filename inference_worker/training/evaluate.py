@@ -256,7 +256,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = [row for row in rows if arguments.use in (None, row.use)]
     rows = [row for row in rows if held_out(row) or not arguments.held_out]
     chosen = engine.pick(arguments.device)
-    models = {name: weights.published(name) for name in ("segmentation", "classification")}
+    models = weights.in_force(arguments.weights)
     segmenter = Segmenter(models["segmentation"], chosen)
     if arguments.what == "segmentation":
         figures = segmentation([row for row in rows if row.mask], segmenter)
@@ -278,6 +278,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--root", type=Path, required=True, help="folder the manifest's paths start from")
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--use", help="only rows of this use, e.g. evaluate")
+    parser.add_argument("--weights", type=Path, help="folder of a clinic's own, in place of the shipped ones")
     parser.add_argument("--held-out", action="store_true", help="only groups that never train")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     return parser

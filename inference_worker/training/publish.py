@@ -77,8 +77,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("name", choices=sorted(weights.table()))
     parser.add_argument("--figures", type=Path, required=True, help="JSON of training.evaluate")
     parser.add_argument("--title", required=True, help='the photos measured, e.g. "evaluate rows of cls"')
+    parser.add_argument("--weights", type=Path, default=weights.FOLDER, help="folder of a clinic's own")
     arguments = parser.parse_args(argv)
-    record_figures(json.loads(arguments.figures.read_text()), arguments.name, arguments.title)
+    figures = json.loads(arguments.figures.read_text())
+    record_figures(figures, arguments.name, arguments.title, arguments.weights)
 
 
 if __name__ == "__main__":

@@ -112,6 +112,21 @@ def test_unknown_weights_are_refused_and_the_known_ones_named(folder):
         weights.published("huge", folder)
 
 
+def test_a_clinics_own_weights_take_the_place_of_the_shipped_ones_of_the_same_name(tmp_path, monkeypatch):
+    publish(nn.Linear(4, 2), ROW | {"name": "classification", "version": "ours"}, tmp_path)
+    assert weights.published("classification").version != "ours"
+    monkeypatch.setenv("TELEDER_WEIGHTS", str(tmp_path))
+    assert weights.published("classification").version == "ours"
+    assert weights.published("segmentation").folder == weights.FOLDER  # of which the clinic has none
+
+
+def test_a_folder_that_holds_no_weights_is_told_instead_of_passed_over(tmp_path, monkeypatch):
+    """A mistyped folder must not let the shipped weights answer in place of the clinic's."""
+    monkeypatch.setenv("TELEDER_WEIGHTS", str(tmp_path / "mistyped"))
+    with pytest.raises(weights.RefusedWeights, match="mistyped"):
+        weights.published("segmentation")
+
+
 def test_weights_for_another_network_are_refused(folder):
     with pytest.raises(weights.RefusedWeights, match="size mismatch"):
         weights.published("tiny", folder).load_into(nn.Linear(5, 2))
