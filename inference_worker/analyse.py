@@ -1,7 +1,8 @@
 """The whole pipeline on photos of one's own, without web or queue: `./run analyse PHOTO... --out DIR`.
 
 For each photo DIR gets NAME.json (every outcome, as the web would be told), NAME-overlay.png (contours of
-skin and lesion, boxes with their shares) and NAME-crop-N.png.
+skin and lesion, boxes with their shares), NAME-crop-N.png, and NAME-attribution.png with the parts that spoke
+for the named or likeliest condition (yellow; NAME-attribution-crop-N.png for the crop that decided).
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import numpy as np
 import simplejpeg
 
 from inference_worker import cropping
+from inference_worker.attribution import Attributor, decisive
 from inference_worker.classification import Classifier
-from inference_worker.contract import Box
+from inference_worker.contract import Attribution, Box, Classified
 from inference_worker.engine import pick
 from inference_worker.formats import FILE_LIMIT_BYTES
 from inference_worker.preparation import prepare
@@ -29,6 +31,7 @@ from inference_worker.segmentation import LESION, Segmenter
 from inference_worker.weights import WeightsError, published
 
 SKIN_COLOUR, LESION_COLOUR, BOX_COLOUR = (0, 200, 255), (255, 0, 200), (255, 255, 255)
+TINT_COLOUR, TINT_OPACITY = (255, 220, 0), 0.7
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,6 +72,7 @@ class Analyst:
         engine = pick(device)
         self.segmenter = Segmenter(published("segmentation"), engine)
         self.classifier = Classifier(published("classification"), engine)
+        self.attributor = Attributor(self.classifier)
 
     def analyse(self, path: Path, target: Path) -> dict[str, Any]:
         """Write the files of one photo beside `target`; return what its JSON holds."""
@@ -89,7 +93,24 @@ class Analyst:
         for number, box in enumerate(segmented.boxes, start=1):
             crop = photo[box.y : box.y + box.height, box.x : box.x + box.width]
             _write_png(_beside(target, f"-crop-{number}.png"), crop)
-        return {"segmented": _plain(segmented), "classified": _plain(classified)}
+        explained = self._explain(photo, segmented.boxes, classified, target)
+        return {"segmented": _plain(segmented), "classified": _plain(explained)}
+
+    def _explain(
+        self, photo: np.ndarray, boxes: tuple[Box, ...], found: Classified, target: Path
+    ) -> Classified:
+        condition, number = decisive(found)
+        picture = self.attributor.picture(photo, boxes, found)
+        shares = cv2.resize(picture, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR) / 255
+        file = _beside(target, "-attribution.png")
+        attribution = Attribution(key=file.name, condition=condition, box=number)
+        _write_png(file, tinted(photo, shares[..., 0]))
+        if number is not None:
+            box = boxes[number]
+            area = np.s_[box.y : box.y + box.height, box.x : box.x + box.width]
+            file = _beside(target, f"-attribution-crop-{number + 1}.png")
+            _write_png(file, tinted(photo[area], shares[..., 1][area]))
+        return dataclasses.replace(found, attribution=attribution)
 
 
 def overlay(photo: np.ndarray, mask: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
@@ -105,6 +126,12 @@ def overlay(photo: np.ndarray, mask: np.ndarray, boxes: Sequence[Box]) -> np.nda
         )
         _label(drawn, f"{number}: skin {box.skin:.0%} lesion {box.lesion:.0%}", box, thick)
     return drawn
+
+
+def tinted(photo: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return the photo (H, W, 3) uint8 tinted by shares (H, W) 0..1."""
+    opacity = TINT_OPACITY * shares[..., None]
+    return (photo * (1 - opacity) + opacity * np.array(TINT_COLOUR)).astype(np.uint8)
 
 
 def _label(drawn: np.ndarray, text: str, box: Box, thick: int) -> None:

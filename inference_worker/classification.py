@@ -37,7 +37,8 @@ class Classifier:
 
     def __init__(self, weights: Weights, engine: TorchEngine) -> None:
         self.weights, self.device = weights, engine.device
-        self._run = engine.place(weights.load_into(build()))
+        self.network = weights.load_into(build())
+        self._run = engine.place(self.network)
 
     def __call__(self, photos: Sequence[np.ndarray], boxes: Sequence[Sequence[Box]]) -> list[Classified]:
         """Classify each photo (H, W, 3) uint8 with its own boxes, which lie inside it."""

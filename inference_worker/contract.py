@@ -176,6 +176,15 @@ class View:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Attribution:
+    """Which parts spoke for a condition: PNG, red for the whole photo, green for one box in its place."""
+
+    key: str
+    condition: Condition
+    box: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Classified:
     """What it may be. `probabilities` is the aggregate; HI in it is the maximum over the whole and every crop."""
 
@@ -185,6 +194,7 @@ class Classified:
     thresholds: dict[str, float]
     top: Condition | None
     abstention: Abstention | None = None
+    attribution: Attribution | None = None
     demonstration: bool
     model: ModelRef
     device: str = ""
@@ -205,6 +215,8 @@ _NESTED: dict[str, Any] = {
     "boxes": lambda rows: tuple(_build(Box, row) for row in rows),
     "nearest_miss": lambda row: row and _build(Box, row),
     "views": lambda rows: tuple(_build(View, row) for row in rows),
+    "attribution": lambda row: row and _build(Attribution, row),
+    "condition": Condition,
     "model": lambda row: _build(ModelRef, row),
     "stripped": tuple,
     "stage": Stage,

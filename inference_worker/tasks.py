@@ -22,7 +22,7 @@ from celery.exceptions import Reject
 
 from inference_worker import contract, cropping, storage
 from inference_worker.app import app
-from inference_worker.contract import Failed, Outcome, Request, Segmented, Stage
+from inference_worker.contract import Attribution, Classified, Failed, Outcome, Request, Segmented, Stage
 from inference_worker.isolation import DecoderLost
 from inference_worker.preparation import prepare as prepare_photo
 
@@ -72,8 +72,8 @@ def classify(task: Task, **message: Any) -> None:
     if not photos or (network := _network(task, photos, classifier)) is None:
         return
     outcomes = network(list(photos.values()), [request.boxes for request in photos])
-    for request, outcome in zip(photos, outcomes, strict=True):
-        _record(task, request, outcome)
+    for (request, photo), outcome in zip(photos.items(), outcomes, strict=True):
+        _record(task, request, dataclasses.replace(outcome, attribution=_attributed(request, photo, outcome)))
 
 
 # --- Talking to the web -----------------------------------------------------------------------------------
@@ -132,6 +132,17 @@ def _segmented(request: Request, mask: np.ndarray, seconds: float) -> Segmented:
     return cropping.describe(mask, key=key, model=segmenter().model, seconds=seconds)
 
 
+def _attributed(request: Request, photo: np.ndarray, found: Classified) -> Attribution | None:
+    key = f"{request.prefix}/attribution.png"
+    try:
+        attribution, png = attributor().explain(photo, request.boxes, found, key)
+        storage.from_environment().write(key, png)
+    except Exception:  # a picture that explains a finding must never cost the finding
+        log.exception("job %s: no attribution", request.job)
+        return None
+    return attribution
+
+
 # --- Networks, loaded at first use ------------------------------------------------------------------------
 def _network(task: Task, requests: Iterable[Request], load: Callable[[], Any]) -> Any:
     """Return the network; where its weights are refused, none, and people are told at once that they decide.
@@ -170,3 +181,10 @@ def classifier():
     from inference_worker.weights import published
 
     return Classifier(published("classification"), _engine())
+
+
+@functools.cache
+def attributor():
+    from inference_worker.attribution import Attributor
+
+    return Attributor(classifier())

@@ -42,6 +42,7 @@ OUTCOMES = [
         thresholds={"AD": 0.6},
         top=contract.Condition.AD,
         abstention=None,
+        attribution=contract.Attribution(key="k", condition=contract.Condition.AD, box=0),
         demonstration=True,
         model=MODEL,
     ),
@@ -83,6 +84,7 @@ BAD_OUTCOMES = [
     ("segmented", {"mask_key": "k", "skin": 0, "lesion": 0, "model": None}),
     ("classified", {"top": "gossip"}),
     ("classified", {"views": [{"box": 0}]}),
+    ("classified", {"attribution": {"key": "k", "condition": "gossip"}}),
     ("failed", {"code": "x", "kind": "failed"}),
 ]
 

@@ -90,6 +90,23 @@ def test_classify_names_its_model_and_how_sure_it_is(told, photo):
     assert outcome.views[0].box is None
 
 
+def test_classify_leaves_a_map_of_what_spoke_for_the_finding(files, told, photo):
+    run(request(Stage.CLASSIFY, photo("analysis")))
+    outcome = outcomes(told)["job"]
+    likeliest = max(outcome.probabilities, key=outcome.probabilities.get)
+    assert outcome.attribution == contract.Attribution(
+        key="out/job/attribution.png", condition=outcome.top or likeliest
+    )
+    assert files.read("out/job/attribution.png").startswith(b"\x89PNG")
+
+
+def test_a_map_that_cannot_be_made_costs_no_finding(told, photo, monkeypatch, caplog):
+    monkeypatch.setattr(tasks, "attributor", lambda: 1 / 0)
+    run(request(Stage.CLASSIFY, photo("analysis")))
+    assert outcomes(told)["job"].probabilities and outcomes(told)["job"].attribution is None
+    assert "no attribution" in caplog.text
+
+
 @pytest.mark.parametrize("stage", Stage)
 def test_a_file_that_is_gone_is_told_and_the_others_of_the_batch_are_done(told, photo, stage):
     run(request(stage, "gone", job="one"), request(stage, photo("here"), job="two"))
