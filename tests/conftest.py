@@ -196,6 +196,9 @@ def analyse() -> Callable:
             contract.Segmented(mask_key=mask, skin=0.8, lesion=0.2, boxes=(box,), model=MODEL),
         )
         found = probabilities or {"AD": 0.9, "HI": 0.02, "IM": 0.03, "MF": 0.01, "OTHER": 0.04}
+        attribution = contract.Attribution(
+            key=f"photos/{photo.pk}/classify/1/attribution.png", condition=max(found, key=found.get), box=0
+        )
         result = contract.Classified(
             probabilities=found,
             views=(contract.View(box=None, probabilities=found), contract.View(box=0, probabilities=found)),
@@ -203,7 +206,7 @@ def analyse() -> Callable:
             top=None if classified.get("abstention") else max(found, key=found.get),
             demonstration=True,
             model=MODEL,
-            **classified,
+            **({"attribution": attribution} | classified),
         )
         record(photo, "classify", result)
 

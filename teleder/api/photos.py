@@ -78,7 +78,8 @@ class SendAnyway(Endpoint):
 
 
 class PhotoFile(Endpoint):
-    """A copy of a photo: `display`, `thumbnail`, and for the clinic the `mask` (0 background, 1 skin, 2 lesion)."""
+    """A copy of a photo: `display`, `thumbnail`, and for the clinic the `mask` (0 background, 1 skin, 2 lesion)
+    and the `attribution`: what spoke for a condition, red in the whole photo, green in one box in its place."""
 
     @extend_schema(
         operation_id="photos_file",

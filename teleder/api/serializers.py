@@ -15,7 +15,7 @@ from rest_framework.reverse import reverse
 from inference_worker.contract import Stage
 from teleder.accounts.models import Language, PatientProfile, Purpose, Role, SkinType, User
 from teleder.cases import questionnaire, triage
-from teleder.cases.files import FileKind
+from teleder.cases.files import FOR_PATIENTS, FileKind
 from teleder.cases.models import (
     Analysis,
     Case,
@@ -269,7 +269,7 @@ class PhotoSerializer(serializers.ModelSerializer):
     def get_files(self, photo: Photo) -> dict[str, str]:
         keys = {FileKind.DISPLAY: photo.display_key, FileKind.THUMBNAIL: photo.thumbnail_key}
         if FileKind.MASK in self.kinds and photo.analysis:
-            keys[FileKind.MASK] = photo.analysis.mask_key
+            keys |= {kind: getattr(photo.analysis, f"{kind}_key") for kind in set(FileKind) - FOR_PATIENTS}
         address = {kind: reverse("api:photo-file", args=[photo.pk, kind.value]) for kind in self.kinds}
         return {kind.value: settings.PUBLIC_URL + address[kind] for kind in self.kinds if keys.get(kind)}
 
@@ -583,7 +583,7 @@ class AnalysisSerializer(serializers.ModelSerializer):
             *("photo", "created_at", "skin", "lesion", "boxes", "no_box", "nearest_miss"),
             "segmentation_model",
             *("classified_at", "classification_model", "demonstration", "top", "abstention"),
-            *("findings", "thresholds", "views", "device"),
+            *("findings", "thresholds", "views", "device", "attribution_condition", "attribution_box"),
         )
 
 

@@ -21,6 +21,10 @@ class FileKind(StrEnum):
     DISPLAY = "display"
     THUMBNAIL = "thumbnail"
     MASK = "mask"
+    ATTRIBUTION = "attribution"
+
+
+FOR_PATIENTS = {FileKind.DISPLAY, FileKind.THUMBNAIL}
 
 
 CONTENT_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
@@ -36,10 +40,11 @@ def serve(photo: UUID, kind: str, *, to: User) -> FileResponse:
     """Stream one file of a photo that `to` may see.
 
     Raises `Http404` alike for an unknown photo, somebody else's, a removed one, a file that is not made yet,
-    and for a patient who asks for a mask: it is the AI's word, and stays with the clinic.
+    and for a patient who asks for what the AI drew (mask, attribution): the AI's word stays with the clinic.
     """
     found = Photo.objects.visible_to(to).current().filter(pk=photo).first()
-    if found is None or kind not in list(FileKind) or (kind == FileKind.MASK and to.is_patient):
+    kinds = FOR_PATIENTS if to.is_patient else set(FileKind)
+    if found is None or kind not in kinds:
         raise Http404
     path = _path(_key(found, FileKind(kind)))
     name = f"{kind}{path.suffix}"
@@ -48,9 +53,9 @@ def serve(photo: UUID, kind: str, *, to: User) -> FileResponse:
 
 
 def _key(photo: Photo, kind: FileKind) -> str:
-    if kind == FileKind.MASK:
-        return photo.analysis.mask_key if photo.analysis else ""
-    return {FileKind.DISPLAY: photo.display_key, FileKind.THUMBNAIL: photo.thumbnail_key}[kind]
+    if kind in FOR_PATIENTS:
+        return {FileKind.DISPLAY: photo.display_key, FileKind.THUMBNAIL: photo.thumbnail_key}[kind]
+    return getattr(photo.analysis, f"{kind}_key", "")
 
 
 def _path(key: str) -> Path:

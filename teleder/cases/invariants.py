@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from teleder.cases.models import OPEN, UNDER_WAY, AIStatus, Event, Job, JobState, Photo, Submission
+from teleder.cases.models import OPEN, UNDER_WAY, AIStatus, Analysis, Event, Job, JobState, Photo, Submission
 
 LATE_MINUTES = 5  # what the sweeper must have dealt with by then
 
@@ -41,10 +41,10 @@ def photos_have_their_files() -> Iterator[str]:
         yield from (f"{photo.pk} {key}" for key in keys if key and not (root / key).is_file())
 
 
-def masks_have_their_files() -> Iterator[str]:
+def masks_and_attributions_have_their_files() -> Iterator[str]:
     root = Path(settings.MEDIA_ROOT)
-    rows = Photo.objects.values_list("pk", "analyses__mask_key").exclude(analyses__mask_key=None)
-    yield from (f"{pk} {key}" for pk, key in rows if not (root / key).is_file())
+    for pk, *keys in Analysis.objects.values_list("photo", "mask_key", "attribution_key"):
+        yield from (f"{pk} {key}" for key in keys if key and not (root / key).is_file())
 
 
 def events_are_told_or_young() -> Iterator[str]:
@@ -62,6 +62,6 @@ INVARIANTS: tuple[Callable[[], Iterator[str]], ...] = (
     submissions_that_wait_for_ai_have_a_job_that_can_still_move,
     jobs_under_way_are_not_silent,
     photos_have_their_files,
-    masks_have_their_files,
+    masks_and_attributions_have_their_files,
     events_are_told_or_young,
 )

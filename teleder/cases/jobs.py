@@ -270,11 +270,16 @@ def _apply_classified(photo: Photo, outcome: contract.Classified) -> None:
         top=outcome.top or "",
         abstention=outcome.abstention or "",
         device=outcome.device[:100],
+        **_attributed(outcome.attribution),
     )
     Finding.objects.bulk_create(
         Finding(analysis=analysis, condition=name, probability=p, threshold=outcome.thresholds.get(name))
         for name, p in outcome.probabilities.items()
     )
+
+
+def _attributed(attribution: contract.Attribution | None) -> dict[str, Any]:
+    return {f"attribution_{name}": value for name, value in vars(attribution).items()} if attribution else {}
 
 
 _APPLY = {

@@ -377,6 +377,9 @@ class Analysis(models.Model):
     top = models.CharField(max_length=10, choices=[(c, c) for c in Condition], blank=True)
     abstention = models.CharField(max_length=20, choices=[(a, a) for a in Abstention], blank=True)
     device = models.CharField(max_length=100, blank=True)
+    attribution_key = models.CharField(max_length=200, blank=True)
+    attribution_condition = models.CharField(max_length=10, choices=[(c, c) for c in Condition], blank=True)
+    attribution_box = models.PositiveSmallIntegerField(null=True, blank=True)
 
     class Meta:
         verbose_name, verbose_name_plural = _("analysis"), _("analyses")

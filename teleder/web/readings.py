@@ -63,6 +63,14 @@ class Model:
     sha: str
 
 
+@dataclass(frozen=True)
+class Attribution:
+    """The map of what spoke for a condition; `area` is the number of the box that has a map of its own."""
+
+    condition: str
+    area: int | None
+
+
 class Reading:
     """A photo as the dermatologist reads it, with what the newest analysis says of it."""
 
@@ -102,6 +110,14 @@ class Reading:
     def boxes(self) -> list[Box]:
         rows = self.analysis.boxes if self.analysis else []
         return [_box(number, row) for number, row in enumerate(rows, start=1)]
+
+    @property
+    def attribution(self) -> Attribution | None:
+        if not getattr(self.analysis, "attribution_key", ""):
+            return None
+        box = self.analysis.attribution_box
+        condition = wording.CONDITIONS[self.analysis.attribution_condition]
+        return Attribution(condition, area=None if box is None else box + 1)
 
     @property
     def label_size(self) -> int:

@@ -59,6 +59,7 @@ def stored() -> Callable:
         made = {photo.display_key: b"display", photo.thumbnail_key: b"thumbnail"}
         if photo.analysis:
             made[photo.analysis.mask_key] = b"mask"
+            made[photo.analysis.attribution_key] = b"attribution"
         for key, content in made.items():
             path = Path(settings.MEDIA_ROOT) / key
             path.parent.mkdir(parents=True, exist_ok=True)

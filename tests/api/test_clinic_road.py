@@ -123,6 +123,7 @@ def test_nothing_the_ai_says_reaches_alice(as_alice, as_dana, read, stored):
         "finding",
         "probabilit",
         "mask",
+        "attribution",
         "flags",
         "analysis",
         "quality",
@@ -140,9 +141,12 @@ def test_nothing_the_ai_says_reaches_alice(as_alice, as_dana, read, stored):
     assert as_alice.get(f"{API}/submissions/{read.pk}").data["urgency"] == "routine"
     assert as_alice.get(f"{API}/submissions/{read.pk}/findings").status_code == 403
     assert as_alice.get(f"{API}/photos/{photo}/mask").status_code == 404
+    assert as_alice.get(f"{API}/photos/{photo}/attribution").status_code == 404
     shown = as_dana.get(f"{API}/submissions/{read.pk}").data
     assert (shown["urgency"], shown["flags"][0]["code"]) == ("same_day", "HI")
-    assert "mask" in shown["photos"][0]["files"]
+    assert {"mask", "attribution"} < shown["photos"][0]["files"].keys()
+    (analysis,) = as_dana.get(f"{API}/submissions/{read.pk}/findings").data
+    assert (analysis["attribution_condition"], analysis["attribution_box"]) == ("HI", 0)
 
 
 def test_files_come_with_our_own_type_and_stay_in_no_cache(as_alice, as_dana, as_bob, read, stored):
@@ -152,6 +156,7 @@ def test_files_come_with_our_own_type_and_stay_in_no_cache(as_alice, as_dana, as
         (as_alice, "display", b"display", "image/jpeg"),
         (as_alice, "thumbnail", b"thumbnail", "image/jpeg"),
         (as_dana, "mask", b"mask", "image/png"),
+        (as_dana, "attribution", b"attribution", "image/png"),
     ):
         answer = client.get(f"{API}/photos/{photo.pk}/{kind}")
         assert (answer.status_code, b"".join(answer.streaming_content)) == (200, content)
@@ -159,7 +164,9 @@ def test_files_come_with_our_own_type_and_stay_in_no_cache(as_alice, as_dana, as
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert "no-store" in answer.headers["Cache-Control"]
         assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
-    for kind in ("display", "mask", "original", "analysis"):
+    for kind in ("mask", "attribution"):
+        assert as_alice.get(f"{API}/photos/{photo.pk}/{kind}").status_code == 404
+    for kind in ("display", "mask", "attribution", "original", "analysis"):
         assert as_bob.get(f"{API}/photos/{photo.pk}/{kind}").status_code == 404
     assert as_dana.get(f"{API}/photos/{photo.pk}/original").status_code == 404
 

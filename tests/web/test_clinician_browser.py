@@ -43,6 +43,9 @@ def is_lesion(x: int, y: int) -> bool:
 def read(analyse, settings):
     """Let the AI read a submission, and put the files there that it would have written."""
     photo = png([bytes((224, 172, 140)) * WIDE] * HIGH, colour=True)
+    spoke = png(
+        [b"".join(bytes((255 if x > WIDE // 2 else 0, 0, 0)) for x in range(WIDE))] * HIGH, colour=True
+    )
     mask = png([bytes(2 if is_lesion(x, y) else 1 for x in range(WIDE)) for y in range(HIGH)], colour=False)
 
     def play(submission, **found) -> Submission:
@@ -52,6 +55,7 @@ def read(analyse, settings):
             for key in (one.display_key, one.thumbnail_key):
                 _write(settings, key, photo)
             _write(settings, one.analysis.mask_key, mask)
+            _write(settings, one.analysis.attribution_key, spoke)
         return submission
 
     return play
@@ -100,7 +104,7 @@ def test_layers_preview_and_refusals_are_sound_too(
     workflow.claim(submission, by=dana)
     page = visit(dana, language=language, size=size)
     page.goto(review(submission))
-    for layer in ("mask", "boxes"):
+    for layer in ("mask", "boxes", "map", "area-map"):
         page.locator(f"[data-layer={layer}]").click()
     page.locator("[data-sign]").click()  # nothing is filled in
     expect(page.locator(".error").first).to_be_visible()
@@ -211,6 +215,24 @@ def test_m_shows_the_lesion_and_hides_it_again(visit, dana, alices_submission, r
     page.keyboard.press("m")
     expect(button).to_have_attribute("aria-pressed", "false")
     expect(canvas).to_be_hidden()
+
+
+def test_h_shows_what_spoke_for_the_finding_and_says_what_such_a_map_is(visit, dana, alices_submission, read):
+    read(alices_submission)
+    page = visit(dana, size="desk")
+    page.goto(review(alices_submission))
+    sentence = page.locator("[data-key-of~=map]")
+    expect(sentence).to_be_hidden()
+    page.keyboard.press("h")
+    expect(page.locator("canvas[data-of=map][data-painted]")).to_be_visible()
+    expect(sentence).to_be_visible()
+    opacity = "(x) => document.querySelector('canvas[data-of=map]').getContext('2d').getImageData(x, 9, 1, 1).data[3]"
+    assert [page.evaluate(opacity, x) for x in (WIDE // 4, 3 * WIDE // 4)] == [0, 255]
+    page.keyboard.press("g")
+    expect(page.locator("canvas[data-of=area-map][data-painted]")).to_be_visible()
+    page.keyboard.press("h")
+    expect(page.locator("canvas[data-of=map]")).to_be_hidden()
+    expect(sentence).to_be_visible()
 
 
 def test_b_shows_the_areas_over_the_photo_with_their_shares(visit, dana, alices_submission, read):

@@ -96,6 +96,23 @@ def test_layers_are_off_until_dana_asks(danas, alices_submission, analyse):
     assert page.index('class="original"') < page.index("What the AI says")
 
 
+def test_a_heat_map_comes_with_what_it_is_and_what_it_is_not(danas, alices_submission, analyse):
+    analyse(
+        alices_submission.photos.get(),
+        probabilities={"AD": 0.1, "IM": 0.8, "HI": 0.05, "MF": 0.03, "OTHER": 0.02},
+    )
+    page = page_of(danas, alices_submission)
+    assert 'data-layer="map" data-key="h" aria-pressed="false"' in page
+    assert "Heat map of area 1" in page
+    assert "spoke more for “impetigo”" in page and "does not say how likely" in page
+
+
+def test_an_analysis_of_an_older_worker_has_no_heat_map(danas, alices_submission, analyse):
+    analyse(alices_submission.photos.get(), attribution=None)
+    page = page_of(danas, alices_submission)
+    assert 'data-layer="mask"' in page and "Heat map" not in page
+
+
 def test_findings_come_with_words_model_and_warning(danas, alices_submission, analyse):
     analyse(
         alices_submission.photos.get(),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import uuid
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils.translation import override
@@ -258,8 +260,23 @@ def test_what_the_ai_found_never_reaches_alice_before_or_after_the_answer(
     workflow.sign(alices_submission, by=dana, impression="HI", disposition="today", text="Please come today.")
     after = text_of(alices.get(at("submission", alices_submission.pk)))
     for page in (before, after):
-        assert not re.search(r"herpes|0?\.8765|87 ?%|mask|likely", page, re.IGNORECASE)
-    assert alices.get(at("photo", photo.pk, "mask")).status_code == 404
+        assert not re.search(r"herpes|0?\.8765|87 ?%|mask|likely|attribution|heat", page, re.IGNORECASE)
+
+
+def test_what_the_ai_drew_is_opened_by_dana_and_never_by_alice(
+    alices, client, alices_submission, analyse, dana
+):
+    photo = alices_submission.photos.get()
+    analyse(photo)
+    photo.refresh_from_db()
+    for kind in ("mask", "attribution"):
+        file = Path(settings.MEDIA_ROOT) / getattr(photo.analysis, f"{kind}_key")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"picture")
+        assert alices.get(at("photo", photo.pk, kind)).status_code == 404
+    client.force_login(dana)
+    for kind in ("mask", "attribution"):
+        assert client.get(at("photo", photo.pk, kind)).status_code == 200
 
 
 def test_alice_reads_who_signed_and_what_to_do(alices, signed, dana):

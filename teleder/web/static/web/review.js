@@ -7,12 +7,14 @@ const SKIN = 1;
 const LESION = 2;
 const COLOURS = { [SKIN]: [0, 110, 200, 70], [LESION]: [214, 0, 92, 190] };
 const EDGE = [255, 255, 255, 255];
-const shown = { mask: false, boxes: false, zoom: "fit", opacity: 50 };
+const CHANNELS = { map: 0, "area-map": 1 }; // of the attribution picture: red is the photo's, green the area's
+const MAP_COLOUR = [255, 220, 0];
+const shown = { mask: false, boxes: false, map: false, "area-map": false, zoom: "fit", opacity: 50 };
 
 // --- Layers ---------------------------------------------------------------------------------------------------
-function classes(image, canvas) {
+function drawn(image, canvas, { smooth }) {
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.imageSmoothingEnabled = false;
+  context.imageSmoothingEnabled = smooth;
   context.drawImage(image, 0, 0, canvas.width, canvas.height);
   const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
   return [context, pixels];
@@ -22,35 +24,48 @@ function isEdge(map, at, width) {
   return map[at] === LESION && [at - 1, at + 1, at - width, at + width].some((next) => map[next] !== LESION);
 }
 
-function paint(canvas, image) {
-  const [context, pixels] = classes(image, canvas);
+function paintMask(canvas, image) {
+  const [context, pixels] = drawn(image, canvas, { smooth: false });
   const map = Uint8Array.from({ length: pixels.data.length / 4 }, (_, at) => pixels.data[at * 4]);
   map.forEach((kind, at) => {
     const colour = isEdge(map, at, canvas.width) ? EDGE : (COLOURS[kind] ?? [0, 0, 0, 0]);
     pixels.data.set(colour, at * 4);
   });
   context.putImageData(pixels, 0, 0);
-  canvas.dataset.painted = "true";
 }
 
-function loadMask(canvas) {
+function paintMap(canvas, image) {
+  const [context, pixels] = drawn(image, canvas, { smooth: true });
+  const channel = CHANNELS[canvas.dataset.of];
+  for (let at = 0; at < pixels.data.length; at += 4) {
+    pixels.data.set([...MAP_COLOUR, pixels.data[at + channel]], at);
+  }
+  context.putImageData(pixels, 0, 0);
+}
+
+function load(canvas) {
   if (canvas.dataset.painted) return;
   const image = new Image();
-  image.addEventListener("load", () => paint(canvas, image));
+  image.addEventListener("load", () => {
+    (canvas.dataset.of in CHANNELS ? paintMap : paintMask)(canvas, image);
+    canvas.dataset.painted = "true";
+  });
   image.src = canvas.dataset.src;
+}
+
+function applyLayer(canvas) {
+  const isShown = shown[canvas.dataset.of];
+  if (isShown) load(canvas);
+  canvas.toggleAttribute("hidden", !isShown);
+  canvas.style.opacity = shown.opacity / 100;
 }
 
 function apply() {
   const photo = document.getElementById("photo");
-  const canvas = photo.querySelector("canvas.mask");
   photo.querySelectorAll("[data-layer]").forEach((b) => b.setAttribute("aria-pressed", String(shown[b.dataset.layer])));
-  if (canvas) {
-    if (shown.mask) loadMask(canvas);
-    canvas.toggleAttribute("hidden", !shown.mask);
-    canvas.style.opacity = shown.opacity / 100;
-    photo.querySelector("[data-mask-key]").hidden = !shown.mask;
-    photo.querySelector("[data-opacity]").value = shown.opacity;
-  }
+  photo.querySelectorAll("canvas.layer").forEach(applyLayer);
+  photo.querySelectorAll("[data-key-of]").forEach((key) => (key.hidden = !key.dataset.keyOf.split(" ").some((of) => shown[of])));
+  photo.querySelectorAll("[data-opacity]").forEach((slider) => (slider.value = shown.opacity));
   photo.querySelector("svg.boxes")?.toggleAttribute("hidden", !shown.boxes);
   photo.querySelectorAll("[data-zoom]").forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.zoom === shown.zoom)));
   zoom(photo.querySelector(".stage"));
