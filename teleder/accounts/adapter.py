@@ -8,7 +8,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.http import HttpRequest
 from django.utils.translation import get_language
 
-from teleder.accounts.models import Language, Role, User
+from teleder.accounts.models import Clinic, Language, Role, User
 
 OUR_NAME = {"name": "teleder", "domain": "teleder"}
 
@@ -18,6 +18,8 @@ class PatientSignUp(DefaultAccountAdapter):
         """Whoever signs up is a patient, whatever the form says, and keeps the language of the page."""
         user.role = Role.PATIENT
         language = (get_language() or "")[:2]
+        # The form offers a choice only where there are several clinics.
+        user.clinic = form.cleaned_data.get("clinic") or Clinic.objects.first()
         user.language = language if language in Language.values else Language.JA
         return super().save_user(request, user, form, commit)
 

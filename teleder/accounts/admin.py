@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from teleder.accounts import people
 from teleder.accounts.models import (
+    Clinic,
     Consent,
     DermatologistProfile,
     Invitation,
@@ -43,6 +44,13 @@ class ForAdmins:
         return False
 
 
+class OnlyVisible:
+    """Lists, pages, searches and actions over what the person may see; a table without that rule does not open."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).visible_to(request.user)
+
+
 class DermatologistInline(ForAdmins, admin.StackedInline):
     model = DermatologistProfile
 
@@ -59,20 +67,40 @@ class ConsentInline(ForAdmins, admin.TabularInline):
     fields = ("purpose", "version", "language", "given_at", "withdrawn_at")
 
 
-@admin.register(User)
-class UserAdmin(ForAdmins, admin.ModelAdmin):
-    """Name, address and language can be mended. Nobody is deleted: a person is deactivated."""
+@admin.register(Clinic)
+class ClinicAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
+    """A superuser opens and names clinics; a clinic stays, for its cases do."""
 
-    list_display = ("email", "name", "role", "language", "is_active", "date_joined", "last_login")
+    list_display = ("name",)
+    fields = ("name",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_module_permission(request) and request.user.is_superuser
+
+    has_change_permission = has_add_permission
+
+
+@admin.register(User)
+class UserAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
+    """Name and language can be mended, the address by a superuser. Nobody is deleted: a person is deactivated.
+
+    Who changes an address can have its new password sent there, and learns whether it has an account elsewhere.
+    """
+
+    list_display = ("email", "name", "role", "clinic", "language", "is_active", "date_joined", "last_login")
+    list_select_related = ("clinic",)
     list_filter = ("role", "is_active", "language")
     search_fields = ("email", "name")
     ordering = ("-date_joined",)
-    fields = ("email", "name", "language", "role", "is_active", "is_superuser", "date_joined", "last_login")
-    readonly_fields = ("role", "is_active", "is_superuser", "date_joined", "last_login")
+    readonly_fields = ("role", "clinic", "is_active", "is_superuser", "date_joined", "last_login")
+    fields = ("email", "name", "language", *readonly_fields)
     actions = ("deactivate", "activate")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_module_permission(request)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        return self.readonly_fields if request.user.is_superuser else (*self.readonly_fields, "email")
 
     def get_inlines(self, request: HttpRequest, obj: User | None = None) -> list[type]:
         if obj is not None and obj.is_dermatologist:
@@ -94,7 +122,7 @@ class UserAdmin(ForAdmins, admin.ModelAdmin):
 
 
 @admin.register(Consent)
-class ConsentAdmin(ForAdmins, admin.ModelAdmin):
+class ConsentAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
     list_display = ("person", "purpose", "version", "language", "given_at", "withdrawn_at")
     list_filter = ("purpose", "version", "language")
     search_fields = ("person__email",)
@@ -103,7 +131,7 @@ class ConsentAdmin(ForAdmins, admin.ModelAdmin):
 
 
 @admin.register(Invitation)
-class InvitationAdmin(ForAdmins, admin.ModelAdmin):
+class InvitationAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
     """Invitations are sent from the People page; a link that got into wrong hands is stopped here."""
 
     list_display = ("email", "role", "invited_by", "created_at", "expires_at", "accepted_at")

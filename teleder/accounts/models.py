@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import timedelta
+from uuid import UUID
 
 import uuid_utils.compat as uuid
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -13,9 +14,12 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 INVITATION_DAYS = 7
+# The clinic that every installation begins with (a migration makes it).
+FIRST_CLINIC = UUID("00000000-0000-7000-8000-000000000001")
 
 
 class Role(models.TextChoices):
@@ -24,12 +28,42 @@ class Role(models.TextChoices):
     ADMIN = "admin", _("admin")
 
 
+STAFF = (Role.DERMATOLOGIST, Role.ADMIN)
+
+
 class Language(models.TextChoices):
     JA = "ja", "日本語"
     EN = "en", "English"
 
 
-class Users(BaseUserManager):
+class Clinics(models.QuerySet):
+    def visible_to(self, user: User) -> Clinics:
+        return self.filter(user.in_own_clinic("pk"))
+
+
+class Clinic(models.Model):
+    """Who shares cases. With one clinic no page speaks of it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid7, editable=False)
+    name = models.CharField(_("name"), max_length=100, unique=True)
+
+    objects = Clinics.as_manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("clinic"), _("clinics")
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class People(models.QuerySet):
+    def visible_to(self, user: User) -> People:
+        """Admins see the people of their clinic, a superuser everybody, others themselves."""
+        return self.filter(user.in_own_clinic() if user.is_admin else Q(pk=user.pk))
+
+
+class Users(BaseUserManager.from_queryset(People)):
     def create_user(self, email: str, password: str | None = None, **fields) -> User:
         user = self.model(email=self.normalize_email(email).lower(), **fields)
         user.set_password(password)
@@ -51,7 +85,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     name = models.CharField(_("name"), max_length=100, blank=True)
     role = models.CharField(_("role"), max_length=20, choices=Role, default=Role.PATIENT)
     language = models.CharField(_("language"), max_length=2, choices=Language, default=Language.JA)
+    clinic = models.ForeignKey(
+        Clinic, models.PROTECT, default=FIRST_CLINIC, related_name="people", verbose_name=_("clinic")
+    )
     is_active = models.BooleanField(_("may log in"), default=True)
+    # Part of what a session is bound to: raising it ends every session of this person.
+    sessions_ended = models.PositiveIntegerField(default=0, editable=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now)
 
     objects = Users()
@@ -80,8 +119,16 @@ class User(AbstractBaseUser, PermissionsMixin):
     def is_admin(self) -> bool:
         return self.role == Role.ADMIN
 
+    def in_own_clinic(self, path: str = "clinic") -> Q:
+        """Return the condition that a row's clinic, found by `path`, is this person's; a superuser's is every one."""
+        return Q() if self.is_superuser else Q(**{path: self.clinic_id})
+
     def get_short_name(self) -> str:
         return str(self)
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        bound_to = f"{self.password} {self.sessions_ended}"
+        return salted_hmac("teleder.session", bound_to, secret=secret, algorithm="sha256").hexdigest()
 
 
 class SkinType(models.IntegerChoices):
@@ -129,6 +176,9 @@ class Purpose(models.TextChoices):
 
 
 class Consents(models.QuerySet):
+    def visible_to(self, user: User) -> Consents:
+        return self.filter(person__in=User.objects.visible_to(user))
+
     def given(self) -> Consents:
         return self.filter(withdrawn_at=None)
 
@@ -160,6 +210,14 @@ class Consent(models.Model):
         return f"{self.purpose} {self.version}"
 
 
+class Invitations(models.QuerySet):
+    def visible_to(self, user: User) -> Invitations:
+        return self.filter(user.in_own_clinic()) if user.is_admin else self.none()
+
+    def open(self) -> Invitations:
+        return self.filter(accepted_at=None, expires_at__gt=timezone.now())
+
+
 class Invitation(models.Model):
     """How staff come in: an admin names address and role; the link works once. Only its hash is kept."""
 
@@ -167,11 +225,14 @@ class Invitation(models.Model):
     role = models.CharField(
         _("role"), max_length=20, choices=[c for c in Role.choices if c[0] != Role.PATIENT]
     )
+    clinic = models.ForeignKey(Clinic, models.PROTECT, related_name="+", verbose_name=_("clinic"))
     invited_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     token_sha256 = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = Invitations.as_manager()
 
     class Meta:
         verbose_name, verbose_name_plural = _("invitation"), _("invitations")
@@ -186,6 +247,7 @@ class Invitation(models.Model):
         row = cls.objects.create(
             email=email.lower(),
             role=role,
+            clinic=by.clinic,
             invited_by=by,
             token_sha256=hashlib.sha256(token.encode()).hexdigest(),
             expires_at=timezone.now() + timedelta(days=INVITATION_DAYS),
@@ -195,6 +257,4 @@ class Invitation(models.Model):
     @classmethod
     def by_token(cls, token: str) -> Invitation | None:
         digest = hashlib.sha256(token.encode()).hexdigest()
-        return cls.objects.filter(
-            token_sha256=digest, accepted_at=None, expires_at__gt=timezone.now()
-        ).first()
+        return cls.objects.open().filter(token_sha256=digest).first()

@@ -12,13 +12,25 @@ from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
+from knox.models import AuthToken
 
-from teleder.accounts.models import Consent, DermatologistProfile, Invitation, Language, Purpose, Role, User
+from teleder.accounts.models import (
+    STAFF,
+    Clinic,
+    Consent,
+    DermatologistProfile,
+    Invitation,
+    Invitations,
+    Language,
+    Purpose,
+    Role,
+    User,
+)
 
 CONSENT_TEXTS = Path(__file__).parent / "consent.toml"
 
@@ -55,13 +67,12 @@ def withdraw_consent(person: User, purpose: Purpose) -> None:
 def invite(*, email: str, role: Role, by: User) -> Invitation:
     """Send a future colleague the link that makes their account; an older link of theirs stops working.
 
-    Raises `ValidationError` for an address that has an account. Without mail there is no invitation.
+    They join the clinic of `by`. Raises `ValidationError` for an address that has an account there; of another
+    clinic's people nothing is told: the link then leads nowhere. Without mail there is no invitation.
     """
-    if User.objects.filter(email__iexact=email).exists():
+    if User.objects.visible_to(by).filter(email__iexact=email).exists():
         raise ValidationError({"email": _("There is an account with this address already.")})
-    open_ones = Invitation.objects.filter(
-        email__iexact=email, accepted_at=None, expires_at__gt=timezone.now()
-    )
+    open_ones = Invitation.objects.visible_to(by).open().filter(email__iexact=email)
     open_ones.update(expires_at=timezone.now())
     invitation, token = Invitation.issue(email=email, role=role, by=by)
     _log(invitation, ADDITION, "invited", by=by)
@@ -85,26 +96,60 @@ def _invitation_text(invitation: Invitation, link: str, language: str) -> str:
         )
 
 
-def stop_invitations(rows: QuerySet[Invitation], *, by: User) -> int:
+def stop_invitations(rows: Invitations, *, by: User) -> int:
     """End open invitations, whose links then no longer work; return how many."""
-    still_open = list(rows.filter(accepted_at=None, expires_at__gt=timezone.now()))
+    still_open = list(rows.open())
     for invitation in still_open:
         Invitation.objects.filter(pk=invitation.pk).update(expires_at=timezone.now())
         _log(invitation, CHANGE, "stopped", by=by)
     return len(still_open)
 
 
+@transaction.atomic
 def deactivate(person: User, *, by: User) -> None:
     """Lock a person out of pages and API at once; their work stays. Raises `ValidationError` for oneself."""
     if person == by:
         raise ValidationError(_("You cannot lock yourself out. Ask another admin."))
     if User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
+        end_sessions(person)
         _log(person, CHANGE, "deactivated", by=by)
 
 
 def activate(person: User, *, by: User) -> None:
+    """Let a person in again; the sessions and tokens of before stay dead."""
     if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
         _log(person, CHANGE, "activated", by=by)
+
+
+@transaction.atomic
+def change_role(person: User, *, role: Role, by: User) -> None:
+    """Make a dermatologist an admin or an admin a dermatologist; they log in anew.
+
+    Raises `ValidationError` for oneself, for patients and for a role that is not staff's.
+    """
+    if person == by:
+        raise ValidationError(_("You cannot change your own role. Ask another admin."))
+    if person.is_patient or role not in STAFF:
+        raise ValidationError(_("Patients stay patients. Colleagues come in by invitation."))
+    if User.objects.filter(pk=person.pk).exclude(role=role).update(role=role):
+        if role == Role.DERMATOLOGIST:
+            DermatologistProfile.objects.get_or_create(user=person)
+        end_sessions(person)
+        _log(person, CHANGE, f"role: {role}", by=by)
+
+
+@transaction.atomic
+def move(person: User, *, to: Clinic, by: User) -> None:
+    """Put a person into another clinic; cases stay where they were opened. They log in anew."""
+    if User.objects.filter(pk=person.pk).exclude(clinic=to).update(clinic=to):
+        end_sessions(person)
+        _log(person, CHANGE, f"moved to clinic {to.pk}", by=by)
+
+
+def end_sessions(person: User) -> None:
+    """Log a person out everywhere: every session and every token of the API."""
+    User.objects.filter(pk=person.pk).update(sessions_ended=F("sessions_ended") + 1)
+    AuthToken.objects.filter(user=person).delete()
 
 
 def _log(row: Any, action: int, words: str, *, by: User) -> None:
@@ -120,7 +165,9 @@ def accept_invitation(
     used = Invitation.objects.filter(pk=invitation.pk, accepted_at=None).update(accepted_at=timezone.now())
     if not used or User.objects.filter(email__iexact=invitation.email).exists():
         return None
-    user = User.objects.create_user(invitation.email, password, name=name, role=invitation.role)
+    user = User.objects.create_user(
+        invitation.email, password, name=name, role=invitation.role, clinic=invitation.clinic
+    )
     if user.role == Role.DERMATOLOGIST:
         DermatologistProfile.objects.create(user=user, licence_number=licence_number)
     return user

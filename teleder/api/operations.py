@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min, Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
@@ -28,7 +28,9 @@ from teleder.cases.models import UNFINISHED, Job, JobState
 from teleder.cases.originals import Refused
 from teleder.cases.workflow import IllegalMove
 
-JOBS = Job.objects.select_related("photo__submission__case")
+
+def jobs_of(user: User) -> QuerySet[Job]:
+    return Job.objects.visible_to(user).select_related("photo__submission__case")
 
 
 class Jobs(Endpoint):
@@ -41,7 +43,7 @@ class Jobs(Endpoint):
     def get(self, request: Request) -> Response:
         wanted = JobFilterSerializer(data=request.query_params)
         wanted.is_valid(raise_exception=True)
-        return self.page(JOBS.filter(**wanted.validated_data), JobSerializer)
+        return self.page(jobs_of(request.user).filter(**wanted.validated_data), JobSerializer)
 
 
 class Requeue(Endpoint):
@@ -51,9 +53,10 @@ class Requeue(Endpoint):
 
     @extend_schema(request=None, responses={200: JobSerializer, **problems(409)})
     def post(self, request: Request, pk: UUID) -> Response:
-        if not jobs.requeue(get_object_or_404(JOBS, pk=pk), by=request.user):
+        rows = jobs_of(request.user)
+        if not jobs.requeue(get_object_or_404(rows, pk=pk), by=request.user):
             raise IllegalMove(_("Only a job that has stopped can be tried again."))
-        return Response(JobSerializer(JOBS.get(pk=pk)).data)
+        return Response(JobSerializer(rows.get(pk=pk)).data)
 
 
 class Cancel(Endpoint):
@@ -63,9 +66,10 @@ class Cancel(Endpoint):
 
     @extend_schema(request=None, responses={200: JobSerializer, **problems(409)})
     def post(self, request: Request, pk: UUID) -> Response:
-        if not jobs.cancel(get_object_or_404(JOBS, pk=pk), by=request.user):
+        rows = jobs_of(request.user)
+        if not jobs.cancel(get_object_or_404(rows, pk=pk), by=request.user):
             raise IllegalMove(_("This job is finished or stopped already."))
-        return Response(JobSerializer(JOBS.get(pk=pk)).data)
+        return Response(JobSerializer(rows.get(pk=pk)).data)
 
 
 class Queues(Endpoint):
@@ -77,7 +81,12 @@ class Queues(Endpoint):
     def get(self, request: Request) -> Response:
         by_state = {state.value: Count("id", filter=Q(state=state)) for state in JobState}
         oldest = Min("created_at", filter=Q(state__in=UNFINISHED))
-        rows = Job.objects.order_by().values("stage").annotate(oldest=oldest, **by_state)
+        rows = (
+            Job.objects.visible_to(request.user)
+            .order_by()
+            .values("stage")
+            .annotate(oldest=oldest, **by_state)
+        )
         found = {row["stage"]: row for row in rows}
         return Response([_queue(stage, found.get(stage, {})) for stage in Stage])
 
@@ -97,7 +106,7 @@ class Reassign(Endpoint):
         submission = self.submission(pk)
         given = ReassignSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        to = User.objects.filter(pk=given.validated_data["to"]).first()
+        to = User.objects.visible_to(request.user).filter(pk=given.validated_data["to"]).first()
         if to is None:
             raise Refused("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
         workflow.reassign(submission, to=to, by=request.user)

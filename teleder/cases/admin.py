@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from teleder.accounts.admin import ForAdmins
+from teleder.accounts.admin import ForAdmins, OnlyVisible
 from teleder.cases import jobs
 from teleder.cases.models import Analysis, Case, Event, Finding, Job, Photo, Review, Submission
 
 
-class SubmissionInline(ForAdmins, admin.TabularInline):
+class SubmissionInline(OnlyVisible, ForAdmins, admin.TabularInline):
     model = Submission
     fields = ("created_at", "kind", "status", "urgency", "due_at", "claimed_by", "ai_status")
     show_change_link = True
@@ -42,15 +42,11 @@ class FindingInline(ForAdmins, admin.TabularInline):
     model = Finding
 
 
-class Record(ForAdmins, admin.ModelAdmin):
-    """Drafts stay out of the lists that know who may see what, as they do on the pages."""
+class Record(OnlyVisible, ForAdmins, admin.ModelAdmin):
+    """Drafts and other clinics' cases stay out, as they do on the pages."""
 
     list_per_page = 50
     show_full_result_count = False
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
-        rows = super().get_queryset(request)
-        return rows.visible_to(request.user) if hasattr(rows, "visible_to") else rows
 
 
 @admin.register(Case)

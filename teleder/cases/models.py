@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from inference_worker.contract import Abstention, Condition, NoBox, QualityFault, Reason, Stage
-from teleder.accounts.models import User
+from teleder.accounts.models import Clinic, User
 from teleder.cases.questionnaire import INTIMATE_SITES, BodySite
 from teleder.cases.triage import Urgency
 
@@ -71,12 +71,12 @@ class Kind(models.TextChoices):
 
 class Cases(models.QuerySet):
     def visible_to(self, user: User) -> Cases:
-        """The one rule for pages and API: patients see their own, dermatologists and admins all but drafts."""
+        """The one rule for pages and API: patients see their own, dermatologists and admins their clinic's but drafts."""
         if user.is_patient:
             return self.filter(patient=user)
         if user.is_dermatologist or user.is_admin:
             sent = Submission.objects.filter(case=models.OuterRef("pk")).exclude(submitted_at=None)
-            return self.filter(models.Exists(sent))
+            return self.filter(models.Exists(sent), user.in_own_clinic())
         return self.none()
 
 
@@ -90,6 +90,8 @@ class Case(models.Model):
     patient = models.ForeignKey(
         User, models.PROTECT, related_name="cases", limit_choices_to={"role": "patient"}
     )
+    # The patient's when it was opened; it stays there when they move.
+    clinic = models.ForeignKey(Clinic, models.PROTECT, related_name="cases", verbose_name=_("clinic"))
     body_site = models.CharField(_("body site"), max_length=20, choices=BodySite, blank=True)
     opened_at = models.DateTimeField(_("opened"), default=timezone.now)
 
@@ -113,7 +115,8 @@ class Submissions(models.QuerySet):
             return self.filter(case__patient=user)
         if user.is_dermatologist or user.is_admin:
             # A draft that was sent once, taken back and restored is the patient's own again.
-            return self.exclude(submitted_at=None).exclude(status=Status.DRAFT)
+            sent = self.exclude(submitted_at=None).exclude(status=Status.DRAFT)
+            return sent.filter(user.in_own_clinic("case__clinic"))
         return self.none()
 
     def worklist(self) -> Submissions:
@@ -313,6 +316,14 @@ UNDER_WAY = (JobState.SENT, JobState.STARTED)
 UNFINISHED = (JobState.QUEUED, *UNDER_WAY)
 
 
+class Jobs(models.QuerySet):
+    def visible_to(self, user: User) -> Jobs:
+        """Admins see the work on every photo of their clinic, that of drafts too: a job shows no photo."""
+        if not user.is_admin:
+            return self.none()
+        return self.filter(user.in_own_clinic("photo__submission__case__clinic"))
+
+
 class Job(models.Model):
     """One stage of work on one photo: the truth of which messages in Valkey are only the carriers."""
 
@@ -331,6 +342,8 @@ class Job(models.Model):
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     worker = models.CharField(_("worker"), max_length=100, blank=True)
     error = models.CharField(_("error"), max_length=100, blank=True)
+
+    objects = Jobs.as_manager()
 
     class Meta:
         verbose_name, verbose_name_plural = _("job"), _("jobs")
@@ -357,6 +370,11 @@ class Job(models.Model):
         return f"{self.stage}[{self.attempt}]({self.photo_id})"
 
 
+class Analyses(models.QuerySet):
+    def visible_to(self, user: User) -> Analyses:
+        return self.none() if user.is_patient else self.filter(photo__in=Photo.objects.visible_to(user))
+
+
 class Analysis(models.Model):
     """What one pair of model versions found on one photo: enough to make it again."""
 
@@ -380,6 +398,8 @@ class Analysis(models.Model):
     attribution_key = models.CharField(max_length=200, blank=True)
     attribution_condition = models.CharField(max_length=10, choices=[(c, c) for c in Condition], blank=True)
     attribution_box = models.PositiveSmallIntegerField(null=True, blank=True)
+
+    objects = Analyses.as_manager()
 
     class Meta:
         verbose_name, verbose_name_plural = _("analysis"), _("analyses")
@@ -446,6 +466,13 @@ class Disposition(models.TextChoices):
         return Urgency(list(Disposition).index(self))
 
 
+class OfSubmissions(models.QuerySet):
+    """Rows that are seen by who sees their submission."""
+
+    def visible_to(self, user: User) -> OfSubmissions:
+        return self.filter(submission__in=Submission.objects.visible_to(user))
+
+
 class Review(models.Model):
     """The dermatologist's signed answer (FHIR DiagnosticReport final; an amendment is one more row)."""
 
@@ -462,6 +489,8 @@ class Review(models.Model):
         "self", models.PROTECT, null=True, blank=True, related_name="amended_by", verbose_name=_("amends")
     )
     signed_at = models.DateTimeField(_("signed"), default=timezone.now)
+
+    objects = OfSubmissions.as_manager()
 
     class Meta:
         verbose_name, verbose_name_plural = _("review"), _("reviews")
@@ -515,6 +544,8 @@ class Event(models.Model):
     at = models.DateTimeField(_("at"), default=timezone.now)
     detail = models.JSONField(_("detail"), default=dict, blank=True)
     told_at = models.DateTimeField(_("told"), null=True, blank=True)
+
+    objects = OfSubmissions.as_manager()
 
     class Meta:
         verbose_name, verbose_name_plural = _("event"), _("events")

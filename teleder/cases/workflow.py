@@ -113,7 +113,7 @@ def start(*, patient: User, answers: Any, case: Case | None = None, key: str = "
             return earlier
     result = triage.urgency_of(answers, policy=policy)
     submission = Submission.objects.create(
-        case=case or Case.objects.create(patient=patient),
+        case=case or Case.objects.create(patient=patient, clinic=patient.clinic),
         kind=Kind.FOLLOW_UP if case else Kind.FIRST,
         idempotency_key=key,
         answers=answers,
@@ -378,8 +378,9 @@ def reopen(submission: Submission, *, by: User) -> None:
 
 @transaction.atomic
 def reassign(submission: Submission, *, to: User, by: User) -> None:
-    """Hand a submission to a dermatologist, claimed or not."""
-    if not to.is_dermatologist or not to.is_active:
+    """Hand a submission to a dermatologist of its clinic, claimed or not."""
+    of_clinic = Case.objects.filter(to.in_own_clinic(), pk=submission.case_id).exists()
+    if not to.is_dermatologist or not to.is_active or not of_clinic:
         raise Refused("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
     rows = Submission.objects.filter(pk=submission.pk, status__in=[Status.SUBMITTED, Status.IN_REVIEW])
     if not rows.update(status=Status.IN_REVIEW, claimed_by=to, claimed_at=timezone.now()):

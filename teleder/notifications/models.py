@@ -25,6 +25,10 @@ class MessageState(models.TextChoices):
 
 
 class Messages(models.QuerySet):
+    def visible_to(self, user: User) -> Messages:
+        """For the back room; a person's own are `inbox_of`."""
+        return self.filter(person__in=User.objects.visible_to(user)) if user.is_admin else self.none()
+
     def inbox_of(self, person: User) -> Messages:
         return self.filter(person=person, channel=Channel.INBOX).order_by("-created_at")
 
@@ -74,11 +78,18 @@ class Message(models.Model):
         return texts.title_of(self.event)
 
 
+class Preferences(models.QuerySet):
+    def visible_to(self, user: User) -> Preferences:
+        return self.filter(person__in=User.objects.visible_to(user))
+
+
 class Preference(models.Model):
     """What a person wants to be told by. The inbox in the app is always on."""
 
     person = models.OneToOneField(User, models.CASCADE, related_name="preference", primary_key=True)
     email = models.BooleanField(_("e-mail"), default=True)
+
+    objects = Preferences.as_manager()
 
     class Meta:
         verbose_name, verbose_name_plural = _("preference"), _("preferences")

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from inference_worker.contract import RESULTS_QUEUE, Stage
+from teleder.accounts.models import User
 from teleder.cases.models import (
     AWAITING_DERMATOLOGIST,
     UNDER_WAY,
@@ -67,26 +68,30 @@ class Board:
         return _("Everything works. The oldest photo has waited %(time)s.") % {"time": timesince(oldest)}
 
 
-def board() -> Board:
+def board(user: User) -> Board:
+    """Count what `user` may see; the broker and the processes serve all clinics together."""
     now = timezone.now()
     seen = {
-        "stages": stages(now),
+        "stages": stages(user, now),
         "results_waiting": results_waiting(),
-        "submissions": submissions(now),
-        "workers": workers(now),
-        "messages": messages(),
+        "submissions": submissions(user, now),
+        "workers": workers(user, now),
+        "messages": messages(user),
     }
     return Board(**seen, alarms=alarms(now, **seen))
 
 
-def stages(now: datetime) -> list[dict[str, Any]]:
+def stages(user: User, now: datetime) -> list[dict[str, Any]]:
     """Return per stage how many jobs are in each state, and since when the oldest unfinished one waits."""
     by_state = {state.value: Count("id", filter=Q(state=state)) for state in (*UNFINISHED, *STOPPED)}
     done = Count("id", filter=Q(state=JobState.DONE, finished_at__gte=now - DAY))
     oldest = Min("created_at", filter=Q(state__in=UNFINISHED))
     rows = {
         row["stage"]: row
-        for row in Job.objects.values("stage").annotate(**by_state, done=done, oldest=oldest).order_by()
+        for row in Job.objects.visible_to(user)
+        .values("stage")
+        .annotate(**by_state, done=done, oldest=oldest)
+        .order_by()
     }
     empty = dict.fromkeys((*by_state, "done"), 0) | {"oldest": None}
     return [rows.get(stage, empty) | {"name": name} for stage, name in STAGES.items()]
@@ -101,19 +106,24 @@ def results_waiting() -> int | None:
         return None
 
 
-def submissions(now: datetime) -> dict[str, Any]:
-    return Submission.objects.filter(status__in=AWAITING_DERMATOLOGIST).aggregate(
-        waiting=Count("id"),
-        for_ai=Count("id", filter=Q(ai_status=AIStatus.WAITING)),
-        without_ai=Count("id", filter=Q(ai_status=AIStatus.UNAVAILABLE)),
-        overdue=Count("id", filter=Q(due_at__lt=now)),
-        oldest=Min("submitted_at"),
+def submissions(user: User, now: datetime) -> dict[str, Any]:
+    return (
+        Submission.objects.visible_to(user)
+        .filter(status__in=AWAITING_DERMATOLOGIST)
+        .aggregate(
+            waiting=Count("id"),
+            for_ai=Count("id", filter=Q(ai_status=AIStatus.WAITING)),
+            without_ai=Count("id", filter=Q(ai_status=AIStatus.UNAVAILABLE)),
+            overdue=Count("id", filter=Q(due_at__lt=now)),
+            oldest=Min("submitted_at"),
+        )
     )
 
 
-def workers(now: datetime) -> list[dict[str, Any]]:
+def workers(user: User, now: datetime) -> list[dict[str, Any]]:
     """Return who finished or holds a job in the last 24 hours, by name, with when they were last heard."""
-    recent = Job.objects.exclude(worker="").filter(Q(finished_at__gte=now - DAY) | Q(state=JobState.STARTED))
+    recent = Job.objects.visible_to(user).exclude(worker="")
+    recent = recent.filter(Q(finished_at__gte=now - DAY) | Q(state=JobState.STARTED))
     rows = recent.values("worker").annotate(
         last=Max("finished_at"),
         done=Count("id", filter=Q(state=JobState.DONE)),
@@ -122,8 +132,8 @@ def workers(now: datetime) -> list[dict[str, Any]]:
     return list(rows.order_by("worker"))
 
 
-def messages() -> dict[str, int]:
-    return Message.objects.aggregate(
+def messages(user: User) -> dict[str, int]:
+    return Message.objects.visible_to(user).aggregate(
         queued=Count("id", filter=Q(state__in=[MessageState.QUEUED, MessageState.SENDING])),
         failed=Count("id", filter=Q(state=MessageState.FAILED)),
     )

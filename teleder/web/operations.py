@@ -16,7 +16,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from teleder.accounts.models import Role, User
 from teleder.cases import jobs, workflow
-from teleder.cases.models import UNFINISHED, Job, Status, Submission
+from teleder.cases.models import UNFINISHED, Case, Job, Status, Submission
 from teleder.cases.originals import Refused
 from teleder.web import health
 from teleder.web.conditional import unless_same
@@ -36,16 +36,16 @@ WITHDRAWABLE = (Status.SUBMITTED, Status.NEEDS_PHOTOS)
 @vary_on_headers("HX-Request")
 def show(request: HttpRequest) -> HttpResponse:
     """The whole page, or for htmx the board alone: 304 while nothing on it has changed."""
-    context: dict[str, Any] = {"board": health.board()}
+    context: dict[str, Any] = {"board": health.board(request.user)}
     if request.htmx:
         return unless_same(request, render(request, "web/operations/_board.html", context))
-    context["stopped"] = _jobs(health.STOPPED).order_by("-finished_at")[:JOBS_SHOWN]
-    context["unfinished"] = _jobs(UNFINISHED).order_by("-priority", "created_at")[:JOBS_SHOWN]
+    context["stopped"] = _jobs(request.user, health.STOPPED).order_by("-finished_at")[:JOBS_SHOWN]
+    context["unfinished"] = _jobs(request.user, UNFINISHED).order_by("-priority", "created_at")[:JOBS_SHOWN]
     return render(request, "web/operations/show.html", context)
 
 
-def _jobs(states: tuple[str, ...]) -> QuerySet[Job]:
-    return Job.objects.filter(state__in=states).select_related("photo__submission__case")
+def _jobs(user: User, states: tuple[str, ...]) -> QuerySet[Job]:
+    return Job.objects.visible_to(user).filter(state__in=states).select_related("photo__submission__case")
 
 
 @require_POST
@@ -68,8 +68,8 @@ def change_jobs(request: HttpRequest) -> HttpResponse:
 
 def _chosen(request: HttpRequest, states: tuple[str, ...]) -> list[Job]:
     if "all" in request.POST:
-        return list(_jobs(states))
-    return list(_jobs(states).filter(pk__in=_uuids(request.POST.getlist("job"))))
+        return list(_jobs(request.user, states))
+    return list(_jobs(request.user, states).filter(pk__in=_uuids(request.POST.getlist("job"))))
 
 
 def _uuids(texts: list[str]) -> list[UUID]:
@@ -138,13 +138,19 @@ def _case(
         "others": seen.filter(case=submission.case).exclude(pk=submission.pk).order_by("-submitted_at"),
         "events": submission.events.select_related("actor"),
         "jobs": Job.objects.filter(photo__submission=submission).order_by("created_at"),
-        "dermatologists": User.objects.filter(role=Role.DERMATOLOGIST, is_active=True).order_by("name"),
+        "dermatologists": _dermatologists(request.user, submission.case).filter(is_active=True),
         "may_reassign": submission.status in REASSIGNABLE,
         "may_release": submission.status == Status.IN_REVIEW,
         "may_reopen": submission.status in REOPENABLE,
         "may_withdraw": submission.status in WITHDRAWABLE,
     }
     return render(request, "web/operations/case.html", context, status=status)
+
+
+def _dermatologists(user: User, case: Case) -> QuerySet[User]:
+    """Return to whom a case can be handed: the dermatologists of its clinic."""
+    rows = User.objects.visible_to(user).filter(role=Role.DERMATOLOGIST, clinic=case.clinic_id)
+    return rows.order_by("name")
 
 
 CASE_VERBS = {"release": workflow.release, "reopen": workflow.reopen, "withdraw": workflow.withdraw}
@@ -171,7 +177,7 @@ def change_case(request: HttpRequest, pk: UUID, verb: str) -> HttpResponse:
 
 
 def _dermatologist(request: HttpRequest) -> User:
-    found = User.objects.filter(role=Role.DERMATOLOGIST, pk__in=_uuids([request.POST.get("to", "")])).first()
+    found = User.objects.visible_to(request.user).filter(pk__in=_uuids([request.POST.get("to", "")])).first()
     if found is None:
         raise Refused("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
     return found

@@ -11,7 +11,6 @@ from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -34,7 +33,7 @@ def people(request: HttpRequest) -> HttpResponse:
 
 def _people(request: HttpRequest, form: InviteForm, *, status: int = 200) -> HttpResponse:
     words, role = request.GET.get("find", "").strip()[:100], request.GET.get("role", "")
-    rows = User.objects.order_by("-date_joined")
+    rows = User.objects.visible_to(request.user).select_related("clinic").order_by("-date_joined")
     if words:
         rows = rows.filter(Q(email__icontains=words) | Q(name__icontains=words))
     if role in Role.values:
@@ -45,7 +44,7 @@ def _people(request: HttpRequest, form: InviteForm, *, status: int = 200) -> Htt
         "find": words,
         "role": role,
         "roles": Role.choices,
-        "invitations": Invitation.objects.filter(accepted_at=None, expires_at__gt=timezone.now()),
+        "invitations": Invitation.objects.visible_to(request.user).open(),
     }
     return render(request, "web/operations/people.html", context, status=status)
 
@@ -70,7 +69,7 @@ def invite(request: HttpRequest) -> HttpResponse:
 @require_POST
 @admin_required
 def change_person(request: HttpRequest, pk: UUID, verb: str) -> HttpResponse:
-    person = get_object_or_404(User, pk=pk)
+    person = get_object_or_404(User.objects.visible_to(request.user), pk=pk)
     if verb not in VERBS:
         raise Http404
     try:

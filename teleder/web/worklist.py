@@ -81,7 +81,7 @@ def page(user: User, *, show: str, number: str = "", after: UUID | None = None) 
     rows = Submission.objects.visible_to(user)
     rows = _numbered(rows, number) if number else FILTERS[show][1](rows, user)
     if after and show != "done" and not number:
-        rows = _beyond(rows, after)
+        rows = _beyond(rows, user, after)
     found = list(_complete(rows)[: ROWS + 1])
     more = len(found) > ROWS and show != "done" and not number
     return Page([Row(submission, user) for submission in found[:ROWS]], found[ROWS - 1].pk if more else None)
@@ -94,9 +94,9 @@ def _numbered(rows: Submissions, number: str) -> Submissions:
     return rows.filter(case__number__contains=letters).order_by("-submitted_at") if letters else rows.none()
 
 
-def _beyond(rows: Submissions, after: UUID) -> Submissions:
+def _beyond(rows: Submissions, user: User, after: UUID) -> Submissions:
     """Go on behind a submission; by its values, so that a row that left the list still marks the place."""
-    last = Submission.objects.filter(pk=after).values("urgency", "due_at").first()
+    last = Submission.objects.visible_to(user).filter(pk=after).values("urgency", "due_at").first()
     if last is None:
         return rows
     later = Q(due_at__gt=last["due_at"]) | Q(due_at=last["due_at"], id__gt=after)

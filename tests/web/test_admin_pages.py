@@ -77,9 +77,9 @@ def test_a_quiet_day_is_said_in_one_sentence(adams, broker):
     assert "Everything works. No photo waits for the AI." in text(adams.get(reverse("web:operations")))
 
 
-def test_counts_by_stage_follow_the_jobs(broker, alices_submission, alice, submission_of, analyse):
+def test_counts_by_stage_follow_the_jobs(adam, broker, alices_submission, alice, submission_of, analyse):
     analyse(submission_of(alice).photos.get())
-    prepare, segment, classify = health.stages(timezone.now())
+    prepare, segment, classify = health.stages(adam, timezone.now())
     assert (prepare["queued"], prepare["done"], segment["done"], classify["done"]) == (1, 1, 1, 1)
     assert prepare["oldest"] is not None and classify["oldest"] is None
 
@@ -110,9 +110,9 @@ def test_an_overdue_submission_is_an_alarm(adams, broker, alices_submission):
     assert "1 submission is overdue." in text(adams.get(reverse("web:operations")))
 
 
-def test_workers_are_listed_with_when_they_were_heard(adams, broker, alices_submission, analyse):
+def test_workers_are_listed_with_when_they_were_heard(adams, adam, broker, alices_submission, analyse):
     analyse(alices_submission.photos.get())
-    (worker,) = health.workers(timezone.now())
+    (worker,) = health.workers(adam, timezone.now())
     assert (worker["worker"], worker["done"], worker["busy"]) == ("test", 3, 0)
     assert timezone.now() - worker["last"] < timedelta(minutes=1)
 

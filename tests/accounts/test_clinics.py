@@ -1,0 +1,143 @@
+"""Clinics share nothing: who works in one does not see the cases, people and counts of another."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+from knox.models import AuthToken
+
+from teleder.accounts import people
+from teleder.accounts.models import Clinic, Invitation, Role, User
+from teleder.cases import workflow
+from teleder.cases.models import Analysis, Case, Event, Job, Photo, Review, Submission
+from teleder.cases.originals import Refused
+from tests.conftest import PASSWORD
+
+pytestmark = pytest.mark.django_db
+ANSWER = {"impression": "AD", "disposition": "self_care", "text": "It looks like a flare of your eczema."}
+TABLES = [Case, Submission, Photo, Job, Analysis, Review, Event, User]
+
+
+@pytest.fixture
+def north() -> Clinic:
+    return Clinic.objects.create(name="North")
+
+
+@pytest.fixture
+def nora(person, north) -> User:
+    """A dermatologist of another clinic."""
+    return person("nora", Role.DERMATOLOGIST, clinic=north)
+
+
+@pytest.fixture
+def noel(person, north) -> User:
+    """The admin of another clinic."""
+    return person("noel", Role.ADMIN, clinic=north)
+
+
+@pytest.fixture
+def answered(alices_submission, dana, analyse) -> Submission:
+    analyse(alices_submission.photos.get())
+    workflow.claim(alices_submission, by=dana)
+    workflow.sign(alices_submission, by=dana, **ANSWER)
+    return alices_submission
+
+
+@pytest.mark.parametrize("model", TABLES, ids=lambda model: model.__name__)
+def test_adam_sees_rows_of_his_clinic_that_noel_does_not(answered, adam, noel, model):
+    assert model.objects.visible_to(adam).exists()
+    assert not model.objects.visible_to(noel).exclude(pk=noel.pk).exists()
+
+
+def test_dana_sees_alices_case_and_nora_does_not(answered, dana, nora):
+    assert Submission.objects.visible_to(dana).exists()
+    assert not Submission.objects.visible_to(nora).exists()
+
+
+def test_a_superuser_sees_every_clinic(answered, noel):
+    User.objects.filter(pk=noel.pk).update(is_superuser=True)
+    noel.refresh_from_db()
+    assert Submission.objects.visible_to(noel).get() == answered
+
+
+def test_a_case_stays_in_its_clinic_when_alice_moves(answered, alice, dana, nora, adam, north):
+    people.move(alice, to=north, by=adam)
+    assert Submission.objects.visible_to(dana).exists()
+    assert not Submission.objects.visible_to(nora).exists()
+
+
+def test_alices_next_case_is_the_new_clinics(alice, nora, adam, north, submission_of):
+    people.move(alice, to=north, by=adam)
+    alice.refresh_from_db()
+    sent = submission_of(alice)
+    assert Submission.objects.visible_to(nora).get() == sent
+
+
+def test_a_case_is_not_handed_to_a_dermatologist_elsewhere(alices_submission, adam, nora):
+    with pytest.raises(Refused):
+        workflow.reassign(alices_submission, to=nora, by=adam)
+
+
+# --- Signing up and inviting ------------------------------------------------------------------------------
+FORM = {"email": "cleo@example.com", "password1": PASSWORD, "password2": PASSWORD}
+
+
+def test_with_one_clinic_nobody_is_asked_for_it(client, db):
+    assert b"clinic" not in client.get(reverse("account_signup")).content
+    client.post(reverse("account_signup"), FORM)
+    assert User.objects.get(email=FORM["email"]).clinic == Clinic.objects.get()
+
+
+def test_with_two_clinics_a_patient_chooses(client, north):
+    assert "clinic" in client.post(reverse("account_signup"), FORM).context["form"].errors
+    client.post(reverse("account_signup"), FORM | {"clinic": str(north.pk)})
+    assert User.objects.get(email=FORM["email"]).clinic == north
+
+
+def test_who_is_invited_joins_the_clinic_of_who_invites(noel, north):
+    people.invite(email="erik@example.com", role=Role.DERMATOLOGIST, by=noel)
+    people.accept_invitation(Invitation.objects.get(), name="Erik", password=PASSWORD, licence_number="1")
+    assert User.objects.get(email="erik@example.com").clinic == north
+
+
+def test_an_invitation_does_not_tell_who_has_an_account_elsewhere(noel, alice):
+    invitation = people.invite(email=alice.email, role=Role.ADMIN, by=noel)
+    assert people.accept_invitation(invitation, name="A", password=PASSWORD) is None
+    alice.refresh_from_db()
+    assert alice.is_patient
+
+
+# --- Rights end at once -----------------------------------------------------------------------------------
+ENDINGS = {
+    "deactivated": lambda dana, adam, north: people.deactivate(dana, by=adam),
+    "moved": lambda dana, adam, north: people.move(dana, to=north, by=adam),
+    "given another role": lambda dana, adam, north: people.change_role(dana, role=Role.ADMIN, by=adam),
+}
+
+
+@pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS.keys())
+def test_danas_sessions_and_tokens_end_with_her_rights(client, answered, dana, adam, north, end):
+    client.force_login(dana)
+    _row, token = AuthToken.objects.create(dana)
+    bearing = {"HTTP_AUTHORIZATION": f"Token {token}"}
+    photo = reverse("web:photo", args=[answered.photos.get().pk, "display"])
+    assert client.get(reverse("web:worklist")).status_code == 200
+    assert client.get(reverse("api:worklist"), **bearing).status_code == 200
+    end(dana, adam, north)
+    assert client.get(reverse("web:worklist")).status_code == 302
+    assert client.get(photo).status_code == 302
+    assert client.get(reverse("api:worklist"), **bearing).status_code == 401
+
+
+def test_dana_let_in_again_has_to_log_in_anew(client, dana, adam):
+    client.force_login(dana)
+    people.deactivate(dana, by=adam)
+    dana.refresh_from_db()
+    people.activate(dana, by=adam)
+    assert client.get(reverse("web:worklist")).status_code == 302
+
+
+def test_nobody_changes_their_own_role_or_a_patients(adam, alice):
+    for person in (adam, alice):
+        with pytest.raises(people.ValidationError):
+            people.change_role(person, role=Role.DERMATOLOGIST, by=adam)
