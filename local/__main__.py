@@ -15,6 +15,7 @@ USAGE = """usage: ./run COMMAND
   demo [--port N] [--no-inference] [--reset]   the whole system on this machine, with made-up people
   test [PYTEST ARGUMENTS]                      the tests, on their own database
   check                                        style, layers, migrations, settings, translations
+  drills [--short] [NAME...]                   break the system on purpose and count what was lost
   analyse PHOTO... --out DIR [--json]          find skin and lesion, crop and classify, without web or queue
   manage ...                                   manage.py on the demo's data, whether the demo runs or not
   servers [FOLDER]                             only PostgreSQL and Valkey, for work on the code
@@ -58,6 +59,12 @@ def analyse(arguments: list[str]) -> int:
     os.execv(sys.executable, [sys.executable, "-m", "inference_worker.analyse", *arguments])
 
 
+def drills(arguments: list[str]) -> int:
+    from drills.__main__ import main
+
+    return main(arguments)
+
+
 def manage(arguments: list[str]) -> int:
     from local import demo, servers
 
@@ -79,7 +86,7 @@ def servers(arguments: list[str]) -> int:
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    each.__name__: each for each in (demo, test, check, analyse, manage, servers, messages, lock)
+    each.__name__: each for each in (demo, test, check, drills, analyse, manage, servers, messages, lock)
 }
 
 

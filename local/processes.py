@@ -49,9 +49,9 @@ OF_THE_WEB = (
 )
 
 
-def command(name: str) -> list[str]:
+def command(name: str, commands: Mapping[str, str] = COMMANDS) -> list[str]:
     """Return the command of a process with its program found beside this Python."""
-    program, *arguments = shlex.split(COMMANDS[name])
+    program, *arguments = shlex.split(commands[name])
     return [str(Path(sys.executable).parent / program), *arguments]
 
 
@@ -69,6 +69,7 @@ class Supervisor:
     logs: Path
     environment: Mapping[str, str]
     say: Callable[[str], None] = print
+    commands: Mapping[str, str] = field(default_factory=lambda: COMMANDS)
     running: dict[str, subprocess.Popen] = field(default_factory=dict)
     extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -77,7 +78,7 @@ class Supervisor:
         self.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self.logs / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
-                [*command(name), *extra],
+                [*command(name, self.commands), *extra],
                 cwd=self.root,
                 env=environment_of(name, self.environment),
                 stdin=subprocess.DEVNULL,

@@ -255,6 +255,7 @@ SPECTACULAR_SETTINGS = {
 # --- Work -------------------------------------------------------------------------------------------------
 # The sweeper does these in turn, each in its own transaction. A list here keeps `cases` ignorant of those above it.
 SWEEP_DUTIES = [
+    "teleder.cases.jobs.notice_an_emptied_broker",
     "teleder.cases.jobs.expire",
     "teleder.cases.jobs.dispatch_all",
     "teleder.cases.workflow.give_up_waiting_for_ai",

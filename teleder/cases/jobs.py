@@ -18,7 +18,7 @@ import redis
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import DateTimeField, F, Func
-from django.db.models.functions import Now
+from django.db.models.functions import Least, Now
 from kombu.exceptions import OperationalError
 
 from inference_worker import contract
@@ -42,6 +42,8 @@ from teleder.cases.models import (
 log = logging.getLogger(__name__)
 
 RESULT_GRACE_SECONDS = 5  # for the result to travel
+STRAY_SECONDS = 10  # for a result that was under way when the broker lost everything
+BROKER_MARK = "teleder.mark"  # gone: the broker has lost everything
 BROKER_TIMEOUT_SECONDS = 0.5  # what a request may wait for Valkey at the most
 
 
@@ -371,6 +373,27 @@ def _expire(pk: Any) -> bool:
         submission.events.create(kind=EventKind.JOB_QUARANTINED, detail={"stage": job.stage})
         settle(submission)
     return bool(left)
+
+
+def notice_an_emptied_broker() -> int:
+    """Take back at once what lay in a broker that has lost everything; return how many jobs that concerns.
+
+    A job that was begun may still answer for a moment. Its silence is a loss then, no strike against the photo.
+    """
+    broker = _broker()
+    try:
+        if broker.exists(BROKER_MARK):
+            return 0
+        begun = Job.objects.filter(state=JobState.STARTED)
+        soon = Least(F("deadline"), Now() + timedelta(seconds=STRAY_SECONDS))
+        sent = Job.objects.filter(state=JobState.SENT)
+        lost = sent.update(state=JobState.QUEUED, losses=F("losses") + 1, deadline=None, sent_at=None)
+        lost += begun.update(state=JobState.SENT, deadline=soon)
+        broker.set(BROKER_MARK, 1)
+    except redis.RedisError as error:
+        log.warning("broker away (%s)", type(error).__name__)
+        return 0
+    return lost
 
 
 def _leave(job: Job, **changes: Any) -> int:

@@ -108,6 +108,37 @@ def test_silence_without_started_is_a_loss_and_no_strike(alices_draft):
     assert (job.state, job.losses, job.deaths) == (JobState.QUEUED, 5, 0)
 
 
+def test_an_emptied_broker_is_noticed_and_its_jobs_are_taken_back_at_once(alices_draft, broker):
+    """FLUSHALL cost a minute for each stage: the drill R3 found that only the deadline told of the loss."""
+    jobs.notice_an_emptied_broker()
+    jobs.dispatch_all()
+    assert jobs.notice_an_emptied_broker() == 0
+    broker.flushdb()
+    assert jobs.notice_an_emptied_broker() == 1
+    job = Job.objects.get()
+    assert (job.state, job.losses, job.deaths) == (JobState.QUEUED, 1, 0)
+
+
+def test_a_result_that_an_emptied_broker_lost_is_no_strike_against_the_photo(alices_draft, broker):
+    job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
+    jobs.started(job=job, attempt=attempt, worker="w")
+    broker.delete(jobs.BROKER_MARK)
+    jobs.notice_an_emptied_broker()
+    assert Job.objects.get().deadline < timezone.now() + timedelta(seconds=jobs.STRAY_SECONDS + 1)
+    age()
+    assert jobs.expire() == 1
+    row = Job.objects.get()
+    assert (row.state, row.losses, row.deaths) == (JobState.QUEUED, 1, 0)
+
+
+def test_a_result_that_comes_after_the_broker_was_emptied_still_counts(alices_draft, broker):
+    job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
+    jobs.started(job=job, attempt=attempt, worker="w")
+    broker.delete(jobs.BROKER_MARK)
+    jobs.notice_an_emptied_broker()
+    assert jobs.record(job=job, attempt=attempt, worker="w", outcome=PREPARED)
+
+
 def test_three_deaths_quarantine_and_the_case_says_ai_unavailable(alices_submission):
     for _ in range(3):
         job, attempt = send_for_test(alices_submission.photos.get(), "prepare")

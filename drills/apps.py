@@ -1,0 +1,17 @@
+"""Installs the faults a drill asks for in each process of the web."""
+
+from __future__ import annotations
+
+import os
+
+from django.apps import AppConfig
+
+
+class Drills(AppConfig):
+    name = "drills"
+
+    def ready(self) -> None:
+        from drills import crashes, guards
+
+        crashes.install(crashes.OF_THE_WEB)
+        guards.take_out(os.environ.get("DRILLS_WITHOUT", ""))

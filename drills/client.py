@@ -1,0 +1,156 @@
+"""Patients' apps: they send, repeat what was not answered, and remember what the server accepted."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import requests
+
+from drills.people import Person
+
+PATIENCE_SECONDS = 90  # an app that gives up is not a loss: nothing was accepted
+TRY_SECONDS = 15
+PHOTO_SIDE = 320
+
+
+@functools.cache
+def photo() -> bytes:
+    """Return a small drawn photo (JPEG)."""
+    import cv2
+
+    from inference_worker import phantom
+
+    scene = phantom.draw(7, condition="AD", long_side=PHOTO_SIDE)
+    return cv2.imencode(".jpg", scene.photo[..., ::-1])[1].tobytes()
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What the server has said yes to: the oracle of every drill."""
+
+    submission: str
+    photos: tuple[str, ...]  # sha256
+    answered_in: float  # seconds the submit request took, the last try
+
+
+@dataclass
+class Clients:
+    """Many apps at once; `accepted` grows while they send."""
+
+    url: str
+    people: list[Person]
+    accepted: list[Accepted] = field(default_factory=list)
+    given_up: int = 0
+    server_errors: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def send(self, count: int, photos: tuple[bytes, ...] | None = None, threads: int = 4) -> None:
+        """Send `count` submissions and return when each is accepted or given up."""
+        people = itertools.cycle(self.people)
+        with ThreadPoolExecutor(threads) as pool:
+            list(
+                pool.map(
+                    lambda person: self.send_one(person, photos or (photo(),)),
+                    [next(people) for _ in range(count)],
+                )
+            )
+
+    def sending(self, count: int, **options) -> threading.Thread:
+        """Send in the background."""
+        thread = threading.Thread(target=self.send, args=(count,), kwargs=options, daemon=True)
+        thread.start()
+        return thread
+
+    def send_one(self, person: Person, photos: tuple[bytes, ...]) -> Accepted | None:
+        """One submission as an app sends it: each step again until it is answered."""
+        session = App(self, person)
+        try:
+            opened = session.open()
+            for data in photos:
+                session.add_photo(opened, data)
+            seconds = session.submit(opened)
+        except GaveUp:
+            with self.lock:
+                self.given_up += 1
+            return None
+        done = Accepted(opened, tuple(hashlib.sha256(data).hexdigest() for data in photos), seconds)
+        with self.lock:
+            self.accepted.append(done)
+        return done
+
+
+class GaveUp(Exception):
+    """No answer for PATIENCE_SECONDS, or a refusal."""
+
+
+class App:
+    """One person's app with one submission."""
+
+    def __init__(self, clients: Clients, person: Person) -> None:
+        self.clients = clients
+        self.headers = {"Authorization": f"Token {person.token}"}
+        self.key = str(uuid4())
+
+    def open(self) -> str:
+        headers = {"Idempotency-Key": self.key}
+        answer = self.insist("POST", "submissions", json={"answers": calm()}, headers=headers)
+        submission = answer.json()["id"]
+        self.insist("PATCH", f"submissions/{submission}", json={"body_site": "elbow_crease"})
+        return submission
+
+    def add_photo(self, submission: str, data: bytes) -> None:
+        files = {"file": ("photo.jpg", data, "image/jpeg")}
+        self.insist("POST", f"submissions/{submission}/photos", data={"view": "close_up"}, files=files)
+
+    def submit(self, submission: str) -> float:
+        answer = self.insist("POST", f"submissions/{submission}/submit", json={"send_anyway": True})
+        return answer.elapsed.total_seconds()
+
+    def insist(self, method: str, path: str, **parts) -> requests.Response:
+        """Repeat until answered; raises `GaveUp`. A 409 to a repeat is read as "it was done already"."""
+        limit = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < limit:
+            with suppress(requests.RequestException):
+                answer = self.ask(method, path, **parts)
+                if answer.ok or answer.status_code == 409:
+                    return answer
+                if answer.status_code < 500 and answer.status_code != 429:
+                    raise GaveUp(answer.status_code)
+                with self.clients.lock:
+                    self.clients.server_errors += answer.status_code == 500
+            time.sleep(0.5)
+        raise GaveUp
+
+    def ask(self, method: str, path: str, headers: dict | None = None, **parts) -> requests.Response:
+        address = f"{self.clients.url}/api/v1/{path}"
+        return requests.request(
+            method, address, headers=self.headers | (headers or {}), timeout=TRY_SECONDS, **parts
+        )
+
+
+@functools.cache
+def calm() -> dict[str, str]:
+    from teleder.cases import triage
+
+    return {question["id"]: "no" for question in triage.policy().questions}
+
+
+def at_once(work: list[Callable[[], object]]) -> list[object]:
+    """Do all at the same moment, each in a thread; return what each gave."""
+    gate = threading.Barrier(len(work))
+
+    def do(each: Callable[[], object]) -> object:
+        gate.wait()
+        return each()
+
+    with ThreadPoolExecutor(len(work)) as pool:
+        return list(pool.map(do, work))

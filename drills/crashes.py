@@ -1,0 +1,83 @@
+"""Crashes at named steps. A step is armed by a file; the first process that gets there takes the file and dies.
+
+The steps are wrapped around the product's functions from outside, in the drills' processes only: the
+product itself can't be told to crash.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# Step -> the function before or after which it lies.
+OF_THE_WEB = {
+    "upload.before_file": ("teleder.cases.originals:keep", "before"),
+    "upload.after_file": ("teleder.cases.originals:keep", "after"),
+    "upload.before_commit": ("teleder.cases.jobs:queue", "after"),
+    "upload.after_commit": ("teleder.cases.workflow:_record_photo", "after"),
+    "open.before_commit": ("teleder.cases.triage:urgency_of", "after"),
+    "open.after_commit": ("teleder.cases.workflow:start", "after"),
+    "submit.before_commit": ("teleder.cases.workflow:_wait_for_ai", "after"),
+    "submit.after_commit": ("teleder.cases.workflow:submit", "after"),
+    "dispatch.before_commit": ("teleder.cases.jobs:_mark_sent", "after"),
+    "dispatch.before_send": ("teleder.cases.jobs:_send", "before"),
+    "dispatch.after_send": ("teleder.cases.jobs:_send", "after"),
+    "started.before_commit": ("teleder.cases.jobs:started", "before"),
+    "started.after_commit": ("teleder.cases.jobs:started", "after"),
+    "record.before_commit": ("teleder.cases.jobs:advance", "after"),
+    "record.after_commit": ("teleder.cases.jobs:record", "after"),
+    "expire.before_commit": ("teleder.cases.jobs:_leave", "after"),
+    "expire.after_commit": ("teleder.cases.jobs:_expire", "after"),
+    "tell.before_commit": ("teleder.notifications.outbox:channels_of", "after"),
+    "tell.after_commit": ("teleder.notifications.outbox:_tell", "after"),
+    "deliver.before_send": ("teleder.notifications.outbox:_send", "before"),
+    "deliver.after_send": ("teleder.notifications.outbox:_send", "after"),
+    "deliver.after_commit": ("teleder.notifications.outbox:_deliver", "after"),
+}
+OF_THE_WORKER = {
+    "worker.before_started": ("inference_worker.tasks:_begin", "before"),
+    "worker.after_started": ("inference_worker.tasks:_begin", "after"),
+    "worker.before_file": ("inference_worker.storage:FileStorage.write", "before"),
+    "worker.before_rename": ("os:replace", "before"),
+    "worker.after_file": ("inference_worker.storage:FileStorage.write", "after"),
+    "worker.before_result": ("inference_worker.tasks:_record", "before"),
+    "worker.after_result": ("inference_worker.tasks:_record", "after"),
+}
+STEPS = {**OF_THE_WEB, **OF_THE_WORKER}
+
+
+def install(steps: dict[str, tuple[str, str]]) -> None:
+    folder = Path(os.environ["DRILLS_ARMED"])
+    for step, (place, side) in steps.items():
+        _wrap(place, functools.partial(_crash_if_armed, folder / step), side)
+
+
+def _crash_if_armed(file: Path) -> None:
+    try:
+        file.unlink()
+    except FileNotFoundError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _wrap(place: str, crash: Callable[[], None], side: str) -> None:
+    module, _, path = place.partition(":")
+    *owners, name = path.split(".")
+    owner = functools.reduce(getattr, owners, importlib.import_module(module))
+    function = getattr(owner, name)
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if side == "before":
+            crash()
+        result = function(*args, **kwargs)
+        if side == "after":
+            crash()
+        return result
+
+    setattr(owner, name, wrapped)

@@ -1,0 +1,92 @@
+"""What keeps a promise, taken out: a drill that does not fail without its guard proves nothing.
+
+`./run drills --without GUARD NAME` runs a drill on a system that lacks it, in the drills' processes only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+
+def take_out(name: str) -> None:
+    if name:
+        GUARDS[name]()
+
+
+def _expire() -> None:
+    """Silent jobs are not taken back."""
+    from teleder.cases import jobs
+
+    jobs.expire = lambda: 0
+
+
+def _fence() -> None:
+    """A result counts whatever attempt it is of."""
+    from teleder.cases import jobs
+    from teleder.cases.models import Job
+
+    record = jobs.record
+
+    def any_attempt(*, job: str, attempt: int, **rest: Any) -> bool:
+        with suppress(Job.DoesNotExist):
+            attempt = Job.objects.get(pk=job).attempt
+        return record(job=job, attempt=attempt, **rest)
+
+    jobs.record = any_attempt
+
+
+def _broker_away() -> None:
+    """A broker that is away is the patient's error."""
+    from teleder.cases import jobs
+
+    jobs.dispatch_all = lambda: sum(jobs.dispatch(stage) for stage in jobs.Stage)
+
+
+def _idempotency() -> None:
+    """A repeated request is a new one."""
+    from teleder.cases import workflow
+
+    workflow._earlier = lambda *args: None
+
+
+def _quarantine() -> None:
+    """A job that kills its worker is tried for ever."""
+    from django.conf import settings
+
+    settings.JOB_DEATHS = 10**6
+
+
+def _one_claims() -> None:
+    """The first to claim does not keep the others out."""
+    from teleder.cases import workflow
+    from teleder.cases.models import EventKind, Status
+
+    sources, target = workflow.MOVES[EventKind.CLAIMED]
+    workflow.MOVES[EventKind.CLAIMED] = (sources | {Status.IN_REVIEW}, target)
+
+
+def _message_id() -> None:
+    """Each sending of a message has an id of its own."""
+    import uuid
+
+    from teleder.notifications import outbox
+
+    email = outbox.EmailMessage
+
+    def with_new_id(*args: Any, headers: dict[str, str], **rest: Any) -> Any:
+        return email(*args, headers=headers | {"Message-ID": f"<{uuid.uuid4()}@localhost>"}, **rest)
+
+    outbox.EmailMessage = with_new_id
+
+
+GUARDS: dict[str, Callable[[], None]] = {
+    "expire": _expire,
+    "fence": _fence,
+    "broker-away": _broker_away,
+    "idempotency": _idempotency,
+    "quarantine": _quarantine,
+    "one-claims": _one_claims,
+    "message-id": _message_id,
+}

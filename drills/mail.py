@@ -1,0 +1,77 @@
+"""A mail server that keeps what it was given, and can be told to misbehave.
+
+`behaviour`: "" takes mail; "fail" refuses it; "mute" takes it and never says so; "drop" hangs up.
+"""
+
+from __future__ import annotations
+
+import re
+import socketserver
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+
+MUTE_SECONDS = 12  # longer than the sender waits
+MESSAGE_ID = re.compile(rb"^Message-ID:\s*<([^>]+)>", re.MULTILINE | re.IGNORECASE)
+
+
+class Mailbox(socketserver.ThreadingTCPServer):
+    """Listens on loopback; `taken` counts mails by their Message-ID."""
+
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Conversation)
+        self.taken: Counter[str] = Counter()
+        self.texts: dict[str, str] = {}
+        self.behaviour = ""
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.server_address[1]}"
+
+    def keep(self, mail: bytes) -> None:
+        found = MESSAGE_ID.search(mail)
+        name = found.group(1).decode() if found else "none"
+        self.taken[name] += 1
+        self.texts[name] = mail.decode(errors="replace")
+
+
+class _Conversation(socketserver.StreamRequestHandler):
+    """SMTP, as much of it as Django speaks (RFC 5321)."""
+
+    server: Mailbox
+
+    def handle(self) -> None:
+        with suppress(OSError):
+            self._say(b"220 drill")
+            while line := self.rfile.readline():
+                verb = line[:4].upper()
+                if verb == b"QUIT":
+                    return self._say(b"221 bye")
+                if verb == b"DATA":
+                    self._say(b"354 go on")
+                    if not self._take(b"".join(iter(self.rfile.readline, b".\r\n"))):
+                        return None
+                else:
+                    self._say(b"250 ok")
+        return None
+
+    def _take(self, mail: bytes) -> bool:
+        behaviour = self.server.behaviour
+        if behaviour == "drop":
+            return False
+        if behaviour == "fail":
+            self._say(b"451 try later")
+            return True
+        self.server.keep(mail)
+        if behaviour == "mute":
+            time.sleep(MUTE_SECONDS)
+            return False
+        self._say(b"250 taken")
+        return True
+
+    def _say(self, line: bytes) -> None:
+        self.wfile.write(line + b"\r\n")

@@ -1,0 +1,161 @@
+"""The clients' own list of accepted answers against the tables: what was lost, stuck or doubled."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from django.db import connection
+from django.db.models import Count, F, Q
+from django.db.utils import DatabaseError
+
+from drills.client import Clients
+from drills.mail import Mailbox
+from teleder.cases import invariants
+from teleder.cases.models import (
+    UNFINISHED,
+    AIStatus,
+    Analysis,
+    Event,
+    EventKind,
+    Finding,
+    Job,
+    Photo,
+    Status,
+    Submission,
+)
+from teleder.notifications.models import Channel, Message, MessageState
+
+READ = (AIStatus.DONE, AIStatus.PARTLY)
+ENDED = (EventKind.AI_DONE, EventKind.AI_UNAVAILABLE)
+
+
+@dataclass
+class Figures:
+    """What a drill ends with. Whatever is in `broken` is a broken promise."""
+
+    accepted: int = 0
+    by_ai: int = 0
+    unavailable: int = 0
+    lost: int = 0
+    stuck: int = 0
+    double_messages: int = 0
+    double_results: int = 0
+    slowest_seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+    def line(self) -> str:
+        words = (
+            f"accepted {self.accepted}, answered by AI {self.by_ai}, AI unavailable {self.unavailable}, "
+            f"lost {self.lost}, stuck {self.stuck}, double messages {self.double_messages}, "
+            f"double results {self.double_results}, slowest recovery {self.slowest_seconds:.1f} s"
+        )
+        return "; ".join([words, *self.notes, *(f"BROKEN: {each}" for each in self.broken)])
+
+
+def settle(clients: Clients, seconds: float) -> None:
+    """Wait until nothing moves any more, at most so long."""
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit and not _at_rest(clients):
+        time.sleep(0.5)
+
+
+def _at_rest(clients: Clients) -> bool:
+    try:
+        return not (
+            _rows(clients).filter(ai_status=AIStatus.WAITING).exists()
+            or Job.objects.filter(state__in=UNFINISHED).exists()
+            or Event.objects.filter(told_at=None).exists()
+            or Message.objects.filter(state__in=[MessageState.QUEUED, MessageState.SENDING]).exists()
+        )
+    except DatabaseError:  # the drill has taken the database away
+        connection.close()
+        return False
+
+
+def figures(clients: Clients, mailbox: Mailbox, *, bound: float) -> Figures:
+    """Compare; no submission may wait longer for its end than `bound` seconds."""
+    rows = _rows(clients)
+    found = Figures(accepted=len(clients.accepted))
+    found.by_ai = rows.filter(ai_status__in=READ).count()
+    found.unavailable = rows.filter(ai_status=AIStatus.UNAVAILABLE).count()
+    found.lost = len(set(_lost(clients)))
+    found.stuck = (
+        rows.filter(ai_status=AIStatus.WAITING).count() + Job.objects.filter(state__in=UNFINISHED).count()
+    )
+    found.double_messages = sum(_double_messages(rows, mailbox))
+    found.double_results = sum(_double_results(rows))
+    found.slowest_seconds = max(_recoveries(rows), default=0.0)
+    if resent := sum(mailbox.taken.values()) - len(mailbox.taken):
+        found.notes.append(f"{resent} mails sent again under the same Message-ID")
+    if clients.given_up:
+        found.notes.append(f"{clients.given_up} never accepted")
+    if clients.server_errors:
+        found.notes.append(f"{clients.server_errors} answers 500")
+    found.broken += _broken(found, bound)
+    return found
+
+
+def _rows(clients: Clients):
+    return Submission.objects.filter(pk__in=[each.submission for each in clients.accepted])
+
+
+def _lost(clients: Clients) -> Iterator[str]:
+    """Submissions said yes to that are not on the worklist, or lack a photo that was said yes to."""
+    awaited = set(map(str, _rows(clients).filter(status=Status.SUBMITTED).values_list("pk", flat=True)))
+    photos = Counter(map(str, Photo.objects.current().values_list("submission", flat=True)))
+    for each in clients.accepted:
+        if each.submission not in awaited or photos[each.submission] < len(each.photos):
+            yield each.submission
+
+
+def _double_messages(rows, mailbox: Mailbox) -> Iterator[int]:
+    """Repeats of one event, rows of one event, and mails a person would see twice."""
+    sent = Event.objects.filter(submission__in=rows, kind=EventKind.SUBMITTED)
+    yield sent.count() - sent.values("submission").distinct().count()
+    messages = Message.objects.values("event", "person", "channel").annotate(n=Count("pk"))
+    yield messages.filter(n__gt=1).count()
+    mails = Message.objects.filter(channel=Channel.EMAIL)
+    yield max(0, len(mailbox.taken) - mails.count())
+
+
+def _double_results(rows) -> Iterator[int]:
+    """Photos, analyses, findings and ends that exist more than once; submissions opened twice by one key."""
+    photos = Photo.objects.filter(submission__in=rows)
+    yield photos.current().values("submission", "sha256").annotate(n=Count("pk")).filter(n__gt=1).count()
+    yield (
+        Analysis.objects.filter(photo__in=photos)
+        .values("photo")
+        .annotate(n=Count("pk"))
+        .filter(n__gt=1)
+        .count()
+    )
+    findings = Finding.objects.values("analysis", "condition").annotate(n=Count("pk"))
+    yield findings.filter(n__gt=1).count()
+    keys = Submission.objects.exclude(idempotency_key="").values("idempotency_key")
+    yield keys.annotate(n=Count("pk")).filter(n__gt=1).count()
+    ends = Event.objects.filter(submission__in=rows, kind=EventKind.AI_DONE).values("submission", "detail")
+    yield ends.annotate(n=Count("pk")).filter(n__gt=1).count()
+
+
+def _recoveries(rows) -> Iterable[float]:
+    ended = Event.objects.filter(submission__in=rows, kind__in=ENDED)
+    waits = ended.annotate(wait=F("at") - F("submission__submitted_at")).values_list("wait", flat=True)
+    return (wait.total_seconds() for wait in waits)
+
+
+def _broken(found: Figures, bound: float) -> Iterator[str]:
+    for name in ("lost", "stuck", "double_messages", "double_results"):
+        if count := getattr(found, name):
+            yield f"{count} {name.replace('_', ' ')}"
+    if found.slowest_seconds > bound:
+        yield f"recovery took longer than {bound:.0f} s"
+    unsent = Message.objects.filter(~Q(state=MessageState.SENT)).count()
+    if unsent:
+        yield f"{unsent} messages not sent"
+    for check in invariants.INVARIANTS:
+        if next(iter(check()), None):
+            yield check.__name__.replace("_", " ")

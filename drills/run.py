@@ -1,0 +1,57 @@
+"""What every drill is given, and the register of drills by name."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from drills.client import Clients
+from drills.oracle import Figures, figures, settle
+from drills.people import Person
+from drills.system import System
+
+SETTLE_SECONDS = 150
+
+
+@dataclass
+class Run:
+    """A system in good health, and how much of it to do."""
+
+    system: System
+    people: list[Person]
+    dermatologists: list[Person]
+    short: bool
+    lot: random.Random
+
+    def clients(self) -> Clients:
+        return Clients(self.system.url, self.people)
+
+    def few_or_many(self, few: int, many: int) -> int:
+        return few if self.short else many
+
+    def finish(self, clients: Clients, *, bound: float, settle_seconds: float = SETTLE_SECONDS) -> Figures:
+        """Wait until nothing moves, and count; `bound` is the longest a submission may wait for its end."""
+        settle(clients, settle_seconds)
+        return figures(clients, self.system.mailbox, bound=bound)
+
+
+@dataclass(frozen=True)
+class Drill:
+    """One promise of docs/reliability.md, and the guard without which it must break."""
+
+    name: str
+    promise: str
+    guard: str
+    run: Callable[[Run], Figures]
+
+
+DRILLS: dict[str, Drill] = {}
+
+
+def drill(name: str, promise: str, *, guard: str) -> Callable:
+    def register(function: Callable[[Run], Figures]) -> Callable[[Run], Figures]:
+        DRILLS[name] = Drill(name, promise, guard, function)
+        return function
+
+    return register

@@ -1,0 +1,194 @@
+"""The whole system on loopback, and hands to break it with."""
+
+from __future__ import annotations
+
+import os
+import random
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from drills.mail import Mailbox
+from local import processes, servers
+
+ROOT = Path(__file__).resolve().parents[1]
+READY_SECONDS = 120
+NAMES = ("web", "results", "inference", "sweeper", "beat")
+
+
+class System:
+    """PostgreSQL, Valkey, mail server, and the processes of teleder as `./run demo` starts them."""
+
+    def __init__(self, folder: Path, without: str = "") -> None:
+        self.folder, self.without = folder, without
+        self.armed, self.media = folder / "armed", folder / "media"
+        self.armed.mkdir(parents=True)
+        self.media.mkdir()
+        self.ports = {name: servers.free_port() for name in ("database", "broker", "web")}
+        os.environ["TELEDER_POSTGRES_PORT"] = str(self.ports["database"])
+        os.environ["TELEDER_VALKEY_PORT"] = str(self.ports["broker"])
+        self.mailbox = Mailbox()
+        self.stacks: dict[str, ExitStack] = {}
+        self.supervisor: processes.Supervisor | None = None
+
+    # --- Start and stop -----------------------------------------------------------------------------------
+    def start(self) -> None:
+        self.urls = {name: self.start_server(name) for name in ("database", "broker")}
+        self.environment = self._environment()
+        os.environ.update(self.environment)
+        for step in (["migrate"], ["collectstatic", "--no-input"]):
+            subprocess.run([sys.executable, "manage.py", *step, "--verbosity", "0"], cwd=ROOT, check=True)
+        self.supervisor = self.start_processes(NAMES)
+        self.wait_until_ready()
+
+    def start_processes(self, names: tuple[str, ...], label: str = "") -> processes.Supervisor:
+        """Start processes and a watch that starts them again whenever they end."""
+        supervisor = processes.Supervisor(
+            ROOT, self.folder / f"logs{label}", self.environment, say=lambda line: None, commands=_commands()
+        )
+        started = threading.Event()
+        # One thread for a life: Linux ends a child when the thread that made it does.
+        threading.Thread(target=self._live, args=(supervisor, names, label, started), daemon=True).start()
+        started.wait()
+        return supervisor
+
+    def _live(
+        self,
+        supervisor: processes.Supervisor,
+        names: tuple[str, ...],
+        label: str,
+        started: threading.Event,
+    ) -> None:
+        for name in names:
+            supervisor.start(name, *self._extra(name, label))
+        started.set()
+        supervisor.watch()
+        while supervisor.running:
+            time.sleep(0.1)
+
+    def _extra(self, name: str, label: str) -> tuple[str, ...]:
+        if name == "web":
+            return ("--host", "127.0.0.1", "--port", str(self.ports["web"]))
+        if name == "beat":
+            return ("--schedule", str(self.folder / f"beat{label}"))
+        return ("-n", f"{name}{label}@drills") if name in {"results", "inference"} else ()
+
+    def _environment(self) -> dict[str, str]:
+        return os.environ | {
+            "DATABASE_URL": self.urls["database"],
+            "REDIS_URL": self.urls["broker"],
+            "DJANGO_SETTINGS_MODULE": "drills.settings",
+            "DRILLS_ARMED": str(self.armed),
+            "DRILLS_WITHOUT": self.without,
+            "OMP_NUM_THREADS": "1",
+            "TELEDER_EMAIL_URL": self.mailbox.url,
+            "TELEDER_INSECURE_COOKIES": "1",
+            "TELEDER_MEDIA_ROOT": str(self.media),
+            "TELEDER_PUBLIC_URL": self.url,
+            "TELEDER_SECRET_KEY": "drills-only",
+            "TELEDER_STATIC_ROOT": str(self.folder / "static"),
+        }
+
+    def stop(self) -> None:
+        if self.supervisor:
+            end(self.supervisor)
+        for stack in self.stacks.values():
+            stack.close()
+        self.mailbox.shutdown()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['web']}"
+
+    def wait_until_ready(self) -> None:
+        limit = time.monotonic() + READY_SECONDS
+        while time.monotonic() < limit:
+            with suppress(OSError), urllib.request.urlopen(f"{self.url}/healthz", timeout=5):  # noqa: S310
+                return
+            time.sleep(0.2)
+        raise servers.ServerError(f"The web did not become ready; see {self.folder}/logs/web.log")
+
+    # --- The two servers ----------------------------------------------------------------------------------
+    def start_server(self, name: str) -> str:
+        """Start "database" or "broker" (again), on the same port with the same files; return its address."""
+        stack = self.stacks[name] = ExitStack()
+        other = {"database": "REDIS_URL", "broker": "DATABASE_URL"}[name]
+        found = stack.enter_context(servers.running(self.folder / name, given={other: "none"}))
+        return {"database": found.database_url, "broker": found.redis_url}[name]
+
+    def stop_server(self, name: str, how: int = signal.SIGINT) -> None:
+        """SIGINT: Postgres' fast shutdown; SIGQUIT: its immediate one, a crash; SIGKILL for the broker."""
+        os.kill(self.pid_of(name), how)
+        self.stacks.pop(name).close()
+
+    def pid_of(self, name: str) -> int:
+        if name == "database":
+            return int((self.folder / "database/postgres/postmaster.pid").read_text().split()[0])
+        return int(self.broker().info("server")["process_id"])
+
+    def broker(self):
+        import redis
+
+        return redis.Redis.from_url(self.urls["broker"])
+
+    # --- Our processes ------------------------------------------------------------------------------------
+    def pids(self, name: str) -> list[int]:
+        """Return a process and its descendants; the parent first."""
+        process = self.supervisor.running[name]
+        return [process.pid, *_descendants(process.pid)] if process.poll() is None else []
+
+    def kill_one(self, lot: random.Random, names: tuple[str, ...] = NAMES) -> str:
+        """kill -9 one process drawn by lot, parent or child; return whose it was."""
+        name = lot.choice(names)
+        if pids := self.pids(name):
+            with suppress(ProcessLookupError):
+                os.kill(lot.choice(pids), signal.SIGKILL)
+        return name
+
+    @contextmanager
+    def stalled(self, name: str) -> Iterator[None]:
+        """Hold a process with all its children as if the machine had stopped."""
+        pids = self.pids(name)
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    def arm(self, step: str) -> Path:
+        file = self.armed / step
+        file.touch()
+        return file
+
+
+def end(supervisor: processes.Supervisor) -> None:
+    supervisor.stop()
+    supervisor.running.clear()
+
+
+def _commands() -> dict[str, str]:
+    named = {
+        name: line.replace(" -n results@%h", "").replace(" -n inference@%h", "")
+        for name, line in processes.COMMANDS.items()
+    }
+    # A stub in place of the networks (drills/worker.py): the rest of the worker is the real one.
+    inference = named["inference"].replace("-A inference_worker.app", "-A drills.worker")
+    return named | {"inference": inference, "beat": shlex.join(shlex.split(named["beat"])[:-2])}
+
+
+def _descendants(pid: int) -> list[int]:
+    children = []
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            children += [int(child) for child in (task / "children").read_text().split()]
+    return [each for child in children for each in (child, *_descendants(child))]

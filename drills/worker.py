@@ -1,0 +1,79 @@
+"""The inference worker of the drills: queue, tasks, decoder, storage and results as they are; two stub networks.
+
+    celery -A drills.worker worker ...
+
+A photo whose bytes end with one of the `POISON` words kills, hangs or bloats the worker that prepares it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+import numpy as np
+
+from drills import crashes
+from inference_worker import contract, tasks
+from inference_worker.app import app as app
+
+MODEL = contract.ModelRef(name="stub", version="drills", sha256="0" * 64)
+SECONDS_PER_PHOTO = float(os.environ.get("DRILLS_STUB_SECONDS", "0.02"))
+NO_CONDITION = {name.value: 0.2 for name in contract.Condition}
+POISON = {
+    b"drill:segv": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    b"drill:kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    b"drill:spin": lambda: time.sleep(3600),
+}
+
+
+class Segmenter:
+    """Finds a lesion in the middle of skin."""
+
+    model = MODEL
+
+    def __call__(self, photos: list[np.ndarray]) -> list[np.ndarray]:
+        time.sleep(SECONDS_PER_PHOTO * len(photos))
+        return [_middle(*photo.shape[:2]) for photo in photos]
+
+
+def _middle(height: int, width: int) -> np.ndarray:
+    mask = np.ones((height, width), np.uint8)
+    mask[height // 4 : -height // 4, width // 4 : -width // 4] = 2
+    return mask
+
+
+class Classifier:
+    """Has no opinion."""
+
+    def __call__(self, photos: list[np.ndarray], boxes: list[Any]) -> list[contract.Classified]:
+        time.sleep(SECONDS_PER_PHOTO * len(photos))
+        return [self.outcome for _photo in photos]
+
+    outcome = contract.Classified(
+        probabilities=NO_CONDITION,
+        views=(contract.View(box=None, probabilities=NO_CONDITION),),
+        thresholds=dict.fromkeys(NO_CONDITION, 0.9),
+        top=None,
+        abstention=contract.Abstention.UNCERTAIN,
+        demonstration=True,
+        model=MODEL,
+    )
+
+
+def _poisonous(prepare: Any) -> Any:
+    def prepare_photo(data: bytes) -> Any:
+        for word, deed in POISON.items():
+            if data.endswith(word):
+                deed()
+        return prepare(data)
+
+    return prepare_photo
+
+
+tasks.segmenter, tasks.classifier = Segmenter, Classifier
+tasks._network = lambda task, requests, load: load()  # the real one imports torch to know its errors
+tasks._attributed = lambda request, photo, found: None
+tasks.prepare_photo = _poisonous(tasks.prepare_photo)
+crashes.install(crashes.OF_THE_WORKER)
