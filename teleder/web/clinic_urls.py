@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from teleder.web import clinician, operations, staff
+from teleder.web import clinician, model_cards, operations, staff
 
 urlpatterns = [
     path("worklist/", clinician.show_worklist, name="worklist"),
@@ -22,5 +22,6 @@ urlpatterns = [
     path("operations/people/", staff.people, name="people"),
     path("operations/people/invite/", staff.invite, name="invite"),
     path("operations/people/<uuid:pk>/<slug:verb>/", staff.change_person, name="change_person"),
+    path("operations/models/", model_cards.show, name="models"),
     path("invitation/<str:token>/", staff.invitation, name="invitation"),
 ]

@@ -33,6 +33,7 @@ def _menu(role: str) -> list[tuple[str, str]]:
             (_("Operations"), "web:operations"),
             (_("Cases"), "web:cases_admin"),
             (_("People"), "web:people"),
+            (_("Models"), "web:models"),
             (_("Settings"), "web:settings"),
         ]
     return [

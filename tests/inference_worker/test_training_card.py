@@ -1,50 +1,117 @@
-"""The cards in docs/models say what the table of weights says."""
+"""The cards say what the table of weights says, and leave no question of the checklists open."""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
 from inference_worker import weights
-from inference_worker.training.card import OWN, PROSE, card_of, main
+from inference_worker.training import card
+from inference_worker.training.card import card_of, gaps, markdown
 
-CARDS = Path(__file__).resolve().parents[2] / "docs/models"
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = sorted(weights.table())
+FIGURE = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 20}
+HOLLOW = {"value": None, "low": None, "high": None, "n": 0}
 
 
-@pytest.mark.parametrize("name", sorted(weights.table()))
-def test_a_card_is_as_new_as_its_weights(name):
-    assert (CARDS / f"{name}.md").read_text(encoding="utf-8") == card_of(weights.published(name))
+@pytest.fixture
+def own():
+    return weights.published("segmentation")
 
 
-@pytest.mark.parametrize("name", sorted(weights.table()))
+def item(told, key):
+    return next(item for item in told["items"] if item["key"] == key)
+
+
+def test_what_is_committed_is_as_new_as_the_table(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert list(card.stale()) == []
+
+
+def test_a_card_that_is_older_than_the_table_is_found(monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    for name in NAMES:
+        (tmp_path / f"{name}.md").write_text((card.MARKDOWN / f"{name}.md").read_text())
+    monkeypatch.setattr(card, "MARKDOWN", tmp_path)
+    assert list(card.stale()) == []
+    (tmp_path / "segmentation.md").write_text("# Model card")
+    assert ["segmentation.md is not as new" in line for line in card.stale()] == [True]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_question_is_left_open(name):
+    assert list(gaps(card_of(weights.published(name)))) == []
+
+
+@pytest.mark.parametrize("language", card.LANGUAGES)
+@pytest.mark.parametrize("answer", [{}, {"en": " ", "ja": " "}])
+def test_an_empty_or_missing_answer_is_told_by_item_and_language(own, language, answer):
+    told = card_of(own)
+    item(told, "failures")["answer"] = answer
+    assert f"segmentation: failures has no answer in {language}" in gaps(told)
+
+
+def test_an_item_that_has_no_prose_for_a_network_is_a_gap(own):
+    stranger = dataclasses.replace(own, name="stranger")
+    assert "stranger: failures has no answer in en" in gaps(card_of(stranger))
+
+
+@pytest.mark.parametrize(
+    ("lacking", "gap"),
+    [
+        ({"licences": (), "metrics": {}}, "says nothing of performance"),
+        ({"metrics": {"some photos": {}}}, "says nothing of performance"),
+        ({"subgroups": {}}, "says nothing of bias"),
+        ({"subgroups": {"x": {"source": {"a": {"iou": FIGURE}}}}}, "no subgroups by distance"),
+        ({"subgroups": {"x": {"distance": {"a": {"iou": HOLLOW}}}}}, "says nothing of bias"),
+    ],
+)
+def test_a_table_that_says_nothing_is_a_gap(own, lacking, gap):
+    assert any(gap in line for line in gaps(card_of(dataclasses.replace(own, **lacking))))
+
+
+def test_a_gap_fails_the_check(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    assert card.main(["--check"]) == 0
+    monkeypatch.setattr(card, "gaps", lambda told: iter(["segmentation: failures has no answer in ja"]))
+    assert card.main(["--check"]) == 1
+    assert "no answer in ja" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_card_names_hash_sources_and_figures_with_their_n(name):
     own = weights.published(name)
-    card = card_of(own)
-    assert own.sha256 in card
-    assert all(line in card for line in own.licences)
+    text = markdown(card_of(own))
+    assert own.sha256 in text
+    assert all(line in text for line in own.licences)
     for figures in own.metrics.values():
         for figure, measured in figures.items():
-            row = next(line for line in card.splitlines() if line.startswith(f"| {figure} |"))
-            assert row.endswith(" |") and str(measured["n"]) in card
-    assert all(text in card for text in PROSE[name].values())
+            rows = [line.replace("*", "") for line in text.splitlines()]
+            assert any(r.startswith(f"| {figure} |") and r.endswith(f"| {measured['n']} |") for r in rows)
 
 
-def test_a_figure_that_could_not_be_measured_is_a_dash():
-    own = weights.published("segmentation")
-    hollow = {"some photos": {"lesion_iou": {"value": None, "low": None, "high": None, "n": 0}}}
-    assert "| lesion_iou | - | - | 0 |" in card_of(dataclasses.replace(own, metrics=hollow))
+def test_a_subgroup_of_fewer_than_twenty_photos_is_in_italics(own):
+    groups = {"light": {"iou": FIGURE}, "dark": {"iou": FIGURE | {"n": 19}}, "none": {"iou": HOLLOW}}
+    told = card_of(dataclasses.replace(own, subgroups={"drawn": {"tone": groups}}))
+    (table,) = item(told, "bias")["tables"]
+    assert table["few"] == [False, True]
+    lines = markdown(told).splitlines()
+    assert "| light | iou | 0.500 | 0.400 to 0.600 | 20 |" in lines
+    assert "| *dark* | *iou* | *0.500* | *0.400 to 0.600* | *19* |" in lines
+    assert not any(line.startswith("| none") for line in lines)
 
 
-def test_a_clinics_card_lies_beside_its_weights_and_makes_no_claims_for_the_shipped_ones(tmp_path):
-    shutil.copytree(weights.FOLDER, tmp_path, dirs_exist_ok=True)
-    rows = json.loads((tmp_path / "table.json").read_text())
-    own = next(row for row in rows if row["name"] == "classification")
-    (tmp_path / "table.json").write_text(json.dumps([own | {"recipe": {"dataset": "ours"}}]))
-    main(["--weights", str(tmp_path)])
-    card = (tmp_path / "classification.md").read_text(encoding="utf-8")
-    assert OWN["for"] in card and PROSE["classification"]["for"] not in card
-    assert not (tmp_path / "segmentation.md").exists()
+def test_a_figure_that_could_not_be_measured_is_a_dash(own):
+    told = card_of(dataclasses.replace(own, metrics={"some photos": {"lesion_iou": HOLLOW}}))
+    assert "| *lesion_iou* | *-* | *-* | *0* |" in markdown(told)
+
+
+def test_the_page_gets_the_card_in_both_languages(own):
+    told = json.loads(card.files()[card.PAGES / "segmentation.json"])
+    assert told == copy.deepcopy(card_of(own))
+    assert all(item["question"]["ja"] != item["question"]["en"] for item in told["items"])

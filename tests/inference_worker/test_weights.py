@@ -149,9 +149,15 @@ def test_figures_are_kept_with_the_weights_they_were_measured_on_and_no_others(f
         "model": f"tiny 1 {own.sha256[:12]}",
         "iou": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9},
         "by_x": {},
+        "by_tone": {
+            "dark": {"iou": {"value": 0.1, "low": 0.0, "high": 0.2, "n": 2}, "recall.AD": {"value": 1}}
+        },
+        "by_source": {},
     }
     record_figures(measured, "tiny", "nine photos", folder)
-    assert weights.published("tiny", folder).metrics == {"nine photos": {"iou": measured["iou"]}}
+    kept = weights.published("tiny", folder)
+    assert kept.metrics == {"nine photos": {"iou": measured["iou"]}}
+    assert kept.subgroups == {"nine photos": {"tone": {"dark": {"iou": measured["by_tone"]["dark"]["iou"]}}}}
     with pytest.raises(ValueError, match="measured was"):
         record_figures(measured | {"model": "tiny 1 abc"}, "tiny", "nine photos", folder)
 

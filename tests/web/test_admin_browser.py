@@ -32,7 +32,7 @@ def test_adam_finds_sound_pages(visit, is_sound, adam, dana, bob, failed_job, su
     workflow.reassign(handed, to=dana, by=adam)
     _invitation, token = Invitation.issue(email="erik@example.com", role=Role.DERMATOLOGIST, by=adam)
     page = visit(adam, language=language, size=size)
-    for name in ("operations", "cases_admin", "people"):
+    for name in ("operations", "cases_admin", "people", "models"):
         page.goto(reverse(f"web:{name}"))
         is_sound(page, language)
     for address in (reverse("web:case_admin", args=[handed.pk]), reverse("web:invitation", args=[token])):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from datetime import timedelta
 
@@ -11,15 +12,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from inference_worker import contract
-from teleder.accounts.models import Invitation, User
+from teleder.accounts.models import Clinic, Invitation, User
 from teleder.cases import jobs, workflow
-from teleder.cases.models import EventKind, Job, JobState, Status, Submission
-from teleder.web import health
+from teleder.cases.models import Analysis, EventKind, Job, JobState, Status, Submission
+from teleder.web import health, model_cards
 from tests.conftest import PASSWORD, send_for_test
 
 pytestmark = pytest.mark.django_db
 ANSWER = {"impression": "AD", "disposition": "self_care", "text": "It looks like a flare of your eczema."}
-PAGES = ["operations", "cases_admin", "people"]
+PAGES = ["operations", "cases_admin", "people", "models"]
 
 
 @pytest.fixture
@@ -307,3 +308,58 @@ def test_adam_cannot_lock_himself_out(adams, adam):
 def test_adam_finds_people_by_name_and_role(adams, alice, dana):
     found = adams.get(reverse("web:people"), {"find": "dan", "role": "dermatologist"}).context["page"]
     assert list(found) == [dana]
+
+
+# --- The models -------------------------------------------------------------------------------------------
+def test_adam_reads_which_weights_spoke_and_their_cards(adams, alices_submission, analyse):
+    analyse(alices_submission.photos.get())
+    for name in ("segmentation", "classification"):
+        model = {"name": name, "version": "2020.1.1", "sha256": "f" * 64}
+        Analysis.objects.update(**{f"{name}_model": model})
+    page = text(adams.get(reverse("web:models")))
+    for card in model_cards._cards():
+        assert card["sha256"] in page
+        assert page.count("not the weights of this card") == 2
+    Analysis.objects.update(segmentation_model=model_cards._cards()[1] | {"items": []})
+    assert text(adams.get(reverse("web:models"))).count("not the weights of this card") == 1
+
+
+def test_weights_that_did_not_speak_lately_are_not_in_use(adams, alices_submission, analyse):
+    analyse(alices_submission.photos.get())
+    Analysis.objects.update(
+        segmentation_model={"name": "segmentation", "version": "2020.1.1", "sha256": "f" * 64}
+    )
+    assert "2020.1.1" in text(adams.get(reverse("web:models")))
+    Analysis.objects.update(created_at=timezone.now() - timedelta(days=8))
+    assert "2020.1.1" not in text(adams.get(reverse("web:models")))
+
+
+def test_the_admin_of_another_clinic_sees_nothing_of_alices_photos_in_the_counts(
+    client, person, alices_submission, analyse
+):
+    analyse(alices_submission.photos.get())
+    Analysis.objects.update(
+        segmentation_model={"name": "segmentation", "version": "2020.1.1", "sha256": "f" * 64}
+    )
+    client.force_login(person("noel", "admin", clinic=Clinic.objects.create(name="North")))
+    assert "2020.1.1" not in text(client.get(reverse("web:models")))
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "Where is it known to fail?"), ("ja", "どこで失敗することが")]
+)
+def test_adam_reads_the_cards_in_his_language(adams, adam, language, words):
+    adam.language = language
+    adam.save()
+    assert words in text(adams.get(reverse("web:models"), headers={"Accept-Language": language}))
+
+
+def test_a_figure_of_few_photos_is_greyed(adams, monkeypatch):
+    card = copy.deepcopy(model_cards._cards()[0])
+    (item,) = [item for item in card["items"] if item["key"] == "bias"]
+    item["tables"] = [
+        {"title": "x", "head": ["tone", "n"], "rows": [["dark", "19"], ["light", "20"]], "few": [True, False]}
+    ]
+    monkeypatch.setattr(model_cards, "_cards", lambda: [card])
+    page = text(adams.get(reverse("web:models")))
+    assert '<tr class="few"><td>dark</td>' in page and "<tr><td>light</td>" in page
