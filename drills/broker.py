@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from collections.abc import Callable
+from contextlib import suppress
 
-from drills.oracle import Figures
+import redis
+
+from drills.oracle import Figures, percentile_95
 from drills.run import Run, drill
 
 FLUSH_SECONDS = 5
+SUBMIT_P95_SECONDS = 1.0
+RETURN_SECONDS = 120
+BACK_SECONDS = 15
 
 
 @drill("R3", "the broker emptied (FLUSHALL) under load", guard="expire")
@@ -20,7 +29,73 @@ def flushall(run: Run) -> Figures:
         broker.flushall()
         flushes += 1
         time.sleep(FLUSH_SECONDS)
-    sending.join()
     found = run.finish(clients, bound=float("inf"))
     found.notes.append(f"{flushes} times emptied")
     return found
+
+
+@drill("R4", "the broker away while patients send", guard="broker-away")
+def away(run: Run) -> Figures:
+    clients = run.clients()
+    run.system.stop_server("broker", signal.SIGKILL)
+    clients.send(run.few_or_many(20, 200), threads=2)
+    time.sleep(run.few_or_many(0, 240))
+    run.system.start_server("broker")
+    back = time.monotonic()
+    found = run.finish(clients, bound=float("inf"))
+    after, p95 = time.monotonic() - back, percentile_95([each.answered_in for each in clients.accepted])
+    found.notes.append(f"submit answered in {p95:.2f} s (p95), all finished {after:.0f} s after its return")
+    if p95 > SUBMIT_P95_SECONDS:
+        found.broken.append(f"submit took longer than {SUBMIT_P95_SECONDS} s")
+    if after > RETURN_SECONDS:
+        found.broken.append(f"not finished {RETURN_SECONDS} s after the broker's return")
+    if clients.server_errors:
+        found.broken.append("a patient was told of the broker")
+    return found
+
+
+@drill("R5", "the broker restarted without memory, stalled, its connections cut", guard="expire")
+def disturbed(run: Run) -> Figures:
+    clients = run.clients()
+    worker = run.system.supervisor.running["inference"].pid
+    back = [_seconds_back(run, clients, fault) for fault in (_restart, _stall, _reset)]
+    found = run.finish(clients, bound=float("inf"))
+    found.notes.append("jobs done again after " + ", ".join(f"{each:.0f} s" for each in back))
+    if max(back) > BACK_SECONDS:
+        found.broken.append(f"workers took no job for {BACK_SECONDS} s")
+    if run.system.supervisor.running["inference"].pid != worker:
+        found.broken.append("the worker had to be restarted")
+    return found
+
+
+def _seconds_back(run: Run, clients, fault: Callable[[Run], None]) -> float:
+    """Disturb under load; return how long after that the next job is done."""
+    from teleder.cases.models import Job, JobState
+
+    sending = clients.sending(run.few_or_many(4, 40), threads=2)
+    time.sleep(1)
+    fault(run)
+    began, done = time.monotonic(), Job.objects.filter(state=JobState.DONE)
+    before = done.count()
+    while done.count() == before and time.monotonic() < began + 90:
+        time.sleep(0.2)
+    seconds = time.monotonic() - began
+    sending.join()
+    return seconds
+
+
+def _restart(run: Run) -> None:
+    run.system.stop_server("broker", signal.SIGKILL)
+    run.system.start_server("broker")
+
+
+def _stall(run: Run) -> None:
+    pid = run.system.pid_of("broker")
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(run.few_or_many(10, 30))
+    os.kill(pid, signal.SIGCONT)
+
+
+def _reset(run: Run) -> None:
+    with suppress(redis.RedisError):
+        run.system.broker().execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")

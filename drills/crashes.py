@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -49,12 +50,28 @@ OF_THE_WORKER = {
     "worker.after_result": ("inference_worker.tasks:_record", "after"),
 }
 STEPS = {**OF_THE_WEB, **OF_THE_WORKER}
+HOLD = "worker.hold_results"
 
 
 def install(steps: dict[str, tuple[str, str]]) -> None:
     folder = Path(os.environ["DRILLS_ARMED"])
     for step, (place, side) in steps.items():
         _wrap(place, functools.partial(_crash_if_armed, folder / step), side)
+
+
+def hold_results() -> None:
+    """While `HOLD` is armed, write the worker's results to files beside it in place of sending them."""
+    from inference_worker import contract, tasks
+
+    send, folder = tasks._tell, Path(os.environ["DRILLS_ARMED"])
+
+    def tell(name: str, kwargs: dict[str, Any]) -> None:
+        if name == contract.RECORD and (folder / HOLD).exists():
+            (folder / f"held-{kwargs['job']}").write_text(json.dumps(kwargs))
+        else:
+            send(name, kwargs)
+
+    tasks._tell = tell
 
 
 def _crash_if_armed(file: Path) -> None:

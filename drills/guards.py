@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 
@@ -24,14 +23,16 @@ def _expire() -> None:
 
 def _fence() -> None:
     """A result counts whatever attempt it is of."""
+    from django.db.models.functions import Now
+
     from teleder.cases import jobs
     from teleder.cases.models import Job
 
     record = jobs.record
 
     def any_attempt(*, job: str, attempt: int, **rest: Any) -> bool:
-        with suppress(Job.DoesNotExist):
-            attempt = Job.objects.get(pk=job).attempt
+        Job.objects.filter(pk=job).update(state="started", sent_at=Now(), deadline=Now())
+        attempt = Job.objects.get(pk=job).attempt
         return record(job=job, attempt=attempt, **rest)
 
     jobs.record = any_attempt

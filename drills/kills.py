@@ -1,16 +1,21 @@
-"""Drills that end processes: R1 at any moment, R2 at every named step."""
+"""Drills that end processes: R1 and R2 by a crash, R8 by a photo, R10 by a deploy; R11 one comes back."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 
-from drills.crashes import STEPS
+from drills.client import photo
+from drills.crashes import HOLD, STEPS
 from drills.oracle import Figures
 from drills.run import Run, drill
 
 RECOVERY_SECONDS = 60  # "N" of docs/reliability.md
 STEP_SECONDS = 60
+QUARANTINE_SECONDS = 120
+GRACE_SECONDS = 25
+HELD_SECONDS = 120
 
 
 @drill("R1", "kill -9 of any process at any moment", guard="expire")
@@ -35,9 +40,7 @@ def crash_at_each_step(run: Run) -> Figures:
     for step in list(STEPS) * run.few_or_many(1, 20):
         armed = run.system.arm(step)
         clients.send(1)
-        limit = time.monotonic() + STEP_SECONDS
-        while armed.exists() and time.monotonic() < limit:
-            time.sleep(0.1)
+        wait_until(lambda armed=armed: not armed.exists(), STEP_SECONDS)
         reached += not armed.exists()
         armed.unlink(missing_ok=True)
     found = run.finish(clients, bound=RECOVERY_SECONDS)
@@ -45,3 +48,71 @@ def crash_at_each_step(run: Run) -> Figures:
     if reached < len(STEPS) * run.few_or_many(1, 20):
         found.broken.append("a step was never reached")
     return found
+
+
+@drill("R8", "photos that kill or hang the worker that decodes them", guard="quarantine")
+def poison(run: Run) -> Figures:
+    from teleder.cases.models import Job, JobState
+
+    poisoned, others = run.clients(), run.clients()
+    for word in (b"drill:segv", b"drill:kill", b"drill:spin"):
+        poisoned.send_one(run.people[0], (photo() + word,))
+    others.send(run.few_or_many(6, 60), threads=2)
+    beside = run.finish(others, bound=float("inf"))
+    found = run.finish(poisoned, bound=QUARANTINE_SECONDS)
+    quarantined = Job.objects.filter(
+        state=JobState.QUARANTINED, photo__submission__in=[each.submission for each in poisoned.accepted]
+    ).count()
+    found.notes.append(f"{quarantined} of 3 quarantined; the others' slowest {beside.slowest_seconds:.0f} s")
+    if quarantined != 3 or found.unavailable != 3:
+        found.broken.append("a poison photo was not given to people")
+    return found
+
+
+@drill("R10", "SIGTERM of each process in turn, as a deploy does, under load", guard="expire")
+def deploys(run: Run) -> Figures:
+    clients = run.clients()
+    sending = clients.sending(run.few_or_many(20, 400), threads=2)
+    slowest = 0.0
+    for _ in range(run.few_or_many(1, 25)):
+        for name in ("web", "results", "inference", "sweeper"):
+            slowest = max(slowest, run.system.terminate(name))
+            time.sleep(1)
+    sending.join()
+    found = run.finish(clients, bound=RECOVERY_SECONDS)
+    found.notes.append(f"the slowest process ended {slowest:.1f} s after SIGTERM")
+    if slowest > GRACE_SECONDS:
+        found.broken.append(f"a process took longer than {GRACE_SECONDS} s to end")
+    return found
+
+
+@drill("R11", "a stalled worker whose result comes after its lease", guard="fence")
+def late_results(run: Run) -> Figures:
+    """The worker holds its results back; others do the work; then the old results arrive."""
+    from teleder.cases.models import Photo
+
+    clients, count = run.clients(), run.few_or_many(3, 100)
+    hold = run.system.arm(HOLD)
+    clients.send(count)
+    wait_until(lambda: len(list(run.system.armed.glob("held-*"))) >= count, HELD_SECONDS)
+    hold.unlink()
+    run.finish(clients, bound=float("inf"))
+    rows = Photo.objects.filter(submission__in=[each.submission for each in clients.accepted])
+    before = list(rows.order_by("pk").values("display_key", "state", "reason"))
+    held = run.system.release_held()
+    time.sleep(5)
+    found = run.finish(clients, bound=float("inf"))
+    changed = sum(
+        a != b
+        for a, b in zip(before, rows.order_by("pk").values("display_key", "state", "reason"), strict=True)
+    )
+    found.notes.append(f"{held - changed} of {held} late results refused")
+    if changed or held < count:
+        found.broken.append(f"{changed} late results changed the record, {held} of {count} came")
+    return found
+
+
+def wait_until(true: Callable[[], bool], seconds: float) -> None:
+    limit = time.monotonic() + seconds
+    while not true() and time.monotonic() < limit:
+        time.sleep(0.1)

@@ -159,3 +159,7 @@ def _broken(found: Figures, bound: float) -> Iterator[str]:
     for check in invariants.INVARIANTS:
         if next(iter(check()), None):
             yield check.__name__.replace("_", " ")
+
+
+def percentile_95(values: list[float]) -> float:
+    return sorted(values)[int(0.95 * (len(values) - 1))] if values else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shlex
@@ -11,8 +12,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from drills.mail import Mailbox
@@ -152,18 +152,24 @@ class System:
                 os.kill(lot.choice(pids), signal.SIGKILL)
         return name
 
-    @contextmanager
-    def stalled(self, name: str) -> Iterator[None]:
-        """Hold a process with all its children as if the machine had stopped."""
-        pids = self.pids(name)
-        try:
-            for pid in pids:
-                os.kill(pid, signal.SIGSTOP)
-            yield
-        finally:
-            for pid in pids:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
+    def terminate(self, name: str) -> float:
+        """Ask a process to end as a deploy does; return the seconds it took. It is started again."""
+        process, began = self.supervisor.running[name], time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        while process.poll() is None and time.monotonic() < began + READY_SECONDS:
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def release_held(self) -> int:
+        """Send the results that workers held back; return how many."""
+        from inference_worker import contract
+        from teleder.celery import app
+
+        files = list(self.armed.glob("held-*"))
+        for file in files:
+            app.send_task(contract.RECORD, kwargs=json.loads(file.read_text()), queue=contract.RESULTS_QUEUE)
+            file.unlink()
+        return len(files)
 
     def arm(self, step: str) -> Path:
         file = self.armed / step

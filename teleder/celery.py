@@ -36,8 +36,9 @@ app.conf.update(
     worker_hijack_root_logger=False,
     timezone=settings.TIME_ZONE,
     beat_schedule={
+        "collect leftovers": {"task": "teleder.collect_leftovers", "schedule": crontab(hour=2, minute=30)},
         "check the record": {"task": "teleder.check_record", "schedule": crontab(hour=3, minute=0)},
         "forget what expired": {"task": "teleder.forget_expired", "schedule": crontab(hour=3, minute=30)},
     },
 )
-app.autodiscover_tasks(["teleder.cases", "teleder.accounts"])
+app.autodiscover_tasks(["teleder.cases", "teleder.accounts", "teleder.notifications"])

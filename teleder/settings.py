@@ -263,6 +263,7 @@ SWEEP_DUTIES = [
     "teleder.notifications.outbox.tell",
     "teleder.notifications.outbox.deliver",
 ]
+RECORD_INVARIANTS = ["teleder.cases.invariants.INVARIANTS", "teleder.notifications.invariants.INVARIANTS"]
 SWEEP_SECONDS = 1.0
 SWEEP_HEARTBEAT = os.environ.get("TELEDER_SWEEP_HEARTBEAT")  # a file that health checks look at
 AI_PATIENCE_MINUTES = 10
@@ -270,7 +271,7 @@ CLAIM_IDLE_MINUTES = 15
 JOB_WINDOW = 4 * INFERENCE_SLOTS  # messages per queue that Valkey may hold
 JOB_BATCH = min(int(os.environ.get("TELEDER_JOB_BATCH", "4")), contract.BATCH_LIMIT)
 JOB_WAIT_SECONDS = int(
-    os.environ.get("TELEDER_JOB_WAIT_SECONDS", "60")
+    os.environ.get("TELEDER_JOB_WAIT_SECONDS", "40")
 )  # a message nobody took is lost after this
 JOB_DEATHS = 3
 

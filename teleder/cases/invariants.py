@@ -4,14 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 
 from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.module_loading import import_string
 
-from teleder.cases.models import OPEN, UNDER_WAY, AIStatus, Analysis, Event, Job, JobState, Photo, Submission
+from inference_worker.contract import Stage
+from teleder.accounts.models import Role
+from teleder.cases.leftovers import KEEP_HOURS, leftovers
+from teleder.cases.models import (
+    OPEN,
+    UNDER_WAY,
+    AIStatus,
+    Analysis,
+    Event,
+    Job,
+    JobState,
+    Photo,
+    PhotoState,
+    Status,
+    Submission,
+)
 
+SHOWN = 10
 LATE_MINUTES = 5  # what the sweeper must have dealt with by then
 
 
@@ -27,6 +45,30 @@ def submissions_that_wait_for_ai_are_not_late() -> Iterator[str]:
 def submissions_that_wait_for_ai_have_a_job_that_can_still_move() -> Iterator[str]:
     movable = Job.objects.filter(state__in=[JobState.QUEUED, *UNDER_WAY]).values("photo__submission")
     yield from _ids(Submission.objects.filter(ai_status=AIStatus.WAITING).exclude(pk__in=movable))
+
+
+def submissions_that_were_sent_have_a_photo() -> Iterator[str]:
+    with_photo = Photo.objects.current().values("submission")
+    yield from _ids(Submission.objects.filter(status__in=OPEN).exclude(pk__in=with_photo))
+
+
+def submissions_in_review_are_held_by_somebody_who_may_sign() -> Iterator[str]:
+    late = Now() - timedelta(minutes=settings.CLAIM_IDLE_MINUTES + LATE_MINUTES)
+    held = Submission.objects.filter(status=Status.IN_REVIEW)
+    may_sign = Q(claimed_by__is_active=True, claimed_by__role=Role.DERMATOLOGIST)
+    yield from _ids(held.filter(Q(claimed_at__lt=late) | ~may_sign))
+
+
+def photos_being_checked_have_a_job() -> Iterator[str]:
+    checks = Job.objects.filter(stage=Stage.PREPARE).values("photo")
+    yield from _ids(Photo.objects.current().filter(state=PhotoState.STORED).exclude(pk__in=checks))
+
+
+def jobs_that_are_done_have_left_their_result() -> Iterator[str]:
+    done = Job.objects.filter(state=JobState.DONE)
+    unprepared = Q(stage=Stage.PREPARE, photo__state=PhotoState.STORED)
+    unread = Q(stage=Stage.SEGMENT, photo__analyses=None)
+    yield from _ids(done.filter(unprepared | unread))
 
 
 def jobs_under_way_are_not_silent() -> Iterator[str]:
@@ -47,9 +89,22 @@ def masks_and_attributions_have_their_files() -> Iterator[str]:
         yield from (f"{pk} {key}" for key in keys if key and not (root / key).is_file())
 
 
+def files_have_their_row() -> Iterator[str]:
+    # What is left over is collected every night after a day.
+    yield from (path.parent.as_posix() for path in leftovers(2 * KEEP_HOURS))
+
+
 def events_are_told_or_young() -> Iterator[str]:
     late = Now() - timedelta(minutes=LATE_MINUTES)
     yield from _ids(Event.objects.filter(Q(told_at=None), at__lt=late))
+
+
+def broken() -> Iterator[tuple[str, list[str]]]:
+    """Yield each broken invariant of the installation in words, with the first ids that break it."""
+    for path in settings.RECORD_INVARIANTS:
+        for check in import_string(path):
+            if rows := list(islice(check(), SHOWN)):
+                yield check.__name__.replace("_", " "), rows
 
 
 def _ids(rows) -> Iterator[str]:
@@ -60,8 +115,13 @@ INVARIANTS: tuple[Callable[[], Iterator[str]], ...] = (
     submissions_that_are_open_have_a_due_time,
     submissions_that_wait_for_ai_are_not_late,
     submissions_that_wait_for_ai_have_a_job_that_can_still_move,
+    submissions_that_were_sent_have_a_photo,
+    submissions_in_review_are_held_by_somebody_who_may_sign,
+    photos_being_checked_have_a_job,
+    jobs_that_are_done_have_left_their_result,
     jobs_under_way_are_not_silent,
     photos_have_their_files,
     masks_and_attributions_have_their_files,
+    files_have_their_row,
     events_are_told_or_young,
 )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from celery import shared_task
-from django.core.management import call_command
 
 from inference_worker import contract
-from teleder.cases import jobs
+from teleder.cases import jobs, leftovers
 
 
 @shared_task(name=contract.STARTED, soft_time_limit=20, time_limit=30)
@@ -22,7 +21,6 @@ def record_task(*, job: str, attempt: int, worker: str, **message: Any) -> None:
     jobs.record(job=job, attempt=attempt, worker=worker, outcome=outcome)
 
 
-@shared_task(name="teleder.check_record", soft_time_limit=3500, time_limit=3600)
-def check_record_task() -> None:
-    """Nightly: fails, and so shows in the log, where an invariant of the record is broken."""
-    call_command("check_record")
+@shared_task(name="teleder.collect_leftovers", soft_time_limit=3500, time_limit=3600)
+def collect_leftovers_task() -> None:
+    leftovers.collect()

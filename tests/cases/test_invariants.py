@@ -2,40 +2,160 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.core import mail
 from django.core.management import call_command
 from django.utils import timezone
 
-from teleder.cases import invariants
-from teleder.cases.models import Event, Job, Photo, Submission
+from teleder.cases import invariants, leftovers, workflow
+from teleder.cases.models import Analysis, Event, Job, Photo, Submission
+from teleder.notifications import outbox
+from teleder.notifications.models import Message
+from teleder.notifications.reconcile import reconcile
 
 pytestmark = pytest.mark.django_db
 LONG_AGO = timezone.now() - timedelta(hours=1)
 
 
-def broken() -> list[str]:
-    return [check.__name__ for check in invariants.INVARIANTS if list(check())]
+def broken() -> set[str]:
+    return {name for name, _rows in invariants.broken()}
+
+
+@pytest.fixture
+def left_over(settings) -> Path:
+    """A file that no row names, two days and a bit old."""
+    path = Path(settings.MEDIA_ROOT) / "photos" / "gone" / "original" / "tmp123"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"half a photo")
+    old = timezone.now().timestamp() - 49 * 3600
+    os.utime(path, (old, old))
+    return path
 
 
 def test_a_fresh_submission_breaks_nothing(alices_submission):
-    assert broken() == []
+    outbox.tell()
+    outbox.deliver()
+    assert broken() == set()
     call_command("check_record")
 
 
-def test_each_check_sees_what_it_is_for(alices_submission):
+def plant_late_ai(submission, dana) -> None:
     Submission.objects.update(ai_deadline=LONG_AGO)
-    Job.objects.update(state="sent", sent_at=LONG_AGO, deadline=LONG_AGO)
-    Photo.objects.update(original_key="photos/gone")
-    Event.objects.update(at=LONG_AGO)
-    assert broken() == [
-        "submissions_that_wait_for_ai_are_not_late",
-        "jobs_under_way_are_not_silent",
-        "photos_have_their_files",
-        "events_are_told_or_young",
-    ]
+
+
+def plant_no_job(submission, dana) -> None:
+    Job.objects.update(state="cancelled")
+
+
+def plant_no_photo(submission, dana) -> None:
+    Photo.objects.update(removed_at=LONG_AGO)
+
+
+def plant_reviewer_locked_out(submission, dana) -> None:
+    workflow.claim(submission, by=dana)
+    dana.is_active = False
+    dana.save()
+
+
+def plant_idle_claim(submission, dana) -> None:
+    workflow.claim(submission, by=dana)
+    Submission.objects.update(claimed_at=LONG_AGO)
+
+
+def plant_unchecked_photo(submission, dana) -> None:
+    Job.objects.all().delete()
+
+
+def plant_job_without_result(submission, dana) -> None:
     Job.objects.update(state="done")
-    assert "submissions_that_wait_for_ai_have_a_job_that_can_still_move" in broken()
+
+
+def plant_silent_job(submission, dana) -> None:
+    Job.objects.update(state="sent", sent_at=LONG_AGO, deadline=LONG_AGO)
+
+
+def plant_lost_original(submission, dana) -> None:
+    Photo.objects.update(original_key="photos/gone")
+
+
+def plant_lost_mask(submission, dana) -> None:
+    Analysis.objects.create(
+        photo=submission.photos.get(), mask_key="photos/gone", skin=1, lesion=0, segmentation_model={}
+    )
+
+
+def plant_untold_event(submission, dana) -> None:
+    Event.objects.update(at=LONG_AGO)
+
+
+def plant_told_without_message(submission, dana) -> None:
+    Event.objects.update(told_at=LONG_AGO)
+
+
+def plant_forgotten_message(submission, dana) -> None:
+    outbox.tell()
+    Message.objects.update(due_at=LONG_AGO)
+
+
+@pytest.mark.parametrize(
+    ("plant", "name"),
+    [
+        (plant_late_ai, "submissions that wait for ai are not late"),
+        (plant_no_job, "submissions that wait for ai have a job that can still move"),
+        (plant_no_photo, "submissions that were sent have a photo"),
+        (plant_reviewer_locked_out, "submissions in review are held by somebody who may sign"),
+        (plant_idle_claim, "submissions in review are held by somebody who may sign"),
+        (plant_unchecked_photo, "photos being checked have a job"),
+        (plant_job_without_result, "jobs that are done have left their result"),
+        (plant_silent_job, "jobs under way are not silent"),
+        (plant_lost_original, "photos have their files"),
+        (plant_lost_mask, "masks and attributions have their files"),
+        (plant_untold_event, "events are told or young"),
+        (plant_told_without_message, "events that were told have a message"),
+        (plant_forgotten_message, "messages are sent or still due"),
+    ],
+)
+def test_a_planted_breach_is_seen(plant, name, alices_submission, dana):
+    assert name not in broken()
+    plant(alices_submission, dana)
+    assert name in broken()
     with pytest.raises(SystemExit):
         call_command("check_record")
+
+
+def test_the_database_itself_refuses_an_open_submission_without_due_time(alices_submission):
+    from django.db import IntegrityError
+
+    with pytest.raises(IntegrityError):
+        Submission.objects.update(due_at=None)
+
+
+def test_a_file_without_a_row_is_seen_and_collected_and_others_stay(alices_submission, left_over):
+    photo = alices_submission.photos.get()
+    original = left_over.parents[2] / str(photo.pk) / "original" / photo.sha256
+    os.utime(original, (0, 0))
+    assert "files have their row" in broken()
+    assert leftovers.collect() == 1
+    assert not left_over.exists()
+    assert original.is_file()
+    assert "files have their row" not in broken()
+
+
+def test_a_part_of_today_is_left_alone(alices_submission, left_over):
+    os.utime(left_over)
+    assert leftovers.collect() == 0
+
+
+def test_adam_is_told_at_night_what_is_broken_and_nothing_about_health(alices_submission, adam):
+    assert reconcile() == []
+    assert mail.outbox == []
+    plant_lost_original(alices_submission, None)
+    assert reconcile() == ["photos have their files"]
+    (message,) = mail.outbox
+    assert message.to == [adam.email]
+    assert "photos have their files" in message.body
+    assert str(alices_submission.photos.get().pk) not in message.body
