@@ -19,7 +19,7 @@ RETURN_SECONDS = 120
 BACK_SECONDS = 15
 
 
-@drill("R3", "the broker emptied (FLUSHALL) under load", guard="expire")
+@drill("R3", "the broker emptied (FLUSHALL) under load", guard="notice")
 def flushall(run: Run) -> Figures:
     clients = run.clients()
     sending = clients.sending(run.few_or_many(20, 300), threads=2)
@@ -54,7 +54,7 @@ def away(run: Run) -> Figures:
     return found
 
 
-@drill("R5", "the broker restarted without memory, stalled, its connections cut", guard="expire")
+@drill("R5", "the broker restarted without memory, stalled, its connections cut", guard="notice")
 def disturbed(run: Run) -> Figures:
     clients = run.clients()
     worker = run.system.supervisor.running["inference"].pid

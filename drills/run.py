@@ -11,7 +11,8 @@ from drills.oracle import Figures, figures, settle
 from drills.people import Person
 from drills.system import System
 
-SETTLE_SECONDS = 150
+SETTLE_SECONDS = 180
+SETTLE_SECONDS_WITHOUT_A_GUARD = 60  # nothing more will come
 
 
 @dataclass
@@ -30,9 +31,9 @@ class Run:
     def few_or_many(self, few: int, many: int) -> int:
         return few if self.short else many
 
-    def finish(self, clients: Clients, *, bound: float, settle_seconds: float = SETTLE_SECONDS) -> Figures:
+    def finish(self, clients: Clients, *, bound: float) -> Figures:
         """Wait until nothing moves, and count; `bound` is the longest a submission may wait for its end."""
-        settle(clients, settle_seconds)
+        settle(clients, SETTLE_SECONDS_WITHOUT_A_GUARD if self.system.without else SETTLE_SECONDS)
         return figures(clients, self.system.mailbox, bound=bound)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from itertools import takewhile
+from time import monotonic
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -25,6 +27,7 @@ from teleder.notifications.models import Channel, Message, MessageState, Prefere
 log = logging.getLogger(__name__)
 
 BATCH = 100
+ROUND_SECONDS = 5  # then the sweeper's other duties have their turn
 SEND_SECONDS = 60  # longer than the mail server's time-out
 BACK_OFF_MINUTES = (1, 5, 15, 60, 180, 720)  # then it has failed, and the admin sees it
 
@@ -55,9 +58,14 @@ def channels_of(person: User) -> list[Channel]:
 
 # --- Messages become mail ---------------------------------------------------------------------------------
 def deliver() -> int:
-    """Send what is due; return how many were sent."""
+    """Send what is due; return how many were sent.
+
+    A round is short: a mail server that hangs would else hold up the sweeper's other duties once per message.
+    """
+    end = monotonic() + ROUND_SECONDS
     due = Message.objects.filter(state__in=[MessageState.QUEUED, MessageState.SENDING], due_at__lte=Now())
-    return sum(_deliver(message) for message in due.order_by("due_at")[:BATCH])
+    messages = takewhile(lambda _: monotonic() < end, due.order_by("due_at")[:BATCH])
+    return sum(map(_deliver, messages))
 
 
 def _deliver(message: Message) -> bool:

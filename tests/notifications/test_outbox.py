@@ -99,6 +99,27 @@ def test_a_mail_server_that_is_down_loses_nothing(alices_submission, monkeypatch
 
 
 @pytest.mark.django_db
+def test_a_mail_server_that_hangs_holds_up_the_sweeper_once_a_round(alice, bob, submission_of, monkeypatch):
+    """Ten seconds for each mail would keep lost jobs from being noticed (drill R15)."""
+    tries = []
+
+    def hangs(message):
+        if message.channel == Channel.EMAIL:
+            tries.append(message.person)
+            raise TimeoutError
+
+    submission_of(alice), submission_of(bob)
+    outbox.tell()
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "_send", hangs)
+        patch.setattr(outbox, "monotonic", lambda: 10.0 * len(tries))
+        outbox.deliver()
+        assert len(tries) == 1
+        outbox.deliver()  # the first is put off, the other has its turn
+    assert set(tries) == {alice, bob}
+
+
+@pytest.mark.django_db
 def test_after_many_tries_a_message_has_failed_and_is_not_tried_again(alices_submission, monkeypatch):
     monkeypatch.setattr(outbox, "_send", lambda message: (_ for _ in ()).throw(OSError("gone")))
     outbox.tell()
