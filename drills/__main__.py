@@ -16,7 +16,7 @@ from drills.guards import GUARDS
 from drills.system import System
 
 PATIENTS, DERMATOLOGISTS = 20, 50
-NAMES = [f"R{number}" for number in (1, 2, 3, 4, 5, 6, 8, 10, 11, 13, 14, 15)]
+NAMES = [f"R{number}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 13, 14, 15, 18)]
 
 
 def main(arguments: list[str]) -> int:
@@ -54,7 +54,7 @@ def _drills(system: System, options: argparse.Namespace) -> list[str]:
     import django
 
     django.setup()
-    from drills import broker, crowds, database, kills, messages, people  # noqa: F401  (each registers its drills)
+    from drills import broker, crowds, database, disk, kills, messages, people  # noqa: F401  (each registers its drills)
     from drills.run import DRILLS, Run
 
     cast = people.patients(PATIENTS), people.dermatologists(DERMATOLOGISTS)

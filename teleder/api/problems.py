@@ -37,6 +37,7 @@ REFUSALS = {
     "photo_missing": 409,
     "poor_photo": 409,
     "same_day": 409,
+    "storage_full": 507,
     "too_many_photos": 409,
 }
 

@@ -5,8 +5,11 @@ Key: photos/<photo id>/original/<sha256>. The worker reads the same key below th
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +21,9 @@ from django.utils.translation import gettext_lazy as _
 
 from inference_worker.contract import Reason
 
+log = logging.getLogger(__name__)
+
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 HEAD_BYTES = 32
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
 
@@ -57,9 +63,27 @@ def is_photo(head: bytes) -> bool:
 
 
 def keep(upload: UploadedFile, photo: UUID) -> tuple[str, str]:
-    """Store the bytes durably under a key that names their hash; return (key, sha256 in hex)."""
+    """Store the bytes durably under a key that names their hash; return (key, sha256 in hex).
+
+    Leaves nothing behind where it fails. Raises `Refused` for a full disk.
+    """
     folder = Path(settings.MEDIA_ROOT) / "photos" / str(photo) / "original"
-    folder.mkdir(parents=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, mode=0o700)
+        digest = _write(upload, folder)
+        _sync_folders(folder, levels=3)
+    except OSError as error:
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        if error.errno not in DISK_FULL:
+            raise
+        log.error("no space left for photos")
+        raise Refused(
+            "storage_full", _("We cannot store photos at the moment. Please try again later.")
+        ) from error
+    return f"photos/{photo}/original/{digest}", digest
+
+
+def _write(upload: UploadedFile, folder: Path) -> str:
     digest = hashlib.sha256()
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
         for chunk in upload.chunks():
@@ -68,8 +92,7 @@ def keep(upload: UploadedFile, photo: UUID) -> tuple[str, str]:
         file.flush()
         os.fsync(file.fileno())
     os.rename(file.name, folder / digest.hexdigest())
-    _sync_folders(folder, levels=3)
-    return f"photos/{photo}/original/{digest.hexdigest()}", digest.hexdigest()
+    return digest.hexdigest()
 
 
 def digest_of(upload: UploadedFile) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from django.utils import timezone
 from inference_worker.contract import Reason
 from teleder.accounts.models import Purpose
 from teleder.accounts.people import withdraw_consent
-from teleder.cases import workflow
+from teleder.cases import originals, workflow
 from teleder.cases.models import AIStatus, EventKind, Job, Review, Status, Submission
 from teleder.cases.originals import Refused
 from teleder.cases.triage import Urgency
@@ -283,3 +284,18 @@ def test_dana_says_what_is_wrong_with_the_photos_she_asks_anew(dana, alices_subm
     workflow.claim(alices_submission, by=dana)
     with pytest.raises(ValidationError, match="what is wrong"):
         workflow.request_photos(alices_submission, by=dana, reason="ugly")
+
+
+def test_a_full_disk_is_told_and_leaves_neither_row_nor_file(alices_draft, photo_file, settings, monkeypatch):
+    """It was an answer 500, and half a photo stayed on the full disk."""
+    before = {path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()}
+
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(originals.os, "fsync", full)
+    with pytest.raises(Refused) as refused:
+        workflow.add_photo(alices_draft, view="other", upload=photo_file(), by=alices_draft.patient)
+    assert refused.value.code == "storage_full"
+    assert alices_draft.photos.count() == 1
+    assert {path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()} == before
