@@ -13,8 +13,8 @@ import pytest
 from inference_worker.phantom.__main__ import main as draw_phantoms
 from inference_worker.segmentation import LESION, SKIN
 from inference_worker.training import checks, dataset
-from inference_worker.training.__main__ import main
 from inference_worker.training.data import read_rows
+from inference_worker.training.importing import main
 
 DIAGNOSES = ("AD", "HI", "IM", "MF", "OTHER", "NORMAL")
 
@@ -31,7 +31,7 @@ class Painted:
 
 @pytest.fixture(autouse=True)
 def _segmenter(monkeypatch):
-    monkeypatch.setattr("inference_worker.training.__main__.Segmenter", lambda *_: Painted())
+    monkeypatch.setattr("inference_worker.training.importing.Segmenter", lambda *_: Painted())
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ class Clinic:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(self.rows)
-        return main(["import", "--csv", str(self.csv), "--root", str(self.root), "--out", str(self.out)])
+        return main(["--csv", str(self.csv), "--root", str(self.root), "--out", str(self.out)])
 
     def report(self):
         return (self.out.parent / "set.html").read_text()

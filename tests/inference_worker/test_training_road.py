@@ -1,0 +1,102 @@
+"""The page that a clinic follows works as it is written, on photos that were drawn."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from inference_worker import weights
+from inference_worker.phantom.__main__ import main as draw_phantoms
+from inference_worker.training import own
+
+ROOT = Path(__file__).resolve().parents[2]
+DIAGNOSES = ("AD", "HI", "IM", "MF", "OTHER", "NORMAL")
+# The page's commands train for an hour; a test wants the road, not the figures.
+SHORTER = {"train": ["--steps", "3", "--batch", "6"]}
+
+
+def commands() -> list[list[str]]:
+    """Return the commands of the page's `sh` blocks in their order."""
+    page = (ROOT / "docs/training.md").read_text()
+    blocks = re.findall(r"```sh\n(.*?)```", page, re.S)
+    return [shlex.split(line) for block in blocks for line in block.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory):
+    """A folder with photos of three patients for each diagnosis, and their CSV."""
+    folder = tmp_path_factory.mktemp("clinic")
+    rows = []
+    for index, name in enumerate(DIAGNOSES):
+        scenes = ["--count", "3", "--seed", str(10 * index + 1), "--condition", name, "--size", "288"]
+        draw_phantoms(["--out", str(folder / "photos" / name), *scenes])
+        files = sorted((folder / "photos" / name).glob("*.jpg"))
+        rows += [(f"{name}/{file.name}", file.stem, 1, name, "drawn", "limb", "yes") for file in files]
+    with (folder / "photos.csv").open("w", newline="") as file:
+        columns = ("file", "patient", "visit", "diagnosis", "confirmed", "site", "consent")
+        csv.writer(file).writerows([columns, *rows])
+    return folder
+
+
+def run(command: list[str], folder: Path) -> None:
+    action = command[3] if command[2] == "inference_worker.training" else ""
+    done = subprocess.run(
+        [sys.executable, *command[1:], *SHORTER.get(action, [])],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
+
+
+def test_a_clinic_that_follows_the_page_has_weights_with_a_card_and_figures(clinic, monkeypatch):
+    shipped = (weights.FOLDER / "table.json").read_bytes()
+    assert len(commands()) == 6 and {command[0] for command in commands()} == {"python"}
+    for command in commands():
+        run(command, clinic)
+    monkeypatch.setenv("TELEDER_WEIGHTS", str(clinic / "weights"))
+    ours = weights.published("classification")
+    assert ours.folder == clinic / "weights" and ours.version == "2026.1" and ours.demonstration
+    assert ours.recipe["steps_done"] == 3 and ours.recipe["calibrated_on"] == 6
+    assert ours.metrics["our patients who never trained"]["balanced_accuracy"]["n"] == 6
+    assert ours.sha256 in (clinic / "weights/classification.md").read_text()
+    assert (weights.FOLDER / "table.json").read_bytes() == shipped
+
+
+def test_weights_are_never_written_over_the_shipped_ones(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        own.calibrate(["--run", "any", "--weights", str(weights.FOLDER)])
+    assert "name a folder of your own" in capsys.readouterr().err
+
+
+def manifest(folder: Path, *uses: str) -> own.Dataset:
+    folder.mkdir(exist_ok=True)
+    lines = [f"photos/{n}.jpg,AD,{use},P{n},clinic,consent" for n, use in enumerate(uses)]
+    (folder / "manifest.csv").write_text("\n".join(["file,class,use,group,source,licence", *lines]))
+    return own.Dataset(folder)
+
+
+def test_who_measures_is_not_among_those_who_train(tmp_path):
+    dataset = manifest(tmp_path, "train", "calibrate", "evaluate", "train")
+    assert [row.group for row in dataset.rows("train")] == ["P0", "P3"]
+
+
+def test_a_run_does_not_go_on_with_other_splits(tmp_path):
+    """Patients who measured would train in the second half of the run."""
+    began = manifest(tmp_path / "dataset", "train", "evaluate")
+    run = own.runs.Run("own", "first", tmp_path)
+    own._same_dataset(run, began)
+    run.write("card.json", {"dataset": began.name})
+    run.checkpoint.write_bytes(b"begun")
+    own._same_dataset(run, began)
+    with pytest.raises(own.ChangedDataset, match="name another run"):
+        own._same_dataset(run, manifest(tmp_path / "dataset", "evaluate", "train"))
