@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Count, F, Q
 from django.db.utils import DatabaseError
@@ -104,11 +105,17 @@ def _rows(clients: Clients):
 
 
 def _lost(clients: Clients) -> Iterator[str]:
-    """Submissions said yes to that are not on the worklist, or lack a photo that was said yes to."""
+    """Submissions said yes to that are not on the worklist, or lack the bytes of a photo that was said yes to."""
     awaited = set(map(str, _rows(clients).filter(status=Status.SUBMITTED).values_list("pk", flat=True)))
-    photos = Counter(map(str, Photo.objects.current().values_list("submission", flat=True)))
+    photos = Photo.objects.current().filter(submission__in=_rows(clients))
+    kept = {
+        (str(photo.submission_id), photo.sha256)
+        for photo in photos
+        if (Path(settings.MEDIA_ROOT) / photo.original_key).is_file()
+    }
     for each in clients.accepted:
-        if each.submission not in awaited or photos[each.submission] < len(each.photos):
+        wanted = {(each.submission, sha256) for sha256 in each.photos}
+        if each.submission not in awaited or not wanted <= kept:
             yield each.submission
 
 

@@ -175,9 +175,10 @@ def add_photo(submission: Submission, *, view: Any, upload: UploadedFile, by: Us
     photo.original_key, photo.sha256 = originals.keep(upload, photo.pk)
     try:
         kept = _record_photo(photo)
-    except BaseException:
+    except (Refused, IllegalMove):
         originals.discard(photo.original_key)
         raise
+    # After any other error nobody knows whether the row was committed: leftovers.py decides a day later.
     if kept != photo:
         originals.discard(photo.original_key)
     return kept

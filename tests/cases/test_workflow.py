@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from inference_worker.contract import Reason
@@ -284,6 +284,22 @@ def test_dana_says_what_is_wrong_with_the_photos_she_asks_anew(dana, alices_subm
     workflow.claim(alices_submission, by=dana)
     with pytest.raises(ValidationError, match="what is wrong"):
         workflow.request_photos(alices_submission, by=dana, reason="ugly")
+
+
+def test_a_commit_that_nobody_heard_of_keeps_its_photo(alices_draft, photo_file, settings, monkeypatch):
+    """PostgreSQL had committed and then dropped the connection: the row's file was deleted (drill R6)."""
+    record = workflow._record_photo
+
+    def committed_unheard(photo):
+        record(photo)
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(workflow, "_record_photo", committed_unheard)
+    with pytest.raises(OperationalError):
+        workflow.add_photo(alices_draft, view="other", upload=photo_file(), by=alices_draft.patient)
+    newest = alices_draft.photos.order_by("created_at").last()
+    assert alices_draft.photos.count() == 2
+    assert (settings.MEDIA_ROOT / newest.original_key).is_file()
 
 
 def test_a_full_disk_is_told_and_leaves_neither_row_nor_file(alices_draft, photo_file, settings, monkeypatch):

@@ -59,6 +59,12 @@ def test_a_photo_that_was_accepted_and_is_gone_is_lost(clients, mailbox):
 
 
 @pytest.mark.django_db
+def test_a_photo_whose_bytes_are_gone_is_lost(clients, alices_submission, mailbox, settings):
+    (settings.MEDIA_ROOT / alices_submission.photos.get().original_key).unlink()
+    assert "1 lost" in broken(clients, mailbox)
+
+
+@pytest.mark.django_db
 def test_a_submission_that_still_waits_is_stuck(clients, mailbox):
     Submission.objects.update(ai_status=AIStatus.WAITING)
     assert "1 stuck" in broken(clients, mailbox)
