@@ -173,6 +173,7 @@ class DermatologistProfile(models.Model):
 class Purpose(models.TextChoices):
     CARE = "care", _("care: a dermatologist reads my photos and answers")
     AI = "ai", _("AI processing: a program helps the dermatologist to read my photos")
+    TRAINING = "training", _("training: the clinic's own program learns from my photos")
 
 
 class Consents(models.QuerySet):

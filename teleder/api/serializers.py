@@ -156,6 +156,7 @@ class ConsentChoiceSerializer(Strict):
     version = serializers.CharField(max_length=20, help_text="of the texts that the person has read")
     care = serializers.BooleanField(required=False)
     ai = serializers.BooleanField(required=False)
+    training = serializers.BooleanField(required=False)
 
 
 class MessageSerializer(serializers.ModelSerializer):

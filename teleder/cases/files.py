@@ -46,7 +46,7 @@ def serve(photo: UUID, kind: str, *, to: User) -> FileResponse:
     kinds = FOR_PATIENTS if to.is_patient else set(FileKind)
     if found is None or kind not in kinds:
         raise Http404
-    path = _path(_key(found, FileKind(kind)))
+    path = stored(_key(found, FileKind(kind)))
     name = f"{kind}{path.suffix}"
     content_type = CONTENT_TYPES[path.suffix]
     return FileResponse(path.open("rb"), filename=name, content_type=content_type, headers=HEADERS)
@@ -58,7 +58,7 @@ def _key(photo: Photo, kind: FileKind) -> str:
     return getattr(photo.analysis, f"{kind}_key", "")
 
 
-def _path(key: str) -> Path:
+def stored(key: str) -> Path:
     """Return the file behind a key that a worker named; a key never leads out of the store."""
     root = Path(settings.MEDIA_ROOT).resolve()
     path = (root / key).resolve()

@@ -46,12 +46,13 @@ class NoticeForm(forms.Form):
 
 
 class ConsentForm(forms.Form):
-    """The two consents, apart and unticked; care is needed, AI is not."""
+    """The consents, apart and unticked; only that to care is needed."""
 
     care = forms.BooleanField(
         label=_("I agree"), error_messages={"required": _("Care by photo needs this consent.")}
     )
     ai = forms.BooleanField(label=_("I agree (you may leave this out)"), required=False)
+    training = forms.BooleanField(label=_("I agree (you may leave this out)"), required=False)
 
     def purposes(self) -> list[Purpose]:
         chosen: dict[str, Any] = self.cleaned_data

@@ -75,7 +75,7 @@ def _is_welcome(user: Any) -> bool:
 @patient_required
 @require_http_methods(["GET", "POST"])
 def welcome(request: HttpRequest) -> HttpResponse:
-    """After signing up: year of birth, language, and the two consents."""
+    """After signing up: year of birth, language, and the consents."""
     profile = getattr(request.user, "patient", None) or PatientProfile(user=request.user)
     data = request.POST or None
     form, consents = ProfileForm(data, instance=profile), ConsentForm(data)

@@ -106,6 +106,14 @@ def test_carol_signs_up_says_who_she_is_and_agrees(client, mailoutbox):
     assert [row.purpose for row in carol.consents.given()] == [Purpose.CARE]
 
 
+def test_nobody_agrees_to_training_without_ticking_it(alices, alice):
+    page = alices.get(at("welcome")).content.decode()
+    box = re.search(r'<input[^>]*name="training"[^>]*>', page)[0]
+    assert "checked" not in box and "required" not in box
+    alices.post(at("welcome"), {"birth_year": "1990", "care": "on", "training": "on"})
+    assert alice.consents.given().filter(purpose=Purpose.TRAINING).exists()
+
+
 @pytest.mark.parametrize("year", ["", "abc", "1789", "2999", "-1", "99999999999"])
 def test_a_year_of_birth_that_cannot_be_is_refused(alices, alice, year):
     reply = alices.post(at("welcome"), {"birth_year": year, "care": "on"})

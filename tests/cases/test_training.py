@@ -1,0 +1,142 @@
+"""What leaves the record to train on: photos of patients who agreed, under names that lead to nobody."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from teleder.accounts.models import Clinic, Purpose
+from teleder.accounts.people import give_consent, withdraw_consent
+from teleder.cases import training, workflow
+
+
+@pytest.fixture
+def signed(submission_of, analyse, dana, settings):
+    """An answered submission whose photo was prepared; its copy says which photo it is of."""
+
+    def make(patient, impression="AD", site="elbow_crease"):
+        submission = submission_of(patient)
+        submission.case.body_site = site
+        submission.case.save()
+        photo = submission.photos.get()
+        analyse(photo)
+        photo.refresh_from_db()
+        copy = Path(settings.MEDIA_ROOT) / photo.analysis_key
+        copy.parent.mkdir(parents=True)
+        copy.write_bytes(f"copy of {photo.pk}".encode())
+        workflow.claim(submission, by=dana)
+        workflow.sign(
+            submission, by=dana, impression=impression, disposition="today", text="Please come today."
+        )
+        return submission
+
+    return make
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """Export, and return the lines of the CSV."""
+
+    def run(name="export", **options):
+        call_command("export_training", out=tmp_path / name, **options)
+        with (tmp_path / name / "photos.csv").open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    return run
+
+
+def test_a_signed_case_of_a_patient_who_agreed_is_written_with_its_copy(signed, exported, alice, tmp_path):
+    give_consent(alice, Purpose.TRAINING)
+    submission = signed(alice, "HI")
+    [row] = exported()
+    assert (row["diagnosis"], row["site"], row["visit"]) == ("HI", "elbow_crease", "1")
+    assert row["consent"].startswith("yes: training")
+    copy = (tmp_path / "export" / row["file"]).read_bytes()
+    assert copy == f"copy of {submission.photos.get().pk}".encode()
+
+
+def test_nothing_that_is_written_leads_to_alice(signed, exported, alice, tmp_path):
+    """Neither her name nor any number of the record; and only the owner of the machine may open the folder."""
+    give_consent(alice, Purpose.TRAINING)
+    submission = signed(alice)
+    exported()
+    told = (tmp_path / "export/photos.csv").read_text() + " ".join(
+        path.name for path in (tmp_path / "export").iterdir()
+    )
+    secrets = [alice.email, alice.name, alice.pk, submission.pk, submission.case.pk, submission.case.number]
+    secrets += [submission.photos.get().pk, f"{submission.submitted_at:%Y-%m-%dT}"]
+    assert not [secret for secret in secrets if str(secret) in told]
+    assert (tmp_path / "export").stat().st_mode & 0o077 == 0
+
+
+def test_a_patient_keeps_the_pseudonym_that_the_key_gives(signed, exported, alice, settings):
+    give_consent(alice, Purpose.TRAINING)
+    signed(alice)
+    signed(alice)
+    rows = exported()
+    assert len({row["patient"] for row in rows}) == 1 and [row["visit"] for row in rows] == ["1", "2"]
+    assert exported("again") == rows
+    settings.SECRET_KEY = "another"
+    assert exported("elsewhere")[0]["patient"] != rows[0]["patient"]
+
+
+def test_who_did_not_agree_or_withdrew_is_left_out(signed, exported, alice, bob):
+    give_consent(bob, Purpose.TRAINING)
+    signed(alice)
+    signed(bob)
+    assert len(exported()) == 1
+    withdraw_consent(bob, Purpose.TRAINING)
+    assert exported("later") == []
+
+
+@pytest.mark.parametrize(
+    ("impression", "site"), [("unclear", "elbow_crease"), ("AD", "groin"), ("AD", "buttocks")]
+)
+def test_what_cannot_teach_and_what_is_intimate_is_left_out(signed, exported, alice, impression, site):
+    give_consent(alice, Purpose.TRAINING)
+    signed(alice, impression, site)
+    assert exported() == []
+
+
+def test_an_amended_answer_counts_as_amended(signed, exported, alice, dana):
+    give_consent(alice, Purpose.TRAINING)
+    submission = signed(alice, "AD")
+    workflow.amend(submission, by=dana, impression="MF", disposition="today", text="I was wrong.")
+    assert [row["diagnosis"] for row in exported()] == ["MF"]
+
+
+def test_unanswered_photos_and_removed_ones_are_left_out(signed, exported, alice, submission_of, analyse):
+    give_consent(alice, Purpose.TRAINING)
+    analyse(submission_of(alice).photos.get())
+    signed(alice).photos.update(removed_at="2026-11-23T00:00Z")
+    assert exported() == []
+
+
+def test_another_clinics_cases_are_not_written(signed, exported, alice):
+    give_consent(alice, Purpose.TRAINING)
+    signed(alice)
+    other = Clinic.objects.create(name="Other")
+    with pytest.raises(CommandError, match="name one of"):
+        exported()
+    assert exported(clinic=other.name) == []
+    assert len(exported("ours", clinic=Clinic.objects.exclude(pk=other.pk).get().name)) == 1
+
+
+def test_an_existing_folder_is_not_written_to(exported, db, tmp_path):
+    (tmp_path / "export").mkdir()
+    with pytest.raises(CommandError, match="exists"):
+        exported()
+
+
+def test_what_is_written_is_what_the_import_reads(signed, exported, alice, tmp_path):
+    dataset = pytest.importorskip("inference_worker.training.dataset")
+    checks = pytest.importorskip("inference_worker.training.checks")
+    give_consent(alice, Purpose.TRAINING)
+    signed(alice, "other")
+    exported()
+    [photo] = dataset.read_csv(tmp_path / "export/photos.csv")
+    assert not [finding.kind for finding in checks.check([photo]) if finding.is_fatal]
+    assert training.pseudonym(alice) == photo.patient
