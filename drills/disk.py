@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 import subprocess
@@ -84,34 +83,14 @@ def _restored(run: Run, folder: Path) -> list[str]:
     _postgres("pg_restore", f"--dbname={url}", "--no-owner", f"{folder}/database")
     environment = os.environ | {"DATABASE_URL": url, "TELEDER_MEDIA_ROOT": str(folder / "media")}
     checked = subprocess.run(
-        [sys.executable, "-m", "drills.disk"], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "drills.restored"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return checked.stdout.splitlines() if checked.returncode == 0 else [checked.stderr[-500:]]
 
 
 def _postgres(program: str, *arguments: str) -> None:
     subprocess.run([servers.postgres_binaries() / program, *arguments], check=True)
-
-
-def main() -> None:
-    """Print what is wrong with the photos of this database: files that are missing or not what was sent."""
-    import django
-
-    django.setup()
-    from django.conf import settings
-
-    from teleder.cases.models import Photo, Submission
-
-    for key, sha256 in Photo.objects.values_list("original_key", "sha256"):
-        file = Path(settings.MEDIA_ROOT) / key
-        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
-            print("an original is missing or changed")
-    for photo in Photo.objects.exclude(display_key=""):
-        if not (Path(settings.MEDIA_ROOT) / photo.display_key).is_file():
-            print("a copy is missing")
-    if not Submission.objects.exclude(submitted_at=None).exists():
-        print("no submission was restored")
-
-
-if __name__ == "__main__":
-    main()

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.views import defaults
@@ -66,6 +67,9 @@ def _problem_of(error: Exception) -> dict[str, Any] | None:
         error = exceptions.PermissionDenied()
     if isinstance(error, SuspiciousOperation):
         return problem(400, "bad_request", _("This request cannot be read."))
+    if isinstance(error, OperationalError | InterfaceError):
+        log.error("database away: %s", type(error).__name__)
+        return problem(503, "unavailable", _("Not available at the moment. Please try again shortly."))
     if isinstance(error, exceptions.APIException):
         return problem(error.status_code, error.get_codes(), str(error.detail))
     return None

@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import OperationalError
 from django.utils import timezone
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
+from teleder.cases import workflow
 from teleder.cases.models import Photo, Submission
 from tests.api.conftest import API
 from tests.conftest import CALM
@@ -32,6 +34,17 @@ def told_why(response, *statuses: int) -> str:
 @pytest.fixture
 def photos_of(alices_draft) -> str:
     return f"{API}/submissions/{alices_draft.pk}/photos"
+
+
+def test_a_database_that_is_away_is_told_as_such(as_alice, photos_of, monkeypatch):
+    """A restart of PostgreSQL was 68 answers 500 in the drill R6."""
+
+    def away(*_args, **_rest):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(workflow, "add_photo", away)
+    upload = {"view": "close_up", "file": SimpleUploadedFile("a.jpg", JPEG)}
+    assert told_why(as_alice.post(photos_of, upload, format="multipart"), 503) == "unavailable"
 
 
 @pytest.mark.parametrize(
