@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from inference_worker.classification import CLASSES
+from inference_worker.training.data import TONES, band
 from inference_worker.training.dataset import Photo
 from inference_worker.training.duplicates import same_hashes, same_photos
 
@@ -15,10 +16,8 @@ USES = ("train", "calibrate", "evaluate")
 # In turn for the patients of a class: of five three train; the second measures, or nothing would be known.
 TURNS = ("train", "evaluate", "calibrate", "train", "train")
 FEW_PATIENTS = 30  # measuring a class on fewer leaves an interval wider than 0.3
-# Individual typology angle, degrees, from this on (Del Bino and Bernerd 2013).
-TONES = {"very light": 55, "light": 41, "intermediate": 28, "tan": 10, "brown": -30, "dark": -90}
-# Share of the photo that is skin, from this on.
-DISTANCES = {"near (nearly all is skin)": 0.9, "middle": 0.5, "far (less than half is skin)": 0.0}
+# Share of the photo that is skin, up to this; few clinics know the distance in cm.
+DISTANCES = {"far (half of it skin at most)": 0.5, "middle": 0.9, "near (nearly all is skin)": 1.0}
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,7 @@ KINDS = {
         "Unknown use",
         f"Known are {', '.join(USES)}; or leave the column out, and the patients are split for you.",
     ),
+    "no_number": Kind("A distance that is no number", "Write it in centimetres, or leave it empty."),
     "unreadable": Kind("Unreadable file", "Bring the file again, or take its line out of the CSV."),
     "no_class": Kind(
         "A diagnosis without a photo", "The model will never learn to name it, and will name another.", False
@@ -114,6 +114,7 @@ LINE_CHECKS: dict[str, tuple[Callable[[Photo], bool], Callable[[Photo], str]]] =
     "unknown_diagnosis": (lambda p: p.diagnosis not in CLASSES, lambda p: p.diagnosis),
     "unknown_use": (lambda p: p.use not in USES, lambda p: p.use),
     "unreadable": (lambda p: bool(p.reason), lambda p: p.reason),
+    "no_number": (lambda p: not is_number(p.distance_cm), lambda p: p.distance_cm),
     "unconfirmed": (lambda p: not p.confirmed, lambda p: ""),
     "hard_to_read": (lambda p: bool(p.fault), lambda p: p.fault),
 }
@@ -127,6 +128,10 @@ def _lines(photos: list[Photo]) -> Iterator[Finding]:
 def says_yes(consent: str) -> bool:
     """Only a plain yes is one: "refused" in the column must not pass for being filled in."""
     return consent.split(":")[0].strip().lower() == "yes"
+
+
+def is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdecimal() or not text
 
 
 def _copies(photos: list[Photo]) -> Iterator[Finding]:
@@ -182,16 +187,12 @@ def _coverage(photos: list[Photo]) -> Iterator[Finding]:
 
 def tone(photo: Photo) -> str:
     """Return the part of TONES a photo belongs to; empty where it shows too little skin."""
-    return "" if photo.tone is None else _part(TONES, photo.tone)
+    return "" if photo.tone is None else band(str(photo.tone), TONES)
 
 
 def distance(photo: Photo) -> str:
     """Return the part of DISTANCES a photo belongs to; empty where it was not read."""
-    return _part(DISTANCES, photo.skin) if photo.print else ""
-
-
-def _part(parts: dict[str, float], value: float) -> str:
-    return next(name for name, least in parts.items() if value >= least)
+    return band(str(photo.skin), DISTANCES) if photo.print else ""
 
 
 def patients_of(photos: Iterable[Photo]) -> set[str]:

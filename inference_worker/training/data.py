@@ -87,12 +87,12 @@ def _row(line: dict[str, str], root: Path) -> Row:
         group=line.get("group") or name,  # a photo without a group is a group of its own
         kinds=line.get("kinds_labelled", ""),
         fitzpatrick=line.get("fitzpatrick", ""),
-        tone=_band(line.get("tone"), TONES),
-        distance=_band(line.get("distance_cm"), DISTANCES),
+        tone=band(line.get("tone"), TONES),
+        distance=band(line.get("distance_cm"), DISTANCES),
     )
 
 
-def _band(value: str | None, bands: dict[str, float]) -> str:
+def band(value: str | None, bands: dict[str, float]) -> str:
     """Return the first band whose upper limit is not below the value; nothing for no value."""
     return next((name for name, limit in bands.items() if float(value) <= limit), "") if value else ""
 

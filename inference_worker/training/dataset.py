@@ -19,7 +19,7 @@ from inference_worker.training.duplicates import Print, print_of
 log = logging.getLogger(__name__)
 
 COLUMNS = ("file", "patient", "visit", "diagnosis", "confirmed", "site", "consent")
-OPTIONAL = ("fitzpatrick", "distance", "use")
+OPTIONAL = ("fitzpatrick", "distance_cm", "use")
 LICENCE = "patients' consent to training; not to be passed on"
 SKIN_LEAST = 0.01  # of the photo: less says nothing about its tone
 THUMBNAIL_SIDE = 160  # px
@@ -39,7 +39,7 @@ class Photo:
     site: str
     consent: str
     fitzpatrick: str
-    distance: str
+    distance_cm: str
     use: str
     reason: str = ""  # why it cannot be read
     fault: str = ""  # why it is hard to read
@@ -125,7 +125,7 @@ def write_manifest(photos: Iterable[Photo], source: str, path: Path) -> None:
 
 
 def _manifest_row(photo: Photo, source: str) -> dict[str, object]:
-    told = ("visit", "confirmed", "site", "consent", "fitzpatrick", "distance", "tone", "skin", "fault")
+    told = ("visit", "confirmed", "site", "consent", "fitzpatrick", "distance_cm", "tone", "skin", "fault")
     return {
         "file": photo.name,
         "class": photo.diagnosis,

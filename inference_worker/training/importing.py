@@ -3,7 +3,7 @@
     python -m inference_worker.training import --csv photos.csv --root DIR --out DATASET
 
 Columns: file (below --root), patient, visit, diagnosis (AD, HI, IM, MF, OTHER, NORMAL), confirmed (how),
-site, consent (`yes`, or `yes: what was signed`); optional fitzpatrick, distance, use (train, calibrate or
+site, consent (`yes`, or `yes: what was signed`); optional fitzpatrick, distance_cm, use (train, calibrate or
 evaluate: the clinic's own splits, for all lines or none). DATASET.html tells what was found. Something
 fatal, e.g. one photo under two patients, ends with exit code 1 and no dataset.
 """

@@ -12,6 +12,7 @@ import jinja2
 from inference_worker.classification import CLASSES
 from inference_worker.training import checks
 from inference_worker.training.checks import Finding
+from inference_worker.training.data import TONES
 from inference_worker.training.dataset import Photo
 
 SHOWN = 12  # findings of a kind, and photos of a class, with pictures; of the others the lines are told
@@ -53,7 +54,7 @@ def _tables(photos: list[Photo]) -> Iterator[tuple[str, list[tuple[str, list[str
     yield "Diagnosis", list(_counted(photos, CLASSES, lambda p: p.diagnosis))
     yield (
         "Skin tone, by the photo (individual typology angle)",
-        list(_counted(photos, checks.TONES, checks.tone)),
+        list(_counted(photos, TONES, checks.tone)),
     )
     yield "Distance, by the share of skin", list(_counted(photos, checks.DISTANCES, checks.distance))
     yield "Body site", list(_counted(photos, sites, lambda p: p.site))

@@ -144,6 +144,7 @@ def test_a_patient_planted_in_two_splits_fails_the_import(clinic):
         ({"file": "gone.jpg"}, "Unreadable file"),
         ({"file": "../photos.csv"}, "Unreadable file"),
         ({"use": "test"}, "Unknown use"),
+        ({"distance_cm": "near"}, "A distance that is no number"),
     ],
 )
 def test_a_line_that_cannot_be_used_fails_the_import(clinic, change, words):
@@ -228,17 +229,17 @@ def test_what_the_dataset_lacks_is_told_and_is_not_fatal():
     photos = [line(n, f"P{n}", "AD", tone=60.0, skin=0.95) for n in range(12)]
     found = {(finding.kind, finding.note.split(":")[0]) for finding in checks.check(photos)}
     assert ("no_class", "HI") in found and ("few_patients", "AD") in found
-    assert ("no_tone", "dark") in found and ("no_tone", "very light") not in found
+    assert ("no_tone", "1 dark") in found and ("no_tone", "6 very light") not in found
     assert not any(finding.is_fatal for finding in checks.check(photos))
 
 
 @pytest.mark.parametrize(
     ("colour", "name"),
     [
-        ((245, 225, 210), "very light"),
-        ((190, 140, 110), "tan"),
-        ((150, 105, 80), "brown"),
-        ((60, 40, 30), "dark"),
+        ((245, 225, 210), "6 very light"),
+        ((190, 140, 110), "3 tan"),
+        ((150, 105, 80), "2 brown"),
+        ((60, 40, 30), "1 dark"),
     ],
 )
 def test_a_skin_tone_is_named_by_the_healthy_skin_alone(colour, name):
