@@ -9,7 +9,7 @@ stays 1.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -111,17 +111,26 @@ def decide(
     """Return the condition to name, or the reason to name none.
 
     `whole` is the logits of the whole photo. A photo unlike all that the network learnt from raises little
-    energy (Liu et al. 2020, arXiv 2010.03759) and is out of scope. While HI reaches its low threshold, which
-    is there to raise suspicion, nothing harmless is named in its place.
+    energy (Liu et al. 2020, arXiv 2010.03759) and is out of scope. A condition is named when it alone is
+    plausible; while HI reaches its low threshold, which is there to raise suspicion, nothing harmless is.
     """
     bounds = weights.thresholds
     if energy(whole, weights.temperature) < bounds["energy"]:
         return None, Abstention.OUT_OF_SCOPE
     top = Condition(CONDITIONS[int(joint.argmax())])
     suspected = joint[HI] >= bounds["HI"] and top != Condition.HI
-    if suspected or joint.max() < max(bounds[top], bounds["named"]):
-        return None, Abstention.UNCERTAIN
-    return top, None
+    unsure = plausible(joint, bounds) != {top} or joint.max() < bounds["named"]
+    return (None, Abstention.UNCERTAIN) if suspected or unsure else (top, None)
+
+
+def plausible(joint: np.ndarray, bounds: Mapping[str, float]) -> set[Condition]:
+    """Return the conformal set: the conditions that cannot be ruled out.
+
+    Class-conditional (Vovk 2012): of calibration photos of a condition, at most the promised share fell
+    below its bound. The promise holds for photos like those, not for others.
+    """
+    named = zip(CONDITIONS, joint, strict=True)
+    return {Condition(name) for name, p in named if p >= bounds[f"conformal.{name}"]}
 
 
 def energy(logits: np.ndarray, temperature: float) -> float:

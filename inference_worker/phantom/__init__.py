@@ -22,6 +22,7 @@ from inference_worker.phantom.canvas import Canvas, edge, soften
 from inference_worker.phantom.lesions import PAINTERS
 from inference_worker.phantom.skin import colour_of, cover_with_skin, mouth_and_eyes
 
+VERSION = "3"  # of what is drawn; counts up when the same seed gives another scene
 CONDITIONS = tuple(PAINTERS)
 LONG_SIDE = 768  # px
 VIEW_PER_DISTANCE = 1.1  # a phone's main camera sees 58 degrees: 1.1 cm across for each cm of distance
@@ -124,14 +125,19 @@ def _one_of(
 
 
 def _photograph(rng: np.random.Generator, shape: tuple[int, int], parameters: Parameters) -> Scene:
-    canvas = Canvas(rng, shape, parameters.mm_per_px, colour_of(parameters.tone))
+    # Each part has its own lot, so that the same rash is drawn from any distance.
+    pose, skin, rash, lamp, phone = rng.spawn(5)
+    canvas = Canvas(pose, shape, parameters.mm_per_px, colour_of(parameters.tone))
     body = _pose(canvas, parameters.site)
-    cover_with_skin(canvas, body, hairy=0.1 if parameters.site == "face" else rng.uniform(0, 1))
+    canvas.rng = skin
+    cover_with_skin(canvas, body, hairy=0.1 if parameters.site == "face" else skin.uniform(0, 1))
     mouth_and_eyes(canvas, body)
+    canvas.rng = rash
     variant = PAINTERS[parameters.condition](canvas, _focus(canvas, body, parameters))
+    canvas.rng = lamp
     light = _lit(canvas, body, parameters)
-    photo = camera.develop(rng, light, parameters.light)
-    photo = camera.take(rng, photo, parameters.blur, parameters.noise, parameters.jpeg)
+    photo = camera.develop(phone, light, parameters.light)
+    photo = camera.take(phone, photo, parameters.blur, parameters.noise, parameters.jpeg)
     return Scene(photo, _truth(canvas, body), dataclasses.replace(parameters, variant=variant))
 
 

@@ -55,7 +55,8 @@ class Canvas:
 
     def __init__(self, rng: np.random.Generator, shape: tuple[int, int], mm: float, skin: tuple) -> None:
         self.rng, self.shape, self.mm, self.skin = rng, shape, mm, skin
-        self.noise = Noise(rng, shape)
+        # Textures take more random numbers from nearby than from afar; sizes and places must not notice.
+        self.noise = Noise(rng.spawn(1)[0], shape)
         self.blood = np.zeros(shape, np.float32)
         self.melanin = np.zeros(shape, np.float32)
         self.relief = np.zeros(shape, np.float32)  # mm above the skin

@@ -79,15 +79,15 @@ def _age(c: Canvas, variant: str) -> str:
 
 
 def _herpes_spot(c: Canvas, x: float, y: float, size_mm: float, age: str) -> None:
-    found = _disc(c, x, y, size_mm / 2)
+    found, turn, depth, pus = _disc(c, x, y, size_mm / 2), c.rng.uniform(0, 6), c.rng.random(), c.rng.random()
     if found is None:
         return
     here, r, ring, disc = found
-    r = r * (1 + 0.12 * np.sin(3 * np.arctan2(c.y[here] - y, c.x[here] - x) + c.rng.uniform(0, 6)))
+    r = r * (1 + 0.06 * np.sin(3 * np.arctan2(c.y[here] - y, c.x[here] - x) + turn))
     c.blood[here] += 0.5 * ring
     c.lesion[here] |= (disc > 0.3) | (ring > 0.6)
     if age == "vesicle" or age == "pustule":
-        dent = np.exp(-((r / 0.28) ** 2)) * c.rng.uniform(0.1, 0.6)
+        dent = np.exp(-((r / 0.28) ** 2)) * (0.1 + 0.5 * depth)
         c.relief[here] += (np.sqrt(np.clip(1 - r**2, 0, 1)) - dent) * size_mm * 0.3
         c.gloss[here] += 0.9 * disc
         c.blood[here] += 0.35 * disc
@@ -100,7 +100,7 @@ def _herpes_spot(c: Canvas, x: float, y: float, size_mm: float, age: str) -> Non
         c.gloss[here] += 0.25 * disc
         c.blood[here] += 0.4 * disc
         c.cover(0.7 * edge(1 - r, 0.3), RAW, here)
-        c.cover(c.rng.uniform(0, 0.4) * disc * np.exp(-((r / 0.5) ** 2)), c.tinted(PUS), here)
+        c.cover(0.4 * pus * disc * np.exp(-((r / 0.5) ** 2)), c.tinted(PUS), here)
     else:
         c.relief[here] += 0.35 * disc
         c.cover(0.92 * edge(0.85 - r, 0.35), BLOOD_CRUST, here)

@@ -136,12 +136,17 @@ def rehang(rng: np.random.Generator, sample: Sample, behind: np.ndarray) -> Samp
     )
 
 
-def painted(rng: np.random.Generator, host: Sample, condition: str) -> Sample:
-    """Return the host with a drawn rash on its skin; what is not drawn on healthy people is plain skin."""
+def painted(
+    rng: np.random.Generator, host: Sample, condition: str, mm: tuple[float, float] = PAINTED_MM
+) -> Sample:
+    """Return the host with a drawn rash on its skin; what is not drawn on healthy people is plain skin.
+
+    `mm` bounds the side of a pixel, which is drawn by lot.
+    """
     known = host.known.copy()
     known[known == Known.SKIN_OR_LESION] = Known.SKIN
-    mm = float(np.exp(rng.uniform(*np.log(PAINTED_MM))))
-    photo, lesion = onto.paint(rng, host.photo, known == Known.SKIN, condition, mm)
+    pixel = float(np.exp(rng.uniform(*np.log(mm))))
+    photo, lesion = onto.paint(rng, host.photo, known == Known.SKIN, condition, pixel)
     changed = cv2.GaussianBlur(cv2.absdiff(photo, host.photo).max(axis=2), (0, 0), 3) > VISIBLE
     known[lesion] = np.where(changed[lesion], Known.LESION, Known.NOTHING)
     return Sample(photo, known)

@@ -44,7 +44,18 @@ NAMED_PRECISION = 0.9
 NAMED_LEAST = 0.6
 GRID = np.linspace(0.1, 0.95, 86)  # thresholds tried
 ENERGY_QUANTILE = 0.1  # a tenth of what it should know is given up to keep strangers out
-FROZEN_STAGES = 3  # of seven; what colours and textures are, phantoms must not unlearn
+MISSED = {"HI": 0.02} | dict.fromkeys(("AD", "IM", "MF", "OTHER"), 0.05)  # left out of conformal sets at most
+FROZEN_STAGES = 5  # of seven; what real colours and textures are, drawn ones must not unlearn
+HOST_SKIN, RASH_LEAST, HOST_TRIES = 0.4, 0.015, 12  # shares of skin and rash looked for in a painted view
+PAINTED_KEPT = 100  # painted views a class to calibrate on
+PAINTED_MM = {  # side of a pixel of a 224 px view, so that each rash can be seen
+    "AD": (0.2, 1.2),
+    "HI": (0.1, 0.45),
+    "IM": (0.12, 0.6),
+    "MF": (0.3, 1.6),
+    "OTHER": (0.12, 1.0),
+    "NORMAL": (0.1, 1.5),
+}
 LONG_SIDE = 512  # px in memory
 MANY_PHOTOS = 40  # a class with fewer shows its photos less often
 
@@ -55,11 +66,13 @@ class Recipe:
 
     steps: int = 600
     batch: int = 32
-    encoder_rate: float = 2e-4
+    encoder_rate: float = 1e-4
     head_rate: float = 1e-3
     weight_decay: float = 5e-2
     smoothing: float = 0.1
-    photos: float = 0.35  # share of a batch that is real
+    photos: float = 0.2  # share of a batch that is real; at most, and alike for each class that has many
+    painted: float = 0.6  # share of the rest that is drawn on real people
+    bf16: int = 1
     seed: int = 1
 
 
@@ -77,9 +90,13 @@ class Views:
     """Draws batches of whole photos and close-ups, every class alike often."""
 
     def __init__(
-        self, photos: dict[str, list[Sample]], phantoms: dict[str, list[Sample]], recipe: Recipe
+        self,
+        photos: dict[str, list[Sample]],
+        phantoms: dict[str, list[Sample]],
+        hosts: list[Sample],
+        recipe: Recipe,
     ) -> None:
-        self.photos, self.phantoms, self.recipe = photos, phantoms, recipe
+        self.photos, self.phantoms, self.hosts, self.recipe = photos, phantoms, hosts, recipe
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return views (B, 3, 224, 224) float and class indices (B,); the step alone decides which."""
@@ -92,8 +109,26 @@ class Views:
         photos, phantoms = self.photos[name], self.phantoms[name]
         # Nine photos of the four diseases would be learnt by heart if they came as often as the many.
         share = self.recipe.photos * min(1.0, len(photos) / MANY_PHOTOS)
-        source = photos if not phantoms or rng.random() < share else phantoms
-        return augment.develop(rng, window(rng, source[rng.integers(len(source))]))
+        if photos and rng.random() < share:
+            return augment.develop(rng, window(rng, photos[rng.integers(len(photos))]))
+        if self.hosts and rng.random() < self.recipe.painted:
+            return augment.develop(rng, painted_view(rng, self.hosts, name).photo)
+        return augment.develop(rng, window(rng, phantoms[rng.integers(len(phantoms))]))
+
+
+def painted_view(rng: np.random.Generator, hosts: list[Sample], name: str) -> Sample:
+    """Return 224 px of a person with a drawn rash.
+
+    Every class is drawn on the same people: what tells a real photo from a drawn one tells no class.
+    """
+    for _ in range(HOST_TRIES):
+        host = augment.crop(rng, hosts[rng.integers(len(hosts))], SIDE)
+        if np.isin(host.known, (Known.SKIN, Known.SKIN_OR_LESION)).mean() < HOST_SKIN:
+            continue
+        host = augment.painted(rng, host, name, PAINTED_MM[name])
+        if name == "NORMAL" or (host.known == Known.LESION).mean() > RASH_LEAST:
+            break
+    return host
 
 
 def window(rng: np.random.Generator, sample: Sample) -> np.ndarray:
@@ -136,12 +171,13 @@ def task_of(views: Views) -> Task:
         loss=lambda net, batch: _loss(net, batch, recipe.smoothing),
         steps=recipe.steps,
         weight_decay=recipe.weight_decay,
+        bf16=bool(recipe.bf16),
     )
 
 
 def _loss(network: nn.Module, batch: tuple[torch.Tensor, torch.Tensor], smoothing: float) -> torch.Tensor:
     views, labels = batch
-    logits = network(views.to(memory_format=torch.channels_last))
+    logits = network(views.to(memory_format=torch.channels_last)).float()
     return F.cross_entropy(logits, labels, label_smoothing=smoothing)
 
 
@@ -153,6 +189,12 @@ def temperature_of(logits: np.ndarray, labels: np.ndarray) -> float:
 
 def _surprise(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
     return F.cross_entropy(torch.from_numpy(logits).double() / temperature, torch.from_numpy(labels)).item()
+
+
+def people(arguments: argparse.Namespace, *, kept: bool) -> list[Row]:
+    """Return photos of healthy people to draw on: those that train, or the groups that never do."""
+    rows = training_rows(arguments.data / "seg/manifest.csv", arguments.data / "seg")
+    return [row for row in rows if row.kinds == "bg+skin" and held_out(row) == kept]
 
 
 def split(arguments: argparse.Namespace) -> tuple[list[Row], list[Row], list[Row]]:
@@ -167,8 +209,11 @@ def train(arguments: argparse.Namespace) -> None:
     run, recipe = runs.Run("classify", arguments.run), runs.recipe_of(Recipe, arguments)
     photos, phantoms, _ = split(arguments)
     run.write("recipe.json", dataclasses.asdict(recipe))
-    run.write("card.json", {"sources": sources_of(photos + phantoms)})
-    learn(run, task_of(Views(load_photos(photos), load_photos(phantoms), recipe)), arguments.minutes)
+    drawn_on = people(arguments, kept=False)
+    run.write("card.json", {"sources": sources_of(photos + phantoms + drawn_on)})
+    hosts = [load_sample(row) for row in drawn_on]
+    views = Views(load_photos(photos), load_photos(phantoms), hosts, recipe)
+    learn(run, task_of(views), arguments.minutes)
 
 
 def publish_run(arguments: argparse.Namespace) -> None:
@@ -176,6 +221,11 @@ def publish_run(arguments: argparse.Namespace) -> None:
     run = runs.Run("classify", arguments.run)
     network, steps = saved_network(run, classification.build())
     kept = load_photos(split(arguments)[2])
+    hosts = [load_sample(row) for row in people(arguments, kept=True)]
+    for index, name in enumerate(CLASSES):
+        kept[name] += [
+            painted_view(np.random.default_rng([index, i]), hosts, name) for i in range(PAINTED_KEPT)
+        ]
     logits, labels = kept_logits(network, kept)
     recipe = {
         **run.read("recipe.json"),
@@ -203,7 +253,7 @@ def _true_boxes(sample: Sample) -> list[Box]:
 def calibration_of(logits: list[np.ndarray], labels: np.ndarray) -> dict:
     """Return the temperature, fitted on single views, and the thresholds, chosen on whole photos.
 
-    HI, IM, MF: low enough that the lower bound of their sensitivity is `SENSITIVITY`, so that they raise
+    Conformal bounds: see `classification.plausible`. HI, IM, MF: low enough that the lower bound of their sensitivity is `SENSITIVITY`, so that they raise
     suspicion (triage only ever raises urgency). AD, OTHER and every naming: high enough that what is named
     is right `NAMED_PRECISION` of the time.
     """
@@ -212,9 +262,18 @@ def calibration_of(logits: list[np.ndarray], labels: np.ndarray) -> dict:
     truth = np.minimum(labels, len(CONDITIONS) - 1)  # healthy counts as OTHER
     energies = [classification.energy(own[0], temperature) for own in logits]
     thresholds = {name: _threshold(name, joint[:, i], truth == i) for i, name in enumerate(CONDITIONS)}
+    thresholds |= {
+        f"conformal.{c}": _bound(joint[truth == i, i], MISSED[c]) for i, c in enumerate(CONDITIONS)
+    }
     thresholds["named"] = _precise(joint.max(axis=1), joint.argmax(axis=1) == truth)
     thresholds["energy"] = round(float(np.quantile(energies, ENERGY_QUANTILE)), 4)
     return {"temperature": round(temperature, 4), "thresholds": thresholds}
+
+
+def _bound(p: np.ndarray, missed: float) -> float:
+    """Return the bound below which at most this share of a class falls; 0 where it has too few photos to tell."""
+    rank = int(np.floor(missed * (len(p) + 1)))
+    return round(float(np.sort(p)[rank - 1]), 6) if rank else 0.0
 
 
 def _threshold(name: str, p: np.ndarray, own: np.ndarray) -> float:

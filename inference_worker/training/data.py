@@ -45,6 +45,7 @@ class Known(IntEnum):
 class Row:
     """One line of a manifest; `label` is the class (cls) or the disease (seg), `kinds` what its mask labels."""
 
+    name: str
     path: Path
     mask: Path | None
     label: str
@@ -78,6 +79,7 @@ def read_rows(manifest: Path, root: Path) -> list[Row]:
 def _row(line: dict[str, str], root: Path) -> Row:
     name = line.get("image") or line["file"]
     return Row(
+        name=name,
         path=root / name,
         mask=root / line["mask"] if line.get("mask") else None,
         label=line.get("class") or line.get("label") or "",

@@ -24,7 +24,8 @@ from inference_worker import engine, weights
 from inference_worker.classification import CONDITIONS, Classifier
 from inference_worker.contract import Classified
 from inference_worker.cropping import boxes_of
-from inference_worker.segmentation import LESION, Segmenter
+from inference_worker.segmentation import LESION, SKIN, Segmenter
+from inference_worker.training import thresholds, tone
 from inference_worker.training.data import Row, held_out, read_mask, read_photo, read_rows, resize
 from inference_worker.training.statistics import bootstrap
 
@@ -91,25 +92,56 @@ def _shares(pixels: np.ndarray) -> np.ndarray:
     return inside / ((low - rows) * (right - columns))
 
 
+@dataclass(frozen=True)
+class Measured:
+    """One photo, judged by the network and by colour alone; `angle` is the tone of its true skin, nan if unknown."""
+
+    network: MaskScore
+    colour: MaskScore
+    angle: float
+
+
 def segmentation(rows: list[Row], segmenter: Segmenter) -> Figures:
-    """Return every figure of the segmentation on these rows."""
-    scores = [score for some in batches(rows) for score in _mask_scores(some, segmenter)]
-    figures = segmentation_figures(scores, [row.group for row in rows])
-    for column in ("label", "source", "fitzpatrick", "tone", "distance"):
-        figures[f"by_{column}"] = {
-            name: segmentation_figures([scores[i] for i in own], [rows[i].group for i in own])
-            for name, own in parts(rows, column).items()
+    """Return every figure of the segmentation on these rows, and what it is better by than colour alone."""
+    measured = [one for some in batches(rows) for one in _measured(some, segmenter)]
+    scores, groups = [one.network for one in measured], [row.group for row in rows]
+    figures = segmentation_figures(scores, groups)
+    columns = ("label", "source", "fitzpatrick", "tone", "distance")
+    by = {f"by_{column}": parts(rows, column) for column in columns}
+    by["by_tone_third"] = tone.thirds(np.array([one.angle for one in measured]))
+    for title, all_parts in by.items():
+        figures[title] = {
+            name: segmentation_figures([scores[i] for i in own], [groups[i] for i in own])
+            for name, own in all_parts.items()
         }
+    colour = [one.colour for one in measured]
+    figures["colour_alone"] = segmentation_figures(colour, groups)
+    figures["gain_over_colour"] = {
+        name: _gain(scores, colour, groups, name) for name in ("skin_iou", "lesion_iou")
+    }
     return figures
 
 
-def _mask_scores(rows: list[Row], segmenter: Segmenter) -> list[MaskScore]:
+def _gain(ours: list[MaskScore], theirs: list[MaskScore], groups: list[str], name: str) -> Figures:
+    """Return the paired difference over the photos that both can be judged on."""
+    gain = np.array([getattr(a, name) - getattr(b, name) for a, b in zip(ours, theirs, strict=True)])
+    return over(~np.isnan(gain), groups, lambda i: float(gain[i].mean()))
+
+
+def _measured(rows: list[Row], segmenter: Segmenter) -> list[Measured]:
     photos, truths = [read_photo(row.path) for row in rows], [read_mask(row.mask) for row in rows]
-    found = segmenter(photos)
-    return [
-        score_mask(cv2.resize(f, t.shape[::-1], interpolation=cv2.INTER_NEAREST), t)
-        for f, t in zip(found, truths, strict=True)
-    ]
+    found = zip(segmenter(photos), photos, truths, strict=True)
+    return [Measured(_scored(f, t), _scored(thresholds.class_map(p), t), _angle(p, t)) for f, p, t in found]
+
+
+def _scored(found: np.ndarray, truth: np.ndarray) -> MaskScore:
+    return score_mask(cv2.resize(found, truth.shape[::-1], interpolation=cv2.INTER_NEAREST), truth)
+
+
+def _angle(photo: np.ndarray, truth: np.ndarray) -> float:
+    return tone.typology_angle(
+        photo, cv2.resize(truth, photo.shape[1::-1], interpolation=cv2.INTER_NEAREST) == SKIN
+    )
 
 
 def segmentation_figures(scores: list[MaskScore], groups: list[str]) -> Figures:
@@ -121,6 +153,10 @@ def segmentation_figures(scores: list[MaskScore], groups: list[str]) -> Figures:
         "patch_recall": (hit + missed > 0, lambda i: share(hit[i].sum(), (hit + missed)[i].sum())),
         "patch_precision": (hit + false + missed > 0, lambda i: share(hit[i].sum(), (hit + false)[i].sum())),
     }
+    judged["skin_or_lesion_below_80"] = (
+        judged["skin_or_lesion_iou"][0],
+        lambda i: float((skin[i] < 0.8).mean()),
+    )
     figures = {name: over(which, groups, measure) for name, (which, measure) in judged.items()}
     return figures | {
         "worst_skin_or_lesion_iou": None if np.isnan(skin).all() else round(float(np.nanmin(skin)), 4)
@@ -233,19 +269,17 @@ def batches(rows: list[Row]) -> Iterable[list[Row]]:
     return (rows[i : i + BATCH] for i in range(0, len(rows), BATCH))
 
 
-def table(figures: Figures) -> str:
+def table(figures: Figures, indent: str = "") -> str:
     """Return the figures as lines of text, subgroups indented."""
     lines = []
-    for name, figure in figures.items():
-        if isinstance(figure, dict) and "value" in figure:
-            value, low, high = (
-                "-" if figure[k] is None else f"{figure[k]:.3f}" for k in ("value", "low", "high")
-            )
-            lines.append(f"{name:28} {value:>6} [{low}, {high}]  n={figure['n']}")
-        elif isinstance(figure, dict):
-            lines += [f"{name} {part}\n" + table(own).replace("\n", "\n  ") for part, own in figure.items()]
+    for name, own in figures.items():
+        if isinstance(own, dict) and "value" not in own:
+            lines += [f"{indent}{name}", table(own, indent + "  ")]
+        elif isinstance(own, dict):
+            value, low, high = ("-" if own[k] is None else f"{own[k]:.3f}" for k in ("value", "low", "high"))
+            lines.append(f"{indent}{name:28} {value:>6} [{low}, {high}]  n={own['n']}")
         else:
-            lines.append(f"{name:28} {figure}")
+            lines.append(f"{indent}{name:28} {own}")
     return "\n".join(lines)
 
 

@@ -88,7 +88,7 @@ def _invitation_text(invitation: Invitation, link: str, language: str) -> str:
         words = {
             "role": invitation.get_role_display(),
             "link": link,
-            "until": f"{invitation.expires_at:%Y-%m-%d}",
+            "until": f"{timezone.localtime(invitation.expires_at):%Y-%m-%d}",
         }
         return (
             _("You are invited to teleder as %(role)s. This link works once, until %(until)s: %(link)s")
@@ -166,7 +166,12 @@ def accept_invitation(
     if not used or User.objects.filter(email__iexact=invitation.email).exists():
         return None
     user = User.objects.create_user(
-        invitation.email, password, name=name, role=invitation.role, clinic=invitation.clinic
+        invitation.email,
+        password,
+        name=name,
+        role=invitation.role,
+        clinic=invitation.clinic,
+        language=(get_language() or Language.JA)[:2],  # that of the page they read
     )
     if user.role == Role.DERMATOLOGIST:
         DermatologistProfile.objects.create(user=user, licence_number=licence_number)

@@ -577,13 +577,14 @@ class AnalysisSerializer(serializers.ModelSerializer):
     """Preliminary, and with all that is needed to make it again."""
 
     findings = FindingSerializer(many=True)
+    plausible = serializers.ListField(child=serializers.CharField(), read_only=True)
 
     class Meta:
         model = Analysis
         fields = (
             *("photo", "created_at", "skin", "lesion", "boxes", "no_box", "nearest_miss"),
             "segmentation_model",
-            *("classified_at", "classification_model", "demonstration", "top", "abstention"),
+            *("classified_at", "classification_model", "demonstration", "top", "abstention", "plausible"),
             *("findings", "thresholds", "views", "device", "attribution_condition", "attribution_box"),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from knox.auth import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
@@ -12,6 +13,10 @@ class Tokens(TokenAuthentication):
     """Knox, which itself would fail on a token that is no UTF-8."""
 
     def authenticate_credentials(self, token: bytes) -> Any:
+        refused = AuthenticationFailed(_("This token is not valid or has run out. Log in for a new one."))
         if not token.isascii():
-            raise AuthenticationFailed
-        return super().authenticate_credentials(token)
+            raise refused
+        try:
+            return super().authenticate_credentials(token)
+        except AuthenticationFailed:
+            raise refused from None

@@ -338,7 +338,8 @@ def _reports(photos: Iterable[Photo]) -> Iterable[triage.PhotoReport]:
 def _finish_ai(submission: Submission, photos: list[Photo]) -> None:
     if submission.ai_status == AIStatus.NOT_USED or any(_is_unfinished(photo) for photo in photos):
         return
-    read = [photo.analysis is not None and photo.analysis.classified_at is not None for photo in photos]
+    usable = [photo for photo in photos if photo.state != PhotoState.UNUSABLE] or photos
+    read = [photo.analysis is not None and photo.analysis.classified_at is not None for photo in usable]
     status = AIStatus.DONE if all(read) else AIStatus.PARTLY if any(read) else AIStatus.UNAVAILABLE
     if submission.ai_status == status:
         return

@@ -408,6 +408,14 @@ class Analysis(models.Model):
     def __str__(self) -> str:
         return f"{self.photo_id} {self.created_at:%Y-%m-%d %H:%M}"
 
+    @property
+    def plausible(self) -> list[str]:
+        """The model's conformal set: the conditions it cannot rule out; empty where it has no such bounds."""
+        bounds = {
+            finding: self.thresholds.get(f"conformal.{finding.condition}") for finding in self.findings.all()
+        }
+        return [f.condition for f, bound in bounds.items() if bound is not None and f.probability >= bound]
+
     def probabilities(self) -> dict[str, float]:
         return {finding.condition: finding.probability for finding in self.findings.all()}
 

@@ -407,15 +407,19 @@ def _give_up(pk: Any) -> bool:
 
 
 def release_idle_claims() -> int:
-    """Give back what a dermatologist opened and left."""
+    """Give back what a dermatologist opened and left, and what is held by who may no longer log in."""
     idle_since = timezone.now() - timedelta(minutes=settings.CLAIM_IDLE_MINUTES)
-    idle = Submission.objects.filter(status=Status.IN_REVIEW, claimed_at__lt=idle_since)
-    return sum(_release_idle(submission, idle_since) for submission in idle[:200])
+    held = Submission.objects.filter(status=Status.IN_REVIEW)
+    idle, locked = held.filter(claimed_at__lt=idle_since), held.filter(claimed_by__is_active=False)
+    left = sum(_release(submission, claimed_at__lt=idle_since) for submission in idle[:200])
+    return left + sum(
+        _release(submission, claimed_by=submission.claimed_by_id) for submission in locked[:200]
+    )
 
 
-def _release_idle(submission: Submission, idle_since: Any) -> bool:
+def _release(submission: Submission, **still: Any) -> bool:
     try:
-        move(submission, EventKind.RELEASED, only={"claimed_at__lt": idle_since}, **NOBODY)
+        move(submission, EventKind.RELEASED, only=still, **NOBODY)
     except IllegalMove:
         return False
     return True

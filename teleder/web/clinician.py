@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from teleder.cases import workflow
-from teleder.cases.models import Photo, Review, Status, Submission
+from teleder.cases.models import Photo, PhotoState, Review, Status, Submission
 from teleder.cases.originals import Refused
 from teleder.cases.triage import Urgency
 from teleder.web import readings, replies, wording, worklist
@@ -266,6 +266,7 @@ def _review(
 def _photos(request: HttpRequest, submission: Submission) -> dict[str, Any]:
     """The photo that is looked at (`?photo=`, else the first), the strip, and the neighbours for [ and ]."""
     photos = list(submission.current_photos().prefetch_related("analyses__findings"))
+    photos.sort(key=lambda photo: photo.state == PhotoState.UNUSABLE)
     chosen = next((photo for photo in photos if str(photo.pk) == request.GET.get("photo")), None)
     chosen = chosen or next((photo for photo in photos if photo.was_prepared), photos[0] if photos else None)
     at = photos.index(chosen) if chosen else 0

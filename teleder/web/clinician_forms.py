@@ -46,7 +46,8 @@ class AnswerForm(forms.Form):
             self.errors.clear()  # it is not sent yet: what is still empty is no mistake
             self.add_error("disposition", _("Please choose what the patient should do first."))
             return self
-        parts = [self.data.get("text", "").strip(), replies.reply(Disposition(disposition), language)]
+        draft = replies.reply(Disposition(disposition), language, self.data.get("impression", ""))
+        parts = [self.data.get("text", "").strip(), draft]
         text = "\n\n".join(filter(None, parts))[:TEXT_LIMIT]
         typed = self.data.dict() | {"text": text}
         return type(self)(initial=typed, submission=self.submission, amending=self.amending)

@@ -187,7 +187,7 @@ def _workers_silent(now: datetime, waiting: dict[str, Any]) -> Alarm | None:
         n,
     )
     return Alarm(
-        words % {"n": n},
+        words % {"n": n} if n else _("The inference workers are silent: photos wait that were not sent yet."),
         _("Nothing changes for patients: a dermatologist answers in the same time."),
         _("Start the inference workers again. Waiting photos are sent by themselves."),
     )

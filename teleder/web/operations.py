@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -110,11 +110,10 @@ def cases(request: HttpRequest) -> HttpResponse:
 
 
 def _matching(rows: QuerySet[Submission], words: str) -> QuerySet[Submission]:
-    if "@" in words:
-        return rows.filter(case__patient__email__icontains=words)
     letters = "".join(filter(str.isalnum, words.upper()))
     number = f"{letters[:4]}-{letters[4:]}" if len(letters) > 4 else letters
-    return rows.filter(case__number__contains=number) if letters else rows.none()
+    numbered = Q(case__number__contains=number) if letters else Q()
+    return rows.filter(Q(case__patient__email__icontains=words) | numbered)
 
 
 def _seen(request: HttpRequest, pk: UUID) -> Submission:

@@ -103,6 +103,10 @@ class Reading:
         return {"skin": _hundredths(self.analysis.skin), "lesion": _hundredths(self.analysis.lesion)}
 
     @property
+    def plausible(self) -> list[str]:
+        return [wording.CONDITIONS[code] for code in self.analysis.plausible] if self.is_classified else []
+
+    @property
     def bars(self) -> list[Bar]:
         return [_bar(finding) for finding in self.analysis.findings.all()] if self.analysis else []
 

@@ -230,7 +230,8 @@ def _said(finding: Any) -> str:
 
 
 def quality_words(photos: list[Photo]) -> str:
-    """Say the worst that is known of the photos."""
+    """Say the worst that is known of the photos that can be used; of the others if there is none."""
+    photos = [photo for photo in photos if photo.state != PhotoState.UNUSABLE] or photos
     for state in (PhotoState.UNUSABLE, PhotoState.POOR, PhotoState.STORED):
         for photo in photos:
             if photo.state == state:

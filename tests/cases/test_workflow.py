@@ -11,10 +11,11 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from inference_worker.contract import Reason
+from teleder.accounts import people
 from teleder.accounts.models import Purpose
 from teleder.accounts.people import withdraw_consent
 from teleder.cases import originals, workflow
-from teleder.cases.models import AIStatus, EventKind, Job, Review, Status, Submission
+from teleder.cases.models import AIStatus, EventKind, Job, PhotoState, Review, Status, Submission
 from teleder.cases.originals import Refused
 from teleder.cases.triage import Urgency
 from teleder.cases.workflow import IllegalMove
@@ -173,6 +174,25 @@ def test_an_idle_claim_goes_back_to_the_worklist(alices_submission, dana, settin
     Submission.objects.update(claimed_at=timezone.now() - timedelta(minutes=settings.CLAIM_IDLE_MINUTES + 1))
     assert workflow.release_idle_claims() == 1
     assert not workflow.keep_claim(alices_submission, by=dana)
+
+
+def test_what_a_dermatologist_holds_who_is_locked_out_goes_back_at_once(alices_submission, dana, adam):
+    workflow.claim(alices_submission, by=dana)
+    people.deactivate(dana, by=adam)
+    assert workflow.release_idle_claims() == 1
+    alices_submission.refresh_from_db()
+    assert (alices_submission.status, alices_submission.claimed_by) == (Status.SUBMITTED, None)
+
+
+def test_a_broken_photo_beside_a_good_one_leaves_the_reading_complete(alice, draft_of, analyse, photo_file):
+    draft = draft_of(alice)
+    good, broken = draft.photos.get(), workflow.add_photo(draft, view="other", upload=photo_file(), by=alice)
+    workflow.submit(draft, by=alice)
+    broken.jobs.all().delete()
+    draft.photos.filter(pk=broken.pk).update(state=PhotoState.UNUSABLE, reason=Reason.TRUNCATED_IMAGE)
+    analyse(good)
+    draft.refresh_from_db()
+    assert draft.ai_status == AIStatus.DONE
 
 
 def test_photos_asked_for_come_back_with_a_new_due_time(alice, dana, alices_submission, photo_file):

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from inference_worker import classification, engine, phantom, weights
-from inference_worker.classification import CONDITIONS, Classifier, aggregate, calibrated, decide, views_of
+from inference_worker.classification import (
+    CONDITIONS,
+    Classifier,
+    aggregate,
+    calibrated,
+    decide,
+    plausible,
+    views_of,
+)
 from inference_worker.contract import Abstention, Box, Condition
 
 
@@ -84,6 +92,22 @@ def test_an_unsure_finding_is_not_named(own):
 def test_nothing_harmless_is_named_while_herpes_is_suspected(own):
     herpes = own.thresholds["HI"] + 0.01
     assert named(own, AD=1 - herpes, HI=herpes) == (None, Abstention.UNCERTAIN)
+
+
+def test_what_is_not_alone_plausible_is_not_named(own):
+    mycosis = own.thresholds["conformal.MF"] + 0.01
+    assert named(own, AD=1 - mycosis, MF=mycosis) == (None, Abstention.UNCERTAIN)
+
+
+def test_the_conformal_set_holds_what_reaches_its_own_bound():
+    bounds = {
+        "conformal.AD": 0.1,
+        "conformal.HI": 0.01,
+        "conformal.IM": 0.3,
+        "conformal.MF": 0.1,
+        "conformal.OTHER": 0,
+    }
+    assert plausible(odds(AD=0.7, HI=0.02, IM=0.28), bounds) == {Condition.AD, Condition.HI, Condition.OTHER}
 
 
 def test_a_photo_unlike_all_it_learnt_from_is_out_of_scope(own):

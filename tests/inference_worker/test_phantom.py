@@ -65,7 +65,7 @@ def test_dark_skin_is_drawn_darker_than_light_skin():
 
 def test_a_blurred_photo_has_lost_its_detail():
     def detail(blur):
-        photo = phantom.draw(5, condition="AD", site="close_up", blur=blur, long_side=320).photo
+        photo = phantom.draw(6, condition="AD", site="close_up", blur=blur, long_side=320).photo
         return cv2.Laplacian(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), cv2.CV_64F).var()
 
     assert detail(4.0) < 0.3 * detail(0.0)

@@ -62,7 +62,7 @@ def test_a_manifest_without_the_needed_columns_is_refused(tmp_path):
 
 def test_a_group_is_held_out_as_a_whole_and_about_one_in_eight_is():
     def row(group, name="a.jpg"):
-        return Row(name, None, "AD", "train", "source", "licence", group, "", "")
+        return Row(name, name, None, "AD", "train", "source", "licence", group, "", "")
 
     assert all(held_out(row(g, "a.jpg")) == held_out(row(g, "b.jpg")) for g in "abcdefgh")
     assert 90 < sum(held_out(row(str(g))) for g in range(1000)) < 160

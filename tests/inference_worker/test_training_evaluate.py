@@ -9,15 +9,15 @@ import pytest
 
 from inference_worker.contract import Abstention, Classified, Condition, ModelRef
 from inference_worker.phantom.__main__ import main as draw_phantoms
-from inference_worker.training import evaluate
-from inference_worker.training.data import Row
+from inference_worker.training import evaluate, thresholds, tone
+from inference_worker.training.data import Row, read_rows
 from inference_worker.training.statistics import bootstrap, wilson
 
 MODEL = ModelRef(name="m", version="1", sha256="0")
 
 
 def row(label, group):
-    return Row("x.jpg", None, label, "evaluate", "here", "", group, "", "")
+    return Row("x.jpg", "x.jpg", None, label, "evaluate", "here", "", group, "", "")
 
 
 def opinion(top, **probabilities):
@@ -72,6 +72,42 @@ def test_where_only_lesions_were_outlined_the_rest_is_no_lesion_and_skin_is_not_
     truth[:30] = 2
     score = evaluate.score_mask(np.full((60, 80), 2, np.uint8), truth)
     assert score.lesion_iou == 0.5 and np.isnan(score.skin_iou)
+
+
+def test_colour_alone_finds_red_on_light_skin_and_nothing_on_grey():
+    photo = np.full((200, 300, 3), (225, 180, 155), np.uint8)
+    photo[60:140, 100:200] = (190, 110, 100)
+    photo[:, 250:] = (90, 120, 200)
+    found = thresholds.class_map(photo)
+    assert (found[60:140, 100:200] == 2).mean() > 0.9 and (found[:50, :90] == 1).mean() > 0.9
+    assert not found[:, 260:].any()
+    assert not thresholds.class_map(np.full((60, 60, 3), 128, np.uint8)).any()
+
+
+def test_the_network_is_compared_with_colour_on_the_same_photos(monkeypatch, tmp_path):
+    draw_phantoms(["--out", str(tmp_path), "--count", "4", "--size", "200"])
+    rows = read_rows(tmp_path / "manifest.csv", tmp_path)
+    as_colour = evaluate.segmentation(rows, lambda photos: [thresholds.class_map(p) for p in photos])
+    assert all(own["value"] == 0 for own in as_colour["gain_over_colour"].values() if own["n"])
+    assert as_colour["colour_alone"]["lesion_iou"] == as_colour["lesion_iou"]
+    blind = evaluate.segmentation(rows, lambda photos: [np.zeros(p.shape[:2], np.uint8) for p in photos])
+    assert (
+        blind["gain_over_colour"]["skin_iou"]["value"]
+        == -blind["colour_alone"]["skin_or_lesion_iou"]["value"]
+    )
+    assert blind["skin_or_lesion_below_80"]["value"] == 1.0
+
+
+def test_darker_skin_has_a_smaller_angle_and_photos_are_sorted_into_thirds():
+    skin = np.ones((40, 40), bool)
+    angles = [
+        tone.typology_angle(np.full((40, 40, 3), colour, np.uint8), skin)
+        for colour in ((240, 205, 185), (190, 140, 110), (90, 60, 45))
+    ]
+    assert angles[0] > 41 > angles[1] > angles[2] and angles[2] < -10
+    assert np.isnan(tone.typology_angle(np.zeros((40, 40, 3), np.uint8), ~skin))
+    sorted_ = tone.thirds(np.array([*angles, np.nan]))
+    assert [own.tolist() for own in sorted_.values()] == [[2], [1], [0]]
 
 
 def test_a_patch_needs_over_80_percent_skin_and_over_10_percent_lesion():

@@ -126,6 +126,15 @@ def test_findings_come_with_words_model_and_warning(danas, alices_submission, an
     assert "whole photo" in page and "area 1" in page
 
 
+def test_what_the_model_cannot_rule_out_is_said(danas, alices_submission, analyse):
+    analyse(
+        alices_submission.photos.get(),
+        probabilities={"AD": 0.5, "HI": 0.06, "IM": 0.4, "MF": 0.02, "OTHER": 0.02},
+    )
+    page = page_of(danas, alices_submission)
+    assert "The model cannot rule out: atopic dermatitis · herpesvirus infection</p>" in page
+
+
 def test_an_abstention_is_said_with_its_reason(danas, alices_submission, analyse):
     analyse(alices_submission.photos.get(), abstention=Abstention.OUT_OF_SCOPE)
     assert "The AI does not say: this looks like nothing it was trained on." in page_of(
@@ -291,6 +300,17 @@ def test_a_draft_text_is_inserted_below_what_was_typed(danas, claimed):
     )
     assert "The texts are drafts" in page
     assert not Review.objects.exists()
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize("disposition", Disposition.values)
+def test_a_draft_text_never_names_eczema_where_dana_saw_something_else(disposition, language):
+    for impression in ("HI", "IM", "MF", "other", "unclear", ""):
+        text = replies.reply(Disposition(disposition), language, impression)
+        assert "eczema" not in text and "アトピー" not in text and "{" not in text
+    assert ("eczema" in replies.reply(Disposition.SELF_CARE, "en", "AD")) and "アトピー" in replies.reply(
+        Disposition.SELF_CARE, "ja", "AD"
+    )
 
 
 def test_without_a_choice_no_text_is_inserted(danas, claimed):

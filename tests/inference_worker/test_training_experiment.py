@@ -1,0 +1,78 @@
+"""Learning from photos that are thrown away: that no person is on both sides, and that nothing is kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inference_worker.training import experiment, realism
+from inference_worker.training.data import Known, Row, Sample
+from inference_worker.training.experiment import Photos, cross_validated, figures_of, gain, not_ad
+
+
+def row(label, group):
+    return Row("x.jpg", "x.jpg", None, label, "experiment", "here", "", group, "", "")
+
+
+def photos(labels, groups, features) -> Photos:
+    rows = [row(label, str(group)) for label, group in zip(labels, groups, strict=True)]
+    return Photos(rows, np.array(features, float), np.arange(len(rows)))
+
+
+LABELS = ["AD", "HI", "IM", "MF", "OTHER", "NORMAL"] * 10
+
+
+def test_what_can_be_seen_is_learnt():
+    codes = {name: i for i, name in enumerate(["AD", "HI", "IM", "MF", "OTHER", "NORMAL"])}
+    noise = np.random.default_rng(1).normal(0, 0.1, (60, 6))
+    own = photos(LABELS, range(60), np.eye(6)[[codes[n] for n in LABELS]] + noise)
+    figures = figures_of(own, cross_validated(own))
+    assert figures["auc_not_ad"]["value"] > 0.95 and figures["auc_not_ad"]["n"] == 40
+    assert figures["recall.OTHER"]["n"] == 20  # healthy skin counts as other
+
+
+def test_a_person_known_by_face_helps_nobody():
+    """Each person has a face of its own and one disease; who learns faces is right only where a person is met twice."""
+    rng = np.random.default_rng(2)
+    faces, diseases = rng.normal(size=(30, 40)), rng.choice(["AD", "HI"], 30)
+    own = photos(np.repeat(diseases, 4), np.repeat(np.arange(30), 4), np.repeat(faces, 4, axis=0))
+    score = figures_of(own, cross_validated(own))["auc_not_ad"]["value"]
+    met_twice = experiment.probabilities(experiment.learnt(own, np.arange(120)), own, np.arange(120))
+    assert score < 0.75 < experiment.auc(not_ad(met_twice), own.truth != "AD")
+
+
+def test_a_gain_is_paired_and_of_nothing_it_is_nothing():
+    own = photos(LABELS, range(60), np.zeros((60, 1)))
+    p = np.full((60, 5), 0.2)
+    right = np.array([[1 - (n != "AD"), n != "AD", 0, 0, 0] for n in own.truth], float)
+    assert gain(own, p, p)["value"] == 0 and gain(own, p, right)["value"] == pytest.approx(0.5)
+
+
+def test_the_whole_photo_is_the_first_view():
+    own = Photos([row("AD", "1"), row("HI", "2")], np.array([[1.0], [2], [3], [4]]), np.array([0, 0, 0, 1]))
+    assert own.whole_only().views.ravel().tolist() == [1, 4] and own.whole_only().owner.tolist() == [0, 1]
+
+
+def test_a_crop_for_the_realism_test_is_skin_or_there_is_none():
+    known = np.zeros((300, 300), np.uint8)
+    known[100:] = Known.SKIN
+    photo = np.zeros((300, 300, 3), np.uint8)
+    crop = realism.skin_crop(np.random.default_rng(1), Sample(photo, known))
+    assert (crop.known == Known.SKIN).mean() > realism.SKIN_SHARE
+    assert realism.skin_crop(np.random.default_rng(1), Sample(photo, np.zeros_like(known))) is None
+
+
+def test_pictures_of_two_kinds_are_told_apart_and_of_one_kind_are_not():
+    rng = np.random.default_rng(5)
+
+    def some(level, count):
+        noise = [np.clip(rng.normal(level, 25, (128, 128, 3)), 0, 255).astype(np.uint8) for _ in range(count)]
+        return [Sample(pixels, np.ones((128, 128), np.uint8)) for pixels in noise], [
+            str(n) for n in range(count)
+        ]
+
+    own, names = some(120, 20)
+    alike, different = some(120, 20)[0], some(170, 20)[0]
+    others = [f"other {n}" for n in range(20)]
+    assert realism.told_apart(own, names, different, others)["value"] > 0.95
+    assert 0.2 < realism.told_apart(own, names, alike, others)["value"] < 0.8
