@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {"teleder", "inference_worker", "local", "tests", "manage"}
+OURS = {"teleder", "inference_worker", "local", "drills", "tests", "manage"}
 # Half of a declared one: its API is made of theirs.
 ALONG = {"kombu": "celery", "playwright": "pytest-playwright"}
 # package -> the extras that are installed where it runs
@@ -22,6 +22,7 @@ EXTRAS = {
     "teleder": [],
     "inference_worker": ["inference", "training"],
     "local": ["local", "dev"],
+    "drills": ["inference", "local", "dev"],
     "tests": ["inference", "training", "local", "dev"],
 }
 
