@@ -202,7 +202,14 @@ def analyse() -> Callable:
         result = contract.Classified(
             probabilities=found,
             views=(contract.View(box=None, probabilities=found), contract.View(box=0, probabilities=found)),
-            thresholds={"HI": 0.2, "IM": 0.5, "MF": 0.5, "conformal.AD": 0.1, "conformal.HI": 0.05},
+            thresholds={
+                "AD": 0.6,
+                "HI": 0.2,
+                "IM": 0.5,
+                "MF": 0.5,
+                "conformal.AD": 0.1,
+                "conformal.HI": 0.05,
+            },
             top=None if classified.get("abstention") else max(found, key=found.get),
             demonstration=True,
             model=MODEL,

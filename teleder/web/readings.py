@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from inference_worker.contract import Condition
 from teleder.cases import triage
 from teleder.cases.models import Analysis, Finding, Photo, Submission
 from teleder.cases.questionnaire import (
@@ -21,6 +22,7 @@ from teleder.cases.triage import Urgency
 from teleder.web import wording
 
 SHA_SHOWN = 12
+ALARMING = (Condition.HI, Condition.IM, Condition.MF)
 LABELS_ACROSS = 40
 HISTORY_TITLES = {
     "duration": gettext_lazy("How long"),
@@ -153,12 +155,14 @@ class Reading:
 
 
 def _bar(finding: Finding) -> Bar:
+    # For the harmless ones the threshold is that of naming, no alarm.
+    alarm = finding.threshold if finding.condition in ALARMING else None
     return Bar(
         condition=wording.CONDITIONS[finding.condition],
-        likelihood=wording.likelihood(finding.probability, finding.threshold),
+        likelihood=wording.likelihood(finding.probability, alarm),
         percent=_hundredths(finding.probability),
-        threshold=None if finding.threshold is None else _hundredths(finding.threshold),
-        is_over=finding.is_over_threshold,
+        threshold=None if alarm is None else _hundredths(alarm),
+        is_over=alarm is not None and finding.is_over_threshold,
     )
 
 

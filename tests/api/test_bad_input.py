@@ -161,6 +161,18 @@ def test_a_token_that_is_none_is_refused(header):
     assert client.get(f"{API}/me").headers["WWW-Authenticate"]
 
 
+def test_errors_are_in_the_persons_language_unless_another_is_asked_for(alice):
+    alice.language = "en"
+    alice.save()
+    _row, token = AuthToken.objects.create(alice)
+    client = APIClient(HTTP_AUTHORIZATION=f"Token {token}")
+    own, asked = (
+        client.get(f"{API}/submissions/{uuid.uuid4()}", headers=headers).json()["detail"]
+        for headers in ({}, {"accept-language": "ja"})
+    )
+    assert own.isascii() and not asked.isascii()
+
+
 def test_an_expired_token_is_refused(alice):
     _row, token = AuthToken.objects.create(alice, expiry=timedelta(hours=1))
     client = APIClient(HTTP_AUTHORIZATION=f"Token {token}")

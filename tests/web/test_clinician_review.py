@@ -121,6 +121,7 @@ def test_findings_come_with_words_model_and_warning(danas, alices_submission, an
     page = page_of(danas, alices_submission)
     assert "Demonstration model" in page
     assert "possible · flagged" in page and "flag from 20%" in page
+    assert "flag from 60%" not in page  # that of naming eczema is no alarm
     assert "test 1 <code>000000000000</code>" in page
     assert "Area 1: skin 95%, lesion 40%" in page
     assert "whole photo" in page and "area 1" in page
