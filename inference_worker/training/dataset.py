@@ -15,6 +15,7 @@ from inference_worker.formats import FILE_LIMIT_BYTES
 from inference_worker.preparation import Preparation, fit, prepare
 from inference_worker.segmentation import SKIN, Segmenter
 from inference_worker.training.duplicates import Print, print_of
+from inference_worker.training.tone import typology_angle
 
 log = logging.getLogger(__name__)
 
@@ -102,17 +103,10 @@ def _look(photo: Photo, copy: bytes, segmenter: Segmenter) -> None:
 
 
 def tone_of(pixels: np.ndarray, mask: np.ndarray) -> float | None:
-    """Return the individual typology angle of skin without lesion, degrees; none where there is hardly any.
-
-    arctan((L* - 50) / b*), Chardon et al. 1991, of the median skin in the light there was: good enough to
-    see which tones a dataset lacks, not to type a person.
-    """
-    skin = pixels[mask == SKIN]
-    if len(skin) < SKIN_LEAST * mask.size:
-        return None
-    lab = cv2.cvtColor(skin[None].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
-    lightness, _red, yellow = np.median(lab, axis=0)
-    return round(float(np.degrees(np.arctan2(lightness - 50, max(yellow, 0.1)))), 1)
+    """Return the individual typology angle of skin without lesion, degrees; none where there is hardly any."""
+    skin = mask == SKIN
+    angle = typology_angle(pixels, skin)
+    return None if skin.mean() < SKIN_LEAST or np.isnan(angle) else round(angle, 1)
 
 
 def write_manifest(photos: Iterable[Photo], source: str, path: Path) -> None:
