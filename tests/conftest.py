@@ -1,4 +1,7 @@
-"""The cast: alice and bob are patients, dana is a dermatologist, adam an admin."""
+"""The cast: alice and bob are patients, dana is a dermatologist, adam an admin.
+
+In another clinic nora is a dermatologist and noel an admin. sue is a superuser; sam was suspended.
+"""
 
 from __future__ import annotations
 
@@ -104,6 +107,34 @@ def dana(person):
 @pytest.fixture
 def adam(person):
     return person("adam", "admin")
+
+
+@pytest.fixture
+def north(db):
+    """Another clinic."""
+    from teleder.accounts.models import Clinic
+
+    return Clinic.objects.create(name="North")
+
+
+@pytest.fixture
+def nora(person, north):
+    return person("nora", "dermatologist", clinic=north)
+
+
+@pytest.fixture
+def noel(person, north):
+    return person("noel", "admin", clinic=north)
+
+
+@pytest.fixture
+def sue(person, north):
+    return person("sue", "admin", clinic=north, is_superuser=True)
+
+
+@pytest.fixture
+def sam(person):
+    return person("sam", "dermatologist")
 
 
 @pytest.fixture
@@ -222,3 +253,24 @@ def analyse() -> Callable:
         assert jobs.record(job=job, attempt=attempt, worker="test", outcome=outcome)
 
     return play
+
+
+@pytest.fixture
+def stored() -> Callable:
+    """Write the files that a worker would have made for a photo."""
+    from pathlib import Path
+
+    from django.conf import settings
+
+    def write(photo) -> None:
+        photo.refresh_from_db()
+        made = {photo.display_key: b"display", photo.thumbnail_key: b"thumbnail"}
+        if photo.analysis:
+            made[photo.analysis.mask_key] = b"mask"
+            made[photo.analysis.attribution_key] = b"attribution"
+        for key, content in made.items():
+            path = Path(settings.MEDIA_ROOT) / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+    return write

@@ -21,9 +21,6 @@ from teleder.accounts.models import (
     User,
 )
 
-admin.site.site_header = admin.site.site_title = "teleder"
-admin.site.index_title = gettext_lazy("All tables")
-
 
 class ForAdmins:
     """Every admin may look, superuser or not; changing and adding are opened by the class that means it."""

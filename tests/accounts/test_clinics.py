@@ -19,23 +19,6 @@ TABLES = [Case, Submission, Photo, Job, Analysis, Review, Event, User]
 
 
 @pytest.fixture
-def north() -> Clinic:
-    return Clinic.objects.create(name="North")
-
-
-@pytest.fixture
-def nora(person, north) -> User:
-    """A dermatologist of another clinic."""
-    return person("nora", Role.DERMATOLOGIST, clinic=north)
-
-
-@pytest.fixture
-def noel(person, north) -> User:
-    """The admin of another clinic."""
-    return person("noel", Role.ADMIN, clinic=north)
-
-
-@pytest.fixture
 def answered(alices_submission, dana, analyse) -> Submission:
     analyse(alices_submission.photos.get())
     workflow.claim(alices_submission, by=dana)

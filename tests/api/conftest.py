@@ -45,24 +45,3 @@ def as_dana(caller, dana):
 @pytest.fixture
 def as_adam(caller, adam):
     return caller(adam)
-
-
-@pytest.fixture
-def stored() -> Callable:
-    """Write the files that a worker would have made for a photo."""
-    from pathlib import Path
-
-    from django.conf import settings
-
-    def write(photo) -> None:
-        photo.refresh_from_db()
-        made = {photo.display_key: b"display", photo.thumbnail_key: b"thumbnail"}
-        if photo.analysis:
-            made[photo.analysis.mask_key] = b"mask"
-            made[photo.analysis.attribution_key] = b"attribution"
-        for key, content in made.items():
-            path = Path(settings.MEDIA_ROOT) / key
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-
-    return write

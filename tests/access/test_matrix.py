@@ -1,0 +1,371 @@
+"""Who gets through which door: every address of the URL table, by every person, method and way of saying who one is.
+
+A new address without a line in `PAGES`, `API` or `TABLES` fails. Each request runs in a transaction that is undone,
+so that each person meets the same record.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import URLResolver, get_resolver
+from knox.models import AuthToken
+
+from teleder.accounts import people
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE = ("anonymous", "alice", "bob", "dana", "nora", "adam", "noel", "sue", "sam")
+METHODS = ("get", "post", "put", "patch", "delete")
+ALL = frozenset(PEOPLE)  # sam's session and token ended with the suspension: to the system he is nobody
+PERSON = ALL - {"anonymous", "sam"}
+PATIENT, OWNER = frozenset({"alice", "bob"}), frozenset({"alice"})
+DERMATOLOGIST, ADMIN = frozenset({"dana", "nora"}), frozenset({"adam", "noel", "sue"})
+HER_DERMATOLOGIST, HER_ADMIN = (
+    frozenset({"dana"}),
+    frozenset({"adam", "sue"}),
+)  # of the clinic of alice's case
+HER_CLINIC, STAFF = HER_DERMATOLOGIST | HER_ADMIN, DERMATOLOGIST | ADMIN
+NOBODY: frozenset[str] = frozenset()
+
+Line = dict[str, frozenset[str]]
+
+
+def form(who: frozenset[str]) -> Line:
+    """Django's FormView takes PUT for POST."""
+    return {"get": who, "post": who, "put": who}
+
+
+def read(who: frozenset[str]) -> Line:
+    return {"get": who}
+
+
+def act(who: frozenset[str]) -> Line:
+    return {"post": who}
+
+
+# name: method -> who gets past the door to alice's thing (whatever the record then says to an empty request)
+API: dict[str, Line] = {
+    "tokens": act(ALL),
+    "current-token": {"delete": PERSON},
+    "me": {"get": PERSON, "patch": PERSON},
+    "inbox": read(PERSON),
+    "inbox-read": act(PERSON),
+    "consents": {"get": PATIENT, "put": PATIENT},
+    "questionnaire": read(PERSON),
+    "cases": read(PERSON),
+    "case": read(OWNER | HER_CLINIC),
+    "follow-ups": act(OWNER),
+    "submissions": {"get": PERSON, "post": PATIENT},
+    "submission": {"get": OWNER | HER_CLINIC, "patch": OWNER},
+    "submission-status": read(OWNER | HER_CLINIC),
+    "photos": {"get": OWNER | HER_CLINIC, "post": OWNER},
+    "submit": act(OWNER),
+    "withdraw": act(OWNER | HER_ADMIN),
+    "restore": act(OWNER),
+    "photo": {"get": OWNER | HER_CLINIC, "delete": OWNER},
+    "send-anyway": act(OWNER),
+    "photo-file": read(OWNER | HER_CLINIC),
+    "worklist": read(STAFF),
+    "claim": act(HER_DERMATOLOGIST),
+    "keep-claim": act(HER_DERMATOLOGIST),
+    "release": act(HER_CLINIC),
+    "request-photos": act(HER_DERMATOLOGIST),
+    "findings": read(HER_CLINIC),
+    "reviews": {"get": OWNER | HER_CLINIC, "post": HER_DERMATOLOGIST},
+    "amendments": act(HER_DERMATOLOGIST),
+    "close": act(HER_CLINIC),
+    "reassign": act(HER_ADMIN),
+    "reopen": act(HER_ADMIN),
+    "jobs": read(ADMIN),
+    "requeue": act(HER_ADMIN),
+    "cancel": act(HER_ADMIN),
+    "queues": read(ADMIN),
+    "schema": read(ALL),
+    "docs": read(ALL),
+}
+PAGES: dict[str, Line] = {
+    "healthz": read(ALL),
+    "web:home": read(ALL),
+    "web:language": act(ALL),
+    "web:invitation": {"get": ALL, "post": ALL},  # whoever holds the link
+    "web:settings": {"get": PERSON, "post": PERSON},
+    "web:photo": read(OWNER | HER_CLINIC),
+    # Patients
+    "web:welcome": {"get": PATIENT, "post": PATIENT},
+    "web:new": {"get": PATIENT, "post": PATIENT},
+    "web:inbox": read(PATIENT),
+    "web:consent": act(PATIENT),
+    "web:follow_up": {"get": OWNER, "post": OWNER},
+    "web:submission": read(OWNER),
+    "web:status": read(OWNER),
+    "web:advice": read(OWNER),
+    "web:about": {"get": OWNER, "post": OWNER},
+    "web:photos": read(OWNER),
+    "web:tiles": read(OWNER),
+    "web:add_photo": act(OWNER),
+    "web:send": {"get": OWNER, "post": OWNER},
+    "web:withdraw": act(OWNER),
+    "web:restore": act(OWNER),
+    "web:remove_photo": act(OWNER),
+    "web:send_photo_anyway": act(OWNER),
+    # Dermatologists
+    "web:worklist": read(DERMATOLOGIST),
+    "web:claim_next": act(DERMATOLOGIST),
+    "web:review": read(HER_DERMATOLOGIST),
+    "web:review_state": read(HER_DERMATOLOGIST),
+    "web:claim": act(HER_DERMATOLOGIST),
+    "web:release": act(HER_DERMATOLOGIST),
+    "web:keep_claim": act(HER_DERMATOLOGIST),
+    "web:request_photos": act(HER_DERMATOLOGIST),
+    "web:answer": act(HER_DERMATOLOGIST),
+    # Admins
+    "web:operations": read(ADMIN),
+    "web:change_jobs": act(ADMIN),
+    "web:cases_admin": read(ADMIN),
+    "web:case_admin": read(HER_ADMIN),
+    "web:change_case": act(HER_ADMIN),
+    "web:people": read(ADMIN),
+    "web:invite": act(ADMIN),
+    "web:change_person": act(HER_ADMIN),
+    # Accounts (allauth): who has nothing to do there is led on
+    "account_login": form(ALL),
+    "account_logout": {"get": ALL, "post": ALL},
+    "account_inactive": read(ALL),
+    "account_signup": form(ALL),
+    "account_reauthenticate": form(PERSON),
+    "account_email": form(PERSON),
+    "account_email_verification_sent": read(ALL),
+    "account_confirm_email": read(ALL),
+    "account_change_password": form(PERSON),
+    "account_set_password": form(PERSON),
+    "account_reset_password": form(ALL),
+    "account_reset_password_done": read(ALL),
+    "account_reset_password_from_key": dict.fromkeys(METHODS, ALL),  # "this link is used up"
+    "account_reset_password_from_key_done": read(ALL),
+    "account_confirm_login_code": form(PERSON),
+    "mfa_index": read(PERSON),
+    "mfa_authenticate": form(PERSON),
+    "mfa_reauthenticate": form(PERSON),
+    "mfa_activate_totp": form(PERSON),
+    "mfa_deactivate_totp": form(NOBODY),
+    "mfa_view_recovery_codes": read(NOBODY),
+    "mfa_generate_recovery_codes": form(PERSON),
+    "mfa_download_recovery_codes": read(NOBODY),
+}
+# The back room; nobody logs in there
+BACK_ROOM: dict[str, Line] = {
+    "index": {"get": ADMIN, "post": ADMIN},
+    "app_list": {"get": ADMIN, "post": ADMIN},
+    "login": {"get": NOBODY, "post": NOBODY},
+    "logout": act(ADMIN),
+    "password_change": {"get": ADMIN, "post": ADMIN},
+    "password_change_done": read(ADMIN),
+    "jsi18n": read(ADMIN),
+    "autocomplete": read(NOBODY),
+    "view_on_site": {"get": NOBODY, "post": NOBODY},
+}
+TABLE: dict[str, Line] = {
+    "changelist": {"get": ADMIN, "post": ADMIN},
+    "history": {"get": HER_ADMIN, "post": HER_ADMIN},
+    "change": {"get": HER_ADMIN, "post": NOBODY},
+    "add": {"get": NOBODY, "post": NOBODY},
+    "delete": {"get": NOBODY, "post": NOBODY},
+}
+EDITABLE: dict[str, Line] = {
+    "admin:accounts_user_change": {"get": HER_ADMIN, "post": HER_ADMIN},
+    "admin:accounts_clinic_add": {"get": frozenset({"sue"}), "post": frozenset({"sue"})},
+    "admin:accounts_clinic_change": {"get": HER_ADMIN, "post": frozenset({"sue"})},
+}
+
+
+# --- The URL table ----------------------------------------------------------------------------------------
+def addresses(resolver: Any = None, names: tuple = (), route: str = "/") -> Iterator[tuple[str, str]]:
+    """Yield name and route of every address of the site."""
+    for each in (resolver or get_resolver()).url_patterns:
+        here = route + str(each.pattern)
+        if isinstance(each, URLResolver):
+            yield from addresses(each, names + ((each.namespace,) if each.namespace else ()), here)
+        else:
+            yield ":".join((*names, each.name or "unnamed")), here
+
+
+ADDRESSES = dict(addresses())
+ADDRESSES.pop(
+    "admin:unnamed"
+)  # Django's old addresses and its catch-all: they lead to the new ones, or nowhere
+
+
+def line_of(name: str) -> Line | None:
+    """Return who may use an address, by method; `None` for one that nobody has thought of."""
+    space, _colon, rest = name.rpartition(":")
+    if space == "api":
+        return API.get(rest)
+    if space != "admin":
+        return PAGES.get(name)
+    return EDITABLE.get(name) or BACK_ROOM.get(rest) or TABLE.get(rest.rpartition("_")[2])
+
+
+SPACES: dict[str, list[str]] = {"api": [], "web": [], "admin": [], "": []}
+for each in ADDRESSES:
+    SPACES[each.rpartition(":")[0]].append(each)
+
+
+def test_every_address_has_a_line():
+    assert [name for name in ADDRESSES if line_of(name) is None] == []
+
+
+def test_no_line_is_left_of_an_address_that_is_gone():
+    assert {f"api:{name}" for name in API} | set(PAGES) <= set(ADDRESSES)
+
+
+# --- Alice's things (`things` in conftest.py) --------------------------------------------------------------
+def kind_of(route: str) -> str:
+    """Return which of alice's things an address is about."""
+    if found := re.match(r"/admin/\w+/(\w+)/", route):
+        return found[1]
+    kinds = {"operations/cases": "submission", "operations/people": "user", "review": "submission"}
+    kinds |= {"consultations": "submission", "submissions": "submission", "cases": "case"}
+    kinds |= {"photos": "photo", "jobs": "job"}
+    found = re.match(r"/(?:api/v1/)?((?:operations/)?\w+)/<uuid:pk>", route)
+    return kinds[found[1]] if found else ""
+
+
+SLUGS = {"web:change_case": "reopen", "web:change_person": "deactivate"}
+
+
+def address(name: str, things: dict[str, Any], *, known: bool) -> str:
+    """Return the address of alice's thing, or of one that nobody has."""
+    route = ADDRESSES[name]
+    thing = things.get(kind_of(route))
+    unknown = uuid.uuid4() if not isinstance(getattr(thing, "pk", None), int) else 987_654_321
+    pk = thing.pk if known and thing else unknown
+    route = re.sub(r"<(uuid:pk|path:object_id)>", str(pk), route)
+    route = route.replace("<str:token>", things["token"] if known else "x" * 43)
+    route = route.replace("<slug:kind>", "display").replace("<slug:verb>", SLUGS.get(name, "x"))
+    route = route.replace("^confirm-email/(?P<key>[-:\\w]+)/$", "confirm-email/x:y/")
+    route = route.replace(
+        "^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$", "password/reset/key/1-x/"
+    )
+    return route.replace("<path:content_type_id>", "1").replace(
+        "^(?P<app_label>accounts|cases|notifications)/$", "cases/"
+    )
+
+
+# --- The people -------------------------------------------------------------------------------------------
+class Caller:
+    """One person at the doors, by session or by token; what they do is undone."""
+
+    def __init__(self, person: Any, *, by_token: bool) -> None:
+        self.client, self.bearing = Client(), {}
+        if person and by_token:
+            self.bearing = {"HTTP_AUTHORIZATION": f"Token {AuthToken.objects.create(person)[1]}"}
+        elif person:
+            self.client.force_login(person)
+        self.cookies = self.client.cookies.copy()
+
+    def ask(self, method: str, path: str, **more: Any) -> HttpResponse:
+        cache.clear()  # no limit: this is about rights
+        self.client.cookies = self.cookies.copy()
+        body = {"data": {}, "content_type": "application/json"} if path.startswith("/api/") else {}
+        if method == "get":
+            body = {}
+        with transaction.atomic():
+            answer = getattr(self.client, method)(path, **body, **self.bearing, **more)
+            answer.whole = b"".join(answer.streaming_content) if answer.streaming else answer.content
+            transaction.set_rollback(True)
+        return answer
+
+
+@pytest.fixture
+def callers(request, things) -> dict[tuple[str, bool], Caller]:
+    """Everybody twice: by session and by token; sam's were given before he was suspended."""
+    cast = {name: name != "anonymous" and request.getfixturevalue(name) for name in PEOPLE}
+    callers = {
+        (name, by_token): Caller(person, by_token=by_token)
+        for name, person in cast.items()
+        for by_token in (False, True)
+    }
+    people.deactivate(cast["sam"], by=cast["adam"])
+    return callers
+
+
+LOG_IN = ("/accounts/login/", "/admin/login/")
+
+
+def asked(callers: dict, space: str) -> Iterator[tuple[str, str, Caller]]:
+    """Yield person, method and caller; tokens where they count, and Django's views take GET for every method but POST."""
+    for (person, by_token), caller in callers.items():
+        if space == "api" or not by_token:
+            methods = ("get", "post") if space == "admin" else METHODS
+            yield from ((person + " by token" * by_token, method, caller) for method in methods)
+
+
+def is_refused(answer: HttpResponse) -> bool:
+    if answer.status_code == 302:
+        # The back room leads to its first page from a row that is not there.
+        return answer["Location"].startswith(LOG_IN) or answer["Location"] == "/admin/"
+    return answer.status_code in {401, 403, 404}
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_the_doors_open_for_those_they_are_for(callers, things, space):
+    wrong = []
+    for name in SPACES[space]:
+        line, path = line_of(name), address(name, things, known=True)
+        for person, method, caller in asked(callers, space):
+            answer = caller.ask(method, path)
+            if not is_as_said(answer, person, line.get(method)):
+                wrong.append(f"{person} {method} {path}: {answer.status_code}")
+    assert not wrong, "\n".join(wrong)
+
+
+def is_as_said(answer: HttpResponse, person: str, who: frozenset[str] | None) -> bool:
+    """Whether the door was open or shut as its line says; `None`: there is no such method."""
+    if who is None:
+        return answer.status_code in {302, 405} or is_refused(answer)
+    if person == "sam by token" and is_refused(answer):
+        return True  # a dead token is refused where no token is needed, too
+    if person.split()[0] in who:
+        return answer.status_code not in {405, 500} and not is_refused(answer)
+    return is_refused(answer)
+
+
+# --- Somebody else's is like nothing ----------------------------------------------------------------------
+CHANGING = r"\"trace_id\": ?\"\w+\"|(?<=value=\")\w{64}|(?<=CSRFToken\": \")\w+"
+
+
+def told(answer: HttpResponse, path: str) -> tuple:
+    """Return all that an answer tells, but for the address that was asked for, form tokens and the trace id."""
+    pk = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", path)
+    hidden = [path, *([pk[0]] if pk else [])]
+    body, headers = answer.whole.decode(errors="replace"), dict(answer.items())
+    for words in hidden:
+        body = body.replace(words, "HERE")
+        headers = {key: value.replace(words, "HERE") for key, value in headers.items()}
+    for key in ("Content-Length", "ETag", "Expires"):
+        headers.pop(key, None)
+    return answer.status_code, re.sub(CHANGING, "", body), headers, sorted(answer.cookies)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_what_is_anothers_answers_like_what_is_not_there(callers, things, space):
+    wrong = []
+    for name in (name for name in SPACES[space] if kind_of(ADDRESSES[name]) and "<" in ADDRESSES[name]):
+        line = line_of(name)
+        known, unknown = (address(name, things, known=known) for known in (True, False))
+        for person, method, caller in asked(callers, space):
+            if person.split()[0] in line.get(method, NOBODY):
+                continue
+            theirs, nothing = (told(caller.ask(method, path), path) for path in (known, unknown))
+            if theirs != nothing:
+                wrong.append(f"{person} {method} {known}: {theirs} is not {nothing}")
+    assert not wrong, "\n".join(wrong)
