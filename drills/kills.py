@@ -13,7 +13,7 @@ from drills.run import Run, drill
 
 RECOVERY_SECONDS = 60  # "N" of docs/reliability.md
 STEP_SECONDS = 60
-STEPS_TOGETHER = 4
+STEPS_TOGETHER = 8
 QUARANTINE_SECONDS = 120
 GRACE_SECONDS = 25
 HELD_SECONDS = 120

@@ -21,7 +21,7 @@ def bad_mail_server(run: Run) -> Figures:
     for behaviour in ("mute", "fail", "drop"):
         mailbox.behaviour = behaviour
         clients.send(run.few_or_many(2, 20), threads=2)
-        time.sleep(run.few_or_many(15, 60))
+        time.sleep(run.few_or_many(6, 60))
     mailbox.behaviour = ""
     # The hours of waiting between two tries pass at once.
     Message.objects.filter(state=MessageState.QUEUED).update(due_at=timezone.now())
