@@ -9,7 +9,7 @@ from drills.oracle import Figures
 from drills.run import Run, drill
 
 
-@drill("R6", "PostgreSQL restarted, fast and immediate, under load", guard="idempotency")
+@drill("R6", "PostgreSQL restarted, fast and immediate, under load", guard="reconnect")
 def restarts(run: Run) -> Figures:
     clients = run.clients()
     count = run.few_or_many(4, 20)

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 
@@ -111,6 +113,23 @@ def _whole_copy() -> None:
     disk.copy_media = cut
 
 
+def _reconnect() -> None:
+    """The sweeper does not look whether its connection to the database still lives."""
+    from teleder.cases.management.commands import sweep
+
+    sweep.close_old_connections = lambda: None
+
+
+def _sigterm() -> None:
+    """The sweeper does not end when it is asked to."""
+    from teleder.cases.management.commands import sweep
+
+    def ignore(number: int, _handler: Any) -> None:
+        signal.signal(number, signal.SIG_IGN)
+
+    sweep.signal = SimpleNamespace(signal=ignore, SIGTERM=signal.SIGTERM, SIGINT=signal.SIGINT)
+
+
 GUARDS: dict[str, Callable[[], None]] = {
     "expire": _expire,
     "notice": _notice,
@@ -120,6 +139,8 @@ GUARDS: dict[str, Callable[[], None]] = {
     "quarantine": _quarantine,
     "one-claims": _one_claims,
     "message-id": _message_id,
+    "reconnect": _reconnect,
+    "sigterm": _sigterm,
     "disk-full": _disk_full,
     "whole-copy": _whole_copy,
 }

@@ -82,7 +82,7 @@ def poison(run: Run) -> Figures:
     return found
 
 
-@drill("R10", "SIGTERM of each process in turn, as a deploy does, under load", guard="expire")
+@drill("R10", "SIGTERM of each process in turn, as a deploy does, under load", guard="sigterm")
 def deploys(run: Run) -> Figures:
     clients = run.clients()
     sending = clients.sending(run.few_or_many(20, 400), threads=2)

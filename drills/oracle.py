@@ -84,9 +84,7 @@ def figures(clients: Clients, mailbox: Mailbox, *, bound: float) -> Figures:
     found.by_ai = rows.filter(ai_status__in=READ).count()
     found.unavailable = rows.filter(ai_status=AIStatus.UNAVAILABLE).count()
     found.lost = len(set(_lost(clients)))
-    found.stuck = (
-        rows.filter(ai_status=AIStatus.WAITING).count() + Job.objects.filter(state__in=UNFINISHED).count()
-    )
+    found.stuck = _stuck(rows)
     found.double_messages = sum(_double_messages(rows, mailbox))
     found.double_results = sum(_double_results(rows))
     found.slowest_seconds = max(_recoveries(rows), default=0.0)
@@ -117,6 +115,12 @@ def _lost(clients: Clients) -> Iterator[str]:
         wanted = {(each.submission, sha256) for sha256 in each.photos}
         if each.submission not in awaited or not wanted <= kept:
             yield each.submission
+
+
+def _stuck(rows) -> int:
+    """Submissions, jobs and events that still wait for something."""
+    waiting = rows.filter(ai_status=AIStatus.WAITING), Job.objects.filter(state__in=UNFINISHED)
+    return sum(each.count() for each in (*waiting, Event.objects.filter(told_at=None)))
 
 
 def _double_messages(rows, mailbox: Mailbox) -> Iterator[int]:

@@ -13,7 +13,7 @@ from drills.client import Accepted, Clients
 from drills.guards import GUARDS
 from drills.mail import Mailbox
 from drills.oracle import figures
-from teleder.cases.models import AIStatus, Analysis, Submission
+from teleder.cases.models import AIStatus, Analysis, Event, Submission
 from teleder.notifications import outbox
 
 
@@ -67,6 +67,12 @@ def test_a_photo_whose_bytes_are_gone_is_lost(clients, alices_submission, mailbo
 @pytest.mark.django_db
 def test_a_submission_that_still_waits_is_stuck(clients, mailbox):
     Submission.objects.update(ai_status=AIStatus.WAITING)
+    assert "1 stuck" in broken(clients, mailbox)
+
+
+@pytest.mark.django_db
+def test_an_event_that_nobody_was_told_of_is_stuck(clients, mailbox):
+    Event.objects.filter(pk=Event.objects.first().pk).update(told_at=None)
     assert "1 stuck" in broken(clients, mailbox)
 
 
