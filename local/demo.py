@@ -29,7 +29,7 @@ WELCOME = """
                        bob@example.com     patient (English)
                        dana@example.com    dermatologist
                        adam@example.com    admin
-  password             teleder-demo-2026
+  password             teleder-demo-2026   (staff need no second factor here; elsewhere they must)
 
   Try: log in as bob, start a consultation, tick "fever": the advice is there at once. Send a photo
   from {photos} or one of your own. Then log in as dana: the worklist
@@ -104,6 +104,7 @@ def settings(found: servers.Servers, url: str) -> dict[str, str]:
         "TELEDER_EMAIL_URL": f"file://{STATE / 'mail'}",
         "TELEDER_PUBLIC_URL": url,
         "TELEDER_INSECURE_COOKIES": "1",
+        "TELEDER_STAFF_SECOND_FACTOR": "0",
     }
 
 

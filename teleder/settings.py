@@ -62,6 +62,11 @@ DATABASES = {"default": database(required("DATABASE_URL"))}
 REDIS_URL = required("REDIS_URL")
 MEDIA_ROOT = Path(os.environ.get("TELEDER_MEDIA_ROOT", BASE_DIR / "media"))
 INSECURE_COOKIES = flag("TELEDER_INSECURE_COOKIES")  # plain http on loopback (the demo); never elsewhere
+STAFF_SECOND_FACTOR = flag("TELEDER_STAFF_SECOND_FACTOR", default=True)
+if not STAFF_SECOND_FACTOR and not INSECURE_COOKIES:
+    raise ImproperlyConfigured(
+        "TELEDER_STAFF_SECOND_FACTOR=0 is for the demo and drills on loopback, with TELEDER_INSECURE_COOKIES=1."
+    )
 INFERENCE_SLOTS = int(os.environ.get("TELEDER_INFERENCE_SLOTS", "1"))  # worker processes per inference queue
 INTENDED_USE = os.environ.get("TELEDER_INTENDED_USE", "clinician_only")
 if INTENDED_USE != "clinician_only":
@@ -106,6 +111,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "teleder.accounts.second_factor.SecondFactor",
     "django_htmx.middleware.HtmxMiddleware",
     "csp.middleware.CSPMiddleware",
 ]
@@ -170,8 +176,12 @@ ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = False
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ADAPTER = "teleder.accounts.second_factor.SecondFactors"
+MFA_FORMS = {"activate_totp": "teleder.accounts.second_factor.ActivateForm"}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "teleder"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # staff come by invitation, and must have a factor before all else
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = INSECURE_COOKIES
 
 # --- Mail -------------------------------------------------------------------------------------------------
 # smtp://user:password@host:port, or file:///folder for a demo; without it mail goes to standard output.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
@@ -103,6 +104,10 @@ class UserAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
         if obj is not None and obj.is_dermatologist:
             return [DermatologistInline]
         return [PatientInline, ConsentInline] if obj is not None and obj.is_patient else []
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
+        raise_if_reauthentication_required(request, app="")
+        return super().response_action(request, queryset)
 
     @admin.action(description=gettext_lazy("Deactivate: they can no longer log in"))
     def deactivate(self, request: HttpRequest, rows: QuerySet[User]) -> None:

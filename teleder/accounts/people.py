@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.core.exceptions import ValidationError
@@ -144,6 +145,19 @@ def move(person: User, *, to: Clinic, by: User) -> None:
     if User.objects.filter(pk=person.pk).exclude(clinic=to).update(clinic=to):
         end_sessions(person)
         _log(person, CHANGE, f"moved to clinic {to.pk}", by=by)
+
+
+@transaction.atomic
+def forget_second_factors(person: User, *, by: User) -> None:
+    """Take away app, keys and recovery codes of who lost them; the password alone then leads to setting up anew.
+
+    Raises `ValidationError` for oneself: a stolen session must not shed the factor.
+    """
+    if person == by:
+        raise ValidationError(_("You cannot do this for yourself. Ask another admin."))
+    if Authenticator.objects.filter(user=person).delete()[0]:
+        end_sessions(person)
+        _log(person, CHANGE, "second factors forgotten", by=by)
 
 
 def end_sessions(person: User) -> None:

@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 
-from teleder.accounts import people
+from teleder.accounts import people, second_factor
 from teleder.accounts.models import PatientProfile, Purpose, User
 from teleder.api.access import PATIENTS, Endpoint
 from teleder.api.pages import NewestFirst
@@ -58,7 +58,7 @@ class LogIn(Endpoint):
 
 
 def _whose(request: Request, *, email: str, password: str, code: str = "") -> User:
-    """Return whose log-in this is; an account with a second factor needs its code too."""
+    """Return whose log-in this is; an account with a second factor needs its code too, and staff need one."""
     try:
         user = get_adapter().authenticate(request._request, email=email, password=password)
     except DjangoValidationError as error:
@@ -67,7 +67,7 @@ def _whose(request: Request, *, email: str, password: str, code: str = "") -> Us
         raise exceptions.AuthenticationFailed(
             _("This e-mail address and password do not fit."), code="wrong_credentials"
         )
-    if is_mfa_enabled(user):
+    if is_mfa_enabled(user) or second_factor.is_required(user):
         _check_code(user, code)
     return user
 
@@ -75,7 +75,9 @@ def _whose(request: Request, *, email: str, password: str, code: str = "") -> Us
 def _check_code(user: User, code: str) -> None:
     form = BaseAuthenticateForm({"code": code}, user=user)
     if not form.is_valid():
-        detail = _("This account needs a fresh code from the authenticator app as well.")
+        detail = _(
+            "This account needs a fresh code from the authenticator app as well. Staff set the app up on the pages."
+        )
         raise exceptions.AuthenticationFailed(detail, code="second_factor_needed")
     form.authenticator.record_usage()
 

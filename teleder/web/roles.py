@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from allauth.account.decorators import reauthentication_required
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -32,3 +33,5 @@ def _only_for(role: Role) -> Callable[[View], View]:
 dermatologist_required = _only_for(Role.DERMATOLOGIST)
 admin_required = _only_for(Role.ADMIN)
 patient_required = _only_for(Role.PATIENT)
+# For what cannot be undone or gives rights: password or second factor were shown in the last five minutes.
+recent_login_required = reauthentication_required

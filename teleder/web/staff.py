@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,17 +13,33 @@ from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from teleder.accounts import people as verbs
 from teleder.accounts.models import Invitation, Role, User
-from teleder.web.roles import admin_required
+from teleder.web.roles import admin_required, recent_login_required
 from teleder.web.staff_forms import InvitationForm, InviteForm
 
 PEOPLE_SHOWN = 50
-VERBS = {"activate": verbs.activate, "deactivate": verbs.deactivate}
+VERBS = {
+    "activate": (verbs.activate, gettext_lazy("%(name)s may log in.")),
+    "deactivate": (verbs.deactivate, gettext_lazy("%(name)s can no longer log in.")),
+    "make-admin": (
+        partial(verbs.change_role, role=Role.ADMIN),
+        gettext_lazy("%(name)s is an admin now and has to log in anew."),
+    ),
+    "make-dermatologist": (
+        partial(verbs.change_role, role=Role.DERMATOLOGIST),
+        gettext_lazy("%(name)s is a dermatologist now and has to log in anew."),
+    ),
+    "forget-factors": (
+        verbs.forget_second_factors,
+        gettext_lazy("%(name)s has to log in anew and to set up a second factor."),
+    ),
+}
 
 
 @require_safe
@@ -51,6 +68,7 @@ def _people(request: HttpRequest, form: InviteForm, *, status: int = 200) -> Htt
 
 @require_POST
 @admin_required
+@recent_login_required
 def invite(request: HttpRequest) -> HttpResponse:
     form = InviteForm(request.POST)
     if form.is_valid():
@@ -68,17 +86,17 @@ def invite(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @admin_required
+@recent_login_required
 def change_person(request: HttpRequest, pk: UUID, verb: str) -> HttpResponse:
     person = get_object_or_404(User.objects.visible_to(request.user), pk=pk)
     if verb not in VERBS:
         raise Http404
     try:
-        VERBS[verb](person, by=request.user)
+        VERBS[verb][0](person, by=request.user)
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
-        done = _("%(name)s may log in.") if verb == "activate" else _("%(name)s can no longer log in.")
-        messages.success(request, done % {"name": person})
+        messages.success(request, VERBS[verb][1] % {"name": person})
     return redirect("web:people")
 
 

@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
+from cryptography.hazmat.primitives.asymmetric import ec
+from fido2.cose import ES256
+from fido2.webauthn import (
+    Aaguid,
+    AttestationObject,
+    AttestedCredentialData,
+    AuthenticatorAttestationResponse,
+    AuthenticatorData,
+    CollectedClientData,
+    RegistrationResponse,
+)
 
 from teleder.accounts.models import Invitation, Role
 from teleder.cases import workflow
 from teleder.cases.models import Analysis, Event, Job, Review
 from teleder.notifications.models import Message, Preference
+
+
+def passkey() -> dict[str, Any]:
+    """What allauth keeps of a passkey, as a browser would have sent it."""
+    key = ec.derive_private_key(1, ec.SECP256R1()).public_key()
+    credential = AttestedCredentialData.create(Aaguid(bytes(16)), b"key", ES256.from_cryptography_key(key))
+    seen_and_attested = 0x45
+    data = AuthenticatorData.create(sha256(b"localhost").digest(), seen_and_attested, 0, credential)
+    client_data = CollectedClientData.create("webauthn.create", b"challenge", "http://localhost")
+    attestation = AttestationObject.create("none", data, {})
+    answer = AuthenticatorAttestationResponse(client_data=client_data, attestation_object=attestation)
+    return {"name": "phone", "credential": dict(RegistrationResponse(raw_id=b"key", response=answer))}
 
 
 @pytest.fixture
@@ -34,6 +59,7 @@ def things(alices_submission, alice, adam, dana, analyse, stored) -> dict[str, A
         "message": Message.objects.create(event=event, person=alice, channel="inbox"),
         "preference": Preference.objects.create(person=alice),
         "user": alice,
+        "key": Authenticator.objects.create(user=alice, type="webauthn", data=passkey()),
         "clinic": alice.clinic,
         "consent": alice.consents.first(),
         "invitation": invitation,

@@ -10,6 +10,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.core.cache import cache
@@ -156,6 +157,12 @@ PAGES: dict[str, Line] = {
     "mfa_index": read(PERSON),
     "mfa_authenticate": form(PERSON),
     "mfa_reauthenticate": form(PERSON),
+    "mfa_list_webauthn": read(PERSON),
+    "mfa_edit_webauthn": form(OWNER),
+    "mfa_remove_webauthn": {"get": OWNER, "post": OWNER, "delete": OWNER},
+    "mfa_add_webauthn": form(PERSON),
+    # alice has a key: her empty answer is none of its, and she is led to log in
+    "mfa_reauthenticate_webauthn": form(PERSON - OWNER) | read(PERSON),
     "mfa_activate_totp": form(PERSON),
     "mfa_deactivate_totp": form(NOBODY),
     "mfa_view_recovery_codes": read(NOBODY),
@@ -236,8 +243,8 @@ def kind_of(route: str) -> str:
         return found[1]
     kinds = {"operations/cases": "submission", "operations/people": "user", "review": "submission"}
     kinds |= {"consultations": "submission", "submissions": "submission", "cases": "case"}
-    kinds |= {"photos": "photo", "jobs": "job"}
-    found = re.match(r"/(?:api/v1/)?((?:operations/)?\w+)/<uuid:pk>", route)
+    kinds |= {"photos": "photo", "jobs": "job", "keys": "key"}
+    found = re.match(r"/(?:api/v1/|accounts/2fa/webauthn/)?((?:operations/)?\w+)/<(?:uuid|int):pk>", route)
     return kinds[found[1]] if found else ""
 
 
@@ -250,7 +257,7 @@ def address(name: str, things: dict[str, Any], *, known: bool) -> str:
     thing = things.get(kind_of(route))
     unknown = uuid.uuid4() if not isinstance(getattr(thing, "pk", None), int) else 987_654_321
     pk = thing.pk if known and thing else unknown
-    route = re.sub(r"<(uuid:pk|path:object_id)>", str(pk), route)
+    route = re.sub(r"<(uuid:pk|int:pk|path:object_id)>", str(pk), route)
     route = route.replace("<str:token>", things["token"] if known else "x" * 43)
     route = route.replace("<slug:kind>", "display").replace("<slug:verb>", SLUGS.get(name, "x"))
     route = route.replace("^confirm-email/(?P<key>[-:\\w]+)/$", "confirm-email/x:y/")
@@ -267,7 +274,7 @@ class Caller:
     """One person at the doors, by session or by token; what they do is undone."""
 
     def __init__(self, person: Any, *, by_token: bool) -> None:
-        self.client, self.bearing = Client(), {}
+        self.client, self.bearing = Client(raise_request_exception=False), {}
         if person and by_token:
             self.bearing = {"HTTP_AUTHORIZATION": f"Token {AuthToken.objects.create(person)[1]}"}
         elif person:
@@ -348,7 +355,7 @@ CHANGING = r"\"trace_id\": ?\"\w+\"|(?<=value=\")\w{64}|(?<=CSRFToken\": \")\w+"
 def told(answer: HttpResponse, path: str) -> tuple:
     """Return all that an answer tells, but for the address that was asked for, form tokens and the trace id."""
     pk = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", path)
-    hidden = [path, *([pk[0]] if pk else [])]
+    hidden = [path, quote(path, safe=""), *([pk[0]] if pk else [])]
     body, headers = answer.whole.decode(errors="replace"), dict(answer.items())
     for words in hidden:
         body = body.replace(words, "HERE")

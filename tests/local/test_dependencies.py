@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 OURS = {"teleder", "inference_worker", "local", "drills", "tests", "manage"}
 # Half of a declared one: its API is made of theirs.
-ALONG = {"kombu": "celery", "playwright": "pytest-playwright"}
+ALONG = {"fido2": "django-allauth", "kombu": "celery", "playwright": "pytest-playwright"}
 # package -> the extras that are installed where it runs
 EXTRAS = {
     "teleder": [],

@@ -1,0 +1,110 @@
+"""The second factor (allauth.mfa): patients may have one, dermatologists and admins must."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from allauth.account.internal.flows.login import get_authentication_records, record_authentication
+from allauth.mfa.adapter import DefaultMFAAdapter, get_adapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import authenticator_added
+from allauth.mfa.totp.forms import ActivateTOTPForm
+from allauth.mfa.totp.internal.auth import TOTP
+from cryptography.fernet import Fernet, MultiFernet
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from teleder.accounts.models import STAFF, User
+
+FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+# What a dermatologist or an admin reaches before the second factor was shown.
+OPEN = {"account_logout", "account_reauthenticate", "web:language", "healthz", "api:schema", "api:docs"}
+
+
+def is_required(user: User) -> bool:
+    return settings.STAFF_SECOND_FACTOR and (user.role in STAFF or user.is_superuser)
+
+
+class SecondFactor:
+    """Lead staff whose session has not shown a second factor to the pages that set one up.
+
+    The session is asked and not the account: a session that began with the password alone stays outside when
+    its owner, or somebody else with the password, sets a factor up elsewhere.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def _is_last(self, request: HttpRequest) -> bool:
+        """Whether a key must not be removed: allauth asks its adapter about apps only."""
+        key = Authenticator.objects.filter(
+            pk=request.resolver_match.kwargs["pk"], user=request.user.pk
+        ).first()
+        return key is not None and not get_adapter().can_delete_authenticator(key)
+
+    def process_view(self, request: HttpRequest, *_rest: Any) -> HttpResponse | None:
+        name = request.resolver_match.view_name
+        if name == "mfa_remove_webauthn" and self._is_last(request):
+            messages.error(request, _("You cannot remove your last second factor. Add another one first."))
+            return redirect("mfa_index")
+        if name in OPEN or name.startswith("mfa_") or not request.user.is_authenticated:
+            return None
+        if not is_required(request.user) or _was_shown(request):
+            return None
+        if request.path.startswith("/api/"):
+            raise PermissionDenied
+        return redirect("mfa_index")
+
+
+def _was_shown(request: HttpRequest) -> bool:
+    return any(record["method"] == "mfa" for record in get_authentication_records(request, request.user))
+
+
+@receiver(authenticator_added)
+def _shown_by_setting_up(
+    request: HttpRequest, user: User, authenticator: Authenticator, **_rest: Any
+) -> None:
+    if authenticator.type in FACTORS:
+        record_authentication(request, user, "mfa", id=authenticator.pk, type=authenticator.type)
+
+
+class ActivateForm(ActivateTOTPForm):
+    def clean_code(self) -> str:
+        """The code that sets the app up is used by that: it cannot log in as well."""
+        code = super().clean_code()
+        TOTP(Authenticator(user=self.user))._mark_code_used(code)
+        return code
+
+
+class SecondFactors(DefaultMFAAdapter):
+    """Secrets lie encrypted in the database; staff keep at least one factor."""
+
+    def encrypt(self, text: str) -> str:
+        return _fernet().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return _fernet().decrypt(encrypted_text.encode()).decode()
+
+    def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
+        others = Authenticator.objects.filter(user=authenticator.user, type__in=FACTORS).exclude(
+            pk=authenticator.pk
+        )
+        return not is_required(authenticator.user) or others.exists()
+
+
+def _fernet() -> MultiFernet:
+    """The newest key encrypts, older ones of SECRET_KEY_FALLBACKS still read."""
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    digests = [hashlib.sha256(b"teleder.second-factor" + key.encode()).digest() for key in keys]
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])

@@ -1,0 +1,225 @@
+"""Dermatologists and admins show a second factor before all else, and again before what gives rights."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal import auth
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+from teleder.accounts import people
+from teleder.accounts.models import Invitation, Role, User
+from tests.conftest import PASSWORD
+
+pytestmark = pytest.mark.django_db
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+NEW_PASSWORD = "another-horse-battery"
+
+
+@pytest.fixture(autouse=True)
+def _one_moment(monkeypatch) -> None:
+    """All happens within the thirty seconds of one code."""
+    cache.clear()
+    monkeypatch.setattr(auth, "yield_hotp_counters_from_time", lambda: iter([59_000_000]))
+
+
+def code_of(secret: str = SECRET) -> str:
+    return auth.format_hotp_value(auth.hotp_value(secret, 59_000_000))
+
+
+@pytest.fixture
+def danas_app(dana) -> Authenticator:
+    EmailAddress.objects.create(user=dana, email=dana.email, verified=True, primary=True)
+    return auth.TOTP.activate(dana, SECRET).instance
+
+
+def log_in(person: User, password: str = PASSWORD) -> Client:
+    client = Client()
+    client.post(reverse("account_login"), {"login": person.email, "password": password})
+    return client
+
+
+def show_code(client: Client, code: str) -> None:
+    client.post(reverse("mfa_authenticate"), {"code": code})
+
+
+def is_in(client: Client) -> bool:
+    return client.get(reverse("web:worklist")).status_code == 200
+
+
+# --- Setting up -------------------------------------------------------------------------------------------
+def test_dana_without_a_factor_reaches_only_the_pages_that_set_one_up(dana):
+    client = log_in(dana)
+    for name in ("web:worklist", "web:settings", "account_change_password", "account_email"):
+        assert client.get(reverse(name))["Location"] == reverse("mfa_index")
+    assert client.get(reverse("api:worklist")).status_code == 403
+    assert client.get(reverse("mfa_index")).status_code == 200
+
+
+def test_adam_without_a_factor_does_not_reach_the_back_room(adam):
+    assert log_in(adam).get(reverse("admin:index"))["Location"] == reverse("mfa_index")
+
+
+def set_up(client: Client) -> str:
+    """Set up an app as the pages lead; return the code it was proved by."""
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
+    page = client.get(reverse("mfa_activate_totp"))
+    code = code_of(page.context["form"].secret)
+    client.post(reverse("mfa_activate_totp"), {"code": code})
+    return code
+
+
+@pytest.mark.django_db(transaction=True)
+def test_dana_sets_up_an_app_and_is_in(dana):
+    client = log_in(dana)
+    set_up(client)
+    assert is_in(client)
+    assert {each.type for each in Authenticator.objects.filter(user=dana)} == {"totp", "recovery_codes"}
+
+
+def test_the_code_that_set_up_the_app_does_not_log_in_as_well(dana):
+    code = set_up(log_in(dana))
+    again = log_in(dana)
+    show_code(again, code)
+    assert not is_in(again)
+
+
+def test_a_session_begun_with_the_password_alone_stays_outside(dana):
+    thief = log_in(dana)
+    set_up(log_in(dana))
+    assert thief.get(reverse("web:worklist"))["Location"] == reverse("mfa_index")
+
+
+def test_dana_cannot_shed_her_last_factor(client, dana, danas_app):
+    client.force_login(dana)
+    client.post(reverse("mfa_deactivate_totp"))
+    assert Authenticator.objects.filter(pk=danas_app.pk).exists()
+
+
+def test_dana_cannot_shed_her_last_key(client, dana):
+    keys = [Authenticator.objects.create(user=dana, type="webauthn", data={"name": name}) for name in "ab"]
+    client.force_login(dana)
+    for key in keys:
+        client.post(reverse("mfa_remove_webauthn", args=[key.pk]))
+    assert Authenticator.objects.get(user=dana) == keys[1]
+
+
+def test_the_secret_does_not_lie_open_in_the_database(danas_app):
+    danas_app.refresh_from_db()
+    assert SECRET not in str(danas_app.data)
+
+
+def test_alice_needs_no_factor(alice):
+    assert log_in(alice).get(reverse("web:inbox")).status_code == 200
+
+
+# --- Logging in -------------------------------------------------------------------------------------------
+def test_the_password_alone_opens_nothing(dana, danas_app):
+    client = log_in(dana)
+    assert client.get(reverse("web:worklist"))["Location"].startswith(reverse("account_login"))
+
+
+def test_a_code_logs_in_once(dana, danas_app):
+    first, second = log_in(dana), log_in(dana)
+    show_code(first, code_of())
+    show_code(second, code_of())
+    assert (is_in(first), is_in(second)) == (True, False)
+
+
+def test_a_recovery_code_logs_in_once(dana, danas_app):
+    code = RecoveryCodes.activate(dana).generate_codes()[0]
+    first, second = log_in(dana), log_in(dana)
+    show_code(first, code)
+    show_code(second, code)
+    assert (is_in(first), is_in(second)) == (True, False)
+
+
+def test_a_password_reset_does_not_go_around_the_factor(dana, danas_app, mailoutbox):
+    client = Client()
+    client.post(reverse("account_reset_password"), {"email": dana.email})
+    link = re.search(r"http://\S+(/accounts/password/reset/key/\S+)", mailoutbox[0].body)[1]
+    form = client.get(link)["Location"]
+    client.post(form, {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD})
+    dana.refresh_from_db()
+    assert dana.check_password(NEW_PASSWORD)
+    assert not is_in(client)
+    assert not is_in(log_in(dana, NEW_PASSWORD))
+
+
+def test_the_back_room_has_no_door_of_its_own(client, adam):
+    client.post(reverse("admin:login"), {"username": adam.email, "password": PASSWORD})
+    assert client.get(reverse("admin:index")).status_code == 302
+    assert "_auth_user_id" not in client.session
+
+
+def test_a_token_needs_the_factor_too(client, dana):
+    given = {"email": dana.email, "password": PASSWORD}
+    assert client.post(reverse("api:tokens"), given, "application/json").status_code == 401
+    auth.TOTP.activate(dana, SECRET)
+    with_code = given | {"code": code_of()}
+    answers = [client.post(reverse("api:tokens"), with_code, "application/json") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 401]
+
+
+# --- Shown again before what gives rights -----------------------------------------------------------------
+STEPS = [
+    ("web:invite", [], {"email": "erik@example.com", "role": "admin"}),
+    ("web:change_person", ["deactivate"], {}),
+    ("web:change_person", ["make-admin"], {}),
+    ("admin:accounts_user_changelist", [], {"action": "deactivate"}),
+]
+
+
+@pytest.mark.parametrize(("name", "verb", "form"), STEPS, ids=lambda value: str(value)[:20])
+def test_adam_proves_again_who_he_is_before_he_changes_rights(client, adam, dana, name, verb, form):
+    client.force_login(adam)
+    session = client.session
+    for record in session["account_authentication_methods"]:
+        record["at"] -= 3600
+    session.save()
+    path = reverse(name, args=[dana.pk, *verb] if verb else [])
+    asked = client.post(path, {"_selected_action": str(dana.pk), **form})
+    assert asked["Location"].startswith(reverse("account_reauthenticate"))
+    dana.refresh_from_db()
+    assert (dana.is_active, dana.role) == (True, Role.DERMATOLOGIST)
+    client.post(asked["Location"], {"password": PASSWORD})
+    dana.refresh_from_db()
+    assert (dana.is_active, dana.role) != (True, Role.DERMATOLOGIST) or Invitation.objects.exists()
+
+
+def test_adam_helps_dana_who_lost_her_phone(client, adam, dana, danas_app):
+    old = Client()
+    old.force_login(dana)
+    client.force_login(adam)
+    client.post(reverse("web:change_person", args=[dana.pk, "forget-factors"]))
+    assert not Authenticator.objects.filter(user=dana).exists()
+    assert not is_in(old)
+    assert log_in(dana).get(reverse("web:worklist"))["Location"] == reverse("mfa_index")
+
+
+def test_adam_cannot_shed_his_own_factor(adam):
+    with pytest.raises(people.ValidationError):
+        people.forget_second_factors(adam, by=adam)
+
+
+# --- The demo ---------------------------------------------------------------------------------------------
+def test_in_the_demo_dana_logs_in_by_password(settings, dana):
+    settings.STAFF_SECOND_FACTOR = False
+    assert is_in(log_in(dana))
+
+
+def test_an_installation_with_real_cookies_does_not_start_without_the_factor():
+    environment = os.environ | {"TELEDER_STAFF_SECOND_FACTOR": "0", "TELEDER_INSECURE_COOKIES": "0"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy"], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode and "TELEDER_STAFF_SECOND_FACTOR" in done.stderr
