@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -35,10 +36,12 @@ from inference_worker.training.data import (
     training_rows,
 )
 from inference_worker.training.loop import Task, learn, saved_network
+from inference_worker.training.outlines import load_outlined, outlined
 from inference_worker.training.publish import publish, sources_of
 
 FROZEN_STAGES = 2  # of seven; they hold edges and colours that 1,100 photos cannot better
-KINDS = ("full", "wounds", "people", "rooms", "grafts", "painted", "phantoms")
+KINDS = ("full", "outlined", "wounds", "people", "rooms", "grafts", "painted", "phantoms")
+DONORS = ("full", "full", "outlined", "wounds")  # whose lesions are laid on other people, as often as named
 PAINTED = (0.2, 0.15, 0.15, 0.12, 0.3, 0.08)  # how often each of phantom.CONDITIONS is painted on a person
 HOST_SKIN, HOST_TRIES = 0.15, 4  # share of skin looked for
 HEALTHY_SKIN_PRIOR = 0.3  # people sets: most of that skin is healthy, some is not
@@ -58,6 +61,7 @@ class Recipe:
     dice: float = 0.7
     seed: int = 1
     full: float = 0.28
+    outlined: float = 0.0
     wounds: float = 0.08
     people: float = 0.18
     rooms: float = 0.04
@@ -78,7 +82,10 @@ class Mixture:
             name: [load_sample(r) for r in rows if r.kinds == kind] for name, kind in kinds.items()
         }
         self.samples["phantoms"] = [load_sample(row) for row in phantoms]
-        self.recipe = recipe if phantoms else dataclasses.replace(recipe, phantoms=0)
+        self.samples["outlined"] = [load_outlined(row) for row in outlined(rows)]
+        absent = {name: 0.0 for name in ("phantoms", "outlined") if not self.samples[name]}
+        self.donors = [kind for kind in DONORS if self.samples[kind]]
+        self.recipe = dataclasses.replace(recipe, **absent)
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return photos (B, 3, S, S) float and codes (B, S, S) long; the step alone decides which."""
@@ -101,7 +108,7 @@ class Mixture:
     def _grafted(self, rng: np.random.Generator) -> Sample:
         host = self._host(rng)
         for _ in range(int(rng.integers(1, 4))):
-            host = augment.graft(rng, self._pick(rng, "full" if rng.random() < 0.7 else "wounds"), host)
+            host = augment.graft(rng, self._pick(rng, str(rng.choice(self.donors))), host)
         return host
 
     def _host(self, rng: np.random.Generator) -> Sample:
@@ -193,14 +200,18 @@ def _logits(network: nn.Module, photos: torch.Tensor) -> torch.Tensor:
 def train(arguments: argparse.Namespace) -> None:
     run = runs.Run("segment", arguments.run)
     recipe = runs.recipe_of(Recipe, arguments)
-    photos, phantoms = (
-        training_rows(arguments.data / "seg/manifest.csv", arguments.data / "seg"),
-        phantom_rows(arguments.scenes),
-    )
+    photos, phantoms = real_rows(arguments.data), phantom_rows(arguments.scenes)
     photos, phantoms = ([row for row in rows if not held_out(row)] for rows in (photos, phantoms))
     run.write("recipe.json", dataclasses.asdict(recipe))
     run.write("card.json", {"sources": sources_of(photos + phantoms)})
     learn(run, task_of(Mixture(photos, recipe, phantoms)), arguments.minutes)
+
+
+def real_rows(data: Path) -> list[Row]:
+    """Return the photos with masks, and those of the classification that were outlined by hand."""
+    masked = training_rows(data / "seg/manifest.csv", data / "seg")
+    clinical = data / "cls/manifest.csv"
+    return masked + (outlined(training_rows(clinical, data / "cls")) if clinical.exists() else [])
 
 
 def publish_run(arguments: argparse.Namespace) -> None:
