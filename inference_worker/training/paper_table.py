@@ -162,12 +162,18 @@ def _compared(answers: Answers, one: str, other: str, margin: float) -> Figures:
         hits = [right(name, answers.truth, answers.told[arm])[which].astype(float) for arm in (one, other)]
         groups = [g for g, w in zip(answers.groups, which, strict=True) if w]
         gain = bootstrap(lambda i, a=hits[0], b=hits[1]: float((a[i] - b[i]).mean()), groups)
-        found[name] = gain | {"verdict": verdict(gain, margin)}
+        found[name] = gain | {"verdict": verdict(gain, margin, len(set(groups)))}
     return found
 
 
-def verdict(gain: Figures, margin: float) -> str:
-    """Say what the interval of a difference allows: better, not inferior, inferior, or open."""
+def verdict(gain: Figures, margin: float, persons: int) -> str:
+    """Say what the interval of a difference allows: better, not inferior, inferior, or open.
+
+    Where no answer differs the bootstrap has no width, however few were asked. n persons without a difference still
+    allow one in about 3/n of all (rule of three), so too few persons leave it open.
+    """
+    if persons < 3 / margin:
+        return "open"
     if gain["low"] > 0:
         return "better"
     if gain["low"] > -margin:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
 
-from inference_worker import phantom
+from inference_worker import phantom, weights
 from inference_worker.training import distance
-from inference_worker.training.arms import ARMS, AUTOMATIC
+from inference_worker.training.arms import ARMS, AUTOMATIC, HERPES_FIRST
 from inference_worker.training.distance import FIELDS_CM, FLAGGED, by_field, flips, herpes_account
 
 
@@ -58,11 +60,38 @@ def test_what_the_rule_costs_herpes_and_the_union_wins_back():
     rows.append(row(seed=5, condition="AD", **{FLAGGED: "HI"}))
     own = herpes_account(rows)
     assert own["no_true_crop"]["value"] == own["missed_by_automatic_crop"]["value"] == 0.5
-    assert own["of_all_won_back"]["value"] == 0.25 and own["others_raised"]["value"] == 1.0
+    assert own["of_all_won_back"][FLAGGED]["value"] == 0.25
+    assert own["of_all_won_back"][HERPES_FIRST]["value"] == 0.5
+    assert own["others_called_herpes"][FLAGGED]["value"] == 1.0
+    assert own["others_called_herpes"][HERPES_FIRST]["value"] == 0.0
     assert own["recall_without_true_crop"][FLAGGED]["value"] == 0.5
 
 
-def test_a_stopped_run_goes_on_and_looks_at_no_scene_twice(tmp_path, monkeypatch):
+def test_one_of_two_persons_answered_otherwise_from_one_step_nearer_is_half():
+    steady = [row(seed=1, field=f) for f in (4, 6, 9)]
+    flipping = [row(seed=2, field=f, original=told) for f, told in ((9, "HI"), (4, "AD"), (6, "HI"))]
+    found = distance.flips_by_field(steady + flipping, "original")
+    assert {field: own["value"] for field, own in found.items()} == {"6": 0.5, "9": 0.0}
+
+
+def claims(rows: list[dict]) -> list[str]:
+    return [said.split("**")[1] for said in distance.claim(distance.figures_of(rows, 0.05)).values()]
+
+
+def test_a_claim_is_confirmed_refuted_or_not_shown_by_the_rules_set_beforehand():
+    persons = [(seed, name) for seed in range(400) for name in (distance.FOUR[seed % 4],)]
+    far = [row(seed, name, 120, original="OTHER") for seed, name in persons]
+    near = [row(seed, name, 4, original="OTHER") for seed, name in persons]
+    assert claims(far + near) == ["confirmed", "confirmed"]
+    assert claims(far + [row(seed, name, 4) for seed, name in persons]) == ["confirmed", "not shown"]
+    lost = [row(seed, name, 4, **{AUTOMATIC: ""}) for seed, name in persons]
+    assert claims(far + lost) == ["refuted", "refuted"]
+    assert claims(far[:4] + near[:4])[0] == "not shown"  # two photos of each prove nothing
+
+
+@pytest.fixture
+def looked(monkeypatch):
+    """The scenes that were looked at, in order."""
     seen = []
 
     def look(seed, condition, field, *models):
@@ -70,9 +99,33 @@ def test_a_stopped_run_goes_on_and_looks_at_no_scene_twice(tmp_path, monkeypatch
         return row(seed, condition, field)
 
     monkeypatch.setattr(distance, "look_at", look)
-    first = distance.collect(20, tmp_path / "answers.csv", (None, None))
-    both = distance.collect(40, tmp_path / "answers.csv", (None, None))
-    assert len(seen) == len(set(seen)) == 40 and both[:20] == first
+    return seen
+
+
+def test_a_stopped_run_goes_on_and_looks_at_no_scene_twice(tmp_path, looked):
+    first = distance.collect(list(distance.scenes(20)), tmp_path / "a.csv", (None, None))
+    both = distance.collect(list(distance.scenes(40)), tmp_path / "a.csv", (None, None))
+    assert len(looked) == len(set(looked)) == 40 and both[:20] == first
+
+
+def test_a_line_that_a_killed_run_left_half_written_is_looked_at_again(tmp_path, looked):
+    wanted = list(distance.scenes(20))
+    whole = distance.collect(wanted, tmp_path / "a.csv", (None, None))
+    content = (tmp_path / "a.csv").read_bytes()
+    (tmp_path / "a.csv").write_bytes(content[:-3])
+    assert distance.collect(wanted, tmp_path / "a.csv", (None, None)) == whole
+    assert len(looked) == 21 and (tmp_path / "a.csv").read_bytes() == content
+
+
+def test_other_persons_and_other_weights_do_not_answer_for_these(tmp_path, looked):
+    for first in (1, 1001):
+        own = list(distance.scenes(20, first))
+        rows = distance.collect(own, tmp_path / "a.csv", (None, None))
+        assert [(r["seed"], r["condition"], r["field"]) for r in rows] == own
+    published = weights.published("segmentation")
+    newer = dataclasses.replace(published, sha256="0" * 64)
+    files = {distance.answers_file(tmp_path / "d.json", [one]) for one in (published, newer)}
+    assert len(files) == 2
 
 
 def test_the_command_writes_its_page_and_plots_twice_alike(tmp_path):
@@ -80,5 +133,5 @@ def test_the_command_writes_its_page_and_plots_twice_alike(tmp_path):
     for name in ("one", "two"):
         distance.main([*monkey, "--out", str(tmp_path / name)])
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert "controlled_experiment.md" in files and sum(name.endswith(".svg") for name in files) == 3
+    assert "controlled_experiment.md" in files and sum(name.endswith(".svg") for name in files) == 4
     assert all((tmp_path / "one" / n).read_bytes() == (tmp_path / "two" / n).read_bytes() for n in files)

@@ -56,14 +56,20 @@ def test_the_mean_of_resamples_looks_surer_than_the_patients_allow():
     ],
 )
 def test_a_difference_is_judged_by_its_interval_against_the_margin(low, high, said):
-    assert verdict({"low": low, "high": high}, margin=0.05) == said
+    assert verdict({"low": low, "high": high}, margin=0.05, persons=60) == said
+
+
+def test_too_few_persons_prove_nothing_even_when_every_answer_agrees():
+    agreed = {"low": 0.0, "high": 0.0}
+    assert [verdict(agreed, 0.05, persons) for persons in (59, 60)] == ["open", "not inferior"]
 
 
 def test_a_crop_that_loses_herpes_is_inferior_there_and_nowhere_else():
-    told = ["AD"] * 10 + [""] * 4 + ["IM"] * 4 + ["MF"] * 2
-    pair = figures_of(answers(**{AUTOMATIC: told}), 0.05)["non_inferiority"][
-        f"{AUTOMATIC} against {TRUE_CROP}"
-    ]
+    truth = np.repeat(["AD", "HI", "IM", "MF"], 60)
+    lost = np.where(truth == "HI", "", truth)
+    arms = {arm: truth.copy() for arm in ARMS} | {AUTOMATIC: lost}
+    told = Answers(truth, [str(n) for n in range(len(truth))], arms)
+    pair = figures_of(told, 0.05)["non_inferiority"][f"{AUTOMATIC} against {TRUE_CROP}"]
     assert pair["recall.HI"]["verdict"] == "inferior" and pair["recall.HI"]["value"] == -1.0
     assert {pair[f"recall.{name}"]["verdict"] for name in ("AD", "IM", "MF")} == {"not inferior"}
 
