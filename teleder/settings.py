@@ -10,6 +10,9 @@ from urllib.parse import unquote, urlsplit
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError
+from redis.retry import Retry
 
 from inference_worker import contract
 
@@ -60,6 +63,9 @@ ALLOWED_HOSTS = words("TELEDER_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = words("TELEDER_ORIGINS")
 DATABASES = {"default": database(required("DATABASE_URL"))}
 REDIS_URL = required("REDIS_URL")
+BEHIND_PROXY = flag(
+    "TELEDER_BEHIND_PROXY"
+)  # one, which sets X-Forwarded-For and -Proto; else nobody is believed
 MEDIA_ROOT = Path(os.environ.get("TELEDER_MEDIA_ROOT", BASE_DIR / "media"))
 INSECURE_COOKIES = flag("TELEDER_INSECURE_COOKIES")  # plain http on loopback (the demo); never elsewhere
 STAFF_SECOND_FACTOR = flag("TELEDER_STAFF_SECOND_FACTOR", default=True)
@@ -108,6 +114,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "teleder.accounts.middleware.PersonLanguage",
+    "teleder.accounts.limits.Limits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -156,6 +163,31 @@ PHOTO_LIMIT_BYTES = 25 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
+# --- Limits -----------------------------------------------------------------------------------------------
+# Counted in Valkey for all web processes; the last two in the database, so that they hold without Valkey.
+API_REQUESTS_PER_ADDRESS_PER_MINUTE = 3000  # a clinic may be one address
+API_REQUESTS_PER_PERSON_PER_MINUTE = 600
+TOKENS_PER_ADDRESS_PER_MINUTE = 60
+UPLOADS_PER_PATIENT_PER_MINUTE = 30
+SUBMISSIONS_PER_PATIENT_PER_HOUR = 100  # every tap on the button counts
+PHOTOS_PER_PATIENT_PER_DAY = 60
+BYTES_PER_PATIENT_PER_DAY = 500 * 1024 * 1024
+ALLAUTH_TRUSTED_PROXY_COUNT = int(BEHIND_PROXY)
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "teleder",
+        "OPTIONS": {
+            "serializer": "teleder.accounts.limits.JSON",
+            "socket_connect_timeout": 0.3,
+            "socket_timeout": 0.3,
+            # Once more, for a connection that a restart of Valkey has closed.
+            "retry": Retry(NoBackoff(), 1, (ConnectionError,)),
+        },
+    }
+}
+
 # --- People -----------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
@@ -202,7 +234,7 @@ PUBLIC_URL = os.environ.get("TELEDER_PUBLIC_URL", "http://localhost:8000").rstri
 
 # --- Safety of the pages ----------------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = not INSECURE_COOKIES
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if flag("TELEDER_BEHIND_PROXY") else None
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_HSTS_SECONDS = 0 if INSECURE_COOKIES else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not INSECURE_COOKIES
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
@@ -233,8 +265,6 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["teleder.api.parsers.LimitedJSON"],
     "DEFAULT_SCHEMA_CLASS": "teleder.api.schema.Described",
-    "DEFAULT_THROTTLE_RATES": {"tokens": "10/min"},
-    "NUM_PROXIES": int(flag("TELEDER_BEHIND_PROXY")),  # nobody names another address to be counted under
     "EXCEPTION_HANDLER": "teleder.api.problems.handle",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

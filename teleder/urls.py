@@ -16,4 +16,5 @@ urlpatterns = [
 handler400 = "teleder.api.problems.bad_request"
 handler403 = "teleder.api.problems.permission_denied"
 handler404 = "teleder.api.problems.page_not_found"
+handler429 = "teleder.accounts.limits.too_many"  # allauth's name for it
 handler500 = "teleder.api.problems.server_error"

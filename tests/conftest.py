@@ -45,6 +45,7 @@ def pytest_configure(config) -> None:
 
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) + 1
     settings.REDIS_URL = app.conf.broker_url = f"{settings.REDIS_URL.rsplit('/', 1)[0]}/{number}"
+    settings.CACHES["default"]["LOCATION"] = settings.REDIS_URL
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +57,20 @@ def _media(settings, tmp_path):
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_counted_yet() -> None:
+    """Limits count in Valkey, which outlives a test."""
+    from django.core.cache import cache
+
+    cache.clear()
+
+
+@pytest.fixture
+def valkey_is_gone(settings) -> None:
+    gone = settings.CACHES["default"] | {"LOCATION": "redis://127.0.0.1:9/0"}
+    settings.CACHES = {"default": gone}
 
 
 @pytest.fixture(autouse=True)

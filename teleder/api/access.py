@@ -17,6 +17,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from teleder.accounts.models import Role
+from teleder.api import throttles
 from teleder.cases.models import Case, Photo, Submission
 
 EVERYBODY = frozenset(Role)
@@ -42,11 +43,19 @@ class Endpoint(APIView):
 
     roles: ClassVar[Roles | dict[str, Roles]] = EVERYBODY
     permission_classes = (ByRole,)
+    throttle_classes: ClassVar = (throttles.ByPerson,)
 
     def roles_for(self, method: str) -> Roles:
         if isinstance(self.roles, dict):
             return self.roles.get(method, frozenset().union(*self.roles.values()))
         return self.roles
+
+    def perform_authentication(self, request: Request) -> None:
+        # The address is counted before anything is believed: wrong tokens count.
+        by_address = throttles.ByAddress()
+        if not by_address.allow_request(request, self):
+            self.throttled(request, by_address.wait())
+        super().perform_authentication(request)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Speak the language the request asks for; without a wish, that of the person."""
@@ -59,6 +68,7 @@ class Endpoint(APIView):
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         response.headers.setdefault("Cache-Control", "private, no-store")
+        throttles.tell(self.request, response)
         return response
 
     def page(self, rows: QuerySet, kind: type[Serializer]) -> Response:

@@ -14,6 +14,7 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from teleder.api import throttles
 from teleder.api.access import ADMINS, EVERYBODY, PATIENTS, Endpoint
 from teleder.api.pages import NewestFirst
 from teleder.api.schema import problems
@@ -104,6 +105,7 @@ class FollowUps(Endpoint):
     """Open a follow-up in a case of mine. Advice on the answers is in the same response."""
 
     roles = PATIENTS
+    throttle_classes = (throttles.ByPerson, throttles.Submissions)
 
     @extend_schema(
         request=AnswersSerializer,
@@ -120,6 +122,7 @@ class Submissions(Endpoint):
 
     roles = {"GET": EVERYBODY, "POST": PATIENTS}
     pagination_class = NewestFirst
+    throttle_classes = (throttles.ByPerson, throttles.Submissions)
 
     @extend_schema(parameters=[SubmissionFilterSerializer], responses=SubmissionRowSerializer(many=True))
     def get(self, request: Request) -> Response:

@@ -15,10 +15,10 @@ from knox.models import AuthToken
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 
 from teleder.accounts import people, second_factor
 from teleder.accounts.models import PatientProfile, Purpose, User
+from teleder.api import throttles
 from teleder.api.access import PATIENTS, Endpoint
 from teleder.api.pages import NewestFirst
 from teleder.api.schema import problems
@@ -43,12 +43,12 @@ class LogIn(Endpoint):
     """Get a token for a program or a device. Wrong address and wrong password answer alike."""
 
     authentication_classes = permission_classes = ()
-    throttle_classes, throttle_scope = (ScopedRateThrottle,), "tokens"
+    throttle_classes = (throttles.Tokens,)
 
     def get_authenticate_header(self, request: Request) -> str:
         return "Token"
 
-    @extend_schema(request=LogInSerializer, responses={201: TokenSerializer, **problems(401, 429)})
+    @extend_schema(request=LogInSerializer, responses={201: TokenSerializer, **problems(401, 503)})
     def post(self, request: Request) -> Response:
         given = LogInSerializer(data=request.data)
         given.is_valid(raise_exception=True)

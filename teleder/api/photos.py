@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from teleder.api import throttles
 from teleder.api.access import EVERYBODY, PATIENTS, Endpoint
 from teleder.api.parsers import PhotoForm
 from teleder.api.schema import problems
@@ -28,6 +29,7 @@ class Photos(Endpoint):
 
     roles = {"GET": EVERYBODY, "POST": PATIENTS}
     parser_classes = (PhotoForm,)
+    throttle_classes = (throttles.ByPerson, throttles.Uploads)
 
     @extend_schema(responses=PhotoSerializer(many=True))
     def get(self, request: Request, pk: UUID) -> Response:

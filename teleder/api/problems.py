@@ -18,11 +18,13 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.views import defaults
+from redis.exceptions import RedisError
 from rest_framework import exceptions
 from rest_framework.fields import get_error_detail
 from rest_framework.response import Response
 
 from inference_worker.contract import Reason
+from teleder.accounts.limits import TooMany
 from teleder.cases.originals import Refused
 from teleder.cases.workflow import IllegalMove
 
@@ -35,6 +37,7 @@ REFUSALS = {
     Reason.UNSUPPORTED_FORMAT: 415,
     "body_site_missing": 409,
     "consent_missing": 403,
+    "daily_limit": 429,
     "photo_missing": 409,
     "poor_photo": 409,
     "same_day": 409,
@@ -67,6 +70,11 @@ def _problem_of(error: Exception) -> dict[str, Any] | None:
         error = exceptions.PermissionDenied()
     if isinstance(error, SuspiciousOperation):
         return problem(400, "bad_request", _("This request cannot be read."))
+    if isinstance(error, TooMany):
+        return problem(429, "too_many", str(error))
+    if isinstance(error, RedisError):
+        log.error("refused, Valkey does not answer: %s", type(error).__name__)
+        return problem(503, "unavailable", _("Not available at the moment. Please try again shortly."))
     if isinstance(error, OperationalError | InterfaceError):
         log.error("database away: %s", type(error).__name__)
         return problem(503, "unavailable", _("Not available at the moment. Please try again shortly."))

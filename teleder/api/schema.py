@@ -47,7 +47,7 @@ class Described(AutoSchema):
         return dict(sorted(bodies.items()))
 
     def _foreseen(self) -> set[int]:
-        statuses = {401}
+        statuses = {401, 429}
         if getattr(self.view, "roles_for", lambda _: EVERYBODY)(self.method) != EVERYBODY:
             statuses.add(403)
         if "{" in self.path:

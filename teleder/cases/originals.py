@@ -29,11 +29,14 @@ HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"
 
 
 class Refused(Exception):
-    """A foreseen reason why something a person sent cannot be taken; the message is for that person."""
+    """A foreseen reason why something a person sent cannot be taken; the message is for that person.
 
-    def __init__(self, code: str, message: str) -> None:
+    `wait` is in how many seconds it can be taken, where that is all that is wrong.
+    """
+
+    def __init__(self, code: str, message: str, wait: int | None = None) -> None:
         super().__init__(message)
-        self.code, self.message = str(code), message
+        self.code, self.message, self.wait = str(code), message, wait
 
 
 def check(upload: UploadedFile) -> None:

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
+from django.db.models import Count, Min, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -171,6 +172,7 @@ def add_photo(submission: Submission, *, view: Any, upload: UploadedFile, by: Us
         raise ValidationError({"view": _("Please say which photo this is: overview, close_up or other.")})
     originals.check(upload)
     refuse_intimate_photos_of_children(submission.patient, submission.case.body_site)
+    refuse_too_many_today(submission.patient, upload.size)
     photo = Photo(submission=submission, view=view, size=upload.size, original_name=(upload.name or "")[:200])
     photo.original_key, photo.sha256 = originals.keep(upload, photo.pk)
     try:
@@ -186,6 +188,8 @@ def add_photo(submission: Submission, *, view: Any, upload: UploadedFile, by: Us
 
 @transaction.atomic
 def _record_photo(photo: Photo) -> Photo:
+    # One photo of a patient after the other, whatever the submission: each counts for the next one's day.
+    patient = User.objects.select_for_update(no_key=True).get(pk=photo.submission.patient.pk)
     submission = Submission.objects.select_for_update(of=("self",)).get(pk=photo.submission_id)
     if submission.status not in TAKES_PHOTOS:
         raise IllegalMove(_("No more photos can be added now."))
@@ -194,11 +198,27 @@ def _record_photo(photo: Photo) -> Photo:
         return same
     if present.exclude(state=PhotoState.UNUSABLE).count() >= PHOTOS_PER_SUBMISSION:
         raise Refused("too_many_photos", _("Six photos are enough. Remove one to add another."))
+    refuse_too_many_today(patient, photo.size)
     photo.save(force_insert=True)
     if submission.status == Status.SUBMITTED and ai_may_read(submission):
         _wait_for_ai(submission)
     jobs.queue(photo, Stage.PREPARE, priority=submission.urgency)
     return photo
+
+
+def refuse_too_many_today(patient: User, size: int) -> None:
+    """Raise `Refused` where one more photo of this size is too much for 24 hours; removed ones count."""
+    since = timezone.now() - timedelta(days=1)
+    today = Photo.objects.filter(submission__case__patient=patient, created_at__gt=since)
+    found = today.aggregate(photos=Count("pk"), bytes=Sum("size", default=0), first=Min("created_at"))
+    full = found["photos"] >= settings.PHOTOS_PER_PATIENT_PER_DAY
+    if full or found["bytes"] + size > settings.BYTES_PER_PATIENT_PER_DAY:
+        wait = found["first"] - since if found["first"] else timedelta(days=1)
+        raise Refused(
+            "daily_limit",
+            _("That is all we can take from you today. Send what you have; tomorrow you can add photos."),
+            wait=int(wait.total_seconds()) + 1,
+        )
 
 
 @transaction.atomic

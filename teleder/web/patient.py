@@ -16,6 +16,8 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from teleder.accounts import limits
+from teleder.accounts.limits import TooMany
 from teleder.accounts.models import PatientProfile, Purpose, Role
 from teleder.accounts.people import consent_text, give_consent, withdraw_consent
 from teleder.cases import questionnaire, triage, workflow
@@ -39,6 +41,7 @@ from teleder.web.forms import ConsentForm, NoticeForm, PersonForm, ProfileForm
 from teleder.web.roles import patient_required
 
 UNPROCESSABLE = 422  # the form comes back with what is wrong
+PLAIN = "text/plain; charset=utf-8"
 
 
 # --- Coming in --------------------------------------------------------------------------------------------
@@ -102,6 +105,7 @@ def new(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
         return _ask(request, case)
     ids = {question.id for question in questionnaire.red_flag_questions(triage.policy())}
     answers = {key: value for key, value in request.POST.items() if key in ids}
+    limits.spend(limits.SUBMISSIONS, request.user)
     try:
         started = workflow.start(
             patient=request.user, answers=answers, case=case, key=request.POST.get("key", "")[:100]
@@ -234,24 +238,35 @@ def tiles(request: HttpRequest, pk: UUID) -> HttpResponse:
 def add_photo(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Take one photo. A script gets the new tiles or a sentence; a plain form is led back to the page."""
     submission = _mine(request, pk)
-    problem = _add_photo(request, submission)
-    if "X-Photo-Script" not in request.headers:
+    by_script = "X-Photo-Script" in request.headers
+    try:
+        limits.spend(limits.UPLOADS, request.user)
+        problem = _add_photo(request, submission)
+    except TooMany as refusal:
+        if not by_script:
+            raise
+        return HttpResponse(
+            refusal.message, status=429, content_type=PLAIN, headers={"Retry-After": refusal.wait}
+        )
+    if not by_script:
         if problem:
             messages.error(request, problem)
         return redirect("web:photos", pk=pk)
     if problem:
-        return HttpResponse(problem, status=UNPROCESSABLE, content_type="text/plain; charset=utf-8")
+        return HttpResponse(problem, status=UNPROCESSABLE, content_type=PLAIN)
     return render(request, "web/patient/_tiles.html", _tiles_of(submission), status=201)
 
 
 def _add_photo(request: HttpRequest, submission: Submission) -> str:
-    """Return what was wrong, in words for the patient; empty when all went well."""
+    """Return what was wrong, in words for the patient; empty when all went well. Raises `TooMany`."""
     upload = request.FILES.get("photo")
     if upload is None:
         return _("Please choose a photo first.")
     try:
         workflow.add_photo(submission, view=request.POST.get("view"), upload=upload, by=request.user)
     except Refused as refusal:
+        if refusal.wait:
+            raise TooMany(refusal.wait, refusal.message) from refusal
         return str(refusal.message)
     except ValidationError as error:
         return " ".join(error.messages)

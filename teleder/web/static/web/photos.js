@@ -51,7 +51,7 @@ function send(form, file) {
         htmx.process(document.getElementById("tiles"));
         show(form, form.dataset.sent);
         resolve("");
-      } else resolve(request.status === 422 ? request.responseText : form.dataset.failed);
+      } else resolve([422, 429].includes(request.status) ? request.responseText : form.dataset.failed);
     });
     request.send(data);
   });

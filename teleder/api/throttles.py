@@ -1,0 +1,81 @@
+"""Limits of the API, told as the IETF draft has it (RateLimit, RateLimit-Policy) and by Retry-After.
+
+They share their counters with the pages (`accounts.limits`): who uploads by both is counted once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from teleder.accounts import limits
+from teleder.accounts.limits import Limit, Usage
+
+
+class Counted(BaseThrottle):
+    """One limit. Valkey gone: nothing is counted, everything passes."""
+
+    limit: Limit
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        self.usage = limits.count(self.limit, self.who(request)) if self.counts(request) else None
+        if self.usage:
+            _told(request).append(self.usage)
+        return self.usage is None or not self.usage.is_over
+
+    def counts(self, request: Request) -> bool:
+        return True
+
+    def who(self, request: Request) -> str:
+        return limits.address_of(request)
+
+    def wait(self) -> int:
+        return self.usage.wait
+
+
+class ByAddress(Counted):
+    limit = limits.ADDRESS
+
+
+class ByPerson(Counted):
+    limit = limits.PERSON
+
+    def counts(self, request: Request) -> bool:
+        return request.user.is_authenticated
+
+    def who(self, request: Request) -> str:
+        return str(request.user.pk)
+
+
+class Tokens(Counted):
+    limit = limits.TOKENS
+
+
+class Uploads(ByPerson):
+    limit = limits.UPLOADS
+
+    def counts(self, request: Request) -> bool:
+        return request.method == "POST"
+
+
+class Submissions(Uploads):
+    limit = limits.SUBMISSIONS
+
+
+def _told(request: Request) -> list[Usage]:
+    request._request.__dict__.setdefault("usages", [])
+    return request._request.usages
+
+
+def tell(request: Request, response: HttpResponseBase) -> None:
+    """Write what was counted for this request into its answer."""
+    usages = _told(request)
+    if usages:
+        policy = [f'"{each.limit.name}";q={each.limit.amount};w={each.limit.seconds}' for each in usages]
+        response["RateLimit-Policy"] = ", ".join(policy)
+        response["RateLimit"] = ", ".join(
+            f'"{each.limit.name}";r={each.left};t={each.wait}' for each in usages
+        )
