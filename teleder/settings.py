@@ -167,11 +167,24 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 # Counted in Valkey for all web processes; the last two in the database, so that they hold without Valkey.
 API_REQUESTS_PER_ADDRESS_PER_MINUTE = 3000  # a clinic may be one address
 API_REQUESTS_PER_PERSON_PER_MINUTE = 600
-TOKENS_PER_ADDRESS_PER_MINUTE = 60
+TOKENS_PER_ADDRESS_PER_MINUTE = 300
 UPLOADS_PER_PATIENT_PER_MINUTE = 30
 SUBMISSIONS_PER_PATIENT_PER_HOUR = 100  # every tap on the button counts
 PHOTOS_PER_PATIENT_PER_DAY = 60
 BYTES_PER_PATIENT_PER_DAY = 500 * 1024 * 1024
+# allauth's own: so many per second, minute, hour or day of an address, a person (user) or what `guesses.py` names (key).
+ACCOUNT_RATE_LIMITS = {
+    "login": "300/m/ip",
+    "login_failed": "10/15m/key,20/d/key",  # account and address, account and device, and codes of the second factor
+    "login_failed_account": "30/h/key,100/d/key",
+    "login_failed_address": "100/15m/ip",
+    "signup": "20/m/ip,100/h/ip",
+    "reset_password": "20/m/ip,3/15m/key,10/d/key",
+    "reset_password_from_key": "20/m/ip",
+    "reauthenticate": "10/15m/user",
+    "change_password": "10/15m/user",
+    "manage_email": "10/15m/user",
+}
 ALLAUTH_TRUSTED_PROXY_COUNT = int(BEHIND_PROXY)
 CACHES = {
     "default": {
@@ -199,7 +212,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "web:home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "web:home"
-ACCOUNT_ADAPTER = "teleder.accounts.adapter.PatientSignUp"
+ACCOUNT_ADAPTER = "teleder.accounts.adapter.Accounts"
 ACCOUNT_FORMS = {"signup": "teleder.accounts.forms.SignUpForm"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}

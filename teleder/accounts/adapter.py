@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.adapter import DefaultAccountAdapter
 from django.http import HttpRequest
 from django.utils.translation import get_language
 
+from teleder.accounts.guesses import LimitedGuesses
 from teleder.accounts.models import Clinic, Language, Role, User
 
 OUR_NAME = {"name": "teleder", "domain": "teleder"}
 
 
-class PatientSignUp(DefaultAccountAdapter):
+class Accounts(LimitedGuesses):
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """Whoever signs up is a patient, whatever the form says, and keeps the language of the page."""
         user.role = Role.PATIENT

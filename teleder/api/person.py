@@ -7,7 +7,6 @@ from typing import Any
 from allauth.account.adapter import get_adapter
 from allauth.mfa.base.forms import BaseAuthenticateForm
 from allauth.mfa.utils import is_mfa_enabled
-from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
@@ -59,10 +58,7 @@ class LogIn(Endpoint):
 
 def _whose(request: Request, *, email: str, password: str, code: str = "") -> User:
     """Return whose log-in this is; an account with a second factor needs its code too, and staff need one."""
-    try:
-        user = get_adapter().authenticate(request._request, email=email, password=password)
-    except DjangoValidationError as error:
-        raise exceptions.Throttled(detail=" ".join(error.messages)) from error
+    user = get_adapter().authenticate(request._request, email=email, password=password)
     if user is None:
         raise exceptions.AuthenticationFailed(
             _("This e-mail address and password do not fit."), code="wrong_credentials"
