@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.utils import has_verified_email
 from django.http import HttpRequest
 from django.utils.translation import get_language
 
@@ -22,6 +23,12 @@ class Accounts(LimitedGuesses):
         user.clinic = form.cleaned_data.get("clinic") or Clinic.objects.first()
         user.language = language if language in Language.values else Language.JA
         return super().save_user(request, user, form, commit)
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        """Take an account that was never confirmed for none: who signs up for an address and then tries to log in
+        would else learn whether it had one before."""
+        user = super().authenticate(request, **credentials)
+        return user if user and has_verified_email(user) else None
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Sign as teleder: the library's own word is the host and port that the request came to."""

@@ -1,14 +1,17 @@
-"""Signing up: as ever, and where there are several clinics with a choice of one."""
+"""Signing up: where there are several clinics with a choice of one, and telling nobody who has an account."""
 
 from __future__ import annotations
 
+from secrets import token_hex
 from typing import Any
 
 from allauth.account.forms import SignupForm
 from django import forms
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from teleder.accounts.models import Clinic
+from teleder.accounts.models import Clinic, User
 
 
 class SignUpForm(SignupForm):
@@ -18,3 +21,19 @@ class SignUpForm(SignupForm):
         super().__init__(*args, **kwargs)
         if Clinic.objects.count() < 2:
             del self.fields["clinic"]
+
+    def clean_email(self) -> str:
+        """Begin anew where an earlier try was never confirmed by its code."""
+        User.objects.never_confirmed().filter(email__iexact=self.cleaned_data["email"]).delete()
+        return super().clean_email()
+
+    def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
+        """Work as much for an address that has an account as for one that gets one: time would tell."""
+        user, response = super().try_save(request)
+        if user is None:
+            with transaction.atomic():
+                self.account_already_exists = False
+                self.cleaned_data["email"] = f"{token_hex(12)}@example.invalid"
+                self.save(request)
+                transaction.set_rollback(True)
+        return user, response

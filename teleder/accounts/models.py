@@ -11,7 +11,7 @@ import uuid_utils.compat as uuid
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -62,12 +62,21 @@ class People(models.QuerySet):
         """Admins see the people of their clinic, a superuser everybody, others themselves."""
         return self.filter(user.in_own_clinic() if user.is_admin else Q(pk=user.pk))
 
+    def never_confirmed(self) -> People:
+        """Those who signed up and did not show that the address is theirs; nothing else hangs on them."""
+        return self.filter(last_login=None, emailaddress__verified=False).exclude(emailaddress__verified=True)
+
 
 class Users(BaseUserManager.from_queryset(People)):
+    @transaction.atomic
     def create_user(self, email: str, password: str | None = None, **fields) -> User:
+        """Make an account whose address we vouch for: invited by mail, or made by who runs the machine."""
+        from allauth.account.models import EmailAddress  # needs our own model to be there
+
         user = self.model(email=self.normalize_email(email).lower(), **fields)
         user.set_password(password)
         user.save(using=self._db)
+        EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields) -> User:

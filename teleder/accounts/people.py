@@ -176,6 +176,7 @@ def accept_invitation(
     invitation: Invitation, *, name: str, password: str, licence_number: str = ""
 ) -> User | None:
     """Make the invited person's account; `None` when the invitation was used meanwhile."""
+    User.objects.never_confirmed().filter(email__iexact=invitation.email).delete()
     used = Invitation.objects.filter(pk=invitation.pk, accepted_at=None).update(accepted_at=timezone.now())
     if not used or User.objects.filter(email__iexact=invitation.email).exists():
         return None

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from allauth.account.adapter import get_adapter
 from allauth.mfa.base.forms import BaseAuthenticateForm
 from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from knox.models import AuthToken
+from knox.settings import knox_settings
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from teleder.accounts import people, second_factor
-from teleder.accounts.models import PatientProfile, Purpose, User
+from teleder.accounts.models import STAFF, PatientProfile, Purpose, User
 from teleder.api import throttles
 from teleder.api.access import PATIENTS, Endpoint
 from teleder.api.pages import NewestFirst
@@ -52,7 +55,8 @@ class LogIn(Endpoint):
         given = LogInSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         user = _whose(request, **given.validated_data)
-        row, token = AuthToken.objects.create(user)
+        life = timedelta(hours=settings.STAFF_TOKEN_HOURS) if user.role in STAFF else knox_settings.TOKEN_TTL
+        row, token = AuthToken.objects.create(user, expiry=life)
         return Response(TokenSerializer({"token": token, "expires_at": row.expiry}).data, status=201)
 
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 import pytest
-from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal import auth
@@ -38,7 +37,6 @@ def code_of(secret: str = SECRET) -> str:
 
 @pytest.fixture
 def danas_app(dana) -> Authenticator:
-    EmailAddress.objects.create(user=dana, email=dana.email, verified=True, primary=True)
     return auth.TOTP.activate(dana, SECRET).instance
 
 

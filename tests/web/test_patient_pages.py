@@ -97,6 +97,9 @@ def test_carol_signs_up_says_who_she_is_and_agrees(client, mailoutbox):
     carol = User.objects.get(email="carol@example.com")
     assert carol.is_patient
     assert "teleder" in mailoutbox[0].body and "from testserver" not in mailoutbox[0].body
+    assert client.get(at("new")).url.startswith(reverse("account_login"))
+    code = re.search(r"^\w{4}-\w{4}$", mailoutbox[0].body, re.M)[0]
+    client.post(reverse("account_email_verification_sent"), {"code": code})
     assert client.get(at("home")).url == at("welcome")
     assert client.get(at("new")).url == at("welcome")
     reply = client.post(at("welcome"), {"birth_year": "1990", "ai": "on"})

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from allauth.account.models import EmailAddress
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
@@ -67,7 +66,6 @@ def _photos_by_condition(folder: Path) -> dict[str, Iterator[Path]]:
 
 def _person(email: str, name: str, role: Role, language: str) -> User:
     user = User.objects.create_user(email, PASSWORD, name=name, role=role, language=language)
-    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
     with translation.override(language):
         if user.is_patient:
             PatientProfile.objects.create(user=user, birth_year=1994, skin_type=3)

@@ -13,3 +13,13 @@ document.addEventListener("submit", (event) => {
 window.addEventListener("pageshow", () => {
   for (const form of document.forms) underWay.delete(form);
 });
+
+// Polls go on by themselves. What the person does is told along with them: staff are logged out where nobody does anything.
+let active = false;
+for (const sign of ["keydown", "pointerdown", "wheel"]) {
+  addEventListener(sign, () => (active = true), { passive: true, capture: true });
+}
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (active) detail.headers["X-Active"] = "1";
+  active = false;
+});

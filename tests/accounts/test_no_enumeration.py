@@ -1,0 +1,163 @@
+"""Nobody learns who has an account: a known and an unknown address get the same answer and the same work.
+
+Work is counted (passwords hashed, mails sent), not timed; `python -m benchmarks.enumeration` takes the time.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.contrib.auth.hashers import MD5PasswordHasher
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from teleder.accounts.models import User
+from teleder.accounts.tasks import forget_expired_task
+from tests.conftest import PASSWORD
+
+pytestmark = pytest.mark.django_db
+UNKNOWN = "alicf@example.com"  # as long as hers
+CHANCE = re.compile(rb"\w{64}|[0-9a-f]{32}")
+
+
+@pytest.fixture
+def hashed(monkeypatch) -> list[str]:
+    """The passwords that went through the hasher."""
+    seen: list[str] = []
+    encode = MD5PasswordHasher.encode
+
+    def watched(self, password, salt):
+        seen.append(password)
+        return encode(self, password, salt)
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", watched)
+    return seen
+
+
+def ask_page(name: str, form: dict) -> list:
+    """Return status, address and page of what a form's answer leads to."""
+    client = Client()
+    answer = client.post(reverse(name), form)
+    seen = [answer.status_code, answer.get("Location"), plain(answer.content, form)]
+    if answer.status_code == 302:
+        seen.append(plain(client.get(answer["Location"]).content, form))
+    return seen
+
+
+def plain(page: bytes, form: dict) -> bytes:
+    address = next(value for value in form.values() if "@" in value)
+    return CHANCE.sub(b"", page.replace(address.encode(), b"ADDRESS"))
+
+
+def ask_api(form: dict) -> list:
+    answer = Client().post(reverse("api:tokens"), form, "application/json")
+    return [answer.status_code, plain(answer.content, form)]
+
+
+DOORS = {
+    "log-in": lambda email: ask_page("account_login", {"login": email, "password": "wrong"}),
+    "reset": lambda email: ask_page("account_reset_password", {"email": email}),
+    "sign-up": lambda email: ask_page(
+        "account_signup", {"email": email, "password1": "a-long-password", "password2": "a-long-password"}
+    ),
+    "token": lambda email: ask_api({"email": email, "password": "wrong"}),
+    "second factor": lambda email: ask_api({"email": email, "password": "wrong", "code": "000000"}),
+}
+HASHES = {"log-in": 1, "reset": 0, "sign-up": 1, "token": 1, "second factor": 1}
+MAILS = {"reset": 1, "sign-up": 1}
+
+
+@pytest.mark.parametrize("state", ["active", "suspended", "without a password"])
+@pytest.mark.parametrize("door", DOORS)
+def test_alices_address_answers_like_an_unknown_one(alice, door, state, hashed, mailoutbox):
+    alice.is_active = state != "suspended"
+    if state == "without a password":
+        alice.set_unusable_password()
+    alice.save()
+    hashed.clear()
+    work = []
+    answers = []
+    for email in (alice.email, UNKNOWN):
+        cache.clear()
+        answers.append(DOORS[door](email))
+        work.append((len(hashed), len(mailoutbox)))
+        hashed.clear()
+        mailoutbox.clear()
+    assert answers[0] == answers[1]
+    assert work == [(HASHES[door], MAILS.get(door, 0))] * 2
+
+
+def test_who_signed_up_for_an_address_and_logs_in_does_not_learn_whether_it_was_free(alice):
+    for email in (alice.email, UNKNOWN):
+        DOORS["sign-up"](email)
+    tries = [
+        ask_page("account_login", {"login": email, "password": "a-long-password"})
+        for email in (alice.email, UNKNOWN)
+    ]
+    assert tries[0] == tries[1]
+    assert ask_api({"email": UNKNOWN, "password": "a-long-password"})[0] == 401
+
+
+# --- Signing up -------------------------------------------------------------------------------------------
+def sign_up(client: Client, email: str, password: str = PASSWORD) -> None:
+    client.post(reverse("account_signup"), {"email": email, "password1": password, "password2": password})
+
+
+def confirm(client: Client, mail) -> None:
+    code = re.search(r"^[A-Z0-9]{4}-[A-Z0-9]{4}$", mail.body, re.M)[0]
+    client.post(reverse("account_email_verification_sent"), {"code": code})
+
+
+def test_carol_is_in_once_she_has_typed_the_code_of_her_mail(client, db, mailoutbox):
+    sign_up(client, "carol@example.com")
+    assert "_auth_user_id" not in client.session
+    confirm(client, mailoutbox[0])
+    assert client.get(reverse("web:home"))["Location"] == reverse("web:welcome")
+
+
+def test_three_wrong_codes_end_a_sign_up(client, db, mailoutbox):
+    sign_up(client, "carol@example.com")
+    for _ in range(3):
+        client.post(reverse("account_email_verification_sent"), {"code": "AAAA-AAAA"})
+    confirm(client, mailoutbox[0])
+    assert "_auth_user_id" not in client.session
+
+
+def test_who_signed_up_with_carols_address_keeps_nothing_of_it(client, db, mailoutbox):
+    sign_up(Client(), "carol@example.com", "a-thiefs-password")
+    cache.clear()
+    sign_up(client, "carol@example.com")
+    confirm(client, mailoutbox[-1])
+    carol = User.objects.get(email="carol@example.com")
+    assert carol.check_password(PASSWORD)
+    assert EmailAddress.objects.get(user=carol).verified
+
+
+def test_alice_is_told_by_mail_that_somebody_tried_her_address_and_keeps_her_account(alice, mailoutbox):
+    sign_up(Client(), alice.email, "a-thiefs-password")
+    alice.refresh_from_db()
+    assert alice.check_password(PASSWORD)
+    assert mailoutbox[0].to == [alice.email]
+
+
+def test_a_sign_up_that_was_never_confirmed_is_forgotten_after_a_day(alice, db):
+    sign_up(Client(), "carol@example.com")
+    forget_expired_task()
+    assert User.objects.filter(email="carol@example.com").exists()
+    User.objects.update(date_joined=timezone.now() - timedelta(hours=25))
+    forget_expired_task()
+    assert list(User.objects.all()) == [alice]
+
+
+def test_nobody_keeps_erik_from_his_invitation_by_signing_up_with_his_address(adam):
+    from teleder.accounts import people
+    from teleder.accounts.models import Role
+
+    invitation = people.invite(email="erik@example.com", role=Role.ADMIN, by=adam)
+    sign_up(Client(), "erik@example.com", "a-thiefs-password")
+    assert people.accept_invitation(invitation, name="Erik", password=PASSWORD).check_password(PASSWORD)

@@ -1,0 +1,161 @@
+"""When sessions and tokens end, and when a session gets another name."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.conf import settings as configured
+from django.test import Client
+from django.urls import reverse
+from knox.models import AuthToken
+from time_machine import travel
+
+from teleder.accounts import people
+from tests.conftest import PASSWORD
+
+pytestmark = pytest.mark.django_db
+NEW_PASSWORD = "another-horse-battery"
+START = "2026-11-23T09:00:00+09:00"
+POLL = {"HX-Request": "true"}
+
+
+def session_of(client: Client) -> str:
+    return client.cookies[configured.SESSION_COOKIE_NAME].value
+
+
+def with_session(key: str) -> Client:
+    client = Client()
+    client.cookies[configured.SESSION_COOKIE_NAME] = key
+    return client
+
+
+def is_in(client: Client, name: str = "web:settings", **headers) -> bool:
+    return client.get(reverse(name), headers=headers).status_code == 200
+
+
+def log_in(person, client: Client | None = None) -> Client:
+    client = client or Client()
+    client.post(reverse("account_login"), {"login": person.email, "password": PASSWORD})
+    return client
+
+
+# --- Names ------------------------------------------------------------------------------------------------
+def test_a_session_planted_before_the_log_in_is_worth_nothing(alice):
+    client = Client()
+    client.post(reverse("account_reset_password"), {"email": "x@example.com"})
+    client.get(reverse("account_reset_password_done"))
+    planted = client.session
+    planted["anything"] = 1
+    planted.save()
+    client.cookies[configured.SESSION_COOKIE_NAME] = planted.session_key
+    log_in(alice, client)
+    assert is_in(client)
+    assert session_of(client) != planted.session_key
+    assert not is_in(with_session(planted.session_key))
+
+
+def test_a_session_gets_another_name_when_alice_shows_again_who_she_is(alice):
+    client = log_in(alice)
+    before = session_of(client)
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
+    assert session_of(client) != before
+    assert is_in(client) and not is_in(with_session(before))
+
+
+@pytest.mark.parametrize("change", ["role", "clinic", "suspension"])
+def test_a_change_of_rights_ends_sessions_and_tokens(client, adam, dana, north, change):
+    client.force_login(dana)
+    bearing = Client(headers={"Authorization": f"Token {AuthToken.objects.create(dana)[1]}"})
+    assert is_in(client) and is_in(bearing, "api:me")
+    verb, more = {
+        "role": (people.change_role, {"role": "admin"}),
+        "clinic": (people.move, {"to": north}),
+        "suspension": (people.deactivate, {}),
+    }[change]
+    verb(dana, by=adam, **more)
+    assert not is_in(client) and not is_in(bearing, "api:me")
+
+
+# --- Ends -------------------------------------------------------------------------------------------------
+def test_who_logged_out_is_out_on_the_server_too(alice):
+    client = log_in(alice)
+    kept = session_of(client)
+    client.post(reverse("account_logout"))
+    assert not is_in(with_session(kept))
+
+
+def test_the_back_rooms_log_out_ends_the_session_on_the_server(client, adam):
+    client.force_login(adam)
+    kept = session_of(client)
+    client.post(reverse("admin:logout"))
+    assert not is_in(with_session(kept), "admin:index")
+
+
+def change_password(client: Client) -> None:
+    form = {"oldpassword": PASSWORD, "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    assert client.post(reverse("account_change_password"), form).status_code == 302
+
+
+def test_a_new_password_ends_other_sessions_and_all_tokens(alice):
+    here, elsewhere = log_in(alice), log_in(alice)
+    bearing = Client(headers={"Authorization": f"Token {AuthToken.objects.create(alice)[1]}"})
+    change_password(here)
+    assert is_in(here)
+    assert not is_in(elsewhere) and not is_in(bearing, "api:me")
+
+
+def test_tokens_of_staff_end_within_half_a_day(settings, alice, dana):
+    settings.STAFF_SECOND_FACTOR = False
+    lives = {}
+    for person in (alice, dana):
+        given = {"email": person.email, "password": PASSWORD}
+        Client().post(reverse("api:tokens"), given, "application/json")
+        token = AuthToken.objects.get(user=person)
+        lives[person.name] = round((token.expiry - token.created) / timedelta(hours=1))
+    assert lives == {"Alice": 720, "Dana": 12}
+
+
+# --- Nobody there -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("who", "page"), [("dana", "web:worklist"), ("adam", "web:operations"), ("adam", "admin:index")]
+)
+def test_staff_who_do_nothing_for_15_minutes_are_logged_out(client, request, who, page):
+    person = request.getfixturevalue(who)
+    with travel(START, tick=False) as clock:
+        client.force_login(person)
+        assert is_in(client, page)
+        kept = session_of(client)
+        clock.shift(timedelta(minutes=14))
+        assert is_in(client, page)
+        clock.shift(timedelta(minutes=15, seconds=1))
+        assert not is_in(client, page)
+        assert not is_in(with_session(kept), page)
+
+
+def test_a_page_that_asks_for_news_by_itself_keeps_nobody_logged_in(client, dana):
+    with travel(START, tick=False) as clock:
+        client.force_login(dana)
+        assert is_in(client, "web:worklist")
+        for _ in range(15):
+            clock.shift(timedelta(minutes=1, seconds=1))
+            last = client.get(reverse("web:worklist"), headers=POLL)
+        assert (last.status_code, last["HX-Refresh"]) == (204, "true")
+        assert not is_in(client, "web:worklist")
+
+
+def test_dana_who_types_stays_logged_in(client, dana):
+    with travel(START, tick=False) as clock:
+        client.force_login(dana)
+        assert is_in(client, "web:worklist")
+        for _ in range(20):
+            clock.shift(timedelta(minutes=1))
+            assert is_in(client, "web:worklist", **POLL, **{"X-Active": "1"})
+
+
+def test_alice_may_take_her_time(client, alice):
+    with travel(START, tick=False) as clock:
+        client.force_login(alice)
+        assert is_in(client)
+        clock.shift(timedelta(hours=2))
+        assert is_in(client)
