@@ -100,11 +100,13 @@ def main() -> None:
     )
     parser.add_argument("--tries", type=int, default=100, help="for each address and door")
     tries = parser.parse_args().tries
-    with tempfile.TemporaryDirectory(prefix="teleder-benchmark-") as folder:
-        with servers.running(Path(folder), durable=False, given={}) as found:
-            start(found)
-            for door in DOORS:
-                measure(door, tries)
+    with (
+        tempfile.TemporaryDirectory(prefix="teleder-benchmark-") as folder,
+        servers.running(Path(folder), durable=False, given={}) as found,
+    ):
+        start(found)
+        for door in DOORS:
+            measure(door, tries)
 
 
 if __name__ == "__main__":

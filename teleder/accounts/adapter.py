@@ -12,6 +12,11 @@ from teleder.accounts.guesses import LimitedGuesses
 from teleder.accounts.models import Clinic, Language, Role, User
 
 OUR_NAME = {"name": "teleder", "domain": "teleder"}
+# Who asks for a new password gets one of two mails. Both are written, so that the time does not tell which.
+WRITTEN_TOO = {
+    "account/email/password_reset_key": "account/email/unknown_account",
+    "account/email/unknown_account": "account/email/password_reset_key",
+}
 
 
 class Accounts(LimitedGuesses):
@@ -32,4 +37,7 @@ class Accounts(LimitedGuesses):
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Sign as teleder: the library's own word is the host and port that the request came to."""
-        super().send_mail(template_prefix, email, {**context, "current_site": OUR_NAME})
+        context |= {"current_site": OUR_NAME}
+        if other := WRITTEN_TOO.get(template_prefix):
+            self.render_mail(other, email, {"user": User(), **context})
+        super().send_mail(template_prefix, email, context)
