@@ -19,11 +19,14 @@ BACKGROUND, SKIN, LESION = range(3)
 
 
 class DeepLab(DeepLabV3Plus):
-    """DeepLabv3+ with output stride 16; logits (B, 3, H, W) of photos (B, 3, H, W) whose sides divide by 16."""
+    """DeepLabv3+ with output stride 16; logits (B, 3, H, W) of photos (B, 3, H, W) whose sides divide by 16.
 
-    def __init__(self) -> None:
+    `lite` is the size of its EfficientNet-Lite encoder; what is published has 0.
+    """
+
+    def __init__(self, lite: int = 0) -> None:
         super().__init__(
-            "tu-tf_efficientnet_lite0",
+            f"tu-tf_efficientnet_lite{lite}",
             encoder_weights=None,  # published weights bring all; training starts from `training.imagenet`
             encoder_output_stride=STRIDE,
             decoder_channels=DECODER_CHANNELS,

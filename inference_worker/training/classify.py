@@ -160,7 +160,7 @@ def task_of(views: Views) -> Task:
     recipe, network = views.recipe, classification.build()
     head = network.classifier
     network.classifier = nn.Linear(head.in_features, 1000)
-    imagenet.load_lite0(network)
+    imagenet.load_lite(network)
     network.classifier = head
     body = [p for name, p in network.named_parameters() if not name.startswith("classifier")]
     return Task(

@@ -22,7 +22,7 @@ def of_imagenet() -> Extractor:
     """Return the features of a network that saw everyday photos only."""
     network = classification.build()
     network.classifier = nn.Linear(network.classifier.in_features, 1000)
-    imagenet.load_lite0(network)
+    imagenet.load_lite(network)
     return of(network)
 
 

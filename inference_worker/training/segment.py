@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from inference_worker import phantom
 from inference_worker.engine import to_tensor
 from inference_worker.phantom import backdrop
-from inference_worker.segmentation import CLASSES, DeepLab
+from inference_worker.segmentation import CLASSES, DeepLab, fit
 from inference_worker.training import augment, imagenet, runs
 from inference_worker.training.data import (
     Known,
@@ -43,6 +43,12 @@ FROZEN_STAGES = 2  # of seven; they hold edges and colours that 1,100 photos can
 KINDS = ("full", "outlined", "wounds", "people", "rooms", "grafts", "painted", "phantoms")
 DONORS = ("full", "full", "outlined", "wounds")  # whose lesions are laid on other people, as often as named
 PAINTED = (0.2, 0.15, 0.15, 0.12, 0.3, 0.08)  # how often each of phantom.CONDITIONS is painted on a person
+TAUGHT = ("people", "wounds")
+OPEN = {  # what a partial label leaves open, and the answers it allows
+    Known.SKIN_OR_LESION: (Known.SKIN, Known.LESION),
+    Known.NOT_LESION: (Known.BACKGROUND, Known.SKIN),
+    Known.NOTHING: (Known.BACKGROUND, Known.SKIN, Known.LESION),
+}
 HOST_SKIN, HOST_TRIES = 0.15, 4  # share of skin looked for
 HEALTHY_SKIN_PRIOR = 0.3  # people sets: most of that skin is healthy, some is not
 LONG_SIDE = 416  # px at inference; models.md: 384 to 512
@@ -70,7 +76,10 @@ class Recipe:
     phantoms: float = 0.06
     rehung: float = 0.6  # share of people who get another background
     bf16: int = 1
+    lite: int = 0  # size of the encoder: 0 or 2 (2 can be tried, not published: the worker builds 0)
     start: str = ""  # a finished run whose network this one begins from; empty: from ImageNet
+    teacher: str = ""  # a finished run that labels what the partial labels leave open (self-training)
+    sure: float = 0.9  # probability from which the teacher's answer counts
 
 
 class Mixture:
@@ -85,6 +94,10 @@ class Mixture:
         self.samples["outlined"] = [load_outlined(row) for row in outlined(rows)]
         absent = {name: 0.0 for name in ("phantoms", "outlined") if not self.samples[name]}
         self.donors = [kind for kind in DONORS if self.samples[kind]]
+        if recipe.teacher:
+            teacher = finished(recipe.teacher)
+            for name in TAUGHT:
+                self.samples[name] = [taught(teacher, one, recipe.sure) for one in self.samples[name]]
         self.recipe = dataclasses.replace(recipe, **absent)
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -132,6 +145,19 @@ class Mixture:
 
     def _pick(self, rng: np.random.Generator, kind: str) -> Sample:
         return self.samples[kind][rng.integers(len(self.samples[kind]))]
+
+
+@torch.inference_mode()
+def taught(teacher: DeepLab, sample: Sample, sure: float) -> Sample:
+    """Return the sample with what its makers left open answered by the teacher, where it is sure."""
+    scores = teacher(to_tensor(fit(sample.photo, LONG_SIDE)[None])).softmax(1)[0].numpy()
+    height, width = sample.known.shape
+    p = cv2.resize(scores.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_LINEAR)
+    told, known = p.argmax(2), sample.known.copy()
+    for code, allowed in OPEN.items():
+        answered = (known == code) & (p.max(2) > sure) & np.isin(told, allowed)
+        known[answered] = told[answered]
+    return Sample(sample.photo, known)
 
 
 def loss_of(logits: torch.Tensor, known: torch.Tensor, dice: float) -> torch.Tensor:
@@ -184,13 +210,17 @@ def task_of(mixture: Mixture) -> Task:
 
 def started(recipe: Recipe) -> DeepLab:
     """Return the network before the first step."""
-    network = DeepLab()
+    network = DeepLab(recipe.lite)
     if recipe.start:
-        earlier, _steps = saved_network(runs.Run("segment", recipe.start), DeepLab())
-        network.load_state_dict(earlier.state_dict())
+        network.load_state_dict(finished(recipe.start, recipe.lite).state_dict())
     else:
-        imagenet.load_lite0(network.encoder.model)
+        imagenet.load_lite(network.encoder.model, recipe.lite)
     return network
+
+
+def finished(name: str, lite: int = 0) -> DeepLab:
+    """Return the network that a run ended with."""
+    return saved_network(runs.Run("segment", name), DeepLab(lite))[0]
 
 
 def _logits(network: nn.Module, photos: torch.Tensor) -> torch.Tensor:

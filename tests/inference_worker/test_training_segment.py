@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from inference_worker.phantom.__main__ import main as draw_phantoms
 from inference_worker.training import imagenet, loop, runs, segment
-from inference_worker.training.data import Known, phantom_rows
+from inference_worker.training.data import Known, Sample, phantom_rows
 
 CERTAIN = 12.0
 
@@ -55,9 +56,28 @@ def test_dice_is_on_lesions_that_someone_looked_for():
     assert hit < 0.05 and missed > 0.9 and people == 0
 
 
+def test_a_teacher_answers_only_what_the_makers_left_open(monkeypatch):
+    def teacher(photos):  # sure of a lesion on the left, unsure on the right
+        logits = torch.zeros(1, 3, *photos.shape[2:])
+        logits[:, 2, :, : photos.shape[3] // 2] = CERTAIN
+        return logits
+
+    codes = [Known.SKIN_OR_LESION, Known.NOT_LESION, Known.NOTHING, Known.SKIN]
+    known = np.repeat(np.array(codes, np.uint8), 8)[:, None].repeat(32, axis=1)
+    found = segment.taught(teacher, Sample(np.zeros((32, 32, 3), np.uint8), known), sure=0.9).known
+    assert [found[row, 2] for row in (4, 12, 20, 28)] == [
+        Known.LESION,
+        Known.NOT_LESION,
+        Known.LESION,
+        Known.SKIN,
+    ]
+    assert (found[:, -2] == known[:, -2]).all()
+
+
 def test_every_key_of_the_imagenet_weights_finds_its_place():
     assert imagenet.timm_key("_blocks.3._bn0.weight") == "blocks.2.0.bn1.weight"
     assert imagenet.timm_key("_blocks.0._project_conv.weight") == "blocks.0.0.conv_pw.weight"
+    assert imagenet.timm_key("_blocks.4._bn0.weight", size=2) == "blocks.2.0.bn1.weight"
     assert imagenet.timm_key("_conv_head.weight") == "conv_head.weight"
     with pytest.raises(KeyError, match="16 blocks"):
         imagenet.timm_key("_blocks.16._bn0.weight")
