@@ -4,13 +4,15 @@
         --root ../shared/data/cls --run painted --json OUT --markdown docs/models/experiment.md
 
 Logistic regressions on the features of a frozen network (from ImageNet, or pretrained on phantoms: `--run`), with
-the whole photo alone or with the automatic crops too. Learnt from `use=experiment` rows: cross-validated by group,
-then tried on the `use=evaluate` rows as an external test. The regressions live in memory and end with the command.
+the whole photo alone or with the automatic crops too. Learnt from `use=experiment` rows: cross-validated by group
+(photos of one scene are one group, also where their publisher did not say so), then tried on the `use=evaluate` rows
+as an external test. The regressions live in memory and end with the command.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ from inference_worker.cropping import boxes_of
 from inference_worker.segmentation import Segmenter
 from inference_worker.training import features
 from inference_worker.training.data import Row, read_photo, read_rows
+from inference_worker.training.duplicates import Print, print_of, same_photos
 from inference_worker.training.evaluate import (
     ANALYSIS_LONG_SIDE,
     Figures,
@@ -65,6 +68,15 @@ class Photos:
     def whole_only(self) -> Photos:
         first = np.flatnonzero(np.diff(self.owner, prepend=-1))
         return Photos(self.rows, self.views[first], self.owner[first])
+
+
+def one_scene_one_group(rows: list[Row], prints: list[Print]) -> list[Row]:
+    """Return the rows with photos of one scene under one group, whatever groups their publisher gave them."""
+    group = {row.group: row.group for row in rows}
+    for i, j in same_photos(prints, [row.group for row in rows]):
+        one, other = group[rows[i].group], group[rows[j].group]
+        group = {name: one if of == other else of for name, of in group.items()}
+    return [dataclasses.replace(row, group=group[row.group]) for row in rows]
 
 
 def views_with_crops(rows: list[Row]) -> list[np.ndarray]:
@@ -213,6 +225,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     rows = read_rows(arguments.manifest, arguments.root)
     learn = [row for row in rows if row.use == arguments.learn]
+    learn = one_scene_one_group(learn, [print_of(read_photo(row.path)) for row in learn])
     test = [row for row in rows if row.use == arguments.test]
     figures = measure(learn, test, arguments.run)
     figures["segmentation"] = weights.published("segmentation").sha256[:12]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
-from inference_worker.training import experiment, realism
+from inference_worker.training import duplicates, experiment, realism
 from inference_worker.training.data import Known, Row, Sample
 from inference_worker.training.experiment import Photos, cross_validated, figures_of, gain, not_ad
 
@@ -39,6 +40,14 @@ def test_a_person_known_by_face_helps_nobody():
     score = figures_of(own, cross_validated(own))["auc_not_ad"]["value"]
     met_twice = experiment.probabilities(experiment.learnt(own, np.arange(120)), own, np.arange(120))
     assert score < 0.75 < experiment.auc(not_ad(met_twice), own.truth != "AD")
+
+
+def test_photos_of_one_scene_are_one_group_whatever_their_publisher_says():
+    rng = np.random.default_rng(3)
+    scenes = [cv2.resize(rng.integers(0, 255, (24, 24, 3), np.uint8), (320, 320)) for _ in range(2)]
+    prints = [duplicates.print_of(photo) for photo in (*scenes, cv2.resize(scenes[0], (280, 280)))]
+    found = experiment.one_scene_one_group([row("AD", name) for name in "123"], prints)
+    assert [own.group for own in found] == ["1", "2", "1"]
 
 
 def test_a_gain_is_paired_and_of_nothing_it_is_nothing():
