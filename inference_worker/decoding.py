@@ -165,7 +165,11 @@ def _in_8_bit(image: Image.Image) -> Image.Image:
     if not image.mode.startswith(("I", "F")):
         return image
     # `convert` would clip 16 bits to white instead of scaling them.
-    return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8))
+    levels = np.asarray(image).astype(np.uint32)
+    grey = Image.fromarray((levels >> 8).clip(0, 255).astype(np.uint8))
+    if (clear := image.info.get("transparency")) is not None:
+        grey.putalpha(Image.fromarray(np.where(levels == clear, 0, 255).astype(np.uint8)))
+    return grey
 
 
 def _flat(image: Image.Image) -> Image.Image:

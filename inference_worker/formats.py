@@ -7,6 +7,7 @@ photo with a grey lower half.
 
 from __future__ import annotations
 
+import io
 import re
 import zlib
 from collections.abc import Iterator
@@ -20,9 +21,13 @@ JPEG_PIXEL_LIMIT = 200_000_000  # 200 MP phones exist, and a JPEG is never held 
 
 HEVC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 HEIF_BRANDS = HEVC_BRANDS | {b"mif1", b"msf1"}
+WEBP_PIXELS = {b"VP8 ", b"VP8L"}
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 JFIF = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
-SOI, EOI, SOS, APP0, ADOBE = 0xD8, 0xD9, 0xDA, 0xE0, 0xEE
+SOI, EOI, SOS, DHT, APP0, ADOBE = 0xD8, 0xD9, 0xDA, 0xC4, 0xE0, 0xEE
+BASELINE = {0xC0, 0xC1}
+END_OF_BLOCK = 0
+BLANK = bytes(256)  # half a disk sector that never was written; no coder makes so long a run in a photo
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 PIXEL_SEGMENTS = FRAMES | {0xC4, 0xCC, SOS, 0xDB, 0xDC, 0xDD}
 # No `\xff+`: on a file of nothing but FF it would try every start with every length.
@@ -90,11 +95,12 @@ def check_pixels(width: int, height: int, limit: int = PIXEL_LIMIT) -> None:
 # --- JPEG -------------------------------------------------------------------------------------------------
 def examine_jpeg(data: bytes) -> Anatomy:
     """Keep only what makes the pixels of the first image: its decoder then has no metadata to stumble over."""
-    kept, found, size, end = [b"\xff\xd8"], set(), None, 0
+    kept, found, size, end, codes = [b"\xff\xd8"], set(), None, 0, _AllZeroCodes()
     for marker, segment, end in _segments(data):  # noqa: B007  (the last end tells whether something follows)
         if marker in FRAMES and size is None:
             size = int.from_bytes(segment[7:9], "big"), int.from_bytes(segment[5:7], "big")
             check_pixels(*size, limit=JPEG_PIXEL_LIMIT)
+        codes.read(marker, segment)
         if (essential := _essential(marker, segment)) is not None:
             kept.append(essential)
         elif name := _name_of(marker, segment):
@@ -126,6 +132,38 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
             break
         yield marker, data[start:at], at
     raise Rejected(Reason.TRUNCATED_IMAGE if orderly else Reason.CORRUPT_IMAGE)
+
+
+class _AllZeroCodes:
+    """Finds what was never written in a baseline scan: libjpeg reads zeros as good pixels, without a warning.
+
+    A code of zeros alone stands for the first symbol of each table. Where that ends a block, zeros are a flat
+    area and legitimate; where it is a coefficient, no camera writes so many of them.
+    """
+
+    def __init__(self) -> None:
+        self.first: dict[int, int] = {}  # by AC table
+        self.is_baseline = False
+
+    def read(self, marker: int, segment: bytes) -> None:
+        """Take in the next segment; raises Rejected for a scan with a blank."""
+        if marker == DHT:
+            self._read_tables(segment[4:])
+        elif marker in FRAMES:
+            self.is_baseline = marker in BASELINE
+        elif marker == SOS and self.is_baseline and BLANK in segment and not self._may_be_flat(segment):
+            raise Rejected(Reason.CORRUPT_IMAGE)
+
+    def _read_tables(self, body: bytes) -> None:
+        while len(body) > 17:  # class and number, 16 counts, the symbols
+            number, symbols = body[0], sum(body[1:17])
+            if number >= 0x10:  # AC
+                self.first[number & 0x0F] = body[17]
+            body = body[17 + symbols :]
+
+    def _may_be_flat(self, scan: bytes) -> bool:
+        numbers = (scan[6 + 2 * at] & 0x0F for at in range(min(scan[4], 4)))
+        return all(self.first.get(number, END_OF_BLOCK) == END_OF_BLOCK for number in numbers)
 
 
 def _end_of_scan(data: bytes, at: int) -> int:
@@ -226,7 +264,12 @@ def examine_webp(data: bytes) -> Anatomy:
     if int.from_bytes(data[4:8], "little") + 8 > len(data):
         raise Rejected(Reason.TRUNCATED_IMAGE)
     names = {b"EXIF": "exif", b"XMP ": "xmp", b"ICCP": "icc", b"ANIM": "animation"}
-    found = {names[kind] for kind in _riff_chunks(data) if kind in names}
+    found = set()
+    for kind, body in _riff_chunks(data):
+        if kind in names:
+            found.add(names[kind])
+        elif kind in WEBP_PIXELS and BLANK in body:
+            raise Rejected(Reason.CORRUPT_IMAGE)
     return Anatomy(format="WEBP", width=width, height=height, pixels=data, found=tuple(sorted(found)))
 
 
@@ -242,36 +285,80 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     raise Rejected(Reason.CORRUPT_IMAGE)
 
 
-def _riff_chunks(data: bytes) -> Iterator[bytes]:
+def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     at = 12
     while at + 8 <= len(data):
         length = int.from_bytes(data[at + 4 : at + 8], "little")
-        yield data[at : at + 4]
+        yield data[at : at + 4], data[at + 8 : at + 8 + length]
         at += 8 + length + length % 2
 
 
 # --- HEIF -------------------------------------------------------------------------------------------------
 def examine_heif(data: bytes) -> Anatomy:
-    """Look whether the media data was cut off; all else only the decoder can tell."""
-    boxes = dict(_boxes(data))
-    is_cut = boxes.get(b"mdat", 0) > len(data)
+    """Look whether the media data was cut off or never written; all else only the decoder can tell."""
+    boxes = {kind: (start, end) for kind, start, end in _boxes(data, 0, len(data))}
+    is_cut = boxes.get(b"mdat", (0, 0))[1] > len(data)
     if b"meta" not in boxes:  # some phones write this index last: a cut there leaves media data alone
         raise Rejected(Reason.TRUNCATED_IMAGE if is_cut else Reason.CORRUPT_IMAGE)
+    if not is_cut and any(BLANK in data[start:end] for start, end in _hevc_parts(data, *boxes[b"meta"])):
+        raise Rejected(Reason.CORRUPT_IMAGE)
     return Anatomy(format="HEIF", pixels=data, is_cut=is_cut)
 
 
-def _boxes(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """Yield the type and the end of each box of the file; the last may end behind the file."""
-    at = 0
-    while at + 8 <= len(data):
-        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+def _boxes(data: bytes, at: int, until: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield type, start of the body and end of each box; the last may end behind the file."""
+    while at + 8 <= until:
+        size, kind, body = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], at + 8
         if size == 1:
-            size = int.from_bytes(data[at + 8 : at + 16], "big")
-        end = at + size if size else len(data)
-        yield kind, end
-        if end < at + 8:
+            size, body = int.from_bytes(data[at + 8 : at + 16], "big"), at + 16
+        end = at + size if size else until
+        yield kind, body, end
+        if end < body:
             return
         at = end
+
+
+def _hevc_parts(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield where the coded pixels lie; HEVC never has three zeros in a row, its decoder reads them all the same."""
+    inside = {kind: (body, last) for kind, body, last in _boxes(data, start + 4, min(end, len(data)))}
+    if not {b"iinf", b"iloc"} <= set(inside):
+        return
+    body, last = inside[b"iinf"]
+    entries = body + (8 if data[body : body + 1] > b"\0" else 6)
+    hevc = {_hevc_item(data, at) for kind, at, _ in _boxes(data, entries, last) if kind == b"infe"}
+    for item, *part in _locations(io.BytesIO(data[slice(*inside[b"iloc"])])):
+        if item in hevc:
+            yield part[0], part[1]
+
+
+def _hevc_item(data: bytes, at: int) -> int | None:
+    """Return the number in an item's entry, None if it is not coded in HEVC; versions 2 and 3 differ in its width."""
+    width = 4 if data[at : at + 1] == b"\x03" else 2
+    kind = data[at + 6 + width : at + 10 + width]
+    return int.from_bytes(data[at + 4 : at + 4 + width], "big") if kind == b"hvc1" else None
+
+
+def _locations(box: io.BytesIO) -> Iterator[tuple[int, int, int]]:
+    """Yield (item, start, end) in the file from an item location box (ISO 14496-12, 8.11.3)."""
+
+    def number(width: int) -> int:
+        return int.from_bytes(box.read(width), "big")
+
+    version, widths = number(4) >> 24, number(2)
+    offset_width, length_width, base_width, index_width = (widths >> shift & 15 for shift in (12, 8, 4, 0))
+    for _item in range(number(4 if version == 2 else 2)):
+        item = number(4 if version == 2 else 2)
+        is_in_file = version == 0 or number(2) & 15 == 0
+        number(2)  # in which file: always this one
+        base = number(base_width)
+        for _extent in range(number(2)):
+            number(index_width if version else 0)
+            start = base + number(offset_width)
+            end = start + number(length_width)
+            if is_in_file:
+                yield item, start, end
+        if box.tell() == len(box.getbuffer()):
+            return
 
 
 _EXAMINERS = {"JPEG": examine_jpeg, "PNG": examine_png, "WEBP": examine_webp, "HEIF": examine_heif}

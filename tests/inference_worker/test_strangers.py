@@ -1,0 +1,62 @@
+"""Photos of strangers: every kind of file that phones, editors and attackers send, drawn by tests/strangers.py."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from inference_worker.contract import Reason
+from inference_worker.decoding import decode
+from inference_worker.formats import BLANK, Rejected, examine
+from inference_worker.preparation import prepare
+from tests import strangers
+from tests.strangers import SCENE, WHOLE, Stranger, file_of
+
+COLOUR_LIMIT = 3  # CIE76 difference between areas of 8 x 8 px
+
+
+def lab(photo: np.ndarray) -> np.ndarray:
+    small = cv2.resize(photo.astype(np.float32) / 255, None, fx=1 / 8, fy=1 / 8, interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
+
+
+def colour_difference(one: np.ndarray, other: np.ndarray) -> float:
+    assert one.shape == other.shape
+    return float(np.sqrt(((lab(one) - lab(other)) ** 2).sum(axis=2)).max())
+
+
+def pixels_of(jpeg: bytes) -> np.ndarray:
+    return cv2.cvtColor(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+@pytest.mark.parametrize("stranger", [pytest.param(each, id=each.name) for each in strangers.all_kinds()])
+def test_a_strangers_photo_is_shown_upright_in_its_colours_or_refused_with_its_reason(stranger: Stranger):
+    preparation = prepare(stranger.data)
+    if not preparation.copies:
+        assert preparation.outcome.reason in stranger.reasons
+        return
+    assert stranger.shows is not None, "taken, and should not have been"
+    assert colour_difference(pixels_of(preparation.copies["analysis"]), stranger.shows) < COLOUR_LIMIT
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_no_cut_photo_passes_as_whole(name):
+    whole = WHOLE[name]
+    for percent in range(1, 100):
+        with pytest.raises(Rejected) as refused:
+            decode(whole[: len(whole) * percent // 100])
+        assert refused.value.reason in strangers.BROKEN | {Reason.UNSUPPORTED_FORMAT}, percent
+
+
+def test_a_white_wall_is_not_taken_for_a_hole_in_the_file():
+    """An encoder that fits its codes to the picture writes a flat area as zeros."""
+    wall = file_of(np.full((2000, 2000), 255, np.uint8), optimize=True)
+    assert wall.count(BLANK) > 1
+    assert examine(wall).width == 2000
+
+
+def test_a_long_panorama_is_taken():
+    panorama = np.tile(SCENE[:210, :50], (1, 1310, 1))
+    outcome = prepare(file_of(panorama)).outcome
+    assert (outcome.width, outcome.height) == (65_500, 210)
