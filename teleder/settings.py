@@ -106,6 +106,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
+    "teleder.web.headers.headers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -226,6 +227,7 @@ ACCOUNT_SESSION_REMEMBER = False
 MFA_ADAPTER = "teleder.accounts.second_factor.SecondFactors"
 MFA_FORMS = {"activate_totp": "teleder.accounts.second_factor.ActivateForm"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_TOTP_ISSUER = "teleder"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # staff come by invitation, and must have a factor before all else
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = INSECURE_COOKIES
