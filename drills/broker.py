@@ -11,12 +11,14 @@ from contextlib import suppress
 import redis
 
 from drills.oracle import Figures, percentile_95
-from drills.run import Run, drill
+from drills.run import Run, drill, wait_until
+from inference_worker import contract
 
 FLUSH_SECONDS = 5
 SUBMIT_P95_SECONDS = 1.0
 RETURN_SECONDS = 120
 BACK_SECONDS = 15
+LOAD_SECONDS = 30
 
 
 @drill("R3", "the broker emptied (FLUSHALL) under load", guard="notice")
@@ -72,8 +74,9 @@ def _seconds_back(run: Run, clients, fault: Callable[[Run], None]) -> float:
     """Disturb under load; return how long after that the next job is done."""
     from teleder.cases.models import Job, JobState
 
-    sending = clients.sending(run.few_or_many(4, 40), threads=2)
-    time.sleep(1)
+    sending = clients.sending(run.few_or_many(8, 40), threads=4)
+    broker = run.system.broker()
+    wait_until(lambda: any(broker.llen(queue) for queue in contract.QUEUES.values()), LOAD_SECONDS)
     fault(run)
     began, done = time.monotonic(), Job.objects.filter(state=JobState.DONE)
     before = done.count()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
 
 from drills.client import Clients, photo
 from drills.crashes import HOLD, STEPS
 from drills.oracle import Figures, settle
-from drills.run import Run, drill
+from drills.run import Run, drill, wait_until
 
 RECOVERY_SECONDS = 60  # "N" of docs/reliability.md
 STEP_SECONDS = 60
@@ -123,9 +122,3 @@ def late_results(run: Run) -> Figures:
     if changed or held < count:
         found.broken.append(f"{changed} late results changed the record, {held} of {count} came")
     return found
-
-
-def wait_until(true: Callable[[], bool], seconds: float) -> None:
-    limit = time.monotonic() + seconds
-    while not true() and time.monotonic() < limit:
-        time.sleep(0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -56,3 +57,9 @@ def drill(name: str, promise: str, *, guard: str) -> Callable:
         return function
 
     return register
+
+
+def wait_until(true: Callable[[], bool], seconds: float) -> None:
+    limit = time.monotonic() + seconds
+    while not true() and time.monotonic() < limit:
+        time.sleep(0.1)
