@@ -105,6 +105,13 @@ class UserAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
             return [DermatologistInline]
         return [PatientInline, ConsentInline] if obj is not None and obj.is_patient else []
 
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if "email" not in form.changed_data:
+            return super().save_model(request, obj, form, change)
+        raise_if_reauthentication_required(request, app="")
+        super().save_model(request, obj, form, change)
+        people.readdress(obj)
+
     def response_action(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
         raise_if_reauthentication_required(request, app="")
         return super().response_action(request, queryset)

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
@@ -158,6 +159,13 @@ def forget_second_factors(person: User, *, by: User) -> None:
     if Authenticator.objects.filter(user=person).delete()[0]:
         end_sessions(person)
         _log(person, CHANGE, "second factors forgotten", by=by)
+
+
+def readdress(person: User) -> None:
+    """Let the one address a person has now be the only one that logs in and gets mail; they log in anew."""
+    EmailAddress.objects.filter(user=person).delete()
+    EmailAddress.objects.create(user=person, email=person.email.lower(), verified=True, primary=True)
+    end_sessions(person)
 
 
 def end_sessions(person: User) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.conf import settings as configured
 from django.test import Client
 from django.urls import reverse
@@ -159,3 +160,40 @@ def test_alice_may_take_her_time(client, alice):
         assert is_in(client)
         clock.shift(timedelta(hours=2))
         assert is_in(client)
+
+
+# --- Shown again before an address changes ----------------------------------------------------------------
+def an_hour_later(client: Client) -> None:
+    session = client.session
+    for record in session["account_authentication_methods"]:
+        record["at"] -= 3600
+    session.save()
+
+
+def test_alice_shows_again_who_she_is_before_her_address_changes(alice):
+    client = log_in(alice)
+    an_hour_later(client)
+    form = {"email": "thief@example.com", "action_add": ""}
+    asked = client.post(reverse("account_email"), form)
+    assert asked["Location"].startswith(reverse("account_reauthenticate"))
+    assert not EmailAddress.objects.filter(email="thief@example.com").exists()
+
+
+def test_an_address_that_sue_mends_is_the_only_one_left_and_takes_showing_again_who_she_is(
+    client, sue, alice, mailoutbox
+):
+    hers = log_in(alice)
+    client.force_login(sue)
+    an_hour_later(client)
+    change = reverse("admin:accounts_user_change", args=[alice.pk])
+    form = {"email": "Alice@new.example", "name": "Alice", "language": "en"}
+    form |= {f"patient-{key}": 0 for key in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    form |= {f"consents-{key}": 0 for key in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    asked = client.post(change, form)
+    assert asked["Location"].startswith(reverse("account_reauthenticate"))
+    assert EmailAddress.objects.get(user=alice).email == "alice@example.com"
+    client.post(asked["Location"], {"password": PASSWORD})
+    assert EmailAddress.objects.get(user=alice).email == "alice@new.example"
+    assert not is_in(hers)
+    Client().post(reverse("account_reset_password"), {"email": "alice@example.com"})
+    assert "password/reset/key" not in mailoutbox[0].body
