@@ -21,9 +21,10 @@ class Counted(BaseThrottle):
     limit: Limit
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        self.usage = limits.count(self.limit, self.who(request)) if self.counts(request) else None
-        if self.usage:
-            _told(request).append(self.usage)
+        told, self.usage = _told(request), None
+        if self.counts(request) and None not in told:  # a Valkey that hangs is waited for once in a request
+            self.usage = limits.count(self.limit, self.who(request))
+            told.append(self.usage)
         return self.usage is None or not self.usage.is_over
 
     def counts(self, request: Request) -> bool:
@@ -65,15 +66,14 @@ class Submissions(Uploads):
     limit = limits.SUBMISSIONS
 
 
-def _told(request: Request) -> list[Usage]:
-    request._request.__dict__.setdefault("usages", [])
-    return request._request.usages
+def _told(request: Request) -> list[Usage | None]:
+    """Return what was counted for this request so far; `None` where Valkey did not answer."""
+    return request._request.__dict__.setdefault("usages", [])
 
 
 def tell(request: Request, response: HttpResponseBase) -> None:
     """Write what was counted for this request into its answer."""
-    usages = _told(request)
-    if usages:
+    if usages := [each for each in _told(request) if each]:
         policy = [f'"{each.limit.name}";q={each.limit.amount};w={each.limit.seconds}' for each in usages]
         response["RateLimit-Policy"] = ", ".join(policy)
         response["RateLimit"] = ", ".join(

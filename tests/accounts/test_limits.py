@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from knox.models import AuthToken
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from teleder.accounts import limits
-from teleder.cases import workflow
+from teleder.cases import originals, workflow
 from teleder.cases.models import Photo
 from tests.conftest import CALM, PASSWORD
 
@@ -164,6 +168,32 @@ def test_a_removed_photo_still_counts_for_the_day(settings, alice, alices_draft,
         workflow.add_photo(alices_draft, view="close_up", upload=photo_file(), by=alice)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_two_photos_at_the_same_moment_do_not_both_take_the_last_place(
+    settings, monkeypatch, alice, draft_of, photo_file
+):
+    settings.PHOTOS_PER_PATIENT_PER_DAY = 1
+    both, keep = Barrier(2), originals.keep
+
+    def keep_together(*file):
+        both.wait(10)  # each has passed the first look
+        return keep(*file)
+
+    def is_taken(draft) -> bool:
+        try:
+            workflow.add_photo(draft, view="close_up", upload=photo_file(), by=alice)
+        except workflow.Refused:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    drafts = [draft_of(alice, photos=0) for _ in range(2)]
+    monkeypatch.setattr(originals, "keep", keep_together)
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(is_taken, drafts)) == [False, True]
+
+
 # --- Many processes, and no Valkey ------------------------------------------------------------------------
 COUNT = """
 import django; django.setup()
@@ -191,6 +221,18 @@ def test_without_valkey_alice_reads_and_sends(client, valkey_is_gone, alice, ali
     assert bearing(alice).get(ME).status_code == 200
     assert add_by_page(client, alices_draft, photo_file()).status_code == 302
     assert add_by_api(bearing(alice), alices_draft, photo_file()).status_code == 201
+
+
+def test_a_valkey_that_hangs_is_waited_for_once_in_a_request(monkeypatch, alice, alices_draft, photo_file):
+    asked = []
+
+    def hang(key, *_rest):
+        asked.append(key)
+        raise RedisTimeout
+
+    monkeypatch.setattr(limits.cache, "add", hang)
+    assert add_by_api(bearing(alice), alices_draft, photo_file()).status_code == 201
+    assert len(asked) == 1
 
 
 def test_without_valkey_nobody_logs_in(client, valkey_is_gone, alice):
