@@ -224,9 +224,8 @@ ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = False
-ACCOUNT_REAUTHENTICATION_REQUIRED = (
-    True  # before one's own addresses change: a new password can be sent there
-)
+# Before one's own addresses change: a new password can be sent there.
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
 MFA_ADAPTER = "teleder.accounts.second_factor.SecondFactors"
 MFA_FORMS = {"activate_totp": "teleder.accounts.second_factor.ActivateForm"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]

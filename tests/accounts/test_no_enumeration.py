@@ -103,6 +103,11 @@ def test_who_signed_up_for_an_address_and_logs_in_does_not_learn_whether_it_was_
     assert ask_api({"email": UNKNOWN, "password": "a-long-password"})[0] == 401
 
 
+def test_who_signs_up_twice_for_an_address_learns_nothing_by_that(alice):
+    twice = [[DOORS["sign-up"](email) for _ in range(2)] for email in (alice.email, UNKNOWN)]
+    assert twice[0] == twice[1]
+
+
 # --- Signing up -------------------------------------------------------------------------------------------
 def sign_up(client: Client, email: str, password: str = PASSWORD) -> None:
     client.post(reverse("account_signup"), {"email": email, "password1": password, "password2": password})

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.urls import reverse
+
+from tests.conftest import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 EACH_WAY = pytest.mark.parametrize(
@@ -17,6 +21,21 @@ def test_a_stranger_finds_sound_pages(visit, is_sound, language, size):
     for name in ("web:home", "account_login", "account_signup", "account_reset_password"):
         page.goto(reverse(name))
         is_sound(page, language)
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_carol_signs_up_with_the_code_of_her_mail(visit, is_sound, mailoutbox, language):
+    page = visit(language=language)
+    page.goto(reverse("account_signup"))
+    page.fill("[name=email]", "carol@example.com")
+    page.fill("[name=password1]", PASSWORD)
+    page.fill("[name=password2]", PASSWORD)
+    page.click("main [type=submit]")
+    page.wait_for_url("**" + reverse("account_email_verification_sent"))
+    is_sound(page, language)
+    page.fill("[name=code]", re.search(r"^\w{4}-\w{4}$", mailoutbox[0].body, re.M)[0])
+    page.click("main [type=submit]")
+    page.wait_for_url("**" + reverse("web:welcome"))
 
 
 @EACH_WAY
