@@ -1,6 +1,7 @@
 """Runs the decoder in a child that lives for one file and can hurt nobody.
 
-The child may take so much memory and CPU time and no more, and can open no file and no socket. It is
+The child may take so much memory and CPU time and no more, and can open no file and no socket; the kernel
+refuses it every system call but those of decoding (`system_calls`). It is
 forked from a small clean process (the fork server), never from the one that holds the networks: their
 threads would not survive. What comes back is pixels and a line of JSON, never a pickle: a decoder that was
 taken over must not be able to run code in its parent.
@@ -21,6 +22,7 @@ import numpy as np
 
 from inference_worker.contract import Reason
 from inference_worker.formats import Rejected
+from inference_worker.system_calls import give_up_the_rest
 
 MEMORY_LIMIT_BYTES = 1_200 * 1024 * 1024
 CPU_LIMIT_SECONDS = 15
@@ -28,7 +30,7 @@ WAIT_SECONDS = 18  # a little less than the task's own limit
 ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
 
 _fork_server = multiprocessing.get_context("forkserver")
-_fork_server.set_forkserver_preload(["inference_worker.decoding"])
+_fork_server.set_forkserver_preload(["inference_worker.decoding", __name__])
 _main_process = process.current_process()  # of the interpreter that imports this, before any pool forks
 
 
@@ -126,3 +128,4 @@ def _limit() -> None:
         resource.setrlimit(kind, (most, most))
     # At the lower limit a signal that tells itself from being killed from outside.
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_SECONDS, CPU_LIMIT_SECONDS + 1))
+    give_up_the_rest()  # and root could lift the limits again

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from inference_worker import isolation
+from benchmarks import photo_memory
+from inference_worker import isolation, system_calls
 from inference_worker.contract import Reason
 from inference_worker.formats import Rejected
 from inference_worker.isolation import DecoderLost, decode_apart
@@ -72,6 +77,49 @@ def try_doors(_data, theirs):
     theirs.send_bytes(b'{"reason": "image_too_small"}')
 
 
+def try_calls(data, theirs):
+    """As root that lifts the limits again, and with the filter alone in the way; the data is the canary's port."""
+    for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE):
+        resource.setrlimit(kind, (64, 64))
+    canary = ("127.0.0.1", int(data))
+    listening = socket.socket()  # was open already
+    listening.settimeout(1)
+    system_calls.give_up_the_rest()
+    doors = [
+        lambda: Path("/etc/hostname").read_bytes(),
+        lambda: os.listdir("/"),
+        socket.socket,
+        lambda: listening.connect(canary),
+        lambda: listening.sendto(b"photo", canary),
+        os.fork,
+        lambda: os.execv("/bin/true", ["true"]),
+        lambda: os.kill(os.getppid(), 0),
+        lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
+        lambda: os.unlink(__file__ + ".none"),
+    ]
+    for door in doors:
+        try:
+            door()
+        except (PermissionError, ValueError):  # ValueError is what setrlimit makes of it
+            continue
+        return
+    thread = threading.Thread(target=lambda: theirs.send_bytes(b'{"reason": "image_too_small"}'))
+    thread.start()  # decoders need them
+    thread.join()
+
+
+def tell_a_secret(_data, theirs):
+    """Send a file of the system as pixels, if it can be read."""
+    isolation._limit()
+    try:
+        secret = Path("/etc/hostname").read_bytes()
+    except OSError:
+        secret = b""
+    facts = {"shape": [1, len(secret) // 3, 3], "width": 1, "height": 1, "orientation": 1}
+    theirs.send_bytes(json.dumps(facts | {"format": "JPEG", "stripped": []}).encode())
+    theirs.send_bytes(secret[: len(secret) // 3 * 3])
+
+
 def reason_for(monkeypatch, deed) -> Reason:
     monkeypatch.setattr(isolation, "_serve", deed)
     with pytest.raises(Rejected) as rejected:
@@ -100,6 +148,29 @@ def test_after_a_lost_decoder_the_next_photo_is_decoded(monkeypatch):
 
 def test_a_decoder_can_open_no_file_no_socket_and_not_all_memory(monkeypatch):
     assert reason_for(monkeypatch, try_doors) == Reason.IMAGE_TOO_SMALL
+
+
+@pytest.fixture
+def canary() -> Iterator[socket.socket]:
+    """Listens on loopback as a service beside the worker would."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0)
+        yield listening
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the filter of system calls is the Linux kernel's")
+def test_a_decoder_that_was_taken_over_reaches_nobody_even_as_root(monkeypatch, canary):
+    monkeypatch.setattr(isolation, "_serve", try_calls)
+    with pytest.raises(Rejected) as rejected:
+        decode_apart(str(canary.getsockname()[1]).encode())
+    assert rejected.value.reason == Reason.IMAGE_TOO_SMALL
+    with pytest.raises(BlockingIOError):
+        canary.accept()
+
+
+def test_no_file_of_the_machine_comes_back_as_a_photo(monkeypatch):
+    monkeypatch.setattr(isolation, "_serve", tell_a_secret)
+    assert decode_apart(b"photo")[0].size == 0
 
 
 def test_no_child_outlives_its_photo():
@@ -143,3 +214,10 @@ def test_a_process_of_celerys_pool_may_have_a_decoder(tmp_path):
         [sys.executable, str(script)], input=photo(), env=environment, check=False, timeout=60
     )
     assert ended.returncode == 0
+
+
+def test_a_photo_of_48_megapixels_fits_into_a_small_worker():
+    """Decoded at its full size it took 613 MB."""
+    large = photo_memory.photo(8000, 6000, quality=90)
+    assert photo_memory.decoder_peak_mb(large) < 300
+    assert photo_memory.asking_peak_mb(large) < 300
