@@ -18,6 +18,7 @@ USAGE = """usage: ./run COMMAND
   drills [--short] [NAME...]                   break the system on purpose and count what was lost
   analyse PHOTO... --out DIR [--json]          find skin and lesion, crop and classify, without web or queue
   manage ...                                   manage.py on the demo's data, whether the demo runs or not
+  audit verify|head|protect ...                the audit trail of the demo's data
   servers [FOLDER]                             only PostgreSQL and Valkey, for work on the code
   messages                                     bring the Japanese catalogue up to date with the code
   lock                                         write the lock files anew from pyproject.toml
@@ -74,6 +75,10 @@ def manage(arguments: list[str]) -> int:
         return subprocess.run(command, env=environment, check=False).returncode
 
 
+def audit(arguments: list[str]) -> int:
+    return manage(["audit", *arguments])
+
+
 def servers(arguments: list[str]) -> int:
     """Print the two addresses as shell lines and stay until stopped."""
     from local import demo, servers
@@ -86,7 +91,7 @@ def servers(arguments: list[str]) -> int:
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    each.__name__: each for each in (demo, test, check, drills, analyse, manage, servers, messages, lock)
+    each.__name__: each for each in (demo, test, check, drills, analyse, manage, audit, servers, messages, lock)
 }
 
 

@@ -86,6 +86,7 @@ INSTALLED_APPS = [
     "teleder.accounts",
     "teleder.cases",
     "teleder.notifications",
+    "teleder.audit",
     "teleder.api",
     "teleder.web",
     "allauth",
@@ -123,6 +124,7 @@ MIDDLEWARE = [
     "teleder.accounts.second_factor.SecondFactor",
     "django_htmx.middleware.HtmxMiddleware",
     "csp.middleware.CSPMiddleware",
+    "teleder.audit.middleware.Trail",
 ]
 TEMPLATES = [
     {
@@ -249,6 +251,7 @@ EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_m
 EMAIL_USE_TLS = _mail.scheme == "smtps"
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = os.environ.get("TELEDER_MAIL_FROM", "teleder <no-reply@localhost>")
+AUDIT_MAIL = os.environ.get("TELEDER_AUDIT_MAIL", "")  # who keeps the head of the audit trail
 PUBLIC_URL = os.environ.get("TELEDER_PUBLIC_URL", "http://localhost:8000").rstrip("/")  # links in mail
 
 # --- Safety of the pages ----------------------------------------------------------------------------------

@@ -1,0 +1,69 @@
+"""`manage.py audit verify | head | protect`: see docs/running.md."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection, transaction
+from psycopg import sql
+
+from teleder.audit import trail
+from teleder.audit.models import Entry
+
+PROTECTION = (
+    "GRANT USAGE ON SCHEMA public TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
+    "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
+    "REVOKE UPDATE, DELETE, TRUNCATE, TRIGGER, REFERENCES ON audit_entry FROM {role}",
+)
+
+
+class Command(BaseCommand):
+    help = "Look whether the audit trail was tampered with; print or mail its head; take rights from a role."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        verify = verbs.add_parser(
+            "verify", help="exit 1 and say which entries were changed, moved or removed"
+        )
+        verify.add_argument("--head", default="", help="NUMBER:HASH that was kept elsewhere")
+        head = verbs.add_parser("head", help="print NUMBER:HASH of the last entry")
+        head.add_argument("--mail", action="store_true", help="also mail it to TELEDER_AUDIT_MAIL")
+        protect = verbs.add_parser(
+            "protect", help="give ROLE the application's rights: the trail it may only add to"
+        )
+        protect.add_argument("role")
+
+    def handle(self, *, verb: str, **options: Any) -> None:
+        getattr(self, verb)(**options)
+
+    def verify(self, *, head: str, **_: Any) -> None:
+        try:
+            found = list(trail.faults(head))
+        except ValueError as error:
+            raise CommandError(error) from error
+        self.stdout.writelines(found)
+        self.stdout.write(f"{Entry.objects.count()} entries, {len(found)} faults; head {trail.head()}")
+        if not head:
+            self.stdout.write("without --head nobody can tell whether entries are missing at the end")
+        if found:
+            sys.exit(1)
+
+    def head(self, *, mail: bool, **_: Any) -> None:
+        head = trail.head()
+        self.stdout.write(head)
+        if mail and not settings.AUDIT_MAIL:
+            raise CommandError("TELEDER_AUDIT_MAIL says to whom; it is not set")
+        if mail:
+            send_mail("teleder audit head", head, None, [settings.AUDIT_MAIL])
+
+    @transaction.atomic
+    def protect(self, *, role: str, **_: Any) -> None:
+        with connection.cursor() as cursor:
+            for statement in PROTECTION:
+                cursor.execute(sql.SQL(statement).format(role=sql.Identifier(role)).as_string())
+        self.stdout.write(f"{role} may add to the audit trail and read it, no more")

@@ -1,0 +1,70 @@
+"""An entry for every request of a person that shows a case or changes anything, before the answer leaves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from teleder.audit import seen, trail
+from teleder.audit.models import Verb
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+# An open page says every minute that it is still open: that changes nothing but a time.
+HEARTBEATS = {"web:keep_claim", "api:keep-claim"}
+
+
+class Trail:
+    """The last of all middleware, so that what others stop leaves no entry of what never happened.
+
+    If the entry cannot be written, the answer does not leave: an error is sent in its place. A 304 shows
+    nothing that was not shown before.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with seen.collected() as found:
+            response = self.get_response(request)
+        if getattr(request, "is_at_its_view", False) and request.user.is_authenticated:
+            _write(request, response, found)
+        return response
+
+    def process_view(self, request: HttpRequest, *_view: Any) -> None:
+        request.is_at_its_view = True
+
+
+def _write(request: HttpRequest, response: HttpResponse, found: seen.Seen) -> None:
+    reads, door = request.method in SAFE, request.resolver_match.view_name
+    if response.status_code >= (300 if reads else 400) or door in HEARTBEATS:
+        return
+    cases = found.cases(request.user)
+    if reads and not cases:
+        return
+    kind, pk = _about(request, found)
+    trail.record(
+        Verb.READ if reads else Verb.CHANGE,
+        door,
+        by=request.user,
+        kind=kind,
+        pk=pk,
+        cases=cases,
+        trace=_trace(request),
+        status=response.status_code,
+    )
+
+
+def _about(request: HttpRequest, found: seen.Seen) -> tuple[str, str]:
+    """Return kind and id of what the address names, where it is a row that was loaded."""
+    named = request.resolver_match.kwargs
+    pk = str(named.get("pk") or named.get("object_id") or "")
+    return next(((kind, pk) for kind, loaded in found.rows if loaded == pk), ("", ""))
+
+
+def _trace(request: HttpRequest) -> str:
+    """The proxy's id of the request, if it gives one."""
+    given = request.headers.get("X-Request-ID", "")
+    return given if re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", given) else ""

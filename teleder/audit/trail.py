@@ -1,0 +1,115 @@
+"""Writing the audit trail and looking whether anybody has tampered with it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC
+from uuid import UUID
+
+from django.db import connection
+
+from teleder.accounts.models import User
+from teleder.audit.models import Entry, Verb
+
+FIRST = "0" * 64
+SYSTEM = "system"
+COLUMNS = ("person", "role", "clinic", "verb", "door", "kind", "object", "cases", "trace", "status")
+INSERT = (
+    f"INSERT INTO audit_entry ({', '.join(COLUMNS)}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s::uuid[], %s, %s)"  # noqa: S608
+)
+
+
+def record(
+    verb: Verb,
+    door: str,
+    *,
+    by: User | None = None,
+    kind: str = "",
+    pk: object = "",
+    cases: Iterable[UUID] = (),
+    trace: str = "",
+    status: int = 0,
+) -> None:
+    """Add one entry. `by` nobody is the system itself, or who sits at its console.
+
+    All writers wait for one another until they commit: call it outside of other transactions, or as their
+    last step, never before taking another lock.
+    """
+    role, person = (by.role, by.pk) if by else (SYSTEM, None)
+    values = [person, role, by and by.clinic_id, verb.value, door, kind, str(pk), list(cases), trace, status]
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, values)
+
+
+# --- Verifying --------------------------------------------------------------------------------------------
+def digest(entry: Entry) -> str:
+    """Return the hash the entry must have (`audit_digest` of migration 0001, in Python)."""
+    parts = (
+        entry.previous,
+        entry.number,
+        entry.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f"),
+        entry.person or "",
+        entry.role,
+        entry.clinic or "",
+        entry.verb,
+        entry.door,
+        entry.kind,
+        entry.object,
+        ",".join(map(str, entry.cases)),
+        entry.trace,
+        entry.status,
+    )
+    return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()
+
+
+def faults(head: str = "") -> Iterator[str]:
+    """Yield in words what is wrong with the chain; `head` is one that was kept elsewhere, "number:hash".
+
+    Without a head nobody can tell whether entries are missing at the end, or all of it was written anew.
+    """
+    number, hashed, blamed = 0, FIRST, 0
+    for entry in Entry.objects.order_by("number").iterator(chunk_size=5000):
+        gap = entry.number != number + 1
+        if gap:
+            yield _missing(number + 1, entry.number - 1)
+        if digest(entry) != entry.hash:
+            moved = not gap and entry.previous != hashed
+            yield f"entry {entry.number} was {'put in another place' if moved else 'changed'}"
+            blamed = entry.number
+        elif entry.previous != hashed and not gap and blamed != number:
+            yield (
+                f"entry {number} was changed and hashed anew"
+                if number
+                else "the first entry is not the first"
+            )
+        number, hashed = entry.number, entry.hash
+    if head:
+        yield from _against(head, number)
+
+
+def _missing(first: int, last: int) -> str:
+    return f"entry {first} is missing" if first == last else f"entries {first} to {last} are missing"
+
+
+def _against(head: str, last: int) -> Iterator[str]:
+    number, hashed = parse_head(head)
+    if number > last:
+        yield f"{_missing(last + 1, number)} at the end"
+    elif not Entry.objects.filter(number=number, hash=hashed).exists():
+        yield f"entry {number} is not the one whose hash was kept: the chain was written anew"
+
+
+def parse_head(head: str) -> tuple[int, str]:
+    """Raise `ValueError` for what is not "number:hash"."""
+    if not re.fullmatch(r"\d+:[0-9a-f]{64}", head):
+        raise ValueError("a head is NUMBER:HASH, as `audit head` prints it")
+    number, _colon, hashed = head.partition(":")
+    return int(number), hashed
+
+
+def head() -> str:
+    """Return "number:hash" of the last entry: to be kept where nobody who can write here can write."""
+    last = Entry.objects.order_by("-number").first()
+    return f"{last.number}:{last.hash}" if last else f"0:{FIRST}"

@@ -1,0 +1,37 @@
+"""Whatever shows something of alice's case, at whatever address, leaves an entry that names the case."""
+
+from __future__ import annotations
+
+import pytest
+
+from teleder.audit import trail
+from tests.access.conftest import things  # noqa: F401
+from tests.access.test_matrix import SPACES, address, asked, callers  # noqa: F401
+
+pytestmark = pytest.mark.django_db
+HER_CLINIC = ("dana", "adam", "sue")
+
+
+def shows(answer, things) -> bool:  # noqa: F811
+    """Whether an answer holds the number or an id of alice's case, her answer or her photo."""
+    ids = [str(things[kind].pk) for kind in ("submission", "case", "photo", "review", "job")]
+    signs = ["display"] if answer.streaming else [things["case"].number, *ids, "Please come today."]
+    return answer.status_code == 200 and any(sign.encode() in answer.whole for sign in signs)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_no_answer_shows_a_case_without_an_entry(callers, things, space, monkeypatch):  # noqa: F811
+    written, shown, gaps = [], 0, []
+    monkeypatch.setattr(trail, "record", lambda *_what, **of: written.append(of))
+    staff = {who: caller for who, caller in callers.items() if who[0] in HER_CLINIC}
+    for name in SPACES[space]:
+        path = address(name, things, known=True)
+        for person, method, caller in asked(staff, space):
+            written.clear()
+            if method not in ("get", "post") or not shows(caller.ask(method, path), things):
+                continue
+            shown += 1
+            if not any(things["case"].pk in entry["cases"] for entry in written):
+                gaps.append(f"{person} {method} {path}")
+    assert not gaps, "\n".join(gaps)
+    assert shown or space == ""
