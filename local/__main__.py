@@ -91,7 +91,8 @@ def servers(arguments: list[str]) -> int:
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    each.__name__: each for each in (demo, test, check, drills, analyse, manage, audit, servers, messages, lock)
+    each.__name__: each
+    for each in (demo, test, check, drills, analyse, manage, audit, servers, messages, lock)
 }
 
 
