@@ -16,7 +16,7 @@ from drills.guards import GUARDS
 from drills.system import System
 
 PATIENTS, DERMATOLOGISTS = 20, 50
-NAMES = [f"R{number}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 13, 14, 15, 18)]
+NAMES = [f"R{number}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 13, 14, 15, 16, 18)]
 
 
 def main(arguments: list[str]) -> int:

@@ -11,7 +11,8 @@ class Drills(AppConfig):
     name = "drills"
 
     def ready(self) -> None:
-        from drills import crashes, guards
+        from drills import clock, crashes, guards
 
         crashes.install(crashes.OF_THE_WEB)
+        clock.install_in_django()
         guards.take_out(os.environ.get("DRILLS_WITHOUT", ""))

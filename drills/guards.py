@@ -130,6 +130,22 @@ def _sigterm() -> None:
     sweep.signal = SimpleNamespace(signal=ignore, SIGTERM=signal.SIGTERM, SIGINT=signal.SIGINT)
 
 
+def _database_clock() -> None:
+    """Leases and deadlines follow the clock of the process that looks."""
+    from django.db.models import Value
+    from django.db.models.signals import pre_save
+    from django.utils import timezone
+
+    from teleder.cases import jobs, workflow
+
+    def due_now(instance: Any, **_rest: Any) -> None:
+        if instance._state.adding:
+            instance.due_at = timezone.now()
+
+    jobs.Now = workflow.Now = lambda: Value(timezone.now())
+    pre_save.connect(due_now, "notifications.Message", weak=False)
+
+
 GUARDS: dict[str, Callable[[], None]] = {
     "expire": _expire,
     "notice": _notice,
@@ -141,6 +157,7 @@ GUARDS: dict[str, Callable[[], None]] = {
     "message-id": _message_id,
     "reconnect": _reconnect,
     "sigterm": _sigterm,
+    "database-clock": _database_clock,
     "disk-full": _disk_full,
     "whole-copy": _whole_copy,
 }

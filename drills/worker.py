@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from drills import crashes
+from drills import clock, crashes
 from inference_worker import contract, tasks
 from inference_worker.app import app as app
 
@@ -78,3 +78,4 @@ tasks._attributed = lambda request, photo, found: None
 tasks.prepare_photo = _poisonous(tasks.prepare_photo)
 crashes.install(crashes.OF_THE_WORKER)
 crashes.hold_results()
+clock.install_in_python()

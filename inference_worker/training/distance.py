@@ -257,7 +257,8 @@ def claim(figures: Figures) -> dict[str, str]:
         "The automatic crop is as good as a true crop": _judged(
             verdicts <= {"better", "not inferior"}, "inferior" in verdicts
         )
-        + "; ".join(f" {name} {own['verdict']}" for name, own in pair.items()),
+        + " "
+        + "; ".join(f"{name} {own['verdict']}" for name, own in pair.items()),
         "It is better than the original at any distance": _judged(len(better) == len(gains), bool(worse))
         + f" better at {_fields(better)}; worse at {_fields(worse)}",
     }

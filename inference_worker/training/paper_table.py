@@ -172,7 +172,7 @@ def verdict(gain: Figures, margin: float, persons: int) -> str:
     Where no answer differs the bootstrap has no width, however few were asked. n persons without a difference still
     allow one in about 3/n of all (rule of three), so too few persons leave it open.
     """
-    if persons < 3 / margin:
+    if gain["low"] == gain["high"] and persons < 3 / margin:
         return "open"
     if gain["low"] > 0:
         return "better"

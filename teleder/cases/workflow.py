@@ -18,6 +18,7 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import Count, Min, Sum
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -274,7 +275,7 @@ def ai_may_read(submission: Submission) -> bool:
 
 
 def _wait_for_ai(submission: Submission) -> None:
-    deadline = timezone.now() + timedelta(minutes=settings.AI_PATIENCE_MINUTES)
+    deadline = Now() + timedelta(minutes=settings.AI_PATIENCE_MINUTES)
     Submission.objects.filter(pk=submission.pk).update(ai_status=AIStatus.WAITING, ai_deadline=deadline)
     submission.refresh_from_db()
 
@@ -293,7 +294,7 @@ def restore(submission: Submission, *, by: User) -> None:
 
 # --- The dermatologist ------------------------------------------------------------------------------------
 def claim(submission: Submission, *, by: User) -> None:
-    move(submission, EventKind.CLAIMED, actor=by, claimed_by=by, claimed_at=timezone.now())
+    move(submission, EventKind.CLAIMED, actor=by, claimed_by=by, claimed_at=Now())
 
 
 def release(submission: Submission, *, by: User) -> None:
@@ -305,7 +306,7 @@ def release(submission: Submission, *, by: User) -> None:
 def keep_claim(submission: Submission, *, by: User) -> bool:
     """Say that `by` is still at it; false when the claim is no longer theirs."""
     mine = Submission.objects.filter(pk=submission.pk, status=Status.IN_REVIEW, claimed_by=by)
-    return bool(mine.update(claimed_at=timezone.now()))
+    return bool(mine.update(claimed_at=Now()))
 
 
 def request_photos(submission: Submission, *, by: User, reason: str) -> None:
@@ -404,7 +405,7 @@ def reassign(submission: Submission, *, to: User, by: User) -> None:
     if not to.is_dermatologist or not to.is_active or not of_clinic:
         raise Refused("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
     rows = Submission.objects.filter(pk=submission.pk, status__in=[Status.SUBMITTED, Status.IN_REVIEW])
-    if not rows.update(status=Status.IN_REVIEW, claimed_by=to, claimed_at=timezone.now()):
+    if not rows.update(status=Status.IN_REVIEW, claimed_by=to, claimed_at=Now()):
         raise IllegalMove(_("Only a submission that waits for an answer can be handed on."))
     submission.refresh_from_db()
     submission.events.create(kind=EventKind.REASSIGNED, actor=by, detail={"to": str(to.pk)})
@@ -413,13 +414,13 @@ def reassign(submission: Submission, *, to: User, by: User) -> None:
 # --- The sweeper ------------------------------------------------------------------------------------------
 def give_up_waiting_for_ai() -> int:
     """Mark what the AI did not read in time: "AI unavailable", same due time."""
-    late = Submission.objects.filter(ai_status=AIStatus.WAITING, ai_deadline__lt=timezone.now())
+    late = Submission.objects.filter(ai_status=AIStatus.WAITING, ai_deadline__lt=Now())
     return sum(_give_up(pk) for pk in late.values_list("pk", flat=True)[:200])
 
 
 @transaction.atomic
 def _give_up(pk: Any) -> bool:
-    waiting = Submission.objects.filter(pk=pk, ai_status=AIStatus.WAITING, ai_deadline__lt=timezone.now())
+    waiting = Submission.objects.filter(pk=pk, ai_status=AIStatus.WAITING, ai_deadline__lt=Now())
     if not waiting.update(ai_status=AIStatus.UNAVAILABLE):
         return False
     Event.objects.create(submission_id=pk, kind=EventKind.AI_UNAVAILABLE)
@@ -428,7 +429,7 @@ def _give_up(pk: Any) -> bool:
 
 def release_idle_claims() -> int:
     """Give back what a dermatologist opened and left, and what is held by who may no longer log in."""
-    idle_since = timezone.now() - timedelta(minutes=settings.CLAIM_IDLE_MINUTES)
+    idle_since = Now() - timedelta(minutes=settings.CLAIM_IDLE_MINUTES)
     held = Submission.objects.filter(status=Status.IN_REVIEW)
     idle, locked = held.filter(claimed_at__lt=idle_since), held.filter(claimed_by__is_active=False)
     left = sum(_release(submission, claimed_at__lt=idle_since) for submission in idle[:200])
