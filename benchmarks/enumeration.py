@@ -99,14 +99,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--tries", type=int, default=100, help="for each address and door")
-    tries = parser.parse_args().tries
+    parser.add_argument("--doors", nargs="*", choices=DOORS, default=list(DOORS))
+    options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="teleder-benchmark-") as folder,
         servers.running(Path(folder), durable=False, given={}) as found,
     ):
         start(found)
-        for door in DOORS:
-            measure(door, tries)
+        for door in options.doors:
+            measure(door, options.tries)
 
 
 if __name__ == "__main__":
