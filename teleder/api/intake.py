@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -160,12 +160,19 @@ def _key(request: Request) -> str:
     return key
 
 
+BY_ROLE = PolymorphicProxySerializer(
+    component_name="SubmissionByRole",
+    serializers=[SubmissionSerializer, ClinicSubmissionSerializer],
+    resource_type_field_name=None,
+)
+
+
 class SubmissionDetail(Endpoint):
     """One submission. The clinic sees flags and photos' measurements; findings have an address of their own."""
 
     roles = {"GET": EVERYBODY, "PATCH": PATIENTS}
 
-    @extend_schema(responses=SubmissionSerializer)
+    @extend_schema(responses=BY_ROLE)
     def get(self, request: Request, pk: UUID) -> Response:
         return Response(self.shown(self.submission(pk)))
 

@@ -11,7 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from teleder.api.access import EVERYBODY, Endpoint
 from teleder.api.problems import MEDIA_TYPE
-from teleder.api.serializers import ProblemSerializer
+from teleder.api.serializers import ProblemSerializer, Strict
 
 LANGUAGE = OpenApiParameter(
     "Accept-Language",
@@ -50,9 +50,25 @@ class Described(AutoSchema):
         statuses = {401, 429}
         if getattr(self.view, "roles_for", lambda _: EVERYBODY)(self.method) != EVERYBODY:
             statuses.add(403)
-        if "{" in self.path:
+        has_pages = self.method == "GET" and hasattr(self.view, "pagination_class")
+        if "{" in self.path or has_pages:  # there may be no such page
             statuses.add(404)
         takes_body = self.method in {"POST", "PUT", "PATCH"} and self.get_request_serializer() is not None
-        if takes_body or (self.method == "GET" and hasattr(self.view, "pagination_class")):
+        if takes_body or has_pages:
             statuses.add(400)
         return statuses
+
+    def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
+        found = super()._map_basic_serializer(serializer, direction)
+        return found | {"additionalProperties": False} if isinstance(serializer, Strict) else found
+
+    def _map_serializer_field(
+        self, field: Any, direction: str, bypass_extensions: bool = False
+    ) -> dict[str, Any]:
+        found = super()._map_serializer_field(field, direction, bypass_extensions)
+        # Any JSON includes null, which would then fit both of the "one of".
+        return (
+            {name: part for name, part in found.items() if name != "oneOf"}
+            if {} in found.get("oneOf", [])
+            else found
+        )

@@ -426,8 +426,8 @@ class PersonSerializer(serializers.ModelSerializer):
 
 
 class PatientSerializer(serializers.ModelSerializer):
-    birth_year = serializers.IntegerField(source="patient.birth_year", default=None)
-    skin_type = serializers.IntegerField(source="patient.skin_type", default=None)
+    birth_year = serializers.IntegerField(source="patient.birth_year", default=None, allow_null=True)
+    skin_type = serializers.IntegerField(source="patient.skin_type", default=None, allow_null=True)
 
     class Meta:
         model = User
