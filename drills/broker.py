@@ -33,6 +33,8 @@ def flushall(run: Run) -> Figures:
         time.sleep(FLUSH_SECONDS)
     found = run.finish(clients, bound=float("inf"))
     found.notes.append(f"{flushes} times emptied")
+    if clients.server_errors:
+        found.broken.append("a patient was told of the broker")
     return found
 
 

@@ -89,6 +89,8 @@ def count(limit: Limit, who: str) -> Usage | None:
     try:
         cache.add(key, 0, 2 * limit.seconds)
         return Usage(limit, cache.incr(key), limit.seconds - passed)
+    except ValueError:  # Valkey was emptied between the two: counting begins anew
+        return Usage(limit, 1, limit.seconds - passed)
     except RedisError as error:
         log.warning("limits are off, Valkey does not answer: %s", type(error).__name__)
         return None

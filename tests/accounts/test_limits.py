@@ -215,6 +215,12 @@ def test_four_processes_together_let_through_what_one_may(settings):
     assert sum(int(each.communicate()[0]) for each in started) == 30
 
 
+def test_a_valkey_emptied_in_the_middle_of_a_request_starts_counting_anew(monkeypatch):
+    monkeypatch.setattr(limits.cache, "add", lambda *args: False)  # what was added is gone again
+    usage = limits.count(limits.Limit("anything", "UPLOADS_PER_PATIENT_PER_MINUTE"), "alice")
+    assert usage.used == 1 and not usage.is_over
+
+
 def test_without_valkey_alice_reads_and_sends(client, valkey_is_gone, alice, alices_draft, photo_file):
     client.force_login(alice)
     assert client.get(reverse("web:inbox")).status_code == 200
