@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {"teleder", "inference_worker", "local", "drills", "tests", "manage"}
+OURS = {"teleder", "inference_worker", "local", "drills", "benchmarks", "tests", "manage"}
 # Half of a declared one: its API is made of theirs.
 ALONG = {"fido2": "django-allauth", "kombu": "celery", "playwright": "pytest-playwright"}
 # package -> the extras that are installed where it runs
@@ -23,6 +23,7 @@ EXTRAS = {
     "inference_worker": ["inference", "training"],
     "local": ["local", "dev"],
     "drills": ["inference", "local", "dev"],
+    "benchmarks": ["inference", "training", "local"],
     "tests": ["inference", "training", "local", "dev"],
 }
 
