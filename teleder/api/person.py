@@ -34,6 +34,7 @@ from teleder.api.serializers import (
     PatientChangeSerializer,
     TokenSerializer,
 )
+from teleder.cases import workflow
 from teleder.notifications.models import Message, Preference
 
 
@@ -145,7 +146,7 @@ class Consents(Endpoint):
             raise Conflict(_("The texts have changed. Please read them again."), code="consent_text_changed")
         with transaction.atomic():
             for purpose, agrees in choice.items():
-                (people.give_consent if agrees else people.withdraw_consent)(request.user, Purpose(purpose))
+                (people.give_consent if agrees else workflow.withdraw_consent)(request.user, Purpose(purpose))
         return Response(_consents(request.user))
 
 

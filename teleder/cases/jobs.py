@@ -23,6 +23,7 @@ from kombu.exceptions import OperationalError
 
 from inference_worker import contract
 from inference_worker.contract import Stage
+from teleder.accounts.models import Purpose
 from teleder.cases import triage
 from teleder.cases.models import (
     UNDER_WAY,
@@ -66,11 +67,17 @@ def advance(photo: Photo, submission: Submission) -> None:
     not_sent = {Status.DRAFT, Status.NEEDS_PHOTOS, Status.WITHDRAWN}
     if submission.ai_status == AIStatus.NOT_USED or submission.status in not_sent:
         return
+    if not ai_may_read(submission):
+        return
     analysis = photo.analysis
     if photo.was_prepared and analysis is None:
         queue(photo, Stage.SEGMENT, priority=submission.urgency)
     elif analysis is not None and analysis.classified_at is None:
         queue(photo, Stage.CLASSIFY, priority=submission.urgency)
+
+
+def ai_may_read(submission: Submission) -> bool:
+    return submission.patient.consents.given().filter(purpose=Purpose.AI).exists()
 
 
 # --- Sending ----------------------------------------------------------------------------------------------
@@ -405,8 +412,10 @@ def _leave(job: Job, **changes: Any) -> int:
 # --- The admin's hands ------------------------------------------------------------------------------------
 @transaction.atomic
 def requeue(job: Job, *, by: Any) -> bool:
-    """Try a failed, quarantined or cancelled job again with a clean slate."""
+    """Try a failed, quarantined or cancelled job again with a clean slate; without consent to AI only `prepare`."""
     submission = _lock_submission(job.pk)
+    if job.stage != Stage.PREPARE and not ai_may_read(submission):
+        return False
     stopped = (JobState.FAILED, JobState.QUARANTINED, JobState.CANCELLED)
     rows = Job.objects.filter(pk=job.pk, state__in=stopped)
     if not rows.update(state=JobState.QUEUED, deaths=0, error="", finished_at=None):

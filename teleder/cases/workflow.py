@@ -17,12 +17,13 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import Count, Min, Sum
+from django.db.models import Count, Min, Q, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from inference_worker.contract import Stage
+from teleder.accounts import people
 from teleder.accounts.models import Purpose, User
 from teleder.cases import jobs, originals, triage
 from teleder.cases.models import (
@@ -201,7 +202,7 @@ def _record_photo(photo: Photo) -> Photo:
         raise Refused("too_many_photos", _("Six photos are enough. Remove one to add another."))
     refuse_too_many_today(patient, photo.size)
     photo.save(force_insert=True)
-    if submission.status == Status.SUBMITTED and ai_may_read(submission):
+    if submission.status == Status.SUBMITTED and jobs.ai_may_read(submission):
         _wait_for_ai(submission)
     jobs.queue(photo, Stage.PREPARE, priority=submission.urgency)
     return photo
@@ -246,7 +247,7 @@ def submit(submission: Submission, *, by: User, send_anyway: bool = False) -> Su
     due = triage.policy(submission.policy).due(submission.level, now)
     move(submission, EventKind.SUBMITTED, actor=by, submitted_at=now, due_at=due, photos_wanted="", **NOBODY)
     submission.current_photos().filter(state=PhotoState.POOR).update(sent_anyway=True)
-    if ai_may_read(submission):
+    if jobs.ai_may_read(submission):
         _wait_for_ai(submission)
         for photo in submission.current_photos():
             jobs.advance(photo, submission)
@@ -270,10 +271,6 @@ def _refuse_incomplete(submission: Submission, send_anyway: bool) -> None:
         )
 
 
-def ai_may_read(submission: Submission) -> bool:
-    return submission.patient.consents.given().filter(purpose=Purpose.AI).exists()
-
-
 def _wait_for_ai(submission: Submission) -> None:
     deadline = Now() + timedelta(minutes=settings.AI_PATIENCE_MINUTES)
     Submission.objects.filter(pk=submission.pk).update(ai_status=AIStatus.WAITING, ai_deadline=deadline)
@@ -286,6 +283,22 @@ def withdraw(submission: Submission, *, by: User) -> None:
     move(submission, EventKind.WITHDRAWN, actor=by, ai_status=AIStatus.NOT_USED, ai_deadline=None)
     waiting = Job.objects.filter(photo__submission=submission, state__in=UNFINISHED)
     waiting.exclude(stage=Stage.PREPARE).update(state=JobState.CANCELLED)
+
+
+@transaction.atomic
+def withdraw_consent(patient: User, purpose: Purpose) -> None:
+    """End a consent; without that to AI no photo is read any more, work under way included. People go on."""
+    people.withdraw_consent(patient, purpose)
+    if purpose != Purpose.AI:
+        return
+    unread = Job.objects.filter(photo__submission__case__patient=patient, state__in=UNFINISHED)
+    unread = unread.exclude(stage=Stage.PREPARE)
+    waiting = Submission.objects.filter(case__patient=patient)
+    # The submissions first, whose locks a result waits for: it then finds its job cancelled.
+    waiting.filter(Q(ai_status=AIStatus.WAITING) | Q(photos__jobs__in=unread)).update(
+        ai_status=AIStatus.NOT_USED, ai_deadline=None
+    )
+    unread.update(state=JobState.CANCELLED, deadline=None)
 
 
 def restore(submission: Submission, *, by: User) -> None:

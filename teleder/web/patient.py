@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from teleder.accounts import limits
 from teleder.accounts.limits import TooMany
 from teleder.accounts.models import PatientProfile, Purpose, Role
-from teleder.accounts.people import consent_text, give_consent, withdraw_consent
+from teleder.accounts.people import consent_text, give_consent
 from teleder.cases import questionnaire, triage, workflow
 from teleder.cases.models import (
     PHOTOS_PER_SUBMISSION,
@@ -416,6 +416,7 @@ def _patients_settings(request: HttpRequest, data: Any) -> dict[str, Any]:
         "profile": ProfileForm(data, instance=profile),
         "notices": NoticeForm(data, initial={"email": wants_mail}),
         "consents": [(p.value, p.label, given.get(p.value), consent_text(p)) for p in Purpose],
+        "withdrawn": request.user.consents.exclude(withdrawn_at=None).order_by("-withdrawn_at"),
     }
 
 
@@ -438,7 +439,7 @@ def consent(request: HttpRequest) -> HttpResponse:
         if request.POST.get("verb") == "give":
             give_consent(request.user, purpose)
         else:
-            withdraw_consent(request.user, purpose)
+            workflow.withdraw_consent(request.user, purpose)
         messages.success(request, _("Saved."))
     return redirect("web:settings")
 

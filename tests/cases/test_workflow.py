@@ -10,16 +10,17 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
+from inference_worker import contract
 from inference_worker.contract import Reason
 from teleder.accounts import people
 from teleder.accounts.models import Purpose
 from teleder.accounts.people import withdraw_consent
-from teleder.cases import originals, workflow
+from teleder.cases import jobs, originals, workflow
 from teleder.cases.models import AIStatus, EventKind, Job, PhotoState, Review, Status, Submission
 from teleder.cases.originals import Refused
 from teleder.cases.triage import Urgency
 from teleder.cases.workflow import IllegalMove
-from tests.conftest import CALM
+from tests.conftest import CALM, MODEL, send_for_test
 
 pytestmark = pytest.mark.django_db
 ANSWER = {"impression": "AD", "disposition": "self_care", "text": "It looks like a flare of your eczema."}
@@ -73,6 +74,29 @@ def test_without_consent_to_ai_people_read_it_in_the_same_time(alice, draft_of):
     withdraw_consent(alice, Purpose.AI)
     submission = workflow.submit(draft_of(alice), by=alice)
     assert submission.ai_status == AIStatus.NOT_USED
+    assert set(Job.objects.values_list("stage", flat=True)) == {"prepare"}
+
+
+def test_alice_withdraws_her_consent_to_ai_and_no_photo_is_read_any_more(alice, alices_submission, dana):
+    photo = alices_submission.photos.get()
+    job, attempt = send_for_test(photo, "prepare")
+    keys = {"display_key": "d.jpg", "analysis_key": "a.jpg", "thumbnail_key": "t.jpg"}
+    sizes = {"width": 8, "height": 6, "analysis_width": 8, "analysis_height": 6}
+    prepared = contract.Prepared(**keys, **sizes, quality={}, reason=None, fault=None)
+    jobs.record(job=job, attempt=attempt, worker="test", outcome=prepared)
+    job, attempt = send_for_test(photo, "segment")
+    workflow.withdraw_consent(alice, Purpose.AI)
+    segmented = contract.Segmented(mask_key="m.png", skin=0.8, lesion=0.2, boxes=(), model=MODEL)
+    assert not jobs.record(job=job, attempt=attempt, worker="test", outcome=segmented)
+    assert not jobs.requeue(Job.objects.get(pk=job), by=None)
+    alices_submission.refresh_from_db()
+    assert (alices_submission.ai_status, photo.analyses.count()) == (AIStatus.NOT_USED, 0)
+    workflow.claim(alices_submission, by=dana)  # people go on
+
+
+def test_a_photo_that_is_checked_after_the_consent_to_ai_ended_is_not_read(alice, alices_submission, analyse):
+    withdraw_consent(alice, Purpose.AI)
+    analyse(alices_submission.photos.get())
     assert set(Job.objects.values_list("stage", flat=True)) == {"prepare"}
 
 
