@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from teleder.web import clinician, model_cards, operations, staff
+from teleder.web import clinician, model_cards, operations, staff, trail
 
 urlpatterns = [
     path("worklist/", clinician.show_worklist, name="worklist"),
@@ -18,6 +18,7 @@ urlpatterns = [
     path("operations/jobs/", operations.change_jobs, name="change_jobs"),
     path("operations/cases/", operations.cases, name="cases_admin"),
     path("operations/cases/<uuid:pk>/", operations.case, name="case_admin"),
+    path("operations/cases/<uuid:pk>/trail/", trail.of_case, name="case_trail"),
     path("operations/cases/<uuid:pk>/<slug:verb>/", operations.change_case, name="change_case"),
     path("operations/people/", staff.people, name="people"),
     path("operations/people/invite/", staff.invite, name="invite"),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from teleder.web import clinic_urls, files, language, patient
+from teleder.web import clinic_urls, files, language, patient, trail
 
 app_name = "web"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("consultations/new/", patient.new, name="new"),
     path("consultations/<uuid:pk>/", patient.submission, name="submission"),
     path("consultations/<uuid:pk>/status/", patient.status, name="status"),
+    path("consultations/<uuid:pk>/looks/", trail.of_photos, name="looks"),
     path("consultations/<uuid:pk>/advice/", patient.advice, name="advice"),
     path("consultations/<uuid:pk>/about/", patient.about, name="about"),
     path("consultations/<uuid:pk>/photos/", patient.photos, name="photos"),
