@@ -16,6 +16,7 @@ USAGE = """usage: ./run COMMAND
   test [PYTEST ARGUMENTS]                      the tests, on their own database
   check                                        style, layers, migrations, settings, translations
   drills [--short] [NAME...]                   break the system on purpose and count what was lost
+  fuzz [--minutes N] [TARGET...]               broken files against what reads strangers' bytes
   analyse PHOTO... --out DIR [--json]          find skin and lesion, crop and classify, without web or queue
   manage ...                                   manage.py on the demo's data, whether the demo runs or not
   audit verify|head|protect ...                the audit trail of the demo's data
@@ -60,6 +61,14 @@ def analyse(arguments: list[str]) -> int:
     os.execv(sys.executable, [sys.executable, "-m", "inference_worker.analyse", *arguments])
 
 
+def fuzz(arguments: list[str]) -> int:
+    environment = os.environ | {"TELEDER_SECRET_KEY": "fuzz-only", "DATABASE_URL": "postgresql:///none"}
+    command = [sys.executable, "-m", "tests.fuzz", *arguments]
+    return subprocess.run(
+        command, env=environment | {"REDIS_URL": "redis://127.0.0.1:1/0"}, check=False
+    ).returncode
+
+
 def drills(arguments: list[str]) -> int:
     from drills.__main__ import main
 
@@ -92,7 +101,7 @@ def servers(arguments: list[str]) -> int:
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     each.__name__: each
-    for each in (demo, test, check, drills, analyse, manage, audit, servers, messages, lock)
+    for each in (demo, test, check, drills, fuzz, analyse, manage, audit, servers, messages, lock)
 }
 
 
