@@ -28,6 +28,7 @@ def start(found: servers.Servers) -> None:
         "DATABASE_URL": found.database_url,
         "REDIS_URL": found.redis_url,
         "TELEDER_SECRET_KEY": "benchmark-only",
+        "TELEDER_PHOTO_KEYS": "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=",
         "TELEDER_INSECURE_COOKIES": "1",
         "TELEDER_EMAIL_URL": f"file://{tempfile.gettempdir()}/teleder-benchmark-mail",
         "DJANGO_SETTINGS_MODULE": "teleder.settings",

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import io
 import multiprocessing
-import os
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -41,7 +40,19 @@ def _decode_and_tell(data: bytes, theirs: Connection) -> None:
     from inference_worker import decoding
 
     decoding.decode(data)
-    theirs.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    theirs.send(_peak_mb(Path("/proc/self/status").read_text()))
+
+
+def _peak_mb(status: str) -> int:
+    """VmHWM is of this program alone; the peak that getrusage and wait4 tell begins with that of the parent."""
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) // 1024
+
+
+ASKING = """
+import atexit, pathlib, runpy, sys
+atexit.register(lambda: print(pathlib.Path("/proc/self/status").read_text(), file=sys.stderr))
+runpy.run_module("inference_worker.preparation", run_name="__main__", alter_sys=True)
+"""
 
 
 def asking_peak_mb(data: bytes) -> int:
@@ -49,11 +60,9 @@ def asking_peak_mb(data: bytes) -> int:
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
-        command = [sys.executable, "-m", "inference_worker.preparation", file.name]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as asking:
-            _pid, status, usage = os.wait4(asking.pid, 0)
-            asking.returncode = os.waitstatus_to_exitcode(status)
-    return usage.ru_maxrss // 1024
+        command = [sys.executable, "-c", ASKING, file.name]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return _peak_mb(done.stderr)
 
 
 def photo(width: int, height: int, kind: str = "JPEG", **options) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -19,8 +20,9 @@ import numpy as np
 import simplejpeg
 from celery import Task
 from celery.exceptions import Reject
+from celery.signals import worker_init
 
-from inference_worker import contract, cropping, storage
+from inference_worker import contract, cropping, sealing, storage
 from inference_worker.app import app
 from inference_worker.contract import Attribution, Classified, Failed, Outcome, Request, Segmented, Stage
 from inference_worker.isolation import DecoderLost
@@ -99,13 +101,32 @@ def _tell(name: str, kwargs: dict[str, Any]) -> None:
     app.send_task(name, kwargs=kwargs, queue=contract.RESULTS_QUEUE, retry=True, retry_policy=SEND_RETRIES)
 
 
+# --- The keys of the originals ----------------------------------------------------------------------------
+@functools.cache
+def photo_keys() -> sealing.Keys:
+    return sealing.from_environment()
+
+
+@worker_init.connect
+def read_keys_once(**_signal: Any) -> None:
+    """Take the keys out of the environment: the children that decode strangers' bytes must not get them."""
+    try:
+        photo_keys()
+    except sealing.BadKeys as error:  # a worker that prepares nothing needs none
+        log.warning("no photo can be prepared here: %s", error)
+    os.environ.pop(sealing.NAME, None)
+
+
 # --- The work ---------------------------------------------------------------------------------------------
 def _prepared(request: Request) -> Outcome:
     files = storage.from_environment()
     try:
-        original = files.read(request.source)
+        original = photo_keys().open(files.read(request.source), request.source)
     except (storage.Missing, storage.BadKey):
         return Failed(code="file_missing")
+    except sealing.Locked as error:
+        log.error("%s", error)
+        return Failed(code="original_locked")
     preparation = prepare_photo(original)
     keys = {f"{name}_key": f"{request.prefix}/{name}.jpg" for name in preparation.copies}
     for name, copy in preparation.copies.items():

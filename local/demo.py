@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import os
 import secrets
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from local import servers
@@ -98,7 +100,10 @@ def settings(found: servers.Servers, url: str) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "teleder.settings",
         "DATABASE_URL": found.database_url,
         "REDIS_URL": found.redis_url,
-        "TELEDER_SECRET_KEY": _secret_key(),
+        "TELEDER_SECRET_KEY": _secret("secret-key", lambda: secrets.token_urlsafe(50)),
+        "TELEDER_PHOTO_KEYS": _secret(
+            "photo-key", lambda: base64.b64encode(secrets.token_bytes(32)).decode()
+        ),
         "TELEDER_MEDIA_ROOT": str(STATE / "media"),
         "TELEDER_STATIC_ROOT": str(STATE / "static"),
         "TELEDER_EMAIL_URL": f"file://{STATE / 'mail'}",
@@ -108,11 +113,11 @@ def settings(found: servers.Servers, url: str) -> dict[str, str]:
     }
 
 
-def _secret_key() -> str:
-    file = STATE / "secret-key"
+def _secret(name: str, draw: Callable[[], str]) -> str:
+    file = STATE / name
     if not file.exists():
         file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(50))
+        file.write_text(draw())
     return file.read_text()
 
 

@@ -37,6 +37,7 @@ def _pytest(found: servers.Servers, arguments: list[str]) -> int:
         "DATABASE_URL": found.database_url,
         "REDIS_URL": found.redis_url,
         "TELEDER_SECRET_KEY": "tests-only",
+        "TELEDER_PHOTO_KEYS": "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=",
         "TELEDER_INSECURE_COOKIES": "1",
         "OMP_NUM_THREADS": "1",
         "DJANGO_ALLOW_ASYNC_UNSAFE": "1",  # Playwright keeps an event loop in the thread of the test

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
-from inference_worker import contract
+from inference_worker import contract, sealing
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -67,6 +67,10 @@ BEHIND_PROXY = flag(
     "TELEDER_BEHIND_PROXY"
 )  # one, which sets X-Forwarded-For and -Proto; else nobody is believed
 MEDIA_ROOT = Path(os.environ.get("TELEDER_MEDIA_ROOT", BASE_DIR / "media"))
+try:
+    PHOTO_KEYS = sealing.from_environment()
+except sealing.BadKeys as error:
+    raise ImproperlyConfigured(str(error)) from None
 INSECURE_COOKIES = flag("TELEDER_INSECURE_COOKIES")  # plain http on loopback (the demo); never elsewhere
 STAFF_SECOND_FACTOR = flag("TELEDER_STAFF_SECOND_FACTOR", default=True)
 if not STAFF_SECOND_FACTOR and not INSECURE_COOKIES:

@@ -83,6 +83,11 @@ def photos_have_their_files() -> Iterator[str]:
         yield from (f"{photo.pk} {key}" for key in keys if key and not (root / key).is_file())
 
 
+def originals_have_a_key_that_we_hold() -> Iterator[str]:
+    # "" came before there were keys; `manage.py rotate_photo_keys` seals it.
+    yield from _ids(Photo.objects.exclude(sealed_by__in=["", *settings.PHOTO_KEYS.by_name]))
+
+
 def masks_and_attributions_have_their_files() -> Iterator[str]:
     root = Path(settings.MEDIA_ROOT)
     for pk, *keys in Analysis.objects.values_list("photo", "mask_key", "attribution_key"):
@@ -121,6 +126,7 @@ INVARIANTS: tuple[Callable[[], Iterator[str]], ...] = (
     jobs_that_are_done_have_left_their_result,
     jobs_under_way_are_not_silent,
     photos_have_their_files,
+    originals_have_a_key_that_we_hold,
     masks_and_attributions_have_their_files,
     files_have_their_row,
     events_are_told_or_young,

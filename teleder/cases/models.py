@@ -258,6 +258,9 @@ class Photo(models.Model):
     original_name = models.CharField(max_length=200, blank=True)
     size = models.PositiveIntegerField(_("bytes"))
     sha256 = models.CharField(max_length=64)
+    sealed_by = models.CharField(
+        max_length=8, blank=True, help_text="name of the key that opens the original"
+    )
 
     display_key = models.CharField(max_length=200, blank=True)
     analysis_key = models.CharField(max_length=200, blank=True)

@@ -1,6 +1,8 @@
-"""The web's side of a stranger's file: sniff it, stream it to storage, never decode it.
+"""The web's side of a stranger's file: sniff it, seal it, store it, never decode it.
 
-Key: photos/<photo id>/original/<sha256>. The worker reads the same key below the same root.
+Key: photos/<photo id>/original/<sha256>. The worker reads the same key below the same root. The hash is of the bytes as
+they came: the same photo sent twice is one photo. Who has the disk alone can tell by it whether a photo they already
+hold is there, and reads no other.
 """
 
 from __future__ import annotations
@@ -66,14 +68,17 @@ def is_photo(head: bytes) -> bool:
 
 
 def keep(upload: UploadedFile, photo: UUID) -> tuple[str, str]:
-    """Store the bytes durably under a key that names their hash; return (key, sha256 in hex).
+    """Seal the bytes and store them durably under a key that names their hash; return (key, sha256 in hex).
 
     Leaves nothing behind where it fails. Raises `Refused` for a full disk.
     """
     folder = Path(settings.MEDIA_ROOT) / "photos" / str(photo) / "original"
     try:
         folder.mkdir(parents=True, mode=0o700)
-        digest = _write(upload, folder)
+        content = upload.read()
+        digest = hashlib.sha256(content).hexdigest()
+        key = f"photos/{photo}/original/{digest}"
+        write(key, settings.PHOTO_KEYS.seal(content, key))
         _sync_folders(folder, levels=3)
     except OSError as error:
         shutil.rmtree(folder.parent, ignore_errors=True)
@@ -83,19 +88,22 @@ def keep(upload: UploadedFile, photo: UUID) -> tuple[str, str]:
         raise Refused(
             "storage_full", _("We cannot store photos at the moment. Please try again later.")
         ) from error
-    return f"photos/{photo}/original/{digest}", digest
+    return key, digest
 
 
-def _write(upload: UploadedFile, folder: Path) -> str:
-    digest = hashlib.sha256()
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-        for chunk in upload.chunks():
-            digest.update(chunk)
-            file.write(chunk)
+def write(key: str, sealed: bytes) -> None:
+    """Put the file in its place, whole or not at all."""
+    path = Path(settings.MEDIA_ROOT) / key
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(sealed)
         file.flush()
         os.fsync(file.fileno())
-    os.rename(file.name, folder / digest.hexdigest())
-    return digest.hexdigest()
+    os.rename(file.name, path)
+
+
+def read(key: str) -> bytes:
+    """Return the bytes as they came. Raises `sealing.Locked` and, where there is no file, OSError."""
+    return settings.PHOTO_KEYS.open((Path(settings.MEDIA_ROOT) / key).read_bytes(), key)
 
 
 def digest_of(upload: UploadedFile) -> str:

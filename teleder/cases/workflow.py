@@ -177,6 +177,7 @@ def add_photo(submission: Submission, *, view: Any, upload: UploadedFile, by: Us
     refuse_too_many_today(submission.patient, upload.size)
     photo = Photo(submission=submission, view=view, size=upload.size, original_name=(upload.name or "")[:200])
     photo.original_key, photo.sha256 = originals.keep(upload, photo.pk)
+    photo.sealed_by = settings.PHOTO_KEYS.newest
     try:
         kept = _record_photo(photo)
     except (Refused, IllegalMove):

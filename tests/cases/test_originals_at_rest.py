@@ -1,0 +1,98 @@
+"""Originals lie sealed on the disk, under keys that can be changed."""
+
+from __future__ import annotations
+
+import hashlib
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from inference_worker import sealing
+from teleder.cases import invariants, originals
+from teleder.cases.models import Photo
+
+OLD, NEW = (sealing.Keys({sealing.name_of(key): key}) for key in (b"o" * 32, b"n" * 32))
+BOTH = sealing.Keys({**NEW.by_name, **OLD.by_name})
+
+pytestmark = pytest.mark.django_db
+
+
+def rotate(**options) -> str:
+    out = StringIO()
+    call_command("rotate_photo_keys", stdout=out, stderr=out, **options)
+    return out.getvalue()
+
+
+@pytest.fixture
+def photo(settings, alices_submission):
+    """A photo of alice's that the old key sealed."""
+    photo = alices_submission.photos.get()
+    content = originals.read(photo.original_key)
+    settings.PHOTO_KEYS = OLD
+    originals.write(photo.original_key, OLD.seal(content, photo.original_key))
+    Photo.objects.update(sealed_by=OLD.newest)
+    photo.refresh_from_db()
+    return photo
+
+
+def stored(settings, photo) -> bytes:
+    return (settings.MEDIA_ROOT / photo.original_key).read_bytes()
+
+
+def test_what_alice_sent_cannot_be_read_from_the_disk(settings, alices_submission):
+    photo = alices_submission.photos.get()
+    on_disk = stored(settings, photo)
+    assert sealing.key_of(on_disk) == photo.sealed_by == settings.PHOTO_KEYS.newest
+    assert (
+        not on_disk.startswith((b"\xff\xd8", b"\x89PNG"))
+        and originals.read(photo.original_key)[:2] == b"\xff\xd8"
+    )
+    assert hashlib.sha256(originals.read(photo.original_key)).hexdigest() == photo.sha256
+
+
+def test_after_a_rotation_the_new_key_alone_opens_all(settings, photo):
+    before = originals.read(photo.original_key)
+    settings.PHOTO_KEYS = BOTH
+    assert "1 of 1" in rotate()
+    settings.PHOTO_KEYS = NEW
+    photo.refresh_from_db()
+    assert photo.sealed_by == NEW.newest and originals.read(photo.original_key) == before
+    assert "0 of 0" in rotate()
+
+
+def test_a_rotation_seals_what_came_before_there_were_keys(settings, photo):
+    plain = originals.read(photo.original_key)
+    originals.write(photo.original_key, plain)
+    Photo.objects.update(sealed_by="")
+    rotate()
+    assert sealing.is_sealed(stored(settings, photo)) and originals.read(photo.original_key) == plain
+
+
+def test_a_dry_run_counts_and_changes_nothing(settings, photo):
+    before = stored(settings, photo)
+    settings.PHOTO_KEYS = BOTH
+    assert "1 originals would be" in rotate(dry_run=True)
+    assert stored(settings, photo) == before
+
+
+@pytest.mark.parametrize("fault", ["no key", "no file", "changed"])
+def test_a_rotation_that_cannot_read_a_photo_leaves_it_and_says_so(settings, photo, fault):
+    settings.PHOTO_KEYS = BOTH
+    if fault == "no key":
+        settings.PHOTO_KEYS = NEW
+    elif fault == "no file":
+        (settings.MEDIA_ROOT / photo.original_key).unlink()
+    else:
+        originals.write(photo.original_key, OLD.seal(b"\xff\xd8 another photo", photo.original_key))
+    with pytest.raises(CommandError, match="1 originals were left"):
+        rotate()
+    photo.refresh_from_db()
+    assert photo.sealed_by == OLD.newest
+
+
+def test_photos_whose_key_is_gone_are_named_by_the_check_of_the_record(settings, photo):
+    assert not list(invariants.originals_have_a_key_that_we_hold())
+    settings.PHOTO_KEYS = NEW
+    assert list(invariants.originals_have_a_key_that_we_hold()) == [str(photo.pk)]
