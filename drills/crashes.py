@@ -30,6 +30,8 @@ OF_THE_WEB = {
     "dispatch.after_send": ("teleder.cases.jobs:_send", "after"),
     "started.before_commit": ("teleder.cases.jobs:started", "before"),
     "started.after_commit": ("teleder.cases.jobs:started", "after"),
+    "ended.before_commit": ("teleder.cases.jobs:ended", "before"),
+    "ended.after_commit": ("teleder.cases.jobs:ended", "after"),
     "record.before_commit": ("teleder.cases.jobs:advance", "after"),
     "record.after_commit": ("teleder.cases.jobs:record", "after"),
     "expire.before_commit": ("teleder.cases.jobs:_leave", "after"),
@@ -48,6 +50,8 @@ OF_THE_WORKER = {
     "worker.after_file": ("inference_worker.storage:FileStorage.write", "after"),
     "worker.before_result": ("inference_worker.tasks:_record", "before"),
     "worker.after_result": ("inference_worker.tasks:_record", "after"),
+    "worker.before_ended": ("inference_worker.tasks:_end", "before"),
+    "worker.after_ended": ("inference_worker.tasks:_end", "after"),
 }
 STEPS = {**OF_THE_WEB, **OF_THE_WORKER}
 HOLD = "worker.hold_results"
@@ -65,11 +69,13 @@ def hold_results() -> None:
 
     send, folder = tasks._tell, Path(os.environ["DRILLS_ARMED"])
 
-    def tell(name: str, kwargs: dict[str, Any]) -> None:
+    def tell(name: str, kwargs: dict[str, Any], **options: Any) -> None:
+        if name == contract.ENDED and (folder / HOLD).exists():
+            return  # who stalls says nothing
         if name == contract.RECORD and (folder / HOLD).exists():
             (folder / f"held-{kwargs['job']}").write_text(json.dumps(kwargs))
         else:
-            send(name, kwargs)
+            send(name, kwargs, **options)
 
     tasks._tell = tell
 

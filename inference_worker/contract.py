@@ -31,6 +31,7 @@ QUEUES = {stage: f"inference.{stage}" for stage in Stage}
 RESULTS_QUEUE = "results"
 STARTED = "teleder.started"  # (job, attempt, worker): silence after it is a death, silence without it a loss
 RECORD = "teleder.record"
+ENDED = "teleder.ended"  # (worker, work): it works on this no more; what has no result by now has died
 
 # One photo, one stage. A batch of n has n times as long.
 SOFT_LIMIT_SECONDS = {Stage.PREPARE: 20, Stage.SEGMENT: 25, Stage.CLASSIFY: 25}

@@ -13,6 +13,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import cv2
@@ -20,7 +21,9 @@ import numpy as np
 import simplejpeg
 from celery import Task
 from celery.exceptions import Reject
-from celery.signals import worker_init
+from celery.signals import worker_init, worker_process_init
+from kombu.exceptions import OperationalError
+from redis import RedisError
 
 from inference_worker import contract, cropping, sealing, storage
 from inference_worker.app import app
@@ -34,10 +37,18 @@ HAND_BACK_SECONDS = 1
 SEND_RETRIES = {"max_retries": 8, "interval_start": 0.2, "interval_step": 0.5, "interval_max": 2}
 
 
+class Work(Task):
+    """Tells when a message is done with, also by an exception: the web then need not wait for the lease's end."""
+
+    def after_return(self, status, retval, task_id, args, kwargs, einfo) -> None:
+        _end(self.request.hostname or "", {row["job"]: row["attempt"] for row in kwargs["requests"]})
+
+
 def _task(stage: Stage) -> Callable:
     # Limits for a full batch; the web sends shorter ones with each message.
     return app.task(
         name=contract.TASKS[stage],
+        base=Work,
         bind=True,
         soft_time_limit=contract.SOFT_LIMIT_SECONDS[stage] * contract.BATCH_LIMIT,
         time_limit=contract.HARD_LIMIT_SECONDS[stage] * contract.BATCH_LIMIT,
@@ -97,8 +108,21 @@ def _record(task: Task, request: Request, outcome: Outcome) -> None:
     _tell(contract.RECORD, contract.pack_outcome(request, outcome, worker=task.request.hostname or ""))
 
 
-def _tell(name: str, kwargs: dict[str, Any]) -> None:
-    app.send_task(name, kwargs=kwargs, queue=contract.RESULTS_QUEUE, retry=True, retry_policy=SEND_RETRIES)
+def _end(worker: str, work: dict[str, int] | None) -> None:
+    """Say that of this work ({job: attempt}; None: of all that was ever begun here) no result will follow."""
+    with suppress(RedisError, OperationalError):  # unsaid, it costs time only
+        _tell(contract.ENDED, {"worker": worker, "work": work}, retry=False)
+
+
+@worker_init.connect
+def say_what_died_here(sender: Any, **_signal: Any) -> None:
+    """Let each new child tell of what its predecessor had begun; of several children nobody knows whose it was."""
+    if sender.concurrency == 1:
+        worker_process_init.connect(lambda **_: _end(sender.hostname, None), weak=False)
+
+
+def _tell(name: str, kwargs: dict[str, Any], *, retry: bool = True) -> None:
+    app.send_task(name, kwargs=kwargs, queue=contract.RESULTS_QUEUE, retry=retry, retry_policy=SEND_RETRIES)
 
 
 # --- The keys of the originals ----------------------------------------------------------------------------

@@ -210,6 +210,19 @@ def started(*, job: str, attempt: int, worker: str) -> None:
     )
 
 
+def ended(*, worker: str, work: dict[str, int] | None) -> None:
+    """A worker works on these attempts no more ({job: attempt}; None: on nothing): soon its silence is a death.
+
+    Results may still be on their way. After each death the wait is longer, up to the lease itself: a machine that is
+    short of memory for a moment must not use up a photo's three tries.
+    """
+    begun = Job.objects.filter(state=JobState.STARTED, worker=worker[:100])
+    for job in begun if work is None else begun.filter(pk__in=work):
+        attempt = job.attempt if work is None else work[str(job.pk)]
+        soon = Now() + timedelta(seconds=RESULT_GRACE_SECONDS * 3**job.deaths)
+        begun.filter(pk=job.pk, attempt=attempt).update(deadline=Least(F("deadline"), soon))
+
+
 @transaction.atomic
 def record(*, job: str, attempt: int, worker: str, outcome: contract.Outcome) -> bool:
     """Take a result: job, next job, findings, urgency and events in one transaction.

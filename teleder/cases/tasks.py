@@ -15,6 +15,11 @@ def started_task(*, job: str, attempt: int, worker: str, **_: Any) -> None:
     jobs.started(job=job, attempt=attempt, worker=worker)
 
 
+@shared_task(name=contract.ENDED, soft_time_limit=20, time_limit=30)
+def ended_task(*, worker: str, work: dict[str, int] | None, **_: Any) -> None:
+    jobs.ended(worker=worker, work=work)
+
+
 @shared_task(name=contract.RECORD, soft_time_limit=30, time_limit=40)
 def record_task(*, job: str, attempt: int, worker: str, **message: Any) -> None:
     outcome = contract.unpack_outcome(**message)

@@ -151,6 +151,35 @@ def test_three_deaths_quarantine_and_the_case_says_ai_unavailable(alices_submiss
     assert alices_submission.status == "submitted"
 
 
+def seconds_left() -> float:
+    return (Job.objects.get().deadline - timezone.now()).total_seconds()
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_what_a_worker_works_on_no_more_is_taken_back_soon(alices_draft, everything):
+    job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
+    jobs.started(job=job, attempt=attempt, worker="w")
+    jobs.ended(worker="w", work=None if everything else {job: attempt})
+    assert seconds_left() < jobs.RESULT_GRACE_SECONDS + 1
+
+
+@pytest.mark.parametrize(("worker", "attempts"), [("other", 0), ("w", -1)])
+def test_what_another_worker_or_an_earlier_attempt_ended_goes_on(alices_draft, worker, attempts):
+    job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
+    jobs.started(job=job, attempt=attempt, worker="w")
+    jobs.ended(worker=worker, work={job: attempt + attempts})
+    assert seconds_left() > jobs.RESULT_GRACE_SECONDS + 5
+
+
+def test_with_each_death_a_photo_is_given_more_time_before_the_next_try(alices_draft):
+    """A machine without memory for half a minute would otherwise use up the three tries."""
+    job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
+    jobs.started(job=job, attempt=attempt, worker="w")
+    Job.objects.update(deaths=1)
+    jobs.ended(worker="w", work={job: attempt})
+    assert 3 * jobs.RESULT_GRACE_SECONDS - 2 < seconds_left() < 3 * jobs.RESULT_GRACE_SECONDS + 1
+
+
 def test_started_gives_the_time_a_batch_of_that_size_needs(alices_draft):
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
     Job.objects.update(batch=4)

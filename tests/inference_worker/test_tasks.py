@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 from celery.exceptions import Reject
+from celery.utils.dispatch import Signal
 
 from inference_worker import contract, phantom, tasks, weights
 from inference_worker.contract import Request, Stage
@@ -31,7 +33,7 @@ def files(tmp_path, monkeypatch) -> FileStorage:
 @pytest.fixture
 def told(monkeypatch) -> list[tuple[str, dict]]:
     rows: list[tuple[str, dict]] = []
-    monkeypatch.setattr(tasks, "_tell", lambda name, kwargs: rows.append((name, kwargs)))
+    monkeypatch.setattr(tasks, "_tell", lambda name, kwargs, **_: rows.append((name, kwargs)))
     return rows
 
 
@@ -168,6 +170,33 @@ def test_a_message_of_another_version_goes_back_to_the_queue(told, monkeypatch):
     with pytest.raises(Reject) as rejected:
         tasks.prepare(**(message | {"contract": contract.VERSION + 1}))
     assert rejected.value.requeue and told == []
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_when_a_message_is_done_with_the_worker_says_so_even_if_it_failed(told, photo, monkeypatch, spoilt):
+    """Unless told, the web waits for a result until the lease ends: two minutes for a batch of four."""
+    if spoilt:
+        monkeypatch.setattr(tasks, "prepare_photo", lambda data: 1 / 0)
+    tasks.prepare.apply(kwargs=contract.pack_requests([request(Stage.PREPARE, photo("a"))]))
+    name, row = told[-1]
+    assert (name, row["work"]) == (contract.ENDED, {"job": 1})
+    assert set(outcomes(told)) == (set() if spoilt else {"job"})
+
+
+def test_of_a_message_that_went_back_to_the_queue_nothing_is_said(told, monkeypatch):
+    monkeypatch.setattr(tasks, "HAND_BACK_SECONDS", 0)
+    message = contract.pack_requests([request(Stage.PREPARE, "x")])
+    tasks.prepare.apply(kwargs=message | {"contract": contract.VERSION + 1})
+    assert told == []
+
+
+@pytest.mark.parametrize(("children", "said"), [(1, [{"worker": "w", "work": None}]), (2, [])])
+def test_a_child_that_takes_the_place_of_another_tells_of_its_death(told, monkeypatch, children, said):
+    """Of several children nobody knows which one's work it was; there the lease must do."""
+    monkeypatch.setattr(tasks, "worker_process_init", Signal())
+    tasks.say_what_died_here(sender=SimpleNamespace(hostname="w", concurrency=children))
+    tasks.worker_process_init.send(sender=None)
+    assert told == [(contract.ENDED, row) for row in said]
 
 
 @pytest.fixture
