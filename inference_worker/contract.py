@@ -3,7 +3,8 @@
 Standard library only: the web imports this module and nothing else of the worker.
 Every message is JSON. A request names files by storage key; no pixel and no health data travels.
 A message of an unknown contract version, kind or field raises `ContractError`: during a deploy an
-old worker must hand such work back instead of guessing.
+old process must hand it back instead of guessing. The version before is understood, so a new field has a default;
+a change that cannot be read as its forerunner raises `VERSION` by two.
 """
 
 from __future__ import annotations
@@ -266,5 +267,5 @@ def unpack_outcome(*, contract: int, kind: str, outcome: dict[str, Any]) -> Outc
 
 
 def _check(contract: int) -> None:
-    if contract != VERSION:
+    if contract not in (VERSION - 1, VERSION):
         raise ContractError(f"contract {contract}, this process speaks {VERSION}")

@@ -170,6 +170,10 @@ STORAGES = {
 PHOTO_LIMIT_BYTES = 25 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "teleder.cases.originals.NamelessUploadHandler",
+]
 
 # --- Limits -----------------------------------------------------------------------------------------------
 # Counted in Valkey for all web processes; the last two in the database, so that they hold without Valkey.

@@ -261,7 +261,7 @@ class PhotoSerializer(serializers.ModelSerializer):
         model = Photo
         fields = (
             *("id", "view", "state", "state_text", "reason", "fault", "remedy", "sent_anyway"),
-            *("created_at", "size", "width", "height", "files"),
+            *("created_at", "size", "sha256", "width", "height", "files"),
         )
 
     def get_remedy(self, photo: Photo) -> str:

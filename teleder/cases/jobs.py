@@ -223,6 +223,15 @@ def ended(*, worker: str, work: dict[str, int] | None) -> None:
         begun.filter(pk=job.pk, attempt=attempt).update(deadline=Least(F("deadline"), soon))
 
 
+def leave_to_another_version(*, job: str, attempt: int) -> bool:
+    """Whether anybody waits for this result that cannot be read here; from now on its silence is no death."""
+    rows = Job.objects.filter(pk=job, attempt=attempt, state__in=UNDER_WAY)
+    rows.filter(state=JobState.STARTED).update(
+        state=JobState.SENT, deadline=Now() + timedelta(seconds=settings.JOB_WAIT_SECONDS)
+    )
+    return rows.exists()
+
+
 @transaction.atomic
 def record(*, job: str, attempt: int, worker: str, outcome: contract.Outcome) -> bool:
     """Take a result: job, next job, findings, urgency and events in one transaction.

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from typing import Any
 
 from celery import shared_task
+from celery.exceptions import Reject
 
 from inference_worker import contract
 from teleder.cases import jobs, leftovers
+
+log = logging.getLogger(__name__)
+
+HAND_BACK_SECONDS = 1
 
 
 @shared_task(name=contract.STARTED, soft_time_limit=20, time_limit=30)
@@ -22,7 +29,14 @@ def ended_task(*, worker: str, work: dict[str, int] | None, **_: Any) -> None:
 
 @shared_task(name=contract.RECORD, soft_time_limit=30, time_limit=40)
 def record_task(*, job: str, attempt: int, worker: str, **message: Any) -> None:
-    outcome = contract.unpack_outcome(**message)
+    try:
+        outcome = contract.unpack_outcome(**message)
+    except (contract.ContractError, TypeError) as error:
+        if not jobs.leave_to_another_version(job=job, attempt=attempt):
+            return
+        log.warning("handed back: %s", error)
+        time.sleep(HAND_BACK_SECONDS)  # during a deploy a process of the right version is near; do not spin
+        raise Reject(str(error), requeue=True) from error
     jobs.record(job=job, attempt=attempt, worker=worker, outcome=outcome)
 
 

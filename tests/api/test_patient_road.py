@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 
 import pytest
@@ -161,6 +162,13 @@ def test_the_same_file_twice_is_one_photo(as_alice, alices_draft, photo_file):
     second = post_photo(as_alice, alices_draft.pk, photo_file(content=same))
     assert first.data["id"] == second.data["id"]
     assert alices_draft.current_photos().count() == 2
+
+
+def test_an_app_whose_line_broke_sees_by_the_hash_which_photos_have_come(as_alice, alices_draft, photo_file):
+    sent = photo_file().read()
+    post_photo(as_alice, alices_draft.pk, photo_file(content=sent))
+    rows = as_alice.get(f"/api/v1/submissions/{alices_draft.pk}/photos").json()
+    assert hashlib.sha256(sent).hexdigest() in [row["sha256"] for row in rows]
 
 
 def test_a_photo_is_taken_out_again(as_alice, alices_draft):

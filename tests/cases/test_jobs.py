@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import pytest
 import redis
+from celery.exceptions import Reject
 from django.db import connection
 from django.utils import timezone
 
 from inference_worker import contract
 from inference_worker.contract import Stage
-from teleder.cases import jobs, workflow
+from teleder.cases import jobs, tasks, workflow
 from teleder.cases.models import AIStatus, Job, JobState, Photo
 from teleder.cases.triage import Urgency
 from tests.conftest import send_for_test
@@ -169,6 +170,27 @@ def test_what_another_worker_or_an_earlier_attempt_ended_goes_on(alices_draft, w
     jobs.started(job=job, attempt=attempt, worker="w")
     jobs.ended(worker=worker, work={job: attempt + attempts})
     assert seconds_left() > jobs.RESULT_GRACE_SECONDS + 5
+
+
+@pytest.mark.parametrize(
+    "strange", [{"contract": contract.VERSION + 1}, {"outcome": {"code": "x", "more": 1}}, {"more": 1}]
+)
+def test_a_result_of_a_newer_version_goes_back_to_the_queue_and_its_silence_is_no_death(
+    alices_draft, monkeypatch, strange
+):
+    """During a deploy a newer process is near; three results unread would else quarantine a sound photo."""
+    monkeypatch.setattr(tasks, "HAND_BACK_SECONDS", 0)
+    job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
+    jobs.started(job=job, attempt=attempt, worker="w")
+    message = {"contract": contract.VERSION, "kind": "failed", "outcome": {"code": "x"}} | strange
+    with pytest.raises(Reject) as handed_back:
+        tasks.record_task(job=job, attempt=attempt, worker="w", **message)
+    assert handed_back.value.requeue
+    age()
+    jobs.expire()
+    row = Job.objects.get()
+    assert (row.state, row.losses, row.deaths) == (JobState.QUEUED, 1, 0)
+    tasks.record_task(job=job, attempt=attempt, worker="w", **message)  # nobody waits for it any more
 
 
 def test_with_each_death_a_photo_is_given_more_time_before_the_next_try(alices_draft):

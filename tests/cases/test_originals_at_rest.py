@@ -6,8 +6,10 @@ import hashlib
 from io import StringIO
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.test import RequestFactory
 
 from inference_worker import sealing
 from teleder.cases import invariants, originals
@@ -96,3 +98,14 @@ def test_photos_whose_key_is_gone_are_named_by_the_check_of_the_record(settings,
     assert not list(invariants.originals_have_a_key_that_we_hold())
     settings.PHOTO_KEYS = NEW
     assert list(invariants.originals_have_a_key_that_we_hold()) == [str(photo.pk)]
+
+
+def test_a_large_upload_that_is_under_way_has_no_name_on_the_disk(settings, tmp_path):
+    """Else a process that is killed meanwhile would leave the open photo behind, for ever."""
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path
+    content = b"x" * (settings.FILE_UPLOAD_MAX_MEMORY_SIZE + 1)
+    form = RequestFactory().post("/", {"file": SimpleUploadedFile("a.jpg", content)})
+    upload = form.FILES["file"]
+    assert isinstance(upload, TemporaryUploadedFile) and not list(tmp_path.iterdir())
+    assert upload.read() == content
+    form.close()

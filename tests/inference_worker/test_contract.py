@@ -95,7 +95,7 @@ def test_an_outcome_with_a_field_nobody_knows_is_handed_back(kind, row):
         contract.unpack_outcome(contract=contract.VERSION, kind=kind, outcome=row)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [-1, 2, "1", None])
 def test_requests_of_another_version_are_handed_back_unread(version):
     sent = contract.pack_requests([REQUEST]) | {"contract": version, "requests": "unread"}
     with pytest.raises(ContractError, match="this process speaks"):
@@ -121,3 +121,12 @@ def test_a_request_of_another_version_is_handed_back(row):
     sent["requests"][0] |= row
     with pytest.raises(ContractError):
         contract.unpack_requests(**sent)
+
+
+def test_what_a_process_of_the_version_before_says_is_understood():
+    """A deploy runs both for a while; work of the older one must not be done twice."""
+    sent = on_the_wire(contract.pack_outcome(REQUEST, contract.Failed(code="x"), worker="w"))
+    message = {name: sent[name] for name in ("kind", "outcome")}
+    assert contract.unpack_outcome(contract=contract.VERSION - 1, **message) == contract.Failed(code="x")
+    with pytest.raises(contract.ContractError):
+        contract.unpack_outcome(contract=contract.VERSION - 2, **message)
