@@ -309,6 +309,32 @@ def other(c: Canvas, centre: Point) -> str:
     return OTHERS[c.rng.integers(len(OTHERS))](c, centre)
 
 
+def anything(c: Canvas, centre: Point) -> str:
+    """Skin that differs from the skin around it in some way, of no disease there is.
+
+    For the segmentation alone: it should find what it was never shown, and a lesion is what looks unlike
+    the rest of a person's skin.
+    """
+    few = c.rng.random() < 0.6
+    count = int(c.rng.integers(1, 6) if few else c.rng.integers(6, 25))
+    sizes = np.exp(c.rng.uniform(*np.log((4, 45) if few else (1, 6)), size=count))
+    soft, rough = np.exp(c.rng.uniform(*np.log((0.03, 0.6)))), c.rng.uniform(0.05, 0.35)
+    area = np.zeros(c.shape, np.float32)
+    for radius in sizes:
+        area = np.maximum(area, c.patch(_beside(c, centre, 40), radius, rough=rough, soft=soft))
+    c.lesion |= area > 0.45
+    grain = np.clip(1 + c.rng.uniform(0, 0.5) * c.noise.cloud(np.exp(c.rng.uniform(0, 2.3)) / c.mm), 0.2, 1.8)
+    c.blood += area * grain * c.rng.uniform(-0.2, 1.1)
+    c.melanin += area * grain * c.rng.normal(0, 0.6)
+    c.relief += area * grain * max(0.0, c.rng.normal(0, 0.6))
+    c.gloss += area * c.rng.choice([0, 0, 0.5])
+    if c.rng.random() < 0.5:
+        colour = (SCALE, HONEY, BLOOD_CRUST, RAW, PUS, INK)[c.rng.integers(6)]
+        share = area * edge(c.noise.cloud(3 / c.mm) + c.rng.uniform(-1, 0.7), 0.6)
+        c.cover(c.rng.uniform(0.2, 0.9) * share, c.tinted(colour))
+    return "anything"
+
+
 def normal(c: Canvas, centre: Point) -> str:
     """Healthy skin; some of it flushed or freckled, which is no lesion."""
     if c.rng.random() < 0.3:

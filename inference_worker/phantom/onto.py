@@ -11,11 +11,13 @@ import numpy as np
 
 from inference_worker.phantom import camera
 from inference_worker.phantom.canvas import BLOOD, MELANIN, Canvas, soften
-from inference_worker.phantom.lesions import PAINTERS
+from inference_worker.phantom.lesions import PAINTERS, anything
 from inference_worker.phantom.skin import draw_hairs
 
 LEAST_SKIN = 0.05  # of the photo; less is no place for a rash
 GAMMA = 2.2
+ANYTHING = "ANY"  # no condition of `phantom`: only networks that look for lesions learn from it
+ON_PEOPLE = PAINTERS | {ANYTHING: anything}
 
 
 def paint(
@@ -34,7 +36,7 @@ def paint(
         draw_hairs(canvas, int(rng.uniform(20, 200)))
     if rng.random() < 0.25:
         canvas.blood += _flush(canvas, skin)
-    PAINTERS[condition](canvas, _somewhere(rng, skin))
+    ON_PEOPLE[condition](canvas, _somewhere(rng, skin))
     share = cv2.GaussianBlur(skin.astype(np.float32), (0, 0), 1.0)[..., None] * skin[..., None]
     seen = light + share * (_seen(canvas, light) - light)
     pixels = cv2.pow(np.clip(seen, 0, 1), 1 / GAMMA) * 255 + 0.5
