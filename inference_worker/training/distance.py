@@ -35,6 +35,7 @@ from inference_worker.training.arms import (
     answer,
     looks,
 )
+from inference_worker.training.data import output
 from inference_worker.training.evaluate import Figures, over
 from inference_worker.training.paper_table import MARGIN, Answers
 from inference_worker.training.paper_table import figures_of as table_figures
@@ -382,7 +383,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--margin", type=float, default=MARGIN, help="set before looking; default %(default)s"
     )
-    parser.add_argument("--json", type=Path, required=True, help="figures; the answers are kept beside it")
+    parser.add_argument("--json", type=output, required=True, help="figures; the answers are kept beside it")
     parser.add_argument("--out", type=Path, required=True, help="folder for the page and its plots")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     return parser

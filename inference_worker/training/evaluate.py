@@ -21,12 +21,22 @@ import cv2
 import numpy as np
 
 from inference_worker import engine, weights
-from inference_worker.classification import CONDITIONS, Classifier
+from inference_worker.classification import CLASSES, CONDITIONS, Classifier
 from inference_worker.contract import Classified
 from inference_worker.cropping import boxes_of
 from inference_worker.segmentation import LESION, SKIN, Segmenter
 from inference_worker.training import thresholds, tone
-from inference_worker.training.data import Row, held_out, read_mask, read_photo, read_rows, resize
+from inference_worker.training.data import (
+    ManifestError,
+    Row,
+    held_out,
+    measuring_rows,
+    output,
+    plainly,
+    read_mask,
+    read_photo,
+    resize,
+)
 from inference_worker.training.statistics import bootstrap
 
 UNKNOWN = 255
@@ -283,17 +293,26 @@ def table(figures: Figures, indent: str = "") -> str:
     return "\n".join(lines)
 
 
+def rows_of(arguments: argparse.Namespace) -> list[Row]:
+    """Return the rows to measure."""
+    segments = arguments.what == "segmentation"
+    rows = measuring_rows(arguments, masks=segments, classes=() if segments else CLASSES)
+    rows = [row for row in rows if held_out(row) or not arguments.held_out]
+    if not rows:
+        raise ManifestError(f"{arguments.manifest}: no line belongs to a held-out group")
+    return rows
+
+
+@plainly
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO)
-    rows = read_rows(arguments.manifest, arguments.root)
-    rows = [row for row in rows if arguments.use in (None, row.use)]
-    rows = [row for row in rows if held_out(row) or not arguments.held_out]
+    rows = rows_of(arguments)
     chosen = engine.pick(arguments.device)
     models = weights.in_force(arguments.weights)
     segmenter = Segmenter(models["segmentation"], chosen)
     if arguments.what == "segmentation":
-        figures = segmentation([row for row in rows if row.mask], segmenter)
+        figures = segmentation(rows, segmenter)
     else:
         figures = classification(rows, segmenter, Classifier(models["classification"], chosen))
     figures["model"] = (
@@ -310,7 +329,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("what", choices=("segmentation", "classification"))
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--root", type=Path, required=True, help="folder the manifest's paths start from")
-    parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--json", type=output, required=True)
     parser.add_argument("--use", help="only rows of this use, e.g. evaluate")
     parser.add_argument("--weights", type=Path, help="folder of a clinic's own, in place of the shipped ones")
     parser.add_argument("--held-out", action="store_true", help="only groups that never train")

@@ -1,10 +1,10 @@
 """Does the road learn from real photos? Measured on photos that no shipped weights may see; nothing is kept.
 
     python -m inference_worker.training.experiment --manifest ../shared/data/cls/manifest.csv \
-        --root ../shared/data/cls --run painted --json OUT --markdown docs/models/experiment.md
+        --root ../shared/data/cls --json runs/experiment.json --markdown docs/models/experiment.md
 
-Logistic regressions on the features of a frozen network (from ImageNet, or pretrained on phantoms: `--run`), with
-the whole photo alone or with the automatic crops too. Learnt from `use=experiment` rows: cross-validated by group
+Logistic regressions on the features of a frozen network (from ImageNet, or taught by drawn scenes: the published
+classification, or one of your runs with `--run`), with the whole photo alone or with the automatic crops too. Learnt from `use=experiment` rows: cross-validated by group
 (photos of one scene are one group, also where their publisher did not say so), then tried on the `use=evaluate` rows
 as an external test. The regressions live in memory and end with the command.
 """
@@ -25,11 +25,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from inference_worker import engine, weights
-from inference_worker.classification import CONDITIONS, aggregate, views_of
+from inference_worker.classification import CLASSES, CONDITIONS, aggregate, views_of
 from inference_worker.cropping import boxes_of
 from inference_worker.segmentation import Segmenter
 from inference_worker.training import features
-from inference_worker.training.data import Row, read_photo, read_rows
+from inference_worker.training.data import Row, measuring_rows, output, plainly, read_photo
 from inference_worker.training.duplicates import Print, print_of, same_photos
 from inference_worker.training.evaluate import (
     ANALYSIS_LONG_SIDE,
@@ -194,12 +194,16 @@ def _draws(learn: Photos, share: float) -> Iterator[np.ndarray]:
                 break
 
 
-def measure(learn: list[Row], test: list[Row], run: str) -> Figures:
+def measure(learn: list[Row], test: list[Row], run: str | None) -> Figures:
     """Return all figures, by what the features come from and what is looked at."""
     views = {"learn": views_with_crops(learn), "test": views_with_crops(test)}
-    figures: Figures = {}
+    figures: Figures = {
+        "crops": named("segmentation"),
+        "phantoms": f"run {run}" if run else named("classification"),
+    }
     seen: dict[str, np.ndarray] = {}
-    for start, extract in (("imagenet", features.of_imagenet()), ("phantoms", features.of_run(run))):
+    drawn = features.of_run(run) if run else features.of_published()
+    for start, extract in (("imagenet", features.of_imagenet()), ("phantoms", drawn)):
         numbers = [as_numbers(rows, views[n], extract) for n, rows in (("learn", learn), ("test", test))]
         for look, (own, outside) in (("whole", [p.whole_only() for p in numbers]), ("crops", numbers)):
             p = probabilities(learnt(own, np.arange(len(learn))), outside, np.arange(len(test)))
@@ -221,18 +225,25 @@ def measure(learn: list[Row], test: list[Row], run: str) -> Figures:
     return figures
 
 
+@plainly
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
-    rows = read_rows(arguments.manifest, arguments.root)
-    learn = [row for row in rows if row.use == arguments.learn]
+    learn, test = (
+        measuring_rows(argparse.Namespace(**vars(arguments), use=use), classes=CLASSES)
+        for use in (arguments.learn, arguments.test)
+    )
     learn = one_scene_one_group(learn, [print_of(read_photo(row.path)) for row in learn])
-    test = [row for row in rows if row.use == arguments.test]
     figures = measure(learn, test, arguments.run)
-    figures["segmentation"] = weights.published("segmentation").sha256[:12]
     print(table(figures))
     arguments.json.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
     if arguments.markdown:
         arguments.markdown.write_text(page(figures, len(learn), len(test)), encoding="utf-8")
+
+
+def named(name: str) -> str:
+    """Return which published weights were at work."""
+    own = weights.published(name)
+    return f"{name} {own.version} {own.sha256[:12]}"
 
 
 def page(figures: Figures, learnt_from: int, tested_on: int) -> str:
@@ -248,7 +259,8 @@ def _page(figures: Figures, learnt_from: int, tested_on: int) -> Iterator[str]:
     yield "Written by `python -m inference_worker.training.experiment` (command in its docstring). Logistic regressions on"
     yield f"frozen features, learnt from {learnt_from} photos whose rights are unclear and thrown away with the command;"
     yield f"external test: {tested_on} photos. 95 % intervals by a bootstrap over persons. Labels are noisy, HI sits on lips"
-    yield "and IM round the mouth, and clinics light their photos alike: a part of what is learnt is that.\n"
+    yield "and IM round the mouth, and clinics light their photos alike: a part of what is learnt is that."
+    yield f"Crops by {figures['crops']}; `phantoms`: features of {figures['phantoms']}.\n"
     for part in ("external", "cross_validated"):
         yield f"## {part.replace('_', ' ').capitalize()}\n"
         yield "| figure | n | " + " | ".join(ARMS) + " |\n|---|---|" + "---|" * len(ARMS)
@@ -300,10 +312,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--learn", default="experiment", help="`use` of the rows learnt from")
     parser.add_argument("--test", default="evaluate", help="`use` of the rows of the external test")
     parser.add_argument(
-        "--run", required=True, help="run of training.classify with the phantom-pretrained network"
+        "--run",
+        help="run of training.classify whose features are the `phantoms`; else the published weights'",
     )
-    parser.add_argument("--json", type=Path, required=True)
-    parser.add_argument("--markdown", type=Path)
+    parser.add_argument("--json", type=output, required=True)
+    parser.add_argument("--markdown", type=output)
     return parser
 
 

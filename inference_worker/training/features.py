@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from inference_worker import classification
+from inference_worker import classification, weights
 from inference_worker.engine import to_tensor
 from inference_worker.training import imagenet, runs
 from inference_worker.training.loop import saved_network
@@ -29,6 +29,11 @@ def of_imagenet() -> Extractor:
 def of_run(name: str) -> Extractor:
     """Return the features of a run of `training.classify`."""
     return of(saved_network(runs.Run("classify", name), classification.build())[0])
+
+
+def of_published() -> Extractor:
+    """Return the features of the classification weights in force."""
+    return of(weights.published("classification").load_into(classification.build()))
 
 
 def of(network: nn.Module) -> Extractor:

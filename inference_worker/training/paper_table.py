@@ -30,7 +30,15 @@ from inference_worker.contract import Box
 from inference_worker.cropping import boxes_of
 from inference_worker.segmentation import Segmenter
 from inference_worker.training.arms import ARMS, AUTOMATIC, FOUR, ORIGINAL, TRUE_CROP, Looks, answer, looks
-from inference_worker.training.data import Row, read_mask, read_photo, read_rows
+from inference_worker.training.data import (
+    ManifestError,
+    Row,
+    measuring_rows,
+    output,
+    plainly,
+    read_mask,
+    read_photo,
+)
 from inference_worker.training.evaluate import ANALYSIS_LONG_SIDE, UNKNOWN, Figures, share
 from inference_worker.training.statistics import bootstrap, figure, resample_mean, wilson
 
@@ -244,12 +252,12 @@ def _pair(low: float | None, high: float | None) -> str:
     return "-" if low is None or high is None else f"{low:.3f} to {high:.3f}"
 
 
+@plainly
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
-    rows = [row for row in read_rows(arguments.manifest, arguments.root) if row.label in FOUR]
-    rows = [row for row in rows if arguments.use in (None, row.use)]
+    rows = [row for row in measuring_rows(arguments) if row.label in FOUR]
     if not rows:
-        raise SystemExit(f"{arguments.manifest}: no row of {', '.join(FOUR)} to measure")
+        raise ManifestError(f"{arguments.manifest}: no line of class {', '.join(FOUR)} to measure")
     crops = read_crops(arguments.crops) if arguments.crops else None
     own = weights.published("segmentation"), weights.published("classification")
     chosen = engine.pick(arguments.device)
@@ -272,8 +280,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--use", help="only rows of this use, e.g. evaluate")
     parser.add_argument("--margin", type=float, default=MARGIN)
     parser.add_argument("--title", default="Original photo, true crop, automatic crop")
-    parser.add_argument("--markdown", type=Path, required=True)
-    parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--markdown", type=output, required=True)
+    parser.add_argument("--json", type=output, required=True)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     return parser
 

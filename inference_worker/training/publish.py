@@ -41,8 +41,10 @@ def publish(network: nn.Module, row: dict[str, Any], folder: Path = weights.FOLD
 
 
 def halved(network: nn.Module) -> dict[str, torch.Tensor]:
-    """Return the state with its floats in half precision."""
+    """Return the state with its floats in half precision; raises ValueError for what that cannot hold."""
     state = {key: v.half() if v.is_floating_point() else v for key, v in network.state_dict().items()}
+    if spoilt := [key for key, value in state.items() if not torch.isfinite(value).all()]:
+        raise ValueError(f"{', '.join(spoilt)}: not finite in half precision; such a network answers nothing")
     return {key: value.contiguous().clone() for key, value in state.items()}
 
 

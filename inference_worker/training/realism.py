@@ -21,7 +21,15 @@ from sklearn.preprocessing import StandardScaler
 from inference_worker import phantom
 from inference_worker.classification import scaled
 from inference_worker.training import augment, features
-from inference_worker.training.data import Known, Row, Sample, load_sample, phantom_rows, training_rows
+from inference_worker.training.data import (
+    Known,
+    Row,
+    Sample,
+    load_sample,
+    output,
+    phantom_rows,
+    training_rows,
+)
 from inference_worker.training.evaluate import auc, table
 from inference_worker.training.statistics import bootstrap
 
@@ -100,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         "--scenes", type=Path, required=True, help="written by `python -m inference_worker.phantom`"
     )
     parser.add_argument("--scene-limit", type=int, default=500)
-    parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--json", type=output, required=True)
     return parser
 
 

@@ -24,7 +24,7 @@ from inference_worker import engine, phantom, weights
 from inference_worker.attribution import Attributor, decisive
 from inference_worker.classification import CLASSES, Classifier, views_of
 from inference_worker.contract import Condition
-from inference_worker.training.data import read_photo, read_rows
+from inference_worker.training.data import measuring_rows, output, plainly, read_photo
 from inference_worker.training.evaluate import ANALYSIS_LONG_SIDE
 from inference_worker.training.statistics import bootstrap
 
@@ -82,11 +82,12 @@ def _drawn(number: int) -> Iterator[tuple[np.ndarray, str]]:
         yield phantom.draw(seed, condition=CLASSES[seed % len(CLASSES)]).photo, str(seed)
 
 
+@plainly
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     if arguments.manifest:
-        rows = [r for r in read_rows(arguments.manifest, arguments.root) if arguments.use in (None, r.use)]
-        found = [(read_photo(row.path, ANALYSIS_LONG_SIDE), row.group) for row in rows[: arguments.photos]]
+        rows = measuring_rows(arguments)[: arguments.photos]
+        found = [(read_photo(row.path, ANALYSIS_LONG_SIDE), row.group) for row in rows]
     else:
         found = list(_drawn(arguments.photos))
     photos, groups = map(list, zip(*found, strict=True))
@@ -107,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--manifest", type=Path)
     parser.add_argument("--root", type=Path, default=Path("."), help="folder the manifest's paths start from")
     parser.add_argument("--use", help="only rows of this use, e.g. evaluate")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=output)
     return parser
 
 

@@ -23,6 +23,7 @@ def typology_angle(photo: np.ndarray, skin: np.ndarray) -> float:
 
 
 def thirds(angles: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the indices of the photos of each third; photos without an angle are in none."""
+    """Return the indices of the photos of each third that has one; photos without an angle are in none."""
     order = np.argsort(angles, kind="stable")[: np.count_nonzero(~np.isnan(angles))]
-    return dict(zip(THIRDS, np.array_split(order, len(THIRDS)), strict=True))
+    split = zip(THIRDS, np.array_split(order, len(THIRDS)), strict=True)
+    return {name: own for name, own in split if own.size}

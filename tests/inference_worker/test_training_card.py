@@ -56,6 +56,12 @@ def test_an_empty_or_missing_answer_is_told_by_item_and_language(own, language, 
     assert f"segmentation: failures has no answer in {language}" in gaps(told)
 
 
+def test_an_item_that_was_left_out_altogether_is_a_gap(own):
+    told = card_of(own)
+    told["items"].remove(item(told, "failures"))
+    assert list(gaps(told)) == ["segmentation: failures is not among the items"]
+
+
 def test_an_item_that_has_no_prose_for_a_network_is_a_gap(own):
     stranger = dataclasses.replace(own, name="stranger")
     assert "stranger: failures has no answer in en" in gaps(card_of(stranger))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -173,3 +174,53 @@ def test_the_command_measures_a_folder_of_phantoms_twice_alike(what, tmp_path, c
     key = "skin_or_lesion_iou" if what == "segmentation" else "balanced_accuracy"
     assert told[0] == told[1] and figures[key]["n"] == 4 and 0 <= figures[key]["value"] <= 1
     assert key in capsys.readouterr().out
+
+
+def measure(folder, what, text, *more):
+    """Write a manifest beside two photos and a mask, measure it, and return the figures."""
+    (folder / "m.csv").write_bytes(text.encode())
+    grey = np.full((90, 120), 150, np.uint8)
+    for name in ("a.png", "b.png", "skin.png"):
+        cv2.imwrite(str(folder / name), np.ones_like(grey) if name == "skin.png" else grey)
+    where = [
+        "--manifest",
+        str(folder / "m.csv"),
+        "--root",
+        str(folder),
+        "--json",
+        str(folder / "new/out.json"),
+    ]
+    evaluate.main([what, *where, "--device", "cpu", *more])
+    return json.loads((folder / "new/out.json").read_text())
+
+
+def test_a_manifest_of_another_hospital_is_measured(tmp_path):
+    """Written by a spreadsheet: a byte order mark, columns nobody asked for, none of the optional ones; grey PNGs."""
+    told = measure(tmp_path, "classification", "\ufeffclass,file,ward\r\nAD,a.png,7\r\nHI, b.png ,\r\n")
+    assert told["recall.AD"]["n"] == told["recall.HI"]["n"] == 1 and told["by_source"] == {}
+    told = measure(tmp_path, "segmentation", "mask,image,source\nskin.png,a.png,elsewhere\n,b.png,\n")
+    assert told["skin_or_lesion_iou"]["n"] == 1 and list(told["by_source"]) == ["elsewhere"]
+
+
+@pytest.mark.parametrize(
+    ("what", "text", "told"),
+    [
+        ("classification", "file,class\na.png,AD\nb.png,eczema\n", r"it has 'eczema' \(1 lines\)"),
+        ("classification", "file,class\na.png,AD\nb.png\n", r"it has '' \(1 lines\)"),
+        ("classification", "file,class\na.png,AD\ngone.png,HI\n", r"1 files are missing, first .*gone\.png"),
+        ("classification", "file,class\nm.csv,AD\n", r"m\.csv: missing or not an image"),
+        ("classification", "file,class,tone\na.png,AD,brown\n", "line 2: .*'brown'"),
+        ("classification", "file,class\n,AD\n", "line 2: names no file"),
+        ("classification", "photo;truth\na.png;AD\n", "needs the columns"),
+        ("segmentation", "file,class\na.png,AD\n", "no line names a mask"),
+        ("segmentation", "image,mask\na.png,b.png\n", r"b\.png: a mask has 0, 1, 2 .*; this one has 150"),
+    ],
+)
+def test_what_cannot_be_measured_is_told_in_a_sentence(what, text, told, tmp_path):
+    with pytest.raises(SystemExit, match=told):
+        measure(tmp_path, what, text)
+
+
+def test_a_wish_that_no_line_meets_is_told_with_what_there_is(tmp_path):
+    with pytest.raises(SystemExit, match=r"no line of use 'evaluate'; it has \['test'\]"):
+        measure(tmp_path, "classification", "file,class,use\na.png,AD,test\n", "--use", "evaluate")

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from inference_worker import weights
 from inference_worker.training import duplicates, experiment, realism
 from inference_worker.training.data import Known, Row, Sample
 from inference_worker.training.experiment import Photos, cross_validated, figures_of, gain, not_ad
@@ -85,3 +86,25 @@ def test_pictures_of_two_kinds_are_told_apart_and_of_one_kind_are_not():
     others = [f"other {n}" for n in range(20)]
     assert realism.told_apart(own, names, different, others)["value"] > 0.95
     assert 0.2 < realism.told_apart(own, names, alike, others)["value"] < 0.8
+
+
+def test_the_page_names_the_weights_that_cut_and_those_that_looked(monkeypatch):
+    """Figures of older crops must not pass for those of the weights in force."""
+    rng = np.random.default_rng(6)
+    monkeypatch.setattr(experiment, "views_with_crops", lambda rows: [np.zeros((1, 8, 8, 3))] * len(rows))
+    for source in ("of_imagenet", "of_published"):
+        monkeypatch.setattr(
+            experiment.features, source, lambda: lambda views: rng.normal(size=(len(views), 3))
+        )
+    rows = [row(label, str(i)) for i, label in enumerate(LABELS)]
+    told = experiment.page(experiment.measure(rows, rows, None), 60, 60)
+    for name in ("segmentation", "classification"):
+        assert f"{name} {weights.published(name).version} {weights.published(name).sha256[:12]}" in told
+
+
+def test_the_published_network_makes_the_features_of_a_view():
+    views = np.random.default_rng(7).integers(0, 255, (2, 224, 224, 3), np.uint8)
+    seen = experiment.features.of_published()(views)
+    assert seen.shape == (2, 1280) and not np.allclose(
+        seen, experiment.features.of_imagenet()(views), atol=0.1
+    )

@@ -107,6 +107,23 @@ def test_a_table_that_cannot_be_read_is_refused_by_name(folder, content):
         weights.published("tiny", folder)
 
 
+@pytest.mark.parametrize(
+    "spoilt", [{"temperature": 0}, {"temperature": "1"}, {"thresholds": {"HI": float("nan")}}]
+)
+def test_a_row_by_which_no_probability_can_be_judged_is_refused(folder, spoilt):
+    _row_of_file(folder, "tiny.safetensors", **spoilt)
+    with pytest.raises(weights.RefusedWeights, match=r"table\.json refused: expected"):
+        weights.published("tiny", folder)
+
+
+def test_a_network_that_half_precision_cannot_hold_is_not_published(tmp_path):
+    network = nn.Linear(4, 2)
+    network.weight.data[0, 0] = 1e6
+    with pytest.raises(ValueError, match="weight: not finite in half precision"):
+        publish(network, ROW, tmp_path)
+    assert not (tmp_path / "tiny.safetensors").exists()
+
+
 def test_unknown_weights_are_refused_and_the_known_ones_named(folder):
     with pytest.raises(weights.UnknownWeights, match="tiny"):
         weights.published("huge", folder)
