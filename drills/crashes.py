@@ -64,7 +64,7 @@ def install(steps: dict[str, tuple[str, str]]) -> None:
 
 
 def hold_results() -> None:
-    """While `HOLD` is armed, write the worker's results to files beside it in place of sending them."""
+    """While `HOLD` is armed, write the first result of each job to a file beside it in place of sending it."""
     from inference_worker import contract, tasks
 
     send, folder = tasks._tell, Path(os.environ["DRILLS_ARMED"])
@@ -72,8 +72,9 @@ def hold_results() -> None:
     def tell(name: str, kwargs: dict[str, Any], **options: Any) -> None:
         if name == contract.ENDED and (folder / HOLD).exists():
             return  # who stalls says nothing
-        if name == contract.RECORD and (folder / HOLD).exists():
-            (folder / f"held-{kwargs['job']}").write_text(json.dumps(kwargs))
+        file = folder / f"held-{kwargs.get('job')}"
+        if name == contract.RECORD and (folder / HOLD).exists() and not file.exists():
+            file.write_text(json.dumps(kwargs))
         else:
             send(name, kwargs, **options)
 

@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import Count, F, Q
 from django.db.utils import DatabaseError
 
-from drills.client import Clients
+from drills.client import Accepted, Clients
 from drills.mail import Mailbox
 from teleder.cases import invariants
 from teleder.cases.models import (
@@ -45,6 +45,7 @@ class Figures:
     double_messages: int = 0
     double_results: int = 0
     slowest_seconds: float = 0.0
+    p95_seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
 
@@ -87,7 +88,8 @@ def figures(clients: Clients, mailbox: Mailbox, *, bound: float) -> Figures:
     found.stuck = _stuck(rows)
     found.double_messages = sum(_double_messages(rows, mailbox))
     found.double_results = sum(_double_results(rows))
-    found.slowest_seconds = max(_recoveries(rows), default=0.0)
+    waits = list(_recoveries(rows))
+    found.slowest_seconds, found.p95_seconds = max(waits, default=0.0), percentile_95(waits)
     if resent := sum(mailbox.taken.values()) - len(mailbox.taken):
         found.notes.append(f"{resent} mails sent again under the same Message-ID")
     if clients.given_up:
@@ -96,6 +98,12 @@ def figures(clients: Clients, mailbox: Mailbox, *, bound: float) -> Figures:
         found.notes.append(f"{clients.server_errors} answers 500")
     found.broken += _broken(found, bound)
     return found
+
+
+def slowest_of(accepted: list[Accepted]) -> float:
+    """Return the longest that one of these waited for the end of the AI's part (seconds)."""
+    rows = Submission.objects.filter(pk__in=[each.submission for each in accepted])
+    return max(_recoveries(rows), default=0.0)
 
 
 def _rows(clients: Clients):
