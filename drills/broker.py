@@ -26,7 +26,7 @@ LOAD_SECONDS = 30
 def flushall(run: Run) -> Figures:
     """In the long form with a backlog of thousands: they were sent while no worker was there."""
     clients, backlog = run.clients(), run.few_or_many(0, 5000)
-    with run.system.without("inference"):
+    with run.system.leaving_out("inference"):
         clients.send(backlog, threads=8)
     sending = clients.sending(run.few_or_many(20, 300), threads=2)
     broker, pauses = run.system.broker(), []
@@ -37,7 +37,9 @@ def flushall(run: Run) -> Figures:
         time.sleep(max(0.0, FLUSH_SECONDS - pauses[-1]))
     settle(clients, max(SETTLE_SECONDS, backlog))
     found = run.finish(clients, bound=float("inf"))
-    found.notes.append(f"{len(pauses)} times emptied, {backlog} waiting; next job done after {max(pauses):.1f} s at most")
+    found.notes.append(
+        f"{len(pauses)} times emptied, {backlog} waiting; next job done after {max(pauses):.1f} s at most"
+    )
     if max(pauses) > PAUSE_SECONDS:
         found.broken.append(f"no job was done for {PAUSE_SECONDS} s")
     if clients.server_errors:

@@ -142,6 +142,16 @@ class App:
         answer = self.insist("POST", f"submissions/{submission}/submit", json={"send_anyway": True})
         return answer.elapsed.total_seconds()
 
+    def answer(self, submission: str) -> None:
+        """As its dermatologist: claim it and sign."""
+        self.insist("POST", f"submissions/{submission}/claim")
+        words = {
+            "impression": "atopic_dermatitis",
+            "disposition": "reassurance",
+            "text": "Go on with the cream.",
+        }
+        self.insist("POST", f"submissions/{submission}/reviews", json=words | {"reason": "a drill"})
+
     def insist(self, method: str, path: str, **parts) -> requests.Response:
         """Repeat until answered; raises `GaveUp`. A 409 to a repeat is read as "it was done already"."""
         limit = time.monotonic() + PATIENCE_SECONDS

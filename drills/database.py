@@ -45,7 +45,9 @@ def restarts(run: Run) -> Figures:
             heals.append(probes.seconds_to_heal())
         sending.join()
     found = run.finish(clients, bound=float("inf"))
-    found.notes.append(f"{count} restarts; the web's connections healed within {max(heals):.1f} s of {HEAL_SECONDS}")
+    found.notes.append(
+        f"{count} restarts; the web's connections healed within {max(heals):.1f} s of {HEAL_SECONDS}"
+    )
     committed, missed = _committed_unanswered(clients)
     found.notes.append(
         f"{sum(clients.refusals.values())} answers 5xx; of {len(clients.unsure)} requests to open without an answer "
@@ -65,7 +67,9 @@ def _committed_unanswered(clients: Clients) -> tuple[int, int]:
     from teleder.cases.models import Submission
 
     committed = missed = 0
-    for key, at in {each.key: each.at for each in reversed(clients.unsure)}.items():  # the first failure of each
+    for key, at in {
+        each.key: each.at for each in reversed(clients.unsure)
+    }.items():  # the first failure of each
         rows = Submission.objects.filter(idempotency_key=key)
         if rows.filter(created_at__lt=at).exists():
             committed += 1

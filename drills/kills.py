@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from functools import partial
 
-from drills.client import Clients, at_once, photo
+from drills.client import App, Clients, at_once, photo
 from drills.crashes import HOLD, STEPS
 from drills.oracle import Figures, settle, slowest_of
 from drills.run import SETTLE_SECONDS, Run, drill, wait_until
@@ -15,7 +15,7 @@ from inference_worker import contract
 
 RECOVERY_SECONDS = 60  # "N" of docs/reliability.md
 STEP_SECONDS = 60
-STEPS_TOGETHER = 8
+STEPS_TOGETHER = 11
 QUARANTINE_SECONDS = 120
 GRACE_SECONDS = 25
 HELD_SECONDS = 120
@@ -84,6 +84,9 @@ def _crash_at(run: Run, clients: Clients, steps: list[str]) -> tuple[int, float]
     if any(step.startswith("expire.") for step in steps):  # only a death leads there
         run.system.arm("worker.after_started")
     clients.send(len(steps), threads=2)
+    if any(step.startswith(("claim.", "sign.")) for step in steps):
+        for each in clients.accepted[before:]:
+            App(clients, run.dermatologists[0]).answer(each.submission)
     wait_until(lambda: not any(file.exists() for file in armed), STEP_SECONDS)
     missed = [file for file in armed if file.exists()]
     for file in missed:

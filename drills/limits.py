@@ -1,6 +1,6 @@
 """A limit of memory around a process and all that it starts: a control group of Linux, version 1 or 2.
 
-    python drills/limits.py GROUP PROGRAM ARGUMENTS...    # joins the group, then becomes the program beside this Python
+python drills/limits.py GROUP PROGRAM ARGUMENTS...    # joins the group, then becomes the program beside this Python
 """
 
 from __future__ import annotations

@@ -26,4 +26,6 @@ def become_newer_if_told() -> None:
 
     contract.VERSION += 1
     contract.pack_requests, contract.pack_outcome = requests, outcome
-    contract._build = lambda cls, row: build(cls, {name: value for name, value in row.items() if name != FIELD})
+    contract._build = lambda cls, row: build(
+        cls, {name: value for name, value in row.items() if name != FIELD}
+    )

@@ -24,6 +24,7 @@ from teleder.cases.models import (
     Finding,
     Job,
     Photo,
+    Review,
     Status,
     Submission,
 )
@@ -111,8 +112,11 @@ def _rows(clients: Clients):
 
 
 def _lost(clients: Clients) -> Iterator[str]:
-    """Submissions said yes to that are not on the worklist, or lack the bytes of a photo that was said yes to."""
-    awaited = set(map(str, _rows(clients).filter(status=Status.SUBMITTED).values_list("pk", flat=True)))
+    """Submissions said yes to that are neither on the worklist nor answered, or lack the bytes of a photo that was said yes to."""
+    signed = Q(status=Status.ANSWERED, reviews__isnull=False)
+    awaited = set(
+        map(str, _rows(clients).filter(Q(status=Status.SUBMITTED) | signed).values_list("pk", flat=True))
+    )
     photos = Photo.objects.current().filter(submission__in=_rows(clients))
     kept = {
         (str(photo.submission_id), photo.sha256)
@@ -142,7 +146,7 @@ def _double_messages(rows, mailbox: Mailbox) -> Iterator[int]:
 
 
 def _double_results(rows) -> Iterator[int]:
-    """Photos, analyses, findings and ends that exist more than once; submissions opened twice by one key."""
+    """Photos, analyses, findings, answers and ends that exist more than once; submissions opened twice by one key."""
     photos = Photo.objects.filter(submission__in=rows)
     yield photos.current().values("submission", "sha256").annotate(n=Count("pk")).filter(n__gt=1).count()
     yield (
@@ -154,6 +158,8 @@ def _double_results(rows) -> Iterator[int]:
     )
     findings = Finding.objects.values("analysis", "condition").annotate(n=Count("pk"))
     yield findings.filter(n__gt=1).count()
+    answers = Review.objects.filter(submission__in=rows).values("submission").annotate(n=Count("pk"))
+    yield answers.filter(n__gt=1).count()
     keys = Submission.objects.exclude(idempotency_key="").values("idempotency_key")
     yield keys.annotate(n=Count("pk")).filter(n__gt=1).count()
     ends = Event.objects.filter(submission__in=rows, kind=EventKind.AI_DONE).values("submission", "detail")

@@ -81,9 +81,7 @@ class Samples:
         return f"{megabytes:.0f} MB {self.growth():+.1%} ({self.growth_per_hour():+.1%}/h), files {self.more_files():+d}"
 
     def faults(self, name: str, *, long: bool) -> list[str]:
-        grows = (
-            self.growth_per_hour() > GROWTH_PER_HOUR if long else self.growth() > GROWTH_IN_A_SHORT_RUN
-        )
+        grows = self.growth_per_hour() > GROWTH_PER_HOUR if long else self.growth() > GROWTH_IN_A_SHORT_RUN
         found = [f"{name} grows"] if grows else []
         return found + ([f"{name} leaves files open"] if self.more_files() > MORE_FILES else [])
 
@@ -122,5 +120,3 @@ def held_by(pid: int) -> tuple[int, int]:
         own = next(line for line in status.splitlines() if line.startswith("RssAnon:"))
         return int(own.split()[1]) * 1024, len(os.listdir(f"/proc/{pid}/fd"))
     return 0, 0
-
-

@@ -202,7 +202,7 @@ class System:
         return time.monotonic() - began
 
     @contextmanager
-    def without(self, *names: str) -> Iterator[None]:
+    def leaving_out(self, *names: str) -> Iterator[None]:
         """Leave some of our processes out for a while."""
         ended = [self.supervisor.running.pop(name) for name in names]
         for process in ended:

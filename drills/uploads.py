@@ -28,7 +28,9 @@ CUTS_PER_PHOTO = 2
 COLLECT_SECONDS = 30
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close by a reset, as a line that breaks
 # Of the team's own corpus, where this machine has it; else only drawn photos.
-CORPUS = Path(os.environ.get("TELEDER_CORPUS", Path(__file__).parents[2] / "shared/data/corpus")) / "must_accept"
+CORPUS = (
+    Path(os.environ.get("TELEDER_CORPUS", Path(__file__).parents[2] / "shared/data/corpus")) / "must_accept"
+)
 
 
 @drill("R12", "uploads cut anywhere and resumed by hash", guard="seen-by-hash")
@@ -47,7 +49,9 @@ def cut_uploads(run: Run) -> Figures:
     found.broken += _abandoned_parts_stay(run, clients)
     sends, cuts = sum(line.sends.total() for line in lines), sum(line.cuts for line in lines)
     twice = sum(times > 1 for line in lines for times in line.whole.values())
-    found.notes.append(f"{cuts} cuts in {sends} sends of {apps * PHOTOS_PER_APP} photos, {twice} sent whole twice")
+    found.notes.append(
+        f"{cuts} cuts in {sends} sends of {apps * PHOTOS_PER_APP} photos, {twice} sent whole twice"
+    )
     found.notes.append(f"{len(drafts)} drafts left alone")
     return found
 
@@ -77,7 +81,9 @@ def drawn(number: int) -> bytes:
 
     lot = np.random.default_rng(number)
     side = int(lot.integers(400, 1600))
-    return cv2.imencode(".jpg", lot.normal(128, 40, (side, side, 3)).clip(0, 255).astype(np.uint8))[1].tobytes()
+    return cv2.imencode(".jpg", lot.normal(128, 40, (side, side, 3)).clip(0, 255).astype(np.uint8))[
+        1
+    ].tobytes()
 
 
 class BadLine(App):
@@ -179,8 +185,8 @@ def _changed(lines: list[BadLine]) -> list[str]:
 
 def _abandoned_parts_stay(run: Run, clients: Clients) -> list[str]:
     """Let the web die between file and row, and the nightly collection run a day and an hour later."""
-    from teleder.celery import app
     from teleder.cases.leftovers import leftovers
+    from teleder.celery import app
 
     armed = run.system.arm("upload.after_file")
     line = BadLine(clients, run.people[0], run.lot.random())

@@ -45,7 +45,7 @@ def _with_the_one_before(run: Run, clients: Clients) -> str:
     count = run.few_or_many(4, 100)
     for names, ours in ((("inference",), "inference"), (("results", "sweeper"), "results")):
         with run.system.beside(names, "before", root=root):
-            with run.system.without(ours):  # the old ones alone
+            with run.system.leaving_out(ours):  # the old ones alone
                 clients.send(count)
                 _wait_for_work(clients)
             clients.send(count)  # both
@@ -70,13 +70,15 @@ def _with_the_one_after(run: Run, clients: Clients) -> str:
     """
     count, newer, waited = run.few_or_many(4, 100), {NEWER: "1"}, []
     for first, second in ((("inference",), ("results", "sweeper")), (("results", "sweeper"), ("inference",))):
-        with run.system.without(*first), run.system.beside(first, "after", **newer):
+        with run.system.leaving_out(*first), run.system.beside(first, "after", **newer):
             clients.send(count)
             wait_until(lambda: not _unfinished(clients), APART_SECONDS)
             waited.append(_unfinished(clients))
             with run.system.beside(second, "later", **newer):
                 _wait_for_work(clients)
-    return f"{2 * count} with one that is newer; {waited[0]} and {waited[1]} waited until the rest was new, too"
+    return (
+        f"{2 * count} with one that is newer; {waited[0]} and {waited[1]} waited until the rest was new, too"
+    )
 
 
 def _unfinished(clients: Clients) -> int:
