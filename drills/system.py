@@ -53,8 +53,7 @@ class System:
         self.urls = {name: self.start_server(name) for name in ("database", "broker")}
         self.environment = self._environment()
         os.environ.update(self.environment)
-        for step in (["migrate"], ["collectstatic", "--no-input"]):
-            subprocess.run([sys.executable, "manage.py", *step, "--verbosity", "0"], cwd=ROOT, check=True)
+        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, check=True)
         self.supervisor = self.start_processes(NAMES)
         self.wait_until_ready()
 
