@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +57,11 @@ class Figures:
             f"lost {self.lost}, stuck {self.stuck}, double messages {self.double_messages}, "
             f"double results {self.double_results}, slowest recovery {self.slowest_seconds:.1f} s"
         )
-        return "; ".join([words, *self.notes, *(f"BROKEN: {each}" for each in self.broken)])
+        broken = (
+            f"BROKEN: {each}{f' ({times} times)' if times > 1 else ''}"
+            for each, times in Counter(self.broken).items()
+        )
+        return "; ".join([words, *self.notes, *broken])
 
 
 def settle(clients: Clients, seconds: float) -> None:
