@@ -1,42 +1,101 @@
-"""`./run drills [--short] [--without GUARD] [NAME...]`: exit 1 where a promise breaks."""
+"""`./run drills [--short] [--without GUARD] [NAME...]`: exit 1 where a promise breaks.
+
+A lane is a system of its own that does one drill after the other. The short form has two side by side: most of a drill
+is waiting. Everything runs in a mount namespace, so that small disks are possible and nothing is left mounted.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
 import random
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from drills.guards import GUARDS
-from drills.system import System
+from drills.system import ROOT, System
+from local.servers import die_with_parent
 
 PATIENTS, DERMATOLOGISTS = 20, 50
-NAMES = [f"R{number}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 13, 14, 15, 16, 18)]
+NAMES = [*(f"R{number}" for number in range(1, 8)), "R7-database", *(f"R{number}" for number in range(8, 20))]
+# Those that take longest begin: the lanes then end together.
+LONGEST_FIRST = ("R8", "R2", "R17", "R9", "R19", "R12", "R1", "R6", "R7-database")
+APART = "DRILLS_APART"
 
 
 def main(arguments: list[str]) -> int:
+    _go_apart(arguments)
     options = _options(arguments)
-    folder = Path(tempfile.mkdtemp(prefix="teleder-drills-"))
+    if options.lane:
+        return _lane(options)
     began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="teleder-drills-todo-") as folder:
+        options.lane = Path(folder)
+        for name in options.names:
+            (options.lane / name).touch()
+        print(f"seed {options.seed}{f', without {options.without}' if options.without else ''}", flush=True)
+        lanes = options.lanes or (2 if options.short and len(options.names) > 3 else 1)
+        if lanes == 1:
+            _lane(options)
+        else:
+            _beside_one_another(lanes, [*arguments, f"--seed={options.seed}", f"--lane={folder}"])
+        done = [name for name in options.names if (options.lane / f"{name}.held").exists()]
+    failed = [name for name in options.names if name not in done]
+    print(
+        f"{len(failed)} of {len(options.names)} drills failed{': ' * bool(failed)}{' '.join(failed)}; "
+        f"{time.monotonic() - began:.0f} s, {_cpu_seconds():.0f} s of CPU time, {_commit()}"
+    )
+    return bool(failed)
+
+
+def _go_apart(arguments: list[str]) -> None:
+    """Become a process with mounts of its own, where this machine has namespaces; return where it has not."""
+    as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    command = ["unshare", *as_root, "--mount", "--"]
+    if APART in os.environ or not shutil.which("unshare"):
+        return
+    if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0:
+        os.environ[APART] = "1"
+        os.execvp("unshare", [*command, sys.executable, "-m", "drills", *arguments])
+
+
+def _beside_one_another(lanes: int, arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "drills", *arguments]
+    running = [subprocess.Popen(command, preexec_fn=die_with_parent) for _ in range(lanes)]
+    try:
+        for each in running:
+            each.wait()
+    finally:
+        for each in running:
+            with suppress(ProcessLookupError):
+                each.send_signal(signal.SIGINT)
+            each.wait()
+
+
+def _lane(options: argparse.Namespace) -> int:
+    """Do what nobody has begun yet, until all is begun."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folder = Path(tempfile.mkdtemp(prefix="teleder-drills-"))
     system = System(folder, options.without)
+    failed = True
     try:
         system.start()
-        failed = _drills(system, options)
+        failed = not _drills(system, options)
     finally:
         system.stop()
-    print(
-        f"{len(failed)} of {len(options.names)} drills failed; {time.monotonic() - began:.0f} s, {_commit()}"
-    )
-    if failed:
-        print(f"Logs: {folder}")
-    else:
-        shutil.rmtree(folder)
-    return bool(failed)
+        if failed:
+            print(f"Logs: {folder}", flush=True)
+        else:
+            shutil.rmtree(folder)
+    return failed
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
@@ -46,36 +105,64 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="few trials of each: minutes in place of hours")
     parser.add_argument("--without", default="", choices=["", *GUARDS], help="take a guard out: it must fail")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="draws the same lots again")
+    parser.add_argument("--minutes", type=float, default=0, help="how long R19 lasts")
+    parser.add_argument("--times", type=int, default=20, help="how often R2 crashes at each step")
+    parser.add_argument("--part", type=_part, default=(1, 1), metavar="N/OF", help="which part of R2's steps")
+    parser.add_argument("--lanes", type=int, default=0, help="how many systems at once (default: 2 if short)")
+    parser.add_argument("--lane", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("names", nargs="*", default=NAMES, metavar="NAME", help=" ".join(NAMES))
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if unknown := set(options.names) - set(NAMES):
+        parser.error(f"no drill is called {' '.join(sorted(unknown))}")
+    return options
 
 
-def _drills(system: System, options: argparse.Namespace) -> list[str]:
+def _part(text: str) -> tuple[int, int]:
+    number, of = map(int, text.split("/"))
+    return number, of
+
+
+def _drills(system: System, options: argparse.Namespace) -> bool:
     import django
 
     django.setup()
-    from drills import broker, crowds, database, disk, kills, messages, people  # noqa: F401  (each registers its drills)
-    from drills.run import DRILLS, Run
+    from drills import people
+    from drills.run import Run, all_drills
 
-    cast = people.patients(PATIENTS), people.dermatologists(DERMATOLOGISTS)
-    print(f"seed {options.seed}{f', without {options.without}' if options.without else ''}", flush=True)
-    failed = []
-    for name in options.names:
-        run = Run(system, *cast, options.short, random.Random(options.seed))
+    drills = all_drills()
+    cast, held = (people.patients(PATIENTS), people.dermatologists(DERMATOLOGISTS)), True
+    for name in _not_begun(options):
+        lot = random.Random(options.seed)
+        run = Run(system, *cast, options.short, lot, options.minutes, options.times, options.part)
         began = time.monotonic()
-        found = DRILLS[name].run(run)
+        found = drills[name].run(run)
+        word = "FAIL " if found.broken else "holds"
         seconds = time.monotonic() - began
-        print(
-            f"{'FAIL ' if found.broken else 'holds'} {name} {DRILLS[name].promise}: {found.line()} [{seconds:.0f} s]",
-            flush=True,
-        )
-        failed += [name] if found.broken else []
-    return failed
+        print(f"{word} {name} {drills[name].promise}: {found.line()} [{seconds:.0f} s]", flush=True)
+        if found.broken:
+            held = False
+        else:
+            (options.lane / f"{name}.held").touch()
+    return held
+
+
+def _not_begun(options: argparse.Namespace) -> Iterator[str]:
+    """Yield the drills that no other lane has taken."""
+    order = [name for name in LONGEST_FIRST if name in options.names]
+    for name in [*order, *(name for name in options.names if name not in order)]:
+        with suppress(FileNotFoundError):
+            (options.lane / name).unlink()
+            yield name
+
+
+def _cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sum(each.ru_utime + each.ru_stime for each in usage)
 
 
 def _commit() -> str:
     done = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     return f"commit {done.stdout.strip() or 'unknown'}"
 

@@ -10,11 +10,12 @@ from contextlib import suppress
 
 import redis
 
-from drills.oracle import Figures, percentile_95
-from drills.run import Run, drill, wait_until
+from drills.oracle import Figures, percentile_95, settle
+from drills.run import SETTLE_SECONDS, Run, drill, wait_until
 from inference_worker import contract
 
 FLUSH_SECONDS = 5
+PAUSE_SECONDS = 10
 SUBMIT_P95_SECONDS = 1.0
 RETURN_SECONDS = 120
 BACK_SECONDS = 15
@@ -23,19 +24,39 @@ LOAD_SECONDS = 30
 
 @drill("R3", "the broker emptied (FLUSHALL) under load", guard="notice")
 def flushall(run: Run) -> Figures:
-    clients = run.clients()
+    """In the long form with a backlog of thousands: they were sent while no worker was there."""
+    clients, backlog = run.clients(), run.few_or_many(0, 5000)
+    with run.system.leaving_out("inference"):
+        clients.send(backlog, threads=8)
     sending = clients.sending(run.few_or_many(20, 300), threads=2)
-    broker, flushes = run.system.broker(), 0
+    broker, pauses = run.system.broker(), []
     limit = time.monotonic() + run.few_or_many(15, 60)
     while time.monotonic() < limit or sending.is_alive():
         broker.flushall()
-        flushes += 1
-        time.sleep(FLUSH_SECONDS)
+        pauses.append(_seconds_until_done(PAUSE_SECONDS))
+        time.sleep(max(0.0, FLUSH_SECONDS - pauses[-1]))
+    settle(clients, max(SETTLE_SECONDS, backlog))
     found = run.finish(clients, bound=float("inf"))
-    found.notes.append(f"{flushes} times emptied")
+    found.notes.append(
+        f"{len(pauses)} times emptied, {backlog} waiting; next job done after {max(pauses):.1f} s at most"
+    )
+    if max(pauses) > PAUSE_SECONDS:
+        found.broken.append(f"no job was done for {PAUSE_SECONDS} s")
     if clients.server_errors:
         found.broken.append("a patient was told of the broker")
     return found
+
+
+def _seconds_until_done(limit: float) -> float:
+    """Return how long it takes until the next job is done; nothing, where none waits."""
+    from teleder.cases.models import UNFINISHED, Job, JobState
+
+    began, before = time.monotonic(), Job.objects.filter(state=JobState.DONE).count()
+    while time.monotonic() < began + limit + 1 and Job.objects.filter(state__in=UNFINISHED).exists():
+        if Job.objects.filter(state=JobState.DONE).count() > before:
+            break
+        time.sleep(0.1)
+    return time.monotonic() - began
 
 
 @drill("R4", "the broker away while patients send", guard="broker-away")
@@ -74,17 +95,11 @@ def disturbed(run: Run) -> Figures:
 
 def _seconds_back(run: Run, clients, fault: Callable[[Run], None]) -> float:
     """Disturb under load; return how long after that the next job is done."""
-    from teleder.cases.models import Job, JobState
-
     sending = clients.sending(run.few_or_many(8, 40), threads=4)
     broker = run.system.broker()
     wait_until(lambda: any(broker.llen(queue) for queue in contract.QUEUES.values()), LOAD_SECONDS)
     fault(run)
-    began, done = time.monotonic(), Job.objects.filter(state=JobState.DONE)
-    before = done.count()
-    while done.count() == before and time.monotonic() < began + 90:
-        time.sleep(0.2)
-    seconds = time.monotonic() - began
+    seconds = _seconds_until_done(90)
     sending.join()
     return seconds
 

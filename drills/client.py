@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import requests
@@ -43,6 +44,14 @@ class Accepted:
     answered_in: float  # seconds the submit request took, the last try
 
 
+@dataclass(frozen=True)
+class Unsure:
+    """A request to open a submission that was answered 5xx or not at all. Was it done?"""
+
+    key: str
+    at: datetime  # when the answer came, or nobody waited for it any more
+
+
 @dataclass
 class Clients:
     """Many apps at once; `accepted` grows while they send."""
@@ -52,6 +61,8 @@ class Clients:
     accepted: list[Accepted] = field(default_factory=list)
     given_up: int = 0
     server_errors: int = 0
+    opened: dict[str, str] = field(default_factory=dict)  # key: what the server said the submission is
+    unsure: list[Unsure] = field(default_factory=list)
     refusals: Counter[int] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -69,6 +80,20 @@ class Clients:
     def sending(self, count: int, **options) -> threading.Thread:
         """Send in the background."""
         thread = threading.Thread(target=self.send, args=(count,), kwargs=options, daemon=True)
+        thread.start()
+        return thread
+
+    def pace(self, per_second: float, seconds: float) -> None:
+        """Begin so many submissions a second for so long, and return when each is accepted or given up."""
+        people, began = itertools.cycle(self.people), time.monotonic()
+        with ThreadPoolExecutor(8) as pool:
+            for number in range(int(per_second * seconds)):
+                time.sleep(max(0.0, began + number / per_second - time.monotonic()))
+                pool.submit(self.send_one, next(people), (photo(),))
+
+    def pacing(self, per_second: float, seconds: float) -> threading.Thread:
+        """Pace in the background."""
+        thread = threading.Thread(target=self.pace, args=(per_second, seconds), daemon=True)
         thread.start()
         return thread
 
@@ -105,7 +130,7 @@ class App:
     def open(self) -> str:
         headers = {"Idempotency-Key": self.key}
         answer = self.insist("POST", "submissions", json={"answers": calm()}, headers=headers)
-        submission = answer.json()["id"]
+        submission = self.clients.opened[self.key] = answer.json()["id"]
         self.insist("PATCH", f"submissions/{submission}", json={"body_site": "elbow_crease"})
         return submission
 
@@ -116,6 +141,16 @@ class App:
     def submit(self, submission: str) -> float:
         answer = self.insist("POST", f"submissions/{submission}/submit", json={"send_anyway": True})
         return answer.elapsed.total_seconds()
+
+    def answer(self, submission: str) -> None:
+        """As its dermatologist: claim it and sign."""
+        self.insist("POST", f"submissions/{submission}/claim")
+        words = {
+            "impression": "atopic_dermatitis",
+            "disposition": "reassurance",
+            "text": "Go on with the cream.",
+        }
+        self.insist("POST", f"submissions/{submission}/reviews", json=words | {"reason": "a drill"})
 
     def insist(self, method: str, path: str, **parts) -> requests.Response:
         """Repeat until answered; raises `GaveUp`. A 409 to a repeat is read as "it was done already"."""
@@ -130,6 +165,8 @@ class App:
                 with self.clients.lock:
                     self.clients.server_errors += answer.status_code == 500
                     self.clients.refusals[answer.status_code] += 1
+            if parts.get("headers"):
+                self.clients.unsure.append(Unsure(self.key, datetime.now(UTC)))
             time.sleep(0.5)
         raise GaveUp
 

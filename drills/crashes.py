@@ -23,6 +23,10 @@ OF_THE_WEB = {
     "upload.after_commit": ("teleder.cases.workflow:_record_photo", "after"),
     "open.before_commit": ("teleder.cases.triage:urgency_of", "after"),
     "open.after_commit": ("teleder.cases.workflow:start", "after"),
+    "describe.before_commit": ("teleder.cases.workflow:refuse_intimate_photos_of_children", "after"),
+    "describe.after_commit": ("teleder.cases.workflow:describe", "after"),
+    "trail.before_commit": ("teleder.audit.trail:record", "before"),
+    "trail.after_commit": ("teleder.audit.trail:record", "after"),
     "submit.before_commit": ("teleder.cases.workflow:_wait_for_ai", "after"),
     "submit.after_commit": ("teleder.cases.workflow:submit", "after"),
     "dispatch.before_commit": ("teleder.cases.jobs:_mark_sent", "after"),
@@ -36,6 +40,10 @@ OF_THE_WEB = {
     "record.after_commit": ("teleder.cases.jobs:record", "after"),
     "expire.before_commit": ("teleder.cases.jobs:_leave", "after"),
     "expire.after_commit": ("teleder.cases.jobs:_expire", "after"),
+    "claim.before_commit": ("teleder.cases.workflow:claim", "before"),
+    "claim.after_commit": ("teleder.cases.workflow:claim", "after"),
+    "sign.before_commit": ("teleder.cases.workflow:_write_review", "after"),
+    "sign.after_commit": ("teleder.cases.workflow:sign", "after"),
     "tell.before_commit": ("teleder.notifications.outbox:channels_of", "after"),
     "tell.after_commit": ("teleder.notifications.outbox:_tell", "after"),
     "deliver.before_send": ("teleder.notifications.outbox:_send", "before"),
@@ -64,7 +72,7 @@ def install(steps: dict[str, tuple[str, str]]) -> None:
 
 
 def hold_results() -> None:
-    """While `HOLD` is armed, write the worker's results to files beside it in place of sending them."""
+    """While `HOLD` is armed, write the first result of each job to a file beside it in place of sending it."""
     from inference_worker import contract, tasks
 
     send, folder = tasks._tell, Path(os.environ["DRILLS_ARMED"])
@@ -72,8 +80,9 @@ def hold_results() -> None:
     def tell(name: str, kwargs: dict[str, Any], **options: Any) -> None:
         if name == contract.ENDED and (folder / HOLD).exists():
             return  # who stalls says nothing
-        if name == contract.RECORD and (folder / HOLD).exists():
-            (folder / f"held-{kwargs['job']}").write_text(json.dumps(kwargs))
+        file = folder / f"held-{kwargs.get('job')}"
+        if name == contract.RECORD and (folder / HOLD).exists() and not file.exists():
+            file.write_text(json.dumps(kwargs))
         else:
             send(name, kwargs, **options)
 

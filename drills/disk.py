@@ -1,4 +1,4 @@
-"""Drills of what lies on disk: R7 no space left for photos, R18 backup and restore."""
+"""Drills of what lies on disk: R7 no space left for photos or for the database, R18 backup and restore."""
 
 from __future__ import annotations
 
@@ -8,22 +8,27 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from drills.oracle import Figures
 from drills.run import Run, drill
+from drills.system import System, mount_limited, unmount
 from local import servers
 
 FULL_SECONDS = 10
 RESTORE_SECONDS = 30 * 60
+ROOM_MEGABYTES = 64
+HEAL_SECONDS = 60
+NO_SMALL_DISK = "NOT RUN: this machine lets nobody here mount a small file system (user namespaces are off)"
 
 
 @drill("R7", "no space left for photos", guard="disk-full")
 def full_disk(run: Run) -> Figures:
     clients = run.clients()
     if not run.system.media_is_limited:
-        return Figures(notes=["NOT RUN: only root can limit a file system here"])
+        return Figures(notes=[NO_SMALL_DISK])
     ballast = run.system.media / "ballast"
     clients.send(2)
     _fill(ballast)
@@ -36,6 +41,81 @@ def full_disk(run: Run) -> Figures:
     if clients.server_errors or not clients.refusals[507]:
         found.broken.append("a full disk was not told as such")
     return found
+
+
+@drill("R7-database", "no space left for the database", guard="database-full")
+def full_database(run: Run) -> Figures:
+    """Rows first, then the write-ahead log, which brings PostgreSQL down; whoever keeps it up starts it again."""
+    clients = run.clients()
+    with _on_a_small_disk(run.system) as folder:
+        if folder is None:
+            return Figures(notes=[NO_SMALL_DISK])
+        clients.send(2)
+        _fill(folder / "ballast")
+        sending = clients.sending(run.few_or_many(8, 60), threads=4)
+        time.sleep(FULL_SECONDS)
+        fell = _use_up_the_log(run.system)
+        time.sleep(FULL_SECONDS / 2)
+        (folder / "ballast").unlink()
+        _start_if_it_fell(run.system)
+        back = time.monotonic()
+        sending.join()
+        found = run.finish(clients, bound=float("inf"))
+        seconds = time.monotonic() - back
+    refused = sum(clients.refusals.values()) - clients.server_errors
+    found.notes.append(f"{refused} answers 503 or 507; PostgreSQL {'fell' if fell else 'did not fall'}")
+    found.notes.append(f"all finished {seconds:.0f} s after there was room again")
+    if clients.server_errors or not refused:
+        found.broken.append("a full disk was not told as such")
+    if clients.given_up or seconds > HEAL_SECONDS + run.few_or_many(0, 120):
+        found.broken.append("it did not heal by itself")
+    return found
+
+
+@contextmanager
+def _on_a_small_disk(system: System) -> Iterator[Path | None]:
+    """Move the database to a disk that has little room, and back at the end."""
+    folder = system.folder / "database/postgres"
+    kept, back = folder.with_name("kept"), folder.with_name("back")
+    system.stop_server("database")
+    folder.rename(kept)
+    folder.mkdir(mode=0o700)
+    used = sum(file.stat().st_size for file in kept.rglob("*") if file.is_file()) // 2**20
+    limited = mount_limited(folder, used + ROOM_MEGABYTES)
+    shutil.copytree(kept, folder, dirs_exist_ok=True)
+    system.start_server("database")
+    try:
+        yield folder if limited else None
+    finally:
+        system.stop_server("database")
+        shutil.copytree(folder, back)
+        if limited:
+            unmount(folder)
+        shutil.rmtree(folder)
+        shutil.rmtree(kept)
+        back.rename(folder)
+        system.start_server("database")
+
+
+def _use_up_the_log(system: System) -> bool:
+    """Begin new segments of the log until there is no room for another; whether PostgreSQL fell."""
+    import psycopg
+
+    try:
+        with psycopg.connect(system.urls["database"], autocommit=True) as connection:
+            for _ in range(100):
+                connection.execute("CREATE TABLE IF NOT EXISTS drill_log (); DROP TABLE drill_log")
+                connection.execute("SELECT pg_switch_wal()")
+    except psycopg.Error:
+        return True
+    return False
+
+
+def _start_if_it_fell(system: System) -> None:
+    """What a service manager does (docker-compose.yml: `restart: unless-stopped`)."""
+    if not system.is_up("database"):
+        system.forget_server("database")
+        system.start_server("database")
 
 
 def _fill(ballast: Path) -> None:

@@ -146,6 +146,45 @@ def _database_clock() -> None:
     pre_save.connect(due_now, "notifications.Message", weak=False)
 
 
+def _database_full() -> None:
+    """A database that cannot be written is not told from any other fault."""
+    from teleder.api import problems
+
+    problems.DATABASE_AWAY = ()
+
+
+def _seen_by_hash() -> None:
+    """An app is not shown by hash which photos came."""
+    from teleder.api.serializers import PhotoSerializer
+
+    shown = PhotoSerializer.to_representation
+    PhotoSerializer.to_representation = lambda self, photo: shown(self, photo) | {"sha256": ""}
+
+
+def _hand_back() -> None:
+    """A result that cannot be read is thrown away."""
+    from teleder.cases import jobs
+
+    jobs.leave_to_another_version = lambda **_result: False
+
+
+def _small_decoder() -> None:
+    """The decoder may take what memory it likes, and decodes a photo as large as it is (drills/decoder.py does it)."""
+
+
+def _let_go() -> None:
+    """The web keeps every photo it was sent in memory, and its file open."""
+    from teleder.cases import originals
+
+    keep, kept = originals.keep, []
+
+    def keep_all(upload: Any, photo: Any) -> tuple[str, str]:
+        kept.append((bytearray(2**20), open("/dev/null")))  # noqa: SIM115
+        return keep(upload, photo)
+
+    originals.keep = keep_all
+
+
 GUARDS: dict[str, Callable[[], None]] = {
     "expire": _expire,
     "notice": _notice,
@@ -160,4 +199,9 @@ GUARDS: dict[str, Callable[[], None]] = {
     "database-clock": _database_clock,
     "disk-full": _disk_full,
     "whole-copy": _whole_copy,
+    "database-full": _database_full,
+    "seen-by-hash": _seen_by_hash,
+    "hand-back": _hand_back,
+    "small-decoder": _small_decoder,
+    "let-go": _let_go,
 }

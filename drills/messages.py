@@ -5,27 +5,38 @@ from __future__ import annotations
 import time
 
 from drills.oracle import Figures
-from drills.run import Run, drill
+from drills.run import Run, drill, wait_until
 
 RECOVERY_SECONDS = 60
+ROUND_SECONDS = 30
+TRIES_OF_AN_HOUR = 4
 HEALTH_WORDS = ("elbow", "dermatitis", "photo.jpg", "urgen")
 
 
 @drill("R15", "a mail server that fails in every way", guard="message-id")
 def bad_mail_server(run: Run) -> Figures:
-    from django.utils import timezone
+    from django.db.models.functions import Now
 
     from teleder.notifications.models import Message, MessageState
+    from teleder.notifications.outbox import BACK_OFF_MINUTES
 
     clients, mailbox = run.clients(), run.system.mailbox
+    waiting = Message.objects.filter(state__in=[MessageState.QUEUED, MessageState.SENDING])
     for behaviour in ("mute", "fail", "drop"):
         mailbox.behaviour = behaviour
         clients.send(run.few_or_many(2, 20), threads=2)
         time.sleep(run.few_or_many(6, 60))
+    # The provider stays away for an hour, which passes at once: its tries after 1, 5, 15 and 60 minutes fail, too.
+    for _minutes in BACK_OFF_MINUTES[1:4]:
+        waiting.filter(state=MessageState.QUEUED).update(due_at=Now())
+        wait_until(lambda: not waiting.filter(due_at__lte=Now()).exists(), ROUND_SECONDS)
+    tries = max(waiting.values_list("attempt", flat=True), default=0)
     mailbox.behaviour = ""
-    # The hours of waiting between two tries pass at once.
-    Message.objects.filter(state=MessageState.QUEUED).update(due_at=timezone.now())
+    waiting.filter(state=MessageState.QUEUED).update(due_at=Now())
     found = run.finish(clients, bound=RECOVERY_SECONDS)
+    found.notes.append(f"up to {tries} tries while it was away, as in an hour")
+    if tries < TRIES_OF_AN_HOUR:
+        found.broken.append("the hour did not pass")
     if any(word in text for text in mailbox.texts.values() for word in HEALTH_WORDS):
         found.broken.append("a mail speaks of health")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from django.db import connection
 from django.db.models import Count, F, Q
 from django.db.utils import DatabaseError
 
-from drills.client import Clients
+from drills.client import Accepted, Clients
 from drills.mail import Mailbox
 from teleder.cases import invariants
 from teleder.cases.models import (
@@ -24,6 +25,7 @@ from teleder.cases.models import (
     Finding,
     Job,
     Photo,
+    Review,
     Status,
     Submission,
 )
@@ -45,6 +47,7 @@ class Figures:
     double_messages: int = 0
     double_results: int = 0
     slowest_seconds: float = 0.0
+    p95_seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
 
@@ -54,7 +57,11 @@ class Figures:
             f"lost {self.lost}, stuck {self.stuck}, double messages {self.double_messages}, "
             f"double results {self.double_results}, slowest recovery {self.slowest_seconds:.1f} s"
         )
-        return "; ".join([words, *self.notes, *(f"BROKEN: {each}" for each in self.broken)])
+        broken = (
+            f"BROKEN: {each}{f' ({times} times)' if times > 1 else ''}"
+            for each, times in Counter(self.broken).items()
+        )
+        return "; ".join([words, *self.notes, *broken])
 
 
 def settle(clients: Clients, seconds: float) -> None:
@@ -87,7 +94,8 @@ def figures(clients: Clients, mailbox: Mailbox, *, bound: float) -> Figures:
     found.stuck = _stuck(rows)
     found.double_messages = sum(_double_messages(rows, mailbox))
     found.double_results = sum(_double_results(rows))
-    found.slowest_seconds = max(_recoveries(rows), default=0.0)
+    waits = list(_recoveries(rows))
+    found.slowest_seconds, found.p95_seconds = max(waits, default=0.0), percentile_95(waits)
     if resent := sum(mailbox.taken.values()) - len(mailbox.taken):
         found.notes.append(f"{resent} mails sent again under the same Message-ID")
     if clients.given_up:
@@ -98,13 +106,22 @@ def figures(clients: Clients, mailbox: Mailbox, *, bound: float) -> Figures:
     return found
 
 
+def slowest_of(accepted: list[Accepted]) -> float:
+    """Return the longest that one of these waited for the end of the AI's part (seconds)."""
+    rows = Submission.objects.filter(pk__in=[each.submission for each in accepted])
+    return max(_recoveries(rows), default=0.0)
+
+
 def _rows(clients: Clients):
     return Submission.objects.filter(pk__in=[each.submission for each in clients.accepted])
 
 
 def _lost(clients: Clients) -> Iterator[str]:
-    """Submissions said yes to that are not on the worklist, or lack the bytes of a photo that was said yes to."""
-    awaited = set(map(str, _rows(clients).filter(status=Status.SUBMITTED).values_list("pk", flat=True)))
+    """Submissions said yes to that are neither on the worklist nor answered, or lack the bytes of a photo that was said yes to."""
+    signed = Q(status=Status.ANSWERED, reviews__isnull=False)
+    awaited = set(
+        map(str, _rows(clients).filter(Q(status=Status.SUBMITTED) | signed).values_list("pk", flat=True))
+    )
     photos = Photo.objects.current().filter(submission__in=_rows(clients))
     kept = {
         (str(photo.submission_id), photo.sha256)
@@ -134,7 +151,7 @@ def _double_messages(rows, mailbox: Mailbox) -> Iterator[int]:
 
 
 def _double_results(rows) -> Iterator[int]:
-    """Photos, analyses, findings and ends that exist more than once; submissions opened twice by one key."""
+    """Photos, analyses, findings, answers and ends that exist more than once; submissions opened twice by one key."""
     photos = Photo.objects.filter(submission__in=rows)
     yield photos.current().values("submission", "sha256").annotate(n=Count("pk")).filter(n__gt=1).count()
     yield (
@@ -146,6 +163,8 @@ def _double_results(rows) -> Iterator[int]:
     )
     findings = Finding.objects.values("analysis", "condition").annotate(n=Count("pk"))
     yield findings.filter(n__gt=1).count()
+    answers = Review.objects.filter(submission__in=rows).values("submission").annotate(n=Count("pk"))
+    yield answers.filter(n__gt=1).count()
     keys = Submission.objects.exclude(idempotency_key="").values("idempotency_key")
     yield keys.annotate(n=Count("pk")).filter(n__gt=1).count()
     ends = Event.objects.filter(submission__in=rows, kind=EventKind.AI_DONE).values("submission", "detail")

@@ -25,12 +25,20 @@ class Run:
     dermatologists: list[Person]
     short: bool
     lot: random.Random
+    minutes: float = 0  # of R19, where it is said
+    times: int = 20  # each step of R2
+    part: tuple[int, int] = (1, 1)  # of R2's steps: for several runs beside one another
 
     def clients(self) -> Clients:
         return Clients(self.system.url, self.people)
 
     def few_or_many(self, few: int, many: int) -> int:
         return few if self.short else many
+
+    def share(self, rows: list) -> list:
+        """Return what of the rows this run is to do."""
+        first, parts = self.part
+        return rows[first - 1 :: parts]
 
     def finish(self, clients: Clients, *, bound: float) -> Figures:
         """Wait until nothing moves, and count; `bound` is the longest a submission may wait for its end."""
@@ -57,6 +65,13 @@ def drill(name: str, promise: str, *, guard: str) -> Callable:
         return function
 
     return register
+
+
+def all_drills() -> dict[str, Drill]:
+    """Return every drill by its name; their modules need Django's models."""
+    from drills import broker, crowds, database, disk, kills, memory, messages, soak, uploads, versions  # noqa: F401
+
+    return DRILLS
 
 
 def wait_until(true: Callable[[], bool], seconds: float) -> None:

@@ -7,20 +7,27 @@ import os
 import random
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from drills.limits import MemoryGroup
 from drills.mail import Mailbox
 from local import processes, servers
 
 ROOT = Path(__file__).resolve().parents[1]
 READY_SECONDS = 120
+STOP_SECONDS = 30
 MEDIA_MEGABYTES = 512
+WORKER_MEGABYTES = 1500
+LASTING_SECONDS = 5
+ZONE = "Europe/Berlin"  # one with daylight saving: Tokyo has none
 NAMES = ("web", "results", "inference", "sweeper", "beat")
 
 
@@ -32,8 +39,8 @@ class System:
         self.armed, self.media = folder / "armed", folder / "media"
         self.armed.mkdir(parents=True)
         self.media.mkdir()
-        limit = ["mount", "-t", "tmpfs", "-o", f"size={MEDIA_MEGABYTES}m,mode=700", "drills", self.media]
-        self.media_is_limited = os.geteuid() == 0 and not subprocess.run(limit, check=False).returncode
+        self.media_is_limited = mount_limited(self.media, MEDIA_MEGABYTES)
+        self.worker_group = MemoryGroup.made(folder.name, WORKER_MEGABYTES)
         self.ports = {name: servers.free_port() for name in ("database", "broker", "web")}
         os.environ["TELEDER_POSTGRES_PORT"] = str(self.ports["database"])
         os.environ["TELEDER_VALKEY_PORT"] = str(self.ports["broker"])
@@ -46,15 +53,20 @@ class System:
         self.urls = {name: self.start_server(name) for name in ("database", "broker")}
         self.environment = self._environment()
         os.environ.update(self.environment)
-        for step in (["migrate"], ["collectstatic", "--no-input"]):
-            subprocess.run([sys.executable, "manage.py", *step, "--verbosity", "0"], cwd=ROOT, check=True)
+        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, check=True)
         self.supervisor = self.start_processes(NAMES)
         self.wait_until_ready()
 
-    def start_processes(self, names: tuple[str, ...], label: str = "") -> processes.Supervisor:
-        """Start processes and a watch that starts them again whenever they end."""
+    def start_processes(
+        self, names: tuple[str, ...], label: str = "", root: Path = ROOT, **more: str
+    ) -> processes.Supervisor:
+        """Start processes, of another tree's code if need be, and a watch that starts again what ends."""
         supervisor = processes.Supervisor(
-            ROOT, self.folder / f"logs{label}", self.environment, say=lambda line: None, commands=_commands()
+            root,
+            self.folder / f"logs{label}",
+            self.environment | more,
+            say=lambda line: None,
+            commands=self._commands(),
         )
         started = threading.Event()
         # One thread for a life: Linux ends a child when the thread that made it does.
@@ -83,6 +95,17 @@ class System:
             return ("--schedule", str(self.folder / f"beat{label}"))
         return ("-n", f"{name}{label}@drills") if name in {"results", "inference"} else ()
 
+    def _commands(self) -> dict[str, str]:
+        named = {
+            name: line.replace(" -n results@%h", "").replace(" -n inference@%h", "")
+            for name, line in processes.COMMANDS.items()
+        }
+        # A stub in place of the networks (drills/worker.py): the rest of the worker is the real one.
+        inference = named["inference"].replace("-A inference_worker.app", "-A drills.worker")
+        if self.worker_group:
+            inference = f"python {ROOT}/drills/limits.py {self.worker_group.folder} {inference}"
+        return named | {"inference": inference, "beat": shlex.join(shlex.split(named["beat"])[:-2])}
+
     def _environment(self) -> dict[str, str]:
         return os.environ | {
             "DATABASE_URL": self.urls["database"],
@@ -98,6 +121,7 @@ class System:
             "TELEDER_SECRET_KEY": "drills-only",
             "TELEDER_PHOTO_KEYS": "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=",
             "TELEDER_STATIC_ROOT": str(self.folder / "static"),
+            "TZ": ZONE,
         }
 
     def stop(self) -> None:
@@ -107,7 +131,9 @@ class System:
             stack.close()
         self.mailbox.shutdown()
         if self.media_is_limited:
-            subprocess.run(["umount", "--lazy", self.media], check=False)
+            unmount(self.media)
+        if self.worker_group:
+            self.worker_group.remove()
 
     @property
     def url(self) -> str:
@@ -134,6 +160,14 @@ class System:
         os.kill(self.pid_of(name), how)
         self.stacks.pop(name).close()
 
+    def is_up(self, name: str) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.ports[name])) == 0
+
+    def forget_server(self, name: str) -> None:
+        """Clear up after a server that fell by itself."""
+        self.stacks.pop(name).close()
+
     def pid_of(self, name: str) -> int:
         if name == "database":
             return int((self.folder / "database/postgres/postmaster.pid").read_text().split()[0])
@@ -148,7 +182,7 @@ class System:
     def pids(self, name: str) -> list[int]:
         """Return a process and its descendants; the parent first."""
         process = self.supervisor.running[name]
-        return [process.pid, *_descendants(process.pid)] if process.poll() is None else []
+        return [process.pid, *descendants(process.pid)] if process.poll() is None else []
 
     def kill_one(self, lot: random.Random, names: tuple[str, ...] = NAMES) -> str:
         """kill -9 one process drawn by lot, parent or child; return whose it was."""
@@ -165,6 +199,33 @@ class System:
         while process.poll() is None and time.monotonic() < began + READY_SECONDS:
             time.sleep(0.05)
         return time.monotonic() - began
+
+    @contextmanager
+    def leaving_out(self, *names: str) -> Iterator[None]:
+        """Leave some of our processes out for a while."""
+        ended = [self.supervisor.running.pop(name) for name in names]
+        for process in ended:
+            process.send_signal(signal.SIGTERM)
+        for process in ended:
+            process.wait(STOP_SECONDS)
+        try:
+            yield
+        finally:
+            for name in names:
+                self.supervisor.start(name, *self.supervisor.extra[name])
+
+    @contextmanager
+    def beside(self, names: tuple[str, ...], label: str, **how: object) -> Iterator[None]:
+        """Run more processes for a while (`start_processes`)."""
+        supervisor = self.start_processes(names, label, **how)
+        try:
+            yield
+        finally:
+            end(supervisor)
+
+    def lasting_pids(self, name: str) -> list[int]:
+        """Return a process with those of its descendants that do not live for one photo only."""
+        return [pid for pid in self.pids(name) if _age(pid) > LASTING_SECONDS]
 
     def release_held(self) -> int:
         """Send the results that workers held back; return how many."""
@@ -188,19 +249,28 @@ def end(supervisor: processes.Supervisor) -> None:
     supervisor.running.clear()
 
 
-def _commands() -> dict[str, str]:
-    named = {
-        name: line.replace(" -n results@%h", "").replace(" -n inference@%h", "")
-        for name, line in processes.COMMANDS.items()
-    }
-    # A stub in place of the networks (drills/worker.py): the rest of the worker is the real one.
-    inference = named["inference"].replace("-A inference_worker.app", "-A drills.worker")
-    return named | {"inference": inference, "beat": shlex.join(shlex.split(named["beat"])[:-2])}
+def mount_limited(folder: Path, megabytes: int) -> bool:
+    """Put a file system of so many megabytes in a folder's place; whether this machine lets us."""
+    options = f"size={megabytes}m,mode=700"
+    command = ["mount", "-t", "tmpfs", "-o", options, "drills", str(folder)]
+    return os.geteuid() == 0 and not subprocess.run(command, capture_output=True, check=False).returncode
 
 
-def _descendants(pid: int) -> list[int]:
+def unmount(folder: Path) -> None:
+    subprocess.run(["umount", "--lazy", str(folder)], check=False)
+
+
+def _age(pid: int) -> float:
+    """Return how many seconds a process has lived, 0 for one that is gone."""
+    with suppress(OSError):
+        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        return float(Path("/proc/uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
+def descendants(pid: int) -> list[int]:
     children = []
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             children += [int(child) for child in (task / "children").read_text().split()]
-    return [each for child in children for each in (child, *_descendants(child))]
+    return [each for child in children for each in (child, *descendants(child))]

@@ -2,30 +2,43 @@
 
     celery -A drills.worker worker ...
 
-A photo whose bytes end with one of the `POISON` words kills, hangs or bloats the worker that prepares it.
+A photo whose bytes end with one of the `POISON` words kills, hangs or bloats the worker that prepares it; with one of
+`decoder.WORDS`, the child that decodes it. DRILLS_NETWORKS=real leaves the networks as they are.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import time
 from typing import Any
 
 import numpy as np
 
-from drills import clock, crashes
-from inference_worker import contract, tasks
+from drills import clock, crashes, newer
+from inference_worker import contract, isolation, tasks
 from inference_worker.app import app as app
 
+MEGABYTE = 1024 * 1024
 MODEL = contract.ModelRef(name="stub", version="drills", sha256="0" * 64)
 SECONDS_PER_PHOTO = float(os.environ.get("DRILLS_STUB_SECONDS", "0.02"))
 NO_CONDITION = {name.value: 0.2 for name in contract.Condition}
+EATEN_MEGABYTES = 1600  # more than the worker may have
 POISON = {
     b"drill:segv": lambda: os.kill(os.getpid(), signal.SIGSEGV),
     b"drill:kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     b"drill:spin": lambda: time.sleep(3600),
+    b"drill:eat": lambda: _eat(),
 }
+
+
+def _eat() -> None:
+    """Take memory until the kernel ends this process, or until its own limit where it stands in no group."""
+    resource.setrlimit(resource.RLIMIT_DATA, (EATEN_MEGABYTES * MEGABYTE,) * 2)
+    held = []
+    while True:
+        held.append(bytearray(os.urandom(MEGABYTE) * 16))
 
 
 class Segmenter:
@@ -72,10 +85,15 @@ def _poisonous(prepare: Any) -> Any:
     return prepare_photo
 
 
-tasks.segmenter, tasks.classifier = Segmenter, Classifier
-tasks._network = lambda task, requests, load: load()  # the real one imports torch to know its errors
-tasks._attributed = lambda request, photo, found: None
+if os.environ.get("DRILLS_NETWORKS") != "real":
+    tasks.segmenter, tasks.classifier = Segmenter, Classifier
+    tasks._network = lambda task, requests, load: load()  # the real one imports torch to know its errors
+    tasks._attributed = lambda request, photo, found: None
+isolation._fork_server.set_forkserver_preload(
+    ["inference_worker.decoding", "inference_worker.isolation", "drills.decoder"]
+)
 tasks.prepare_photo = _poisonous(tasks.prepare_photo)
 crashes.install(crashes.OF_THE_WORKER)
 crashes.hold_results()
 clock.install_in_python()
+newer.become_newer_if_told()

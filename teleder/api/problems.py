@@ -7,6 +7,7 @@ log beside what went wrong; nothing else of the request is.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
@@ -30,6 +31,7 @@ from teleder.cases.workflow import IllegalMove
 
 log = logging.getLogger(__name__)
 
+DATABASE_AWAY = (OperationalError, InterfaceError)
 MEDIA_TYPE = "application/problem+json"
 # What a verb refuses, by its code; any other refusal is 422.
 REFUSALS = {
@@ -75,7 +77,7 @@ def _problem_of(error: Exception) -> dict[str, Any] | None:
     if isinstance(error, RedisError):
         log.error("refused, Valkey does not answer: %s", type(error).__name__)
         return problem(503, "unavailable", _("Not available at the moment. Please try again shortly."))
-    if isinstance(error, OperationalError | InterfaceError):
+    if isinstance(error, DATABASE_AWAY):
         log.error("database away: %s", type(error).__name__)
         return problem(503, "unavailable", _("Not available at the moment. Please try again shortly."))
     if isinstance(error, exceptions.APIException):
@@ -144,8 +146,14 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """What no view answered: a fault of ours, or a database that went away between view and answer."""
+    away = _problem_of(sys.exception()) if isinstance(sys.exception(), DATABASE_AWAY) else None
     if not _is_api(request):
-        return defaults.server_error(request)
+        page = defaults.server_error(request)
+        page.status_code = away["status"] if away else 500
+        return page
+    if away:
+        return _plain(away)
     found = problem(500, "server_error", _("Something went wrong on our side. Nothing you sent is lost."))
     log.error("problem %s: its traceback follows", found["trace_id"])
     return _plain(found)

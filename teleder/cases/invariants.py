@@ -13,11 +13,12 @@ from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
 from inference_worker.contract import Stage
-from teleder.accounts.models import Role
+from teleder.accounts.models import Role, User
 from teleder.cases.leftovers import KEEP_HOURS, leftovers
 from teleder.cases.models import (
     OPEN,
     UNDER_WAY,
+    UNFINISHED,
     AIStatus,
     Analysis,
     Event,
@@ -30,11 +31,29 @@ from teleder.cases.models import (
 )
 
 SHOWN = 10
+QUEUED_HOURS = 24  # a backlog takes hours at most; what has not been tried by then was forgotten
 LATE_MINUTES = 5  # what the sweeper must have dealt with by then
 
 
 def submissions_that_are_open_have_a_due_time() -> Iterator[str]:
     yield from _ids(Submission.objects.filter(status__in=OPEN, due_at=None))
+
+
+def submissions_that_are_open_have_somebody_who_may_answer() -> Iterator[str]:
+    staffed = User.objects.filter(role=Role.DERMATOLOGIST, is_active=True).values("clinic")
+    yield from _ids(Submission.objects.filter(status__in=OPEN).exclude(case__clinic__in=staffed))
+
+
+def submissions_that_wait_for_photos_have_a_patient_who_can_send_them() -> Iterator[str]:
+    waiting = Submission.objects.filter(status=Status.NEEDS_PHOTOS)
+    yield from _ids(waiting.filter(case__patient__is_active=False))
+
+
+def submissions_that_were_not_sent_are_not_read() -> Iterator[str]:
+    reading = (
+        Job.objects.filter(state__in=UNFINISHED).exclude(stage=Stage.PREPARE).values("photo__submission")
+    )
+    yield from _ids(Submission.objects.filter(status=Status.DRAFT, pk__in=reading))
 
 
 def submissions_that_wait_for_ai_are_not_late() -> Iterator[str]:
@@ -68,7 +87,24 @@ def jobs_that_are_done_have_left_their_result() -> Iterator[str]:
     done = Job.objects.filter(state=JobState.DONE)
     unprepared = Q(stage=Stage.PREPARE, photo__state=PhotoState.STORED)
     unread = Q(stage=Stage.SEGMENT, photo__analyses=None)
-    yield from _ids(done.filter(unprepared | unread))
+    undecided = Q(stage=Stage.CLASSIFY) & ~Q(
+        photo__in=Analysis.objects.exclude(findings=None).values("photo")
+    )
+    yield from _ids(done.filter(unprepared | unread | undecided))
+
+
+def jobs_that_are_unfinished_have_something_to_read() -> Iterator[str]:
+    unfinished = Job.objects.filter(state__in=UNFINISHED)
+    without_copy = ~Q(stage=Stage.PREPARE) & Q(photo__analysis_key="")
+    without_boxes = Q(stage=Stage.CLASSIFY, photo__analyses=None)
+    yield from _ids(unfinished.filter(without_copy | without_boxes))
+
+
+def jobs_are_in_a_state_they_can_leave() -> Iterator[str]:
+    # Whatever is done, failed, quarantined or cancelled waits for nobody, or for an admin, who may try it again.
+    yield from _ids(Job.objects.exclude(state__in=JobState.values))
+    late = Now() - timedelta(hours=QUEUED_HOURS)
+    yield from _ids(Job.objects.filter(state=JobState.QUEUED, created_at__lt=late))
 
 
 def jobs_under_way_are_not_silent() -> Iterator[str]:
@@ -118,12 +154,17 @@ def _ids(rows) -> Iterator[str]:
 
 INVARIANTS: tuple[Callable[[], Iterator[str]], ...] = (
     submissions_that_are_open_have_a_due_time,
+    submissions_that_are_open_have_somebody_who_may_answer,
+    submissions_that_wait_for_photos_have_a_patient_who_can_send_them,
+    submissions_that_were_not_sent_are_not_read,
     submissions_that_wait_for_ai_are_not_late,
     submissions_that_wait_for_ai_have_a_job_that_can_still_move,
     submissions_that_were_sent_have_a_photo,
     submissions_in_review_are_held_by_somebody_who_may_sign,
     photos_being_checked_have_a_job,
     jobs_that_are_done_have_left_their_result,
+    jobs_that_are_unfinished_have_something_to_read,
+    jobs_are_in_a_state_they_can_leave,
     jobs_under_way_are_not_silent,
     photos_have_their_files,
     originals_have_a_key_that_we_hold,

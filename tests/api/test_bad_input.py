@@ -12,6 +12,7 @@ from django.utils import timezone
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
+from teleder.audit import trail
 from teleder.cases import workflow
 from teleder.cases.models import Photo, Submission
 from tests.api.conftest import API
@@ -45,6 +46,28 @@ def test_a_database_that_is_away_is_told_as_such(as_alice, photos_of, monkeypatc
     monkeypatch.setattr(workflow, "add_photo", away)
     upload = {"view": "close_up", "file": SimpleUploadedFile("a.jpg", JPEG)}
     assert told_why(as_alice.post(photos_of, upload, format="multipart"), 503) == "unavailable"
+
+
+@pytest.mark.parametrize("is_api", [True, False])
+def test_a_database_that_goes_away_between_view_and_answer_is_503(
+    is_api, client, as_alice, alice, alices_submission, monkeypatch
+):
+    """The trail is written last: a restart of PostgreSQL just there was a 500 in the drill R6."""
+
+    def away(*_entry, **_more):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(trail, "record", away)
+    client.force_login(alice)
+    asking, page = (
+        (as_alice, f"{API}/submissions/{alices_submission.pk}")
+        if is_api
+        else (client, alices_submission.get_absolute_url())
+    )
+    asking.raise_request_exception = False
+    answer = asking.get(page)
+    assert answer.status_code == 503
+    assert not is_api or told_why(answer, 503) == "unavailable"
 
 
 @pytest.mark.parametrize(

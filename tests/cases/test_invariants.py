@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from teleder.cases import invariants, leftovers, workflow
 from teleder.cases.models import Analysis, Event, Job, Photo, Submission
+from teleder.notifications import invariants as of_messages
 from teleder.notifications import outbox
 from teleder.notifications.models import Message
 from teleder.notifications.reconcile import reconcile
@@ -36,11 +37,29 @@ def left_over(settings) -> Path:
     return path
 
 
-def test_a_fresh_submission_breaks_nothing(alices_submission):
+def test_a_fresh_submission_breaks_nothing(alices_submission, dana):
     outbox.tell()
     outbox.deliver()
     assert broken() == set()
     call_command("check_record")
+
+
+def plant_nobody_who_answers(submission, dana) -> None:
+    dana.is_active = False
+    dana.save()
+
+
+def plant_patient_locked_out(submission, dana) -> None:
+    workflow.claim(submission, by=dana)
+    workflow.request_photos(submission, by=dana, reason="blurred")
+    submission.patient.is_active = False
+    submission.patient.save()
+
+
+def plant_draft_that_is_read(submission, dana) -> None:
+    workflow.withdraw(submission, by=submission.patient)
+    workflow.restore(submission, by=submission.patient)
+    Job.objects.update(stage="segment")
 
 
 def plant_late_ai(submission, dana) -> None:
@@ -74,6 +93,30 @@ def plant_job_without_result(submission, dana) -> None:
     Job.objects.update(state="done")
 
 
+def plant_classification_without_findings(submission, dana) -> None:
+    Job.objects.update(stage="classify", state="done")
+    Analysis.objects.create(
+        photo=submission.photos.get(), mask_key="", skin=1, lesion=0, segmentation_model={}
+    )
+
+
+def plant_job_without_a_copy_to_read(submission, dana) -> None:
+    Job.objects.update(stage="segment", state="queued")
+
+
+def plant_job_without_boxes(submission, dana) -> None:
+    Photo.objects.update(analysis_key="photos/copy")
+    Job.objects.update(stage="classify", state="queued")
+
+
+def plant_forgotten_job(submission, dana) -> None:
+    Job.objects.update(state="queued", created_at=timezone.now() - timedelta(hours=25))
+
+
+def plant_unknown_state(submission, dana) -> None:
+    Job.objects.update(state="lost")
+
+
 def plant_silent_job(submission, dana) -> None:
     Job.objects.update(state="sent", sent_at=LONG_AGO, deadline=LONG_AGO)
 
@@ -101,24 +144,35 @@ def plant_forgotten_message(submission, dana) -> None:
     Message.objects.update(due_at=LONG_AGO)
 
 
-@pytest.mark.parametrize(
-    ("plant", "name"),
-    [
-        (plant_late_ai, "submissions that wait for ai are not late"),
-        (plant_no_job, "submissions that wait for ai have a job that can still move"),
-        (plant_no_photo, "submissions that were sent have a photo"),
-        (plant_reviewer_locked_out, "submissions in review are held by somebody who may sign"),
-        (plant_idle_claim, "submissions in review are held by somebody who may sign"),
-        (plant_unchecked_photo, "photos being checked have a job"),
-        (plant_job_without_result, "jobs that are done have left their result"),
-        (plant_silent_job, "jobs under way are not silent"),
-        (plant_lost_original, "photos have their files"),
-        (plant_lost_mask, "masks and attributions have their files"),
-        (plant_untold_event, "events are told or young"),
-        (plant_told_without_message, "events that were told have a message"),
-        (plant_forgotten_message, "messages are sent or still due"),
-    ],
-)
+BREACHES = [
+    (plant_nobody_who_answers, "submissions that are open have somebody who may answer"),
+    (
+        plant_patient_locked_out,
+        "submissions that wait for photos have a patient who can send them",
+    ),
+    (plant_draft_that_is_read, "submissions that were not sent are not read"),
+    (plant_late_ai, "submissions that wait for ai are not late"),
+    (plant_no_job, "submissions that wait for ai have a job that can still move"),
+    (plant_no_photo, "submissions that were sent have a photo"),
+    (plant_reviewer_locked_out, "submissions in review are held by somebody who may sign"),
+    (plant_idle_claim, "submissions in review are held by somebody who may sign"),
+    (plant_unchecked_photo, "photos being checked have a job"),
+    (plant_job_without_result, "jobs that are done have left their result"),
+    (plant_classification_without_findings, "jobs that are done have left their result"),
+    (plant_job_without_a_copy_to_read, "jobs that are unfinished have something to read"),
+    (plant_job_without_boxes, "jobs that are unfinished have something to read"),
+    (plant_forgotten_job, "jobs are in a state they can leave"),
+    (plant_unknown_state, "jobs are in a state they can leave"),
+    (plant_silent_job, "jobs under way are not silent"),
+    (plant_lost_original, "photos have their files"),
+    (plant_lost_mask, "masks and attributions have their files"),
+    (plant_untold_event, "events are told or young"),
+    (plant_told_without_message, "events that were told have a message"),
+    (plant_forgotten_message, "messages are sent or still due"),
+]
+
+
+@pytest.mark.parametrize(("plant", "name"), BREACHES)
 def test_a_planted_breach_is_seen(plant, name, alices_submission, dana):
     assert name not in broken()
     plant(alices_submission, dana)
@@ -150,7 +204,7 @@ def test_a_part_of_today_is_left_alone(alices_submission, left_over):
     assert leftovers.collect() == 0
 
 
-def test_adam_is_told_at_night_what_is_broken_and_nothing_about_health(alices_submission, adam):
+def test_adam_is_told_at_night_what_is_broken_and_nothing_about_health(alices_submission, adam, dana):
     assert reconcile() == []
     assert mail.outbox == []
     plant_lost_original(alices_submission, None)
@@ -159,3 +213,11 @@ def test_adam_is_told_at_night_what_is_broken_and_nothing_about_health(alices_su
     assert message.to == [adam.email]
     assert "photos have their files" in message.body
     assert str(alices_submission.photos.get().pk) not in message.body
+
+
+@pytest.mark.parametrize("check", [*invariants.INVARIANTS, *of_messages.INVARIANTS])
+def test_every_invariant_was_seen_to_break(check):
+    name = check.__name__.replace("_", " ")
+    by_the_database = {"submissions that are open have a due time"}
+    elsewhere = {"files have their row", "originals have a key that we hold"}
+    assert name in {planted for _plant, planted in BREACHES} | by_the_database | elsewhere

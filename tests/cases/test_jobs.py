@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 import redis
 from celery.exceptions import Reject
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from inference_worker import contract
@@ -191,6 +191,38 @@ def test_a_result_of_a_newer_version_goes_back_to_the_queue_and_its_silence_is_n
     row = Job.objects.get()
     assert (row.state, row.losses, row.deaths) == (JobState.QUEUED, 1, 0)
     tasks.record_task(job=job, attempt=attempt, worker="w", **message)  # nobody waits for it any more
+
+
+@pytest.mark.parametrize(
+    ("task", "verb", "more"),
+    [
+        (tasks.started_task, "started", {"job": "j", "attempt": 1}),
+        (tasks.ended_task, "ended", {"work": None}),
+        (
+            tasks.record_task,
+            "record",
+            {
+                "job": "j",
+                "attempt": 1,
+                "contract": contract.VERSION,
+                "kind": "failed",
+                "outcome": {"code": "x"},
+            },
+        ),
+    ],
+)
+def test_what_a_worker_said_while_the_database_was_away_is_said_again(task, verb, more, monkeypatch):
+    """Drill R6: each result lost to a restart cost 40 s, and looked like the worker's death."""
+
+    def away(**_message):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(tasks, "HAND_BACK_SECONDS", 0)
+    monkeypatch.setattr(tasks.connection, "close", lambda: None)
+    monkeypatch.setattr(jobs, verb, away)
+    with pytest.raises(Reject) as handed_back:
+        task(worker="w", **more)
+    assert handed_back.value.requeue
 
 
 def test_with_each_death_a_photo_is_given_more_time_before_the_next_try(alices_draft):

@@ -7,12 +7,15 @@ import importlib
 import smtplib
 
 import pytest
+from django.utils import timezone
 
-from drills import crashes
-from drills.client import Accepted, Clients
+from drills import crashes, limits, newer, soak
+from drills.client import Accepted, Clients, Unsure
 from drills.guards import GUARDS
 from drills.mail import Mailbox
 from drills.oracle import figures
+from inference_worker import contract
+from teleder.cases import workflow
 from teleder.cases.models import AIStatus, Analysis, Event, Submission
 from teleder.notifications import outbox
 
@@ -100,12 +103,11 @@ def test_each_named_step_lies_at_a_function_that_exists(step, place):
 
 
 def test_every_drill_names_a_guard_that_can_be_taken_out():
-    from drills import broker, crowds, database, disk, kills, messages  # noqa: F401
     from drills.__main__ import NAMES
-    from drills.run import DRILLS
+    from drills.run import all_drills
 
-    assert list(DRILLS) and sorted(DRILLS) == sorted(NAMES)
-    assert {drill.guard for drill in DRILLS.values()} == set(GUARDS)
+    assert sorted(all_drills()) == sorted(NAMES)
+    assert {drill.guard for drill in all_drills().values()} == set(GUARDS)
 
 
 @pytest.mark.parametrize(
@@ -122,3 +124,67 @@ def test_the_mail_server_behaves_as_told(mailbox, behaviour, error, kept):
         else:
             assert error is None
     assert mailbox.taken.total() == kept
+
+
+@pytest.mark.django_db
+def test_a_submission_that_was_answered_is_not_lost_and_answered_twice_is_double(
+    clients, alices_submission, mailbox, dana
+):
+    workflow.claim(alices_submission, by=dana)
+    answer = {"impression": "AD", "disposition": "self_care", "text": "Go on.", "reason": "a drill"}
+    workflow.sign(alices_submission, by=dana, **answer)
+    found = figures(clients, mailbox, bound=60)
+    assert (found.lost, found.double_results) == (0, 0)
+    workflow.amend(alices_submission, by=dana, **answer)
+    assert "1 double results" in broken(clients, mailbox)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("repeat_found_it", "missed"), [(True, 0), (False, 1)])
+def test_what_was_done_though_not_answered_must_be_found_by_the_repeat(
+    clients, alices_submission, repeat_found_it, missed
+):
+    from drills.database import _committed_unanswered
+
+    Submission.objects.update(idempotency_key="k")
+    clients.unsure.append(Unsure("k", timezone.now()))
+    clients.opened["k"] = str(alices_submission.pk) if repeat_found_it else "another"
+    assert _committed_unanswered(clients) == (1, missed)
+
+
+@pytest.mark.parametrize(
+    ("size", "files", "faults"),
+    [
+        (lambda minute: 100 + minute % 2, lambda minute: 20 + minute % 2, []),
+        (lambda minute: 100 + minute / 6, lambda minute: 20, ["web grows"]),
+        (lambda minute: 100, lambda minute: 20 + minute, ["web leaves files open"]),
+    ],
+)
+def test_a_soak_sees_what_grows_and_what_stays_open(size, files, faults):
+    samples = soak.Samples([(60.0 * minute, size(minute), files(minute)) for minute in range(30)])
+    assert samples.faults("web", long=True) == faults
+
+
+@pytest.mark.parametrize("names", [0, 1])
+def test_a_memory_group_is_read_in_either_version(tmp_path, names):
+    for kind, text in ((limits.PEAK, f"{700 * limits.MEGABYTE}\n"), (limits.KILLS, "oom 1\noom_kill 2\n")):
+        (tmp_path / kind[names]).write_text(text)
+    group = limits.MemoryGroup(tmp_path)
+    assert (group.peak_megabytes(), group.kills()) == (700, 2)
+
+
+def test_what_a_newer_version_says_is_read_by_it_and_by_no_older_one(monkeypatch):
+    request = contract.Request(stage="prepare", job="j", attempt=1, photo="p", source="s", prefix="x")
+    for name in ("VERSION", "pack_requests", "pack_outcome", "_build"):
+        monkeypatch.setattr(contract, name, getattr(contract, name))
+    version, build = contract.VERSION, contract._build
+    monkeypatch.setenv(newer.NEWER, "1")
+    newer.become_newer_if_told()
+    message = contract.pack_requests([request])
+    assert contract.unpack_requests(**message) == [request]
+    monkeypatch.setattr(contract, "VERSION", version)
+    monkeypatch.setattr(contract, "_build", build)
+    with pytest.raises(contract.ContractError):
+        contract.unpack_requests(**message)
+    with pytest.raises(contract.ContractError):
+        contract.unpack_requests(**message | {"contract": version})

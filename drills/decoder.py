@@ -1,0 +1,45 @@
+"""Loaded into the decoder's fork server: photos that kill the native code, hang in it or eat memory there.
+
+`small-decoder` taken out: no limit of memory, and a large JPEG is decoded as large as it is.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Any
+
+from inference_worker import decoding, isolation
+
+
+def _crash() -> None:
+    ctypes.string_at(0)
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+def _eat() -> None:
+    held = []
+    while True:
+        held.append(bytearray(16 * 1024 * 1024))
+
+
+WORDS = {b"decoder:segv": _crash, b"decoder:spin": _spin, b"decoder:eat": _eat}
+honest = decoding.decode
+
+
+def decode(data: bytes) -> Any:
+    for word, deed in WORDS.items():
+        if data.endswith(word):
+            deed()
+    return honest(data)
+
+
+decoding.decode = decode
+if os.environ.get("DRILLS_WITHOUT") == "small-decoder":
+    isolation._limit = lambda: None
+    decoding._shrink = lambda side: 1
+    decoding._fitted = lambda image: image.resize((image.width * 2, image.height * 2))

@@ -1,0 +1,109 @@
+"""R9: the largest photos that people send, read by the real worker with its real networks in 1.5 GB."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pillow_heif
+from PIL import Image
+
+from drills.limits import MEGABYTE, MemoryGroup
+from drills.oracle import Figures
+from drills.run import Run, drill
+from drills.soak import held_by
+from drills.system import WORKER_MEGABYTES, System, descendants, end
+from drills.uploads import CORPUS
+
+LARGE = (  # width, height, format, options
+    (8000, 6000, "JPEG", {"quality": 90}),
+    (5656, 4242, "HEIF", {"quality": 30, "enc_params": {"preset": "ultrafast"}}),
+    (12000, 9000, "JPEG", {"quality": 75}),
+)
+LARGER = (
+    (8000, 6000, "JPEG", {"quality": 80, "progressive": True}),
+    (16320, 12240, "JPEG", {"quality": 30}),
+)
+TILE = 512
+BYTES_LIMIT = 25 * MEGABYTE
+PEAK_SECONDS = 0.2
+
+
+@drill("R9", f"photos of 24 to 200 MP read in {WORKER_MEGABYTES} MB", guard="small-decoder")
+def large_photos(run: Run) -> Figures:
+    clients = run.clients()
+    photos = [_drawn(width, height, kind, **options) for width, height, kind, options in _sizes(run)]
+    with _real_worker(run.system) as memory:
+        for number, data in enumerate([*photos, *_of_the_corpus(run)]):
+            clients.send_one(run.people[number % len(run.people)], (data,))
+        found = run.finish(clients, bound=float("inf"))
+    found.notes.append(f"{memory.kills} processes ended for want of memory; {memory.line()}")
+    if memory.kills or memory.peak > WORKER_MEGABYTES:
+        found.broken.append(f"the worker took more than {WORKER_MEGABYTES} MB")
+    if clients.given_up or found.by_ai < len(photos):
+        found.broken.append("a large photo was not read")
+    return found
+
+
+def _drawn(width: int, height: int, kind: str, **options: object) -> bytes:
+    """Return a photo of grain; drawn as one tile many times, since millions of draws take longer than the drill."""
+    pillow_heif.register_heif_opener()
+    tile = np.random.default_rng(1).normal(150, 8, (TILE, TILE, 3)).clip(0, 255).astype(np.uint8)
+    pixels = np.tile(tile, (height // TILE + 1, width // TILE + 1, 1))[:height, :width]
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _sizes(run: Run) -> tuple:
+    return LARGE if run.short else (*LARGE, *LARGER)
+
+
+def _of_the_corpus(run: Run) -> Iterator[bytes]:
+    """Yield what must be accepted of the team's corpus, where this machine has it."""
+    files = sorted(CORPUS.glob("*")) if CORPUS.is_dir() and not run.short else []
+    yield from (file.read_bytes() for file in files if file.stat().st_size <= BYTES_LIMIT)
+
+
+class Memory:
+    """What the worker took: told by its control group, or looked at from outside where there is none."""
+
+    def __init__(self, group: MemoryGroup | None) -> None:
+        self.group, self.peak, self.kills = group, 0, 0
+
+    def line(self) -> str:
+        how = "" if self.group else ", MEASURED, NOT LIMITED: no control group can be made here"
+        return f"peak {self.peak} MB with the networks{how}"
+
+
+@contextmanager
+def _real_worker(system: System) -> Iterator[Memory]:
+    """Let a worker with real networks, in a group of its own, stand in for the usual one."""
+    usual = system.worker_group
+    group = MemoryGroup.made(f"{system.folder.name}-real", WORKER_MEGABYTES)
+    memory, over = Memory(group), threading.Event()
+    with system.leaving_out("inference"):
+        system.worker_group = group
+        supervisor = system.start_processes(("inference",), "real", DRILLS_NETWORKS="real")
+        system.worker_group = usual
+        watch = threading.Thread(target=_watch, args=(memory, supervisor, over), daemon=True)
+        watch.start()
+        try:
+            yield memory
+        finally:
+            over.set()
+            watch.join()
+            end(supervisor)
+            if group:
+                memory.peak, memory.kills = group.peak_megabytes(), group.kills()
+                group.remove()
+
+
+def _watch(memory: Memory, supervisor, over: threading.Event) -> None:
+    while not memory.group and not over.wait(PEAK_SECONDS):
+        process = supervisor.running["inference"]
+        held = sum(held_by(pid)[0] for pid in [process.pid, *descendants(process.pid)])
+        memory.peak = max(memory.peak, held // MEGABYTE)

@@ -1,0 +1,122 @@
+"""R19: an ordinary load for long; nobody's memory may grow, nobody's files stay open."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+
+from drills.oracle import Figures, settle
+from drills.run import SETTLE_SECONDS, Run, drill
+from drills.system import NAMES, System
+
+SHARE_OF_CAPACITY = 0.6
+GROWTH_PER_HOUR = 0.05
+# What a minute can show: an hour's growth cannot be told from noise in it, a leak with every photo can.
+GROWTH_IN_A_SHORT_RUN = 0.05
+MORE_FILES = 3
+WARM_UP_SHARE = 1 / 3
+MEGABYTE = 1024 * 1024
+
+
+@drill("R19", "soak at 60 % of what it can do: memory and open files stay", guard="let-go")
+def soak(run: Run) -> Figures:
+    clients = run.clients()
+    capacity = _capacity(run, run.few_or_many(20, 200))
+    watch = Watch(run.system, seconds=run.few_or_many(1, 5))
+    seconds = 60 * run.minutes if run.minutes else run.few_or_many(60, 1800)
+    with watch:
+        clients.pace(SHARE_OF_CAPACITY * capacity, seconds)
+        settle(clients, SETTLE_SECONDS)
+    found = run.finish(clients, bound=60)
+    found.notes.append(f"{seconds / 60:.0f} min at {SHARE_OF_CAPACITY * capacity:.2f}/s of {capacity:.2f}/s")
+    for name, samples in watch.samples.items():
+        found.notes.append(f"{name} {samples.line()}")
+        found.broken += samples.faults(name, long=seconds >= 600)
+    return found
+
+
+def _capacity(run: Run, count: int) -> float:
+    """Return how many submissions a second the whole road takes, from the first request to the last result."""
+    _warm, clients = run.clients().send(4), run.clients()
+    began = time.monotonic()
+    clients.send(count, threads=4)
+    settle(clients, SETTLE_SECONDS)
+    return count / (time.monotonic() - began)
+
+
+@dataclass
+class Samples:
+    """What one process with its children held over time: (seconds, bytes, open files)."""
+
+    rows: list[tuple[float, int, int]] = field(default_factory=list)
+
+    def warm(self) -> list[tuple[float, int, int]]:
+        return self.rows[int(len(self.rows) * WARM_UP_SHARE) :]
+
+    def growth_per_hour(self) -> float:
+        """Return the slope of the memory by least squares, as a share of its mean."""
+        times, sizes = [row[0] for row in self.warm()], [row[1] for row in self.warm()]
+        mean_time, mean_size = fmean(times), fmean(sizes)
+        spread = sum((each - mean_time) ** 2 for each in times)
+        product = sum((a - mean_time) * (b - mean_size) for a, b in zip(times, sizes, strict=True))
+        return 3600 * product / spread / mean_size
+
+    def growth(self) -> float:
+        """Return by how much the last third of the warm part holds more than its first, as a share."""
+        third = max(1, len(self.warm()) // 3)
+        first, last = self.warm()[:third], self.warm()[-third:]
+        return fmean(row[1] for row in last) / fmean(row[1] for row in first) - 1
+
+    def more_files(self) -> int:
+        third = max(1, len(self.warm()) // 3)
+        return max(row[2] for row in self.warm()[-third:]) - max(row[2] for row in self.warm()[:third])
+
+    def line(self) -> str:
+        megabytes = fmean(row[1] for row in self.warm()) / MEGABYTE
+        return f"{megabytes:.0f} MB {self.growth():+.1%} ({self.growth_per_hour():+.1%}/h), files {self.more_files():+d}"
+
+    def faults(self, name: str, *, long: bool) -> list[str]:
+        grows = self.growth_per_hour() > GROWTH_PER_HOUR if long else self.growth() > GROWTH_IN_A_SHORT_RUN
+        found = [f"{name} grows"] if grows else []
+        return found + ([f"{name} leaves files open"] if self.more_files() > MORE_FILES else [])
+
+
+class Watch:
+    """Looks at every process of ours now and then, while it is entered."""
+
+    def __init__(self, system: System, seconds: float) -> None:
+        self.system, self.seconds = system, seconds
+        self.samples = {name: Samples() for name in NAMES}
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Watch:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.over.set()
+        self.thread.join()
+
+    def _look(self) -> None:
+        began = time.monotonic()
+        while not self.over.wait(self.seconds):
+            for name, samples in self.samples.items():
+                held = [held_by(pid) for pid in self.system.lasting_pids(name)]
+                if held:
+                    size, files = (sum(column) for column in zip(*held, strict=True))
+                    samples.rows.append((time.monotonic() - began, size, files))
+
+
+def held_by(pid: int) -> tuple[int, int]:
+    """Return the memory that is the process's own (bytes) and its open files; (0, 0) once it has ended."""
+    with suppress(OSError):
+        status = Path(f"/proc/{pid}/status").read_text()
+        own = next(line for line in status.splitlines() if line.startswith("RssAnon:"))
+        return int(own.split()[1]) * 1024, len(os.listdir(f"/proc/{pid}/fd"))
+    return 0, 0

@@ -1,0 +1,203 @@
+"""R12: a bad line. Uploads cut anywhere, resumed by asking which photos came; drafts left behind; parts nobody wants."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import random
+import socket
+import struct
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import requests
+
+from drills import clock
+from drills.client import Accepted, App, Clients, GaveUp
+from drills.oracle import Figures
+from drills.people import Person
+from drills.run import Run, drill, wait_until
+
+ABANDONED_HOURS = 25
+PHOTOS_PER_APP = 3
+CUTS_PER_PHOTO = 2
+COLLECT_SECONDS = 30
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close by a reset, as a line that breaks
+# Of the team's own corpus, where this machine has it; else only drawn photos.
+CORPUS = (
+    Path(os.environ.get("TELEDER_CORPUS", Path(__file__).parents[2] / "shared/data/corpus")) / "must_accept"
+)
+
+
+@drill("R12", "uploads cut anywhere and resumed by hash", guard="seen-by-hash")
+def cut_uploads(run: Run) -> Figures:
+    clients, apps = run.clients(), run.few_or_many(8, 50)
+    lines = [BadLine(clients, person, run.lot.random()) for person in _cycled(run.people, apps)]
+    bags = _bags(run, apps)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda line, bag: line.send_all(bag), lines, bags))
+    drafts, sent = lines[::4], [line for number, line in enumerate(lines) if number % 4]
+    for line in sent:
+        line.submit_all()
+    found = run.finish(clients, bound=float("inf"))
+    found.broken += [fault for line in lines for fault in line.faults]
+    found.broken += _triaged([line.submission for line in drafts], run) + _changed(lines)
+    found.broken += _abandoned_parts_stay(run, clients)
+    sends, cuts = sum(line.sends.total() for line in lines), sum(line.cuts for line in lines)
+    twice = sum(times > 1 for line in lines for times in line.whole.values())
+    found.notes.append(
+        f"{cuts} cuts in {sends} sends of {apps * PHOTOS_PER_APP} photos, {twice} sent whole twice"
+    )
+    found.notes.append(f"{len(drafts)} drafts left alone")
+    return found
+
+
+def _cycled(people: list[Person], count: int) -> list[Person]:
+    return [people[number % len(people)] for number in range(count)]
+
+
+def _bags(run: Run, apps: int) -> list[list[bytes]]:
+    """Return each app's photos, all different."""
+    files = sorted(CORPUS.glob("*")) if CORPUS.is_dir() and not run.short else []
+    few = [file.read_bytes() for file in files if file.stat().st_size < 8 * 1024 * 1024]
+    return [
+        [_photo(number * PHOTOS_PER_APP + n, few) for n in range(PHOTOS_PER_APP)] for number in range(apps)
+    ]
+
+
+def _photo(number: int, files: list[bytes]) -> bytes:
+    return files[number] if number < len(files) else drawn(number)
+
+
+@functools.cache
+def drawn(number: int) -> bytes:
+    """Return a drawn photo (JPEG) of its own, 0.1 to 2 MB."""
+    import cv2
+    import numpy as np
+
+    lot = np.random.default_rng(number)
+    side = int(lot.integers(400, 1600))
+    return cv2.imencode(".jpg", lot.normal(128, 40, (side, side, 3)).clip(0, 255).astype(np.uint8))[
+        1
+    ].tobytes()
+
+
+class BadLine(App):
+    """An app whose line breaks in most uploads. It asks which photos came before it sends one again."""
+
+    def __init__(self, clients: Clients, person: Person, seed: float) -> None:
+        super().__init__(clients, person)
+        self.lot = random.Random(seed)
+        self.submission = self.open()
+        self.photos: list[str] = []
+        self.sends: Counter[str] = Counter()
+        self.whole: Counter[str] = Counter()  # of these, those whose last byte was sent
+        self.cuts = 0
+        self.faults: list[str] = []
+
+    def send_all(self, photos: list[bytes]) -> None:
+        for data in photos:
+            digest = hashlib.sha256(data).hexdigest()
+            self.photos.append(digest)
+            cuts = self.lot.randint(0, CUTS_PER_PHOTO)
+            while digest not in self.shown() and self.sends[digest] <= cuts:
+                self._send(digest, data, cut=self.sends[digest] < cuts)
+        if sorted(self.shown()) != sorted(self.photos):
+            self.faults.append("what is shown as sent is not what was sent")
+
+    def shown(self) -> set[str]:
+        """Return the hashes that the server shows as its own."""
+        return {row["sha256"] for row in self.insist("GET", f"submissions/{self.submission}/photos").json()}
+
+    def _send(self, digest: str, data: bytes, *, cut: bool) -> None:
+        self.sends[digest] += 1
+        if cut:
+            self._send_a_part(digest, data)
+        else:
+            self.whole[digest] += 1
+            self.add_photo(self.submission, data)
+            if digest not in self.shown():
+                self.faults.append("a photo that was taken is not shown")
+
+    def _send_a_part(self, digest: str, data: bytes) -> None:
+        """Send up to a place drawn by lot, the end included, and break the line without reading the answer."""
+        request = self._request(data)
+        length = len(request.body)
+        end = self.lot.choice([self.lot.randrange(length), self.lot.randrange(length), length])
+        self.cuts += 1
+        self.whole[digest] += end == length
+        host, port = self.clients.url.removeprefix("http://").split(":")
+        with suppress(OSError), socket.create_connection((host, int(port)), timeout=10) as line:
+            line.sendall(_head(request) + request.body[:end])
+            time.sleep(self.lot.uniform(0, 0.3))
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+    def _request(self, data: bytes) -> requests.PreparedRequest:
+        address = f"{self.clients.url}/api/v1/submissions/{self.submission}/photos"
+        files = {"file": ("photo.jpg", data, "image/jpeg")}
+        return requests.Request(
+            "POST", address, headers=self.headers, data={"view": "close_up"}, files=files
+        ).prepare()
+
+    def submit_all(self) -> None:
+        with suppress(GaveUp):
+            seconds = self.submit(self.submission)
+            self.clients.accepted.append(Accepted(self.submission, tuple(self.photos), seconds))
+
+
+def _head(request: requests.PreparedRequest) -> bytes:
+    host = request.url.split("/")[2]
+    lines = [f"POST {request.path_url} HTTP/1.1", f"Host: {host}"]
+    lines += [f"{name}: {value}" for name, value in request.headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def _triaged(drafts: list[str], run: Run) -> list[str]:
+    """Say whether drafts were taken for complete: by the record, by the AI, or on a dermatologist's list."""
+    from inference_worker.contract import Stage
+    from teleder.cases.models import AIStatus, Job, Status, Submission
+
+    rows = Submission.objects.filter(pk__in=drafts)
+    untouched = rows.filter(status=Status.DRAFT, due_at=None, submitted_at=None, ai_status=AIStatus.NOT_USED)
+    read = Job.objects.filter(photo__submission__in=drafts).exclude(stage=Stage.PREPARE)
+    dermatologist = App(run.clients(), run.dermatologists[0])
+    seen = [each for each in drafts if dermatologist.ask("GET", f"submissions/{each}").status_code != 404]
+    return ["a draft was triaged as complete"] if untouched.count() != len(drafts) or read or seen else []
+
+
+def _changed(lines: list[BadLine]) -> list[str]:
+    """Say whether a stored original, drafts' included, is not byte for byte what its app sent."""
+    from teleder.cases import originals
+    from teleder.cases.models import Photo
+
+    wanted = {(line.submission, digest) for line in lines for digest in line.photos}
+    photos = Photo.objects.current().filter(submission__in=[line.submission for line in lines])
+    kept = {
+        (str(photo.submission_id), hashlib.sha256(originals.read(photo.original_key)).hexdigest())
+        for photo in photos
+    }
+    return [] if kept == wanted and photos.count() == len(wanted) else ["stored bytes are not what was sent"]
+
+
+def _abandoned_parts_stay(run: Run, clients: Clients) -> list[str]:
+    """Let the web die between file and row, and the nightly collection run a day and an hour later."""
+    from teleder.cases.leftovers import leftovers
+    from teleder.celery import app
+
+    armed = run.system.arm("upload.after_file")
+    line = BadLine(clients, run.people[0], run.lot.random())
+    line.add_photo(line.submission, drawn(10**6))  # again after the crash: it is taken
+    parts = {path for path in leftovers(0) if "/original/" in str(path)}
+    if armed.exists() or not parts:
+        return ["no part was left behind: nothing was shown"]
+    file = run.system.armed / clock.FILE
+    file.write_text(str(ABANDONED_HOURS * 3600))
+    app.send_task("teleder.collect_leftovers")
+    wait_until(lambda: not any(part.exists() for part in parts), COLLECT_SECONDS)
+    file.unlink()
+    stayed = [part for part in parts if part.exists()]
+    return ["an abandoned part is still there after a day"] if stayed else []

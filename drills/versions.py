@@ -1,0 +1,92 @@
+"""R17: two versions side by side, as in a deploy. The one before is our own older code, out of git; the one after is
+this code with another number and a field that nobody knows yet."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from pathlib import Path
+
+from drills.client import Clients
+from drills.newer import NEWER
+from drills.oracle import Figures
+from drills.run import Run, drill, wait_until
+from drills.system import ROOT
+
+# The last commit whose workers did not yet say `ENDED`; same tables, same contract number.
+BEFORE = "15dd576"
+APART_SECONDS = 12
+SHARED_SECONDS = 60
+
+
+@drill("R17", "the version before and the one after beside this one", guard="hand-back")
+def side_by_side(run: Run) -> Figures:
+    from teleder.cases.models import Job
+
+    clients = run.clients()
+    notes = [_with_the_one_before(run, clients), _with_the_one_after(run, clients)]
+    found = run.finish(clients, bound=float("inf"))
+    found.notes += notes
+    photos = [each.submission for each in clients.accepted]
+    if deaths := Job.objects.filter(photo__submission__in=photos, deaths__gt=0).count():
+        found.broken.append(f"{deaths} jobs took another version's silence for a death")
+    if found.unavailable:
+        found.broken.append("the AI was given up because of a version")
+    return found
+
+
+# --- The one before ---------------------------------------------------------------------------------------
+def _with_the_one_before(run: Run, clients: Clients) -> str:
+    """Send while old workers answer a new web, then while an old web takes what new workers say."""
+    root = _older_code(run.system.folder / "before")
+    if root is None:
+        return f"NOT RUN: {BEFORE} is not in this copy of the repository, so the version before is missing"
+    count = run.few_or_many(4, 100)
+    for names, ours in ((("inference",), "inference"), (("results", "sweeper"), "results")):
+        with run.system.beside(names, "before", root=root):
+            with run.system.leaving_out(ours):  # the old ones alone
+                clients.send(count)
+                _wait_for_work(clients)
+            clients.send(count)  # both
+            _wait_for_work(clients)
+    return f"{4 * count} with {BEFORE} as worker and as web"
+
+
+def _older_code(to: Path) -> Path | None:
+    done = subprocess.run(["git", "archive", BEFORE], cwd=ROOT, capture_output=True, check=False)
+    if done.returncode:
+        return None
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(to, filter="data")
+    return to
+
+
+# --- The one after ----------------------------------------------------------------------------------------
+def _with_the_one_after(run: Run, clients: Clients) -> str:
+    """Send while the workers alone are of the next version, then while all but the workers is.
+
+    What cannot be read waits in the queue until somebody comes who can.
+    """
+    count, newer, waited = run.few_or_many(4, 100), {NEWER: "1"}, []
+    for first, second in ((("inference",), ("results", "sweeper")), (("results", "sweeper"), ("inference",))):
+        with run.system.leaving_out(*first), run.system.beside(first, "after", **newer):
+            clients.send(count)
+            wait_until(lambda: not _unfinished(clients), APART_SECONDS)
+            waited.append(_unfinished(clients))
+            with run.system.beside(second, "later", **newer):
+                _wait_for_work(clients)
+    return (
+        f"{2 * count} with one that is newer; {waited[0]} and {waited[1]} waited until the rest was new, too"
+    )
+
+
+def _unfinished(clients: Clients) -> int:
+    from teleder.cases.models import UNFINISHED, Job
+
+    photos = Job.objects.filter(photo__submission__in=[each.submission for each in clients.accepted])
+    return photos.filter(state__in=UNFINISHED).values("photo__submission").distinct().count()
+
+
+def _wait_for_work(clients: Clients) -> None:
+    wait_until(lambda: not _unfinished(clients), SHARED_SECONDS)
