@@ -13,8 +13,8 @@ RUN python -c "from local.translations import compile_catalogues; compile_catalo
  && TELEDER_SECRET_KEY=build TELEDER_PHOTO_KEYS=dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= DATABASE_URL=postgresql://none/none REDIS_URL=redis://none/0 \
     python manage.py collectstatic --no-input \
  && useradd --system --uid 10001 teleder \
- && install -d -o teleder -m 0700 /media
+ && install -d -o teleder -m 0700 /media /erased
 USER teleder
-ENV TELEDER_MEDIA_ROOT=/media
+ENV TELEDER_MEDIA_ROOT=/media TELEDER_ERASED_LIST=/erased/list.jsonl
 EXPOSE 8000
 CMD ["granian", "--interface", "wsgi", "--workers", "2", "--blocking-threads", "4", "--no-ws", "--backpressure", "64", "teleder.wsgi:application", "--host", "0.0.0.0", "--port", "8000"]

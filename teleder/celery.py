@@ -39,6 +39,7 @@ app.conf.update(
         "collect leftovers": {"task": "teleder.collect_leftovers", "schedule": crontab(hour=2, minute=30)},
         "check the record": {"task": "teleder.check_record", "schedule": crontab(hour=3, minute=0)},
         "forget what expired": {"task": "teleder.forget_expired", "schedule": crontab(hour=3, minute=30)},
+        "what was kept long enough": {"task": "teleder.retain", "schedule": crontab(hour=4, minute=0)},
     },
 )
-app.autodiscover_tasks(["teleder.cases", "teleder.accounts", "teleder.notifications"])
+app.autodiscover_tasks(["teleder.cases", "teleder.accounts", "teleder.notifications", "teleder.privacy"])

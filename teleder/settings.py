@@ -67,6 +67,9 @@ BEHIND_PROXY = flag(
     "TELEDER_BEHIND_PROXY"
 )  # one, which sets X-Forwarded-For and -Proto; else nobody is believed
 MEDIA_ROOT = Path(os.environ.get("TELEDER_MEDIA_ROOT", BASE_DIR / "media"))
+# Of tombstones; neither in the database nor among the photos, so that it outlives a restore of both.
+ERASED_LIST = Path(os.environ.get("TELEDER_ERASED_LIST", MEDIA_ROOT.parent / "erased" / "list.jsonl"))
+RETENTION_BY_NIGHT = flag("TELEDER_RETENTION")
 try:
     PHOTO_KEYS = sealing.from_environment()
 except sealing.BadKeys as error:
@@ -91,6 +94,7 @@ INSTALLED_APPS = [
     "teleder.cases",
     "teleder.notifications",
     "teleder.audit",
+    "teleder.privacy",
     "teleder.api",
     "teleder.web",
     "allauth",
@@ -182,6 +186,7 @@ API_REQUESTS_PER_PERSON_PER_MINUTE = 600
 TOKENS_PER_ADDRESS_PER_MINUTE = 300
 UPLOADS_PER_PATIENT_PER_MINUTE = 30
 SUBMISSIONS_PER_PATIENT_PER_HOUR = 100  # every tap on the button counts
+EXPORTS_PER_PATIENT_PER_HOUR = 5
 PHOTOS_PER_PATIENT_PER_DAY = 60
 BYTES_PER_PATIENT_PER_DAY = 500 * 1024 * 1024
 # allauth's own: so many per second, minute, hour or day of an address, a person (user) or what `guesses.py` names (key).
@@ -334,8 +339,16 @@ SWEEP_DUTIES = [
     "teleder.cases.workflow.release_idle_claims",
     "teleder.notifications.outbox.tell",
     "teleder.notifications.outbox.deliver",
+    "teleder.privacy.erasure.tell",
+    "teleder.privacy.erasure.carry_out",
+    "teleder.privacy.remnants.clear",
+    "teleder.privacy.tombstones.keep",
 ]
-RECORD_INVARIANTS = ["teleder.cases.invariants.INVARIANTS", "teleder.notifications.invariants.INVARIANTS"]
+RECORD_INVARIANTS = [
+    "teleder.cases.invariants.INVARIANTS",
+    "teleder.notifications.invariants.INVARIANTS",
+    "teleder.privacy.invariants.INVARIANTS",
+]
 SWEEP_SECONDS = 1.0
 SWEEP_HEARTBEAT = os.environ.get("TELEDER_SWEEP_HEARTBEAT")  # a file that health checks look at
 AI_PATIENCE_MINUTES = 10

@@ -51,6 +51,7 @@ def pytest_configure(config) -> None:
 @pytest.fixture(autouse=True)
 def _media(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path / "media"
+    settings.ERASED_LIST = tmp_path / "erased" / "list.jsonl"
     # The default checks 390,000 rounds per password: too slow for a cast of four in each test.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = {

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import redis
 from allauth.core.internal.ratelimit import get_ip
 from django.conf import settings
 from django.core.cache import cache
@@ -26,6 +27,7 @@ from teleder.accounts.models import User
 log = logging.getLogger(__name__)
 
 MINUTE_SECONDS, HOUR_SECONDS = 60, 3600
+FORGET_SECONDS = 5
 
 
 class JSON:
@@ -65,6 +67,7 @@ PERSON = Limit("person", "API_REQUESTS_PER_PERSON_PER_MINUTE")
 TOKENS = Limit("tokens", "TOKENS_PER_ADDRESS_PER_MINUTE")
 UPLOADS = Limit("uploads", "UPLOADS_PER_PATIENT_PER_MINUTE")
 SUBMISSIONS = Limit("submissions", "SUBMISSIONS_PER_PATIENT_PER_HOUR", HOUR_SECONDS)
+EXPORTS = Limit("exports", "EXPORTS_PER_PATIENT_PER_HOUR", HOUR_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,14 @@ def spend(limit: Limit, person: User) -> None:
     usage = count(limit, str(person.pk))
     if usage and usage.is_over:
         raise TooMany(usage.wait)
+
+
+def forget(words: Iterable[str]) -> int:
+    """Delete every key of the cache that names one of these ids; return how many. Raises `RedisError`."""
+    valkey = redis.Redis.from_url(settings.CACHES["default"]["LOCATION"], socket_timeout=FORGET_SECONDS)
+    wanted = [word.encode() for word in words]
+    named = [key for key in valkey.scan_iter(count=1000) if any(word in key for word in wanted)]
+    return valkey.delete(*named) if named else 0
 
 
 class Limits:

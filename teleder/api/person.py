@@ -55,13 +55,13 @@ class LogIn(Endpoint):
     def post(self, request: Request) -> Response:
         given = LogInSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        user = _whose(request, **given.validated_data)
+        user = whose(request, **given.validated_data)
         life = timedelta(hours=settings.STAFF_TOKEN_HOURS) if user.role in STAFF else knox_settings.TOKEN_TTL
         row, token = AuthToken.objects.create(user, expiry=life)
         return Response(TokenSerializer({"token": token, "expires_at": row.expiry}).data, status=201)
 
 
-def _whose(request: Request, *, email: str, password: str, code: str = "") -> User:
+def whose(request: Request, *, email: str, password: str, code: str = "") -> User:
     """Return whose log-in this is; an account with a second factor needs its code too, and staff need one."""
     user = get_adapter().authenticate(request._request, email=email, password=password)
     if user is None:

@@ -34,6 +34,7 @@ from teleder.cases.models import (
 from teleder.cases.remedies import remedy_for
 from teleder.cases.triage import Urgency
 from teleder.notifications.models import Message
+from teleder.privacy.models import Why
 
 EARLIEST_BIRTH_YEAR = 1900
 
@@ -89,12 +90,17 @@ class ProblemSerializer(serializers.Serializer):
 
 
 # --- The person -------------------------------------------------------------------------------------------
-class LogInSerializer(Strict):
-    email = serializers.EmailField()
+class ProofSerializer(Strict):
+    """Who one is. It is shown again before what cannot be undone: a token alone does not do."""
+
     password = serializers.CharField(trim_whitespace=False, max_length=256, write_only=True)
     code = serializers.CharField(
         required=False, max_length=20, help_text="from the authenticator app, where the account has one"
     )
+
+
+class LogInSerializer(ProofSerializer):
+    email = serializers.EmailField()
 
 
 class TokenSerializer(serializers.Serializer):
@@ -587,6 +593,31 @@ class AnalysisSerializer(serializers.ModelSerializer):
             *("classified_at", "classification_model", "demonstration", "top", "abstention", "plausible"),
             *("findings", "thresholds", "views", "device", "attribution_condition", "attribution_box"),
         )
+
+
+# --- One's own data ---------------------------------------------------------------------------------------
+class ErasureSerializer(serializers.Serializer):
+    """An erasure under way."""
+
+    why = serializers.ChoiceField(Why.choices)
+    asked_at = serializers.DateTimeField()
+    due_at = serializers.DateTimeField(help_text="until then it can be taken back")
+
+
+class DataSerializer(serializers.Serializer):
+    """What is held of the person, and what becomes of it."""
+
+    consultations = serializers.IntegerField()
+    photos = serializers.IntegerField(help_text="removed ones too")
+    bytes = serializers.IntegerField(help_text="of the originals; the export is larger by the copies")
+    policy = serializers.CharField()
+    cooling_off_days = serializers.IntegerField()
+    open_case_days = serializers.IntegerField()
+    backup_days = serializers.IntegerField()
+    erasure = ErasureSerializer(allow_null=True)
+    waits_for = serializers.ListField(
+        child=serializers.CharField(), help_text="what an erasure would wait for beside its day, in words"
+    )
 
 
 # --- Operations -------------------------------------------------------------------------------------------

@@ -66,6 +66,10 @@ class Submissions(Uploads):
     limit = limits.SUBMISSIONS
 
 
+class Exports(Uploads):
+    limit = limits.EXPORTS
+
+
 def _told(request: Request) -> list[Usage | None]:
     """Return what was counted for this request so far; `None` where Valkey did not answer."""
     return request._request.__dict__.setdefault("usages", [])

@@ -3,7 +3,7 @@
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from teleder.api import clinic, intake, operations, person, photos
+from teleder.api import clinic, intake, operations, person, photos, privacy
 from teleder.api.docs import Docs
 
 app_name = "api"
@@ -13,6 +13,9 @@ v1 = [
     path("tokens", person.LogIn.as_view(), name="tokens"),
     path("tokens/current", person.LogOut.as_view(), name="current-token"),
     path("me", person.Me.as_view(), name="me"),
+    path("me/data", privacy.Data.as_view(), name="data"),
+    path("me/data/export", privacy.Export.as_view(), name="export"),
+    path("me/data/erasure", privacy.Erasure.as_view(), name="erasure"),
     path("inbox", person.Inbox.as_view(), name="inbox"),
     path("inbox/read", person.InboxRead.as_view(), name="inbox-read"),
     # Patients

@@ -46,7 +46,7 @@ def _write(request: HttpRequest, response: HttpResponse, found: seen.Seen) -> No
         return
     kind, pk = _about(request, found)
     trail.record(
-        Verb.READ if reads else Verb.CHANGE,
+        Verb.READ if reads else getattr(request, "deed", Verb.CHANGE),
         door,
         by=request.user,
         kind=kind,

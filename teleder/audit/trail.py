@@ -9,6 +9,7 @@ from datetime import UTC
 from uuid import UUID
 
 from django.db import connection
+from django.http import HttpRequest
 
 from teleder.accounts.models import User
 from teleder.audit.models import Entry, Verb
@@ -41,6 +42,11 @@ def record(
     values = [person, role, by and by.clinic_id, verb.value, door, kind, str(pk), list(cases), trace, status]
     with connection.cursor() as cursor:
         cursor.execute(INSERT, values)
+
+
+def call(request: HttpRequest, deed: Verb) -> None:
+    """Let the entry of this request (middleware.py) say what was done, where "changed it" is too little."""
+    request.deed = deed
 
 
 # --- Verifying --------------------------------------------------------------------------------------------

@@ -9,8 +9,10 @@ All times are the database's (`Now`): workers' clocks decide nothing.
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -45,6 +47,7 @@ log = logging.getLogger(__name__)
 RESULT_GRACE_SECONDS = 5  # for the result to travel
 STRAY_SECONDS = 10  # for a result that was under way when the broker lost everything
 BROKER_MARK = "teleder.mark"  # gone: the broker has lost everything
+UNACKNOWLEDGED = "unacked"  # kombu's name for what a worker has taken
 BROKER_TIMEOUT_SECONDS = 0.5  # what a request may wait for Valkey at the most
 
 
@@ -424,6 +427,30 @@ def notice_an_emptied_broker() -> int:
         log.warning("broker away (%s)", type(error).__name__)
         return 0
     return lost
+
+
+def forget_messages(words: Collection[str]) -> int:
+    """Take out of the broker every message that names one of these ids; return how many.
+
+    Others' jobs in such a message are missed at their deadline and sent again. Raises `RedisError`.
+    """
+    broker, found = _broker(), 0
+    for queue in [*contract.QUEUES.values(), contract.RESULTS_QUEUE]:
+        naming = [raw for raw in broker.lrange(queue, 0, -1) if _names(raw, words)]
+        found += sum(broker.lrem(queue, 1, raw) for raw in naming)
+    for tag, raw in list(broker.hscan_iter(UNACKNOWLEDGED)):
+        if _names(raw, words):
+            found += broker.hdel(UNACKNOWLEDGED, tag)
+            broker.zrem(f"{UNACKNOWLEDGED}_index", tag)
+    return found
+
+
+def _names(raw: bytes, words: Collection[str]) -> bool:
+    """Whether a message as kombu writes it names one of the words: in its head, or in its body (base64)."""
+    message = json.loads(raw)
+    message = message[0] if isinstance(message, list) else message
+    text = json.dumps(message) + base64.b64decode(message["body"]).decode(errors="replace")
+    return any(word in text for word in words)
 
 
 def _leave(job: Job, **changes: Any) -> int:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from teleder.web import clinician, model_cards, operations, staff, trail
+from teleder.web import clinician, model_cards, operations, privacy, staff, trail
 
 urlpatterns = [
     path("worklist/", clinician.show_worklist, name="worklist"),
@@ -22,6 +22,8 @@ urlpatterns = [
     path("operations/cases/<uuid:pk>/<slug:verb>/", operations.change_case, name="change_case"),
     path("operations/people/", staff.people, name="people"),
     path("operations/people/invite/", staff.invite, name="invite"),
+    path("operations/people/<uuid:pk>/data/", privacy.person_data, name="person_data"),
+    path("operations/people/<uuid:pk>/data/<slug:verb>/", privacy.change_person_data, name="change_person_data"),
     path("operations/people/<uuid:pk>/<slug:verb>/", staff.change_person, name="change_person"),
     path("operations/models/", model_cards.show, name="models"),
     path("invitation/<str:token>/", staff.invitation, name="invitation"),

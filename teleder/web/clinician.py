@@ -91,7 +91,7 @@ def verb(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 
 def refusal(request: HttpRequest, submission: Submission, message: str, *, status: int) -> HttpResponse:
     """Say what could not be done, who has it now, and give back what was typed."""
-    submission.refresh_from_db()
+    submission = get_object_or_404(Submission, pk=submission.pk)  # its patient may just have been erased
     context = {"submission": submission, "message": message, "text": request.POST.get("text", "")}
     return render(request, "web/clinician/refusal.html", context, status=status)
 
@@ -112,7 +112,7 @@ def claim(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _who_was_faster(pk: UUID, otherwise: str) -> str:
-    submission = Submission.objects.select_related("case", "claimed_by").get(pk=pk)
+    submission = get_object_or_404(Submission.objects.select_related("case", "claimed_by"), pk=pk)
     if submission.claimed_by is None:
         return otherwise
     who = {"case": submission.case, "name": submission.claimed_by}

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from teleder.web import clinic_urls, files, language, patient, trail
+from teleder.web import clinic_urls, files, language, patient, privacy, trail
 
 app_name = "web"
 urlpatterns = [
@@ -28,5 +28,9 @@ urlpatterns = [
     path("messages/", patient.inbox, name="inbox"),
     path("settings/", patient.settings_page, name="settings"),
     path("settings/consent/", patient.consent, name="consent"),
+    path("settings/data/", privacy.data, name="data"),
+    path("settings/data/export/", privacy.export, name="export_data"),
+    path("settings/data/erase/", privacy.erase, name="erase_data"),
+    path("settings/data/keep/", privacy.keep, name="keep_data"),
     *clinic_urls.urlpatterns,
 ]

@@ -58,6 +58,9 @@ API: dict[str, Line] = {
     "tokens": act(ALL),
     "current-token": {"delete": PERSON},
     "me": {"get": PERSON, "patch": PERSON},
+    "data": read(PATIENT),
+    "export": act(PATIENT),
+    "erasure": {"post": PATIENT, "delete": PATIENT},
     "inbox": read(PERSON),
     "inbox-read": act(PERSON),
     "consents": {"get": PATIENT, "put": PATIENT},
@@ -105,6 +108,10 @@ PAGES: dict[str, Line] = {
     "web:new": {"get": PATIENT, "post": PATIENT},
     "web:inbox": read(PATIENT),
     "web:consent": act(PATIENT),
+    "web:data": read(PATIENT),
+    "web:export_data": act(PATIENT),
+    "web:erase_data": act(PATIENT),
+    "web:keep_data": act(PATIENT),
     "web:follow_up": {"get": OWNER, "post": OWNER},
     "web:submission": read(OWNER),
     "web:status": read(OWNER),
@@ -140,6 +147,8 @@ PAGES: dict[str, Line] = {
     "web:people": read(ADMIN),
     "web:invite": act(ADMIN),
     "web:change_person": act(HER_ADMIN),
+    "web:person_data": read(HER_ADMIN),
+    "web:change_person_data": act(HER_ADMIN),
     # Accounts (allauth): who has nothing to do there is led on
     "account_login": form(ALL),
     "account_logout": {"get": ALL, "post": ALL},
@@ -249,7 +258,7 @@ def kind_of(route: str) -> str:
     return kinds[found[1]] if found else ""
 
 
-SLUGS = {"web:change_case": "reopen", "web:change_person": "deactivate"}
+SLUGS = {"web:change_case": "reopen", "web:change_person": "deactivate", "web:change_person_data": "hold"}
 
 
 def address(name: str, things: dict[str, Any], *, known: bool) -> str:

@@ -1,0 +1,103 @@
+"""What belongs to a person: every table says here what becomes of it. A test asks every model of the installation."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+
+from allauth.account.models import EmailAddress, EmailConfirmation
+from allauth.mfa.models import Authenticator
+from django.contrib.admin.models import LogEntry
+from django.contrib.sessions.models import Session
+from django.db.models import Model
+from knox.models import AuthToken
+
+from teleder.accounts.models import Consent, Invitation, PatientProfile, User
+from teleder.cases.models import Analysis, Case, Event, Finding, Job, Photo, Review, Submission
+from teleder.notifications.models import Message, Preference
+from teleder.privacy.models import Erasure, Hold
+
+Path = tuple[type[Model], str]
+
+# Table and the way from its rows to a photo; in an order that leaves nothing pointing at what is gone.
+OF_PHOTO: tuple[Path, ...] = (
+    (Finding, "analysis__photo"),
+    (Analysis, "photo"),
+    (Job, "photo"),
+    (Photo, "pk"),
+)
+# The same to a submission,
+OF_SUBMISSION: tuple[Path, ...] = (
+    (Message, "event__submission"),
+    (Event, "submission"),
+    (Review, "submission"),
+    (Finding, "analysis__photo__submission"),
+    (Analysis, "photo__submission"),
+    (Job, "photo__submission"),
+    (Photo, "submission"),
+    (Submission, "pk"),
+)
+# and to a person, for what hangs on no submission.
+OF_PERSON: tuple[Path, ...] = (
+    (Case, "patient"),
+    (Consent, "person"),
+    (Preference, "person"),
+    (PatientProfile, "user"),
+    (AuthToken, "user"),
+    (Authenticator, "user"),
+    (EmailConfirmation, "email_address__user"),
+    (EmailAddress, "user"),
+    (User.groups.through, "user"),
+    (User.user_permissions.through, "user"),
+    (Erasure, "person"),
+    (Hold, "person"),
+    (User, "pk"),
+)
+# Where no foreign key leads to the person, but their id, name or address stands (`forget_mentions`).
+MENTIONING = (Session, LogEntry, Invitation)
+
+# What stays, and why it may. By label, since nothing here is touched.
+KEPT = {
+    "audit.Entry": "ids and names from our own code, which lead nowhere once the rows are gone",
+    "privacy.Tombstone": "no name, no address; a hash by which an old backup is known again",
+    "privacy.Remnant": "names of folders that are empty, for a day",
+    "accounts.Clinic": "not personal",
+    "accounts.DermatologistProfile": "of staff, who are not erased: their signatures are part of others' records",
+    "auth.Group": "not personal",
+    "auth.Group_permissions": "not personal",
+    "auth.Permission": "not personal",
+    "contenttypes.ContentType": "not personal",
+}
+
+
+def delete(table: tuple[Path, ...], roots: Collection) -> None:
+    """Delete all rows of the tables whose way leads to one of `roots`, in plain SQL.
+
+    Nothing cascades: a table that is missing here and points at one of them stops the whole transaction.
+    """
+    for model, path in table:
+        rows = model._base_manager.filter(**{f"{path}__in": roots})
+        rows._raw_delete(rows.db)
+
+
+def forget_mentions(person: User) -> None:
+    """Delete sessions, notes of the back room and invitations that name the person or their addresses."""
+    addresses = {person.email.lower(), *(row.email.lower() for row in person.emailaddress_set.all())}
+    cases = map(str, person.cases.values_list("pk", flat=True))
+    LogEntry.objects.filter(object_id__in=[str(person.pk), *cases]).delete()
+    for address in addresses:
+        Invitation.objects.filter(email__iexact=address).delete()
+    Session.objects.filter(pk__in=_sessions_naming({str(person.pk), *addresses})).delete()
+
+
+def _sessions_naming(words: set[str]) -> list[str]:
+    # Also of who is about to log in, or wants a new password: there it is not `_auth_user_id` that names them.
+    named = re.compile(r"(?<![\w.+@-])(" + "|".join(map(re.escape, words)) + r")(?![\w.+@-])")
+    return [row.pk for row in Session.objects.iterator() if named.search(_text_of(row))]
+
+
+def _text_of(session: Session) -> str:
+    return json.dumps(session.get_decoded(), ensure_ascii=False).lower()
+
+

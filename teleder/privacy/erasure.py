@@ -1,0 +1,202 @@
+"""Erasing a person: asked for, thought over, and carried out by the sweeper.
+
+One transaction deletes every row (belongings.py), leaves a tombstone and an audit entry, and notes the places outside of
+the database (remnants.py). Killed at any step it is done again or was done; the clock is the database's.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.mail import send_mail
+from django.db import OperationalError, connection, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from teleder.accounts.models import Role, User
+from teleder.audit import trail
+from teleder.audit.models import Verb
+from teleder.cases.models import AWAITING_DERMATOLOGIST, Case, Photo, Review, Status, Submission
+from teleder.privacy import belongings, holds, remnants
+from teleder.privacy.models import Erasure, Tombstone, Why, trace_of
+from teleder.privacy.policy import policy
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 20
+# Shorter than PostgreSQL's deadlock_timeout: of two who wait for one another the sweeper gives way, not a person.
+LOCK_TIMEOUT = "SET LOCAL lock_timeout = '500ms'"
+
+
+# --- Asking -----------------------------------------------------------------------------------------------
+@transaction.atomic
+def ask(person: User, *, why: Why, by: User | None = None) -> Erasure:
+    """Note the wish and from when it is carried out; asking twice keeps the first. Raises `ValidationError`."""
+    if not person.is_patient:
+        raise ValidationError(_("Only patients' data is exported, erased or held."))
+    due = Now() + timedelta(days=policy().cooling_off_days)
+    by_admin = by if by and by.is_admin else None
+    Erasure.objects.get_or_create(person=person, defaults={"why": why, "by_admin": by_admin, "due_at": due})
+    return Erasure.objects.get(person=person)
+
+
+def take_back(person: User) -> bool:
+    """The person stays; false where there was no wish. Once it is carried out there is nobody left to ask this."""
+    return bool(Erasure.objects.filter(person=person).delete()[0])
+
+
+def tell() -> int:
+    """Tell people by mail that their erasure is under way and how to stop it; return how many were told."""
+    untold = Erasure.objects.filter(told_at=None, person__is_active=True).select_related("person")
+    return sum(_tell(erasure) for erasure in untold[:AT_ONCE])
+
+
+def _tell(erasure: Erasure) -> bool:
+    person, untold = erasure.person, Erasure.objects.filter(pk=erasure.pk, told_at=None)
+    if not untold.update(told_at=Now()):
+        return False
+    try:
+        with override(person.language):
+            send_mail("teleder", _mail(erasure), None, [person.email])
+    except Exception as error:  # noqa: BLE001  (the next round tries again; no other duty waits for a mail server)
+        log.warning("an erasure was not told (%s)", type(error).__name__)
+        Erasure.objects.filter(pk=erasure.pk).update(told_at=None)
+        return False
+    return True
+
+
+def _mail(erasure: Erasure) -> str:
+    words = {
+        "why": erasure.get_why_display(),
+        "day": f"{timezone.localtime(erasure.due_at):%Y-%m-%d}",
+        "link": settings.PUBLIC_URL + reverse("web:data"),
+    }
+    return (
+        _(
+            "Your teleder account and all that belongs to it will be deleted after %(day)s (reason: %(why)s). "
+            "If you do not want that, log in before and choose to keep it: %(link)s"
+        )
+        % words
+    )
+
+
+# --- What it waits for ------------------------------------------------------------------------------------
+def waits_for(person: User) -> list[str]:
+    """Return in plain words, neutral where it must be, what the erasure of a person waits for beside its day."""
+    reasons = []
+    if person.pk in {row["person"] for row in holds.held().filter(person=person)}:
+        reasons.append(_("The law asks the clinic to keep your data for now. It is erased when that ends."))
+    if _unanswered(person.pk).exists():
+        days = policy().open_case_days
+        reasons.append(
+            _(
+                "A consultation of yours is not answered yet. The dermatologist answers it first, for %(days)s more days at the most. You can take it back if you want no answer."
+            )
+            % {"days": days}
+        )
+    if policy().record_duty_first and _recently_answered(person.pk).exists():
+        reasons.append(_("The clinic has to keep medical records for some years. Then your data is erased."))
+    return reasons
+
+
+def _unanswered(person: UUID | OuterRef) -> QuerySet[Submission]:
+    return Submission.objects.filter(case__patient=person, status__in=AWAITING_DERMATOLOGIST)
+
+
+def _recently_answered(person: UUID | OuterRef) -> QuerySet[Review]:
+    since = Now() - policy().purposes["medical_record"].age
+    return Review.objects.filter(submission__case__patient=person, signed_at__gt=since)
+
+
+def ready() -> QuerySet[Erasure]:
+    """Return the erasures that nothing stands against: their day has come, no hold, no dermatologist at work."""
+    person, patience = OuterRef("person"), Now() - timedelta(days=policy().open_case_days)
+    due = Erasure.objects.filter(due_at__lte=Now()).exclude(person__in=holds.held())
+    # A case that is claimed is never taken from under somebody's hands: claims end by themselves when idle.
+    due = due.exclude(Exists(_unanswered(person).filter(status=Status.IN_REVIEW)))
+    due = due.filter(~Exists(_unanswered(person)) | Q(due_at__lte=patience))
+    return due.exclude(Exists(_recently_answered(person))) if policy().record_duty_first else due
+
+
+# --- Carrying out -----------------------------------------------------------------------------------------
+def carry_out() -> int:
+    """Erase everybody whose day has come; return how many."""
+    done = sum(_carry_out(pk) for pk in list(ready().values_list("pk", flat=True)[:AT_ONCE]))
+    if done:
+        remnants.clear()
+    return done
+
+
+def _carry_out(person: UUID) -> bool:
+    try:
+        with transaction.atomic():
+            return lock(person) and bool(ready().filter(pk=person)) and bool(_erase(person))
+    except OperationalError as error:  # somebody works on a row of theirs at this moment: next round
+        log.info("an erasure gave way (%s)", type(error).__name__)
+        return False
+
+
+def lock(person: UUID, *, wait: bool = False) -> bool:
+    """Let nothing of the person change until the transaction is through; false where there is no such patient.
+
+    Raises `OperationalError` where somebody else is at it, unless it shall `wait`.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = 0" if wait else LOCK_TIMEOUT)
+    found = User.objects.select_for_update(no_key=True).filter(pk=person, role=Role.PATIENT).exists()
+    list(Submission.objects.select_for_update(of=("self",)).filter(case__patient=person).values_list("pk"))
+    return found
+
+
+def _erase(person: UUID) -> Tombstone:
+    erasure = Erasure.objects.get(pk=person)
+    return erase_person(person, why=Why(erasure.why))
+
+
+def erase_person(person: UUID, **tombstone: object) -> Tombstone:
+    """Delete a person with all that belongs to them; within a transaction that holds their rows (`lock`).
+
+    Raises `IntegrityError` for who is under legal hold.
+    """
+    stone = Tombstone.objects.create(
+        person_sha256=trace_of(person), **{"policy": policy().version} | tombstone
+    )
+    erase_submissions(Submission.objects.filter(case__patient=person))
+    remnants.leave([f"person/{person}"])
+    belongings.forget_mentions(User.objects.get(pk=person))
+    belongings.delete(belongings.OF_PERSON, [person])
+    sign(Verb.ERASE, "privacy:erase", kind="tombstone", pk=stone.pk)
+    return stone
+
+
+def erase_submissions(rows: QuerySet[Submission]) -> int:
+    """Delete submissions with photos, answers and all else that hangs on them; return how many."""
+    pks = list(rows.select_for_update(of=("self",)).values_list("pk", flat=True))
+    erase_files(Photo.objects.filter(submission__in=pks))
+    belongings.delete(belongings.OF_SUBMISSION, pks)
+    return len(pks)
+
+
+def erase_files(photos: QuerySet[Photo]) -> None:
+    """Note the folders of photos, whose rows this transaction deletes, to be removed after it."""
+    remnants.leave(f"photos/{pk}" for pk in photos.values_list("pk", flat=True))
+
+
+def erase_empty(cases: QuerySet[Case]) -> None:
+    rows = Case.objects.filter(pk__in=list(cases.values_list("pk", flat=True)), submissions=None)
+    belongings.delete(((Case, "pk"),), list(rows.values_list("pk", flat=True)))
+
+
+def sign(verb: Verb, door: str, **of: object) -> None:
+    """Write the audit entry as the last step: every other lock of this transaction is taken by then."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    trail.record(verb, door, **of)

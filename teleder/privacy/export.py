@@ -1,0 +1,253 @@
+"""Everything the record holds of a person, as a ZIP that is made while it is sent: nothing of it lies on a disk.
+
+`export.schema.json` describes data.json; docs/api.md says what is in the file and what is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from inference_worker.sealing import Locked
+from teleder.accounts.models import User
+from teleder.audit.models import Entry, Verb
+from teleder.cases import files, originals
+from teleder.cases.models import Case, EventKind, Photo, Review, Submission
+from teleder.cases.triage import Urgency
+from teleder.notifications.models import Channel, Message, Preference
+from teleder.privacy.models import Erasure
+
+FORMAT = "teleder-export/1"
+SCHEMA = Path(__file__).parent / "export.schema.json"
+# Steps that tell of the patient's case. What the AI did, raised or failed at is the clinic's (intended use), jobs are nobody's.
+TOLD = frozenset(EventKind) - {
+    EventKind.URGENCY_RAISED,
+    EventKind.AI_DONE,
+    EventKind.AI_UNAVAILABLE,
+    EventKind.JOB_QUARANTINED,
+    EventKind.JOB_REQUEUED,
+    EventKind.JOB_CANCELLED,
+}
+ENDINGS = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"RIFF": "webp", b"GIF8": "gif"}
+
+
+def answer(person: User) -> StreamingHttpResponse:
+    """Return the ZIP as an attachment whose name says nothing of the person. Raises `ValidationError` for staff."""
+    if not person.is_patient:
+        raise ValidationError(_("Only patients' data is exported, erased or held."))
+    data, photos = collect(person), _photos(person)
+    name = f'attachment; filename="teleder-{timezone.localdate():%Y-%m-%d}.zip"'
+    headers = files.HEADERS | {"Content-Disposition": name}
+    return StreamingHttpResponse(pack(data, photos), content_type="application/zip", headers=headers)
+
+
+# --- The file ---------------------------------------------------------------------------------------------
+class Sink:
+    """What zipfile writes into: bytes that are handed on as soon as they are there."""
+
+    def __init__(self) -> None:
+        self.waiting: list[bytes] = []
+
+    def write(self, content: bytes) -> int:
+        self.waiting.append(bytes(content))
+        return len(content)
+
+    def flush(self) -> None:
+        """Nothing to do; zipfile asks for it."""
+
+    def take(self) -> bytes:
+        taken, self.waiting = b"".join(self.waiting), []
+        return taken
+
+
+def pack(data: dict[str, Any], photos: list[Photo]) -> Iterator[bytes]:
+    """Yield the ZIP in pieces of at most one photo; data.json comes last and says of each file what came of it."""
+    sink, written = Sink(), {}
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("README.txt", _readme())
+        archive.writestr("schema.json", SCHEMA.read_text())
+        for photo in photos:
+            written[str(photo.pk)] = []
+            for name, content in _files_of(photo):
+                written[str(photo.pk)].append(_put(archive, name, content))
+                yield sink.take()
+        _name_files(data, written)
+        text = json.dumps(data, cls=DjangoJSONEncoder, ensure_ascii=False, indent=1)
+        archive.writestr("data.json", text, zipfile.ZIP_DEFLATED)
+    yield sink.take()
+
+
+def _put(archive: zipfile.ZipFile, name: str, content: bytes | None) -> dict[str, Any]:
+    """Write one file; where it could not be read, say so in its place."""
+    if content is None:
+        return {"name": name, "missing": True}
+    archive.writestr(name, content)
+    return {"name": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _files_of(photo: Photo) -> Iterator[tuple[str, bytes | None]]:
+    folder = f"photos/{photo.submission.case.number}/{photo.pk}"
+    original = _read(lambda: originals.read(photo.original_key))
+    yield f"{folder}/original.{_ending(original or b'')}", original
+    if photo.display_key:
+        yield f"{folder}/copy.jpg", _read(lambda: (Path(settings.MEDIA_ROOT) / photo.display_key).read_bytes())
+
+
+def _read(opened: Any) -> bytes | None:
+    try:
+        return opened()
+    except (OSError, Locked):
+        return None
+
+
+def _ending(content: bytes) -> str:
+    heif = "heic" if content[4:8] == b"ftyp" else "bin"
+    return next((ending for head, ending in ENDINGS.items() if content.startswith(head)), heif)
+
+
+def _name_files(data: dict[str, Any], written: dict[str, list]) -> None:
+    for case in data["cases"]:
+        for submission in case["submissions"]:
+            for photo in submission["photos"]:
+                photo["files"] = written.get(photo["id"], [])
+
+
+def _readme() -> str:
+    return _(
+        "This is what teleder holds of you.\n\n"
+        "data.json: everything in words and numbers; schema.json describes it.\n"
+        "photos/: of each photo the original as you sent it, and the copy that the clinic looks at.\n\n"
+        "An original may hold what your phone wrote into it, for example where and when it was taken. "
+        "The copy holds the picture alone: give that one away if you give one away.\n"
+    )
+
+
+# --- What is in it ----------------------------------------------------------------------------------------
+def collect(person: User) -> dict[str, Any]:
+    """Return all of it but the photos' bytes, as export.schema.json has it."""
+    return {
+        "format": FORMAT,
+        "made_at": timezone.now(),
+        "person": _person(person),
+        "consents": list(
+            person.consents.order_by("given_at").values(
+                "purpose", "version", "language", "text", "given_at", "withdrawn_at"
+            )
+        ),
+        "cases": [_case(case) for case in Case.objects.filter(patient=person).order_by("opened_at")],
+        "messages": [_message(row) for row in _messages(person)],
+        "looks_at_photos": _looks(person),
+        "erasure": Erasure.objects.filter(person=person).values("why", "asked_at", "due_at").first(),
+    }
+
+
+def _person(person: User) -> dict[str, Any]:
+    profile = getattr(person, "patient", None)
+    wish = Preference.objects.filter(person=person).first()
+    addresses = EmailAddress.objects.filter(user=person).order_by("pk")
+    factors = Authenticator.objects.filter(user=person).order_by("pk")
+    return {
+        "id": person.pk,
+        "name": person.name,
+        "email": person.email,
+        "addresses": list(addresses.values("email", "verified", "primary")),
+        "language": person.language,
+        "clinic": person.clinic.name,
+        "birth_year": profile and profile.birth_year,
+        "skin_type": profile and profile.skin_type,
+        "joined_at": person.date_joined,
+        "last_login_at": person.last_login,
+        "told_by_email": wish.email if wish else True,
+        "second_factors": list(factors.values("type", "created_at", "last_used_at")),
+    }
+
+
+def _case(case: Case) -> dict[str, Any]:
+    rows = case.submissions.order_by("created_at").select_related("case")
+    return {
+        "id": case.pk,
+        "number": case.number,
+        "body_site": case.body_site,
+        "opened_at": case.opened_at,
+        "submissions": [_submission(row) for row in rows],
+    }
+
+
+def _submission(row: Submission) -> dict[str, Any]:
+    events = row.events.filter(kind__in=TOLD).select_related("actor")
+    return {
+        **_fields(row, "kind", "status", "created_at", "submitted_at", "due_at", "answers", "history"),
+        "id": row.pk,
+        "urgency_by_answers": Urgency(row.rule_urgency).code,
+        "photos_wanted": row.photos_wanted,
+        "photos": [_photo(photo) for photo in row.photos.all()],
+        "signed_answers": [_answer(review) for review in row.reviews.select_related("author__dermatologist")],
+        "events": [
+            {"kind": event.kind, "at": event.at, "by": event.actor.role if event.actor else "system"}
+            for event in events
+        ],
+    }
+
+
+def _photo(photo: Photo) -> dict[str, Any]:
+    told = ("view", "state", "reason", "fault", "sent_anyway", "size", "sha256", "original_name")
+    return {
+        "id": str(photo.pk),
+        **_fields(photo, *told, "width", "height", "created_at", "removed_at"),
+        "files": [],
+    }
+
+
+def _answer(review: Review) -> dict[str, Any]:
+    """Return the answer and who signed it, not the reason beside it: that may repeat what the AI said."""
+    profile = getattr(review.author, "dermatologist", None)
+    return {
+        **_fields(review, "id", "impression", "disposition", "text", "signed_at"),
+        "amends": review.amends_id,
+        "signed_by": {
+            "name": review.author.name,
+            "title": profile.title if profile else "",
+            "licence_number": profile.licence_number if profile else "",
+        },
+    }
+
+
+def _message(row: Message) -> dict[str, Any]:
+    return {"title": row.title, **_fields(row, "channel", "created_at", "sent_at", "read_at")}
+
+
+def _messages(person: User) -> Any:
+    rows = Message.objects.filter(person=person, channel__in=Channel.values)
+    return rows.select_related("event").order_by("created_at")
+
+
+def _looks(person: User) -> list[dict[str, Any]]:
+    """Return other people's looks at the photos, by role: who it was is told on the page of each consultation."""
+    cases = list(Case.objects.filter(patient=person).values_list("pk", flat=True))
+    rows = Entry.objects.filter(cases__overlap=cases, kind="photo", verb=Verb.READ).exclude(person=person.pk)
+    return [
+        {"at": row.at, "by": row.role, "photo": row.object} for row in rows.order_by("number").iterator()
+    ]
+
+
+def _photos(person: User) -> list[Photo]:
+    rows = Photo.objects.filter(submission__case__patient=person).select_related("submission__case")
+    return list(rows.order_by("created_at", "pk"))
+
+
+def _fields(row: Any, *names: str) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
+

@@ -1,0 +1,35 @@
+"""Legal holds: an admin forbids, with a reason, that anything of a person is deleted."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from teleder.accounts.models import User
+from teleder.privacy.models import Hold
+
+
+def held() -> QuerySet:
+    """Return the ids of the people of whom nothing may be deleted."""
+    return Hold.objects.in_force().values("person")
+
+
+@transaction.atomic
+def set_hold(person: User, *, reason: str, by: User) -> Hold:
+    """Put a patient under legal hold; twice keeps the first. Raises `ValidationError`, `User.DoesNotExist`."""
+    if not reason.strip():
+        raise ValidationError({"reason": _("Please give the reason of the hold.")})
+    if not person.is_patient:
+        raise ValidationError(_("Only patients' data is exported, erased or held."))
+    # An erasure that is just being carried out is waited for: then there is nobody left to hold.
+    person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
+    held = Hold.objects.in_force().filter(person=person).first()
+    return held or Hold.objects.create(person=person, reason=reason.strip()[:300], set_by=by)
+
+
+def lift_hold(person: User, *, by: User) -> bool:
+    """End the hold; false where there is none. A wish to be erased that waited is carried out then."""
+    return bool(Hold.objects.in_force().filter(person=person).update(lifted_at=Now(), lifted_by=by))

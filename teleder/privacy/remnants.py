@@ -1,0 +1,66 @@
+"""What lay outside of the database: folders of photos, and what Valkey holds of a person or their work.
+
+Rows are deleted first, in one transaction that leaves a `Remnant` for each place. From then on the place is emptied
+again and again for a day: a worker that was reading an erased photo may still write its copies.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models.functions import Now
+from redis.exceptions import RedisError
+
+from teleder.accounts import limits
+from teleder.cases import jobs
+from teleder.privacy.models import Remnant
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_SECONDS = 60
+LOOKED_AFTER_HOURS = 24  # longer than any lease; after that leftovers.py finds what appears
+AT_ONCE = 500
+
+
+def leave(places: Iterable[str]) -> None:
+    """Note places ("photos/<id>", "person/<id>") to be emptied once this transaction is through."""
+    until = Now() + timedelta(hours=LOOKED_AFTER_HOURS)
+    rows = [Remnant(place=place, until=until) for place in places]
+    Remnant.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def clear() -> int:
+    """Empty every place that is due; return how many were not empty."""
+    due = list(Remnant.objects.filter(next_at__lte=Now())[:AT_ONCE])
+    if not due:
+        return 0
+    found = sum(_remove_folder(row.place) for row in due)
+    found += _forget_in_valkey([UUID(row.place.partition("/")[2]) for row in due])
+    rows = Remnant.objects.filter(pk__in=[row.pk for row in due])
+    rows.filter(until__lt=Now()).delete()
+    rows.update(next_at=Now() + timedelta(seconds=LOOK_AGAIN_SECONDS))
+    return found
+
+
+def _remove_folder(place: str) -> bool:
+    kind, _slash, pk = place.partition("/")
+    folder = Path(settings.MEDIA_ROOT) / "photos" / str(UUID(pk))
+    if kind != "photos" or not folder.exists():
+        return False
+    shutil.rmtree(folder)
+    return True
+
+
+def _forget_in_valkey(ids: list[UUID]) -> int:
+    words = [str(pk) for pk in ids]
+    try:
+        return jobs.forget_messages(words) + limits.forget(words)
+    except RedisError as error:  # the place stays noted, and messages end by themselves
+        log.warning("Valkey away (%s): looked into again in a minute", type(error).__name__)
+        return 0

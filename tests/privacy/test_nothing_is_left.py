@@ -1,0 +1,209 @@
+"""Carol is erased: a search of database, photos, Valkey and logs finds the tombstone and nothing of hers."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import IntegrityError
+from django.db.models import ForeignKey, Model
+from django.db.models.functions import Now
+
+from inference_worker import contract
+from teleder.accounts.models import User
+from teleder.audit import trail
+from teleder.audit.models import Entry, Verb
+from teleder.cases import jobs
+from teleder.cases.models import Job, Photo, Submission
+from teleder.privacy import belongings, erasure, remnants
+from teleder.privacy.models import Remnant, Tombstone, trace_of
+from tests.privacy.conftest import TRACES, ask_and_let_pass, database, media, photo_folder, sweep, valkey
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def _all_traces(carol) -> dict[str, str]:
+    numbers = {f"case {n}": case.number for n, case in enumerate(carol.cases.all())}
+    return {**TRACES, **numbers, "password": carol.password}
+
+
+def test_nothing_of_carol_is_left_and_bob_is_untouched(carol, bob, submission_of, found, settings):
+    bobs = submission_of(bob, photos=2)
+    jobs.dispatch_all()  # her draft's photo and bob's are on their way to a worker now
+    traces, pk = _all_traces(carol) | {"id": str(carol.pk)}, carol.pk
+    before, her_photos = _of_bob(bob, bobs), [str(photo.pk) for photo in _photos(carol)]
+    places = {where for where, _what in found(traces)}
+    assert places >= {"accounts_user", "cases_submission", "django_session", "django_admin_log", "valkey", "media"}
+    ask_and_let_pass(carol)
+    head = trail.head()
+    # Only these: the other duties would go on with bob's work meanwhile.
+    settings.SWEEP_DUTIES = [duty for duty in settings.SWEEP_DUTIES if duty.startswith("teleder.privacy.")]
+    sweep()
+    # The trail keeps her random id, which no row explains any more; remnants name it for a day.
+    assert found(traces) <= {("audit_entry", "id"), ("privacy_remnant", "id")}
+    assert not [key for key, text in valkey() if any(word in key + text for word in [str(pk), *her_photos])]
+    assert not [name for name, _content in media(settings.MEDIA_ROOT) if any(p in name for p in her_photos)]
+    stone = Tombstone.objects.get()
+    assert (stone.person_sha256, stone.why) == (trace_of(pk), "request")
+    assert list(trail.faults(head)) == []
+    assert Entry.objects.filter(verb=Verb.ERASE, object=str(stone.pk), person=None).count() == 1
+    assert _of_bob(bob, bobs) == before
+    call_command("check_record")
+
+
+def _photos(person):
+    return Photo.objects.filter(submission__case__patient=person)
+
+
+def _of_bob(bob, submission) -> tuple:
+    """Return bob's rows and the bytes of his photos."""
+    words = [str(bob.pk), bob.email, str(submission.pk), *(str(photo.pk) for photo in _photos(bob))]
+    rows = sorted(
+        (table, row)
+        for table, row in database()
+        if any(word in row for word in words) and table not in {"audit_entry", "django_session"}
+    )
+    files = {path: path.read_bytes() for photo in _photos(bob) for path in photo_folder(photo).rglob("*") if path.is_file()}
+    return rows, files
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "where"),
+    [
+        (belongings, "forget_mentions", "django_session"),
+        (belongings, "forget_mentions", "django_admin_log"),
+        (belongings, "forget_mentions", "accounts_invitation"),
+        (remnants, "_remove_folder", "media"),
+        (remnants, "_forget_in_valkey", "valkey"),
+    ],
+)
+def test_the_search_finds_what_an_erasure_forgets(carol, found, monkeypatch, module, name, where):
+    jobs.dispatch_all()
+    monkeypatch.setattr(module, name, lambda *_: 0)
+    ask_and_let_pass(carol)
+    sweep()
+    assert not User.objects.filter(pk=carol.pk).exists()
+    assert where in {place for place, _what in found()}
+
+
+TABLES = [*belongings.OF_SUBMISSION[:-1], *belongings.OF_PERSON[:-1]]
+
+
+@pytest.mark.parametrize("left_out", [model for model, _path in TABLES], ids=lambda model: model.__name__)
+def test_a_table_that_is_forgotten_stops_the_erasure(carol, monkeypatch, left_out):
+    for name in ("OF_SUBMISSION", "OF_PERSON"):
+        rest = tuple(row for row in getattr(belongings, name) if row[0] is not left_out)
+        monkeypatch.setattr(belongings, name, rest)
+    if left_out is User.user_permissions.through:
+        from django.contrib.auth.models import Permission
+
+        carol.user_permissions.add(Permission.objects.first())
+    ask_and_let_pass(carol)
+    with pytest.raises(IntegrityError):
+        erasure.carry_out()
+    assert User.objects.filter(pk=carol.pk).exists()
+    assert carol.cases.count() == 2
+    assert not Tombstone.objects.exists()
+
+
+# --- Every table has its say ------------------------------------------------------------------------------
+def erased_models() -> set[type[Model]]:
+    tables = (*belongings.OF_PHOTO, *belongings.OF_SUBMISSION, *belongings.OF_PERSON)
+    return {model for model, _path in tables} | set(belongings.MENTIONING)
+
+
+def test_every_table_is_erased_with_the_person_or_says_why_it_is_kept():
+    known = {model._meta.label for model in erased_models()} | set(belongings.KEPT)
+    models = {model._meta.label for model in apps.get_models(include_auto_created=True)}
+    assert models - known == set(), "say in teleder/privacy/belongings.py what becomes of these tables"
+    assert known - models == set()
+
+
+def test_no_table_that_is_kept_points_at_one_that_is_erased():
+    kept = [apps.get_model(*label.split(".", 1)) for label in belongings.KEPT if "_" not in label]
+    pointing = [
+        f"{model._meta.label}.{field.name}"
+        for model in kept
+        for field in model._meta.get_fields()
+        if isinstance(field, ForeignKey) and field.related_model in erased_models()
+    ]
+    assert pointing == ["accounts.DermatologistProfile.user"]
+
+
+# --- At any step ------------------------------------------------------------------------------------------
+class Killed(BaseException):
+    """kill -9, as far as Python can play it: no handler of `Exception` sees it."""
+
+
+STEPS = [
+    (remnants, "leave"),
+    (belongings, "forget_mentions"),
+    (belongings, "delete"),
+    (erasure, "sign"),
+    (remnants, "clear"),
+    (remnants, "_remove_folder"),
+    (remnants, "_forget_in_valkey"),
+]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("module", "name"), STEPS, ids=[name for _module, name in STEPS])
+def test_killed_at_any_step_it_is_done_in_the_next_round(carol, found, monkeypatch, module, name, after):
+    step = getattr(module, name)
+
+    def killed(*args, **more):
+        if after:
+            step(*args, **more)
+        raise Killed
+
+    ask_and_let_pass(carol)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, killed)
+        with pytest.raises(Killed):
+            erasure.carry_out()
+    whole = User.objects.filter(pk=carol.pk).exists()
+    assert whole == (carol.cases.count() == 2)  # all of the rows or none
+    Remnant.objects.update(next_at=Now())
+    sweep()
+    assert found(_all_traces(carol) | TRACES) == set()
+    assert Tombstone.objects.count() == 1
+    assert Entry.objects.filter(verb=Verb.ERASE).count() == 1
+
+
+def test_a_result_that_comes_after_the_erasure_changes_nothing_and_leaves_no_file(carol, settings, analyse):
+    photo = Submission.objects.get(case__patient=carol, status="draft").photos.get()
+    jobs.dispatch_all()
+    job = Job.objects.get(photo=photo, stage="prepare")
+    sent = {"job": str(job.pk), "attempt": job.attempt, "worker": "late"}
+    ask_and_let_pass(carol)
+    sweep()
+    late = photo_folder(photo) / "prepare" / str(job.attempt) / "display.jpg"
+    late.parent.mkdir(parents=True)
+    late.write_bytes(b"made by a worker that was reading it")
+    jobs.started(**sent)
+    outcome = contract.Failed(code="file_missing")
+    assert jobs.record(**sent, outcome=outcome) is False
+    assert not Job.objects.filter(pk=job.pk).exists()
+    Remnant.objects.update(next_at=Now())  # a minute later
+    sweep()
+    assert not photo_folder(photo).exists()
+    assert Remnant.objects.exists()
+    Remnant.objects.update(next_at=Now(), until=Now() - timedelta(seconds=1))  # a day later
+    sweep()
+    assert not Remnant.objects.exists()
+
+
+def test_the_list_outside_of_the_database_holds_no_trace(carol, found, settings):
+    ask_and_let_pass(carol)
+    sweep()
+    sweep()
+    (line,) = Path(settings.ERASED_LIST).read_text().splitlines()
+    row = json.loads(line)
+    assert row["person_sha256"] == trace_of(carol.pk)
+    assert str(carol.pk) not in line
+    assert Path(settings.ERASED_LIST).stat().st_mode & 0o777 == 0o600
+    assert Tombstone.objects.get().listed_at
