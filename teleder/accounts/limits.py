@@ -21,6 +21,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
+from inference_worker import logs
 from teleder.accounts.models import User
 
 log = logging.getLogger(__name__)
@@ -132,6 +133,7 @@ def too_many(request: HttpRequest, wait: int = 15 * MINUTE_SECONDS, message: str
 
 
 def _refusal(request: HttpRequest, template: str, status: int, refusal: TooMany) -> HttpResponse:
-    response = render(request, template, {"refusal": refusal}, status=status)
+    told = {"refusal": refusal, "trace_id": logs.current("trace")}
+    response = render(request, template, told, status=status)
     response["Retry-After"] = str(refusal.wait)
     return response
