@@ -83,9 +83,13 @@ class Usage:
         return self.used > self.limit.amount
 
 
+def now() -> float:
+    return time.time()
+
+
 def count(limit: Limit, who: str) -> Usage | None:
     """Count one more; `None` where Valkey does not answer."""
-    window, passed = divmod(int(time.time()), limit.seconds)
+    window, passed = divmod(int(now()), limit.seconds)
     key = f"limit:{limit.name}:{who}:{window}"
     try:
         cache.add(key, 0, 2 * limit.seconds)
