@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import uuid
 
@@ -174,3 +175,17 @@ def test_a_line_names_the_door_and_no_address(client, alice, alices_submission, 
     [told] = [line for line in lines if "request_log" in line]
     assert "<uuid:pk>" in told and " 200," in told
     assert str(alices_submission.pk) not in told and SECRET not in told
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize("size", ["phone", "desk"])
+def test_an_error_page_is_sound_in_a_browser(visit, is_sound, size, language):
+    page = visit(size=size, language=language)
+    page.goto("/no-such-page")
+    is_sound(page, language)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.matches('a.button')")
+    if folder := os.environ.get("TELEDER_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/404-{size}-{language}.png")
