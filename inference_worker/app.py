@@ -10,14 +10,16 @@ retries.
 
 from __future__ import annotations
 
-import os
-
 from celery import Celery
+from celery.signals import setup_logging
 from kombu import Queue
 
-from inference_worker import contract
+from inference_worker import contract, environment, logs
 
-app = Celery("inference_worker", broker=os.environ.get("REDIS_URL"), include=["inference_worker.tasks"])
+broker = environment.secret("REDIS_URL")
+environment.address("REDIS_URL", broker)
+setup_logging.connect(logs.configure)
+app = Celery("inference_worker", broker=broker or None, include=["inference_worker.tasks"])
 app.conf.update(
     task_ignore_result=True,
     task_acks_late=True,
@@ -27,5 +29,5 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     # Longer than the longest batch; what comes back later than it expires is thrown away unread.
     broker_transport_options={"visibility_timeout": 300, "socket_keepalive": True},
-    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,  # it would log what others print, word for word
 )

@@ -14,10 +14,11 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from inference_worker.environment import secret
 
 NAME = "TELEDER_PHOTO_KEYS"
 MAGIC = b"TLDR1"
@@ -86,10 +87,8 @@ def parse(text: str) -> Keys:
 
 
 def from_environment() -> Keys:
-    """Return the keys that the environment names. Raises BadKeys."""
-    if path := os.environ.get(f"{NAME}_FILE"):
-        return parse(Path(path).read_text())
-    return parse(os.environ.get(NAME, ""))
+    """Return the keys that the environment names. Raises BadKeys, BadSetting."""
+    return parse(secret(NAME))
 
 
 def _decoded(word: str) -> bytes:

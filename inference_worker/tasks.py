@@ -13,7 +13,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import cv2
@@ -25,7 +25,7 @@ from celery.signals import worker_init, worker_process_init
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from inference_worker import contract, cropping, sealing, storage
+from inference_worker import contract, cropping, logs, sealing, storage
 from inference_worker.app import app
 from inference_worker.contract import Attribution, Classified, Failed, Outcome, Request, Segmented, Stage
 from inference_worker.isolation import DecoderLost
@@ -62,7 +62,8 @@ def prepare(task: Task, **message: Any) -> None:
         try:
             outcome = _prepared(request)
         except DecoderLost as error:  # the others of the batch go on
-            log.warning("job %s: decoder lost (%s)", request.job, error)
+            with _about(task, request):
+                log.warning("decoder lost (%s)", error)
             continue
         _record(task, request, outcome)
 
@@ -100,12 +101,22 @@ def _begin(task: Task, message: dict[str, Any]) -> list[Request]:
         raise Reject(str(error), requeue=True) from error
     for request in requests:
         kwargs = {"contract": contract.VERSION, "job": request.job, "attempt": request.attempt}
-        _tell(contract.STARTED, kwargs | {"worker": task.request.hostname or ""})
+        with _about(task, request):
+            log.info("begun: %s, attempt %s", request.stage, request.attempt)
+            _tell(contract.STARTED, kwargs | {"worker": task.request.hostname or ""})
     return requests
 
 
 def _record(task: Task, request: Request, outcome: Outcome) -> None:
-    _tell(contract.RECORD, contract.pack_outcome(request, outcome, worker=task.request.hostname or ""))
+    with _about(task, request):
+        log.info("done: %s, %s", request.stage, outcome.kind)
+        _tell(contract.RECORD, contract.pack_outcome(request, outcome, worker=task.request.hostname or ""))
+
+
+def _about(task: Task, request: Request) -> AbstractContextManager:
+    """Name photo, job and the request of the web that brought the photo in what is logged and sent."""
+    traces = task.request.get(logs.TRACE_HEADER) or {}
+    return logs.about(trace=traces.get(request.job, ""), photo=request.photo, job=request.job)
 
 
 def _end(worker: str, work: dict[str, int] | None) -> None:
@@ -122,7 +133,14 @@ def say_what_died_here(sender: Any, **_signal: Any) -> None:
 
 
 def _tell(name: str, kwargs: dict[str, Any], *, retry: bool = True) -> None:
-    app.send_task(name, kwargs=kwargs, queue=contract.RESULTS_QUEUE, retry=retry, retry_policy=SEND_RETRIES)
+    app.send_task(
+        name,
+        kwargs=kwargs,
+        queue=contract.RESULTS_QUEUE,
+        retry=retry,
+        retry_policy=SEND_RETRIES,
+        headers={logs.TRACE_HEADER: logs.current("trace")},
+    )
 
 
 # --- The keys of the originals ----------------------------------------------------------------------------

@@ -17,11 +17,13 @@ USAGE = """usage: ./run COMMAND
   check                                        style, layers, migrations, settings, translations
   drills [--short] [NAME...]                   break the system on purpose and count what was lost
   fuzz [--minutes N] [TARGET...]               broken files against what reads strangers' bytes
+  contract [--examples N]                      made-up requests of four callers against the API's description
   analyse PHOTO... --out DIR [--json]          find skin and lesion, crop and classify, without web or queue
   manage ...                                   manage.py on the demo's data, whether the demo runs or not
   audit verify|head|protect ...                the audit trail of the demo's data
   servers [FOLDER]                             only PostgreSQL and Valkey, for work on the code
   messages                                     bring the Japanese catalogue up to date with the code
+  sbom [--advisories ZIP]                      what is shipped (CycloneDX), or what of it is known to be weak
   lock                                         write the lock files anew from pyproject.toml
 """
 
@@ -57,6 +59,12 @@ def lock(arguments: list[str]) -> int:
     return lock.main()
 
 
+def sbom(arguments: list[str]) -> int:
+    from local import sbom
+
+    return sbom.main(arguments)
+
+
 def analyse(arguments: list[str]) -> int:
     os.execv(sys.executable, [sys.executable, "-m", "inference_worker.analyse", *arguments])
 
@@ -68,6 +76,12 @@ def fuzz(arguments: list[str]) -> int:
     return subprocess.run(
         command, env=environment | {"REDIS_URL": "redis://127.0.0.1:1/0"}, check=False
     ).returncode
+
+
+def contract(arguments: list[str]) -> int:
+    from local import contract
+
+    return contract.main(arguments)
 
 
 def drills(arguments: list[str]) -> int:
@@ -102,7 +116,21 @@ def servers(arguments: list[str]) -> int:
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     each.__name__: each
-    for each in (demo, test, check, drills, fuzz, analyse, manage, audit, servers, messages, lock)
+    for each in (
+        demo,
+        test,
+        check,
+        drills,
+        fuzz,
+        contract,
+        analyse,
+        manage,
+        audit,
+        servers,
+        messages,
+        sbom,
+        lock,
+    )
 }
 
 

@@ -46,6 +46,7 @@ OF_THE_WEB = (
     "PGPASSWORD",
     "TELEDER_EMAIL_URL",
     "TELEDER_SECRET_KEY",
+    "TELEDER_SECRET_KEY_FALLBACKS",
 )
 
 
@@ -58,7 +59,7 @@ def command(name: str, commands: Mapping[str, str] = COMMANDS) -> list[str]:
 def environment_of(name: str, everything: Mapping[str, str]) -> dict[str, str]:
     """Return what a process is told of the environment."""
     withheld = OF_THE_WEB if name == "inference" else ()
-    return {key: value for key, value in everything.items() if key not in withheld}
+    return {key: value for key, value in everything.items() if key.removesuffix("_FILE") not in withheld}
 
 
 @dataclass

@@ -5,17 +5,21 @@ no retry by Celery and no long countdowns.
 """
 
 import os
+from contextlib import ExitStack
+from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 from celery.schedules import crontab
+from celery.signals import setup_logging, task_postrun, task_prerun
 from kombu import Queue
 
-from inference_worker import contract
+from inference_worker import contract, logs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "teleder.settings")
 
 from django.conf import settings
 
+setup_logging.connect(logs.configure)
 app = Celery("teleder", broker=settings.REDIS_URL)
 app.conf.update(
     task_ignore_result=True,
@@ -33,7 +37,7 @@ app.conf.update(
         "socket_keepalive": True,
         "max_retries": 0,
     },
-    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,  # it would log what others print, word for word
     timezone=settings.TIME_ZONE,
     beat_schedule={
         "collect leftovers": {"task": "teleder.collect_leftovers", "schedule": crontab(hour=2, minute=30)},
@@ -43,3 +47,18 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks(["teleder.cases", "teleder.accounts", "teleder.notifications", "teleder.privacy"])
+
+
+# --- What a task's log lines are about --------------------------------------------------------------------
+_about_a_task = ExitStack()  # a child does one task at a time
+
+
+@task_prerun.connect
+def name_the_trace(task: Task, **_signal: Any) -> None:
+    """Take over the id that a worker gives back with its result, in whose name the rest is done."""
+    _about_a_task.enter_context(logs.about(trace=logs.trace_of(task.request.get(logs.TRACE_HEADER))))
+
+
+@task_postrun.connect
+def forget_the_trace(**_signal: Any) -> None:
+    _about_a_task.close()

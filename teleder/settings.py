@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
-from inference_worker import contract, sealing
+from inference_worker import contract, environment, logs, sealing
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -30,18 +30,31 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
 
 
+def secret(name: str, default: str = "") -> str:
+    """Return a setting of which `NAME_FILE` may name a file that holds it."""
+    try:
+        return environment.secret(name, default)
+    except environment.BadSetting as error:
+        raise ImproperlyConfigured(str(error)) from None
+
+
 def required(name: str) -> str:
-    """Return a setting that has no safe default; `NAME_FILE` may name a file that holds it."""
-    if path := os.environ.get(f"{name}_FILE"):
-        return Path(path).read_text().strip()
-    if value := os.environ.get(name):
+    """Return a secret that has no safe default."""
+    if value := secret(name):
         return value
     raise ImproperlyConfigured(f"{name} is not set. `./run demo` sets it; .env.example explains it.")
 
 
+def address(name: str, text: str) -> SplitResult:
+    try:
+        return environment.address(name, text)
+    except environment.BadSetting as error:
+        raise ImproperlyConfigured(str(error)) from None
+
+
 def database(url: str) -> dict:
     """Read postgresql://user:password@host:port/name."""
-    parts = urlsplit(url)
+    parts = address("DATABASE_URL", url)
     if parts.scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured("DATABASE_URL must begin with postgresql://")
     return {
@@ -58,11 +71,13 @@ def database(url: str) -> dict:
 
 # --- What the environment decides -------------------------------------------------------------------------
 SECRET_KEY = required("TELEDER_SECRET_KEY")
+SECRET_KEY_FALLBACKS = secret("TELEDER_SECRET_KEY_FALLBACKS").split()  # older ones, while the key is changed
 DEBUG = flag("TELEDER_DEBUG")
 ALLOWED_HOSTS = words("TELEDER_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = words("TELEDER_ORIGINS")
 DATABASES = {"default": database(required("DATABASE_URL"))}
 REDIS_URL = required("REDIS_URL")
+address("REDIS_URL", REDIS_URL)
 BEHIND_PROXY = flag(
     "TELEDER_BEHIND_PROXY"
 )  # one, which sets X-Forwarded-For and -Proto; else nobody is believed
@@ -72,7 +87,7 @@ ERASED_LIST = Path(os.environ.get("TELEDER_ERASED_LIST", MEDIA_ROOT.parent / "er
 RETENTION_BY_NIGHT = flag("TELEDER_RETENTION")
 try:
     PHOTO_KEYS = sealing.from_environment()
-except sealing.BadKeys as error:
+except (sealing.BadKeys, environment.BadSetting) as error:
     raise ImproperlyConfigured(str(error)) from None
 INSECURE_COOKIES = flag("TELEDER_INSECURE_COOKIES")  # plain http on loopback (the demo); never elsewhere
 STAFF_SECOND_FACTOR = flag("TELEDER_STAFF_SECOND_FACTOR", default=True)
@@ -115,6 +130,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
+    "teleder.web.request_log.request_log",
     "teleder.web.headers.headers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -251,13 +267,11 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = INSECURE_COOKIES
 
 # --- Mail -------------------------------------------------------------------------------------------------
 # smtp://user:password@host:port, or file:///folder for a demo; without it mail goes to standard output.
-_mail = urlsplit(os.environ.get("TELEDER_EMAIL_URL", "console://"))
-EMAIL_BACKEND = {
-    "smtp": "django.core.mail.backends.smtp.EmailBackend",
-    "smtps": "django.core.mail.backends.smtp.EmailBackend",
-    "file": "django.core.mail.backends.filebased.EmailBackend",
-    "console": "django.core.mail.backends.console.EmailBackend",
-}[_mail.scheme]
+_mail = address("TELEDER_EMAIL_URL", secret("TELEDER_EMAIL_URL", "console://"))
+_BACKENDS = {"smtp": "smtp", "smtps": "smtp", "file": "filebased", "console": "console"}
+if _mail.scheme not in _BACKENDS:
+    raise ImproperlyConfigured(f"TELEDER_EMAIL_URL must begin with one of {', '.join(_BACKENDS)}")
+EMAIL_BACKEND = f"django.core.mail.backends.{_BACKENDS[_mail.scheme]}.EmailBackend"
 EMAIL_FILE_PATH = _mail.path
 EMAIL_HOST, EMAIL_PORT = _mail.hostname or "localhost", _mail.port or 25
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")
@@ -291,6 +305,8 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF],
     }
 }
+
+CSRF_FAILURE_VIEW = "teleder.api.problems.csrf_failure"
 
 # --- API --------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -360,11 +376,8 @@ JOB_WAIT_SECONDS = int(
 )  # a message nobody took is lost after this
 JOB_DEATHS = 3
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": os.environ.get("TELEDER_LOG_LEVEL", "INFO")},
-    "loggers": {"django.server": {"level": "WARNING"}},
-}
+# --- Logs -------------------------------------------------------------------------------------------------
+try:
+    LOGGING = logs.configuration()
+except environment.BadSetting as error:
+    raise ImproperlyConfigured(str(error)) from None

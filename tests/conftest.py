@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -66,6 +67,16 @@ def _nothing_is_counted_yet() -> None:
     from django.core.cache import cache
 
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def limits_clock(monkeypatch) -> list[float]:
+    """Hold the limits' clock: their windows are fixed, and a minute that ends in a test begins the count anew."""
+    from teleder.accounts import limits
+
+    held = [time.time()]
+    monkeypatch.setattr(limits, "now", lambda: held[0])
+    return held
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
+from inference_worker import logs
 from teleder.accounts.models import User
 
 log = logging.getLogger(__name__)
@@ -85,9 +86,13 @@ class Usage:
         return self.used > self.limit.amount
 
 
+def now() -> float:
+    return time.time()
+
+
 def count(limit: Limit, who: str) -> Usage | None:
     """Count one more; `None` where Valkey does not answer."""
-    window, passed = divmod(int(time.time()), limit.seconds)
+    window, passed = divmod(int(now()), limit.seconds)
     key = f"limit:{limit.name}:{who}:{window}"
     try:
         cache.add(key, 0, 2 * limit.seconds)
@@ -143,6 +148,7 @@ def too_many(request: HttpRequest, wait: int = 15 * MINUTE_SECONDS, message: str
 
 
 def _refusal(request: HttpRequest, template: str, status: int, refusal: TooMany) -> HttpResponse:
-    response = render(request, template, {"refusal": refusal}, status=status)
+    told = {"refusal": refusal, "trace_id": logs.current("trace")}
+    response = render(request, template, told, status=status)
     response["Retry-After"] = str(refusal.wait)
     return response

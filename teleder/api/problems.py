@@ -1,7 +1,7 @@
 """Every error of the API as a problem document (RFC 9457), foreseen or not.
 
-`code` is for programs, `detail` for people, in their language. `errors` names fields. `trace_id` is in the
-log beside what went wrong; nothing else of the request is.
+`code` is for programs, `detail` for people, in their language. `errors` names fields. `trace_id` stands in every log
+line of the request (web/request_log.py); nothing of the address and of an exception's text is told.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ import sys
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
-from uuid import uuid4
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.template import loader
 from django.utils.translation import gettext as _
-from django.views import defaults
+from django.utils.translation import gettext_lazy
 from redis.exceptions import RedisError
 from rest_framework import exceptions
 from rest_framework.fields import get_error_detail
 from rest_framework.response import Response
 
+from inference_worker import logs
 from inference_worker.contract import Reason
 from teleder.accounts.limits import TooMany
 from teleder.cases.originals import Refused
@@ -45,6 +46,14 @@ REFUSALS = {
     "same_day": 409,
     "storage_full": 507,
     "too_many_photos": 409,
+}
+# In place of words of the framework that quote the request or an exception.
+QUOTING = {
+    "parse_error": gettext_lazy("This request cannot be read."),
+    "method_not_allowed": gettext_lazy("This cannot be done at this address."),
+    "unsupported_media_type": gettext_lazy("This address takes another type of content."),
+    "not_acceptable": gettext_lazy("There is no answer of the type that was asked for."),
+    "permission_denied": gettext_lazy("You may not do this."),
 }
 
 
@@ -81,7 +90,8 @@ def _problem_of(error: Exception) -> dict[str, Any] | None:
         log.error("database away: %s", type(error).__name__)
         return problem(503, "unavailable", _("Not available at the moment. Please try again shortly."))
     if isinstance(error, exceptions.APIException):
-        return problem(error.status_code, error.get_codes(), str(error.detail))
+        code = error.get_codes()
+        return problem(error.status_code, code, str(QUOTING.get(code, error.detail)))
     return None
 
 
@@ -95,13 +105,12 @@ def _headers(error: Exception) -> dict[str, str]:
 
 
 def problem(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
-    """Return a problem document and note its trace id."""
-    trace_id = uuid4().hex
-    log.info("problem %s: %s %s", trace_id, status, code)
+    """Return a problem document and log its code."""
+    log.info("problem: %s %s", status, code)
     title = HTTPStatus(status).phrase
     kind = f"urn:teleder:problem:{code}"
     return {"type": kind, "title": title, "status": status, "detail": detail, "code": code, **more} | {
-        "trace_id": trace_id
+        "trace_id": logs.current("trace")
     }
 
 
@@ -130,33 +139,39 @@ def _errors(details: Any, field: str = "") -> Iterator[dict[str, str]]:
 
 # --- Where no view of the API was reached, or one failed --------------------------------------------------
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if not _is_api(request):
-        return defaults.bad_request(request, exception)
-    return _plain(problem(400, "bad_request", _("This request cannot be read.")))
+    return _answer(request, 400, "bad_request", _("This request cannot be read."))
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if not _is_api(request):
-        return defaults.permission_denied(request, exception)
-    return _plain(problem(403, "permission_denied", _("You may not do this.")))
+    return _answer(request, 403, "permission_denied", _("You may not do this."))
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return _answer(request, 403, "permission_denied", _("You may not do this."))
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _plain(not_found()) if _is_api(request) else defaults.page_not_found(request, exception)
+    return _plain(not_found()) if _is_api(request) else page(404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """What no view answered: a fault of ours, or a database that went away between view and answer."""
     away = _problem_of(sys.exception()) if isinstance(sys.exception(), DATABASE_AWAY) else None
-    if not _is_api(request):
-        page = defaults.server_error(request)
-        page.status_code = away["status"] if away else 500
-        return page
     if away:
-        return _plain(away)
-    found = problem(500, "server_error", _("Something went wrong on our side. Nothing you sent is lost."))
-    log.error("problem %s: its traceback follows", found["trace_id"])
-    return _plain(found)
+        return _plain(away) if _is_api(request) else page(500, away["status"])
+    return _answer(
+        request, 500, "server_error", _("Something went wrong on our side. Nothing you sent is lost.")
+    )
+
+
+def _answer(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
+    return _plain(problem(status, code, detail)) if _is_api(request) else page(status)
+
+
+def page(name: int, status: int | None = None) -> HttpResponse:
+    """Show the error's page. It asks the database for nothing, which may be what is broken."""
+    text = loader.get_template(f"{name}.html").render({"trace_id": logs.current("trace")})
+    return HttpResponse(text, status=status or name)
 
 
 def _is_api(request: HttpRequest) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from inference_worker import logs
 from teleder.audit import seen, trail
 from teleder.audit.models import Verb
 
@@ -52,7 +52,7 @@ def _write(request: HttpRequest, response: HttpResponse, found: seen.Seen) -> No
         kind=kind,
         pk=pk,
         cases=cases,
-        trace=_trace(request),
+        trace=logs.current("trace"),
         status=response.status_code,
     )
 
@@ -62,9 +62,3 @@ def _about(request: HttpRequest, found: seen.Seen) -> tuple[str, str]:
     named = request.resolver_match.kwargs
     pk = str(named.get("pk") or named.get("object_id") or "")
     return next(((kind, pk) for kind, loaded in found.rows if loaded == pk), ("", ""))
-
-
-def _trace(request: HttpRequest) -> str:
-    """The proxy's id of the request, if it gives one."""
-    given = request.headers.get("X-Request-ID", "")
-    return given if re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", given) else ""

@@ -23,7 +23,7 @@ from django.db.models import DateTimeField, F, Func
 from django.db.models.functions import Least, Now
 from kombu.exceptions import OperationalError
 
-from inference_worker import contract
+from inference_worker import contract, logs
 from inference_worker.contract import Stage
 from teleder.accounts.models import Purpose
 from teleder.cases import triage
@@ -59,6 +59,7 @@ def queue(photo: Photo, stage: Stage, *, priority: int) -> None:
         Job.objects.filter(pk=job.pk, state=JobState.CANCELLED).update(
             state=JobState.QUEUED, priority=priority
         )
+    log.info("queued: %s of photo %s is job %s", stage, photo.pk, job.pk)
     transaction.on_commit(dispatch_all)
 
 
@@ -178,6 +179,7 @@ def _send(stage: Stage, jobs: list[Job]) -> None:
             soft_time_limit=contract.SOFT_LIMIT_SECONDS[stage] * len(jobs),
             time_limit=contract.HARD_LIMIT_SECONDS[stage] * len(jobs),
             retry=False,
+            headers={logs.TRACE_HEADER: {str(job.pk): job.photo.trace for job in jobs}},
         )
     except (redis.RedisError, OperationalError):
         for job in jobs:
@@ -185,6 +187,9 @@ def _send(stage: Stage, jobs: list[Job]) -> None:
                 state=JobState.QUEUED, losses=F("losses") + 1
             )
         raise
+    for job in jobs:
+        with logs.about(trace=job.photo.trace, photo=str(job.photo_id), job=str(job.pk)):
+            log.info("sent: %s, attempt %s", stage, job.attempt)
 
 
 def _request(job: Job) -> contract.Request:
@@ -251,6 +256,7 @@ def record(*, job: str, attempt: int, worker: str, outcome: contract.Outcome) ->
         log.info("result of job %s attempt %s came too late", job, attempt)
         return False
     photo = Photo.objects.get(jobs=job)
+    log.info("result of photo %s job %s attempt %s: %s %s", photo.pk, job, attempt, outcome.kind, state)
     _APPLY[type(outcome)](photo, outcome)
     advance(photo, submission)
     settle(submission)

@@ -255,7 +255,11 @@ class Photo(models.Model):
     removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
 
     original_key = models.CharField(max_length=200)
+    # Written no more, as names of files tell of people; the version after this one drops the column.
     original_name = models.CharField(max_length=200, blank=True)
+    trace = models.CharField(
+        max_length=36, blank=True, db_default="", help_text="the request that brought it"
+    )
     size = models.PositiveIntegerField(_("bytes"))
     sha256 = models.CharField(max_length=64)
     sealed_by = models.CharField(

@@ -22,6 +22,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from inference_worker import logs
 from inference_worker.contract import Stage
 from teleder.accounts import people
 from teleder.accounts.models import Purpose, User
@@ -175,7 +176,7 @@ def add_photo(submission: Submission, *, view: Any, upload: UploadedFile, by: Us
     originals.check(upload)
     refuse_intimate_photos_of_children(submission.patient, submission.case.body_site)
     refuse_too_many_today(submission.patient, upload.size)
-    photo = Photo(submission=submission, view=view, size=upload.size, original_name=(upload.name or "")[:200])
+    photo = Photo(submission=submission, view=view, size=upload.size, trace=logs.current("trace"))
     photo.original_key, photo.sha256 = originals.keep(upload, photo.pk)
     photo.sealed_by = settings.PHOTO_KEYS.newest
     try:

@@ -75,6 +75,14 @@ def test_a_flood_of_wrong_tokens_is_cut_off(settings):
     assert statuses(lambda: client.get(ME), 3) == [401, 401, 429]
 
 
+def test_with_the_next_minute_counting_begins_anew(settings, alice, limits_clock):
+    settings.API_REQUESTS_PER_PERSON_PER_MINUTE = 1
+    client, limits_clock[0] = bearing(alice), 59.9
+    assert statuses(lambda: client.get(ME), 2) == [200, 429]
+    limits_clock[0] = 60.0
+    assert client.get(ME).status_code == 200
+
+
 def test_who_names_another_address_is_still_counted_under_their_own(settings):
     settings.API_REQUESTS_PER_ADDRESS_PER_MINUTE = 2
     answers = [Client().get(ME, headers={"X-Forwarded-For": f"203.0.113.{n}"}) for n in range(3)]
@@ -196,20 +204,23 @@ def test_two_photos_at_the_same_moment_do_not_both_take_the_last_place(
 
 # --- Many processes, and no Valkey ------------------------------------------------------------------------
 COUNT = """
-import django; django.setup()
+import django, sys; django.setup()
 from teleder.accounts import limits
+limits.now = lambda: float(sys.argv[1])
 print(sum(not limits.count(limits.UPLOADS, "alice").is_over for _ in range(20)))
 """
 
 
-def test_four_processes_together_let_through_what_one_may(settings):
+def test_four_processes_together_let_through_what_one_may(settings, limits_clock):
     settings.UPLOADS_PER_PATIENT_PER_MINUTE = 30
     environment = os.environ | {
         "REDIS_URL": settings.REDIS_URL,
         "DJANGO_SETTINGS_MODULE": "teleder.settings",
     }
     started = [
-        subprocess.Popen([sys.executable, "-c", COUNT], env=environment, stdout=subprocess.PIPE)
+        subprocess.Popen(
+            [sys.executable, "-c", COUNT, str(limits_clock[0])], env=environment, stdout=subprocess.PIPE
+        )
         for _ in range(4)
     ]
     assert sum(int(each.communicate()[0]) for each in started) == 30

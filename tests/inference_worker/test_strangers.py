@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import resource
+import time
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
+from inference_worker import isolation
 from inference_worker.contract import Reason
 from inference_worker.decoding import decode
 from inference_worker.formats import BLANK, Rejected, examine
@@ -38,6 +46,39 @@ def test_a_strangers_photo_is_shown_upright_in_its_colours_or_refused_with_its_r
         return
     assert stranger.shows is not None, "taken, and should not have been"
     assert colour_difference(pixels_of(preparation.copies["analysis"]), stranger.shows) < COLOUR_LIMIT
+
+
+def _refuse_poorly(data: bytes, theirs: Connection) -> None:
+    """Decode with 50 MB more than this child already has; tell the reason and how long it took."""
+    status = Path("/proc/self/status").read_text()
+    most = int(re.search(r"VmData:\s+(\d+)", status)[1]) * 1024 + 50 * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    began = time.process_time()
+    try:
+        decode(data)
+        reason = "taken"
+    except Rejected as rejected:
+        reason = str(rejected.reason)
+    theirs.send((reason, time.process_time() - began))
+
+
+@pytest.mark.parametrize("stranger", [pytest.param(each, id=each.name) for each in strangers.bombs()])
+def test_a_bomb_is_refused_within_50_mb_and_a_tenth_of_a_second_of_work(stranger):
+    ours, theirs = isolation._fork_server.Pipe()
+    child = isolation._fork_server.Process(target=_refuse_poorly, args=(stranger.data, theirs))
+    child.start()
+    theirs.close()
+    reason, seconds = ours.recv()
+    child.join()
+    assert reason in stranger.reasons
+    assert seconds < 0.1
+
+
+def test_refusals_side_by_side_are_the_same_as_one_after_the_other():
+    refused = [each for each in strangers.no_photos() if len(each.data) < 300_000]
+    with ThreadPoolExecutor(3) as three:
+        reasons = list(three.map(lambda each: prepare(each.data).outcome.reason, [*refused] * 3))
+    assert all(reason in each.reasons for each, reason in zip(refused * 3, reasons, strict=True))
 
 
 @pytest.mark.parametrize("name", WHOLE)

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
 from django.utils import timezone
 
 from inference_worker import contract
-from local import processes
 from teleder.cases import invariants, workflow
 from teleder.cases.models import AIStatus, Job, JobState, Status, Submission
 from tests.conftest import CALM
+from tests.live.conftest import kill, wait_until
 
 pytestmark = [
     pytest.mark.live,
@@ -29,65 +23,6 @@ pytestmark = [
         not pytest.importorskip("importlib").util.find_spec("torch"), reason="needs [inference]"
     ),
 ]
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def process(settings, tmp_path) -> Iterator[Callable]:
-    """Start a named process of the system on this test's database, Valkey and media folder."""
-    database = connection.settings_dict
-    host, port = database["HOST"] or "localhost", database["PORT"] or 5432
-    credentials = (
-        f"{database['USER']}:{database['PASSWORD']}@" if database["PASSWORD"] else f"{database['USER']}@"
-    )
-    environment = os.environ | {
-        "DATABASE_URL": f"postgresql://{credentials}{host}:{port}/{database['NAME']}",
-        "REDIS_URL": settings.REDIS_URL,
-        "TELEDER_MEDIA_ROOT": str(settings.MEDIA_ROOT),
-        "TELEDER_EMAIL_URL": f"file://{tmp_path}/mail",
-        "TELEDER_JOB_BATCH": "1",
-        "TELEDER_JOB_WAIT_SECONDS": "15",
-        "OMP_NUM_THREADS": "1",
-    }
-    running: list[subprocess.Popen] = []
-
-    def start(name: str) -> subprocess.Popen:
-        log = (tmp_path / f"{name}-{len(running)}.log").open("wb")
-        own_name = ["-n", f"{name}{len(running)}@test"] if "celery" in processes.COMMANDS[name] else []
-        running.append(
-            subprocess.Popen(
-                [*processes.command(name), *own_name],
-                cwd=ROOT,
-                env=processes.environment_of(name, environment),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        )
-        return running[-1]
-
-    import redis
-
-    redis.Redis.from_url(settings.REDIS_URL).flushdb()
-    yield start
-    for each in running:
-        kill(each)
-
-
-def kill(process: subprocess.Popen) -> None:
-    """kill -9 of a process and its children."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, (
-            f"not within {seconds} s; jobs: {list(Job.objects.values_list('stage', 'state'))}"
-        )
-        time.sleep(0.2)
 
 
 @pytest.fixture

@@ -42,3 +42,33 @@ def test_the_web_image_has_no_torch():
     lock = (ROOT / "requirements-web.lock").read_text()
     assert not re.search(r"^(torch|torchvision|opencv|pillow|timm)", lock, re.MULTILINE)
     assert "torch" not in (ROOT / "docker" / "web.Dockerfile").read_text().split("FROM", 1)[1]
+
+
+SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN|DATABASE_URL|REDIS_URL|EMAIL_URL")
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "docker").glob("*.Dockerfile")), ids=lambda file: file.stem)
+def test_no_image_holds_a_secret(file):
+    lines = re.sub(r"\\\n", " ", file.read_text()).splitlines()
+    kept = [line for line in lines if line.startswith(("ENV ", "ARG ", "LABEL "))]
+    assert kept and not [line for line in kept if SECRET.search(line)]
+    copied = [word for line in lines if line.startswith(("COPY ", "ADD ")) for word in line.split()[1:-1]]
+    assert copied and not {".", "./", "*", ".env", "media"} & {word.rstrip("/") or "." for word in copied}
+    assert not [word for word in copied if ".env" in word or ".teleder" in word]
+
+
+def test_the_compose_file_names_secrets_and_holds_none():
+    for name, row in SERVICES.items():
+        for key, value in row.get("environment", {}).items():
+            held = re.sub(
+                r"\$\{[^}]*\}|postgres(ql)?://teleder:@postgres:5432/teleder|redis://valkey:6379/0",
+                "",
+                str(value),
+            )
+            assert not SECRET.search(key) or not held, f"{name}: {key}"
+
+
+def test_a_key_that_is_no_secret_is_only_there_while_the_image_is_built():
+    """collectstatic reads the settings: what it is given stands before its command and stays out of the image."""
+    text = (ROOT / "docker" / "web.Dockerfile").read_text()
+    assert re.search(r"&& TELEDER_SECRET_KEY=build .*\\\n +python manage.py collectstatic", text)

@@ -1,0 +1,51 @@
+"""Another site cannot make a logged-in browser do anything: no door takes a cookie alone."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.cache import cache
+from django.db import transaction
+from django.test import Client
+
+from tests.access.test_matrix import ADDRESSES, SPACES, address
+
+pytestmark = pytest.mark.django_db
+UNSAFE = ("post", "put", "patch", "delete")
+# A token is asked for with a password, which another site does not have; no cookie counts there.
+WITHOUT_COOKIES = {"api:tokens"}
+
+
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("name", ["alice", "dana", "adam"])
+def test_whatever_another_site_sends_in_somebodys_name_is_refused(request, things, space, name):
+    client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    client.force_login(request.getfixturevalue(name))
+    taken = [
+        f"{method} {door}: {status}"
+        for door in SPACES[space]
+        if door not in WITHOUT_COOKIES
+        for method in UNSAFE
+        if (status := sent(client, method, address(door, things, known=True))) != 403
+    ]
+    assert not taken, "\n".join(taken)
+
+
+def sent(client: Client, method: str, path: str) -> int:
+    cache.clear()
+    with transaction.atomic():
+        status = getattr(client, method)(path, {}, content_type="application/json").status_code
+        transaction.set_rollback(True)
+    return status
+
+
+@pytest.mark.parametrize(
+    "door", ["account_login", "account_signup", "account_reset_password", "web:language"]
+)
+def test_nobody_is_logged_in_or_changed_by_another_site_either(db, things, door):
+    client = Client(enforce_csrf_checks=True)
+    client.cookies["csrftoken"] = "a" * 32
+    assert sent(client, "post", address(door, things, known=True)) == 403
+
+
+def test_every_address_was_asked():
+    assert sum(map(len, SPACES.values())) == len(ADDRESSES) > 100

@@ -1,0 +1,142 @@
+"""Log lines name request, photo and job, and tell nothing that a person wrote."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+from inference_worker import environment, logs
+
+CANARY = "TELEDER-PII-CANARY-7f3a"
+LINES = [logs.JSONLines(), logs.Text()]
+
+
+def line(formatter: logging.Formatter, name: str, message: object, *args: object, error: bool = False) -> str:
+    told = sys.exc_info() if error else None
+    return formatter.format(logging.LogRecord(name, logging.ERROR, __file__, 1, message, args, told))
+
+
+@pytest.mark.parametrize("formatter", LINES)
+def test_an_exceptions_message_is_never_told_but_its_kinds_and_places_are(formatter):
+    try:
+        try:
+            raise LookupError(f"Failing row contains ({CANARY})")
+        except LookupError as error:
+            raise ValueError(CANARY) from error
+    except ValueError:
+        told = line(formatter, "teleder.cases", "it failed", error=True)
+    assert CANARY not in told
+    assert "ValueError" in told and "LookupError" in told and "test_logs.py" in told and "it failed" in told
+
+
+@pytest.mark.parametrize("formatter", LINES)
+@pytest.mark.parametrize(
+    ("name", "message", "args"),
+    [
+        ("django.request", "Not Found: %s", [f"/invitation/{CANARY}"]),
+        ("django.security.DisallowedHost", f"Invalid HTTP_HOST header: {CANARY!r}", []),
+        (
+            "celery.app.trace",
+            "Task %(name)s[%(id)s] raised %(exc)s",
+            [{"name": "t", "id": "1", "exc": CANARY}],
+        ),
+        ("celery.worker.consumer.consumer", "Received unregistered task: %s", [{"body": CANARY}]),
+        ("somebody.else", ValueError(CANARY), []),
+        ("somebody.else", "%d of %s", [CANARY]),
+    ],
+)
+def test_what_is_filled_into_the_lines_of_others_is_left_out(formatter, name, message, args):
+    told = line(formatter, name, message, *args)
+    assert CANARY not in told and name in told
+
+
+def test_of_other_peoples_lines_words_and_numbers_stay():
+    assert "took 7 rows from …" in line(LINES[1], "somebody.else", "took %d rows from %s", 7, "alice")
+
+
+@pytest.mark.parametrize("formatter", LINES)
+def test_nobody_forges_a_line_by_a_line_break(formatter):
+    told = line(formatter, "teleder.web", "%s", "a\r\n2026-01-01 INFO forged\u2028\x1b[31m")
+    assert len(told.splitlines()) == 1 and "\x1b" not in told
+
+
+def test_a_line_in_json_names_what_it_is_about():
+    with logs.about(trace="t1", photo="p1"), logs.about(job="j1", nothing=""):
+        row = json.loads(line(LINES[0], "teleder.cases", "sent"))
+    assert (row["trace"], row["photo"], row["job"], row["message"]) == ("t1", "p1", "j1", "sent")
+    assert "nothing" not in row and not logs.current("trace")
+
+
+@pytest.mark.parametrize("given", [uuid.uuid4().hex, str(uuid.uuid4())])
+def test_a_uuid_is_taken_as_a_trace(given):
+    assert logs.trace_of(given) == given
+
+
+@pytest.mark.parametrize(
+    "given", ["", None, "alice", "A" * 32, "a" * 32 + "\n", f"{uuid.uuid4()} x", 7, {"a": 1}]
+)
+def test_anything_else_is_replaced(given):
+    assert logs.trace_of(given) != given and logs.TRACE.fullmatch(logs.trace_of(given))
+
+
+# --- Secrets ----------------------------------------------------------------------------------------------
+SECRETS = ["DATABASE_URL", "REDIS_URL", "TELEDER_EMAIL_URL", "TELEDER_PHOTO_KEYS", "TELEDER_SECRET_KEY"]
+OF_EACH = {
+    "DATABASE_URL": "postgresql://me:from-file@127.0.0.1:5432/x",
+    "REDIS_URL": "redis://:from-file@127.0.0.1:6379/0",
+    "TELEDER_EMAIL_URL": "smtps://me:from-file@mail.example:587",
+    "TELEDER_PHOTO_KEYS": "ZnJvbS1maWxlLWZyb20tZmlsZS1mcm9tLWZpbGUtLi4=",
+    "TELEDER_SECRET_KEY": "from-file",
+    "TELEDER_SECRET_KEY_FALLBACKS": "from-file older",
+}
+ASK = """
+import django; django.setup()
+from django.conf import settings as s
+found = [s.DATABASES["default"]["PASSWORD"], s.REDIS_URL, s.CACHES["default"]["LOCATION"], s.EMAIL_HOST_PASSWORD,
+    s.SECRET_KEY, *s.SECRET_KEY_FALLBACKS, *(key.decode() for key in s.PHOTO_KEYS.by_name.values())]
+print(all("from-file" in each or each == "older" for each in found), len(found))
+"""
+ASK_THE_WORKER = """
+from inference_worker import tasks
+print("from-file" in tasks.app.conf.broker_url and b"from-file" in next(iter(tasks.photo_keys().by_name.values())), 2)
+"""
+
+
+@pytest.mark.parametrize(("script", "count"), [(ASK, 8), (ASK_THE_WORKER, 2)], ids=["web", "worker"])
+def test_every_secret_may_lie_in_a_file(tmp_path, script, count):
+    kept = {key: value for key, value in os.environ.items() if key not in OF_EACH}
+    for name, value in OF_EACH.items():
+        (tmp_path / name).write_text(value + "\n")
+        kept[f"{name}_FILE"] = str(tmp_path / name)
+    kept["DJANGO_SETTINGS_MODULE"] = "teleder.settings"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=kept, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["True", str(count)], done.stderr
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("value", ["scheme://me:sesame/5@host/x", "scheme://me:sesame@host:sesame/x"])
+def test_a_secret_that_cannot_be_read_is_not_quoted(name, value):
+    """Python's own error would quote what stands where the port should be: a password with a slash in it."""
+    if name == "TELEDER_SECRET_KEY":
+        pytest.skip("any text is a key")
+    real = os.environ | {name: value, "DJANGO_SETTINGS_MODULE": "teleder.settings"}
+    script = "import django; django.setup()"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=real, capture_output=True, text=True, check=False
+    )
+    assert done.returncode and name in done.stderr
+    assert "sesame" not in done.stderr + done.stdout
+
+
+def test_a_file_that_is_not_there_is_named_by_its_setting(monkeypatch):
+    monkeypatch.setenv("REDIS_URL_FILE", "/no/such/file")
+    with pytest.raises(environment.BadSetting, match="REDIS_URL_FILE"):
+        environment.secret("REDIS_URL")

@@ -1,0 +1,73 @@
+"""The product asks no other machine for anything but its own servers, so that no address of a stranger's is ever called."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.core.validators import URLValidator
+from django.db import models
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIENTS = {
+    "aiohttp",
+    "boto3",
+    "ftplib",
+    "http.client",
+    "httpx",
+    "paramiko",
+    "pycurl",
+    "requests",
+    "smtplib",
+    "socket",
+}
+CLIENTS |= {"telnetlib", "urllib.request", "urllib3", "websocket", "websockets", "xmlrpc"}
+
+
+def imported(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+
+
+def callers(root: Path) -> list[str]:
+    """Return which modules of the running product hold a client of any network protocol; training is offline."""
+    files = [file for package in ("teleder", "inference_worker") for file in (root / package).rglob("*.py")]
+    return [
+        f"{file.relative_to(root)}: {name}"
+        for file in files
+        if "training" not in file.relative_to(root).parts[:-1]
+        for name in imported(file)
+        if name in CLIENTS or name.partition(".")[0] in CLIENTS
+    ]
+
+
+def test_no_module_holds_a_client_that_could_be_sent_somewhere():
+    assert callers(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["import requests", "from urllib.request import urlopen", "import http.client"]
+)
+def test_a_planted_client_is_seen(tmp_path, line):
+    (tmp_path / "teleder").mkdir()
+    (tmp_path / "teleder" / "hooks.py").write_text(line)
+    assert callers(tmp_path)
+
+
+def test_no_row_keeps_an_address_to_call():
+    fields = [field for model in apps.get_models() for field in model._meta.get_fields()]
+    assert len(fields) > 100
+    addresses = [
+        str(field)
+        for field in fields
+        if isinstance(field, models.URLField)
+        or any(isinstance(each, URLValidator) for each in getattr(field, "validators", []))
+    ]
+    assert addresses == []

@@ -1,0 +1,191 @@
+"""A page that tells of a failure names the id under which the log knows it, and nothing else of what went wrong."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import uuid
+
+import pytest
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404
+from django.test import Client
+from django.urls import reverse
+
+from inference_worker import logs
+from teleder.accounts.limits import TooMany
+from teleder.audit.models import Entry
+from teleder.cases.models import Photo
+
+pytestmark = pytest.mark.django_db
+SECRET = "hanako-kanari"
+# What goes wrong in a view, and which page it becomes.
+FAILURES = {
+    400: SuspiciousOperation(SECRET),
+    403: PermissionDenied(SECRET),
+    404: Http404(SECRET),
+    429: TooMany(60),
+    500: RuntimeError(SECRET),
+}
+WORDS = {
+    "en": {
+        400: "cannot be understood",
+        403: "not for you",
+        404: "no such page",
+        429: "Too many",
+        500: "went wrong",
+    },
+    "ja": {
+        400: "読みとれません",
+        403: "開けません",
+        404: "ページがありません",
+        429: "多すぎます",
+        500: "問題が起きました",
+    },
+}
+
+
+@pytest.fixture
+def lines(caplog) -> list[str]:
+    """What a log would hold of all loggers."""
+    formatter, told = logs.JSONLines(), []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.append(formatter.format(record))
+
+    handler = Kept()
+    caplog.set_level(logging.INFO)
+    logging.getLogger().addHandler(handler)
+    yield told
+    logging.getLogger().removeHandler(handler)
+
+
+def ask(person, language: str = "en", *, by_api: bool = False, **headers: str):
+    person.language = language
+    person.save(update_fields=["language"])
+    client = Client(raise_request_exception=False)
+    client.force_login(person)
+    door = "api:photo-file" if by_api else "web:photo"
+    path = reverse(door, args=[uuid.UUID(int=7), "display"])
+    return client.get(path, headers={"Accept-Language": language, **headers})
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize("status", FAILURES)
+def test_a_page_names_the_id_of_the_log_and_tells_nothing_of_the_failure(
+    monkeypatch, alice, lines, status, language
+):
+    monkeypatch.setattr("teleder.cases.files.serve", _raising(FAILURES[status]))
+    answer = ask(alice, language)
+    page = answer.content.decode()
+    assert answer.status_code == status
+    assert f'lang="{language}"' in page and WORDS[language][status] in page
+    [trace] = re.findall(r"<code>([0-9a-f]{32})</code>", page)
+    assert trace == answer["X-Request-ID"]
+    assert [line for line in lines if trace in line and f" {status}," in line]
+    assert SECRET not in page + "".join(lines)
+    assert str(uuid.UUID(int=7)) not in page + "".join(lines)
+
+
+def _raising(error: Exception):
+    def fail(*_args, **_kwargs):
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("status", FAILURES)
+def test_a_problem_of_the_api_does_so_too(monkeypatch, alice, lines, status):
+    monkeypatch.setattr("teleder.cases.files.serve", _raising(FAILURES[status]))
+    answer = ask(alice, by_api=True)
+    problem = answer.json()
+    assert answer.status_code == problem["status"] == status
+    assert problem["trace_id"] == answer["X-Request-ID"]
+    assert [line for line in lines if problem["trace_id"] in line]
+    assert SECRET not in answer.content.decode() + "".join(lines)
+    assert set(problem) <= {"type", "title", "status", "detail", "code", "trace_id"}
+
+
+def test_a_traceback_stands_in_the_log_under_the_same_id(monkeypatch, alice, lines):
+    monkeypatch.setattr("teleder.cases.files.serve", _raising(FAILURES[500]))
+    trace = ask(alice)["X-Request-ID"]
+    [told] = [line for line in lines if '"error"' in line]
+    assert trace in told and "RuntimeError" in told and "test_error_pages.py" in told
+
+
+@pytest.mark.parametrize("path", ["/accounts/login/", "/api/v1/consents"])
+def test_what_came_without_a_form_token_does_so_too(alice, path):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice)
+    answer = client.post(path, {"note": SECRET}, headers={"Accept-Language": "en"})
+    assert answer.status_code == 403
+    assert answer["X-Request-ID"] in answer.content.decode()
+    assert "CSRF" not in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("method", "content_type", "body", "status"),
+    [
+        ("PUT", "application/json", "{}", 405),
+        ("POST", f"text/{SECRET}", "x", 415),
+        ("POST", "application/json", f"{{{SECRET}", 400),
+    ],
+)
+def test_a_request_that_cannot_be_read_is_not_quoted(alice, method, content_type, body, status):
+    client = Client()
+    client.force_login(alice)
+    answer = client.generic(
+        method, "/api/v1/submissions", body, content_type, headers={"Accept-Language": "en"}
+    )
+    assert answer.status_code == status
+    told = answer.json()["detail"]
+    assert SECRET not in answer.content.decode() and method not in told and "line 1" not in told
+
+
+def test_an_unknown_address_is_not_quoted(client, lines):
+    for path in (f"/{SECRET}", f"/api/{SECRET}", f"/invitation/{SECRET}/"):
+        answer = client.get(path, {"q": SECRET})
+        assert answer.status_code in {404, 410}  # 410: an invitation that is over
+        assert SECRET not in answer.content.decode() + "".join(lines)
+
+
+# --- The id of a request ----------------------------------------------------------------------------------
+def test_a_caller_may_name_its_request_by_a_uuid_and_by_nothing_else(client):
+    given = str(uuid.uuid4())
+    assert client.get("/healthz", headers={"X-Request-ID": given})["X-Request-ID"] == given
+    for bad in (SECRET, "a\r\nSet-Cookie: b=c", given.upper(), given + " "):
+        answered = client.get("/healthz", headers={"X-Request-ID": bad})["X-Request-ID"]
+        assert re.fullmatch("[0-9a-f]{32}", answered)
+
+
+def test_the_id_is_kept_with_the_photo_and_in_the_audit_trail(client, alice, alices_draft, photo_file):
+    client.force_login(alice)
+    form = {"photo": photo_file(), "view": "close_up"}
+    answer = client.post(reverse("web:add_photo", args=[alices_draft.pk]), form)
+    trace = answer["X-Request-ID"]
+    assert Photo.objects.filter(trace=trace).count() == 1
+    assert Entry.objects.filter(trace=trace, door="web:add_photo").count() == 1
+
+
+def test_a_line_names_the_door_and_no_address(client, alice, alices_submission, lines):
+    client.force_login(alice)
+    client.get(reverse("web:submission", args=[alices_submission.pk]), {"q": SECRET})
+    [told] = [line for line in lines if "request_log" in line]
+    assert "<uuid:pk>" in told and " 200," in told
+    assert str(alices_submission.pk) not in told and SECRET not in told
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize("size", ["phone", "desk"])
+def test_an_error_page_is_sound_in_a_browser(visit, is_sound, size, language):
+    page = visit(size=size, language=language)
+    page.goto("/no-such-page")
+    is_sound(page, language)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.matches('a.button')")
+    if folder := os.environ.get("TELEDER_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/404-{size}-{language}.png")
