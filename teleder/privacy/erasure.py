@@ -166,9 +166,8 @@ def erase_person(person: UUID, **tombstone: object) -> Tombstone:
 
     Raises `IntegrityError` for who is under legal hold.
     """
-    stone = Tombstone.objects.create(
-        person_sha256=trace_of(person), **{"policy": policy().version} | tombstone
-    )
+    usual = {"person_sha256": trace_of(person), "policy": policy().version}
+    stone = Tombstone.objects.create(**usual | tombstone)
     erase_submissions(Submission.objects.filter(case__patient=person))
     remnants.leave([f"person/{person}"])
     belongings.forget_mentions(User.objects.get(pk=person))
