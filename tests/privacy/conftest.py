@@ -153,7 +153,10 @@ def _decoded(text: str) -> Iterator[str]:
 
 def media(root: Path) -> Iterator[tuple[str, str]]:
     for path in root.rglob("*"):
-        yield str(path.relative_to(root)), path.read_bytes().decode(errors="replace") if path.is_file() else ""
+        yield (
+            str(path.relative_to(root)),
+            path.read_bytes().decode(errors="replace") if path.is_file() else "",
+        )
 
 
 @pytest.fixture

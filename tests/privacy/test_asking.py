@@ -95,7 +95,9 @@ def test_who_takes_the_case_back_need_not_wait(alice, submission_of):
     assert is_gone(alice)
 
 
-def test_where_the_clinic_says_so_the_duty_to_keep_records_comes_first(alice, dana, submission_of, monkeypatch):
+def test_where_the_clinic_says_so_the_duty_to_keep_records_comes_first(
+    alice, dana, submission_of, monkeypatch
+):
     submission = submission_of(alice)
     workflow.claim(submission, by=dana)
     workflow.sign(submission, by=dana, impression="AD", disposition="today", text="Please come.")
@@ -122,7 +124,9 @@ def held(alice, adam, submission_of) -> User:
 
 def test_a_hold_wins_over_erasure_until_it_is_lifted(held, adam):
     assert not is_gone(held)
-    assert erasure.waits_for(held) == ["The law asks the clinic to keep your data for now. It is erased when that ends."]
+    assert erasure.waits_for(held) == [
+        "The law asks the clinic to keep your data for now. It is erased when that ends."
+    ]
     assert holds.lift_hold(held, by=adam)
     assert not holds.lift_hold(held, by=adam)
     assert is_gone(held)

@@ -48,12 +48,18 @@ def test_all_that_is_hers_is_in_it(carol, client, dana):
     assert {row["purpose"] for row in data["consents"]} == {"care", "ai", "training"}
     assert [row["withdrawn_at"] is None for row in data["consents"]].count(False) == 1
     assert first["signed_answers"][0]["text"] == f"{CANARY}-answer"
-    assert first["signed_answers"][0]["signed_by"] == {"name": "Dana", "title": "MD", "licence_number": "123456"}
+    assert first["signed_answers"][0]["signed_by"] == {
+        "name": "Dana",
+        "title": "MD",
+        "licence_number": "123456",
+    }
     assert [event["kind"] for event in first["events"]] == ["opened", "submitted", "claimed", "signed"]
     assert second["status"] == "draft"
     assert f"{CANARY}-history" in str(first["history"])
     assert len(data["messages"]) == 4  # two events by inbox and by mail
-    assert [(row["by"], row["photo"]) for row in data["looks_at_photos"]] == [("dermatologist", str(photo.pk))]
+    assert [(row["by"], row["photo"]) for row in data["looks_at_photos"]] == [
+        ("dermatologist", str(photo.pk))
+    ]
     files = {file["name"]: file for file in first["photos"][0]["files"]}
     original = next(name for name in files if name.endswith("original.jpg"))
     assert archive.read(original) == PHOTO
@@ -70,7 +76,16 @@ def test_nothing_is_in_it_of_other_people_or_of_what_the_ai_said(carol, bob, ada
         assert str(other.pk) not in text
         assert other.email not in text
     assert str(data).count("Dana") == 1
-    for word in ("probabilit", "threshold", "mask", "attribution", "urgency_raised", "ai_done", "HI", "-court"):
+    for word in (
+        "probabilit",
+        "threshold",
+        "mask",
+        "attribution",
+        "urgency_raised",
+        "ai_done",
+        "HI",
+        "-court",
+    ):
         assert word not in text, word
     assert not [name for name in archive.namelist() if "mask" in name or "attribution" in name]
 

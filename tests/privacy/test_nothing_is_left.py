@@ -37,7 +37,14 @@ def test_nothing_of_carol_is_left_and_bob_is_untouched(carol, bob, submission_of
     traces, pk = _all_traces(carol) | {"id": str(carol.pk)}, carol.pk
     before, her_photos = _of_bob(bob, bobs), [str(photo.pk) for photo in _photos(carol)]
     places = {where for where, _what in found(traces)}
-    assert places >= {"accounts_user", "cases_submission", "django_session", "django_admin_log", "valkey", "media"}
+    assert places >= {
+        "accounts_user",
+        "cases_submission",
+        "django_session",
+        "django_admin_log",
+        "valkey",
+        "media",
+    }
     ask_and_let_pass(carol)
     head = trail.head()
     # Only these: the other duties would go on with bob's work meanwhile.
@@ -67,7 +74,12 @@ def _of_bob(bob, submission) -> tuple:
         for table, row in database()
         if any(word in row for word in words) and table not in {"audit_entry", "django_session"}
     )
-    files = {path: path.read_bytes() for photo in _photos(bob) for path in photo_folder(photo).rglob("*") if path.is_file()}
+    files = {
+        path: path.read_bytes()
+        for photo in _photos(bob)
+        for path in photo_folder(photo).rglob("*")
+        if path.is_file()
+    }
     return rows, files
 
 

@@ -101,7 +101,10 @@ def test_applied_it_goes_by_the_road_of_erasure_and_is_in_the_trail(old, alice, 
     assert not Case.objects.exists()
     assert not any(folder.exists() for folder in folders)
     assert Entry.objects.filter(verb=Verb.RETAIN, door="privacy:retention:medical_record").exists()
-    assert set(Erasure.objects.values_list("person", "why")) == {(bob.pk, "retention"), (alice.pk, "retention")}
+    assert set(Erasure.objects.values_list("person", "why")) == {
+        (bob.pk, "retention"),
+        (alice.pk, "retention"),
+    }
     assert User.objects.filter(pk__in=[alice.pk, bob.pk]).count() == 2  # they are told first
     call_command("check_record")
 

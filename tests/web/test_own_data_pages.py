@@ -119,7 +119,9 @@ def test_adam_enters_a_letter_and_alice_can_stop_it(as_adam, alice):
 @pytest.mark.parametrize("verb", ["hold", "lift", "erase", "keep"])
 def test_adam_shows_again_who_he_is(as_adam, alice, verb):
     forget_when(as_adam)
-    answer = as_adam.post(reverse("web:change_person_data", args=[alice.pk, verb]), {"reason": "x", "sure": "1"})
+    answer = as_adam.post(
+        reverse("web:change_person_data", args=[alice.pk, verb]), {"reason": "x", "sure": "1"}
+    )
     assert answer["Location"].startswith(reverse("account_reauthenticate"))
     assert not Erasure.objects.exists()
     assert not Hold.objects.exists()
@@ -138,7 +140,9 @@ EACH_WAY = pytest.mark.parametrize(
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
 @EACH_WAY
-def test_alice_goes_the_whole_way_by_keyboard(visit, is_sound, alice, submission_of, settings, language, size):
+def test_alice_goes_the_whole_way_by_keyboard(
+    visit, is_sound, alice, submission_of, settings, language, size
+):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     submission_of(alice, photos=2)
     page = visit(alice, language=language, size=size)
