@@ -75,6 +75,9 @@ def test_a_case_is_not_taken_from_under_a_dermatologists_hands(alice, dana, subm
     Erasure.objects.update(due_at=long_ago)
     assert not is_gone(alice)
     workflow.sign(submission, by=dana, impression="HI", disposition="today", text="Please come today.")
+    assert not is_gone(alice), "nobody would ever have read that answer"
+    assert "You can read it for 3 days" in erasure.waits_for(alice)[0]
+    Review.objects.update(signed_at=Now() - timedelta(days=policy.policy().answer_days, seconds=1))
     assert is_gone(alice)
 
 
