@@ -19,7 +19,7 @@ from teleder.audit import trail
 from teleder.audit.models import Entry, Verb
 from teleder.cases import jobs
 from teleder.cases.models import Job, Photo, Submission
-from teleder.privacy import belongings, erasure, remnants
+from teleder.privacy import belongings, erasure, invariants, remnants
 from teleder.privacy.models import Remnant, Tombstone, trace_of
 from tests.privacy.conftest import TRACES, ask_and_let_pass, database, media, photo_folder, sweep, valkey
 
@@ -208,6 +208,41 @@ def test_a_result_that_comes_after_the_erasure_changes_nothing_and_leaves_no_fil
     Remnant.objects.update(next_at=Now(), until=Now() - timedelta(seconds=1))  # a day later
     sweep()
     assert not Remnant.objects.exists()
+
+
+def test_a_folder_that_cannot_be_removed_is_told_and_stops_nobody_else(carol, bob, draft_of, monkeypatch):
+    stuck, others = (
+        photo_folder(_photos(carol).first()),
+        [photo_folder(photo) for photo in _photos(carol)[1:]],
+    )
+    remove = remnants.shutil.rmtree
+
+    def refuse(folder):
+        if folder == stuck:
+            raise PermissionError
+        remove(folder)
+
+    ask_and_let_pass(carol)
+    with monkeypatch.context() as patch:
+        patch.setattr(remnants.shutil, "rmtree", refuse)
+        sweep()
+    assert stuck.exists()
+    assert others and not any(folder.exists() for folder in others)
+    Remnant.objects.filter(next_at__lte=Now()).update(next_at=Now() - timedelta(minutes=6))
+    assert list(invariants.photos_that_were_erased_have_no_folder()) == [f"photos/{stuck.name}"]
+    sweep()
+    assert not stuck.exists()
+
+
+def test_without_valkey_it_is_erased_and_looked_for_later(carol, settings, monkeypatch):
+    ask_and_let_pass(carol)
+    with monkeypatch.context() as patch:
+        patch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:9/0")
+        erasure.carry_out()
+    assert not User.objects.filter(pk=carol.pk).exists()
+    Remnant.objects.update(next_at=Now())
+    remnants.clear()
+    assert not [key for key, text in valkey() if str(carol.pk) in key + text]
 
 
 def test_the_list_outside_of_the_database_holds_no_trace(carol, found, settings):
