@@ -118,7 +118,8 @@ def spend(limit: Limit, person: User) -> None:
 
 def forget(words: Iterable[str]) -> int:
     """Delete every key of the cache that names one of these ids; return how many. Raises `RedisError`."""
-    valkey = redis.Redis.from_url(settings.CACHES["default"]["LOCATION"], socket_timeout=FORGET_SECONDS)
+    patience = {"socket_timeout": FORGET_SECONDS, "socket_connect_timeout": FORGET_SECONDS}
+    valkey = redis.Redis.from_url(settings.CACHES["default"]["LOCATION"], **patience)
     wanted = [word.encode() for word in words]
     named = [key for key in valkey.scan_iter(count=1000) if any(word in key for word in wanted)]
     return valkey.delete(*named) if named else 0

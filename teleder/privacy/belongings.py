@@ -99,5 +99,3 @@ def _sessions_naming(words: set[str]) -> list[str]:
 
 def _text_of(session: Session) -> str:
     return json.dumps(session.get_decoded(), ensure_ascii=False).lower()
-
-

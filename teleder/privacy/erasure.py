@@ -102,7 +102,12 @@ def waits_for(person: User) -> list[str]:
             )
             % {"days": days}
         )
-    if policy().record_duty_first and _recently_answered(person.pk).exists():
+    if _answered_within(person.pk, timedelta(days=policy().answer_days)).exists():
+        reasons.append(
+            _("An answer came a short time ago. You can read it for %(days)s days first.")
+            % {"days": policy().answer_days}
+        )
+    if policy().record_duty_first and _answered_within(person.pk, record_age()).exists():
         reasons.append(_("The clinic has to keep medical records for some years. Then your data is erased."))
     return reasons
 
@@ -111,9 +116,12 @@ def _unanswered(person: UUID | OuterRef) -> QuerySet[Submission]:
     return Submission.objects.filter(case__patient=person, status__in=AWAITING_DERMATOLOGIST)
 
 
-def _recently_answered(person: UUID | OuterRef) -> QuerySet[Review]:
-    since = Now() - policy().purposes["medical_record"].age
-    return Review.objects.filter(submission__case__patient=person, signed_at__gt=since)
+def _answered_within(person: UUID | OuterRef, age: timedelta) -> QuerySet[Review]:
+    return Review.objects.filter(submission__case__patient=person, signed_at__gt=Now() - age)
+
+
+def record_age() -> timedelta:
+    return policy().purposes["medical_record"].age
 
 
 def ready() -> QuerySet[Erasure]:
@@ -123,7 +131,11 @@ def ready() -> QuerySet[Erasure]:
     # A case that is claimed is never taken from under somebody's hands: claims end by themselves when idle.
     due = due.exclude(Exists(_unanswered(person).filter(status=Status.IN_REVIEW)))
     due = due.filter(~Exists(_unanswered(person)) | Q(due_at__lte=patience))
-    return due.exclude(Exists(_recently_answered(person))) if policy().record_duty_first else due
+    # An answer that came after the day must be read before it goes: it may say "today".
+    answered = _answered_within(person, timedelta(days=policy().answer_days))
+    if policy().record_duty_first:
+        answered = _answered_within(person, record_age())
+    return due.exclude(Exists(answered))
 
 
 # --- Carrying out -----------------------------------------------------------------------------------------
@@ -166,9 +178,8 @@ def erase_person(person: UUID, **tombstone: object) -> Tombstone:
 
     Raises `IntegrityError` for who is under legal hold.
     """
-    stone = Tombstone.objects.create(
-        person_sha256=trace_of(person), **{"policy": policy().version} | tombstone
-    )
+    usual = {"person_sha256": trace_of(person), "policy": policy().version}
+    stone = Tombstone.objects.create(**usual | tombstone)
     erase_submissions(Submission.objects.filter(case__patient=person))
     remnants.leave([f"person/{person}"])
     belongings.forget_mentions(User.objects.get(pk=person))

@@ -103,7 +103,10 @@ def _files_of(photo: Photo) -> Iterator[tuple[str, bytes | None]]:
     original = _read(lambda: originals.read(photo.original_key))
     yield f"{folder}/original.{_ending(original or b'')}", original
     if photo.display_key:
-        yield f"{folder}/copy.jpg", _read(lambda: (Path(settings.MEDIA_ROOT) / photo.display_key).read_bytes())
+        yield (
+            f"{folder}/copy.jpg",
+            _read(lambda: (Path(settings.MEDIA_ROOT) / photo.display_key).read_bytes()),
+        )
 
 
 def _read(opened: Any) -> bytes | None:
@@ -238,9 +241,7 @@ def _looks(person: User) -> list[dict[str, Any]]:
     """Return other people's looks at the photos, by role: who it was is told on the page of each consultation."""
     cases = list(Case.objects.filter(patient=person).values_list("pk", flat=True))
     rows = Entry.objects.filter(cases__overlap=cases, kind="photo", verb=Verb.READ).exclude(person=person.pk)
-    return [
-        {"at": row.at, "by": row.role, "photo": row.object} for row in rows.order_by("number").iterator()
-    ]
+    return [{"at": row.at, "by": row.role, "photo": row.object} for row in rows.order_by("number").iterator()]
 
 
 def _photos(person: User) -> list[Photo]:
@@ -250,4 +251,3 @@ def _photos(person: User) -> list[Photo]:
 
 def _fields(row: Any, *names: str) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names}
-

@@ -20,13 +20,21 @@ def erasures_that_nothing_stands_against_are_carried_out() -> Iterator[str]:
 
 
 def photos_that_were_erased_have_no_folder() -> Iterator[str]:
-    late = Remnant.objects.filter(next_at__lt=Now() - timedelta(minutes=LATE_MINUTES), place__startswith="photos/")
-    yield from (place for place in late.values_list("place", flat=True) if (Path(settings.MEDIA_ROOT) / place).exists())
+    late = Remnant.objects.filter(
+        next_at__lt=Now() - timedelta(minutes=LATE_MINUTES), place__startswith="photos/"
+    )
+    yield from (
+        place
+        for place in late.values_list("place", flat=True)
+        if (Path(settings.MEDIA_ROOT) / place).exists()
+    )
 
 
 def tombstones_stand_in_the_list_outside() -> Iterator[str]:
     late = Now() - timedelta(days=1)
-    yield from map(str, Tombstone.objects.filter(listed_at=None, erased_on__lt=late).values_list("pk", flat=True))
+    yield from map(
+        str, Tombstone.objects.filter(listed_at=None, erased_on__lt=late).values_list("pk", flat=True)
+    )
 
 
 INVARIANTS: tuple[Callable[[], Iterator[str]], ...] = (

@@ -28,6 +28,7 @@ class Policy:
     signed_by: str
     cooling_off_days: int
     open_case_days: int
+    answer_days: int
     record_duty_first: bool
     backup_days: int
     purposes: dict[str, Purpose]

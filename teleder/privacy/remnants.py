@@ -36,31 +36,38 @@ def leave(places: Iterable[str]) -> None:
 
 
 def clear() -> int:
-    """Empty every place that is due; return how many were not empty."""
-    due = list(Remnant.objects.filter(next_at__lte=Now())[:AT_ONCE])
+    """Empty every place that is due; return how many were looked at."""
+    due = [row for row in Remnant.objects.filter(next_at__lte=Now())[:AT_ONCE] if _is_emptied(row.place)]
     if not due:
         return 0
-    found = sum(_remove_folder(row.place) for row in due)
-    found += _forget_in_valkey([UUID(row.place.partition("/")[2]) for row in due])
+    _forget_in_valkey([UUID(row.place.partition("/")[2]) for row in due])
     rows = Remnant.objects.filter(pk__in=[row.pk for row in due])
     rows.filter(until__lt=Now()).delete()
     rows.update(next_at=Now() + timedelta(seconds=LOOK_AGAIN_SECONDS))
-    return found
+    return len(due)
 
 
-def _remove_folder(place: str) -> bool:
-    kind, _slash, pk = place.partition("/")
-    folder = Path(settings.MEDIA_ROOT) / "photos" / str(UUID(pk))
-    if kind != "photos" or not folder.exists():
+def _is_emptied(place: str) -> bool:
+    """Remove the place; where that fails it stays due (`check_record` says so) and keeps no other from its turn."""
+    try:
+        _remove_folder(place)
+    except OSError as error:
+        log.error("%s could not be removed (%s)", place, type(error).__name__)
         return False
-    shutil.rmtree(folder)
     return True
 
 
-def _forget_in_valkey(ids: list[UUID]) -> int:
+def _remove_folder(place: str) -> None:
+    kind, _slash, pk = place.partition("/")
+    folder = Path(settings.MEDIA_ROOT) / "photos" / str(UUID(pk))
+    if kind == "photos" and folder.exists():
+        shutil.rmtree(folder)
+
+
+def _forget_in_valkey(ids: list[UUID]) -> None:
     words = [str(pk) for pk in ids]
     try:
-        return jobs.forget_messages(words) + limits.forget(words)
+        jobs.forget_messages(words)
+        limits.forget(words)
     except RedisError as error:  # the place stays noted, and messages end by themselves
         log.warning("Valkey away (%s): looked into again in a minute", type(error).__name__)
-        return 0

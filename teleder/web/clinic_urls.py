@@ -23,7 +23,9 @@ urlpatterns = [
     path("operations/people/", staff.people, name="people"),
     path("operations/people/invite/", staff.invite, name="invite"),
     path("operations/people/<uuid:pk>/data/", privacy.person_data, name="person_data"),
-    path("operations/people/<uuid:pk>/data/<slug:verb>/", privacy.change_person_data, name="change_person_data"),
+    path(
+        "operations/people/<uuid:pk>/data/<slug:verb>/", privacy.change_person_data, name="change_person_data"
+    ),
     path("operations/people/<uuid:pk>/<slug:verb>/", staff.change_person, name="change_person"),
     path("operations/models/", model_cards.show, name="models"),
     path("invitation/<str:token>/", staff.invitation, name="invitation"),

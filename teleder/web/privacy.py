@@ -85,7 +85,9 @@ def person_data(request: HttpRequest, pk: UUID) -> HttpResponse:
 def _shown(request: HttpRequest, person: User, *, errors: Any = (), status: int = 200) -> HttpResponse:
     context = statement_for(person) | {
         "person": person,
-        "holds": Hold.objects.visible_to(request.user).filter(person=person).select_related("set_by", "lifted_by"),
+        "holds": Hold.objects.visible_to(request.user)
+        .filter(person=person)
+        .select_related("set_by", "lifted_by"),
         "is_held": Hold.objects.in_force().filter(person=person).exists(),
         "errors": errors,
     }

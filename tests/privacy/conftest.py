@@ -19,6 +19,7 @@ from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import F
 from django.db.models.functions import Now
 from django.test import Client
 from rest_framework.test import APIClient
@@ -26,10 +27,12 @@ from rest_framework.test import APIClient
 from teleder.accounts import people
 from teleder.accounts.models import Invitation, Purpose, Role, User
 from teleder.cases import workflow
+from teleder.cases.models import Review
 from teleder.notifications import outbox
 from teleder.notifications.models import Preference
 from teleder.privacy import erasure, holds
 from teleder.privacy.models import Erasure, Why
+from teleder.privacy.policy import policy
 from tests.conftest import CALM, JPEG_HEAD, PASSWORD
 
 CANARY = "TELEDER-CANARY-7f3a"
@@ -117,6 +120,8 @@ def ask_and_let_pass(carol: User, why: Why = Why.REQUEST, **more: Any) -> None:
     """Ask for the erasure and let the days go by."""
     erasure.ask(carol, why=why, **more)
     Erasure.objects.filter(person=carol).update(due_at=Now() - timedelta(seconds=1))
+    reviews = Review.objects.filter(submission__case__patient=carol)
+    reviews.update(signed_at=F("signed_at") - timedelta(days=policy().cooling_off_days))
 
 
 def sweep() -> None:
@@ -153,7 +158,10 @@ def _decoded(text: str) -> Iterator[str]:
 
 def media(root: Path) -> Iterator[tuple[str, str]]:
     for path in root.rglob("*"):
-        yield str(path.relative_to(root)), path.read_bytes().decode(errors="replace") if path.is_file() else ""
+        yield (
+            str(path.relative_to(root)),
+            path.read_bytes().decode(errors="replace") if path.is_file() else "",
+        )
 
 
 @pytest.fixture

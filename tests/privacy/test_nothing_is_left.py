@@ -19,7 +19,7 @@ from teleder.audit import trail
 from teleder.audit.models import Entry, Verb
 from teleder.cases import jobs
 from teleder.cases.models import Job, Photo, Submission
-from teleder.privacy import belongings, erasure, remnants
+from teleder.privacy import belongings, erasure, invariants, remnants
 from teleder.privacy.models import Remnant, Tombstone, trace_of
 from tests.privacy.conftest import TRACES, ask_and_let_pass, database, media, photo_folder, sweep, valkey
 
@@ -37,7 +37,14 @@ def test_nothing_of_carol_is_left_and_bob_is_untouched(carol, bob, submission_of
     traces, pk = _all_traces(carol) | {"id": str(carol.pk)}, carol.pk
     before, her_photos = _of_bob(bob, bobs), [str(photo.pk) for photo in _photos(carol)]
     places = {where for where, _what in found(traces)}
-    assert places >= {"accounts_user", "cases_submission", "django_session", "django_admin_log", "valkey", "media"}
+    assert places >= {
+        "accounts_user",
+        "cases_submission",
+        "django_session",
+        "django_admin_log",
+        "valkey",
+        "media",
+    }
     ask_and_let_pass(carol)
     head = trail.head()
     # Only these: the other duties would go on with bob's work meanwhile.
@@ -67,7 +74,12 @@ def _of_bob(bob, submission) -> tuple:
         for table, row in database()
         if any(word in row for word in words) and table not in {"audit_entry", "django_session"}
     )
-    files = {path: path.read_bytes() for photo in _photos(bob) for path in photo_folder(photo).rglob("*") if path.is_file()}
+    files = {
+        path: path.read_bytes()
+        for photo in _photos(bob)
+        for path in photo_folder(photo).rglob("*")
+        if path.is_file()
+    }
     return rows, files
 
 
@@ -160,6 +172,7 @@ def test_killed_at_any_step_it_is_done_in_the_next_round(carol, found, monkeypat
             step(*args, **more)
         raise Killed
 
+    traces = _all_traces(carol)
     ask_and_let_pass(carol)
     with monkeypatch.context() as patch:
         patch.setattr(module, name, killed)
@@ -169,9 +182,9 @@ def test_killed_at_any_step_it_is_done_in_the_next_round(carol, found, monkeypat
     assert whole == (carol.cases.count() == 2)  # all of the rows or none
     Remnant.objects.update(next_at=Now())
     sweep()
-    assert found(_all_traces(carol) | TRACES) == set()
-    assert Tombstone.objects.count() == 1
-    assert Entry.objects.filter(verb=Verb.ERASE).count() == 1
+    assert found(traces) == set()
+    stone = Tombstone.objects.get()
+    assert Entry.objects.filter(verb=Verb.ERASE, object=str(stone.pk)).count() == 1
 
 
 def test_a_result_that_comes_after_the_erasure_changes_nothing_and_leaves_no_file(carol, settings, analyse):
@@ -195,6 +208,41 @@ def test_a_result_that_comes_after_the_erasure_changes_nothing_and_leaves_no_fil
     Remnant.objects.update(next_at=Now(), until=Now() - timedelta(seconds=1))  # a day later
     sweep()
     assert not Remnant.objects.exists()
+
+
+def test_a_folder_that_cannot_be_removed_is_told_and_stops_nobody_else(carol, bob, draft_of, monkeypatch):
+    stuck, others = (
+        photo_folder(_photos(carol).first()),
+        [photo_folder(photo) for photo in _photos(carol)[1:]],
+    )
+    remove = remnants.shutil.rmtree
+
+    def refuse(folder):
+        if folder == stuck:
+            raise PermissionError
+        remove(folder)
+
+    ask_and_let_pass(carol)
+    with monkeypatch.context() as patch:
+        patch.setattr(remnants.shutil, "rmtree", refuse)
+        sweep()
+    assert stuck.exists()
+    assert others and not any(folder.exists() for folder in others)
+    Remnant.objects.filter(next_at__lte=Now()).update(next_at=Now() - timedelta(minutes=6))
+    assert list(invariants.photos_that_were_erased_have_no_folder()) == [f"photos/{stuck.name}"]
+    sweep()
+    assert not stuck.exists()
+
+
+def test_without_valkey_it_is_erased_and_looked_for_later(carol, settings, monkeypatch):
+    ask_and_let_pass(carol)
+    with monkeypatch.context() as patch:
+        patch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:9/0")
+        erasure.carry_out()
+    assert not User.objects.filter(pk=carol.pk).exists()
+    Remnant.objects.update(next_at=Now())
+    remnants.clear()
+    assert not [key for key, text in valkey() if str(carol.pk) in key + text]
 
 
 def test_the_list_outside_of_the_database_holds_no_trace(carol, found, settings):

@@ -19,7 +19,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         ways = parser.add_mutually_exclusive_group()
-        ways.add_argument("--dry-run", action="store_true", help="count only (what happens without any option)")
+        ways.add_argument(
+            "--dry-run", action="store_true", help="count only (what happens without any option)"
+        )
         ways.add_argument("--apply", action="store_true", help="erase it")
         ways.add_argument(
             "--reapply",

@@ -1,0 +1,159 @@
+"""Alice asks to be erased: she can change her mind, nobody's work is cut off, and a legal hold wins."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from teleder.accounts.models import User
+from teleder.cases import workflow
+from teleder.cases.models import Case, Photo, Review, Status, Submission
+from teleder.privacy import erasure, holds, policy
+from teleder.privacy.models import Erasure, Hold, Tombstone, Why
+from tests.privacy.conftest import ask_and_let_pass
+
+pytestmark = pytest.mark.django_db
+
+
+def is_gone(person: User) -> bool:
+    erasure.carry_out()
+    return not User.objects.filter(pk=person.pk).exists()
+
+
+def test_nothing_happens_before_the_day(alice):
+    asked = erasure.ask(alice, why=Why.REQUEST)
+    assert asked.due_at - asked.asked_at == timedelta(days=policy.policy().cooling_off_days)
+    assert not is_gone(alice)
+
+
+def test_asking_again_does_not_move_the_day(alice):
+    first = erasure.ask(alice, why=Why.REQUEST)
+    assert erasure.ask(alice, why=Why.LETTER).due_at == first.due_at
+
+
+def test_who_changes_their_mind_stays(alice):
+    ask_and_let_pass(alice)
+    assert erasure.take_back(alice)
+    assert not erasure.take_back(alice)
+    assert not is_gone(alice)
+
+
+def test_staff_are_not_erased(dana):
+    with pytest.raises(ValidationError):
+        erasure.ask(dana, why=Why.REQUEST)
+
+
+def test_alice_is_told_once_by_a_mail_that_says_nothing_of_her_health(alice, mailoutbox):
+    alice.language = "ja"
+    alice.save()
+    erasure.ask(alice, why=Why.REQUEST)
+    assert (erasure.tell(), erasure.tell()) == (1, 0)
+    (mail,) = mailoutbox
+    assert mail.to == [alice.email]
+    assert "消去されます" in mail.body
+    assert "/settings/data/" in mail.body
+
+
+def test_a_mail_server_that_is_away_is_asked_again(alice, monkeypatch, mailoutbox):
+    erasure.ask(alice, why=Why.REQUEST)
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, "send_mail", lambda *_: 1 / 0)
+        assert erasure.tell() == 0
+    assert erasure.tell() == len(mailoutbox) == 1
+
+
+# --- A case that is open ----------------------------------------------------------------------------------
+def test_a_case_is_not_taken_from_under_a_dermatologists_hands(alice, dana, submission_of):
+    submission = submission_of(alice, fever="yes", grouped_blisters="yes")
+    workflow.claim(submission, by=dana)
+    ask_and_let_pass(alice)
+    long_ago = Now() - timedelta(days=policy.policy().open_case_days + 1)
+    Erasure.objects.update(due_at=long_ago)
+    assert not is_gone(alice)
+    workflow.sign(submission, by=dana, impression="HI", disposition="today", text="Please come today.")
+    assert not is_gone(alice), "nobody would ever have read that answer"
+    assert "You can read it for 3 days" in erasure.waits_for(alice)[0]
+    Review.objects.update(signed_at=Now() - timedelta(days=policy.policy().answer_days, seconds=1))
+    assert is_gone(alice)
+
+
+def test_an_unanswered_case_is_answered_first_but_not_waited_for_for_ever(alice, submission_of):
+    submission_of(alice)
+    ask_and_let_pass(alice)
+    assert not is_gone(alice)
+    assert "answers it first" in erasure.waits_for(alice)[0]
+    Erasure.objects.update(due_at=Now() - timedelta(days=policy.policy().open_case_days, seconds=1))
+    assert is_gone(alice)
+
+
+def test_who_takes_the_case_back_need_not_wait(alice, submission_of):
+    submission = submission_of(alice)
+    ask_and_let_pass(alice)
+    workflow.withdraw(submission, by=alice)
+    assert erasure.waits_for(alice) == []
+    assert is_gone(alice)
+
+
+def test_where_the_clinic_says_so_the_duty_to_keep_records_comes_first(
+    alice, dana, submission_of, monkeypatch
+):
+    submission = submission_of(alice)
+    workflow.claim(submission, by=dana)
+    workflow.sign(submission, by=dana, impression="AD", disposition="today", text="Please come.")
+    ask_and_let_pass(alice)
+    from dataclasses import replace
+
+    strict = replace(policy.policy(), record_duty_first=True)
+    monkeypatch.setattr(erasure, "policy", lambda: strict)
+    assert not is_gone(alice)
+    assert "keep medical records" in erasure.waits_for(alice)[0]
+    Review.objects.update(signed_at=Now() - strict.purposes["medical_record"].age - timedelta(days=1))
+    assert is_gone(alice)
+
+
+# --- Legal hold -------------------------------------------------------------------------------------------
+@pytest.fixture
+def held(alice, adam, submission_of) -> User:
+    submission_of(alice)
+    Submission.objects.update(status=Status.ANSWERED)
+    ask_and_let_pass(alice)
+    holds.set_hold(alice, reason="court, file 7", by=adam)
+    return alice
+
+
+def test_a_hold_wins_over_erasure_until_it_is_lifted(held, adam):
+    assert not is_gone(held)
+    assert erasure.waits_for(held) == [
+        "The law asks the clinic to keep your data for now. It is erased when that ends."
+    ]
+    assert holds.lift_hold(held, by=adam)
+    assert not holds.lift_hold(held, by=adam)
+    assert is_gone(held)
+    assert not Hold.objects.exists()
+
+
+def test_the_database_refuses_even_where_the_question_is_forgotten(held, monkeypatch):
+    monkeypatch.setattr(holds, "held", lambda: Hold.objects.none().values("person"))
+    assert erasure.ready().exists()
+    with pytest.raises(IntegrityError, match="under legal hold"), transaction.atomic():
+        erasure.carry_out()
+    assert not Tombstone.objects.exists()
+
+
+@pytest.mark.parametrize("model", [User, Case, Submission, Photo, Hold], ids=lambda model: model.__name__)
+def test_the_database_deletes_no_row_of_somebody_under_hold(held, bob, model):
+    own = model.objects.exclude(pk=bob.pk) if model is not User else User.objects.filter(pk=held.pk)
+    with pytest.raises(IntegrityError, match="under legal hold"), transaction.atomic():
+        own._raw_delete("default")
+
+
+def test_a_hold_needs_a_reason_and_is_set_once(alice, dana, adam):
+    with pytest.raises(ValidationError):
+        holds.set_hold(alice, reason=" ", by=adam)
+    with pytest.raises(ValidationError):
+        holds.set_hold(dana, reason="court", by=adam)
+    assert holds.set_hold(alice, reason="court", by=adam) == holds.set_hold(alice, reason="other", by=adam)

@@ -1,0 +1,207 @@
+"""What was kept long enough goes, by purpose and never by itself; who was erased stays erased after a restore."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.admin.models import LogEntry
+from django.core.management import CommandError, call_command
+from django.db.models import F
+
+from teleder.accounts import people
+from teleder.accounts.models import Invitation, Role, User
+from teleder.audit.models import Entry, Verb
+from teleder.cases import workflow
+from teleder.cases.models import Case, Event, Photo, Review, Submission
+from teleder.privacy import erasure, holds, retention, tasks, tombstones
+from teleder.privacy.models import Erasure, Tombstone, trace_of
+from tests.privacy.conftest import ask_and_let_pass, photo_folder
+
+pytestmark = pytest.mark.django_db
+TIMES = {
+    Submission: ("created_at", "submitted_at", "due_at"),
+    Event: ("at",),
+    Photo: ("created_at", "removed_at"),
+    Review: ("signed_at",),
+    Case: ("opened_at",),
+    User: ("date_joined",),
+    LogEntry: ("action_time",),
+    Invitation: ("created_at", "expires_at"),
+}
+
+
+def years_pass(days: int) -> None:
+    """Move all that happened back into the past."""
+    for model, names in TIMES.items():
+        model.objects.update(**{name: F(name) - timedelta(days=days) for name in names})
+
+
+def counted() -> dict[str, int]:
+    return {rule.name: count for rule, count in retention.report() if count}
+
+
+@pytest.fixture
+def old(alice, bob, dana, adam, draft_of, submission_of) -> dict:
+    """Of alice one of each: a draft with a removed photo, one taken back, one answered; notes and an invitation."""
+    draft = draft_of(alice, photos=2)
+    removed = draft.photos.first()
+    workflow.remove_photo(removed)
+    back, answered = submission_of(alice), submission_of(alice)
+    workflow.withdraw(back, by=alice)
+    workflow.claim(answered, by=dana)
+    workflow.sign(answered, by=dana, impression="AD", disposition="today", text="Please come.")
+    people.deactivate(bob, by=adam)
+    people.activate(bob, by=adam)
+    Invitation.issue(email="erik@example.com", role=Role.ADMIN, by=adam)
+    return {"draft": draft, "removed": removed, "back": back, "answered": answered}
+
+
+def test_nothing_is_old_enough_today(old):
+    assert counted() == {}
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        (29, {}),
+        (31, {"removed_photo": 1}),
+        (91, {"removed_photo": 1, "draft": 1}),
+        (373, {"removed_photo": 1, "draft": 1, "withdrawn": 1, "invitation": 1}),
+        (1826, {"removed_photo": 1, "draft": 1, "withdrawn": 1, "invitation": 1, "account": 1}),
+        (
+            1828,
+            {"removed_photo": 1, "draft": 1, "withdrawn": 1, "invitation": 1, "account": 1}
+            | {"medical_record": 2, "back_room_log": 2},
+        ),
+    ],
+)
+def test_each_purpose_has_its_time(old, days, expected):
+    years_pass(days)
+    found = counted()
+    assert found == expected
+
+
+def test_a_dry_run_is_the_default_and_changes_nothing(old, capsys):
+    years_pass(1828)
+    call_command("retention")
+    said = capsys.readouterr().out
+    assert "a draft that nobody signed" in said
+    assert "医師法 24 条" in said
+    assert "nothing was changed" in said
+    assert (Case.objects.count(), Photo.objects.count()) == (3, 4)
+
+
+def test_applied_it_goes_by_the_road_of_erasure_and_is_in_the_trail(old, alice, bob):
+    years_pass(1828)
+    folders = [photo_folder(photo) for photo in Photo.objects.all()]
+    call_command("retention", "--apply")
+    assert not Case.objects.exists()
+    assert not any(folder.exists() for folder in folders)
+    assert Entry.objects.filter(verb=Verb.RETAIN, door="privacy:retention:medical_record").exists()
+    assert set(Erasure.objects.values_list("person", "why")) == {
+        (bob.pk, "retention"),
+        (alice.pk, "retention"),
+    }
+    assert User.objects.filter(pk__in=[alice.pk, bob.pk]).count() == 2  # they are told first
+    call_command("check_record")
+
+
+def test_a_photo_that_a_dermatologist_may_have_seen_is_part_of_the_record(alice, dana, submission_of):
+    submission = submission_of(alice, photos=2)
+    workflow.claim(submission, by=dana)
+    workflow.request_photos(submission, by=dana, reason="blurred")
+    workflow.remove_photo(submission.photos.first())
+    years_pass(400)
+    assert counted() == {}
+
+
+def test_a_case_that_is_still_open_is_never_old_enough(alice, submission_of):
+    submission_of(alice)
+    years_pass(4000)
+    assert "medical_record" not in counted()
+
+
+def test_a_hold_wins_over_retention(old, alice, adam):
+    years_pass(1828)
+    holds.set_hold(alice, reason="court", by=adam)
+    assert set(counted()) == {"invitation", "account", "back_room_log"}
+    call_command("retention", "--apply")
+    assert Case.objects.filter(patient=alice).count() == 3
+
+
+@pytest.mark.parametrize("switched_on", [False, True])
+def test_by_night_it_happens_only_where_the_clinic_switched_it_on(old, settings, switched_on):
+    settings.RETENTION_BY_NIGHT = switched_on
+    years_pass(91)
+    tasks.retain_task()
+    assert Submission.objects.filter(pk=old["draft"].pk).exists() != switched_on
+
+
+def test_it_is_off_unless_the_clinic_says_so():
+    assert django_settings.RETENTION_BY_NIGHT is False
+
+
+# --- After a restore --------------------------------------------------------------------------------------
+@pytest.fixture
+def came_back(alice, bob, submission_of, settings) -> User:
+    """Alice was erased and a backup from before was restored: she is there again, the tombstone is not."""
+    submission_of(alice)
+    submission_of(bob)
+    row = {"id": "7f3a0000-0000-4000-8000-000000000001", "person_sha256": trace_of(alice.pk)}
+    Tombstone.objects.create(**row, why="request", policy="2026-11-25-draft")
+    tombstones.keep()
+    Tombstone.objects.all().delete()
+    return alice
+
+
+def test_erased_patients_stay_erased(came_back, bob, capsys):
+    folder = photo_folder(Photo.objects.get(submission__case__patient=came_back))
+    call_command("retention", "--reapply")
+    assert "1 erased anew, 0 under a legal hold" in capsys.readouterr().out
+    assert not User.objects.filter(pk=came_back.pk).exists()
+    assert not folder.exists()
+    assert Photo.objects.get().submission.patient == bob
+    assert Tombstone.objects.get().id.hex.startswith("7f3a")
+    call_command("retention", "--reapply")  # twice is once
+    assert Tombstone.objects.count() == 1
+
+
+def test_the_tombstones_themselves_come_back_with_the_list(came_back):
+    erasure.erase_submissions(Submission.objects.filter(case__patient=came_back))
+    call_command("retention", "--reapply")
+    User.objects.filter(pk=came_back.pk).delete()
+    Tombstone.objects.all().delete()
+    call_command("retention", "--reapply")
+    assert Tombstone.objects.get().listed_at
+
+
+def test_a_hold_of_the_backup_wins_and_is_told(came_back, adam, capsys):
+    holds.set_hold(came_back, reason="court", by=adam)
+    with pytest.raises(SystemExit):
+        call_command("retention", "--reapply")
+    assert "0 erased anew, 1 under a legal hold" in capsys.readouterr().out
+    holds.lift_hold(came_back, by=adam)
+    call_command("retention", "--reapply")
+    assert not User.objects.filter(pk=came_back.pk).exists()
+
+
+def test_a_list_that_cannot_be_read_changes_nothing(came_back, settings):
+    with Path(settings.ERASED_LIST).open("a") as file:
+        file.write("half a li")
+    with pytest.raises(CommandError, match="line 2"):
+        call_command("retention", "--reapply")
+    assert User.objects.filter(pk=came_back.pk).exists()
+
+
+def test_no_list_is_an_error_and_not_an_empty_one(db, tmp_path):
+    with pytest.raises(CommandError):
+        call_command("retention", "--reapply", str(tmp_path / "none.jsonl"))
+
+
+def test_each_tombstone_is_listed_once_and_outlives_the_database(alice):
+    ask_and_let_pass(alice)
+    erasure.carry_out()
+    assert (tombstones.keep(), tombstones.keep()) == (1, 0)

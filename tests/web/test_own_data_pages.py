@@ -1,0 +1,189 @@
+"""Patients download and erase their data on their pages; admins do it for who wrote a letter, and set legal holds."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from teleder.accounts.models import User
+from teleder.audit.models import Entry, Verb
+from teleder.cases import workflow
+from teleder.privacy import holds
+from teleder.privacy.models import Erasure, Hold
+from tests.conftest import PASSWORD
+
+pytestmark = pytest.mark.django_db
+HERS = ("web:data", "web:export_data", "web:erase_data")
+
+
+@pytest.fixture
+def as_alice(client, alice) -> Client:
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def as_adam(alice, adam) -> Client:
+    client = Client()
+    client.force_login(adam)
+    return client
+
+
+def forget_when(client: Client) -> None:
+    """Let the last showing of who one is be long ago."""
+    session = client.session
+    session["account_authentication_methods"] = [{"method": "password", "at": 0}, {"method": "mfa", "at": 0}]
+    session.save()
+
+
+@pytest.mark.parametrize("name", HERS)
+def test_alice_shows_again_who_she_is(as_alice, name):
+    forget_when(as_alice)
+    method = as_alice.get if name == "web:data" else as_alice.post
+    answer = method(reverse(name), {"sure": "1"})
+    assert answer.status_code == 302
+    assert answer["Location"].startswith(reverse("account_reauthenticate"))
+    assert not Erasure.objects.exists()
+
+
+def test_alice_downloads_her_data(as_alice, alice, submission_of):
+    submission = submission_of(alice)
+    assert "What stays" in as_alice.get(reverse("web:data")).content.decode()
+    answer = as_alice.post(reverse("web:export_data"))
+    assert answer["Content-Type"] == "application/zip"
+    assert "no-store" in answer["Cache-Control"]
+    entry = Entry.objects.first()
+    assert (entry.verb, entry.door, entry.cases) == (Verb.EXPORT, "web:export_data", [submission.case_id])
+
+
+def test_downloads_have_a_limit(as_alice, settings):
+    settings.EXPORTS_PER_PATIENT_PER_HOUR = 0
+    assert as_alice.post(reverse("web:export_data")).status_code == 429
+
+
+def test_alice_must_say_that_she_read_what_happens(as_alice):
+    as_alice.post(reverse("web:erase_data"))
+    assert not Erasure.objects.exists()
+
+
+def test_alice_asks_sees_it_everywhere_and_changes_her_mind(as_alice, alice):
+    answer = as_alice.post(reverse("web:erase_data"), {"sure": "1"}, follow=True)
+    assert "is going to be erased" in answer.content.decode()
+    assert "are erased after" in as_alice.get(reverse("web:home")).content.decode()
+    forget_when(as_alice)
+    as_alice.post(reverse("web:keep_data"))
+    assert not Erasure.objects.exists()
+    assert "are erased after" not in as_alice.get(reverse("web:home")).content.decode()
+
+
+def test_alice_reads_of_a_hold_in_neutral_words(as_alice, alice, adam):
+    holds.set_hold(alice, reason="court, file 7", by=adam)
+    page = as_alice.get(reverse("web:data")).content.decode()
+    assert "The law asks the clinic to keep your data for now" in page
+    assert "court" not in page
+    assert adam.name not in page
+
+
+def test_dana_is_told_that_the_patient_of_her_case_will_go(client, alice, dana, submission_of):
+    submission = submission_of(alice)
+    workflow.claim(submission, by=dana)
+    client.force_login(alice)
+    client.post(reverse("web:erase_data"), {"sure": "1"})
+    client.force_login(dana)
+    assert "asked to be erased" in client.get(reverse("web:review", args=[submission.pk])).content.decode()
+
+
+# --- The admin --------------------------------------------------------------------------------------------
+def test_adam_sets_and_lifts_a_hold_and_it_is_on_record(as_adam, alice):
+    hold, lift = (reverse("web:change_person_data", args=[alice.pk, verb]) for verb in ("hold", "lift"))
+    assert as_adam.post(hold).status_code == 422
+    as_adam.post(hold, {"reason": "court, file 7"})
+    assert "court, file 7" in as_adam.get(reverse("web:person_data", args=[alice.pk])).content.decode()
+    as_adam.post(lift)
+    assert Hold.objects.get().lifted_at
+    verbs = Entry.objects.filter(kind="user", object=str(alice.pk)).values_list("verb", flat=True)
+    assert list(verbs[:2]) == [Verb.RELEASE_HOLD, Verb.HOLD]
+
+
+def test_adam_enters_a_letter_and_alice_can_stop_it(as_adam, alice):
+    erase = reverse("web:change_person_data", args=[alice.pk, "erase"])
+    assert as_adam.post(erase).status_code == 422
+    as_adam.post(erase, {"sure": "1"})
+    erasure = Erasure.objects.get()
+    assert (erasure.why, erasure.by_admin.email) == ("letter", "adam@example.com")
+    as_adam.post(reverse("web:change_person_data", args=[alice.pk, "keep"]))
+    assert not Erasure.objects.exists()
+
+
+@pytest.mark.parametrize("verb", ["hold", "lift", "erase", "keep"])
+def test_adam_shows_again_who_he_is(as_adam, alice, verb):
+    forget_when(as_adam)
+    answer = as_adam.post(
+        reverse("web:change_person_data", args=[alice.pk, verb]), {"reason": "x", "sure": "1"}
+    )
+    assert answer["Location"].startswith(reverse("account_reauthenticate"))
+    assert not Erasure.objects.exists()
+    assert not Hold.objects.exists()
+
+
+def test_colleagues_have_no_such_page(as_adam, dana):
+    assert as_adam.get(reverse("web:person_data", args=[dana.pk])).status_code == 404
+
+
+# --- In a browser -----------------------------------------------------------------------------------------
+EACH_WAY = pytest.mark.parametrize(
+    ("language", "size"), [("ja", "phone"), ("en", "phone"), ("ja", "desk"), ("en", "desk")]
+)
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+@EACH_WAY
+def test_alice_goes_the_whole_way_by_keyboard(
+    visit, is_sound, alice, submission_of, settings, language, size
+):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    submission_of(alice, photos=2)
+    page = visit(alice, language=language, size=size)
+    page.goto(reverse("web:settings"))
+    is_sound(page, language)
+    page.focus(f"a[href='{reverse('web:data')}']")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**" + reverse("web:data"))
+    is_sound(page, language)
+    with page.expect_download() as download:
+        page.focus(f"form[action='{reverse('web:export_data')}'] button")
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename.endswith(".zip")
+    page.focus("[name=sure]")
+    page.keyboard.press("Space")
+    page.focus(f"form[action='{reverse('web:erase_data')}'] button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"form[action='{reverse('web:keep_data')}']")
+    is_sound(page, language)
+    page.goto(reverse("web:home"))
+    is_sound(page, language)
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+@EACH_WAY
+def test_adam_finds_a_sound_page(visit, is_sound, alice, adam, language, size):
+    page = visit(adam, language=language, size=size)
+    page.goto(reverse("web:person_data", args=[alice.pk]))
+    is_sound(page, language)
+    page.fill("[name=reason]", "court")
+    page.click(f"form[action$='{reverse('web:change_person_data', args=[alice.pk, 'hold'])}'] button")
+    page.wait_for_selector("form[action$='/lift/']")
+    is_sound(page, language)
+    page.goto(reverse("web:people"))
+    is_sound(page, language)
+
+
+def test_the_password_is_asked_for_and_then_the_page_opens(as_alice, alice):
+    forget_when(as_alice)
+    asked = as_alice.get(reverse("web:data"))["Location"]
+    answer = as_alice.post(asked, {"password": PASSWORD}, follow=True)
+    assert answer.redirect_chain[-1][0] == reverse("web:data")
+    assert User.objects.filter(pk=alice.pk).exists()
