@@ -33,7 +33,7 @@ def kill_9(run: Run) -> Figures:
     killed: Counter[str] = Counter()
     for _ in range(2):  # the first time all is cold
         usual = _seconds_undisturbed(run, clients, size)
-    for _ in range(run.few_or_many(8, 200)):
+    for _ in run.trials(8, 200):
         sending = clients.sending(size)
         time.sleep(run.lot.uniform(0, usual))
         killed[run.system.kill_one(run.lot)] += 1
@@ -55,18 +55,19 @@ def _seconds_undisturbed(run: Run, clients: Clients, size: int) -> float:
 @drill("R2", "a crash at every named step", guard="expire")
 def crash_at_each_step(run: Run) -> Figures:
     """The short form lets crashes of several steps fall together: a submission may meet two or three."""
-    clients, rounds = run.clients(), run.few_or_many(1, run.times)
+    clients, rounds = run.clients(), 0
     together = run.few_or_many(STEPS_TOGETHER, 1)
     groups = [list(STEPS)[first :: -(-len(STEPS) // together)] for first in range(-(-len(STEPS) // together))]
     reached, slowest = 0, {}
-    for _ in range(rounds):
+    for _ in run.trials(1, run.times):
+        rounds += 1
         for steps in run.share(groups):
             crashed, seconds = _crash_at(run, clients, steps)
             reached += crashed
             slowest[steps[0]] = max(seconds, slowest.get(steps[0], 0.0))
     found = run.finish(clients, bound=RECOVERY_SECONDS * together)
     wanted = rounds * sum(map(len, run.share(groups)))
-    found.notes.append(f"{reached} crashes at {wanted // rounds} of {len(STEPS)} steps")
+    found.notes.append(f"{reached} crashes at {wanted // rounds} of {len(STEPS)} steps, {rounds} times each")
     if together == 1:
         found.notes += [f"{step} {seconds:.0f} s" for step, seconds in slowest.items()]
     if reached < wanted:
@@ -133,8 +134,9 @@ def poison(run: Run) -> Figures:
 
 @drill("R10", "SIGTERM of every process at once, as a deploy does, under load", guard="sigterm")
 def deploys(run: Run) -> Figures:
-    clients, rounds, slowest = run.clients(), run.few_or_many(3, 100), 0.0
-    for _ in range(rounds):
+    clients, rounds, slowest = run.clients(), 0, 0.0
+    for _ in run.trials(3, 100):
+        rounds += 1
         sending = clients.sending(run.few_or_many(6, 4), threads=2)
         time.sleep(run.lot.uniform(0, 2))
         slowest = max(slowest, *at_once([partial(run.system.terminate, name) for name in DEPLOYED]))
