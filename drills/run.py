@@ -35,6 +35,14 @@ class Run:
     def few_or_many(self, few: int, many: int) -> int:
         return few if self.short else many
 
+    def capacity(self, count: int) -> float:
+        """Return how many submissions a second the whole road takes, from the first request to the last result."""
+        self.clients().send(4)  # until all is warm
+        clients, began = self.clients(), time.monotonic()
+        clients.send(count, threads=4)
+        settle(clients, SETTLE_SECONDS)
+        return count / (time.monotonic() - began)
+
     def trials(self, few: int, many: int) -> Iterator[int]:
         """Count the trials of a drill, and end early where its minutes are over: it says how many there were."""
         began = time.monotonic()
