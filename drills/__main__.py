@@ -82,7 +82,8 @@ def _beside_one_another(lanes: int, arguments: list[str]) -> None:
 
 def _lane(options: argparse.Namespace) -> int:
     """Do what nobody has begun yet, until all is begun."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background jobs ignore the second
+        signal.signal(number, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="teleder-drills-"))
     system = System(folder, options.without)
     failed = True
