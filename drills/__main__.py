@@ -82,7 +82,8 @@ def _beside_one_another(lanes: int, arguments: list[str]) -> None:
 
 def _lane(options: argparse.Namespace) -> int:
     """Do what nobody has begun yet, until all is begun."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background jobs ignore the second
+        signal.signal(number, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="teleder-drills-"))
     system = System(folder, options.without)
     failed = True
@@ -105,7 +106,9 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="few trials of each: minutes in place of hours")
     parser.add_argument("--without", default="", choices=["", *GUARDS], help="take a guard out: it must fail")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="draws the same lots again")
-    parser.add_argument("--minutes", type=float, default=0, help="how long R19 lasts")
+    parser.add_argument(
+        "--minutes", type=float, default=0, help="how long R1, R2, R10 and R19 last at the most"
+    )
     parser.add_argument("--times", type=int, default=20, help="how often R2 crashes at each step")
     parser.add_argument("--part", type=_part, default=(1, 1), metavar="N/OF", help="which part of R2's steps")
     parser.add_argument("--lanes", type=int, default=0, help="how many systems at once (default: 2 if short)")

@@ -146,8 +146,8 @@ class App:
         """As its dermatologist: claim it and sign."""
         self.insist("POST", f"submissions/{submission}/claim")
         words = {
-            "impression": "atopic_dermatitis",
-            "disposition": "reassurance",
+            "impression": "AD",
+            "disposition": "self_care",
             "text": "Go on with the cream.",
         }
         self.insist("POST", f"submissions/{submission}/reviews", json=words | {"reason": "a drill"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from drills.client import Clients
@@ -25,7 +25,7 @@ class Run:
     dermatologists: list[Person]
     short: bool
     lot: random.Random
-    minutes: float = 0  # of R19, where it is said
+    minutes: float = 0  # how long at the most, where that is said
     times: int = 20  # each step of R2
     part: tuple[int, int] = (1, 1)  # of R2's steps: for several runs beside one another
 
@@ -34,6 +34,22 @@ class Run:
 
     def few_or_many(self, few: int, many: int) -> int:
         return few if self.short else many
+
+    def capacity(self, count: int) -> float:
+        """Return how many submissions a second the whole road takes, from the first request to the last result."""
+        self.clients().send(4)  # until all is warm
+        clients, began = self.clients(), time.monotonic()
+        clients.send(count, threads=4)
+        settle(clients, SETTLE_SECONDS)
+        return count / (time.monotonic() - began)
+
+    def trials(self, few: int, many: int) -> Iterator[int]:
+        """Count the trials of a drill, and end early where its minutes are over: it says how many there were."""
+        began = time.monotonic()
+        for number in range(self.few_or_many(few, many)):
+            if self.minutes and time.monotonic() > began + 60 * self.minutes:
+                return
+            yield number
 
     def share(self, rows: list) -> list:
         """Return what of the rows this run is to do."""

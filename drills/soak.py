@@ -26,7 +26,7 @@ MEGABYTE = 1024 * 1024
 @drill("R19", "soak at 60 % of what it can do: memory and open files stay", guard="let-go")
 def soak(run: Run) -> Figures:
     clients = run.clients()
-    capacity = _capacity(run, run.few_or_many(20, 200))
+    capacity = run.capacity(run.few_or_many(20, 200))
     watch = Watch(run.system, seconds=run.few_or_many(1, 5))
     seconds = 60 * run.minutes if run.minutes else run.few_or_many(60, 1800)
     with watch:
@@ -38,15 +38,6 @@ def soak(run: Run) -> Figures:
         found.notes.append(f"{name} {samples.line()}")
         found.broken += samples.faults(name, long=seconds >= 600)
     return found
-
-
-def _capacity(run: Run, count: int) -> float:
-    """Return how many submissions a second the whole road takes, from the first request to the last result."""
-    _warm, clients = run.clients().send(4), run.clients()
-    began = time.monotonic()
-    clients.send(count, threads=4)
-    settle(clients, SETTLE_SECONDS)
-    return count / (time.monotonic() - began)
 
 
 @dataclass

@@ -124,16 +124,17 @@ def _take(stage: Stage, depth: int) -> list[list[Job]]:
         return []
     waiting = Job.objects.filter(stage=stage, state=JobState.QUEUED).order_by("-priority", "created_at")
     jobs = waiting.select_related("photo").select_for_update(of=("self",), skip_locked=True)
-    return [_mark_sent(batch) for batch in _batches(list(jobs[: room * settings.JOB_BATCH]), room)]
+    size = 1 if stage == Stage.PREPARE else settings.JOB_BATCH
+    return [_mark_sent(batch) for batch in _batches(list(jobs[: room * size]), room, size)]
 
 
-def _batches(jobs: list[Job], room: int) -> list[list[Job]]:
-    """Cut the most urgent jobs into at most `room` messages.
+def _batches(jobs: list[Job], room: int, size: int) -> list[list[Job]]:
+    """Cut the most urgent jobs into at most `room` messages of at most `size` photos.
 
     One photo a message while there is room for each; a job that once killed its worker goes alone,
-    so that a poison photo takes nobody with it.
+    so that a poison photo takes nobody with it. A stranger's bytes (`prepare`) do so the first time already.
     """
-    size = min(settings.JOB_BATCH, -(-len(jobs) // room))
+    size = min(size, -(-len(jobs) // room))
     batches: list[list[Job]] = []
     for job in jobs:
         open_batch = batches and len(batches[-1]) < size and not (job.deaths or batches[-1][0].deaths)

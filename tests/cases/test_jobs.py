@@ -48,14 +48,15 @@ def test_a_photo_waits_in_postgres_and_one_message_is_sent(alices_draft, broker)
 def test_the_window_bounds_what_the_broker_holds(alice, draft_of, broker, settings):
     settings.JOB_WINDOW, settings.JOB_BATCH = 2, 2
     draft_of(alice, photos=6)
+    Job.objects.update(stage=Stage.SEGMENT)
     jobs.dispatch_all()
-    assert broker.llen(contract.QUEUES[Stage.PREPARE]) == 2
+    assert broker.llen(contract.QUEUES[Stage.SEGMENT]) == 2
     assert Job.objects.filter(state=JobState.SENT).count() == 4
     assert Job.objects.filter(state=JobState.SENT).values("sent_at").distinct().count() == 2
     age()
     jobs.expire()
     jobs.dispatch_all()  # the messages of the lost attempts are still in the broker: no room
-    assert broker.llen(contract.QUEUES[Stage.PREPARE]) == 2
+    assert broker.llen(contract.QUEUES[Stage.SEGMENT]) == 2
 
 
 def test_the_urgent_overtake_those_that_wait(alice, bob, draft_of, settings):
@@ -69,13 +70,22 @@ def test_the_urgent_overtake_those_that_wait(alice, bob, draft_of, settings):
 def test_when_idle_a_message_carries_one_photo_and_under_load_several(alice, draft_of, settings):
     settings.JOB_WINDOW, settings.JOB_BATCH = 4, 4
     draft_of(alice, photos=3)
-    jobs.dispatch(Stage.PREPARE)
+    Job.objects.update(stage=Stage.SEGMENT)
+    jobs.dispatch(Stage.SEGMENT)
     assert set(Job.objects.values_list("batch", flat=True)) == {1}
-    Job.objects.update(state=JobState.QUEUED)
-    redis.Redis.from_url(settings.REDIS_URL).delete(contract.QUEUES[Stage.PREPARE])
+    redis.Redis.from_url(settings.REDIS_URL).delete(contract.QUEUES[Stage.SEGMENT])
     draft_of(alice, photos=6)
-    jobs.dispatch(Stage.PREPARE)
+    Job.objects.update(stage=Stage.SEGMENT, state=JobState.QUEUED)
+    jobs.dispatch(Stage.SEGMENT)
     assert max(Job.objects.values_list("batch", flat=True)) == 3
+
+
+def test_a_strangers_bytes_share_a_message_with_nobodys(alice, draft_of, settings, broker):
+    """Drill R8: whose photo lay in one message with one that hangs waited a minute with it."""
+    settings.JOB_WINDOW, settings.JOB_BATCH = 2, 4
+    draft_of(alice, photos=6)
+    assert jobs.dispatch(Stage.PREPARE) == 2
+    assert set(Job.objects.filter(state=JobState.SENT).values_list("batch", flat=True)) == {1}
 
 
 def test_who_killed_a_worker_once_goes_alone(alice, draft_of, settings):
@@ -83,7 +93,7 @@ def test_who_killed_a_worker_once_goes_alone(alice, draft_of, settings):
     draft_of(alice, photos=3)
     poison = Job.objects.order_by("created_at")[1]
     Job.objects.filter(pk=poison.pk).update(deaths=1)
-    batches = jobs._batches(list(Job.objects.order_by("created_at")), room=3)
+    batches = jobs._batches(list(Job.objects.order_by("created_at")), room=3, size=4)
     assert [poison] in [list(batch) for batch in batches]
 
 
