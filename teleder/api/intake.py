@@ -126,7 +126,7 @@ class Submissions(Endpoint):
 
     @extend_schema(parameters=[SubmissionFilterSerializer], responses=SubmissionRowSerializer(many=True))
     def get(self, request: Request) -> Response:
-        wanted = SubmissionFilterSerializer(data=request.query_params)
+        wanted = SubmissionFilterSerializer(data=request.query_params.dict())
         wanted.is_valid(raise_exception=True)
         rows = Submission.objects.visible_to(request.user).filter(**wanted.validated_data)
         return self.page(rows.select_related("case"), SubmissionRowSerializer)

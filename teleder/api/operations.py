@@ -41,7 +41,7 @@ class Jobs(Endpoint):
 
     @extend_schema(parameters=[JobFilterSerializer], responses=JobSerializer(many=True))
     def get(self, request: Request) -> Response:
-        wanted = JobFilterSerializer(data=request.query_params)
+        wanted = JobFilterSerializer(data=request.query_params.dict())
         wanted.is_valid(raise_exception=True)
         return self.page(jobs_of(request.user).filter(**wanted.validated_data), JobSerializer)
 

@@ -25,19 +25,20 @@ class NewestFirst(CursorPagination):
     page_size, max_page_size, page_size_query_param = PAGE_ROWS, LIMIT_ROWS, "page_size"
 
     def get_page_size(self, request: Request) -> int:
-        """DRF would pass over what is no number."""
+        """Return at most `LIMIT_ROWS`, however many are wanted; DRF would pass over what is no number."""
         given = request.query_params.get(self.page_size_query_param, str(PAGE_ROWS))
-        if not (given.isascii() and given.isdigit() and int(given[:9]) > 0 and len(given) <= 9):
+        number = given.lstrip("0") if given.isascii() and given.isdigit() else ""
+        if not number:
             raise exceptions.ValidationError(
                 {self.page_size_query_param: [_("This is not a number of rows.")]}
             )
-        return min(int(given), LIMIT_ROWS)
+        return min(int(number[:9]), LIMIT_ROWS)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict]:
         parameters = super().get_schema_operation_parameters(view)
         for parameter in parameters:
             if parameter["name"] == self.page_size_query_param:
-                parameter["schema"] |= {"minimum": 1, "maximum": LIMIT_ROWS}
+                parameter["schema"] |= {"minimum": 1}
         return parameters
 
 

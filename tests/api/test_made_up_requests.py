@@ -33,7 +33,18 @@ pytestmark = pytest.mark.django_db
 EXAMPLES = int(os.environ.get("TELEDER_CONTRACT_EXAMPLES", "4"))
 FIGURES = os.environ.get("TELEDER_CONTRACT_FIGURES")  # a file to which each caller's figures are added
 # What fits the schema may still break a rule that no schema can tell; the answer is then a described 422, 400 or 415.
-NOT_BY_SCHEMA = {}
+NOT_BY_SCHEMA = {
+    "GET /api/v1/worklist": "a cursor is one that we gave",
+    "PATCH /api/v1/me": "a year of birth has come, and is known before a skin type; staff change less than patients",
+    "PATCH /api/v1/submissions/{id}": "the questionnaire knows sites and choices, and it changes with its version",
+    "POST /api/v1/cases/{id}/submissions": "the policy knows the questions, and it changes with its version",
+    "POST /api/v1/consents": "the version is that of the texts in force",
+    "POST /api/v1/submissions": "the policy knows the questions, and it changes with its version",
+    "POST /api/v1/submissions/{id}/amendments": "an answer that is less urgent needs its reason",
+    "POST /api/v1/submissions/{id}/photos": "the bytes are a photo",
+    "POST /api/v1/submissions/{id}/reassign": "a case is given to a dermatologist of its clinic",
+    "POST /api/v1/submissions/{id}/reviews": "an answer that is less urgent needs its reason",
+}
 
 
 def _from_loopback(environ: dict, start_response: Any) -> Any:

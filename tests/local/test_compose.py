@@ -58,14 +58,11 @@ def test_no_image_holds_a_secret(file):
 
 
 def test_the_compose_file_names_secrets_and_holds_none():
+    without = {"", "postgresql://teleder:@postgres:5432/teleder", "redis://valkey:6379/0"}
     for name, row in SERVICES.items():
         for key, value in row.get("environment", {}).items():
-            held = re.sub(
-                r"\$\{[^}]*\}|postgres(ql)?://teleder:@postgres:5432/teleder|redis://valkey:6379/0",
-                "",
-                str(value),
-            )
-            assert not SECRET.search(key) or not held, f"{name}: {key}"
+            held = re.sub(r"\$\{[^}]*\}", "", str(value))
+            assert not SECRET.search(key) or held in without, f"{name}: {key}"
 
 
 def test_a_key_that_is_no_secret_is_only_there_while_the_image_is_built():
