@@ -213,6 +213,7 @@ def classification_figures(rows: list[Row], opinions: list[Classified]) -> Figur
     figures = _against_ad(truth, told, forced, p, groups)
     for name in sorted({row.label for row in rows}):
         figures |= _of_class(name, np.array([row.label == name for row in rows]), truth, told, forced, groups)
+        figures |= _alarms(name, [row.label == name for row in rows], opinions, groups)
     everyone = np.ones(len(rows), bool)
     figures["balanced_accuracy"] = over(everyone, groups, lambda i: balanced(truth[i], told[i]))
     figures["balanced_accuracy_forced"] = over(everyone, groups, lambda i: balanced(truth[i], forced[i]))
@@ -247,6 +248,16 @@ def _of_class(name: str, own: np.ndarray, truth, told, forced, groups: list[str]
             own, groups, lambda i: _mean((told[i] != "") & (told[i] != truth[i]))
         ),
     }
+
+
+def _alarms(name: str, own: list[bool], opinions: list[Classified], groups: list[str]) -> Figures:
+    """Return how often each complication reaches the threshold that raises urgency, also where nothing is named."""
+    figures = {}
+    for condition in POSITIVE:
+        raised = [o.probabilities[condition] >= o.thresholds.get(condition, np.inf) for o in opinions]
+        hits = np.array(raised)
+        figures[f"alarm_{condition}.{name}"] = over(np.array(own), groups, lambda i, h=hits: _mean(h[i]))
+    return figures
 
 
 def _mean(hits: np.ndarray) -> float:

@@ -26,7 +26,7 @@ def opinion(top, **probabilities):
     return Classified(
         probabilities={str(k): v for k, v in full.items()},
         views=(),
-        thresholds={},
+        thresholds={"HI": 0.2},
         top=top and Condition(top),
         abstention=None if top else Abstention.UNCERTAIN,
         demonstration=True,
@@ -148,6 +148,14 @@ def test_abstaining_is_an_outcome_of_its_own():
     assert value["balanced_accuracy"] == pytest.approx((0.5 + 0.5 + 1) / 3, abs=1e-4)
     assert value["auc_not_ad"] == 0.75
     assert figures["recall.HI"]["n"] == 2
+
+
+def test_an_alarm_counts_also_where_nothing_is_named():
+    """An alarm raises urgency, so that a weak one costs a clinic its same-day hours, whatever the model abstains on."""
+    figures = evaluate.classification_figures(ROWS, TOLD)
+    alarms = {name: figures[f"alarm_HI.{name}"]["value"] for name in ("AD", "HI", "NORMAL")}
+    assert alarms == {"AD": 0.5, "HI": 1.0, "NORMAL": 0.0}
+    assert figures["alarm_MF.HI"]["value"] == 0.0  # these weights have no threshold for it
 
 
 def test_what_cannot_be_measured_is_null_and_not_zero():
