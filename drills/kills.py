@@ -153,6 +153,7 @@ def deploys(run: Run) -> Figures:
         time.sleep(run.lot.uniform(0, 2))
         slowest = max(slowest, *at_once([partial(run.system.terminate, name) for name in DEPLOYED]))
         sending.join()
+        settle(clients, SETTLE_SECONDS)  # the next deploy is another matter
     found = run.finish(clients, bound=RECOVERY_SECONDS)
     found.notes.append(f"{rounds} deploys; the slowest process ended {slowest:.1f} s after SIGTERM")
     if slowest > GRACE_SECONDS:
