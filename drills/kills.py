@@ -58,19 +58,18 @@ def _seconds_undisturbed(run: Run, clients: Clients, size: int) -> float:
 @drill("R2", "a crash at every named step", guard="expire")
 def crash_at_each_step(run: Run) -> Figures:
     """The short form lets crashes of several steps fall together: a submission may meet two or three."""
-    clients, rounds = run.clients(), 0
-    together = run.few_or_many(STEPS_TOGETHER, 1)
-    groups = [list(STEPS)[first :: -(-len(STEPS) // together)] for first in range(-(-len(STEPS) // together))]
-    reached, slowest = 0, {}
-    for _ in run.trials(1, run.times):
-        rounds += 1
-        for steps in run.share(groups):
-            crashed, seconds = _crash_at(run, clients, steps)
-            reached += crashed
-            slowest[steps[0]] = max(seconds, slowest.get(steps[0], 0.0))
+    clients, together = run.clients(), run.few_or_many(STEPS_TOGETHER, 1)
+    groups = run.share(
+        [list(STEPS)[first :: -(-len(STEPS) // together)] for first in range(-(-len(STEPS) // together))]
+    )
+    wanted, reached, slowest = 0, 0, {}
+    for number in run.trials(len(groups), run.times * len(groups)):
+        steps = groups[number % len(groups)]
+        crashed, seconds = _crash_at(run, clients, steps)
+        wanted, reached = wanted + len(steps), reached + crashed
+        slowest[steps[0]] = max(seconds, slowest.get(steps[0], 0.0))
     found = run.finish(clients, bound=RECOVERY_SECONDS * together)
-    wanted = rounds * sum(map(len, run.share(groups)))
-    found.notes.append(f"{reached} crashes at {wanted // rounds} of {len(STEPS)} steps, {rounds} times each")
+    found.notes.append(f"{reached} crashes at {min(wanted, sum(map(len, groups)))} of {len(STEPS)} steps")
     if together == 1:
         found.notes += [f"{step} {seconds:.0f} s" for step, seconds in slowest.items()]
     if reached < wanted:
@@ -153,6 +152,7 @@ def deploys(run: Run) -> Figures:
         time.sleep(run.lot.uniform(0, 2))
         slowest = max(slowest, *at_once([partial(run.system.terminate, name) for name in DEPLOYED]))
         sending.join()
+        settle(clients, SETTLE_SECONDS)  # the next deploy is another matter
     found = run.finish(clients, bound=RECOVERY_SECONDS)
     found.notes.append(f"{rounds} deploys; the slowest process ended {slowest:.1f} s after SIGTERM")
     if slowest > GRACE_SECONDS:
