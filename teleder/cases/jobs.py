@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 
 RESULT_GRACE_SECONDS = 5  # for the result to travel
 STRAY_SECONDS = 10  # for a result that was under way when the broker lost everything
+NOBODY = ""  # begun, and its worker is done with it
 BROKER_MARK = "teleder.mark"  # gone: the broker has lost everything
 UNACKNOWLEDGED = "unacked"  # kombu's name for what a worker has taken
 BROKER_TIMEOUT_SECONDS = 0.5  # what a request may wait for Valkey at the most
@@ -117,7 +118,7 @@ def _take(stage: Stage, depth: int) -> list[list[Job]]:
     """Mark as sent, in batches, what fits: W messages at most, counted in rows and in the broker alike."""
     with connection.cursor() as cursor:  # two dispatchers must not both fill the same window
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"dispatch.{stage}"])
-    sent = Job.objects.filter(stage=stage, state__in=UNDER_WAY)
+    sent = Job.objects.filter(stage=stage, state__in=UNDER_WAY).exclude(state=JobState.STARTED, worker=NOBODY)
     messages_out = sent.values("sent_at", "batch").distinct().count()
     room = settings.JOB_WINDOW - max(messages_out, depth)
     if room <= 0:
@@ -222,14 +223,15 @@ def started(*, job: str, attempt: int, worker: str) -> None:
 def ended(*, worker: str, work: dict[str, int] | None) -> None:
     """A worker works on these attempts no more ({job: attempt}; None: on nothing): soon its silence is a death.
 
-    Results may still be on their way. After each death the wait is longer, up to the lease itself: a machine that is
-    short of memory for a moment must not use up a photo's three tries.
+    Results may still be on their way, but no place in the window is taken: else a few deaths hold up everybody.
+    After each death the wait is longer, up to the lease itself: a machine that is short of memory for a moment must not
+    use up a photo's three tries.
     """
     begun = Job.objects.filter(state=JobState.STARTED, worker=worker[:100])
     for job in begun if work is None else begun.filter(pk__in=work):
         attempt = job.attempt if work is None else work[str(job.pk)]
         soon = Now() + timedelta(seconds=RESULT_GRACE_SECONDS * 3**job.deaths)
-        begun.filter(pk=job.pk, attempt=attempt).update(deadline=Least(F("deadline"), soon))
+        begun.filter(pk=job.pk, attempt=attempt).update(deadline=Least(F("deadline"), soon), worker=NOBODY)
 
 
 def leave_to_another_version(*, job: str, attempt: int) -> bool:

@@ -235,6 +235,23 @@ def test_what_a_worker_said_while_the_database_was_away_is_said_again(task, verb
     assert handed_back.value.requeue
 
 
+def test_a_photo_whose_worker_died_keeps_nobody_from_being_sent(alice, draft_of, broker, settings):
+    """Drill R8: four deaths at once filled the window, and everybody else waited out their time for 50 s."""
+    settings.JOB_WINDOW = 1
+    draft_of(alice, photos=2)
+    assert jobs.dispatch(Stage.PREPARE) == 1
+    broker.delete(contract.QUEUES[Stage.PREPARE])  # a worker took it
+    dead = Job.objects.get(state=JobState.SENT)
+    jobs.started(job=str(dead.pk), attempt=1, worker="w")
+    assert jobs.dispatch(Stage.PREPARE) == 0
+    jobs.ended(worker="w", work=None)
+    assert jobs.dispatch(Stage.PREPARE) == 1
+    age()
+    jobs.expire()
+    dead.refresh_from_db()
+    assert (dead.state, dead.deaths) == (JobState.QUEUED, 1)
+
+
 def test_with_each_death_a_photo_is_given_more_time_before_the_next_try(alices_draft):
     """A machine without memory for half a minute would otherwise use up the three tries."""
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
