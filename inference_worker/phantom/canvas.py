@@ -64,7 +64,6 @@ class Canvas:
         self.paint = np.zeros((3, *shape), np.float32)  # opaque matter, already weighed by how opaque
         self.opaque = np.zeros(shape, np.float32)
         self.lesion = np.zeros(shape, bool)
-        self.taken = np.zeros(shape, np.float32)  # by areas of the same rash, see `beyond`
         y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
         self.x, self.y = x, y
 
@@ -73,12 +72,6 @@ class Canvas:
         share = np.clip(share, 0, 1).astype(np.float32)
         for plane, value in zip([*self.paint, self.opaque], [*colour, 1.0], strict=True):
             plane[here] += share * (np.float32(value) - plane[here])
-
-    def beyond(self, area: np.ndarray) -> np.ndarray:
-        """Return what an area (H, W) of 0..1 adds to those before it: neighbours flow together, they do not add up."""
-        added = area * (1 - self.taken)
-        self.taken += added
-        return added
 
     def tinted(self, colour: tuple[float, float, float], own: float = 0.5) -> tuple[float, ...]:
         """Return a colour as it looks on this skin: scale, fluid and crust let some of what is below through."""

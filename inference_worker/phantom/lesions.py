@@ -166,7 +166,6 @@ def _mycosis_area(c: Canvas, centre: Point, variant: str) -> None:
         gone = _beside(c, centre, 0.5 * radius)
         area *= 1 - 0.92 * c.patch(gone, radius * c.rng.uniform(0.5, 0.75), rough=0.12, soft=0.25)
     c.lesion |= area > 0.4
-    area = c.beyond(area)
     c.blood += area * c.rng.uniform(0.3, 0.65) * (1 + 0.15 * c.noise.cloud(6 / c.mm))
     c.melanin += area * c.rng.uniform(0.08, 0.4)
     _cigarette_paper(c, area)
@@ -193,7 +192,6 @@ def psoriasis(c: Canvas, centre: Point) -> str:
         place, radius = _beside(c, centre, 45), c.rng.uniform(8, 40)
         area = c.patch(place, radius, rough=0.15, soft=0.07)
         c.lesion |= area > 0.4
-        area = c.beyond(area)
         c.blood += area * c.rng.uniform(0.7, 1.1)
         flakes = c.noise.cloud(3 / c.mm, 4)
         share = area * edge(flakes + c.rng.uniform(-0.4, 0.7), 0.5) * edge(area - 0.7, 0.4)
@@ -208,9 +206,7 @@ def urticaria(c: Canvas, centre: Point) -> str:
         place, radius = _beside(c, centre, 55), c.rng.uniform(4, 24)
         area = c.patch(place, radius, rough=0.25, soft=0.25)
         c.lesion |= area > 0.4
-        pale = edge(area - 0.8, 0.5)
-        area = c.beyond(area)
-        c.blood += area * (0.75 - 0.45 * pale)
+        c.blood += area * (0.75 - 0.45 * edge(area - 0.8, 0.5))
         c.relief += 1.1 * soften(area, max(0.5, 1.2 / c.mm))
     return "urticaria"
 
@@ -265,7 +261,7 @@ def vitiligo(c: Canvas, centre: Point) -> str:
         place = centre if not index else _beside(c, centre, 45)
         area = c.patch(place, c.rng.uniform(5, 40), rough=0.25, soft=0.05)
         c.lesion |= area > 0.5
-        c.melanin -= lost * c.beyond(area) * np.clip(1 + 0.1 * c.noise.cloud(4 / c.mm), 0.6, 1.2)
+        c.melanin -= lost * area * np.clip(1 + 0.1 * c.noise.cloud(4 / c.mm), 0.6, 1.2)
     return "vitiligo"
 
 
