@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 
 from drills.oracle import Figures, settle
 from drills.run import SETTLE_SECONDS, Run, drill
@@ -64,8 +64,10 @@ class Samples:
         return fmean(row[1] for row in last) / fmean(row[1] for row in first) - 1
 
     def more_files(self) -> int:
+        """Return how many more are open in the last third of the warm part: a middle one, as a decoder comes and goes."""
         third = max(1, len(self.warm()) // 3)
-        return max(row[2] for row in self.warm()[-third:]) - max(row[2] for row in self.warm()[:third])
+        first, last = ([row[2] for row in rows] for rows in (self.warm()[:third], self.warm()[-third:]))
+        return round(median(last) - median(first))
 
     def line(self) -> str:
         megabytes = fmean(row[1] for row in self.warm()) / MEGABYTE
