@@ -78,9 +78,7 @@ def test_a_uuid_is_taken_as_a_trace(given):
     assert logs.trace_of(given) == given
 
 
-@pytest.mark.parametrize(
-    "given", ["", None, "alice", "A" * 32, "a" * 32 + "\n", f"{UUID} x", 7, {"a": 1}]
-)
+@pytest.mark.parametrize("given", ["", None, "alice", "A" * 32, "a" * 32 + "\n", f"{UUID} x", 7, {"a": 1}])
 def test_anything_else_is_replaced(given):
     assert logs.trace_of(given) != given and logs.TRACE.fullmatch(logs.trace_of(given))
 
