@@ -369,6 +369,7 @@ def told(answer: HttpResponse, path: str) -> tuple:
     for words in hidden:
         body = body.replace(words, "HERE")
         headers = {key: value.replace(words, "HERE") for key, value in headers.items()}
+    body = body.replace(headers.pop("X-Request-ID"), "")  # drawn for each request
     for key in ("Content-Length", "ETag", "Expires", "RateLimit"):
         headers.pop(key, None)
     return answer.status_code, re.sub(CHANGING, "", body), headers, sorted(answer.cookies)
