@@ -53,7 +53,7 @@ class Export(Endpoint):
 
     @extend_schema(
         request=ProofSerializer,
-        responses={(200, "application/zip"): OpenApiTypes.BINARY, **problems(401, 503)},
+        responses={(200, "application/zip"): OpenApiTypes.BINARY, **problems(401, 404, 503)},
     )
     def post(self, request: Request) -> StreamingHttpResponse:
         """A ZIP: data.json (described by schema.json in it), originals and copies of the photos."""
