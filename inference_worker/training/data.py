@@ -144,30 +144,36 @@ def band(value: str | None, bands: dict[str, float]) -> str:
 
 
 def measuring_rows(
-    arguments: argparse.Namespace, *, masks: bool = False, classes: Collection[str] = ()
+    arguments: argparse.Namespace,
+    *,
+    masks: bool = False,
+    classes: Collection[str] = (),
+    only: Collection[str] = (),
 ) -> list[Row]:
-    """Return the rows of `--manifest` that have the wished `--use`, if one is.
+    """Return the rows of `--manifest` that have the wished `--use`, if one is, and a class of `only`, if given.
 
     All is looked at before anything is measured: raises ManifestError where a file is missing, where `masks` are
     needed and none is named, or where a class is none of `classes`.
     """
-    rows = read_rows(arguments.manifest, arguments.root)
+    manifest, rows = arguments.manifest, read_rows(arguments.manifest, arguments.root)
     uses = sorted({row.use for row in rows})
     rows = [row for row in rows if arguments.use in (None, row.use)]
-    if not rows:
-        raise ManifestError(f"{arguments.manifest}: no line of use {arguments.use!r}; it has {uses}")
+    _require(rows, f"{manifest}: no line of use {arguments.use!r}; it has {uses}")
     unknown = Counter(row.label for row in rows if classes and row.label not in classes)
     told = ", ".join(f"{name!r} ({lines} lines)" for name, lines in sorted(unknown.items()))
-    if unknown:
-        raise ManifestError(f"{arguments.manifest}: classes are {', '.join(classes)}; it has {told}")
-    rows = [row for row in rows if row.mask] if masks else rows
-    if not rows:
-        raise ManifestError(f"{arguments.manifest}: no line names a mask")
-    missing = [p for row in rows for p in (row.path, row.mask) if p and not p.is_file()]
-    if missing:
-        named = ", ".join(str(path) for path in missing[:3])
-        raise ManifestError(f"{arguments.manifest}: {len(missing)} files are missing, first {named}")
+    _require(not unknown, f"{manifest}: classes are {', '.join(classes)}; it has {told}")
+    rows = [row for row in rows if not only or row.label in only]
+    _require(rows, f"{manifest}: no row of {', '.join(only)} to measure")
+    rows = [row for row in rows if row.mask or not masks]
+    _require(rows, f"{manifest}: no line names a mask")
+    missing = [path for row in rows for path in (row.path, row.mask) if path and not path.is_file()]
+    _require(not missing, f"{manifest}: {len(missing)} files are missing, first {next(iter(missing), None)}")
     return rows
+
+
+def _require(fulfilled: object, otherwise: str) -> None:
+    if not fulfilled:
+        raise ManifestError(otherwise)
 
 
 def training_rows(manifest: Path, root: Path) -> list[Row]:

@@ -31,7 +31,6 @@ from inference_worker.cropping import boxes_of
 from inference_worker.segmentation import Segmenter
 from inference_worker.training.arms import ARMS, AUTOMATIC, FOUR, ORIGINAL, TRUE_CROP, Looks, answer, looks
 from inference_worker.training.data import (
-    ManifestError,
     Row,
     measuring_rows,
     output,
@@ -255,9 +254,7 @@ def _pair(low: float | None, high: float | None) -> str:
 @plainly
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
-    rows = [row for row in measuring_rows(arguments) if row.label in FOUR]
-    if not rows:
-        raise ManifestError(f"{arguments.manifest}: no line of class {', '.join(FOUR)} to measure")
+    rows = measuring_rows(arguments, only=FOUR)
     crops = read_crops(arguments.crops) if arguments.crops else None
     own = weights.published("segmentation"), weights.published("classification")
     chosen = engine.pick(arguments.device)
