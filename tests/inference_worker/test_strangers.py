@@ -59,7 +59,7 @@ def _refuse_poorly(data: bytes, theirs: Connection) -> None:
         reason = str(rejected.reason)
     except MemoryError:
         reason = "more than 50 MB"
-    except Exception:  # noqa: BLE001  (as in isolation: decoders raise anything for a file they cannot read)
+    except Exception:  # as in isolation: decoders raise anything for a file they cannot read
         reason = str(Reason.CORRUPT_IMAGE)
     theirs.send(reason)
 
