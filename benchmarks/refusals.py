@@ -2,7 +2,8 @@
 
 The folder has a `manifest-dev.csv` with `file`, `bucket` and `expected`. Each file of `must_reject` is prepared three
 times, `--at-once` at a time, by the real child; each of `either` once. A bomb is what must be refused for its pixels:
-its memory is the peak of the child beyond that of one which refuses an empty file.
+its memory is the peak of the child beyond that of one which refuses an empty file. What decodes is imported late: each
+child imports this module anew, as it does the worker's (light) one.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from benchmarks.photo_memory import _peak_mb
 from inference_worker import isolation
 from inference_worker.formats import Rejected
-from inference_worker.preparation import prepare
 
 TIMES = 3
 
 
 def refusal(file: Path) -> tuple[str, float]:
     """Return the reason (nothing for a photo that was taken) and seconds."""
+    from inference_worker.preparation import prepare
+
     data, began = file.read_bytes(), time.perf_counter()
     try:
         reason = prepare(data).outcome.reason or ""
@@ -46,6 +47,7 @@ def peak_mb(data: bytes) -> int:
 
 
 def _refuse_and_tell(data: bytes, theirs: Connection) -> None:
+    from benchmarks.photo_memory import _peak_mb
     from inference_worker import decoding
 
     with suppress(Rejected):
@@ -65,6 +67,8 @@ def tell(name: str, found: Iterable[tuple[str, float]]) -> None:
 
 
 def main() -> None:
+    from inference_worker.preparation import prepare
+
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

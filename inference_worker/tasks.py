@@ -211,16 +211,30 @@ def _network(task: Task, requests: Iterable[Request], load: Callable[[], Any]) -
     """Return the network; where its weights are refused, none, and people are told at once that they decide.
 
     The refusal is not kept: once the file is right again, the next message finds it.
+    A child in which loading was cut short (by the time limit) ends: half of torch would stay in it, no later import
+    heals that, and each photo that came would fail.
     """
+    try:
+        network, refusal = _loaded(load)
+    except Exception:
+        log.exception("the networks could not be loaded: this process ends, another takes its place")
+        logging.shutdown()
+        os._exit(1)
+    if refusal is not None:
+        log.error("%s", refusal)
+        for request in requests:
+            _record(task, request, Failed(code="weights_refused"))
+    return network
+
+
+def _loaded(load: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    """Return the network, or why its weights are refused."""
     from inference_worker.weights import WeightsError
 
     try:
-        return load()
+        return load(), None
     except WeightsError as error:
-        log.error("%s", error)
-        for request in requests:
-            _record(task, request, Failed(code="weights_refused"))
-        return None
+        return None, error
 
 
 @functools.cache

@@ -246,6 +246,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "web:home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "web:home"
 ACCOUNT_ADAPTER = "teleder.accounts.adapter.Accounts"
+ACCOUNT_USER_DISPLAY = "teleder.accounts.adapter.called"
 ACCOUNT_FORMS = {"signup": "teleder.accounts.forms.SignUpForm"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}

@@ -19,6 +19,11 @@ WRITTEN_TOO = {
 }
 
 
+def called(user: User) -> str:
+    """What the library's mails call somebody: the address the mail goes to, and not their name."""
+    return user.email
+
+
 class Accounts(LimitedGuesses):
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """Whoever signs up is a patient, whatever the form says, and keeps the language of the page."""

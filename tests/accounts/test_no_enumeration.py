@@ -125,6 +125,13 @@ def test_carol_is_in_once_she_has_typed_the_code_of_her_mail(client, db, mailout
     assert client.get(reverse("web:home"))["Location"] == reverse("web:welcome")
 
 
+def test_no_mail_for_a_code_tells_a_name(client, alice, mailoutbox):
+    User.objects.update(name="Hanako")
+    EmailAddress.objects.update(verified=False)
+    sign_up(client, alice.email)
+    assert len(mailoutbox) == 1 and "Hanako" not in mailoutbox[0].body + mailoutbox[0].subject
+
+
 def test_three_wrong_codes_end_a_sign_up(client, db, mailoutbox):
     sign_up(client, "carol@example.com")
     for _ in range(3):

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from celery.exceptions import Reject
+from celery.exceptions import Reject, SoftTimeLimitExceeded
 from celery.utils.dispatch import Signal
 
 from inference_worker import contract, phantom, tasks, weights
@@ -258,3 +258,23 @@ def test_importing_the_tasks_loads_no_network():
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     assert subprocess.run([sys.executable, "-c", question], env=environment, check=False).returncode == 0
+
+
+def test_a_child_in_which_loading_was_cut_short_ends_and_fails_no_further_photo(told, monkeypatch):
+    """A time limit in the middle of importing torch leaves half of it, which no later import heals."""
+
+    class Ended(BaseException):
+        pass
+
+    def end(code: int) -> None:
+        assert code
+        raise Ended
+
+    def cut_short() -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(tasks.os, "_exit", end)
+    monkeypatch.setattr(tasks.logging, "shutdown", lambda: None)
+    with pytest.raises(Ended):
+        tasks._network(tasks.segment, [], cut_short)
+    assert not told
