@@ -13,9 +13,12 @@ import json
 import multiprocessing
 import resource
 import signal
+import sys
+import threading
 from dataclasses import dataclass
 from multiprocessing import process
 from multiprocessing.connection import Connection
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -62,7 +65,8 @@ def decode_apart(data: bytes) -> tuple[np.ndarray, Facts]:
     _be_a_parent()
     ours, theirs = _fork_server.Pipe()
     child = _fork_server.Process(target=_serve, args=(data, theirs), daemon=True)
-    child.start()
+    with _nothing_to_import_again:
+        child.start()
     theirs.close()
     try:
         return _receive(ours)
@@ -72,6 +76,28 @@ def decode_apart(data: bytes) -> tuple[np.ndarray, Facts]:
         child.kill()
         child.join()
         ours.close()
+
+
+class _NoMainModule:
+    """While a child is started there is no main module: a child imports it anew, with torch if that is there.
+
+    `./run analyse` took longer to start its decoder than it waits for one, and the child held all of torch.
+    """
+
+    def __init__(self) -> None:
+        self._alone = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._alone.acquire()
+        self._main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+
+    def __exit__(self, *_error: object) -> None:
+        sys.modules["__main__"] = self._main
+        self._alone.release()
+
+
+_nothing_to_import_again = _NoMainModule()
 
 
 def _be_a_parent() -> None:

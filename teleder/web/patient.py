@@ -354,7 +354,7 @@ def steps_of(found: Submission) -> list[tuple[str, str]]:
     """Return the named steps, each with "done", "now" or "" (to come)."""
     checked = not found.current_photos().filter(state=PhotoState.STORED).exists()
     steps = [(_("Received"), found.status != Status.DRAFT), (_("Photos checked"), checked)]
-    if found.ai_status != AIStatus.NOT_USED:
+    if found.ai_status not in {AIStatus.NOT_USED, AIStatus.UNAVAILABLE}:  # what did not happen is no step
         steps.append((_("AI draft"), found.ai_status != AIStatus.WAITING))
     steps.append((_("Dermatologist"), found.status in {Status.ANSWERED, Status.CLOSED}))
     now = next((number for number, (_title, is_done) in enumerate(steps) if not is_done), None)

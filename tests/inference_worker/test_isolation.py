@@ -221,3 +221,19 @@ def test_a_photo_of_48_megapixels_fits_into_a_small_worker():
     large = photo_memory.photo(8000, 6000, quality=90)
     assert photo_memory.decoder_peak_mb(large) < 300
     assert photo_memory.asking_peak_mb(large) < 300
+
+
+def test_a_decoder_does_not_import_again_what_its_parent_started_with(tmp_path):
+    """`./run analyse` has torch in its main module: each photo would have waited for it, and more than 18 s."""
+    (tmp_path / "photo.jpg").write_bytes(photo())
+    main = tmp_path / "main.py"
+    main.write_text(
+        "from pathlib import Path\n"
+        "from inference_worker.isolation import decode_apart\n"
+        "here = Path(__file__).parent\n"
+        "(here / __name__).touch()\n"
+        "if __name__ == '__main__':\n"
+        "    decode_apart((here / 'photo.jpg').read_bytes())\n"
+    )
+    subprocess.run([sys.executable, main], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"main.py", "photo.jpg", "__main__"}

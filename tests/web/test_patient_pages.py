@@ -14,7 +14,7 @@ from django.utils.translation import override
 
 from teleder.accounts.models import PatientProfile, Purpose, User
 from teleder.cases import workflow
-from teleder.cases.models import Photo, PhotoState, PhotosWanted, Status, Submission
+from teleder.cases.models import AIStatus, Photo, PhotoState, PhotosWanted, Status, Submission
 from teleder.cases.remedies import remedy_for_wish
 from teleder.notifications import outbox
 from teleder.notifications.models import Preference
@@ -259,6 +259,12 @@ def test_alice_sees_number_due_time_and_steps(alices, alices_submission):
     assert "You will have an answer by" in page
     for step in ("Received", "Photos checked", "AI draft", "Dermatologist"):
         assert step in page
+
+
+def test_alice_reads_of_no_ai_draft_where_the_ai_gave_none(alices, alices_submission):
+    Submission.objects.update(ai_status=AIStatus.UNAVAILABLE)
+    page = text_of(alices.get(at("submission", alices_submission.pk)))
+    assert "Dermatologist" in page and "AI draft" not in page
 
 
 def test_what_the_ai_found_never_reaches_alice_before_or_after_the_answer(
