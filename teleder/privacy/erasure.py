@@ -81,7 +81,7 @@ def _mail(erasure: Erasure) -> str:
     }
     return (
         _(
-            "Your teleder account and all that belongs to it will be deleted after %(day)s (reason: %(why)s). "
+            "Your teleder account and all that belongs to it will be deleted, not before %(day)s (reason: %(why)s). "
             "If you do not want that, log in before and choose to keep it: %(link)s"
         )
         % words

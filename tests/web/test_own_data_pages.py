@@ -70,11 +70,11 @@ def test_alice_must_say_that_she_read_what_happens(as_alice):
 def test_alice_asks_sees_it_everywhere_and_changes_her_mind(as_alice, alice):
     answer = as_alice.post(reverse("web:erase_data"), {"sure": "1"}, follow=True)
     assert "is going to be erased" in answer.content.decode()
-    assert "are erased after" in as_alice.get(reverse("web:home")).content.decode()
+    assert "are going to be erased" in as_alice.get(reverse("web:home")).content.decode()
     forget_when(as_alice)
     as_alice.post(reverse("web:keep_data"))
     assert not Erasure.objects.exists()
-    assert "are erased after" not in as_alice.get(reverse("web:home")).content.decode()
+    assert "are going to be erased" not in as_alice.get(reverse("web:home")).content.decode()
 
 
 def test_alice_reads_of_a_hold_in_neutral_words(as_alice, alice, adam):
