@@ -45,6 +45,7 @@ from inference_worker.training.statistics import bootstrap
 FOUR = ("AD", "HI", "IM", "MF")
 SHARES = (0.1, 0.25, 0.5, 1.0)  # of the persons learnt from, for the learning curve
 DRAWS = 5  # times that each smaller share is drawn
+DRAWN_AGAIN = 1000  # times at most
 FOLDS = 5
 STRENGTH = 0.003  # inverse of the penalty; fixed beforehand, never tuned on these photos
 
@@ -164,6 +165,8 @@ def learning_curve(learn: Photos, test: Photos) -> Figures:
 def _curve_point(learn: Photos, test: Photos, share: float) -> dict:
     four = np.isin(test.truth, FOUR)
     chosen = list(_draws(learn, share))
+    if not chosen:
+        return {"value": None, "low": None, "high": None, "n": 0}
     values = [
         auc(
             not_ad(probabilities(learnt(learn, some), test, np.arange(len(test.rows))))[four],
@@ -181,11 +184,14 @@ def _curve_point(learn: Photos, test: Photos, share: float) -> dict:
 
 
 def _draws(learn: Photos, share: float) -> Iterator[np.ndarray]:
-    """Yield the photos of that share of the persons; draws without both AD and another of the four are drawn again."""
+    """Yield the photos of that share of the persons; draws without both AD and HI are drawn again.
+
+    Too few persons have no such draw: then nothing is yielded.
+    """
     persons = np.unique(learn.groups)
     for seed in range(1 if share == 1 else DRAWS):
         rng = np.random.default_rng(seed)
-        while True:
+        for _ in range(DRAWN_AGAIN):
             some = np.flatnonzero(
                 np.isin(learn.groups, rng.choice(persons, int(share * len(persons)), replace=False))
             )

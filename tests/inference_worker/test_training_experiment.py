@@ -102,6 +102,14 @@ def test_the_page_names_the_weights_that_cut_and_those_that_looked(monkeypatch):
         assert f"{name} {weights.published(name).version} {weights.published(name).sha256[:12]}" in told
 
 
+def test_a_share_of_too_few_persons_has_no_point_on_the_curve():
+    """One person has not both diseases; to draw until somebody has would never end."""
+    own = photos(["AD", "HI"] * 8, range(16), np.eye(16))
+    curve = experiment.learning_curve(own, own)
+    assert curve["10%"] == {"value": None, "low": None, "high": None, "n": 0}
+    assert curve["100%"]["n"] == 16 and list(curve) == ["10%", "25%", "50%", "100%"]
+
+
 def test_the_published_network_makes_the_features_of_a_view():
     views = np.random.default_rng(7).integers(0, 255, (2, 224, 224, 3), np.uint8)
     seen = experiment.features.of_published()(views)
