@@ -14,7 +14,7 @@ from celery import Celery
 from celery.signals import setup_logging
 from kombu import Queue
 
-from inference_worker import contract, environment, logs
+from inference_worker import contract, deaths, environment, logs
 
 broker = environment.secret("REDIS_URL")
 environment.address("REDIS_URL", broker)
@@ -26,8 +26,10 @@ app.conf.update(
     task_reject_on_worker_lost=False,  # True loops for ever on a task that kills its process (celery#9082)
     task_queues=[Queue(name) for name in contract.QUEUES.values()],
     worker_prefetch_multiplier=1,
+    worker_proc_alive_timeout=30,  # by default a child is ended that a busy machine does not start within 4 s
     broker_connection_retry_on_startup=True,
     # Longer than the longest batch; what comes back later than it expires is thrown away unread.
     broker_transport_options={"visibility_timeout": 300, "socket_keepalive": True},
     worker_redirect_stdouts=False,  # it would log what others print, word for word
 )
+deaths.notice_soon(app)

@@ -122,7 +122,7 @@ class JSONLines(logging.Formatter):
 
 class Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC).astimezone().isoformat(" ", "milliseconds")
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(" ", "milliseconds")
         ids = "".join(f" {name}={value}" for name, value in _ids.get().items())
         lines = [f"{at} {record.levelname} {record.name} {message_of(record)}{ids}"]
         if record.exc_info:

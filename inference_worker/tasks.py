@@ -1,8 +1,8 @@
 """Celery entry points: unpack, say "started", compute, say what came of it.
 
 What a worker cannot foresee it does not report: the web hears silence, and sends the photo again, alone.
-Networks are loaded in the child at their first use. Built in the parent they would hang every child (OpenMP
-threads do not survive a fork), and a worker that only prepares never needs them.
+Networks are loaded in the child as soon as it starts, beside its first tasks, whose time limits then cut only their
+waiting short. Built in the parent they would hang every child (OpenMP threads do not survive a fork).
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import dataclasses
 import functools
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any
 
 import cv2
@@ -21,7 +22,7 @@ import numpy as np
 import simplejpeg
 from celery import Task
 from celery.exceptions import Reject
-from celery.signals import worker_init, worker_process_init
+from celery.signals import task_postrun, task_prerun, worker_init, worker_process_init
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
@@ -53,6 +54,21 @@ def _task(stage: Stage) -> Callable:
         soft_time_limit=contract.SOFT_LIMIT_SECONDS[stage] * contract.BATCH_LIMIT,
         time_limit=contract.HARD_LIMIT_SECONDS[stage] * contract.BATCH_LIMIT,
     )
+
+
+# --- What a task's log lines are about, Celery's own too ---------------------------------------------------
+_about_a_task = ExitStack()  # a child does one task at a time
+
+
+@task_prerun.connect
+def name_the_jobs(task: Task, **_signal: Any) -> None:
+    traces = task.request.get(logs.TRACE_HEADER) or {}
+    _about_a_task.enter_context(logs.about(trace=" ".join(set(traces.values())), job=" ".join(traces)))
+
+
+@task_postrun.connect
+def forget_the_jobs(**_signal: Any) -> None:
+    _about_a_task.close()
 
 
 # --- The three tasks --------------------------------------------------------------------------------------
@@ -206,7 +222,30 @@ def _attributed(request: Request, photo: np.ndarray, found: Classified) -> Attri
     return attribution
 
 
-# --- Networks, loaded at first use ------------------------------------------------------------------------
+# --- Networks ---------------------------------------------------------------------------------------------
+_loading = threading.Lock()
+
+
+@worker_process_init.connect
+def load_networks(**_signal: Any) -> None:
+    """Begin to load what this worker's queues need: nothing, where it only prepares."""
+    loads = {Stage.SEGMENT: segmenter, Stage.CLASSIFY: classifier}
+    taken = app.amqp.queues.consume_from
+    _loading.acquire()
+    wanted = [load for stage, load in loads.items() if contract.QUEUES[stage] in taken]
+    threading.Thread(target=_load, args=[wanted], daemon=True).start()
+
+
+def _load(wanted: list[Callable[[], Any]]) -> None:
+    """Whatever stands against it is found again, and told, by the first task that needs it."""
+    try:
+        for load in wanted:
+            with suppress(Exception):
+                _loaded(load)
+    finally:
+        _loading.release()
+
+
 def _network(task: Task, requests: Iterable[Request], load: Callable[[], Any]) -> Any:
     """Return the network; where its weights are refused, none, and people are told at once that they decide.
 
@@ -214,6 +253,8 @@ def _network(task: Task, requests: Iterable[Request], load: Callable[[], Any]) -
     A child in which loading was cut short (by the time limit) ends: half of torch would stay in it, no later import
     heals that, and each photo that came would fail.
     """
+    with _loading:
+        pass
     try:
         network, refusal = _loaded(load)
     except Exception:

@@ -13,7 +13,7 @@ from celery.schedules import crontab
 from celery.signals import setup_logging, task_postrun, task_prerun
 from kombu import Queue
 
-from inference_worker import contract, logs
+from inference_worker import contract, deaths, logs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "teleder.settings")
 
@@ -29,6 +29,7 @@ app.conf.update(
     task_default_queue=contract.RESULTS_QUEUE,
     task_publish_retry=False,  # a request never waits for the broker: the sweeper sends what was not sent
     worker_prefetch_multiplier=1,
+    worker_proc_alive_timeout=30,  # by default a child is ended that a busy machine does not start within 4 s
     broker_connection_retry_on_startup=True,
     broker_transport_options={
         "visibility_timeout": 120,
@@ -46,6 +47,7 @@ app.conf.update(
         "what was kept long enough": {"task": "teleder.retain", "schedule": crontab(hour=4, minute=0)},
     },
 )
+deaths.notice_soon(app)
 app.autodiscover_tasks(["teleder.cases", "teleder.accounts", "teleder.notifications", "teleder.privacy"])
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -79,9 +80,17 @@ class SendAnyway(Endpoint):
         return Response(shown(request, photo))
 
 
+class Picture(JSONRenderer):
+    """Lets callers ask for a picture; what refuses them is JSON all the same."""
+
+    media_type, format = "image/*", "image"
+
+
 class PhotoFile(Endpoint):
     """A copy of a photo: `display`, `thumbnail`, and for the clinic the `mask` (0 background, 1 skin, 2 lesion)
     and the `attribution`: what spoke for a condition, red in the whole photo, green in one box in its place."""
+
+    renderer_classes = (JSONRenderer, Picture)
 
     @extend_schema(
         operation_id="photos_file",

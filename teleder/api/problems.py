@@ -147,7 +147,9 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return _answer(request, 403, "permission_denied", _("You may not do this."))
+    if _is_api(request):
+        return permission_denied(request, PermissionDenied(reason))
+    return page("403_csrf", 403)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -168,7 +170,7 @@ def _answer(request: HttpRequest, status: int, code: str, detail: str) -> HttpRe
     return _plain(problem(status, code, detail)) if _is_api(request) else page(status)
 
 
-def page(name: int, status: int | None = None) -> HttpResponse:
+def page(name: int | str, status: int | None = None) -> HttpResponse:
     """Show the error's page. It asks the database for nothing, which may be what is broken."""
     text = loader.get_template(f"{name}.html").render({"trace_id": logs.current("trace")})
     return HttpResponse(text, status=status or name)

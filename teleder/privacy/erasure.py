@@ -65,7 +65,7 @@ def _tell(erasure: Erasure) -> bool:
         return False
     try:
         with override(person.language):
-            send_mail("teleder", _mail(erasure), None, [person.email])
+            send_mail(_("Your teleder account will be deleted"), _mail(erasure), None, [person.email])
     except Exception as error:  # noqa: BLE001  (the next round tries again; no other duty waits for a mail server)
         log.warning("an erasure was not told (%s)", type(error).__name__)
         Erasure.objects.filter(pk=erasure.pk).update(told_at=None)

@@ -39,4 +39,5 @@ def _tell(request: HttpRequest, response: HttpResponse, milliseconds: int) -> No
     door = getattr(request.resolver_match, "route", None)
     if response.status_code < 400 and door in (None, ASKED_ALL_THE_TIME):  # style sheets, health checks
         return
-    log.info("%s /%s %s, %s ms", method, door or "", response.status_code, milliseconds)
+    shown = "(no door of ours)" if door is None else f"/{door}"
+    log.info("%s %s %s, %s ms", method, shown, response.status_code, milliseconds)

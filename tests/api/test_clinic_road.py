@@ -164,6 +164,11 @@ def test_files_come_with_our_own_type_and_stay_in_no_cache(as_alice, as_dana, as
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert "no-store" in answer.headers["Cache-Control"]
         assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    for accepted in ("image/*", "image/jpeg", "image/avif,image/webp,*/*;q=0.8"):
+        asked = client.get(f"{API}/photos/{photo.pk}/mask", headers={"Accept": accepted})
+        assert asked.status_code == 200
+        refused = as_bob.get(f"{API}/photos/{photo.pk}/mask", headers={"Accept": accepted})
+        assert (refused.status_code, refused.headers["Content-Type"]) == (404, "application/problem+json")
     for kind in ("mask", "attribution"):
         assert as_alice.get(f"{API}/photos/{photo.pk}/{kind}").status_code == 404
     for kind in ("display", "mask", "attribution", "original", "analysis"):

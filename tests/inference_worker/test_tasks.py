@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,10 +14,13 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from celery.app.trace import TraceInfo, build_tracer
 from celery.exceptions import Reject, SoftTimeLimitExceeded
+from celery.signals import worker_process_init
 from celery.utils.dispatch import Signal
 
-from inference_worker import contract, phantom, tasks, weights
+from inference_worker import contract, logs, phantom, tasks, weights
+from inference_worker.app import app
 from inference_worker.contract import Request, Stage
 from inference_worker.isolation import DecoderLost
 from inference_worker.storage import FileStorage, Missing
@@ -258,6 +262,71 @@ def test_importing_the_tasks_loads_no_network():
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     assert subprocess.run([sys.executable, "-c", question], env=environment, check=False).returncode == 0
+
+
+@pytest.fixture
+def queues():
+    """Let the worker take from these queues only, as `-Q` does."""
+    before = app.amqp.queues._consume_from
+    yield app.amqp.queues.select
+    app.amqp.queues._consume_from = before
+
+
+@pytest.mark.parametrize(
+    ("stages", "segmenters", "classifiers"),
+    [((Stage.PREPARE,), 0, 0), ((Stage.PREPARE, Stage.SEGMENT), 1, 0), (tuple(Stage), 1, 1)],
+)
+def test_a_child_loads_the_networks_of_its_queues_before_its_first_task(
+    queues, stages, segmenters, classifiers
+):
+    tasks.segmenter.cache_clear()
+    tasks.classifier.cache_clear()
+    queues([contract.QUEUES[stage] for stage in stages])
+    worker_process_init.send(sender=None)
+    with tasks._loading:
+        pass
+    assert tasks.segmenter.cache_info().currsize == segmenters
+    assert tasks.classifier.cache_info().currsize == classifiers
+
+
+def test_refused_weights_keep_no_child_from_starting(queues, refused, told):
+    refused("segmentation")
+    worker_process_init.send(sender=None)
+    with tasks._loading:
+        pass
+    assert tasks.segmenter.cache_info().currsize == 0 and tasks.classifier.cache_info().currsize == 1
+
+
+def test_a_task_whose_time_ends_while_networks_load_does_not_cut_the_loading_short(monkeypatch):
+    def time_is_over(*_: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(tasks.os, "_exit", lambda _code: pytest.fail("the child has ended"))
+    before = signal.signal(signal.SIGALRM, time_is_over)
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    try:
+        with tasks._loading, pytest.raises(SoftTimeLimitExceeded):
+            tasks._network(tasks.segment, [], lambda: pytest.fail("it did not wait"))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert tasks._network(tasks.segment, [], lambda: "loaded meanwhile") == "loaded meanwhile"
+
+
+def test_what_celery_says_of_a_failed_task_names_its_jobs(told, photo, monkeypatch):
+    """Its line comes after the task's own context has ended."""
+
+    def fail(*_arguments: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(tasks, "_segmented", fail)
+    seen = []
+    monkeypatch.setattr(
+        TraceInfo, "_log_error", lambda *_: seen.append((logs.current("trace"), logs.current("job")))
+    )
+    message = contract.pack_requests([request(Stage.SEGMENT, photo("a"), job="one")])
+    celerys = build_tracer(tasks.segment.name, tasks.segment, app=app)
+    celerys("an id", (), message, {logs.TRACE_HEADER: {"one": "of one"}, "hostname": "w"})
+    assert seen == [("of one", "one")] and not logs.current("job")
 
 
 def test_a_child_in_which_loading_was_cut_short_ends_and_fails_no_further_photo(told, monkeypatch):

@@ -54,6 +54,7 @@ def test_alice_is_told_once_by_a_mail_that_says_nothing_of_her_health(alice, mai
     assert (erasure.tell(), erasure.tell()) == (1, 0)
     (mail,) = mailoutbox
     assert mail.to == [alice.email]
+    assert mail.subject == "teleder のアカウントが消去されます"
     assert "消去されます" in mail.body
     assert "/settings/data/" in mail.body
 

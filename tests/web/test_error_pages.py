@@ -122,6 +122,7 @@ def test_what_came_without_a_form_token_does_so_too(alice, path):
     assert answer.status_code == 403
     assert answer["X-Request-ID"] in answer.content.decode()
     assert "CSRF" not in answer.content.decode()
+    assert path.startswith("/api/") or "load the page anew" in answer.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -152,6 +153,7 @@ def test_an_unknown_address_is_not_quoted(client, lines):
         client.get(f"/invitation/{SECRET}/").status_code == 410
     )  # a page as any other, for whoever has the link
     assert SECRET not in "".join(lines)
+    assert sum("GET (no door of ours) 404" in line for line in lines) == 2
 
 
 # --- The id of a request ----------------------------------------------------------------------------------

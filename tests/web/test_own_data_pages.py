@@ -9,8 +9,8 @@ from django.urls import reverse
 from teleder.accounts.models import User
 from teleder.audit.models import Entry, Verb
 from teleder.cases import workflow
-from teleder.privacy import holds
-from teleder.privacy.models import Erasure, Hold
+from teleder.privacy import erasure, holds
+from teleder.privacy.models import Erasure, Hold, Why
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -85,6 +85,17 @@ def test_alice_reads_of_a_hold_in_neutral_words(as_alice, alice, adam):
     assert adam.name not in page
 
 
+def test_no_page_promises_a_day_while_a_hold_stands_against_it(as_alice, as_adam, alice, adam):
+    erasure.ask(alice, why=Why.REQUEST)
+    hers, his = reverse("web:data"), reverse("web:person_data", args=[alice.pk])
+    assert "It is erased after" in as_alice.get(hers).content.decode()
+    assert "Erased after" in as_adam.get(his).content.decode()
+    holds.set_hold(alice, reason="court, file 7", by=adam)
+    assert "It is erased after" not in (page := as_alice.get(hers).content.decode()) and "Not before" in page
+    assert "Erased after" not in (page := as_adam.get(his).content.decode())
+    assert "Nothing is erased while the hold is in force" in page
+
+
 def test_dana_is_told_that_the_patient_of_her_case_will_go(client, alice, dana, submission_of):
     submission = submission_of(alice)
     workflow.claim(submission, by=dana)
@@ -110,8 +121,8 @@ def test_adam_enters_a_letter_and_alice_can_stop_it(as_adam, alice):
     erase = reverse("web:change_person_data", args=[alice.pk, "erase"])
     assert as_adam.post(erase).status_code == 422
     as_adam.post(erase, {"sure": "1"})
-    erasure = Erasure.objects.get()
-    assert (erasure.why, erasure.by_admin.email) == ("letter", "adam@example.com")
+    wish = Erasure.objects.get()
+    assert (wish.why, wish.by_admin.email) == ("letter", "adam@example.com")
     as_adam.post(reverse("web:change_person_data", args=[alice.pk, "keep"]))
     assert not Erasure.objects.exists()
 
