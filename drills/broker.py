@@ -41,7 +41,7 @@ def flushall(run: Run) -> Figures:
         f"{len(pauses)} times emptied, {backlog} waiting; next job done after {max(pauses):.1f} s at most"
     )
     if max(pauses) > PAUSE_SECONDS:
-        found.broken.append(f"no job was done for {PAUSE_SECONDS} s")
+        found.late.append(f"no job was done for {PAUSE_SECONDS} s")
     if clients.server_errors:
         found.broken.append("a patient was told of the broker")
     return found
@@ -71,9 +71,9 @@ def away(run: Run) -> Figures:
     after, p95 = time.monotonic() - back, percentile_95([each.answered_in for each in clients.accepted])
     found.notes.append(f"submit answered in {p95:.2f} s (p95), all finished {after:.0f} s after its return")
     if p95 > SUBMIT_P95_SECONDS:
-        found.broken.append(f"submit took longer than {SUBMIT_P95_SECONDS} s")
+        found.late.append(f"submit took longer than {SUBMIT_P95_SECONDS} s")
     if after > RETURN_SECONDS:
-        found.broken.append(f"not finished {RETURN_SECONDS} s after the broker's return")
+        found.late.append(f"not finished {RETURN_SECONDS} s after the broker's return")
     if clients.server_errors:
         found.broken.append("a patient was told of the broker")
     return found
@@ -87,7 +87,7 @@ def disturbed(run: Run) -> Figures:
     found = run.finish(clients, bound=float("inf"))
     found.notes.append("jobs done again after " + ", ".join(f"{each:.0f} s" for each in back))
     if max(back) > BACK_SECONDS:
-        found.broken.append(f"workers took no job for {BACK_SECONDS} s")
+        found.late.append(f"workers took no job for {BACK_SECONDS} s")
     if run.system.supervisor.running["inference"].pid != worker:
         found.broken.append("the worker had to be restarted")
     return found

@@ -54,7 +54,7 @@ def restarts(run: Run) -> Figures:
         f"{committed} were done, {missed} of them not found by the repeat"
     )
     if max(heals) > HEAL_SECONDS:
-        found.broken.append(f"not healed {HEAL_SECONDS} s after the database was back")
+        found.late.append(f"not healed {HEAL_SECONDS} s after the database was back")
     if missed:
         found.broken.append("an answer 5xx was committed, and the repeat did not find it")
     if clients.server_errors:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from functools import partial
 
 from drills.client import App, Clients, at_once, photo
@@ -18,6 +19,8 @@ STEP_SECONDS = 60
 STEPS_TOGETHER = 11
 QUARANTINE_SECONDS = 120
 GRACE_SECONDS = 25
+STOP_SECONDS = 1  # from SIGTERM on; no job is begun after that
+BEGUN, LENGTH_OF_TIME = " inference_worker.tasks begun: ", len("2026-11-26 06:30:00.000+00:00")
 HELD_SECONDS = 120
 DEPLOYED = ("web", "results", "inference", "sweeper")
 DELAY_TIMES = 2
@@ -131,8 +134,10 @@ def poison(run: Run) -> Figures:
     if _quarantined(worker) != found.accepted or refused.unavailable != refused.accepted:
         found.broken.append("a poison photo was not given to people")
     if beside.p95_seconds > max(DELAY_TIMES * usual.p95_seconds, DELAY_SECONDS):
-        found.broken.append("others waited for poison")
-    found.broken += usual.broken + beside.broken + waited.broken + refused.broken
+        found.late.append("others waited for poison")
+    for other in (usual, beside, waited, refused):
+        found.broken += other.broken
+        found.late += other.late
     return found
 
 
@@ -145,19 +150,32 @@ def _quarantined(clients: Clients) -> int:
 
 @drill("R10", "SIGTERM of every process at once, as a deploy does, under load", guard="sigterm")
 def deploys(run: Run) -> Figures:
-    clients, rounds, slowest = run.clients(), 0, 0.0
+    clients, rounds, slowest, begun = run.clients(), 0, 0.0, 0
     for _ in run.trials(3, 100):
         rounds += 1
         sending = clients.sending(run.few_or_many(6, 4), threads=2)
         time.sleep(run.lot.uniform(0, 2))
-        slowest = max(slowest, *at_once([partial(run.system.terminate, name) for name in DEPLOYED]))
+        asked = datetime.now(UTC)
+        seconds = at_once([partial(run.system.terminate, name) for name in DEPLOYED])
+        slowest = max(slowest, *seconds)
+        begun += _begun_between(run, asked, STOP_SECONDS, seconds[DEPLOYED.index("inference")])
         sending.join()
         settle(clients, SETTLE_SECONDS)  # the next deploy is another matter
     found = run.finish(clients, bound=RECOVERY_SECONDS)
     found.notes.append(f"{rounds} deploys; the slowest process ended {slowest:.1f} s after SIGTERM")
+    found.notes.append(f"{begun} jobs begun later than {STOP_SECONDS} s after it")
+    if begun:
+        found.late.append("new jobs were begun")
     if slowest > GRACE_SECONDS:
-        found.broken.append(f"a process took longer than {GRACE_SECONDS} s to end")
+        found.late.append(f"a process took longer than {GRACE_SECONDS} s to end")
     return found
+
+
+def _begun_between(run: Run, asked: datetime, first: float, last: float) -> int:
+    """Count the jobs that the worker, by its log, began from `first` to `last` seconds after it was asked to end."""
+    lines = (run.system.supervisor.logs / "inference.log").read_text().splitlines()
+    times = [datetime.fromisoformat(line[:LENGTH_OF_TIME]) for line in lines if BEGUN in line]
+    return sum(first < (time - asked).total_seconds() <= last for time in times)
 
 
 @drill("R11", "a stalled worker whose result comes after its lease", guard="fence")

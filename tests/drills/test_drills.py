@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib
 import smtplib
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
@@ -13,7 +15,8 @@ from drills import crashes, limits, newer, soak
 from drills.client import Accepted, Clients, Unsure
 from drills.guards import GUARDS
 from drills.mail import Mailbox
-from drills.oracle import figures
+from drills.oracle import Figures, figures
+from drills.run import Drill
 from inference_worker import contract
 from teleder.cases import workflow
 from teleder.cases.models import AIStatus, Analysis, Event, Submission
@@ -38,7 +41,8 @@ def clients(alices_submission, analyse):
 
 
 def broken(clients, mailbox) -> str:
-    return " ".join(figures(clients, mailbox, bound=60).broken)
+    found = figures(clients, mailbox, bound=60)
+    return " ".join(found.broken + found.late)
 
 
 @pytest.mark.django_db
@@ -108,6 +112,33 @@ def test_every_drill_names_a_guard_that_can_be_taken_out():
 
     assert sorted(all_drills()) == sorted(NAMES)
     assert {drill.guard for drill in all_drills().values()} == set(GUARDS)
+
+
+LATE, LOST, WELL = {"late": ["after a minute"]}, {"broken": ["1 lost"], "late": ["after a minute"]}, {}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("without", "outcomes", "held"),
+    [
+        ("", [WELL], True),
+        ("", [LATE, WELL], True),
+        ("", [LATE, LATE], False),
+        ("", [LOST], False),
+        ("", [LATE, LOST], False),
+        ("fence", [LATE], False),
+    ],
+)
+def test_only_what_was_late_is_measured_once_more_and_never_what_was_lost(without, outcomes, held, capsys):
+    from drills.__main__ import _judged, _options
+
+    left = iter(outcomes)
+    drill = Drill("R1", "all is well", "expire", lambda _run: Figures(**next(left)))
+    system = SimpleNamespace(url="", folder=Path())
+    options = _options(["--seed=1", f"--without={without}"])
+    assert _judged(drill, system, ([], []), options).held() is held
+    assert next(left, None) is None
+    assert capsys.readouterr().out.count("again R1") == len(outcomes) - 1
 
 
 @pytest.mark.parametrize(
