@@ -10,7 +10,7 @@ from functools import partial
 
 from drills.client import App, Clients, at_once, photo
 from drills.crashes import HOLD, STEPS
-from drills.oracle import Figures, settle, slowest_of
+from drills.oracle import Figures, settle, slowest_of, waits_for_ai
 from drills.run import SETTLE_SECONDS, Run, drill, wait_until
 from inference_worker import contract
 
@@ -109,15 +109,17 @@ def poison(run: Run) -> Figures:
     Who hangs keeps a worker busy until its time is over, three times: nothing is promised of the others then.
     """
     worker, decoder, quiet, killed, hung = (run.clients() for _ in range(5))
-    seconds = run.few_or_many(30, 120)
+    seconds = run.few_or_many(30, 270)
     with run.system.beside(("inference",), "second"):
         rate = SHARE_OF_CAPACITY * run.capacity(run.few_or_many(16, 100))
         for load, ends_worker, hurts_decoder in ((quiet, (), ()), (killed, *ENDS), (hung, *HANGS)):
             sending = load.pacing(rate, max(seconds, LEAST_SENT / rate))
-            for clients, words in ((worker, ends_worker), (decoder, hurts_decoder)):
-                for number in range(run.few_or_many(1, 5) * len(words)):
-                    word = words[number % len(words)]
-                    clients.send_one(run.people[0], (photo() + word + b" " * number + word,))
+            for number in range(run.few_or_many(1, 3)):
+                for clients, words in ((worker, ends_worker), (decoder, hurts_decoder)):
+                    for word in words:
+                        clients.send_one(run.people[0], (photo() + word + b" " * number + word,))
+                if not run.short:
+                    wait_until(lambda: not (waits_for_ai(worker) or waits_for_ai(decoder)), SETTLE_SECONDS)
             sending.join()
             settle(load, SETTLE_SECONDS)
         found, refused = (run.finish(clients, bound=QUARANTINE_SECONDS) for clients in (worker, decoder))

@@ -85,7 +85,7 @@ def settle(clients: Clients, seconds: float) -> None:
 def _at_rest(clients: Clients) -> bool:
     try:
         return not (
-            _rows(clients).filter(ai_status=AIStatus.WAITING).exists()
+            waits_for_ai(clients)
             or Job.objects.filter(state__in=UNFINISHED).exists()
             or Event.objects.filter(told_at=None).exists()
             or Message.objects.filter(state__in=[MessageState.QUEUED, MessageState.SENDING]).exists()
@@ -93,6 +93,10 @@ def _at_rest(clients: Clients) -> bool:
     except DatabaseError:  # the drill has taken the database away
         connection.close()
         return False
+
+
+def waits_for_ai(clients: Clients) -> bool:
+    return _rows(clients).filter(ai_status=AIStatus.WAITING).exists()
 
 
 def figures(clients: Clients, mailbox: Mailbox, *, bound: float) -> Figures:
