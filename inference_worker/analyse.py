@@ -26,16 +26,21 @@ from inference_worker.classification import Classifier
 from inference_worker.contract import Attribution, Box, Classified
 from inference_worker.engine import pick
 from inference_worker.formats import FILE_LIMIT_BYTES
+from inference_worker.isolation import DecoderLost
 from inference_worker.preparation import prepare
 from inference_worker.segmentation import LESION, Segmenter
 from inference_worker.weights import WeightsError, published
 
 SKIN_COLOUR, LESION_COLOUR, BOX_COLOUR = (0, 200, 255), (255, 0, 200), (255, 255, 255)
 TINT_COLOUR, TINT_OPACITY = (255, 220, 0), 0.7
+REMEDY_OF_A_LOST_DECODER = "that says nothing about the photo: try it again when the machine has memory and time to spare"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Analyse each photo; 0 also where one is rejected, 2 where a file cannot be read or weights are refused."""
+    """Analyse each photo.
+
+    Return 0 also where one is rejected, 2 where a file cannot be read or weights are refused, 3 where a decoder was lost.
+    """
     parser = argparse.ArgumentParser(prog="./run analyse", description=__doc__.split("\n\n")[0])
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -49,10 +54,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         analyst = Analyst(options.device)
     except WeightsError as error:
         parser.exit(2, f"{error}\n")
+    lost = 0
     for path, name in zip(options.photos, names_of(options.photos), strict=True):
-        row = analyst.analyse(path, options.out / name)
+        try:
+            row = analyst.analyse(path, options.out / name)
+        except DecoderLost as error:
+            lost += 1
+            print(f"{path}: not read, its decoder was lost ({error}); {REMEDY_OF_A_LOST_DECODER}", file=sys.stderr)
+            continue
         print(json.dumps(row, ensure_ascii=False) if options.json else _line(row), flush=True)
-    return 0
+    return 3 if lost else 0
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:

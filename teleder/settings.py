@@ -131,6 +131,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "teleder.web.request_log.request_log",
+    "teleder.accounts.even_times.even_times",
     "teleder.web.headers.headers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -200,6 +201,7 @@ FILE_UPLOAD_HANDLERS = [
 API_REQUESTS_PER_ADDRESS_PER_MINUTE = 3000  # a clinic may be one address
 API_REQUESTS_PER_PERSON_PER_MINUTE = 600
 TOKENS_PER_ADDRESS_PER_MINUTE = 300
+ANSWER_STEP_SECONDS = 0.25  # of doors where an address is named; a password takes a little less to check
 UPLOADS_PER_PATIENT_PER_MINUTE = 30
 SUBMISSIONS_PER_PATIENT_PER_HOUR = 100  # every tap on the button counts
 EXPORTS_PER_PATIENT_PER_HOUR = 5

@@ -55,6 +55,7 @@ def _media(settings, tmp_path):
     settings.ERASED_LIST = tmp_path / "erased" / "list.jsonl"
     # The default checks 390,000 rounds per password: too slow for a cast of four in each test.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.ANSWER_STEP_SECONDS = 0.001
     settings.STORAGES = {
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -16,6 +18,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from teleder.accounts import even_times
 from teleder.accounts.models import User
 from teleder.accounts.tasks import forget_expired_task
 from tests.conftest import PASSWORD
@@ -173,3 +176,20 @@ def test_nobody_keeps_erik_from_his_invitation_by_signing_up_with_his_address(ad
     invitation = people.invite(email="erik@example.com", role=Role.ADMIN, by=adam)
     sign_up(Client(), "erik@example.com", "a-thiefs-password")
     assert people.accept_invitation(invitation, name="Erik", password=PASSWORD).check_password(PASSWORD)
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("seconds", [0.003, 0.186, 0.189])
+def test_an_answer_leaves_at_an_even_time_whatever_its_work_took(door, seconds, monkeypatch, settings):
+    settings.ANSWER_STEP_SECONDS = 0.25
+    slept, ticks = [], count()
+    clock = SimpleNamespace(perf_counter=lambda: seconds * next(ticks), sleep=slept.append)
+    monkeypatch.setattr(even_times, "time", clock)
+    DOORS[door](UNKNOWN)
+    assert seconds + slept[0] == pytest.approx(0.25)
+
+
+def test_other_answers_leave_at_once(client, monkeypatch):
+    monkeypatch.setattr(even_times.time, "sleep", lambda _: pytest.fail("it waited"))
+    client.get(reverse("account_login"))
+    client.post("/accounts/no-such-page/")

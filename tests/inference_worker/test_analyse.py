@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from inference_worker import phantom, weights
+from inference_worker import analyse, phantom, weights
 from inference_worker.analyse import main, tinted
+from inference_worker.isolation import DecoderLost
 
 
 @pytest.fixture
@@ -48,3 +49,19 @@ def test_weights_that_are_refused_end_it_with_the_reason(photo, tmp_path, monkey
     with pytest.raises(SystemExit) as ended:
         main([str(photo), "--out", str(tmp_path / "out")])
     assert ended.value.code == 2 and weights.REMEDY in capsys.readouterr().err
+
+
+def test_a_lost_decoder_costs_one_photo_and_is_told(photo, tmp_path, monkeypatch, capsys):
+    other = tmp_path / "leg.jpg"
+    other.write_bytes(photo.read_bytes())
+    prepare, told = analyse.prepare, [DecoderLost("killed")]
+
+    def lost_once(data: bytes):
+        if told:
+            raise told.pop()
+        return prepare(data)
+
+    monkeypatch.setattr(analyse, "prepare", lost_once)
+    assert main([str(photo), str(other), "--out", str(tmp_path / "out"), "--device", "cpu"]) == 3
+    out, error = capsys.readouterr()
+    assert "arm.jpg" in error and "try it again" in error and "leg.jpg" in out
