@@ -104,43 +104,48 @@ def _crash_at(run: Run, clients: Clients, steps: list[str]) -> tuple[int, float]
 
 @drill("R8", "photos that kill native code, hang or eat memory, in worker and decoder", guard="quarantine")
 def poison(run: Run) -> Figures:
-    """With two workers: the others' delay without poison, beside photos that end a process, and beside some that hang.
+    """With two workers: the others' delay without poison, and beside photos that end a process.
 
-    Who hangs keeps a worker busy until its time is over, three times: nothing is promised of the others then.
+    A photo that hangs keeps a worker busy until its time is over, three times: beside two of those there is a third.
     """
     worker, decoder, quiet, killed, hung = (run.clients() for _ in range(5))
-    seconds = run.few_or_many(30, 270)
     with run.system.beside(("inference",), "second"):
         rate = SHARE_OF_CAPACITY * run.capacity(run.few_or_many(16, 100))
-        for load, ends_worker, hurts_decoder in ((quiet, (), ()), (killed, *ENDS), (hung, *HANGS)):
-            sending = load.pacing(rate, max(seconds, LEAST_SENT / rate))
-            for number in range(run.few_or_many(1, 3)):
-                for clients, words in ((worker, ends_worker), (decoder, hurts_decoder)):
-                    for word in words:
-                        clients.send_one(run.people[0], (photo() + word + b" " * number + word,))
-                if not run.short:
-                    wait_until(lambda: not (waits_for_ai(worker) or waits_for_ai(decoder)), SETTLE_SECONDS)
-            sending.join()
-            settle(load, SETTLE_SECONDS)
+        _beside_poison(run, rate, quiet)
+        _beside_poison(run, rate, killed, (worker, ENDS[0]), (decoder, ENDS[1]))
+        with run.system.beside(("inference",), "third"):
+            _beside_poison(run, rate, hung, (worker, HANGS[0]), (decoder, HANGS[1]))
         found, refused = (run.finish(clients, bound=QUARANTINE_SECONDS) for clients in (worker, decoder))
-        usual, beside, waited = (run.finish(load, bound=float("inf")) for load in (quiet, killed, hung))
+        usual, *others = (run.finish(load, bound=float("inf")) for load in (quiet, killed, hung))
     found.notes.append(
         f"{_quarantined(worker)} of {found.accepted} quarantined, {QUARANTINE_SECONDS} s allowed"
     )
     found.notes.append(f"{refused.unavailable} of {refused.accepted} that hurt the decoder given to people")
-    found.notes.append(
-        f"others' p95 {usual.p95_seconds:.1f} s; beside what kills or eats {beside.p95_seconds:.1f} s "
-        f"({beside.p95_seconds / usual.p95_seconds:.1f} x of {DELAY_TIMES}), beside what hangs {waited.p95_seconds:.1f} s; "
-        f"{rate:.2f}/s"
-    )
+    found.notes.append(f"others' p95 {usual.p95_seconds:.1f} s at {rate:.2f}/s")
     if _quarantined(worker) != found.accepted or refused.unavailable != refused.accepted:
         found.broken.append("a poison photo was not given to people")
-    if beside.p95_seconds > max(DELAY_TIMES * usual.p95_seconds, DELAY_SECONDS):
-        found.late.append("others waited for poison")
-    for other in (usual, beside, waited, refused):
+    for name, beside in zip(("kills or eats", "hangs"), others, strict=True):
+        times = beside.p95_seconds / usual.p95_seconds
+        found.notes.append(f"beside what {name} {beside.p95_seconds:.1f} s ({times:.1f} x of {DELAY_TIMES})")
+        if beside.p95_seconds > max(DELAY_TIMES * usual.p95_seconds, DELAY_SECONDS):
+            found.late.append(f"others waited for what {name}")
+    for other in (usual, *others, refused):
         found.broken += other.broken
         found.late += other.late
     return found
+
+
+def _beside_poison(run: Run, rate: float, load: Clients, *poison: tuple[Clients, tuple[bytes, ...]]) -> None:
+    """Send the others' submissions at an even pace, and beside them a photo for each word, in rounds."""
+    sending = load.pacing(rate, max(run.few_or_many(30, 270), LEAST_SENT / rate))
+    for number in range(run.few_or_many(1, 3)):
+        for clients, words in poison:
+            for word in words:
+                clients.send_one(run.people[0], (photo() + word + b" " * number + word,))
+        if not run.short:
+            wait_until(lambda: not any(waits_for_ai(clients) for clients, _ in poison), SETTLE_SECONDS)
+    sending.join()
+    settle(load, SETTLE_SECONDS)
 
 
 def _quarantined(clients: Clients) -> int:
