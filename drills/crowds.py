@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+from datetime import timedelta
+
 from drills.client import Accepted, App, at_once, calm, photo
 from drills.oracle import Figures
 from drills.run import Run, drill
 
 AT_ONCE = 50
+REPEATED_AFTER = timedelta(hours=23)
 
 
 @drill("R13", f"{AT_ONCE} equal requests at once under one Idempotency-Key", guard="idempotency")
 def equal_requests(run: Run) -> Figures:
-    import hashlib
+    from django.db.models import F
+
+    from teleder.cases.models import Submission
 
     clients = run.clients()
     broken = []
@@ -32,6 +38,9 @@ def equal_requests(run: Run) -> Figures:
         )
         if other.status_code != 422:
             broken.append(f"another body under the key was answered {other.status_code}")
+        Submission.objects.filter(pk=submission).update(created_at=F("created_at") - REPEATED_AFTER)
+        if app.open() != submission:
+            broken.append("a repeat a day later opened another")
     found = run.finish(clients, bound=float("inf"))
     found.broken += broken + (["an answer 500"] if clients.server_errors else [])
     return found
