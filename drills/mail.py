@@ -38,6 +38,11 @@ class Mailbox(socketserver.ThreadingTCPServer):
         self.taken[name] += 1
         self.texts[name] = mail.decode(errors="replace")
 
+    def forget(self, address: str) -> None:
+        """Count no mail to this address: the rows that it stood for were erased."""
+        for name in [name for name, text in self.texts.items() if f"To: {address}" in text]:
+            del self.texts[name], self.taken[name]
+
 
 class _Conversation(socketserver.StreamRequestHandler):
     """SMTP, as much of it as Django speaks (RFC 5321)."""

@@ -14,17 +14,18 @@ class Person:
 
 
 def patients(count: int) -> list[Person]:
+    return [patient(f"patient{number}@example.com") for number in range(count)]
+
+
+def patient(email: str) -> Person:
     from teleder.accounts.models import PatientProfile, Purpose, Role
     from teleder.accounts.people import give_consent
 
-    made = []
-    for number in range(count):
-        user, person = _person(f"patient{number}@example.com", Role.PATIENT)
-        PatientProfile.objects.get_or_create(user=user, defaults={"birth_year": 1990})
-        for purpose in (Purpose.CARE, Purpose.AI):
-            give_consent(user, purpose)
-        made.append(person)
-    return made
+    user, person = _person(email, Role.PATIENT)
+    PatientProfile.objects.get_or_create(user=user, defaults={"birth_year": 1990})
+    for purpose in (Purpose.CARE, Purpose.AI):
+        give_consent(user, purpose)
+    return person
 
 
 def dermatologists(count: int) -> list[Person]:
