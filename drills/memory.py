@@ -16,7 +16,7 @@ from drills.oracle import Figures
 from drills.run import Run, drill
 from drills.soak import held_by
 from drills.system import WORKER_MEGABYTES, System, descendants, end
-from drills.uploads import CORPUS
+from drills.uploads import of_the_corpus
 
 LARGE = (  # width, height, format, options
     (8000, 6000, "JPEG", {"quality": 90}),
@@ -37,7 +37,7 @@ def large_photos(run: Run) -> Figures:
     clients = run.clients()
     photos = [_drawn(width, height, kind, **options) for width, height, kind, options in _sizes(run)]
     with _real_worker(run.system) as memory:
-        for number, data in enumerate([*photos, *_of_the_corpus(run)]):
+        for number, data in enumerate([*photos, *of_the_corpus(run, BYTES_LIMIT)]):
             clients.send_one(run.people[number % len(run.people)], (data,))
         found = run.finish(clients, bound=float("inf"))
     found.notes.append(f"{memory.kills} processes ended for want of memory; {memory.line()}")
@@ -60,12 +60,6 @@ def _drawn(width: int, height: int, kind: str, **options: object) -> bytes:
 
 def _sizes(run: Run) -> tuple:
     return LARGE if run.short else (*LARGE, *LARGER)
-
-
-def _of_the_corpus(run: Run) -> Iterator[bytes]:
-    """Yield what must be accepted of the team's corpus, where this machine has it."""
-    files = sorted(CORPUS.glob("*")) if CORPUS.is_dir() and not run.short else []
-    yield from (file.read_bytes() for file in files if file.stat().st_size <= BYTES_LIMIT)
 
 
 class Memory:

@@ -25,6 +25,7 @@ from drills.run import SETTLE_SECONDS, Run, drill, wait_until
 ABANDONED_HOURS = 25
 PHOTOS_PER_APP = 3
 CUTS_PER_PHOTO = 2
+CUT_BYTES = 8 * 1024 * 1024
 COLLECT_SECONDS = 30
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close by a reset, as a line that breaks
 # Of the team's own corpus, where this machine has it; else only drawn photos.
@@ -62,11 +63,16 @@ def _cycled(people: list[Person], count: int) -> list[Person]:
 
 def _bags(run: Run, apps: int) -> list[list[bytes]]:
     """Return each app's photos, all different."""
-    files = sorted(CORPUS.glob("*")) if CORPUS.is_dir() and not run.short else []
-    few = [file.read_bytes() for file in files if file.stat().st_size < 8 * 1024 * 1024]
+    files = of_the_corpus(run, CUT_BYTES)
     return [
-        [_photo(number * PHOTOS_PER_APP + n, few) for n in range(PHOTOS_PER_APP)] for number in range(apps)
+        [_photo(number * PHOTOS_PER_APP + n, files) for n in range(PHOTOS_PER_APP)] for number in range(apps)
     ]
+
+
+def of_the_corpus(run: Run, limit: int) -> list[bytes]:
+    """Return what must be accepted of the team's corpus and has at most so many bytes; nothing in the short form."""
+    files = [] if run.short else sorted(file for file in CORPUS.rglob("*") if file.is_file())
+    return [file.read_bytes() for file in files if file.stat().st_size <= limit]
 
 
 def _photo(number: int, files: list[bytes]) -> bytes:
