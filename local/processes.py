@@ -28,7 +28,8 @@ CELERY_WORKER = "worker -P prefork -c 1 --without-mingle --without-gossip"
 # As in a shell; the program is looked for beside this Python.
 COMMANDS = {
     "web": (
-        "granian --interface wsgi --workers 2 --blocking-threads 4 --no-ws --backpressure 64 "
+        # Backpressure counts connections, idle ones too: a browser keeps some open, and no place is left for the next.
+        "granian --interface wsgi --workers 2 --blocking-threads 4 --no-ws --backpressure 512 "
         "teleder.wsgi:application"
     ),
     "results": f"celery -A teleder.celery {CELERY_WORKER} -n results@%h -Q {contract.RESULTS_QUEUE}",
