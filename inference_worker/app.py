@@ -26,7 +26,7 @@ app.conf.update(
     task_reject_on_worker_lost=False,  # True loops for ever on a task that kills its process (celery#9082)
     task_queues=[Queue(name) for name in contract.QUEUES.values()],
     worker_prefetch_multiplier=1,
-    worker_proc_alive_timeout=30,  # by default a child is ended that a busy machine does not start within 4 s
+    worker_proc_alive_timeout=10,  # by default a child is ended that a busy machine does not start within 4 s
     broker_connection_retry_on_startup=True,
     # Longer than the longest batch; what comes back later than it expires is thrown away unread.
     broker_transport_options={"visibility_timeout": 300, "socket_keepalive": True},

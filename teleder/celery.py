@@ -29,7 +29,7 @@ app.conf.update(
     task_default_queue=contract.RESULTS_QUEUE,
     task_publish_retry=False,  # a request never waits for the broker: the sweeper sends what was not sent
     worker_prefetch_multiplier=1,
-    worker_proc_alive_timeout=30,  # by default a child is ended that a busy machine does not start within 4 s
+    worker_proc_alive_timeout=10,  # by default a child is ended that a busy machine does not start within 4 s
     broker_connection_retry_on_startup=True,
     broker_transport_options={
         "visibility_timeout": 120,
