@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from drills.client import Accepted, App, at_once, calm, photo
 from drills.oracle import Figures
+from drills.people import NAME
 from drills.run import Run, drill
 
 AT_ONCE = 50
@@ -62,7 +63,7 @@ def claims(run: Run) -> Figures:
         others = [answer for answer in answers if answer.status_code != 200]
         if len(winners) != 1 or any(answer.status_code != 409 for answer in others):
             broken.append(f"{len(winners)} winners, others {sorted({a.status_code for a in others})}")
-        if any("dermatologist" in answer.text and "@" in answer.text for answer in others):
+        if any(NAME in answer.text for answer in others):
             broken.append("a loser is told who won")
         for winner in winners:
             winner.ask("POST", f"submissions/{case.submission}/release")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+NAME = "Somebody called"
+
 
 @dataclass(frozen=True)
 class Person:
@@ -44,7 +46,7 @@ def _person(email: str, role: str):
 
     from teleder.accounts.models import User
 
-    defaults = {"role": role, "language": "en"}
+    defaults = {"role": role, "language": "en", "name": f"{NAME} {email}"}
     user, _made = User.objects.get_or_create(email=email, defaults=defaults)
     _row, token = AuthToken.objects.create(user)
     return user, Person(email, token)

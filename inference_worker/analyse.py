@@ -33,7 +33,9 @@ from inference_worker.weights import WeightsError, published
 
 SKIN_COLOUR, LESION_COLOUR, BOX_COLOUR = (0, 200, 255), (255, 0, 200), (255, 255, 255)
 TINT_COLOUR, TINT_OPACITY = (255, 220, 0), 0.7
-REMEDY_OF_A_LOST_DECODER = "that says nothing about the photo: try it again when the machine has memory and time to spare"
+REMEDY_OF_A_LOST_DECODER = (
+    "that says nothing about the photo: try it again when the machine has memory and time to spare"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             row = analyst.analyse(path, options.out / name)
         except DecoderLost as error:
             lost += 1
-            print(f"{path}: not read, its decoder was lost ({error}); {REMEDY_OF_A_LOST_DECODER}", file=sys.stderr)
+            print(
+                f"{path}: not read, its decoder was lost ({error}); {REMEDY_OF_A_LOST_DECODER}",
+                file=sys.stderr,
+            )
             continue
         print(json.dumps(row, ensure_ascii=False) if options.json else _line(row), flush=True)
     return 3 if lost else 0

@@ -276,9 +276,11 @@ if _mail.scheme not in _BACKENDS:
     raise ImproperlyConfigured(f"TELEDER_EMAIL_URL must begin with one of {', '.join(_BACKENDS)}")
 EMAIL_BACKEND = f"django.core.mail.backends.{_BACKENDS[_mail.scheme]}.EmailBackend"
 EMAIL_FILE_PATH = _mail.path
-EMAIL_HOST, EMAIL_PORT = _mail.hostname or "localhost", _mail.port or 25
+EMAIL_HOST, EMAIL_PORT = _mail.hostname or "localhost", _mail.port or (465 if _mail.scheme == "smtps" else 25)
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")
-EMAIL_USE_TLS = _mail.scheme == "smtps"
+# On port 465 TLS begins with the first byte (RFC 8314), on any other after STARTTLS.
+EMAIL_USE_SSL = _mail.scheme == "smtps" and EMAIL_PORT == 465
+EMAIL_USE_TLS = _mail.scheme == "smtps" and not EMAIL_USE_SSL
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = os.environ.get("TELEDER_MAIL_FROM", "teleder <no-reply@localhost>")
 AUDIT_MAIL = os.environ.get("TELEDER_AUDIT_MAIL", "")  # who keeps the head of the audit trail

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -94,6 +94,7 @@ class PhotoFile(Endpoint):
 
     @extend_schema(
         operation_id="photos_file",
+        parameters=[OpenApiParameter("format", exclude=True)],  # there is one picture of each
         responses={(200, "image/jpeg"): OpenApiTypes.BINARY, (200, "image/png"): OpenApiTypes.BINARY},
     )
     def get(self, request: Request, pk: UUID, kind: str) -> FileResponse:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from allauth.core.exceptions import ReauthenticationRequired
 from django.http import HttpRequest, HttpResponse
+from django.urls import ResolverMatch, resolve
 
 from inference_worker import logs
 from teleder.audit import seen, trail
@@ -36,18 +38,24 @@ class Trail:
     def process_view(self, request: HttpRequest, *_view: Any) -> None:
         request.is_at_its_view = True
 
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        if isinstance(exception, ReauthenticationRequired):  # nothing was done yet
+            request.is_at_its_view = False
+
 
 def _write(request: HttpRequest, response: HttpResponse, found: seen.Seen) -> None:
-    reads, door = request.method in SAFE, request.resolver_match.view_name
-    if response.status_code >= (300 if reads else 400) or door in HEARTBEATS:
+    # Not `request.resolver_match`: who has to show again who they are does what they wanted inside of that page.
+    door = resolve(request.path_info)
+    reads = request.method in SAFE
+    if response.status_code >= (300 if reads else 400) or door.view_name in HEARTBEATS:
         return
     cases = found.cases(request.user)
     if reads and not cases:
         return
-    kind, pk = _about(request, found)
+    kind, pk = _about(door, found)
     trail.record(
         Verb.READ if reads else getattr(request, "deed", Verb.CHANGE),
-        door,
+        door.view_name,
         by=request.user,
         kind=kind,
         pk=pk,
@@ -57,8 +65,7 @@ def _write(request: HttpRequest, response: HttpResponse, found: seen.Seen) -> No
     )
 
 
-def _about(request: HttpRequest, found: seen.Seen) -> tuple[str, str]:
+def _about(door: ResolverMatch, found: seen.Seen) -> tuple[str, str]:
     """Return kind and id of what the address names, where it is a row that was loaded."""
-    named = request.resolver_match.kwargs
-    pk = str(named.get("pk") or named.get("object_id") or "")
+    pk = str(door.kwargs.get("pk") or door.kwargs.get("object_id") or "")
     return next(((kind, pk) for kind, loaded in found.rows if loaded == pk), ("", ""))

@@ -113,7 +113,7 @@ def start(*, patient: User, answers: Any, case: Case | None = None, key: str = "
     if key:
         # Two equal requests at once: the second waits here and then finds the first one's row.
         User.objects.select_for_update().get(pk=patient.pk)
-        if earlier := _earlier(patient, key, answers):
+        if earlier := _earlier(patient, key, answers, case):
             return earlier
     result = triage.urgency_of(answers, policy=policy)
     submission = Submission.objects.create(
@@ -135,10 +135,13 @@ def require_consent(patient: User) -> None:
         raise Refused("consent_missing", _("Please agree to the care by photo first (Settings → Consent)."))
 
 
-def _earlier(patient: User, key: str, answers: dict[str, str]) -> Submission | None:
+def _earlier(patient: User, key: str, answers: dict[str, str], case: Case | None) -> Submission | None:
     found = Submission.objects.filter(case__patient=patient, idempotency_key=key).first()
-    if found and found.answers != answers:
-        raise Refused("key_reused", _("This Idempotency-Key was already used with other answers."))
+    if found is None:
+        return None
+    is_about_the_same = found.case_id == case.pk if case else found.kind == Kind.FIRST
+    if found.answers != answers or not is_about_the_same:
+        raise Refused("key_reused", _("This Idempotency-Key was already used for something else."))
     return found
 
 
@@ -174,8 +177,10 @@ def add_photo(submission: Submission, *, view: Any, upload: UploadedFile, by: Us
     if view not in PhotoView.values:
         raise ValidationError({"view": _("Please say which photo this is: overview, close_up or other.")})
     originals.check(upload)
+    require_consent(submission.patient)
     refuse_intimate_photos_of_children(submission.patient, submission.case.body_site)
-    refuse_too_many_today(submission.patient, upload.size)
+    if not submission.current_photos().filter(sha256=originals.digest_of(upload)).exists():
+        refuse_too_many_today(submission.patient, upload.size)  # a repeat of what is there counts nothing
     photo = Photo(submission=submission, view=view, size=upload.size, trace=logs.current("trace"))
     photo.original_key, photo.sha256 = originals.keep(upload, photo.pk)
     photo.sealed_by = settings.PHOTO_KEYS.newest
@@ -244,6 +249,7 @@ def send_anyway(photo: Photo) -> None:
 def submit(submission: Submission, *, by: User, send_anyway: bool = False) -> Submission:
     """Send it: from here it is on the worklist with a due time, whatever happens to the AI."""
     submission = Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
+    require_consent(submission.patient)
     _refuse_incomplete(submission, send_anyway)
     now = timezone.now()
     due = triage.policy(submission.policy).due(submission.level, now)

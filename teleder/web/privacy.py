@@ -20,7 +20,7 @@ from teleder.audit import trail
 from teleder.audit.models import Verb
 from teleder.privacy import erasure, holds
 from teleder.privacy import export as exports
-from teleder.privacy.models import Hold, Why
+from teleder.privacy.models import Erasure, Hold, Why
 from teleder.privacy.policy import policy
 from teleder.privacy.statement import statement_for
 from teleder.web.roles import admin_required, patient_required, recent_login_required
@@ -97,7 +97,7 @@ def _shown(request: HttpRequest, person: User, *, errors: Any = (), status: int 
 def _hold(request: HttpRequest, person: User) -> str:
     trail.call(request, Verb.HOLD)
     holds.set_hold(person, reason=request.POST.get("reason", ""), by=request.user)
-    return _("Nothing of this person is deleted now.")
+    return _("The hold is in force: nothing of this person is erased until it is lifted.")
 
 
 def _lift(request: HttpRequest, person: User) -> str:
@@ -114,6 +114,8 @@ def _erase(request: HttpRequest, person: User) -> str:
 
 
 def _keep(request: HttpRequest, person: User) -> str:
+    if Erasure.objects.filter(person=person, why=Why.REQUEST).exists():
+        raise ValidationError(_("The person asked for it themselves: only they can call it off."))
     erasure.take_back(person)
     return _("The erasure is called off.")
 

@@ -33,5 +33,6 @@ def _only_for(role: Role) -> Callable[[View], View]:
 dermatologist_required = _only_for(Role.DERMATOLOGIST)
 admin_required = _only_for(Role.ADMIN)
 patient_required = _only_for(Role.PATIENT)
-# For what cannot be undone or gives rights: password or second factor were shown in the last five minutes.
+# For what cannot be undone or gives rights: password or second factor were shown again in the last five minutes; a
+# log-in does not count.
 recent_login_required = reauthentication_required

@@ -20,7 +20,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from teleder.accounts import limits
 from teleder.cases import originals, workflow
 from teleder.cases.models import Photo
-from tests.conftest import CALM, PASSWORD
+from tests.conftest import CALM, JPEG_HEAD, PASSWORD
 
 pytestmark = pytest.mark.django_db
 ME = "/api/v1/me"
@@ -167,6 +167,15 @@ def test_a_day_holds_so_many_photos_and_bytes_of_alice(
     assert 86_000 < int(refused["Retry-After"]) <= 86_401
     Photo.objects.filter(submission=first).update(created_at=timezone.now() - timedelta(hours=25))
     assert add_by_api(bearing(alice), second, photo_file()).status_code == 201
+
+
+def test_who_lost_the_answer_to_the_days_last_photo_gets_it_again(settings, alice, alices_draft, photo_file):
+    settings.PHOTOS_PER_PATIENT_PER_DAY = 2
+    last = photo_file(content=JPEG_HEAD + b"the last one")
+    taken = add_by_api(bearing(alice), alices_draft, last)
+    last.seek(0)
+    again = add_by_api(bearing(alice), alices_draft, last)
+    assert (taken.status_code, again.status_code, again.json()["id"]) == (201, 201, taken.json()["id"])
 
 
 def test_a_removed_photo_still_counts_for_the_day(settings, alice, alices_draft, photo_file):

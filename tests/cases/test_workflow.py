@@ -16,7 +16,7 @@ from teleder.accounts import people
 from teleder.accounts.models import Purpose
 from teleder.accounts.people import withdraw_consent
 from teleder.cases import jobs, originals, workflow
-from teleder.cases.models import AIStatus, EventKind, Job, PhotoState, Review, Status, Submission
+from teleder.cases.models import AIStatus, Case, EventKind, Job, PhotoState, Review, Status, Submission
 from teleder.cases.originals import Refused
 from teleder.cases.triage import Urgency
 from teleder.cases.workflow import IllegalMove
@@ -68,6 +68,10 @@ def test_a_submission_needs_site_photo_and_consent(alice, photo_file):
     withdraw_consent(alice, Purpose.CARE)
     with pytest.raises(Refused, match="agree"):
         workflow.start(patient=alice, answers=CALM)
+    with pytest.raises(Refused, match="agree"):
+        workflow.add_photo(submission, view="close_up", upload=photo_file(), by=alice)
+    with pytest.raises(Refused, match="agree"):
+        workflow.submit(submission, by=alice)
 
 
 def test_without_consent_to_ai_people_read_it_in_the_same_time(alice, draft_of):
@@ -172,6 +176,16 @@ def test_a_repeat_with_the_same_key_is_the_same_submission(alice, bob):
     with pytest.raises(Refused) as refusal:
         workflow.start(patient=alice, answers=CALM | {"fever": "yes"}, key="k1")
     assert refusal.value.code == "key_reused"
+
+
+def test_a_key_of_one_case_leads_to_no_other(alice, alices_submission):
+    other = Case.objects.create(patient=alice, clinic=alice.clinic)
+    first = workflow.start(patient=alice, answers=CALM, key="k1")
+    follow_up = workflow.start(patient=alice, answers=CALM, case=other, key="k2")
+    assert workflow.start(patient=alice, answers=CALM, case=other, key="k2") == follow_up
+    for key, case in (("k1", alices_submission.case), ("k2", first.case), ("k2", None)):
+        with pytest.raises(Refused, match="something else"):
+            workflow.start(patient=alice, answers=CALM, case=case, key=key)
 
 
 def test_only_one_claims(alices_submission, dana, person):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,24 @@ def test_the_web_image_has_no_torch():
     lock = (ROOT / "requirements-web.lock").read_text()
     assert not re.search(r"^(torch|torchvision|opencv|pillow|timm)", lock, re.MULTILINE)
     assert "torch" not in (ROOT / "docker" / "web.Dockerfile").read_text().split("FROM", 1)[1]
+
+
+def test_the_web_image_holds_every_module_of_the_worker_that_its_code_imports():
+    copied = set(re.findall(r"inference_worker/(\w+)\.py", (ROOT / "docker/web.Dockerfile").read_text()))
+    needed, ours = {"__init__"}, [*ROOT.glob("teleder/**/*.py"), ROOT / "local/translations.py"]
+    while ours:
+        wanted = set(_of_the_worker(ours.pop())) - needed
+        needed |= wanted
+        ours += [ROOT / f"inference_worker/{name}.py" for name in wanted]
+    assert copied == needed
+
+
+def _of_the_worker(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "inference_worker":
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("inference_worker."):
+            yield node.module.split(".")[1]
 
 
 SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN|DATABASE_URL|REDIS_URL|EMAIL_URL")

@@ -48,7 +48,7 @@ def visit(browser, live_server) -> Iterator[Callable]:
     """Open a browser as somebody; at the end nothing may have failed in its console or left our origin."""
     contexts, problems = [], []
 
-    def as_somebody(person=None, *, size: str = "phone", language: str = "", **more):
+    def as_somebody(person=None, *, size: str = "phone", language: str = "", expected=EXPECTED, **more):
         language = language or getattr(person, "language", "en")
         phone = {"is_mobile": True, "has_touch": True} if size == "phone" else {}
         context = browser.new_context(
@@ -66,7 +66,7 @@ def visit(browser, live_server) -> Iterator[Callable]:
             context.add_cookies([_session_of(person, live_server.url)])
         page = context.new_page()
         page.set_default_timeout(10_000)
-        _watch(page, live_server.url, problems)
+        _watch(page, live_server.url, problems, expected)
         return page
 
     yield as_somebody
@@ -82,9 +82,9 @@ def _session_of(person, url: str) -> dict:
     return {"name": name, "value": client.cookies[name].value, "url": url}
 
 
-def _watch(page, origin: str, problems: list[str]) -> None:
+def _watch(page, origin: str, problems: list[str], expected: re.Pattern) -> None:
     def console(message) -> None:
-        if message.type == "error" and not EXPECTED.search(message.text):
+        if message.type == "error" and not expected.search(message.text):
             problems.append(message.text)
 
     def request(asked) -> None:

@@ -117,6 +117,24 @@ def test_adam_sets_and_lifts_a_hold_and_it_is_on_record(as_adam, alice):
     assert list(verbs[:2]) == [Verb.RELEASE_HOLD, Verb.HOLD]
 
 
+def test_a_hold_for_which_adam_shows_again_who_he_is_names_alice(as_adam, alice):
+    hold = reverse("web:change_person_data", args=[alice.pk, "hold"])
+    forget_when(as_adam)
+    asked = as_adam.post(hold, {"reason": "court, file 7"})
+    assert not Entry.objects.exists(), "nothing has happened yet"
+    as_adam.post(asked["Location"], {"password": PASSWORD})
+    assert Hold.objects.get().person == alice
+    entry = Entry.objects.first()
+    assert (entry.verb, entry.door, entry.object) == (Verb.HOLD, "web:change_person_data", str(alice.pk))
+
+
+def test_adam_does_not_call_off_what_alice_wants(as_adam, alice):
+    erasure.ask(alice, why=Why.REQUEST)
+    refused = as_adam.post(reverse("web:change_person_data", args=[alice.pk, "keep"]))
+    assert refused.status_code == 422 and "only they can call it off" in refused.content.decode()
+    assert Erasure.objects.exists()
+
+
 def test_adam_enters_a_letter_and_alice_can_stop_it(as_adam, alice):
     erase = reverse("web:change_person_data", args=[alice.pk, "erase"])
     assert as_adam.post(erase).status_code == 422

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from django.urls import reverse
+from playwright.sync_api import expect
 
 from tests.conftest import PASSWORD
 
@@ -50,3 +51,18 @@ def test_alice_finds_sound_pages(visit, is_sound, alice, submission_of, draft_of
         is_sound(page, language)
     page.goto(submission.get_absolute_url())
     is_sound(page, language)
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_photo_is_sent_again_when_the_server_is_back(visit, alice, draft_of, photo_file, status):
+    draft, refusals = draft_of(alice), [status]
+    page = visit(alice, size="phone", expected=re.compile(f"status of {status}"))
+    page.goto(reverse("web:photos", args=[draft.pk]))
+    page.route(
+        "**" + reverse("web:add_photo", args=[draft.pk]),
+        lambda route: route.fulfill(status=refusals.pop()) if refusals else route.continue_(),
+    )
+    content = photo_file().read()
+    page.set_input_files("#photo-close_up", {"name": "skin.jpg", "mimeType": "image/jpeg", "buffer": content})
+    expect(page.locator(".tile")).to_have_count(2, timeout=15_000)
+    assert not refusals and draft.photos.count() == 2

@@ -40,10 +40,11 @@ function send(form, file) {
     const request = new XMLHttpRequest();
     request.open("POST", form.action);
     request.setRequestHeader("X-Photo-Script", "1");
+    request.timeout = 120000; // a photo of 25 MB over a slow line takes 100 s
     request.upload.addEventListener("progress", (event) => {
       if (event.lengthComputable) form.querySelector("progress").value = (100 * event.loaded) / event.total;
     });
-    request.addEventListener("error", () => resolve("offline"));
+    for (const lost of ["error", "timeout"]) request.addEventListener(lost, () => resolve("offline"));
     request.addEventListener("load", () => {
       if (request.status === 201) {
         const tiles = document.getElementById("tiles");
@@ -51,7 +52,8 @@ function send(form, file) {
         htmx.process(document.getElementById("tiles"));
         show(form, form.dataset.sent);
         resolve("");
-      } else resolve([422, 429].includes(request.status) ? request.responseText : form.dataset.failed);
+      } else if ([502, 503, 504].includes(request.status)) resolve("offline"); // it comes back: sent again
+      else resolve([422, 429].includes(request.status) ? request.responseText : form.dataset.failed);
     });
     request.send(data);
   });
