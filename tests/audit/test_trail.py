@@ -71,6 +71,19 @@ def test_the_application_has_no_right_to_change_it(five, statement):
         cursor.execute("RESET ROLE")
 
 
+def test_the_applications_role_is_made_with_its_password_and_is_no_superuser(five, monkeypatch):
+    for password in ("it's one", "another"):
+        monkeypatch.setenv("TELEDER_ROLE_PASSWORD", password)
+        call_command("audit", "protect", "teleder_app_test")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rolcanlogin, rolsuper FROM pg_roles WHERE rolname = 'teleder_app_test'")
+        assert cursor.fetchone() == (True, False)
+        cursor.execute("SET LOCAL ROLE teleder_app_test")
+        with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
+            cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute("RESET ROLE")
+
+
 def test_a_changed_entry_is_named(five):
     tamper(f"UPDATE audit_entry SET person = NULL WHERE number = {five + 2}")
     assert list(trail.faults()) == [f"entry {five + 2} was changed"]

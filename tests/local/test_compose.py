@@ -64,6 +64,12 @@ def _of_the_worker(file: Path) -> Iterator[str]:
             yield node.module.split(".")[1]
 
 
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"inference"}))
+def test_nothing_that_lasts_knows_the_owner_of_the_tables(name):
+    told = SERVICES[name]["environment"]
+    assert told["DATABASE_URL"].startswith("postgresql://teleder_web:") and told["POSTGRES_PASSWORD"] == ""
+
+
 SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN|DATABASE_URL|REDIS_URL|EMAIL_URL")
 
 
@@ -78,7 +84,8 @@ def test_no_image_holds_a_secret(file):
 
 
 def test_the_compose_file_names_secrets_and_holds_none():
-    without = {"", "postgresql://teleder:@postgres:5432/teleder", "redis://valkey:6379/0"}
+    databases = {f"postgresql://{role}:@postgres:5432/teleder" for role in ("teleder", "teleder_web")}
+    without = {"", "redis://valkey:6379/0"} | databases
     for name, row in SERVICES.items():
         for key, value in row.get("environment", {}).items():
             held = re.sub(r"\$\{[^}]*\}", "", str(value))

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, transaction
 from psycopg import sql
 
+from inference_worker import environment
 from teleder.audit import trail
 from teleder.audit.models import Entry
 
@@ -36,7 +37,7 @@ class Command(BaseCommand):
         protect = verbs.add_parser(
             "protect", help="give ROLE the application's rights: the trail it may only add to"
         )
-        protect.add_argument("role")
+        protect.add_argument("role", help="made, or given this password, where TELEDER_ROLE_PASSWORD is set")
 
     def handle(self, *, verb: str, **options: Any) -> None:
         getattr(self, verb)(**options)
@@ -64,6 +65,11 @@ class Command(BaseCommand):
     @transaction.atomic
     def protect(self, *, role: str, **_: Any) -> None:
         with connection.cursor() as cursor:
+            if password := environment.secret("TELEDER_ROLE_PASSWORD"):
+                cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
+                verb = "ALTER" if cursor.fetchone() else "CREATE"
+                statement = sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}")
+                cursor.execute(statement.format(sql.Identifier(role), sql.Literal(password)).as_string())
             for statement in PROTECTION:
                 cursor.execute(sql.SQL(statement).format(role=sql.Identifier(role)).as_string())
         self.stdout.write(f"{role} may add to the audit trail and read it, no more")
