@@ -14,12 +14,13 @@ import json
 import logging
 from collections.abc import Collection, Iterable
 from datetime import timedelta
+from functools import cache, partial
 from typing import Any
 
 import redis
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import DateTimeField, F, Func
+from django.db.models import DateTimeField, F, Func, QuerySet
 from django.db.models.functions import Least, Now
 from kombu.exceptions import OperationalError
 
@@ -61,7 +62,7 @@ def queue(photo: Photo, stage: Stage, *, priority: int) -> None:
             state=JobState.QUEUED, priority=priority
         )
     log.info("queued: %s of photo %s is job %s", stage, photo.pk, job.pk)
-    transaction.on_commit(dispatch_all)
+    transaction.on_commit(partial(dispatch_all, (stage,)))
 
 
 def advance(photo: Photo, submission: Submission) -> None:
@@ -86,10 +87,10 @@ def ai_may_read(submission: Submission) -> bool:
 
 
 # --- Sending ----------------------------------------------------------------------------------------------
-def dispatch_all() -> int:
-    """Send what fits for every stage; return how many jobs were sent. Never raises for a broker that is away."""
+def dispatch_all(stages: Iterable[Stage] = tuple(Stage)) -> int:
+    """Send what fits of these stages; return how many jobs were sent. Never raises for a broker that is away."""
     try:
-        return sum(dispatch(stage) for stage in Stage)
+        return sum(dispatch(stage) for stage in stages)
     except (redis.RedisError, OperationalError) as error:
         log.warning("broker away (%s): the sweeper will send later", type(error).__name__)
         return 0
@@ -97,6 +98,8 @@ def dispatch_all() -> int:
 
 def dispatch(stage: Stage) -> int:
     """Send the most urgent queued jobs of a stage that fit its window."""
+    if not _waiting(stage).exists():  # who queues one more sends it: nobody has to wait for the lock to find nothing
+        return 0
     depth = _broker().llen(contract.QUEUES[stage])
     with transaction.atomic():
         messages = _take(stage, depth)
@@ -105,9 +108,18 @@ def dispatch(stage: Stage) -> int:
     return sum(map(len, messages))
 
 
+def _waiting(stage: Stage) -> QuerySet[Job]:
+    return Job.objects.filter(stage=stage, state=JobState.QUEUED)
+
+
 def _broker() -> redis.Redis:
+    return _broker_at(settings.REDIS_URL)
+
+
+@cache
+def _broker_at(url: str) -> redis.Redis:
     return redis.Redis.from_url(
-        settings.REDIS_URL,
+        url,
         socket_connect_timeout=BROKER_TIMEOUT_SECONDS,
         socket_timeout=BROKER_TIMEOUT_SECONDS,
         retry=None,
@@ -123,7 +135,7 @@ def _take(stage: Stage, depth: int) -> list[list[Job]]:
     room = settings.JOB_WINDOW - max(messages_out, depth)
     if room <= 0:
         return []
-    waiting = Job.objects.filter(stage=stage, state=JobState.QUEUED).order_by("-priority", "created_at")
+    waiting = _waiting(stage).order_by("-priority", "created_at")
     jobs = waiting.select_related("photo").select_for_update(of=("self",), skip_locked=True)
     size = 1 if stage == Stage.PREPARE else settings.JOB_BATCH
     return [_mark_sent(batch) for batch in _batches(list(jobs[: room * size]), room, size)]
@@ -258,12 +270,13 @@ def record(*, job: str, attempt: int, worker: str, outcome: contract.Outcome) ->
     if not under_way.update(state=state, worker=worker[:100], error=error, finished_at=Now(), deadline=None):
         log.info("result of job %s attempt %s came too late", job, attempt)
         return False
-    photo = Photo.objects.get(jobs=job)
+    done = Job.objects.select_related("photo").get(pk=job)
+    photo = done.photo
     log.info("result of photo %s job %s attempt %s: %s %s", photo.pk, job, attempt, outcome.kind, state)
     _APPLY[type(outcome)](photo, outcome)
     advance(photo, submission)
     settle(submission)
-    transaction.on_commit(dispatch_all)
+    transaction.on_commit(partial(dispatch_all, (done.stage,)))  # a place in its window is free
     return True
 
 
