@@ -54,6 +54,7 @@ class System:
         self.environment = self._environment()
         os.environ.update(self.environment)
         subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, check=True)
+        self.environment = processes.restricted(self.environment)
         self.supervisor = self.start_processes(NAMES)
         self.wait_until_ready()
 

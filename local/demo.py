@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local import servers
-from local.processes import Supervisor
+from local.processes import Supervisor, restricted
 from local.translations import compile_catalogues
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,9 +79,12 @@ def _serve(found: servers.Servers, options: argparse.Namespace) -> int:
     port = options.port or _port_from(FIRST_PORT)
     environment = os.environ | settings(found, f"http://localhost:{port}")
     prepare(environment)
+    if "DATABASE_URL" not in os.environ:
+        environment = restricted(environment)
     supervisor = Supervisor(root=ROOT, logs=STATE / "logs", environment=environment)
     try:
         supervisor.start("web", "--host", "127.0.0.1", "--port", str(port))
+        supervisor.start("beat", "--schedule", str(STATE / "beat"))
         for name in ("results", "sweeper", *([] if options.no_inference else ["inference"])):
             supervisor.start(name)
         _wait_until_ready(f"http://127.0.0.1:{port}/healthz", supervisor)
@@ -138,8 +141,9 @@ def prepare(environment: dict[str, str]) -> None:
         ]
         _python(environment, *drawing)
     print("database …", flush=True)
+    quiet = environment | {"TELEDER_LOG_LEVEL": "WARNING"}
     for step in (["migrate"], ["collectstatic", "--no-input"], ["demo", "--photos", str(STATE / "photos")]):
-        _python(environment, "manage.py", *step, "--verbosity", "0" if step[0] != "demo" else "1")
+        _python(quiet, "manage.py", *step, "--verbosity", "0" if step[0] != "demo" else "1")
 
 
 def _python(environment: dict[str, str], *arguments: object) -> None:

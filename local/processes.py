@@ -6,6 +6,7 @@ docker-compose.yml runs the same commands (tests/local/test_compose.py compares 
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
 import signal
 import subprocess
@@ -16,10 +17,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from inference_worker import contract
 from local.servers import die_with_parent
 
+ROOT = Path(__file__).resolve().parents[1]
+ROLE = "teleder_web"
 STOP_SECONDS = 20
 RESTART_SECONDS = 3
 
@@ -61,6 +65,24 @@ def environment_of(name: str, everything: Mapping[str, str]) -> dict[str, str]:
     """Return what a process is told of the environment."""
     withheld = OF_THE_WEB if name == "inference" else ()
     return {key: value for key, value in everything.items() if key.removesuffix("_FILE") not in withheld}
+
+
+def restricted(everything: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment with a database role that may only add to the audit trail; it is made first.
+
+    As in the compose file: who owns the tables brings them up to date, web and workers are somebody else.
+    """
+    password = secrets.token_urlsafe(24)
+    subprocess.run(
+        [sys.executable, "manage.py", "audit", "protect", ROLE],
+        cwd=ROOT,
+        env={**everything, "TELEDER_ROLE_PASSWORD": password},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    owned = urlsplit(everything["DATABASE_URL"])
+    address = owned._replace(netloc=f"{ROLE}:{password}@{owned.hostname}:{owned.port}")
+    return {**everything, "DATABASE_URL": address.geturl()}
 
 
 @dataclass

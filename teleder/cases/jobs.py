@@ -98,7 +98,9 @@ def dispatch_all(stages: Iterable[Stage] = tuple(Stage)) -> int:
 
 def dispatch(stage: Stage) -> int:
     """Send the most urgent queued jobs of a stage that fit its window."""
-    if not _waiting(stage).exists():  # who queues one more sends it: nobody has to wait for the lock to find nothing
+    if not _waiting(
+        stage
+    ).exists():  # who queues one more sends it: nobody has to wait for the lock to find nothing
         return 0
     depth = _broker().llen(contract.QUEUES[stage])
     with transaction.atomic():
