@@ -53,6 +53,29 @@ def take_back(person: User) -> bool:
     return bool(Erasure.objects.filter(person=person).delete()[0])
 
 
+def call_off(person: User) -> None:
+    """Take back for the person what they did not ask for on the page or by an app; whoever was told of it is told of this.
+
+    Raises `ValidationError` where they did.
+    """
+    erasure = Erasure.objects.filter(person=person).first()
+    if erasure and erasure.why == Why.REQUEST:
+        raise ValidationError(_("The person asked for it themselves: only they can call it off."))
+    if take_back(person) and erasure and erasure.told_at and person.is_active:
+        _tell_of_staying(person)
+
+
+def _tell_of_staying(person: User) -> None:
+    try:
+        with override(person.language):
+            text = _(
+                "Your teleder account was to be deleted. The clinic has called that off: it stays as it is."
+            )
+            send_mail(_("Your teleder account stays"), text, None, [person.email])
+    except Exception as error:  # noqa: BLE001  (it is called off all the same, and the page says so)
+        log.warning("the end of an erasure was not told (%s)", type(error).__name__)
+
+
 def tell() -> int:
     """Tell people by mail that their erasure is under way and how to stop it; return how many were told."""
     untold = Erasure.objects.filter(told_at=None, person__is_active=True).select_related("person")

@@ -20,7 +20,7 @@ from teleder.audit import trail
 from teleder.audit.models import Verb
 from teleder.privacy import erasure, holds
 from teleder.privacy import export as exports
-from teleder.privacy.models import Erasure, Hold, Why
+from teleder.privacy.models import Hold, Why
 from teleder.privacy.policy import policy
 from teleder.privacy.statement import statement_for
 from teleder.web.roles import admin_required, patient_required, recent_login_required
@@ -114,9 +114,7 @@ def _erase(request: HttpRequest, person: User) -> str:
 
 
 def _keep(request: HttpRequest, person: User) -> str:
-    if Erasure.objects.filter(person=person, why=Why.REQUEST).exists():
-        raise ValidationError(_("The person asked for it themselves: only they can call it off."))
-    erasure.take_back(person)
+    erasure.call_off(person)
     return _("The erasure is called off.")
 
 

@@ -136,14 +136,19 @@ def test_adam_does_not_call_off_what_alice_wants(as_adam, alice):
     assert Erasure.objects.exists()
 
 
-def test_adam_enters_a_letter_and_alice_can_stop_it(as_adam, alice):
+def test_adam_enters_a_letter_calls_it_off_and_alice_is_told_of_both(as_adam, alice, mailoutbox):
     erase = reverse("web:change_person_data", args=[alice.pk, "erase"])
     assert as_adam.post(erase).status_code == 422
     as_adam.post(erase, {"sure": "1"})
     wish = Erasure.objects.get()
     assert (wish.why, wish.by_admin.email) == ("letter", "adam@example.com")
+    erasure.tell()
     as_adam.post(reverse("web:change_person_data", args=[alice.pk, "keep"]))
     assert not Erasure.objects.exists()
+    assert [mail.subject for mail in mailoutbox] == [
+        "Your teleder account will be deleted",
+        "Your teleder account stays",
+    ]
 
 
 @pytest.mark.parametrize("verb", ["hold", "lift", "erase", "keep"])
