@@ -45,6 +45,20 @@ def test_a_photo_waits_in_postgres_and_one_message_is_sent(alices_draft, broker)
     assert jobs.dispatch(Stage.PREPARE) == 0
 
 
+def test_a_result_sends_what_it_made_room_for_and_the_next_stage(
+    alice, submission_of, broker, settings, django_capture_on_commit_callbacks
+):
+    settings.JOB_WINDOW = 1
+    submission_of(alice, photos=2)
+    assert jobs.dispatch_all() == 1
+    done = Job.objects.get(state=JobState.SENT)
+    broker.delete(contract.QUEUES[Stage.PREPARE])  # a worker has taken it
+    with django_capture_on_commit_callbacks(execute=True):
+        jobs.record(job=str(done.pk), attempt=done.attempt, worker="w", outcome=PREPARED)
+    sent = Job.objects.filter(state=JobState.SENT).values_list("stage", flat=True)
+    assert sorted(sent) == [Stage.PREPARE, Stage.SEGMENT]
+
+
 def test_the_window_bounds_what_the_broker_holds(alice, draft_of, broker, settings):
     settings.JOB_WINDOW, settings.JOB_BATCH = 2, 2
     draft_of(alice, photos=6)
