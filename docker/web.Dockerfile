@@ -17,4 +17,4 @@ RUN python -c "from local.translations import compile_catalogues; compile_catalo
 USER teleder
 ENV TELEDER_MEDIA_ROOT=/media TELEDER_ERASED_LIST=/erased/list.jsonl
 EXPOSE 8000
-CMD ["granian", "--interface", "wsgi", "--workers", "2", "--blocking-threads", "4", "--no-ws", "--backpressure", "512", "teleder.wsgi:application", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["granian", "--interface", "wsgi", "--workers", "2", "--blocking-threads", "4", "--no-ws", "--backpressure", "512", "--workers-kill-timeout", "8", "teleder.wsgi:application", "--host", "0.0.0.0", "--port", "8000"]

@@ -19,6 +19,7 @@ STEP_SECONDS = 60
 STEPS_TOGETHER = 11
 QUARANTINE_SECONDS = 120
 GRACE_SECONDS = 25
+START_SECONDS = 60
 STOP_SECONDS = 1  # from SIGTERM on; no job is begun after that
 BEGUN, LENGTH_OF_TIME = " inference_worker.tasks begun: ", len("2026-11-26 06:30:00.000+00:00")
 HELD_SECONDS = 120
@@ -162,6 +163,8 @@ def deploys(run: Run) -> Figures:
         rounds += 1
         sending = clients.sending(run.few_or_many(6, 4), threads=2)
         time.sleep(run.lot.uniform(0, 2))
+        # Perhaps only just started again, and not ready yet: that is when Granian once never ended.
+        wait_until(lambda: all(map(run.system.pids, DEPLOYED)), START_SECONDS)
         asked = datetime.now(UTC)
         seconds = at_once([partial(run.system.terminate, name) for name in DEPLOYED])
         slowest = max(slowest, *seconds)

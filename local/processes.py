@@ -32,8 +32,9 @@ CELERY_WORKER = "worker -P prefork -c 1 --without-mingle --without-gossip"
 # As in a shell; the program is looked for beside this Python.
 COMMANDS = {
     "web": (
+        # Asked to end while it starts, Granian would wait for ever for a worker that did not hear of it.
         # Backpressure counts connections, idle ones too: a browser keeps some open, and no place is left for the next.
-        "granian --interface wsgi --workers 2 --blocking-threads 4 --no-ws --backpressure 512 "
+        "granian --interface wsgi --workers 2 --blocking-threads 4 --no-ws --backpressure 512 --workers-kill-timeout 8 "
         "teleder.wsgi:application"
     ),
     "results": f"celery -A teleder.celery {CELERY_WORKER} -n results@%h -Q {contract.RESULTS_QUEUE}",
