@@ -52,3 +52,21 @@ def test_hundreds_of_open_lines_keep_nobody_out(port):
             each = open_lines.enter_context(line(port))
             each.sendall(REQUEST)
             assert each.recv(1024).startswith(b"HTTP/1.1 200")
+
+
+def test_it_ends_when_asked_to_while_it_still_starts(tmp_path):
+    """Drill R10: two deploys within seconds of one another, and Granian waited for ever for its deaf workers."""
+    (tmp_path / "slow.py").write_text(
+        "import pathlib, time\npathlib.Path('starting').touch()\ntime.sleep(2)\n" + APPLICATION
+    )
+    program, *rest = shlex.split(COMMANDS["web"])
+    command = [str(Path(sys.executable).parent / program), *rest[:-1], "slow:application"]
+    with subprocess.Popen([*command, "--port", str(free_port())], cwd=tmp_path) as process:
+        limit = time.monotonic() + SECONDS
+        while not (tmp_path / "starting").exists() and time.monotonic() < limit:
+            time.sleep(0.05)
+        process.terminate()
+        try:
+            assert process.wait(SECONDS) == 0
+        finally:
+            process.kill()
