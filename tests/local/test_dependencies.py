@@ -16,7 +16,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 OURS = {"teleder", "inference_worker", "local", "drills", "benchmarks", "tests", "manage"}
 # Half of a declared one: its API is made of theirs.
-ALONG = {"fido2": "django-allauth", "kombu": "celery", "playwright": "pytest-playwright"}
+ALONG = {
+    "billiard": "celery",
+    "fido2": "django-allauth",
+    "kombu": "celery",
+    "playwright": "pytest-playwright",
+}
 # package -> the extras that are installed where it runs
 EXTRAS = {
     "teleder": [],
