@@ -53,10 +53,14 @@ def main(arguments: list[str]) -> int:
             _lane(options)
         else:
             _beside_one_another(lanes, [*arguments, f"--seed={options.seed}", f"--lane={folder}"])
-        done = [name for name in options.names if (options.lane / f"{name}.held").exists()]
-    failed = [name for name in options.names if name not in done]
+        held, not_run = (
+            [name for name in options.names if (options.lane / f"{name}.{word}").exists()]
+            for word in ("held", "not-run")
+        )
+    failed = [name for name in options.names if name not in held + not_run]
     print(
         f"{len(failed)} of {len(options.names)} drills failed{': ' * bool(failed)}{' '.join(failed)}; "
+        f"{f'{len(not_run)} not run or in part: ' + ' '.join(not_run) + '; ' if not_run else ''}"
         f"{time.monotonic() - began:.0f} s, {_cpu_seconds():.0f} s of CPU time, {_commit()}"
     )
     return bool(failed)
@@ -139,13 +143,13 @@ def _drills(system: System, options: argparse.Namespace) -> bool:
     from drills.run import all_drills
 
     drills = all_drills()
-    cast, held = (people.patients(PATIENTS), people.dermatologists(DERMATOLOGISTS)), True
+    cast, all_well = (people.patients(PATIENTS), people.dermatologists(DERMATOLOGISTS)), True
     for name in _not_begun(options):
-        if _judged(drills[name], system, cast, options).held():
-            (options.lane / f"{name}.held").touch()
-        else:
-            held = False
-    return held
+        found = _judged(drills[name], system, cast, options)
+        if not found.failed():
+            (options.lane / f"{name}.{'held' if found.held() else 'not-run'}").touch()
+        all_well = all_well and not found.failed()
+    return all_well
 
 
 def _judged(drill: Drill, system: System, cast: tuple, options: argparse.Namespace) -> Figures:
@@ -169,10 +173,17 @@ def _told(drill: Drill, run: Run, *, is_last: bool) -> Figures:
     """Do a drill and say what came of it."""
     began = time.monotonic()
     found = _tried(drill, run)
-    word = "holds" if found.held() else "again" if found.only_late() and not is_last else "FAIL "
     seconds = time.monotonic() - began
-    print(f"{word} {drill.name} {drill.promise}: {found.line()} [{seconds:.0f} s]", flush=True)
+    print(
+        f"{_word(found, is_last)} {drill.name} {drill.promise}: {found.line()} [{seconds:.0f} s]", flush=True
+    )
     return found
+
+
+def _word(found: Figures, is_last: bool) -> str:
+    if found.failed():
+        return "again" if found.only_late() and not is_last else "FAIL "
+    return "holds" if found.held() else "part " if found.accepted else "-----"
 
 
 def _tried(drill: Drill, run: Run) -> Figures:

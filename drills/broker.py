@@ -42,7 +42,7 @@ def flushall(run: Run) -> Figures:
     )
     if max(pauses) > PAUSE_SECONDS:
         found.late.append(f"no job was done for {PAUSE_SECONDS} s")
-    if clients.server_errors:
+    if clients.refusals:
         found.broken.append("a patient was told of the broker")
     return found
 
@@ -74,7 +74,7 @@ def away(run: Run) -> Figures:
         found.late.append(f"submit took longer than {SUBMIT_P95_SECONDS} s")
     if after > RETURN_SECONDS:
         found.late.append(f"not finished {RETURN_SECONDS} s after the broker's return")
-    if clients.server_errors:
+    if clients.refusals:
         found.broken.append("a patient was told of the broker")
     return found
 

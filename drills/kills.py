@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 
@@ -23,7 +25,7 @@ START_SECONDS = 60
 STOP_SECONDS = 1  # from SIGTERM on; no job is begun after that
 BEGUN, LENGTH_OF_TIME = " inference_worker.tasks begun: ", len("2026-11-26 06:30:00.000+00:00")
 HELD_SECONDS = 120
-DEPLOYED = ("web", "results", "inference", "sweeper")
+DEPLOYED = ("web", "results", "inference", "sweeper", "beat")
 DELAY_TIMES = 2
 SHARE_OF_CAPACITY = 0.3  # of two workers': one alone can carry it
 DELAY_SECONDS = 2.0  # a shorter delay is none to a person, and noise among the sixteen of the short form
@@ -205,12 +207,12 @@ def late_results(run: Run) -> Figures:
     _let_leases_end(run)
     run.finish(clients, bound=float("inf"))
     rows = Photo.objects.filter(submission__in=[each.submission for each in clients.accepted])
-    before = _what_was_found(rows)
+    before = list(_what_was_found(rows))
     held = run.system.release_held()
     wait_until(lambda: not run.system.broker().llen(contract.RESULTS_QUEUE), HELD_SECONDS)
     time.sleep(2)
     found = run.finish(clients, bound=float("inf"))
-    changed = sum(a != b for a, b in zip(before, _what_was_found(rows), strict=True))
+    changed = sum(a != b for a, b in itertools.zip_longest(before, _what_was_found(rows)))
     found.notes.append(f"{held - changed} of {held} late results refused")
     if changed or held < count:
         found.broken.append(f"{changed} late results changed the record, {held} of {count} came")
@@ -230,5 +232,9 @@ def _let_leases_end(run: Run) -> int:
     return len(held)
 
 
-def _what_was_found(photos) -> list[dict]:
-    return list(photos.order_by("pk").values("display_key", "state", "reason"))
+def _what_was_found(photos) -> Iterator[dict]:
+    from teleder.cases.models import Analysis, Finding
+
+    yield from photos.order_by("pk").values("display_key", "analysis_key", "state", "reason")
+    yield from Analysis.objects.filter(photo__in=photos).order_by("pk").values()
+    yield from Finding.objects.filter(analysis__photo__in=photos).order_by("pk").values()

@@ -39,6 +39,7 @@ ENDED = (EventKind.AI_DONE, EventKind.AI_UNAVAILABLE)
 class Figures:
     """What a drill ends with. Whatever is in `broken` is a broken promise.
 
+    `not_run` is what this machine cannot do: neither held nor broken.
     `late` is one about time that was not kept: somebody else may have had the machine, so that it is measured once more.
     """
 
@@ -54,9 +55,13 @@ class Figures:
     notes: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
+    not_run: list[str] = field(default_factory=list)
 
     def held(self) -> bool:
-        return not (self.broken or self.late)
+        return not (self.broken or self.late or self.not_run)
+
+    def failed(self) -> bool:
+        return bool(self.broken or self.late)
 
     def only_late(self) -> bool:
         return bool(self.late and not self.broken)
@@ -69,7 +74,7 @@ class Figures:
         )
         broken = (
             f"{word}: {each}{f' ({times} times)' if times > 1 else ''}"
-            for word, faults in (("BROKEN", self.broken), ("LATE", self.late))
+            for word, faults in (("BROKEN", self.broken), ("LATE", self.late), ("NOT RUN", self.not_run))
             for each, times in Counter(faults).items()
         )
         return "; ".join([words, *self.notes, *broken])
@@ -113,11 +118,13 @@ def figures(clients: Clients, mailbox: Mailbox, *, bound: float) -> Figures:
     found.slowest_seconds, found.p95_seconds = max(waits, default=0.0), percentile_95(waits)
     if resent := sum(mailbox.taken.values()) - len(mailbox.taken):
         found.notes.append(f"{resent} mails sent again under the same Message-ID")
-    if clients.given_up:
-        found.notes.append(f"{clients.given_up} never accepted")
-    if clients.server_errors:
-        found.notes.append(f"{clients.server_errors} answers 500")
     found.broken += _broken(found)
+    if not clients.accepted:
+        found.broken.append("nothing was accepted: nothing was shown")
+    if clients.given_up:
+        found.broken.append(f"{clients.given_up} never accepted")
+    if clients.server_errors:
+        found.broken.append(f"{clients.server_errors} answers 500")
     if found.slowest_seconds > bound:
         found.late.append(f"recovery took longer than {bound:.0f} s")
     return found

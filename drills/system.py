@@ -186,12 +186,17 @@ class System:
         return [process.pid, *descendants(process.pid)] if process.poll() is None else []
 
     def kill_one(self, lot: random.Random, names: tuple[str, ...] = NAMES) -> str:
-        """kill -9 one process drawn by lot, parent or child; return whose it was."""
-        name = lot.choice(names)
-        if pids := self.pids(name):
-            with suppress(ProcessLookupError):
-                os.kill(lot.choice(pids), signal.SIGKILL)
-        return name
+        """kill -9 one process drawn by lot, parent or child; return whose it was.
+
+        Draws again where that one is not there or was gone first: what is counted as a kill was one.
+        """
+        while True:
+            name = lot.choice(names)
+            if pids := self.pids(name):
+                with suppress(ProcessLookupError):
+                    os.kill(lot.choice(pids), signal.SIGKILL)
+                    return name
+            time.sleep(0.01)
 
     def terminate(self, name: str) -> float:
         """Ask a process to end as a deploy does; return the seconds it took. It is started again."""

@@ -25,9 +25,11 @@ def side_by_side(run: Run) -> Figures:
     from teleder.cases.models import Job
 
     clients = run.clients()
-    notes = [_with_the_one_before(run, clients), _with_the_one_after(run, clients)]
+    before, after = _with_the_one_before(run, clients), _with_the_one_after(run, clients)
     found = run.finish(clients, bound=float("inf"))
-    found.notes += notes
+    found.notes += [*filter(None, [before]), after]
+    if not before:
+        found.not_run.append(f"{BEFORE} is not in this copy of the repository: the version before is missing")
     photos = [each.submission for each in clients.accepted]
     if deaths := Job.objects.filter(photo__submission__in=photos, deaths__gt=0).count():
         found.broken.append(f"{deaths} jobs took another version's silence for a death")
@@ -38,10 +40,13 @@ def side_by_side(run: Run) -> Figures:
 
 # --- The one before ---------------------------------------------------------------------------------------
 def _with_the_one_before(run: Run, clients: Clients) -> str:
-    """Send while old workers answer a new web, then while an old web takes what new workers say."""
+    """Send while old workers answer a new web, then while an old web takes what new workers say.
+
+    Return what was done; nothing, where the version before is not here.
+    """
     root = _older_code(run.system.folder / "before")
     if root is None:
-        return f"NOT RUN: {BEFORE} is not in this copy of the repository, so the version before is missing"
+        return ""
     count = run.few_or_many(4, 100)
     for names, ours in ((("inference",), "inference"), (("results", "sweeper"), "results")):
         with run.system.beside(names, "before", root=root):

@@ -22,7 +22,8 @@ from inference_worker.environment import secret
 
 NAME = "TELEDER_PHOTO_KEYS"
 MAGIC = b"TLDR1"
-KEY_BYTES, NONCE_BYTES, NAME_LETTERS = 32, 12, 8
+KEY_BYTES, NONCE_BYTES, NAME_LETTERS, TAG_BYTES = 32, 12, 8, 16
+SEALED_MORE_BYTES = len(MAGIC) + NAME_LETTERS + NONCE_BYTES + TAG_BYTES
 
 
 class BadKeys(ValueError):

@@ -47,7 +47,8 @@ class Command(BaseCommand):
             found = list(trail.faults(head))
         except ValueError as error:
             raise CommandError(error) from error
-        self.stdout.writelines(found)
+        for fault in found:
+            self.stdout.write(fault)
         self.stdout.write(f"{Entry.objects.count()} entries, {len(found)} faults; head {trail.head()}")
         if not head:
             self.stdout.write("without --head nobody can tell whether entries are missing at the end")

@@ -17,7 +17,8 @@ class Command(BaseCommand):
         found = dict(broken())
         for name, rows in found.items():
             self.stdout.write(f"BROKEN {name}")
-            self.stdout.writelines(f"       {row}" for row in rows)
+            for row in rows:
+                self.stdout.write(f"       {row}")
         self.stdout.write(f"{len(found)} invariants broken")
         if found:
             sys.exit(1)
