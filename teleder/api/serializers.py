@@ -94,8 +94,11 @@ class ProofSerializer(Strict):
     """Who one is. It is shown again before what cannot be undone: a token alone does not do."""
 
     password = serializers.CharField(trim_whitespace=False, max_length=256, write_only=True)
-    code = serializers.CharField(
-        required=False, max_length=20, help_text="from the authenticator app, where the account has one"
+    code = serializers.RegexField(
+        "[0-9A-Za-z]",  # one at least: what is blank is no code
+        required=False,
+        max_length=20,
+        help_text="from the authenticator app, where the account has one",
     )
 
 

@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from teleder.accounts import limits
 from teleder.accounts.limits import TooMany
@@ -45,7 +45,7 @@ PLAIN = "text/plain; charset=utf-8"
 
 
 # --- Coming in --------------------------------------------------------------------------------------------
-@require_GET
+@require_safe
 def landing(request: HttpRequest) -> HttpResponse:
     """Everybody's first page."""
     if not request.user.is_authenticated:
@@ -76,7 +76,7 @@ def _is_welcome(user: Any) -> bool:
 
 
 @patient_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def welcome(request: HttpRequest) -> HttpResponse:
     """After signing up: year of birth, language, and the consents."""
     profile = getattr(request.user, "patient", None) or PatientProfile(user=request.user)
@@ -95,13 +95,13 @@ def welcome(request: HttpRequest) -> HttpResponse:
 
 # --- A new submission -------------------------------------------------------------------------------------
 @patient_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
     """Step 1: the red-flag questions. What they mean is in the answer to this very request."""
     if not _is_welcome(request.user):
         return redirect("web:welcome")
     case = get_object_or_404(Case.objects.visible_to(request.user), pk=pk) if pk else None
-    if request.method == "GET":
+    if request.method != "POST":
         return _ask(request, case)
     ids = {question.id for question in questionnaire.red_flag_questions(triage.policy())}
     answers = {key: value for key, value in request.POST.items() if key in ids}
@@ -121,7 +121,7 @@ def new(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
 
 
 @patient_required
-@require_GET
+@require_safe
 def advice(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The advice once more: after a change of language, or by the link that stays above the next steps."""
     found = _mine(request, pk)
@@ -156,7 +156,7 @@ def _ask(
 
 
 @patient_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def about(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Step 2: where it is, and its history."""
     draft = _mine(request, pk)
@@ -195,7 +195,7 @@ def _history_from(request: HttpRequest) -> dict[str, Any]:
 
 
 @patient_required
-@require_GET
+@require_safe
 def photos(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Step 3: the photos, one request each."""
     submission = _mine(request, pk)
@@ -227,7 +227,7 @@ def _tiles_of(submission: Submission) -> dict[str, Any]:
 
 
 @patient_required
-@require_GET
+@require_safe
 def tiles(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The photos alone, for polling."""
     return unless_same(request, render(request, "web/patient/_tiles.html", _tiles_of(_mine(request, pk))))
@@ -292,7 +292,7 @@ def send_photo_anyway(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @patient_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def send(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Step 4: look it over, then send."""
     submission = _mine(request, pk)
@@ -320,7 +320,7 @@ def answers_of(submission: Submission) -> list[tuple[str, str]]:
 
 # --- After sending ----------------------------------------------------------------------------------------
 @patient_required
-@require_GET
+@require_safe
 def submission(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Status, answer and what can be done next."""
     found = _mine(request, pk)
@@ -332,7 +332,7 @@ def submission(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @patient_required
-@require_GET
+@require_safe
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The part of the page that changes, for polling."""
     return unless_same(request, render(request, "web/patient/_status.html", _state_of(_mine(request, pk))))
@@ -381,7 +381,7 @@ def restore(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 # --- Messages and settings --------------------------------------------------------------------------------
 @patient_required
-@require_GET
+@require_safe
 def inbox(request: HttpRequest) -> HttpResponse:
     """All messages; looking at them is reading them."""
     mine = Message.objects.inbox_of(request.user).select_related("event__submission__case")
@@ -391,7 +391,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def settings_page(request: HttpRequest) -> HttpResponse:
     """Name and language; for patients also the profile, notices and consents."""
     data = request.POST or None

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core import mail
 from django.core.management import call_command
 from django.utils import timezone
@@ -20,6 +21,10 @@ from teleder.notifications.reconcile import reconcile
 
 pytestmark = pytest.mark.django_db
 LONG_AGO = timezone.now() - timedelta(hours=1)
+
+
+def path_of(key: str) -> Path:
+    return Path(settings.MEDIA_ROOT) / key
 
 
 def broken() -> set[str]:
@@ -125,6 +130,20 @@ def plant_lost_original(submission, dana) -> None:
     Photo.objects.update(original_key="photos/gone")
 
 
+def plant_emptied_original(submission, dana) -> None:
+    path_of(submission.photos.get().original_key).write_bytes(b"")
+
+
+def plant_longer_original(submission, dana) -> None:
+    with path_of(submission.photos.get().original_key).open("ab") as file:
+        file.write(b"more")
+
+
+def plant_emptied_copy(submission, dana) -> None:
+    Photo.objects.update(display_key="photos/copy")
+    path_of("photos/copy").touch()
+
+
 def plant_lost_mask(submission, dana) -> None:
     Analysis.objects.create(
         photo=submission.photos.get(), mask_key="photos/gone", skin=1, lesion=0, segmentation_model={}
@@ -165,6 +184,9 @@ BREACHES = [
     (plant_unknown_state, "jobs are in a state they can leave"),
     (plant_silent_job, "jobs under way are not silent"),
     (plant_lost_original, "photos have their files"),
+    (plant_emptied_original, "photos have their files"),
+    (plant_longer_original, "photos have their files"),
+    (plant_emptied_copy, "photos have their files"),
     (plant_lost_mask, "masks and attributions have their files"),
     (plant_untold_event, "events are told or young"),
     (plant_told_without_message, "events that were told have a message"),

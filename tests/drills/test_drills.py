@@ -114,6 +114,27 @@ def test_every_drill_names_a_guard_that_can_be_taken_out():
     assert {drill.guard for drill in all_drills().values()} == set(GUARDS)
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"accepted": []}, "nothing was accepted"),
+        ({"given_up": 2}, "2 never accepted"),
+        ({"server_errors": 3}, "3 answers 500"),
+    ],
+)
+def test_who_is_not_served_breaks_a_promise(clients, mailbox, change, fault):
+    vars(clients).update(change)
+    assert fault in broken(clients, mailbox)
+
+
+def test_what_a_machine_cannot_do_is_neither_held_nor_broken():
+    found = Figures(not_run=["no small disk"])
+    assert not found.held()
+    assert not found.failed()
+    assert "NOT RUN: no small disk" in found.line()
+
+
 LATE, LOST, WELL = {"late": ["after a minute"]}, {"broken": ["1 lost"], "late": ["after a minute"]}, {}
 
 
