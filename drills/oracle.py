@@ -208,9 +208,7 @@ def _broken(found: Figures) -> Iterator[str]:
     unsent = Message.objects.filter(~Q(state=MessageState.SENT)).count()
     if unsent:
         yield f"{unsent} messages not sent"
-    for check in invariants.INVARIANTS:
-        if next(iter(check()), None):
-            yield check.__name__.replace("_", " ")
+    yield from (name for name, _rows in invariants.broken())
 
 
 def percentile_95(values: list[float]) -> float:

@@ -94,8 +94,11 @@ def compare(parts: list[Part], advisories: Path) -> int:
 
 def weaknesses(parts: list[Part], advisories: Path) -> Iterator[tuple[Part, dict[str, Any]]]:
     """Yield each part with each advisory (OSV) that names its version and was not withdrawn."""
-    with zipfile.ZipFile(advisories) as archive:
-        rows = [json.loads(archive.read(name)) for name in archive.namelist() if name.endswith(".json")]
+    try:
+        with zipfile.ZipFile(advisories) as archive:
+            rows = [json.loads(archive.read(name)) for name in archive.namelist() if name.endswith(".json")]
+    except (OSError, zipfile.BadZipFile) as error:
+        sys.exit(f"{advisories} cannot be read as a ZIP of advisories: {error}")
     if not rows:
         sys.exit(f"{advisories} holds no advisory")
     ours = {part.name: part for part in parts}

@@ -91,6 +91,11 @@ except (sealing.BadKeys, environment.BadSetting) as error:
     raise ImproperlyConfigured(str(error)) from None
 INSECURE_COOKIES = flag("TELEDER_INSECURE_COOKIES")  # plain http on loopback (the demo); never elsewhere
 STAFF_SECOND_FACTOR = flag("TELEDER_STAFF_SECOND_FACTOR", default=True)
+if INSECURE_COOKIES and (BEHIND_PROXY or any(each.startswith("https:") for each in CSRF_TRUSTED_ORIGINS)):
+    raise ImproperlyConfigured(
+        "TELEDER_INSECURE_COOKIES=1 is for plain http on loopback; "
+        "take it out behind a proxy and where TELEDER_ORIGINS names https."
+    )
 if not STAFF_SECOND_FACTOR and not INSECURE_COOKIES:
     raise ImproperlyConfigured(
         "TELEDER_STAFF_SECOND_FACTOR=0 is for the demo and drills on loopback, with TELEDER_INSECURE_COOKIES=1."
@@ -369,6 +374,7 @@ RECORD_INVARIANTS = [
     "teleder.cases.invariants.INVARIANTS",
     "teleder.notifications.invariants.INVARIANTS",
     "teleder.privacy.invariants.INVARIANTS",
+    "teleder.audit.trail.INVARIANTS",
 ]
 SWEEP_SECONDS = 1.0
 SWEEP_HEARTBEAT = os.environ.get("TELEDER_SWEEP_HEARTBEAT")  # a file that health checks look at

@@ -14,7 +14,7 @@ from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language, override
@@ -63,6 +63,11 @@ def give_consent(person: User, purpose: Purpose) -> Consent:
 
 def withdraw_consent(person: User, purpose: Purpose) -> None:
     person.consents.given().filter(purpose=purpose).update(withdrawn_at=timezone.now())
+
+
+def last_words_on_consent(person: User) -> QuerySet[Consent]:
+    """Return for each purpose that the person ever agreed to the consent given last; it may be withdrawn."""
+    return person.consents.order_by("purpose", "-given_at").distinct("purpose")
 
 
 @transaction.atomic

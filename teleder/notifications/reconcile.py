@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.core.mail import send_mail
 from django.utils import translation
 from django.utils.translation import gettext as _
 
 from teleder.accounts.models import Role, User
 from teleder.cases.invariants import broken
+
+log = logging.getLogger(__name__)
 
 
 def reconcile() -> list[str]:
@@ -20,7 +24,9 @@ def reconcile() -> list[str]:
                 "The nightly check of the record found something that does not fit together:\n\n%(names)s\n\n"
                 "`manage.py check_record` names the rows. docs/reliability.md says what each line means."
             )
-            send_mail(
-                _("teleder: the record needs a look"), body % {"names": "\n".join(names)}, None, [admin.email]
-            )
+            subject, body = _("teleder: the record needs a look"), body % {"names": "\n".join(names)}
+        try:
+            send_mail(subject, body, None, [admin.email])
+        except OSError as error:  # the others must hear of it
+            log.error("an admin was not told that the record is broken: %s", type(error).__name__)
     return names

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from teleder.accounts import people
 from teleder.cases import workflow
 from teleder.cases.models import Photo, PhotoState, Review, Status, Submission
 from teleder.cases.originals import Refused
@@ -251,6 +252,7 @@ def _review(
         "history": readings.history_of(submission),
         "earlier": _earlier(request, submission),
         "events": submission.events.select_related("actor"),
+        "consents": people.last_words_on_consent(submission.patient),
         "reviews": submission.reviews.select_related("author__dermatologist"),
         "may_answer": may_answer,
         "amending": amending,

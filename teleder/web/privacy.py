@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from teleder.accounts import limits
+from teleder.accounts import limits, people
 from teleder.accounts.models import User
 from teleder.audit import trail
 from teleder.audit.models import Verb
@@ -88,6 +88,7 @@ def _shown(request: HttpRequest, person: User, *, errors: Any = (), status: int 
         "holds": Hold.objects.visible_to(request.user)
         .filter(person=person)
         .select_related("set_by", "lifted_by"),
+        "consents": people.last_words_on_consent(person),
         "is_held": Hold.objects.in_force().filter(person=person).exists(),
         "errors": errors,
     }

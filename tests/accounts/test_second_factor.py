@@ -221,3 +221,14 @@ def test_an_installation_with_real_cookies_does_not_start_without_the_factor():
         [sys.executable, "manage.py", "check", "--deploy"], env=environment, capture_output=True, text=True
     )
     assert done.returncode and "TELEDER_STAFF_SECOND_FACTOR" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "setting", [{"TELEDER_BEHIND_PROXY": "1"}, {"TELEDER_ORIGINS": "https://derma.example"}]
+)
+def test_an_installation_with_https_does_not_start_with_insecure_cookies(setting):
+    environment = os.environ | {"TELEDER_INSECURE_COOKIES": "1"} | setting
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode and "take it out" in done.stderr

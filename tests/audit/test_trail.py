@@ -139,6 +139,9 @@ def test_the_command_fails_and_names_what_was_changed(five, capsys):
     with pytest.raises(SystemExit):
         call_command("audit", "verify")
     assert f"entry {five + 2} was changed" in capsys.readouterr().out.splitlines()
+    with pytest.raises(SystemExit):
+        call_command("check_record")
+    assert "BROKEN the audit trail is as it was written" in capsys.readouterr().out.splitlines()
 
 
 def test_the_keeper_gets_the_head_by_mail(five, settings, mailoutbox):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
+from smtplib import SMTPRecipientsRefused
 
 import pytest
 from django.conf import settings
@@ -235,6 +236,23 @@ def test_adam_is_told_at_night_what_is_broken_and_nothing_about_health(alices_su
     assert message.to == [adam.email]
     assert "photos have their files" in message.body
     assert str(alices_submission.photos.get().pk) not in message.body
+
+
+def test_that_one_admin_cannot_be_told_keeps_it_from_nobody(alices_submission, person, monkeypatch, caplog):
+    told = []
+
+    def send(_subject, _body, _sender, to):
+        if to == ["first@example.com"]:
+            raise SMTPRecipientsRefused({})
+        told.extend(to)
+
+    monkeypatch.setattr("teleder.notifications.reconcile.send_mail", send)
+    for name in ("first", "second"):
+        person(name, "admin")
+    plant_lost_original(alices_submission, None)
+    reconcile()
+    assert told == ["second@example.com"]
+    assert "first" not in caplog.text
 
 
 @pytest.mark.parametrize("check", [*invariants.INVARIANTS, *of_messages.INVARIANTS])

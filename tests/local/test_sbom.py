@@ -72,3 +72,9 @@ def test_a_file_without_advisories_is_not_taken_for_good_news(tmp_path):
         archive.writestr("readme.txt", "")
     with pytest.raises(SystemExit):
         sbom.main(["--advisories", str(tmp_path / "all.zip")])
+
+
+def test_a_file_that_is_no_zip_is_named(tmp_path):
+    missing = tmp_path / "missing.zip"
+    with pytest.raises(SystemExit, match=r"missing\.zip cannot be read"):
+        list(sbom.weaknesses([], missing))

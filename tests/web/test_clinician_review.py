@@ -9,6 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from inference_worker.contract import Abstention, QualityFault, Reason
+from teleder.accounts import people
+from teleder.accounts.models import Purpose
 from teleder.cases import workflow
 from teleder.cases.models import AIStatus, Disposition, Review, Status, Submission
 from teleder.web import replies
@@ -81,6 +83,16 @@ def test_dana_reads_the_answers_with_yes_first(danas, alice, submission_of):
     )
     assert fever < sore < ill
     assert "Reasons to look sooner" in page and "same day" in page
+
+
+def test_dana_reads_that_a_consent_was_withdrawn_until_it_is_given_anew(danas, alice, alices_submission):
+    assert "withdrew a consent" not in page_of(danas, alices_submission)
+    workflow.withdraw_consent(alice, Purpose.CARE)
+    page = page_of(danas, alices_submission)
+    assert page.count("withdrew a consent") == 1
+    assert "care: a dermatologist reads" in page
+    people.give_consent(alice, Purpose.CARE)
+    assert "withdrew a consent" not in page_of(danas, alices_submission)
 
 
 def test_dana_reads_the_history(danas, alices_submission):

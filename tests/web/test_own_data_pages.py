@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from teleder.accounts.models import User
+from teleder.accounts.models import Purpose, User
 from teleder.audit.models import Entry, Verb
 from teleder.cases import workflow
 from teleder.privacy import erasure, holds
@@ -222,3 +222,10 @@ def test_the_password_is_asked_for_and_then_the_page_opens(as_alice, alice):
     answer = as_alice.post(asked, {"password": PASSWORD}, follow=True)
     assert answer.redirect_chain[-1][0] == reverse("web:data")
     assert User.objects.filter(pk=alice.pk).exists()
+
+
+def test_adam_reads_what_alice_agreed_to_and_took_back(as_adam, alice):
+    workflow.withdraw_consent(alice, Purpose.AI)
+    page = as_adam.get(reverse("web:person_data", args=[alice.pk])).content.decode()
+    withdrawn, given = (page.index(words) for words in (": withdrawn ", ": given "))
+    assert page.rindex("AI processing", 0, withdrawn) < page.rindex("care: ", 0, given)

@@ -45,6 +45,11 @@ class Command(BaseCommand):
     def _reapply(self, path: Path) -> None:
         try:
             erased, held = tombstones.reapply(path)
+        except FileNotFoundError as error:
+            raise CommandError(
+                f"{path} is not there. Where nobody was erased yet that is right; else find the list first: "
+                "without it who was erased is back."
+            ) from error
         except (OSError, tombstones.BadList) as error:
             raise CommandError(f"{path}: {error}") from error
         self.stdout.write(f"{erased} erased anew, {held} under a legal hold of the backup")
