@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 
@@ -207,12 +205,12 @@ def late_results(run: Run) -> Figures:
     _let_leases_end(run)
     run.finish(clients, bound=float("inf"))
     rows = Photo.objects.filter(submission__in=[each.submission for each in clients.accepted])
-    before = list(_what_was_found(rows))
+    before = _what_was_found(rows)
     held = run.system.release_held()
     wait_until(lambda: not run.system.broker().llen(contract.RESULTS_QUEUE), HELD_SECONDS)
     time.sleep(2)
     found = run.finish(clients, bound=float("inf"))
-    changed = sum(a != b for a, b in itertools.zip_longest(before, _what_was_found(rows)))
+    changed = sum(before[photo] != told for photo, told in _what_was_found(rows.all()).items())
     found.notes.append(f"{held - changed} of {held} late results refused")
     if changed or held < count:
         found.broken.append(f"{changed} late results changed the record, {held} of {count} came")
@@ -232,9 +230,15 @@ def _let_leases_end(run: Run) -> int:
     return len(held)
 
 
-def _what_was_found(photos) -> Iterator[dict]:
-    from teleder.cases.models import Analysis, Finding
+def _what_was_found(photos) -> dict:
+    """Return by photo what its workers told of it, and when."""
+    from teleder.cases.models import Finding
 
-    yield from photos.order_by("pk").values("display_key", "analysis_key", "state", "reason")
-    yield from Analysis.objects.filter(photo__in=photos).order_by("pk").values()
-    yield from Finding.objects.filter(analysis__photo__in=photos).order_by("pk").values()
+    return {
+        photo.pk: (
+            (photo.display_key, photo.analysis_key, photo.state, photo.reason),
+            list(photo.analyses.order_by("pk").values()),
+            list(Finding.objects.filter(analysis__photo=photo).order_by("pk").values()),
+        )
+        for photo in photos
+    }
