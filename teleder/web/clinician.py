@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from teleder.accounts import people
+from teleder.accounts.models import Consent, Purpose, User
 from teleder.cases import workflow
 from teleder.cases.models import Photo, PhotoState, Review, Status, Submission
 from teleder.cases.originals import Refused
@@ -252,7 +253,7 @@ def _review(
         "history": readings.history_of(submission),
         "earlier": _earlier(request, submission),
         "events": submission.events.select_related("actor"),
-        "consents": people.last_words_on_consent(submission.patient),
+        "withdrawn": _withdrawn(submission.patient),
         "reviews": submission.reviews.select_related("author__dermatologist"),
         "may_answer": may_answer,
         "amending": amending,
@@ -263,6 +264,12 @@ def _review(
         "may_ask_photos": submission.urgency < Urgency.SAME_DAY,
     }
     return render(request, "web/clinician/review.html", context, status=status)
+
+
+def _withdrawn(patient: User) -> list[Consent]:
+    """Return the consents taken back that matter to an answer."""
+    given_last = people.last_words_on_consent(patient).exclude(purpose=Purpose.TRAINING)
+    return [consent for consent in given_last if consent.withdrawn_at]
 
 
 def _photos(request: HttpRequest, submission: Submission) -> dict[str, Any]:
