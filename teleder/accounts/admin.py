@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
@@ -21,6 +22,9 @@ from teleder.accounts.models import (
     PatientProfile,
     User,
 )
+
+# How Django's own filters ask for a field: by choice, relation, emptiness and date.
+FILTERED_BY = ("__exact", "__id__exact", "__isnull", "__gte", "__lt")
 
 
 class ForAdmins:
@@ -47,6 +51,10 @@ class OnlyVisible:
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).visible_to(request.user)
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Only what the page offers as a filter: any other column could be guessed letter by letter (?password__...)."""
+        return lookup in {name + end for name in self.get_list_filter(request) for end in FILTERED_BY}
 
 
 class DermatologistInline(ForAdmins, admin.StackedInline):
@@ -82,6 +90,8 @@ class ClinicAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
 class UserAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
     """Name and language can be mended, the address by a superuser. Nobody is deleted: a person is deactivated.
 
+    What is changed here stands under signatures, so who changes it shows again who they are.
+
     Who changes an address can have its new password sent there, and learns whether it has an account elsewhere.
     """
 
@@ -95,7 +105,8 @@ class UserAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
     actions = ("deactivate", "activate")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.has_module_permission(request)
+        is_above = obj is not None and obj.is_superuser and not request.user.is_superuser
+        return self.has_module_permission(request) and not is_above
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         return self.readonly_fields if request.user.is_superuser else (*self.readonly_fields, "email")
@@ -105,12 +116,15 @@ class UserAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
             return [DermatologistInline]
         return [PatientInline, ConsentInline] if obj is not None and obj.is_patient else []
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
+        if request.method == "POST":
+            raise_if_reauthentication_required(request, app="")
+        return super().changeform_view(request, *args, **options)
+
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        if "email" not in form.changed_data:
-            return super().save_model(request, obj, form, change)
-        raise_if_reauthentication_required(request, app="")
         super().save_model(request, obj, form, change)
-        people.readdress(obj)
+        if "email" in form.changed_data:
+            people.readdress(obj)
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
         raise_if_reauthentication_required(request, app="")
@@ -119,15 +133,18 @@ class UserAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
     @admin.action(description=gettext_lazy("Deactivate: they can no longer log in"))
     def deactivate(self, request: HttpRequest, rows: QuerySet[User]) -> None:
         for person in rows:
-            try:
-                people.deactivate(person, by=request.user)
-            except ValidationError as error:
-                self.message_user(request, " ".join(error.messages), messages.ERROR)
+            self._try(request, people.deactivate, person)
 
     @admin.action(description=gettext_lazy("Activate: they may log in again"))
     def activate(self, request: HttpRequest, rows: QuerySet[User]) -> None:
         for person in rows:
-            people.activate(person, by=request.user)
+            self._try(request, people.activate, person)
+
+    def _try(self, request: HttpRequest, verb: Callable[..., None], person: User) -> None:
+        try:
+            verb(person, by=request.user)
+        except ValidationError as error:
+            self.message_user(request, " ".join(error.messages), messages.ERROR)
 
 
 @admin.register(Consent)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat as uuid
@@ -111,6 +113,44 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    @classmethod
+    def from_db(cls, db: str, field_names: list[str], values: list) -> User:
+        user = super().from_db(db, field_names, values)
+        user._remember(field_names)
+        return user
+
+    def refresh_from_db(
+        self, using: str | None = None, fields: list[str] | None = None, **options: Any
+    ) -> None:
+        super().refresh_from_db(using, fields, **options)
+        self._remember(fields)
+
+    def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        """Write what was changed on this copy and no more.
+
+        Forms of Django and allauth save whole rows: one loaded before its person was suspended, moved or given
+        another password would undo that.
+        """
+        loaded = getattr(self, "_loaded", {})
+        if update_fields is None and not self._state.adding:
+            update_fields = [name for name, value in loaded.items() if self.__dict__[name] != value]
+        super().save(update_fields=update_fields, **options)
+        self._remember(update_fields)
+
+    def _remember(self, fields: Iterable[str] | None) -> None:
+        """Take what these fields (all: `None`) hold now for what the database holds."""
+        wanted = None if fields is None else set(fields)
+        names = [
+            f.attname for f in self._meta.concrete_fields if wanted is None or wanted & {f.name, f.attname}
+        ]
+        held = {name: self.__dict__[name] for name in names if name in self.__dict__}
+        self._loaded = getattr(self, "_loaded", {}) | held
+
+    def has_rights_as_loaded(self) -> bool:
+        """Whether role, clinic, log-in and sessions are still as they were when this row was read."""
+        rights = ("role", "clinic_id", "is_active", "is_superuser", "password", "sessions_ended")
+        return User.objects.filter(pk=self.pk, **{name: getattr(self, name) for name in rights}).exists()
 
     @property
     def is_staff(self) -> bool:

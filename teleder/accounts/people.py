@@ -11,10 +11,12 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.auth import update_session_auth_hash
 from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language, override
@@ -29,6 +31,7 @@ from teleder.accounts.models import (
     Invitation,
     Invitations,
     Language,
+    People,
     Purpose,
     Role,
     User,
@@ -77,7 +80,7 @@ def invite(*, email: str, role: Role, by: User) -> Invitation:
     They join the clinic of `by`. Raises `ValidationError` for an address that has an account there; of another
     clinic's people nothing is told: the link then leads nowhere. Without mail there is no invitation.
     """
-    if User.objects.visible_to(by).filter(email__iexact=email).exists():
+    if _with_address(User.objects.visible_to(by), email).exists():
         raise ValidationError({"email": _("There is an account with this address already.")})
     open_ones = Invitation.objects.visible_to(by).open().filter(email__iexact=email)
     open_ones.update(expires_at=timezone.now())
@@ -87,6 +90,12 @@ def invite(*, email: str, role: Role, by: User) -> Invitation:
     texts = [_invitation_text(invitation, link, language) for language in Language.values]
     send_mail("teleder", "\n\n".join(texts), None, [invitation.email])
     return invitation
+
+
+def _with_address(rows: People, email: str) -> People:
+    """Return who logs in by this address; it may be one of several of theirs."""
+    second = EmailAddress.objects.filter(email__iexact=email, verified=True).values("user")
+    return rows.filter(Q(email__iexact=email) | Q(pk__in=second))
 
 
 def _invitation_text(invitation: Invitation, link: str, language: str) -> str:
@@ -114,34 +123,33 @@ def stop_invitations(rows: Invitations, *, by: User) -> int:
 
 @transaction.atomic
 def deactivate(person: User, *, by: User) -> None:
-    """Lock a person out of pages and API at once; their work stays. Raises `ValidationError` for oneself."""
-    if person == by:
-        raise ValidationError(_("You cannot lock yourself out. Ask another admin."))
+    """Lock a person out of pages and API at once; their work stays. Raises `ValidationError`, see `_refuse`."""
+    _refuse(person, by, _("You cannot lock yourself out. Ask another admin."))
     if User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
-        end_sessions(person)
+        end_rights(person, by=by)
         _log(person, CHANGE, "deactivated", by=by)
 
 
 def activate(person: User, *, by: User) -> None:
-    """Let a person in again; the sessions and tokens of before stay dead."""
+    """Let a person in again; the sessions and tokens of before stay dead. Raises `ValidationError`, see `_refuse`."""
+    _refuse(person, by, _("You cannot let yourself in. Ask another admin."))
     if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
         _log(person, CHANGE, "activated", by=by)
 
 
 @transaction.atomic
 def change_role(person: User, *, role: Role, by: User) -> None:
-    """Make a dermatologist an admin or an admin a dermatologist; they log in anew.
+    """Make a dermatologist an admin or an admin a dermatologist, which no superuser stays; they log in anew.
 
-    Raises `ValidationError` for oneself, for patients and for a role that is not staff's.
+    Raises `ValidationError` for patients, for a role that is not staff's, and see `_refuse`.
     """
-    if person == by:
-        raise ValidationError(_("You cannot change your own role. Ask another admin."))
+    _refuse(person, by, _("You cannot change your own role. Ask another admin."))
     if person.is_patient or role not in STAFF:
         raise ValidationError(_("Patients stay patients. Colleagues come in by invitation."))
-    if User.objects.filter(pk=person.pk).exclude(role=role).update(role=role):
+    if User.objects.filter(pk=person.pk).exclude(role=role).update(role=role, is_superuser=False):
         if role == Role.DERMATOLOGIST:
             DermatologistProfile.objects.get_or_create(user=person)
-        end_sessions(person)
+        end_rights(person, by=by)
         _log(person, CHANGE, f"role: {role}", by=by)
 
 
@@ -149,7 +157,7 @@ def change_role(person: User, *, role: Role, by: User) -> None:
 def move(person: User, *, to: Clinic, by: User) -> None:
     """Put a person into another clinic; cases stay where they were opened. They log in anew."""
     if User.objects.filter(pk=person.pk).exclude(clinic=to).update(clinic=to):
-        end_sessions(person)
+        end_rights(person, by=by)
         _log(person, CHANGE, f"moved to clinic {to.pk}", by=by)
 
 
@@ -157,10 +165,9 @@ def move(person: User, *, to: Clinic, by: User) -> None:
 def forget_second_factors(person: User, *, by: User) -> None:
     """Take away app, keys and recovery codes of who lost them; the password alone then leads to setting up anew.
 
-    Raises `ValidationError` for oneself: a stolen session must not shed the factor.
+    Raises `ValidationError`, see `_refuse`: a stolen session must not shed the factor.
     """
-    if person == by:
-        raise ValidationError(_("You cannot do this for yourself. Ask another admin."))
+    _refuse(person, by, _("You cannot do this for yourself. Ask another admin."))
     if Authenticator.objects.filter(user=person).delete()[0]:
         end_sessions(person)
         _log(person, CHANGE, "second factors forgotten", by=by)
@@ -171,6 +178,27 @@ def readdress(person: User) -> None:
     EmailAddress.objects.filter(user=person).delete()
     EmailAddress.objects.create(user=person, email=person.email.lower(), verified=True, primary=True)
     end_sessions(person)
+
+
+def _refuse(person: User, by: User, itself: str) -> None:
+    """Raise `ValidationError` for oneself, and for a superuser whom somebody of less right would change."""
+    if person == by:
+        raise ValidationError(itself)
+    if person.is_superuser and not by.is_superuser:
+        raise ValidationError(_("Only a superuser can do this to a superuser."))
+
+
+def end_rights(person: User, *, by: User) -> None:
+    """Log a person out everywhere, and let nobody come in by invitations they sent with rights they no longer have."""
+    end_sessions(person)
+    stop_invitations(Invitation.objects.filter(invited_by=person), by=by)
+
+
+def end_other_sessions(request: HttpRequest, person: User) -> None:
+    """Log a person out everywhere but in the session of this request."""
+    end_sessions(person)
+    person.refresh_from_db(fields=["sessions_ended"])
+    update_session_auth_hash(request, person)
 
 
 def end_sessions(person: User) -> None:
@@ -191,7 +219,7 @@ def accept_invitation(
     """Make the invited person's account; `None` when the invitation was used meanwhile."""
     User.objects.never_confirmed().filter(email__iexact=invitation.email).delete()
     used = Invitation.objects.filter(pk=invitation.pk, accepted_at=None).update(accepted_at=timezone.now())
-    if not used or User.objects.filter(email__iexact=invitation.email).exists():
+    if not used or _with_address(User.objects.all(), invitation.email).exists():
         return None
     user = User.objects.create_user(
         invitation.email,

@@ -22,10 +22,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
+from teleder.accounts import people
 from teleder.accounts.models import STAFF, User
 
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 # What a dermatologist or an admin reaches before the second factor was shown.
+SHOWING = {"mfa_reauthenticate", "mfa_reauthenticate_webauthn"}
 OPEN = {"account_logout", "account_reauthenticate", "web:language", "healthz", "api:schema", "api:docs"}
 
 
@@ -34,7 +36,7 @@ def is_required(user: User) -> bool:
 
 
 class SecondFactor:
-    """Lead staff whose session has not shown a second factor to the pages that set one up.
+    """Lead staff whose session has not shown a second factor to where they show it, or else set one up.
 
     The session is asked and not the account: a session that began with the password alone stays outside when
     its owner, or somebody else with the password, sets a factor up elsewhere.
@@ -58,13 +60,20 @@ class SecondFactor:
         if name == "mfa_remove_webauthn" and self._is_last(request):
             messages.error(request, _("You cannot remove your last second factor. Add another one first."))
             return redirect("mfa_index")
-        if name in OPEN or name.startswith("mfa_") or not request.user.is_authenticated:
+        if name in OPEN or not request.user.is_authenticated:
             return None
         if not is_required(request.user) or _was_shown(request):
             return None
         if request.path.startswith("/api/"):
             raise PermissionDenied
-        return redirect("mfa_index")
+        return _lead(request, name)
+
+
+def _lead(request: HttpRequest, name: str) -> HttpResponse | None:
+    # Recovery codes are a factor too: once there is one, the pages that set them up are behind it.
+    if Authenticator.objects.filter(user=request.user.pk, type__in=FACTORS).exists():
+        return None if name in SHOWING else redirect("mfa_reauthenticate")
+    return None if name.startswith("mfa_") else redirect("mfa_index")
 
 
 def _was_shown(request: HttpRequest) -> bool:
@@ -75,8 +84,11 @@ def _was_shown(request: HttpRequest) -> bool:
 def _shown_by_setting_up(
     request: HttpRequest, user: User, authenticator: Authenticator, **_rest: Any
 ) -> None:
-    if authenticator.type in FACTORS:
-        record_authentication(request, user, "mfa", id=authenticator.pk, type=authenticator.type)
+    if authenticator.type not in FACTORS:
+        return
+    if Authenticator.objects.filter(user=user, type__in=FACTORS).count() == 1:
+        people.end_other_sessions(request, user)  # the password alone opened them
+    record_authentication(request, user, "mfa", id=authenticator.pk, type=authenticator.type)
 
 
 class ActivateForm(ActivateTOTPForm):

@@ -146,6 +146,10 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     return _answer(request, 403, "permission_denied", _("You may not do this."))
 
 
+def too_large(request: HttpRequest) -> HttpResponse:
+    return _answer(request, 413, "body_too_large", _("This request is too large."))
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if _is_api(request):
         return permission_denied(request, PermissionDenied(reason))

@@ -46,8 +46,8 @@ class Trail:
 def _write(request: HttpRequest, response: HttpResponse, found: seen.Seen) -> None:
     # Not `request.resolver_match`: who has to show again who they are does what they wanted inside of that page.
     door = resolve(request.path_info)
-    reads = request.method in SAFE
-    if response.status_code >= (300 if reads else 400) or door.view_name in HEARTBEATS:
+    reads = request.method in SAFE or response.status_code >= 400
+    if (reads and not _shows(response)) or door.view_name in HEARTBEATS:
         return
     cases = found.cases(request.user)
     if reads and not cases:
@@ -63,6 +63,15 @@ def _write(request: HttpRequest, response: HttpResponse, found: seen.Seen) -> No
         trace=logs.current("trace"),
         status=response.status_code,
     )
+
+
+def _shows(response: HttpResponse) -> bool:
+    """Whether an answer may show what was loaded for it: a form comes back with its case (409, 422), a problem of the
+    API tells of none."""
+    failed_page = response.status_code >= 400 and response.headers.get("Content-Type", "").startswith(
+        "text/html"
+    )
+    return response.status_code < 300 or failed_page
 
 
 def _about(door: ResolverMatch, found: seen.Seen) -> tuple[str, str]:

@@ -74,6 +74,7 @@ MOVES: dict[EventKind, tuple[set[Status], Status]] = {
     EventKind.WITHDRAWN: ({Status.DRAFT, Status.SUBMITTED, Status.NEEDS_PHOTOS}, Status.WITHDRAWN),
     EventKind.RESTORED: ({Status.WITHDRAWN}, Status.DRAFT),
 }
+UNSENT = {Status.DRAFT, Status.WITHDRAWN}
 NOBODY = {"claimed_by": None, "claimed_at": None}
 
 
@@ -153,10 +154,24 @@ def describe(submission: Submission, *, body_site: Any = None, history: Any = No
         raise IllegalMove(_("This was already sent."))
     if body_site is not None:
         site = clean_body_site(body_site)
+        if site != (settled_body_site(submission) or site):
+            raise ValidationError(
+                {
+                    "body_site": _(
+                        "A follow-up is about the same place. For another one start a new consultation."
+                    )
+                }
+            )
         refuse_intimate_photos_of_children(submission.patient, site)
         Case.objects.filter(pk=submission.case_id).update(body_site=site)
     if history is not None:
         Submission.objects.filter(pk=submission.pk).update(history=clean_history(history))
+
+
+def settled_body_site(submission: Submission) -> str:
+    """Return where the case is, once an earlier submission told the clinic so; else an empty text."""
+    others = submission.case.submissions.exclude(pk=submission.pk)
+    return submission.case.body_site if others.exclude(status__in=UNSENT).exists() else ""
 
 
 def refuse_intimate_photos_of_children(patient: User, site: str) -> None:

@@ -39,12 +39,18 @@ LOCK_TIMEOUT = "SET LOCAL lock_timeout = '500ms'"
 # --- Asking -----------------------------------------------------------------------------------------------
 @transaction.atomic
 def ask(person: User, *, why: Why, by: User | None = None) -> Erasure:
-    """Note the wish and from when it is carried out; asking twice keeps the first. Raises `ValidationError`."""
+    """Note the wish and from when it is carried out; asking twice keeps the first day.
+
+    What the person asks for themselves outweighs what the clinic noted for them: nobody else can call it off then.
+    Raises `ValidationError`.
+    """
     if not person.is_patient:
         raise ValidationError(_("Only patients' data is exported, erased or held."))
     due = Now() + timedelta(days=policy().cooling_off_days)
     by_admin = by if by and by.is_admin else None
     Erasure.objects.get_or_create(person=person, defaults={"why": why, "by_admin": by_admin, "due_at": due})
+    if why == Why.REQUEST:
+        Erasure.objects.filter(person=person).update(why=why, by_admin=None)
     return Erasure.objects.get(person=person)
 
 

@@ -20,6 +20,12 @@ class PersonForm(forms.ModelForm):
         labels = {"name": _("Name"), "language": _("Language")}
         widgets = {"name": forms.TextInput(attrs={"autocomplete": "name"})}
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance.is_patient:
+            self.fields["name"].disabled = True
+            self.fields["name"].help_text = _("It stands under your answers; an admin can change it.")
+
 
 class ProfileForm(forms.ModelForm):
     class Meta:

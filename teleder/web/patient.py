@@ -173,11 +173,12 @@ def about(request: HttpRequest, pk: UUID) -> HttpResponse:
             errors = {"body_site": [refusal.message]}
         except IllegalMove:
             return redirect(draft)
+    settled = workflow.settled_body_site(draft)
     context = {
         "submission": draft,
         "urgent": _urgent_advice(draft),
         "site": request.POST.get("body_site", draft.case.body_site),
-        "sites": questionnaire.BodySite.choices,
+        "sites": [choice for choice in questionnaire.BodySite.choices if choice[0] == (settled or choice[0])],
         "durations": questionnaire.Duration.choices,
         "symptoms": questionnaire.Symptom.choices,
         "scales": [(key, text, history.get(key, "")) for key, text in questionnaire.HISTORY_SCALES.items()],
