@@ -23,8 +23,8 @@ from teleder.accounts.models import (
     User,
 )
 
-# How Django's own filters ask for a field: by choice, relation, emptiness and date.
-FILTERED_BY = ("__exact", "__id__exact", "__isnull", "__gte", "__lt")
+# How Django's own filters ask for a field: by value, choice, relation, emptiness and date.
+FILTERED_BY = ("", "__exact", "__id__exact", "__isnull", "__gte", "__lt")
 
 
 class ForAdmins:
@@ -54,7 +54,8 @@ class OnlyVisible:
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """Only what the page offers as a filter: any other column could be guessed letter by letter (?password__...)."""
-        return lookup in {name + end for name in self.get_list_filter(request) for end in FILTERED_BY}
+        offered = {name + end for name in self.get_list_filter(request) for end in FILTERED_BY}
+        return lookup in offered | {f"{self.date_hierarchy}__{part}" for part in ("year", "month", "day")}
 
 
 class DermatologistInline(ForAdmins, admin.StackedInline):

@@ -1,7 +1,7 @@
 """What a door takes, and when: a page reads all that is sent before it asks who sends it.
 
 The sender decides how slowly a body comes. Rights that were looked up before it would be those of minutes ago; the API,
-whose tokens are looked up by each endpoint, asks again after it (`api.access`).
+where each endpoint looks tokens up, asks again after it (`parsers.py`).
 """
 
 from __future__ import annotations
@@ -30,11 +30,16 @@ def bodies(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Htt
             return get_response(request)
         if _length(request) > _limit(request):
             return problems.too_large(request)
-        if not request.path.startswith("/api/") and _has_null(_form(request)):
+        if _is_by_session(request) and _has_null(_form(request)):
             return problems.bad_request(request, SuspiciousOperation())
         return get_response(request)
 
     return answer
+
+
+def _is_by_session(request: HttpRequest) -> bool:
+    """Whether rights come from a cookie: of any page, and of the API where the pages' own scripts call it."""
+    return not request.path.startswith("/api/") or get_user(request).is_authenticated
 
 
 def _form(request: HttpRequest) -> QueryDict:

@@ -1,4 +1,7 @@
-"""Reading what strangers send: bounded in depth (in size: `bodies.py`), and made of letters a database can hold."""
+"""Reading what strangers send: bounded in depth (in size: `bodies.py`), and made of letters a database can hold.
+
+Whoever sends it decides how slowly it comes: their rights were looked up before, and are asked anew after it.
+"""
 
 from __future__ import annotations
 
@@ -17,4 +20,21 @@ class LimitedJSON(parsers.JSONParser):
             json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair is no text
         except (RecursionError, UnicodeError) as error:
             raise exceptions.ParseError() from error
+        _require_rights_as_before(parser_context)
         return data
+
+
+class PhotoForm(parsers.MultiPartParser):
+    """A multipart form with one photo in it."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: dict | None = None) -> Any:
+        data = super().parse(stream, media_type, parser_context)
+        _require_rights_as_before(parser_context)
+        return data
+
+
+def _require_rights_as_before(context: dict | None) -> None:
+    """Raise `NotAuthenticated` where they ended while the body came."""
+    user = context["request"].user if context else None
+    if user and user.is_authenticated and not user.has_rights_as_loaded():
+        raise exceptions.NotAuthenticated

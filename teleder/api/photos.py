@@ -7,13 +7,13 @@ from uuid import UUID
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.parsers import MultiPartParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from teleder.api import throttles
 from teleder.api.access import EVERYBODY, PATIENTS, Endpoint
+from teleder.api.parsers import PhotoForm
 from teleder.api.schema import problems
 from teleder.api.serializers import ClinicPhotoSerializer, PhotoSerializer, PhotoUploadSerializer
 from teleder.cases import files, workflow
@@ -29,7 +29,7 @@ class Photos(Endpoint):
     """The photos of a submission."""
 
     roles = {"GET": EVERYBODY, "POST": PATIENTS}
-    parser_classes = (MultiPartParser,)
+    parser_classes = (PhotoForm,)
     throttle_classes = (throttles.ByPerson, throttles.Uploads)
 
     @extend_schema(responses=PhotoSerializer(many=True))

@@ -14,6 +14,7 @@ from teleder.audit import seen, trail
 from teleder.audit.models import Verb
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+ERROR_PAGES = {403, 404}
 # An open page says every minute that it is still open: that changes nothing but a time.
 HEARTBEATS = {"web:keep_claim", "api:keep-claim"}
 
@@ -66,12 +67,12 @@ def _write(request: HttpRequest, response: HttpResponse, found: seen.Seen) -> No
 
 
 def _shows(response: HttpResponse) -> bool:
-    """Whether an answer may show what was loaded for it: a form comes back with its case (409, 422), a problem of the
-    API tells of none."""
-    failed_page = response.status_code >= 400 and response.headers.get("Content-Type", "").startswith(
-        "text/html"
-    )
-    return response.status_code < 300 or failed_page
+    """Whether an answer may show what was loaded for it: a form comes back with its case (409, 422). A problem of the
+    API and the pages of 403 and 404 tell of none."""
+    if response.status_code < 400:
+        return response.status_code < 300
+    is_page = response.headers.get("Content-Type", "").startswith("text/html")
+    return is_page and response.status_code not in ERROR_PAGES
 
 
 def _about(door: ResolverMatch, found: seen.Seen) -> tuple[str, str]:

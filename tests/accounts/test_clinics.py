@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.urls import reverse
 from knox.models import AuthToken
 
@@ -124,3 +125,56 @@ def test_nobody_changes_their_own_role_or_a_patients(adam, alice):
     for person in (adam, alice):
         with pytest.raises(people.ValidationError):
             people.change_role(person, role=Role.DERMATOLOGIST, by=adam)
+
+
+@pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS.keys())
+def test_what_ada_sent_out_ends_with_her_rights(person, sue, north, end):
+    ada = person("ada", "admin")
+    _invitation, token = Invitation.issue(email="erik@example.com", role=Role.ADMIN, by=ada)
+    assert Invitation.by_token(token)
+    User.objects.filter(pk=ada.pk).update(role=Role.DERMATOLOGIST)  # each ending changes something of her
+    end(ada, sue, north)
+    assert not Invitation.by_token(token)
+
+
+ON_SUPERUSERS = {
+    "deactivate": people.deactivate,
+    "activate": people.activate,
+    "give another role": lambda sue, by: people.change_role(sue, role=Role.DERMATOLOGIST, by=by),
+    "forget the factors": people.forget_second_factors,
+}
+
+
+@pytest.mark.parametrize("verb", ON_SUPERUSERS.values(), ids=ON_SUPERUSERS.keys())
+def test_an_admin_does_nothing_to_a_superuser(noel, sue, verb):
+    with pytest.raises(people.ValidationError):
+        verb(sue, by=noel)
+    sue.refresh_from_db()
+    assert sue.is_active and sue.is_admin and sue.is_superuser
+
+
+def test_who_gets_another_role_is_no_superuser_any_more(person, sue):
+    other = person("olga", "admin", is_superuser=True)
+    people.change_role(other, role=Role.DERMATOLOGIST, by=sue)
+    other.refresh_from_db()
+    assert other.is_dermatologist and not other.is_superuser
+
+
+def test_an_old_copy_saves_only_what_was_changed_on_it(dana, adam):
+    old = User.objects.get(pk=dana.pk)
+    people.deactivate(dana, by=adam)
+    old.name = "Dana D."
+    old.save()
+    dana.refresh_from_db()
+    assert (dana.name, dana.is_active, dana.sessions_ended) == ("Dana D.", False, 1)
+    dana.is_active = True
+    dana.save()
+    assert User.objects.get(pk=dana.pk).is_active
+
+
+def test_a_second_address_of_somebody_is_theirs(noel, adam, alice):
+    EmailAddress.objects.create(user=alice, email="a2@example.com", verified=True)
+    with pytest.raises(people.ValidationError):
+        people.invite(email="A2@example.com", role=Role.ADMIN, by=adam)
+    invitation = people.invite(email="a2@example.com", role=Role.ADMIN, by=noel)
+    assert people.accept_invitation(invitation, name="A", password=PASSWORD) is None

@@ -84,3 +84,18 @@ def test_with_real_settings_all_goes_by_https_and_cookies_are_for_the_server_alo
     assert (status, location) == (301, "https://localhost/api/v1/me")
     assert transport == "max-age=31536000; includeSubDomains; preload"
     assert cookies == [True] * 4
+
+
+PAGES_OF = {
+    "alice": ["/", "/settings/", "/messages/"],
+    "dana": ["/worklist/", "/settings/"],
+    "adam": ["/operations/", "/operations/people/", "/operations/cases/", "/admin/"],
+}
+
+
+@pytest.mark.parametrize("name", PAGES_OF)
+def test_no_browser_keeps_a_page_of_who_is_logged_in(request, client, name):
+    client.force_login(request.getfixturevalue(name))
+    for address in PAGES_OF[name]:
+        answer = client.get(address)
+        assert answer.status_code == 200 and "no-store" in answer["Cache-Control"], address

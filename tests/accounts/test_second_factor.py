@@ -14,6 +14,7 @@ from allauth.mfa.totp.internal import auth
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
+from knox.models import AuthToken
 
 from teleder.accounts import people
 from teleder.accounts.models import Invitation, Role, User
@@ -91,10 +92,55 @@ def test_the_code_that_set_up_the_app_does_not_log_in_as_well(dana):
     assert not is_in(again)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_session_begun_with_the_password_alone_stays_outside(dana):
+    thief, client = log_in(dana), log_in(dana)
+    _row, token = AuthToken.objects.create(dana)
+    set_up(client)
+    assert is_in(client)
+    assert thief.get(reverse("web:worklist"))["Location"].startswith(reverse("account_login"))
+    assert not AuthToken.objects.exists() and token
+
+
+BEHIND_THE_FACTOR = [
+    "mfa_index",
+    "mfa_view_recovery_codes",
+    "mfa_download_recovery_codes",
+    "mfa_generate_recovery_codes",
+    "mfa_activate_totp",
+    "mfa_deactivate_totp",
+    "mfa_list_webauthn",
+    "mfa_add_webauthn",
+]
+
+
+@pytest.mark.parametrize("door", BEHIND_THE_FACTOR)
+def test_the_password_alone_opens_no_page_that_gives_a_factor_once_there_is_one(dana, door):
     thief = log_in(dana)
-    set_up(log_in(dana))
-    assert thief.get(reverse("web:worklist"))["Location"] == reverse("mfa_index")
+    auth.TOTP.activate(dana, SECRET)  # at the same moment: no session was ended
+    RecoveryCodes.activate(dana)
+    thief.post(reverse("account_reauthenticate"), {"password": PASSWORD})
+    for ask in (thief.get, thief.post):
+        assert ask(reverse(door))["Location"] == reverse("mfa_reauthenticate")
+    assert not is_in(thief)
+
+
+def test_who_stands_outside_shows_the_factor_there_and_is_in(dana):
+    client = log_in(dana)
+    auth.TOTP.activate(dana, SECRET)
+    assert client.get(reverse("mfa_reauthenticate")).status_code == 200
+    client.post(reverse("mfa_reauthenticate"), {"code": "000000"})
+    assert not is_in(client)
+    client.post(reverse("mfa_reauthenticate"), {"code": code_of()})
+    assert is_in(client)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_alices_other_sessions_end_when_she_sets_up_a_factor(alice):
+    thief, client = log_in(alice), log_in(alice)
+    set_up(client)
+    assert client.get(reverse("web:inbox")).status_code == 200
+    assert thief.get(reverse("web:inbox")).status_code == 302
 
 
 def test_dana_cannot_shed_her_last_factor(client, dana, danas_app):
@@ -177,13 +223,27 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "verb", "form"), STEPS, ids=lambda value: str(value)[:20])
-def test_adam_proves_again_who_he_is_before_he_changes_rights(client, adam, dana, name, verb, form):
-    client.force_login(adam)
+def make_old(client: Client) -> None:
+    """Let the log-in be an hour ago."""
     session = client.session
     for record in session["account_authentication_methods"]:
         record["at"] -= 3600
     session.save()
+
+
+def test_adam_proves_again_who_he_is_before_he_changes_what_stands_under_signatures(client, adam, dana):
+    client.force_login(adam)
+    make_old(client)
+    asked = client.post(
+        reverse("admin:accounts_user_change", args=[dana.pk]), {"name": "Eve", "language": "en"}
+    )
+    assert asked["Location"].startswith(reverse("account_reauthenticate"))
+
+
+@pytest.mark.parametrize(("name", "verb", "form"), STEPS, ids=lambda value: str(value)[:20])
+def test_adam_proves_again_who_he_is_before_he_changes_rights(client, adam, dana, name, verb, form):
+    client.force_login(adam)
+    make_old(client)
     path = reverse(name, args=[dana.pk, *verb] if verb else [])
     asked = client.post(path, {"_selected_action": str(dana.pk), **form})
     assert asked["Location"].startswith(reverse("account_reauthenticate"))

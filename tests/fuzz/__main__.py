@@ -24,13 +24,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "teleder.settings")
 django.setup()
 
 from rest_framework.exceptions import APIException  # noqa: E402
-from rest_framework.parsers import MultiPartParser  # noqa: E402
 from rest_framework.request import Request  # noqa: E402
 from rest_framework.test import APIRequestFactory  # noqa: E402
 
 from inference_worker.formats import Rejected, examine  # noqa: E402
 from inference_worker.isolation import DecoderLost  # noqa: E402
 from inference_worker.preparation import COPIES, prepare  # noqa: E402
+from teleder.api.parsers import PhotoForm  # noqa: E402
 from teleder.api.serializers import PhotoUploadSerializer  # noqa: E402
 from tests import strangers  # noqa: E402
 
@@ -57,7 +57,7 @@ def upload(data: bytes) -> None:
     content_type = f"multipart/form-data; boundary={BOUNDARY.decode()}"
     sent = APIRequestFactory().generic("POST", "/", data, content_type=content_type)
     with contextlib.suppress(APIException):
-        PhotoUploadSerializer(data=Request(sent, parsers=[MultiPartParser()]).data).is_valid()
+        PhotoUploadSerializer(data=Request(sent, parsers=[PhotoForm()]).data).is_valid()
 
 
 def form_of(data: bytes) -> bytes:

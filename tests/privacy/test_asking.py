@@ -35,6 +35,14 @@ def test_asking_again_does_not_move_the_day(alice):
     assert erasure.ask(alice, why=Why.LETTER).due_at == first.due_at
 
 
+def test_what_alice_wants_herself_outweighs_what_the_clinic_noted(alice, adam):
+    noted = erasure.ask(alice, why=Why.LETTER, by=adam)
+    own = erasure.ask(alice, why=Why.REQUEST)
+    assert (own.why, own.by_admin, own.due_at) == (Why.REQUEST, None, noted.due_at)
+    with pytest.raises(ValidationError):
+        erasure.call_off(alice)
+
+
 def test_who_changes_their_mind_stays(alice):
     ask_and_let_pass(alice)
     assert erasure.take_back(alice)

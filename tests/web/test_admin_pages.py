@@ -364,3 +364,10 @@ def test_a_figure_of_few_photos_is_greyed(adams, monkeypatch):
     monkeypatch.setattr(model_cards, "_cards", lambda: [card])
     page = text(adams.get(reverse("web:models")))
     assert '<tr class="few"><td>dark</td>' in page and "<tr><td>light</td>" in page
+
+
+def test_staff_do_not_change_the_name_under_their_answers(client, dana):
+    client.force_login(dana)
+    client.post(reverse("web:settings"), {"name": "Eve", "language": "ja"})
+    dana.refresh_from_db()
+    assert (dana.name, dana.language) == ("Dana", "ja")

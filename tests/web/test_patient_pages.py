@@ -337,6 +337,18 @@ def test_a_follow_up_belongs_to_its_case_and_shows_what_came_before(alices, sign
     assert signed.get_absolute_url() in text_of(alices.get(second.get_absolute_url()))
 
 
+def test_a_follow_up_does_not_move_what_was_answered(alices, signed):
+    alices.post(at("follow_up", signed.case_id), CALM)
+    second = Submission.objects.exclude(pk=signed.pk).get()
+    page = text_of(alices.get(at("about", second.pk)))
+    assert page.count('name="body_site"') == 1 and 'value="elbow_crease"' in page
+    refused = alices.post(at("about", second.pk), {"body_site": "face", "itch": "5"})
+    assert refused.status_code == 422 and "same place" in text_of(refused)
+    assert alices.post(at("about", second.pk), {"body_site": "elbow_crease"}).status_code == 302
+    signed.case.refresh_from_db()
+    assert signed.case.body_site == "elbow_crease"
+
+
 # --- Messages and settings ------------------------------------------------------------------------------
 def test_a_message_is_new_once(alices, signed):
     outbox.tell()

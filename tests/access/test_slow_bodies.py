@@ -1,0 +1,176 @@
+"""Whoever sends a body slowly has, when it is there, the rights of that moment; and nobody sends more than a door takes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
+from django.urls import reverse
+from knox.models import AuthToken
+
+from teleder.accounts import people
+from teleder.accounts.models import Role, User
+from teleder.cases.models import Photo
+from tests.conftest import PASSWORD
+
+pytestmark = pytest.mark.django_db
+FORM = "application/x-www-form-urlencoded"
+NEW_PASSWORD = "another-horse-battery"
+
+
+class Slow(io.BytesIO):
+    """A body in whose middle something else happens."""
+
+    def __init__(self, content: bytes, meanwhile: Callable[[], Any]) -> None:
+        super().__init__(content)
+        self.meanwhile = meanwhile
+
+    def read(self, *size: int) -> bytes:
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile()
+        return super().read(*size)
+
+
+def send(
+    client: Client, path: str, content: bytes, meanwhile: Callable, kind: str = FORM, **more: Any
+) -> Any:
+    method = more.pop("method", "POST")
+    body = {"wsgi.input": Slow(content, meanwhile), "CONTENT_LENGTH": str(len(content))}
+    return client.generic(method, path, content, kind, **(more | body))
+
+
+def password_of(user: User) -> None:
+    fresh = User.objects.get(pk=user.pk)
+    fresh.set_password(NEW_PASSWORD)
+    fresh.save()
+
+
+WHILE_IT_COMES = {
+    "suspended": (lambda user, by: people.deactivate(user, by=by), {"is_active": False}),
+    "demoted": (
+        lambda user, by: people.change_role(user, role=Role.DERMATOLOGIST, by=by),
+        {"role": "dermatologist"},
+    ),
+    "new password": (lambda user, by: password_of(user), {}),
+}
+
+
+@pytest.fixture
+def ada(person):
+    return person("ada", "admin")
+
+
+@pytest.mark.parametrize("what", WHILE_IT_COMES)
+@pytest.mark.parametrize("door", ["web:settings", "web:people", "account_change_password"])
+def test_a_form_held_open_undoes_nothing_of_what_happened_meanwhile(client, ada, adam, what, door):
+    happens, left = WHILE_IT_COMES[what]
+    client.force_login(ada)
+    words = (
+        f"name=Eve&language=ja&oldpassword={PASSWORD}&password1=x9-{NEW_PASSWORD}&password2=x9-{NEW_PASSWORD}"
+    )
+    send(client, reverse(door), words.encode(), lambda: happens(ada, adam))
+    found = User.objects.get(pk=ada.pk)
+    assert {name: getattr(found, name) for name in left} == left
+    assert found.check_password(NEW_PASSWORD if what == "new password" else PASSWORD)
+    assert (found.name, found.language) == ("Ada", "en")
+
+
+@pytest.mark.parametrize("verb", ["activate", "deactivate", "make-admin"])
+def test_who_was_suspended_while_their_form_came_changes_nobody(client, ada, adam, dana, verb):
+    client.force_login(ada)
+    whom = ada if verb == "activate" else dana
+    path = reverse("web:change_person", args=[whom.pk, verb])
+    answer = send(client, path, b"a=1", lambda: people.deactivate(ada, by=adam))
+    assert answer["Location"].startswith(reverse("account_login"))
+    assert not User.objects.get(pk=ada.pk).is_active
+    dana.refresh_from_db()
+    assert (dana.is_active, dana.role) == (True, Role.DERMATOLOGIST)
+
+
+def test_nobody_lets_themselves_in_again(ada, adam):
+    people.deactivate(ada, by=adam)
+    with pytest.raises(people.ValidationError):
+        people.activate(ada, by=ada)
+    assert not User.objects.get(pk=ada.pk).is_active
+
+
+def caller_of(user: User, *, by_token: bool) -> tuple[Client, dict[str, str]]:
+    client = Client()
+    if by_token:
+        return client, {"HTTP_AUTHORIZATION": f"Token {AuthToken.objects.create(user)[1]}"}
+    client.force_login(user)
+    return client, {}
+
+
+@pytest.mark.parametrize("by_token", [False, True])
+def test_the_api_asks_for_rights_again_when_all_is_there(alice, adam, by_token):
+    client, bearing = caller_of(alice, by_token=by_token)
+    asked = {"method": "PATCH", "kind": "application/json", **bearing}
+    put = b'{"language": "ja"}'
+    assert send(client, reverse("api:me"), put, lambda: None, **asked).status_code == 200
+    put = b'{"language": "en"}'
+    answer = send(client, reverse("api:me"), put, lambda: people.deactivate(alice, by=adam), **asked)
+    assert answer.status_code in (401, 403)
+    assert User.objects.get(pk=alice.pk).language == "ja"
+
+
+@pytest.mark.parametrize("by_token", [False, True])
+def test_no_photo_is_taken_of_who_was_suspended_while_it_came(
+    alice, adam, alices_draft, photo_file, by_token
+):
+    client, bearing = caller_of(alice, by_token=by_token)
+    form = encode_multipart(BOUNDARY, {"view": "close_up", "file": photo_file()})
+    before, path = Photo.objects.count(), reverse("api:photos", args=[alices_draft.pk])
+    kind = {"kind": MULTIPART_CONTENT, **bearing}
+    answer = send(client, path, form, lambda: people.deactivate(alice, by=adam), **kind)
+    assert answer.status_code in (401, 403)
+    assert Photo.objects.count() == before
+    people.activate(alice, by=adam)
+    alice.refresh_from_db()
+    client, bearing = caller_of(alice, by_token=by_token)
+    assert send(client, path, form, lambda: None, **(kind | bearing)).status_code == 201
+
+
+# --- How much ---------------------------------------------------------------------------------------------
+def never() -> None:
+    pytest.fail("it was read")
+
+
+@pytest.mark.parametrize(
+    "door", ["account_login", "web:settings", "web:invite", "api:tokens", "api:me", "nothing"]
+)
+def test_more_than_a_form_is_refused_unread_where_no_photo_is_sent(client, dana, door):
+    client.force_login(dana)
+    path = "/nothing/" if door == "nothing" else reverse(door)
+    body = {"wsgi.input": Slow(b"", never), "CONTENT_LENGTH": str(400 * 1024 * 1024)}
+    answer = client.generic("POST", path, b"x", MULTIPART_CONTENT, **body)
+    assert answer.status_code == 413
+    is_api = path.startswith("/api/")
+    assert (b"body_too_large" if is_api else b"more than can be sent") in answer.content
+
+
+@pytest.mark.parametrize(("name", "status"), [("nobody", 413), ("alice", 302)])
+def test_a_photo_is_read_of_who_is_logged_in_only(request, client, photo_file, alices_draft, name, status):
+    if name != "nobody":
+        client.force_login(request.getfixturevalue(name))
+    upload = photo_file(content=b"\xff\xd8\xff" + b"\0" * 2**21)
+    path = reverse("web:add_photo", args=[alices_draft.pk])
+    assert client.post(path, {"view": "close_up", "photo": upload}).status_code == status
+
+
+# --- The character that no database takes -----------------------------------------------------------------
+@pytest.mark.parametrize(
+    "door", ["web:people", "web:cases_admin", "api:worklist", "admin:accounts_user_changelist"]
+)
+def test_a_null_character_in_an_address_is_told_and_no_fault(client, sue, door):
+    client.force_login(sue)
+    assert client.get(reverse(door) + "?find=a%00b&role__exact=%00&cursor=%00").status_code == 400
+
+
+def test_a_null_character_in_a_form_is_told_and_no_fault(client, alice):
+    client.force_login(alice)
+    assert client.post(reverse("web:new"), {"key": "a\0b"}).status_code == 400
