@@ -24,7 +24,7 @@ class PersonForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if not self.instance.is_patient:
             self.fields["name"].disabled = True
-            self.fields["name"].help_text = _("It stands under your answers; an admin can change it.")
+            self.fields["name"].help_text = _("It stands under signed answers, so an admin changes it.")
 
 
 class ProfileForm(forms.ModelForm):
