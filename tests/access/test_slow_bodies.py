@@ -146,7 +146,11 @@ def never() -> None:
 def test_more_than_a_form_is_refused_unread_where_no_photo_is_sent(client, dana, door):
     client.force_login(dana)
     path = "/nothing/" if door == "nothing" else reverse(door)
-    body = {"wsgi.input": Slow(b"", never), "CONTENT_LENGTH": str(400 * 1024 * 1024)}
+    body = {
+        "wsgi.input": Slow(b"", never),
+        "CONTENT_LENGTH": str(400 * 1024 * 1024),
+        "HTTP_ACCEPT_LANGUAGE": "en",
+    }
     answer = client.generic("POST", path, b"x", MULTIPART_CONTENT, **body)
     assert answer.status_code == 413
     is_api = path.startswith("/api/")
