@@ -31,7 +31,12 @@ if TYPE_CHECKING:
     from drills.run import Drill, Run
 
 PATIENTS, DERMATOLOGISTS = 20, 50
-NAMES = [*(f"R{number}" for number in range(1, 8)), "R7-database", *(f"R{number}" for number in range(8, 20))]
+NAMES = [
+    *(f"R{number}" for number in range(1, 8)),
+    "R7-database",
+    *(f"R{number}" for number in range(8, 20)),
+    "R18-log",
+]
 # Those that take longest begin: the lanes then end together.
 LONGEST_FIRST = ("R8", "R2", "R17", "R9", "R19", "R12", "R1", "R6", "R7-database")
 APART = "DRILLS_APART"

@@ -1,31 +1,21 @@
-"""Drills of what lies on disk: R7 no space left for photos or for the database, R18 backup and restore."""
+"""Drills of a full disk (R7): no space left for photos, or for the database."""
 
 from __future__ import annotations
 
 import errno
-import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 
-from drills import people
-from drills.client import photo
 from drills.oracle import Figures
-from drills.run import Run, drill, wait_until
-from drills.system import ROOT, System, mount_limited, unmount
-from local import processes, servers
+from drills.run import Run, drill
+from drills.system import System, mount_limited, unmount
 
 FULL_SECONDS = 10
-RESTORE_SECONDS = 30 * 60
 ROOM_MEGABYTES = 64
 HEAL_SECONDS = 60
-ERASE_SECONDS = 60
-ERASED = "erased@example.com"
 NO_SMALL_DISK = "this machine lets nobody here mount a small file system (user namespaces are off)"
 
 
@@ -133,87 +123,3 @@ def _fill(ballast: Path) -> None:
                     while True:
                         file.write(b"x" * 512)
                 raise
-
-
-@drill("R18", "backup and restore of database and photos", guard="whole-copy")
-def backup(run: Run) -> Figures:
-    """Somebody is in the backup and is erased after it: restored, she must not come back."""
-    clients = run.clients()
-    erased = run.clients()
-    erased.send_one(people.patient(ERASED), (photo(),))
-    sending = clients.sending(run.few_or_many(6, 60), threads=2)
-    time.sleep(3)
-    folder = run.system.folder / "backup"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    _postgres("pg_dump", "--format=custom", f"--file={folder}/database", run.system.urls["database"])
-    copy_media(run.system.media, folder / "media")
-    sending.join()
-    hers = _erase_now(ERASED)
-    run.system.mailbox.forget(ERASED)
-    found = run.finish(clients, bound=float("inf"))
-    began = time.monotonic()
-    faults = _restored(run, folder, hers)
-    seconds = time.monotonic() - began
-    found.notes.append(f"restored and checked in {seconds:.0f} s while patients sent")
-    found.broken += faults
-    if seconds > RESTORE_SECONDS:
-        found.late.append("the restore took too long")
-    return found
-
-
-def copy_media(media: Path, to: Path) -> None:
-    """Copy after the database: files are written before their rows."""
-    shutil.copytree(media, to, ignore=shutil.ignore_patterns("tmp*"))
-
-
-def _erase_now(email: str) -> list[str]:
-    """Let the sweeper erase somebody whose days to think it over have passed; return the ids of person and photos."""
-    from django.db.models.functions import Now
-
-    from teleder.accounts.models import User
-    from teleder.cases.models import Photo
-    from teleder.privacy import erasure
-    from teleder.privacy.models import Erasure, Tombstone, Why
-    from teleder.privacy.policy import policy
-
-    person = User.objects.get(email=email)
-    photos = Photo.objects.filter(submission__case__patient=person)
-    ids = [str(pk) for pk in (person.pk, *photos.values_list("pk", flat=True))]
-    erasure.ask(person, why=Why.REQUEST)
-    patience = timedelta(days=policy().open_case_days + 1)
-    Erasure.objects.filter(person=person).update(due_at=Now() - patience)
-    wait_until(lambda: not User.objects.filter(pk=person.pk).exists(), ERASE_SECONDS)
-    wait_until(lambda: not Tombstone.objects.filter(listed_at=None).exists(), ERASE_SECONDS)
-    return ids
-
-
-def _restored(run: Run, folder: Path, erased: list[str]) -> list[str]:
-    """Put the backup into an empty database as docs/running.md says; return what does not fit together there."""
-    url = f"{run.system.urls['database']}_restored"
-    _postgres("dropdb", "--if-exists", f"--maintenance-db={run.system.urls['database']}", "teleder_restored")
-    _postgres("createdb", f"--maintenance-db={run.system.urls['database']}", "teleder_restored")
-    _postgres("pg_restore", "--no-owner", "--no-privileges", f"--dbname={url}", f"{folder}/database")
-    owner = os.environ | {"DATABASE_URL": url, "TELEDER_MEDIA_ROOT": str(folder / "media")}
-    web = owner | {"DATABASE_URL": f"{run.system.environment['DATABASE_URL']}_restored"}
-    if faults := _faults_of(("manage.py", "audit", "protect", processes.ROLE), owner):
-        return faults
-    steps = (
-        ("manage.py", "retention", "--reapply", str(run.system.media.parent / "erased/list.jsonl")),
-        ("manage.py", "check_record"),
-        ("manage.py", "audit", "verify"),
-        ("-m", "drills.restored", *erased),
-    )
-    return [fault for step in steps for fault in _faults_of(step, web)]
-
-
-def _faults_of(step: tuple[str, ...], environment: dict[str, str]) -> list[str]:
-    """Return what a step complains of."""
-    done = subprocess.run(
-        [sys.executable, *step], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    return [] if done.returncode == 0 else (done.stdout[-500:] or done.stderr[-500:]).splitlines()
-
-
-def _postgres(program: str, *arguments: str) -> None:
-    subprocess.run([servers.postgres_binaries() / program, *arguments], check=True)

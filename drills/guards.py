@@ -101,16 +101,23 @@ def _disk_full() -> None:
 
 def _whole_copy() -> None:
     """A backup leaves the photos' last bytes behind."""
-    from drills import disk
+    from drills import backup
 
-    copy = disk.copy_media
+    copy = backup.copy_media
 
     def cut(media: Path, to: Path) -> None:
         copy(media, to)
         for file in to.glob("photos/*/original/*"):
             file.write_bytes(file.read_bytes()[:-1])
 
-    disk.copy_media = cut
+    backup.copy_media = cut
+
+
+def _one_moment() -> None:
+    """The database is restored to its end, whatever of the photos was copied."""
+    from drills import backup
+
+    backup.moment_of = lambda copies: ""
 
 
 def _reconnect() -> None:
@@ -199,6 +206,7 @@ GUARDS: dict[str, Callable[[], None]] = {
     "database-clock": _database_clock,
     "disk-full": _disk_full,
     "whole-copy": _whole_copy,
+    "one-moment": _one_moment,
     "database-full": _database_full,
     "seen-by-hash": _seen_by_hash,
     "hand-back": _hand_back,

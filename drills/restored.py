@@ -1,6 +1,6 @@
 """Prints what is wrong with a restored database and its photos: missing, not what was sent, or back (drill R18).
 
-python -m drills.restored PERSON PHOTO...: these were erased after the backup.
+python -m drills.restored [ID...]: this person and these photos were erased after the backup.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import django
 OPENED = 300  # drawn by lot: a person's allowance of requests a minute is 600
 
 
-def faults(erased: str, *her_photos: str) -> Iterator[str]:
+def faults(*erased: str) -> Iterator[str]:
     from django.conf import settings
 
     from inference_worker.sealing import Locked
@@ -35,9 +35,9 @@ def faults(erased: str, *her_photos: str) -> Iterator[str]:
         if not (media / key).is_file():
             yield "a copy is missing"
     yield from unopened(Submission.objects.exclude(submitted_at=None).order_by("?")[:OPENED])
-    if User.objects.filter(pk=erased).exists() or Photo.objects.filter(pk__in=her_photos).exists():
+    if User.objects.filter(pk__in=erased).exists() or Photo.objects.filter(pk__in=erased).exists():
         yield "who was erased is back"
-    if any(file.is_file() for photo in her_photos for file in (media / "photos" / photo).glob("**/*")):
+    if any(file.is_file() for pk in erased for file in (media / "photos" / pk).glob("**/*")):
         yield "photos of who was erased are back"
     if not Submission.objects.exclude(submitted_at=None).exists():
         yield "no submission was restored"

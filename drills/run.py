@@ -6,12 +6,26 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 
 from drills.client import Clients
 from drills.oracle import Figures, figures, settle
 from drills.people import Person
 from drills.system import System
 
+MODULES = (
+    "backup",
+    "broker",
+    "crowds",
+    "database",
+    "disk",
+    "kills",
+    "memory",
+    "messages",
+    "soak",
+    "uploads",
+    "versions",
+)
 SETTLE_SECONDS = 180
 SETTLE_SECONDS_WITHOUT_A_GUARD = 60  # nothing more will come
 
@@ -85,8 +99,8 @@ def drill(name: str, promise: str, *, guard: str) -> Callable:
 
 def all_drills() -> dict[str, Drill]:
     """Return every drill by its name; their modules need Django's models."""
-    from drills import broker, crowds, database, disk, kills, memory, messages, soak, uploads, versions  # noqa: F401
-
+    for module in MODULES:
+        import_module(f"drills.{module}")
     return DRILLS
 
 
