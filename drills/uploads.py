@@ -24,7 +24,7 @@ from drills.run import SETTLE_SECONDS, Run, drill, wait_until
 
 ABANDONED_HOURS = 25
 PHOTOS_PER_APP = 3
-CUTS_PER_PHOTO = 2
+CUTS_PER_PHOTO = 2, 10  # at the most: in the short form, in the long one
 CUT_BYTES = 8 * 1024 * 1024
 COLLECT_SECONDS = 30
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close by a reset, as a line that breaks
@@ -37,7 +37,8 @@ CORPUS = (
 @drill("R12", "uploads cut anywhere and resumed by hash", guard="seen-by-hash")
 def cut_uploads(run: Run) -> Figures:
     clients, apps = run.clients(), run.few_or_many(8, 50)
-    lines = [BadLine(clients, person, run.lot.random()) for person in _cycled(run.people, apps)]
+    most = run.few_or_many(*CUTS_PER_PHOTO)
+    lines = [BadLine(clients, person, run.lot.random(), most) for person in _cycled(run.people, apps)]
     bags = _bags(run, apps)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda line, bag: line.send_all(bag), lines, bags))
@@ -95,8 +96,9 @@ def drawn(number: int) -> bytes:
 class BadLine(App):
     """An app whose line breaks in most uploads. It asks which photos came before it sends one again."""
 
-    def __init__(self, clients: Clients, person: Person, seed: float) -> None:
+    def __init__(self, clients: Clients, person: Person, seed: float, most_cuts: int) -> None:
         super().__init__(clients, person)
+        self.most_cuts = most_cuts
         self.lot = random.Random(seed)
         self.submission = self.open()
         self.photos: list[str] = []
@@ -109,7 +111,7 @@ class BadLine(App):
         for data in photos:
             digest = hashlib.sha256(data).hexdigest()
             self.photos.append(digest)
-            cuts = self.lot.randint(0, CUTS_PER_PHOTO)
+            cuts = self.lot.randint(0, self.most_cuts)
             while digest not in self.shown() and self.sends[digest] <= cuts:
                 self._send(digest, data, cut=self.sends[digest] < cuts)
         if sorted(self.shown()) != sorted(self.photos):
@@ -195,7 +197,7 @@ def _abandoned_parts_stay(run: Run, clients: Clients) -> list[str]:
     from teleder.celery import app
 
     armed = run.system.arm("upload.after_file")
-    line = BadLine(clients, run.people[0], run.lot.random())
+    line = BadLine(clients, run.people[0], run.lot.random(), 0)
     line.add_photo(line.submission, drawn(10**6))  # again after the crash: it is taken
     settle(clients, SETTLE_SECONDS)  # what is being written now is no day old, whatever the clock says
     parts = {path for path in leftovers(0) if "/original/" in str(path)}
