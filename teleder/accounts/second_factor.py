@@ -28,7 +28,7 @@ from teleder.accounts.models import STAFF, User
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 # What a dermatologist or an admin reaches before the second factor was shown.
 SHOWING = {"mfa_reauthenticate", "mfa_reauthenticate_webauthn"}
-OPEN = {"account_logout", "account_reauthenticate", "web:language", "healthz", "api:schema", "api:docs"}
+OPEN = {"account_logout", "web:language", "healthz", "api:schema", "api:docs"}
 
 
 def is_required(user: User) -> bool:
@@ -70,10 +70,12 @@ class SecondFactor:
 
 
 def _lead(request: HttpRequest, name: str) -> HttpResponse | None:
-    # Recovery codes are a factor too: once there is one, the pages that set them up are behind it.
+    # Recovery codes are a factor too: once there is one, the pages that set them up are behind it. So is the page that
+    # asks for the password again: it goes on with what was wanted before, inside of its own request.
     if Authenticator.objects.filter(user=request.user.pk, type__in=FACTORS).exists():
         return None if name in SHOWING else redirect("mfa_reauthenticate")
-    return None if name.startswith("mfa_") else redirect("mfa_index")
+    is_setting_up = name.startswith("mfa_") or name == "account_reauthenticate"
+    return None if is_setting_up else redirect("mfa_index")
 
 
 def _was_shown(request: HttpRequest) -> bool:

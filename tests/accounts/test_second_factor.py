@@ -114,12 +114,20 @@ BEHIND_THE_FACTOR = [
 ]
 
 
+def test_what_was_wanted_before_there_was_a_factor_is_not_done_by_the_password_after_it(dana):
+    thief = log_in(dana)
+    wanted = thief.post(reverse("mfa_generate_recovery_codes"))
+    assert wanted["Location"].startswith(reverse("account_reauthenticate"))
+    auth.TOTP.activate(dana, SECRET)
+    thief.post(wanted["Location"], {"password": PASSWORD})
+    assert not Authenticator.objects.filter(user=dana, type="recovery_codes").exists()
+
+
 @pytest.mark.parametrize("door", BEHIND_THE_FACTOR)
 def test_the_password_alone_opens_no_page_that_gives_a_factor_once_there_is_one(dana, door):
     thief = log_in(dana)
     auth.TOTP.activate(dana, SECRET)  # at the same moment: no session was ended
     RecoveryCodes.activate(dana)
-    thief.post(reverse("account_reauthenticate"), {"password": PASSWORD})
     for ask in (thief.get, thief.post):
         assert ask(reverse(door))["Location"] == reverse("mfa_reauthenticate")
     assert not is_in(thief)
