@@ -242,17 +242,28 @@ def make_old(client: Client) -> None:
 def test_adam_proves_again_who_he_is_before_he_changes_what_stands_under_signatures(client, adam, dana):
     client.force_login(adam)
     make_old(client)
-    asked = client.post(
-        reverse("admin:accounts_user_change", args=[dana.pk]), {"name": "Eve", "language": "en"}
+    path = (
+        reverse("admin:accounts_user_change", args=[dana.pk])
+        + "?_changelist_filters=role__exact%3Ddermatologist"
     )
+    inline = {"TOTAL_FORMS": 1, "INITIAL_FORMS": 1, "0-user": str(dana.pk), "0-licence_number": "777"}
+    form = {"name": "Eve", "language": "en"} | {
+        f"dermatologist-{name}": value for name, value in inline.items()
+    }
+    asked = client.post(path, form)
     assert asked["Location"].startswith(reverse("account_reauthenticate"))
+    dana.refresh_from_db()
+    assert dana.name == "Dana"
+    client.post(asked["Location"], {"password": PASSWORD})
+    dana = User.objects.get(pk=dana.pk)
+    assert (dana.name, dana.dermatologist.licence_number) == ("Eve", "777")
 
 
 @pytest.mark.parametrize(("name", "verb", "form"), STEPS, ids=lambda value: str(value)[:20])
 def test_adam_proves_again_who_he_is_before_he_changes_rights(client, adam, dana, name, verb, form):
     client.force_login(adam)
     make_old(client)
-    path = reverse(name, args=[dana.pk, *verb] if verb else [])
+    path = reverse(name, args=[dana.pk, *verb] if verb else []) + "?q=dana" * name.startswith("admin:")
     asked = client.post(path, {"_selected_action": str(dana.pk), **form})
     assert asked["Location"].startswith(reverse("account_reauthenticate"))
     dana.refresh_from_db()
