@@ -287,15 +287,25 @@ def _lock_submission(job: str) -> Submission | None:
     return Submission.objects.select_for_update(of=("self",)).filter(photos__jobs=job).first()
 
 
+MEASURED = (
+    "quality",
+    "display_key",
+    "analysis_key",
+    "thumbnail_key",
+    "width",
+    "height",
+    "analysis_width",
+    "analysis_height",
+)
+
+
 def _apply_prepared(photo: Photo, outcome: contract.Prepared) -> None:
     photo.state = _photo_state(outcome)
     photo.reason, photo.fault = outcome.reason or "", outcome.fault or ""
-    photo.quality = outcome.quality
-    photo.display_key, photo.analysis_key = outcome.display_key, outcome.analysis_key
-    photo.thumbnail_key = outcome.thumbnail_key
-    photo.width, photo.height = outcome.width, outcome.height
-    photo.analysis_width, photo.analysis_height = outcome.analysis_width, outcome.analysis_height
-    photo.save()
+    for name in MEASURED:
+        setattr(photo, name, getattr(outcome, name))
+    # Not the whole row: the original may just be sealed with a new key.
+    photo.save(update_fields=["state", "reason", "fault", *MEASURED])
 
 
 def _photo_state(outcome: contract.Prepared) -> PhotoState:

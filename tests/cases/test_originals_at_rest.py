@@ -12,7 +12,7 @@ from django.core.management.base import CommandError
 from django.test import RequestFactory
 
 from inference_worker import sealing
-from teleder.cases import invariants, originals
+from teleder.cases import invariants, jobs, originals
 from teleder.cases.models import Photo
 
 OLD, NEW = (sealing.Keys({sealing.name_of(key): key}) for key in (b"o" * 32, b"n" * 32))
@@ -70,6 +70,16 @@ def test_a_rotation_seals_what_came_before_there_were_keys(settings, photo):
     Photo.objects.update(sealed_by="")
     rotate()
     assert sealing.is_sealed(stored(settings, photo)) and originals.read(photo.original_key) == plain
+
+
+def test_a_result_that_is_recorded_during_a_rotation_keeps_the_new_keys_name(
+    settings, photo, analyse, monkeypatch
+):
+    settings.PHOTO_KEYS, state_of = BOTH, jobs._photo_state
+    monkeypatch.setattr(jobs, "_photo_state", lambda outcome: (rotate(), state_of(outcome))[1])
+    analyse(photo)
+    photo.refresh_from_db()
+    assert (photo.sealed_by, bool(photo.display_key)) == (NEW.newest, True)
 
 
 def test_a_dry_run_counts_and_changes_nothing(settings, photo):
