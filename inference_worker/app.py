@@ -14,7 +14,7 @@ from celery import Celery
 from celery.signals import setup_logging
 from kombu import Queue
 
-from inference_worker import contract, deaths, environment, logs
+from inference_worker import contract, deaths, environment, logs, reconnecting
 
 broker = environment.secret("REDIS_URL")
 environment.address("REDIS_URL", broker)
@@ -33,3 +33,4 @@ app.conf.update(
     worker_redirect_stdouts=False,  # it would log what others print, word for word
 )
 deaths.notice_soon(app)
+reconnecting.when_acknowledging_fails()
