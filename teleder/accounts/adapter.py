@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.internal.stagekit import clear_login
 from allauth.account.utils import has_verified_email
-from django.http import HttpRequest
+from allauth.core.exceptions import ImmediateHttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import get_language
 
 from teleder.accounts.guesses import LimitedGuesses
 from teleder.accounts.models import Clinic, Language, Role, User
 
+BEGAN_WITH = "login_began_with"
 OUR_NAME = {"name": "teleder", "domain": "teleder"}
 # Who asks for a new password gets one of two mails. Both are written, so that the time does not tell which.
 WRITTEN_TOO = {
@@ -39,6 +43,21 @@ class Accounts(LimitedGuesses):
         would else learn whether it had one before."""
         user = super().authenticate(request, **credentials)
         return user if user and has_verified_email(user) else None
+
+    def pre_login(self, request: HttpRequest, user: User, **how: Any) -> HttpResponse | None:
+        """Note with which password and rights a log-in begins; its second step may come a quarter of an hour later."""
+        refused = super().pre_login(request, user, **how)
+        if refused is None:
+            request.session[BEGAN_WITH] = user.get_session_auth_hash()
+        return refused
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        """End what still is what it was; who was suspended or got another password or role meanwhile begins anew."""
+        same = request.session.pop(BEGAN_WITH, "") == user.get_session_auth_hash()
+        if not (same and user.is_active):
+            clear_login(request)
+            raise ImmediateHttpResponse(redirect("account_login"))
+        super().login(request, user)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Sign as teleder: the library's own word is the host and port that the request came to."""

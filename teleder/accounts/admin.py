@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required
+from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
@@ -61,8 +62,9 @@ class OnlyVisible:
 def _require_recent_login(request: HttpRequest) -> None:
     """Raise allauth's `ReauthenticationRequired` where that is due; what was posted is done after it."""
     # But not for an address with a query, as the back room's have: the form would be lost without a word.
-    request.META["QUERY_STRING"] = ""
-    raise_if_reauthentication_required(request, app="")
+    if is_reauthentication_required(request, app=""):
+        request.META["QUERY_STRING"] = ""
+        raise ReauthenticationRequired
 
 
 class DermatologistInline(ForAdmins, admin.StackedInline):

@@ -130,10 +130,12 @@ def deactivate(person: User, *, by: User) -> None:
         _log(person, CHANGE, "deactivated", by=by)
 
 
+@transaction.atomic
 def activate(person: User, *, by: User) -> None:
     """Let a person in again; the sessions and tokens of before stay dead. Raises `ValidationError`, see `_refuse`."""
     _refuse(person, by, _("You cannot let yourself in. Ask another admin."))
     if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
+        end_sessions(person)
         _log(person, CHANGE, "activated", by=by)
 
 

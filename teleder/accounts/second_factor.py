@@ -73,9 +73,14 @@ def _lead(request: HttpRequest, name: str) -> HttpResponse | None:
     # Recovery codes are a factor too: once there is one, the pages that set them up are behind it. So is the page that
     # asks for the password again: it goes on with what was wanted before, inside of its own request.
     if Authenticator.objects.filter(user=request.user.pk, type__in=FACTORS).exists():
-        return None if name in SHOWING else redirect("mfa_reauthenticate")
+        return None if name in SHOWING else redirect(_where_to_show(request))
     is_setting_up = name.startswith("mfa_") or name == "account_reauthenticate"
     return None if is_setting_up else redirect("mfa_index")
+
+
+def _where_to_show(request: HttpRequest) -> str:
+    has_app = Authenticator.objects.filter(user=request.user.pk, type=Authenticator.Type.TOTP).exists()
+    return "mfa_reauthenticate" if has_app else "mfa_reauthenticate_webauthn"
 
 
 def _was_shown(request: HttpRequest) -> bool:

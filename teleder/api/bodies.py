@@ -24,7 +24,7 @@ PHOTO_PATIENCE = 3
 
 def bodies(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     def answer(request: HttpRequest) -> HttpResponse:
-        if _has_null(request.GET):
+        if _has_null(request.GET) or any("\0" in value for value in request.COOKIES.values()):
             return problems.bad_request(request, SuspiciousOperation())
         if request.method in SAFE:
             return get_response(request)

@@ -64,7 +64,7 @@ class LogIn(Endpoint):
 def whose(request: Request, *, email: str, password: str, code: str = "") -> User:
     """Return whose log-in this is; an account with a second factor needs its code too, and staff need one."""
     user = get_adapter().authenticate(request._request, email=email, password=password)
-    if user is None:
+    if user is None or not user.is_active:
         raise exceptions.AuthenticationFailed(
             _("This e-mail address and password do not fit."), code="wrong_credentials"
         )

@@ -175,6 +175,11 @@ def test_a_null_character_in_an_address_is_told_and_no_fault(client, sue, door):
     assert client.get(reverse(door) + "?find=a%00b&role__exact=%00&cursor=%00").status_code == 400
 
 
+def test_a_null_character_in_a_cookie_is_told_and_no_fault(client, settings, db):
+    client.cookies[settings.SESSION_COOKIE_NAME] = "\0abcdefghijkl"
+    assert client.get(reverse("account_login")).status_code == 400
+
+
 def test_a_null_character_in_a_form_is_told_and_no_fault(client, alice):
     client.force_login(alice)
     assert client.post(reverse("web:new"), {"key": "a\0b"}).status_code == 400

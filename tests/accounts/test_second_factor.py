@@ -187,6 +187,48 @@ def test_a_code_logs_in_once(dana, danas_app):
     assert (is_in(first), is_in(second)) == (True, False)
 
 
+def changed_password(dana: User, adam: User) -> None:
+    fresh = User.objects.get(pk=dana.pk)
+    fresh.set_password(NEW_PASSWORD)
+    fresh.save()
+
+
+def in_again(dana: User, adam: User) -> None:
+    people.deactivate(dana, by=adam)
+    people.activate(dana, by=adam)
+
+
+BETWEEN_THE_STEPS = {
+    "new password": changed_password,
+    "suspended": lambda dana, adam: people.deactivate(dana, by=adam),
+    "suspended and let in": in_again,
+    "another role": lambda dana, adam: people.change_role(dana, role=Role.ADMIN, by=adam),
+    "sessions ended": lambda dana, adam: people.end_sessions(dana),
+}
+
+
+@pytest.mark.parametrize("what", BETWEEN_THE_STEPS)
+def test_a_log_in_that_waits_for_its_code_ends_with_what_it_began_with(dana, danas_app, adam, what):
+    client = log_in(dana)
+    BETWEEN_THE_STEPS[what](dana, adam)
+    show_code(client, code_of())
+    User.objects.filter(pk=dana.pk).update(is_active=True)
+    assert "_auth_user_id" not in client.session
+    assert not is_in(client)
+
+
+def test_who_has_a_passkey_only_is_led_to_show_it(dana):
+    client = log_in(dana)
+    Authenticator.objects.create(user=dana, type="webauthn", data={"name": "a", "credential": {}})
+    assert client.get(reverse("web:worklist"))["Location"] == reverse("mfa_reauthenticate_webauthn")
+
+
+def test_who_is_suspended_gets_no_token(client, alice, adam):
+    people.deactivate(alice, by=adam)
+    given = {"email": alice.email, "password": PASSWORD}
+    assert client.post(reverse("api:tokens"), given, "application/json").status_code == 401
+
+
 def test_a_recovery_code_logs_in_once(dana, danas_app):
     code = RecoveryCodes.activate(dana).generate_codes()[0]
     first, second = log_in(dana), log_in(dana)

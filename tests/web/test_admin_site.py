@@ -124,6 +124,11 @@ def test_adam_deactivates_others_but_not_himself(adams, adam, dana):
     assert (adam.is_active, dana.is_active) == (True, False)
 
 
+def test_a_filter_stays_after_an_action(adams, dana):
+    chosen = {"action": "deactivate", "_selected_action": [str(dana.pk)]}
+    assert adams.post(address(User, "changelist") + "?q=dana", chosen)["Location"].endswith("?q=dana")
+
+
 def test_nobody_is_deleted(adams, alice):
     assert adams.post(address(User, "delete", alice.pk), {"post": "yes"}).status_code == 403
 
