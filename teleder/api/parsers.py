@@ -35,6 +35,8 @@ class PhotoForm(parsers.MultiPartParser):
 
 def _require_rights_as_before(context: dict | None) -> None:
     """Raise `NotAuthenticated` where they ended while the body came."""
-    user = context["request"].user if context else None
+    user, token = (context["request"].user, context["request"].auth) if context else (None, None)
     if user and user.is_authenticated and not user.has_rights_as_loaded():
+        raise exceptions.NotAuthenticated
+    if token and not type(token).objects.filter(pk=token.pk).exists():  # logged out meanwhile
         raise exceptions.NotAuthenticated

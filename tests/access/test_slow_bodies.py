@@ -118,6 +118,14 @@ def test_the_api_asks_for_rights_again_when_all_is_there(alice, adam, by_token):
     assert User.objects.get(pk=alice.pk).language == "ja"
 
 
+def test_who_logs_out_while_it_comes_has_done_nothing(alice):
+    client, bearing = caller_of(alice, by_token=True)
+    asked = {"method": "PATCH", "kind": "application/json", **bearing}
+    answer = send(client, reverse("api:me"), b'{"language": "ja"}', AuthToken.objects.all().delete, **asked)
+    assert answer.status_code == 401
+    assert User.objects.get(pk=alice.pk).language == "en"
+
+
 @pytest.mark.parametrize("by_token", [False, True])
 def test_no_photo_is_taken_of_who_was_suspended_while_it_came(
     alice, adam, alices_draft, photo_file, by_token

@@ -157,12 +157,24 @@ def test_dana_cannot_shed_her_last_factor(client, dana, danas_app):
     assert Authenticator.objects.filter(pk=danas_app.pk).exists()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_dana_cannot_shed_her_last_key(client, dana):
     keys = [Authenticator.objects.create(user=dana, type="webauthn", data={"name": name}) for name in "ab"]
     client.force_login(dana)
     for key in keys:
         client.post(reverse("mfa_remove_webauthn", args=[key.pk]))
     assert Authenticator.objects.get(user=dana) == keys[1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_dana_cannot_shed_her_last_factor_by_what_was_wanted_before(client, dana, danas_app):
+    key = Authenticator.objects.create(user=dana, type="webauthn", data={"name": "a"})
+    client.force_login(dana)
+    make_old(client)
+    wanted = client.post(reverse("mfa_remove_webauthn", args=[key.pk]))
+    Authenticator.objects.filter(pk=danas_app.pk).delete()
+    client.post(wanted["Location"], {"password": PASSWORD})
+    assert Authenticator.objects.get(user=dana) == key
 
 
 def test_the_secret_does_not_lie_open_in_the_database(danas_app):
