@@ -51,13 +51,13 @@ def _pytest(found: servers.Servers, arguments: list[str]) -> int:
 
 def _provide_programs() -> None:
     """Install what no wheel brings, where that is ours to do; else the tests that need it are skipped."""
-    missing = [name for program, names in DEBIAN_PACKAGES.items() if not _is_here(program) for name in names]
+    missing = [names for program, names in DEBIAN_PACKAGES.items() if not _is_here(program)]
     if not missing or os.geteuid() != 0 or not shutil.which("apt-get"):
         return
-    print(f"installing {', '.join(missing)} for the tests …", flush=True)
-    # In run level 1 Debian's packages start no service.
+    # In run level 1 Debian's packages start no service. One that cannot be had keeps no other away.
     told = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    for arguments in (["update"], ["install", "-y", *missing]):
+    for arguments in (["update"], *(["install", "-y", *names] for names in missing)):
+        print(f"apt-get {' '.join(arguments)}, for the tests …", flush=True)
         subprocess.run(["apt-get", "-qq", *arguments], check=False, stdout=subprocess.DEVNULL, env=told)
 
 
