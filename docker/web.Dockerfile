@@ -1,5 +1,5 @@
 # Web, results worker, sweeper and beat: no torch, no image decoder.
-FROM python:3.11-slim-bookworm
+FROM python:3.11.14-slim-bookworm
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DJANGO_SETTINGS_MODULE=teleder.settings
 WORKDIR /app
 COPY requirements-web.lock ./

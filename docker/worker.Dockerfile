@@ -1,7 +1,7 @@
 # Inference workers: no Django, no database driver, no password.
 # The torch of PyPI for x86-64 Linux carries CUDA (5.6 GB). For a CPU image build with
 #   --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu
-FROM python:3.11-slim-bookworm
+FROM python:3.11.14-slim-bookworm
 ARG TORCH_INDEX=https://pypi.org/simple
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app

@@ -47,6 +47,7 @@ COMMANDS = {
 # The process that decodes strangers' bytes holds no key and no way into the database. Nor is it told of
 # Django's settings: Celery would load them.
 OF_THE_WEB = (
+    "DATABASE_DIRECT_URL",
     "DATABASE_URL",
     "DJANGO_SETTINGS_MODULE",
     "PGPASSWORD",
@@ -82,7 +83,8 @@ def restricted(everything: Mapping[str, str]) -> dict[str, str]:
         check=True,
     )
     owned = urlsplit(everything["DATABASE_URL"])
-    address = owned._replace(netloc=f"{ROLE}:{password}@{owned.hostname}:{owned.port}")
+    # All but who logs in stays: a port that is not named, a socket's folder, options such as sslmode.
+    address = owned._replace(netloc=f"{ROLE}:{password}@{owned.netloc.rpartition('@')[2]}")
     return {**everything, "DATABASE_URL": address.geturl()}
 
 

@@ -13,13 +13,14 @@ from local import servers
 from local.translations import compile_catalogues
 
 ROOT = Path(__file__).resolve().parents[1]
-BROWSER_PACKAGES = ["chromium", "fonts-noto-cjk"]
+# Program -> what brings it: a browser with Japanese fonts, a transaction pooler.
+DEBIAN_PACKAGES = {"chromium": ["chromium", "fonts-noto-cjk"], "pgbouncer": ["pgbouncer"]}
 MOST_PROCESSES = 8  # each takes a database of the one Valkey, which has 16
 NOTHING_RAN = 5  # pytest's exit code; a run without a test proves nothing
 
 
 def main(arguments: list[str]) -> int:
-    _provide_browser()
+    _provide_programs()
     compile_catalogues()
     with tempfile.TemporaryDirectory(prefix="teleder-test-") as folder:
         # A database server of one's own may serve (Django makes test_… in it); a Valkey never: tests empty it.
@@ -48,11 +49,17 @@ def _pytest(found: servers.Servers, arguments: list[str]) -> int:
     return 1 if code.returncode == NOTHING_RAN else code.returncode
 
 
-def _provide_browser() -> None:
-    """Install Chromium and Japanese fonts where that is ours to do; else the browser tests are skipped."""
-    if shutil.which("chromium") or os.geteuid() != 0 or not shutil.which("apt-get"):
+def _provide_programs() -> None:
+    """Install what no wheel brings, where that is ours to do; else the tests that need it are skipped."""
+    missing = [names for program, names in DEBIAN_PACKAGES.items() if not _is_here(program)]
+    if not missing or os.geteuid() != 0 or not shutil.which("apt-get"):
         return
-    print("installing Chromium and Japanese fonts for the browser tests …", flush=True)
-    quiet = {"stdout": subprocess.DEVNULL, "env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"}}
-    subprocess.run(["apt-get", "update", "-qq"], check=False, **quiet)
-    subprocess.run(["apt-get", "install", "-y", "-qq", *BROWSER_PACKAGES], check=False, **quiet)
+    # In run level 1 Debian's packages start no service. One that cannot be had keeps no other away.
+    told = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    for arguments in (["update"], *(["install", "-y", *names] for names in missing)):
+        print(f"apt-get {' '.join(arguments)}, for the tests …", flush=True)
+        subprocess.run(["apt-get", "-qq", *arguments], check=False, stdout=subprocess.DEVNULL, env=told)
+
+
+def _is_here(program: str) -> bool:
+    return bool(shutil.which(program) or shutil.which(program, path="/usr/sbin"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import SplitResult, unquote
@@ -15,6 +16,7 @@ from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
 from inference_worker import contract, environment, logs, sealing
+from teleder import database
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -52,21 +54,15 @@ def address(name: str, text: str) -> SplitResult:
         raise ImproperlyConfigured(str(error)) from None
 
 
-def database(url: str) -> dict:
-    """Read postgresql://user:password@host:port/name."""
-    parts = address("DATABASE_URL", url)
-    if parts.scheme not in {"postgres", "postgresql"}:
-        raise ImproperlyConfigured("DATABASE_URL must begin with postgresql://")
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": parts.path.lstrip("/"),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": parts.hostname or "",
-        "PORT": parts.port or "",
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
-    }
+def database_settings() -> dict:
+    """Return where the database is. Migrations and roles need one session throughout, which no pooler gives."""
+    direct = sys.argv[1:2] == ["migrate"] or sys.argv[1:3] == ["audit", "protect"]
+    name = "DATABASE_DIRECT_URL" if direct and secret("DATABASE_DIRECT_URL") else "DATABASE_URL"
+    pooler = flag("TELEDER_DATABASE_POOLER") and name == "DATABASE_URL"
+    try:
+        return database.from_url(required(name), pooler=pooler, name=name)
+    except environment.BadSetting as error:
+        raise ImproperlyConfigured(str(error)) from None
 
 
 # --- What the environment decides -------------------------------------------------------------------------
@@ -75,7 +71,7 @@ SECRET_KEY_FALLBACKS = secret("TELEDER_SECRET_KEY_FALLBACKS").split()  # older o
 DEBUG = flag("TELEDER_DEBUG")
 ALLOWED_HOSTS = words("TELEDER_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = words("TELEDER_ORIGINS")
-DATABASES = {"default": database(required("DATABASE_URL"))}
+DATABASES = {"default": database_settings()}
 REDIS_URL = required("REDIS_URL")
 address("REDIS_URL", REDIS_URL)
 BEHIND_PROXY = flag(

@@ -84,6 +84,23 @@ def test_the_applications_role_is_made_with_its_password_and_is_no_superuser(fiv
         cursor.execute("RESET ROLE")
 
 
+def test_an_owner_who_may_not_change_roles_protects_all_the_same(five, capsys):
+    """As with a managed server: it prints what somebody else must run."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE teleder_app_test")
+        cursor.execute("CREATE ROLE teleder_owner_test")
+        for things in ("SCHEMA public", "ALL TABLES IN SCHEMA public", "ALL SEQUENCES IN SCHEMA public"):
+            cursor.execute(f"GRANT ALL ON {things} TO teleder_owner_test WITH GRANT OPTION")
+        cursor.execute("SET LOCAL ROLE teleder_owner_test")
+        call_command("audit", "protect", "teleder_app_test")
+        cursor.execute("RESET ROLE")
+        assert 'ALTER ROLE "teleder_app_test" SET "lock_timeout" = \'1min\'' in capsys.readouterr().out
+        cursor.execute("SELECT has_table_privilege('teleder_app_test', 'audit_entry', 'INSERT')")
+        assert cursor.fetchone() == (True,)
+        cursor.execute("SELECT rolconfig FROM pg_roles WHERE rolname = 'teleder_app_test'")
+        assert cursor.fetchone() == (None,)
+
+
 def test_a_changed_entry_is_named(five):
     tamper(f"UPDATE audit_entry SET person = NULL WHERE number = {five + 2}")
     assert list(trail.faults()) == [f"entry {five + 2} was changed"]

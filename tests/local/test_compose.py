@@ -67,10 +67,11 @@ def _of_the_worker(file: Path) -> Iterator[str]:
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"inference"}))
 def test_nothing_that_lasts_knows_the_owner_of_the_tables(name):
     told = SERVICES[name]["environment"]
-    assert told["DATABASE_URL"].startswith("postgresql://teleder_web:") and told["POSTGRES_PASSWORD"] == ""
+    assert told["DATABASE_URL"].startswith("postgresql://teleder_web:")
+    assert (told["POSTGRES_PASSWORD"], told["DATABASE_DIRECT_URL"]) == ("", "")
 
 
-SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN|DATABASE_URL|REDIS_URL|EMAIL_URL")
+SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN|DATABASE_URL|DIRECT_URL|REDIS_URL|EMAIL_URL")
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "docker").glob("*.Dockerfile")), ids=lambda file: file.stem)
@@ -96,3 +97,44 @@ def test_a_key_that_is_no_secret_is_only_there_while_the_image_is_built():
     """collectstatic reads the settings: what it is given stands before its command and stays out of the image."""
     text = (ROOT / "docker" / "web.Dockerfile").read_text()
     assert re.search(r"&& TELEDER_SECRET_KEY=build .*\\\n +python manage.py collectstatic", text)
+
+
+# --- What a service may -----------------------------------------------------------------------------------
+MAY = {
+    "proxy": {"NET_BIND_SERVICE"},
+    "postgres": {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"},
+}
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_a_service_writes_to_its_volumes_only_and_gains_no_rights(name):
+    row = SERVICES[name]
+    assert row["read_only"] is True
+    assert row["cap_drop"] == ["ALL"] and set(row.get("cap_add", [])) == MAY.get(name, set())
+    assert row["security_opt"] == ["no-new-privileges:true"]
+    assert not {"privileged", "pid", "network_mode", "devices"} & set(row)
+
+
+def test_the_proxy_alone_is_reached_from_other_machines():
+    published = {name: row["ports"] for name, row in SERVICES.items() if "ports" in row}
+    assert published.pop("proxy") == ["80:80", "443:443"]
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+    assert "web" not in published
+
+
+def test_the_proxy_runs_the_tested_configuration_before_the_web():
+    row = SERVICES["proxy"]
+    assert "./docker/Caddyfile:/etc/caddy/Caddyfile:ro" in row["volumes"]
+    assert SERVICES["web"]["environment"]["TELEDER_BEHIND_PROXY"] == "1"
+    web = re.search(r"TELEDER_WEB:([\w.]+:\d+)", (ROOT / "docker" / "Caddyfile").read_text())
+    assert web and web[1] == f"web:{SERVICES['web']['command'].rpartition(' ')[2]}"
+    # A name that is not set is empty in the container, and Caddy's own default would not be used.
+    assert [name for name, value in row["environment"].items() if ":-" not in value] == []
+
+
+def test_mail_goes_to_a_real_server_unless_the_test_mailbox_is_asked_for():
+    assert SERVICES["mailpit"]["profiles"] == ["test-mailbox"]
+    for row in SERVICES.values():
+        url = row.get("environment", {}).get("TELEDER_EMAIL_URL")
+        assert url is None or url.startswith("${TELEDER_EMAIL_URL:?")
+        assert "mailpit" not in row.get("depends_on", {})

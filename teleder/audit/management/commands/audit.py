@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.mail import send_mail
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection, transaction
+from django.db import ProgrammingError, connection, transaction
 from psycopg import sql
 
 from inference_worker import environment
@@ -21,6 +21,13 @@ PROTECTION = (
     "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
     "REVOKE UPDATE, DELETE, TRUNCATE, TRIGGER, REFERENCES ON audit_entry FROM {role}",
 )
+# On the role itself, so that they hold behind a transaction pooler, too, which refuses options at the start of a
+# connection. Far above what works takes; whoever waits longer gets an error in place of holding others up.
+TIME_OUTS = {
+    "statement_timeout": "5min",
+    "lock_timeout": "1min",
+    "idle_in_transaction_session_timeout": "10min",
+}
 
 
 class Command(BaseCommand):
@@ -73,4 +80,19 @@ class Command(BaseCommand):
                 cursor.execute(statement.format(sql.Identifier(role), sql.Literal(password)).as_string())
             for statement in PROTECTION:
                 cursor.execute(sql.SQL(statement).format(role=sql.Identifier(role)).as_string())
+        self._limit(role)
         self.stdout.write(f"{role} may add to the audit trail and read it, no more")
+
+    def _limit(self, role: str) -> None:
+        statements = [
+            sql.SQL("ALTER ROLE {} SET {} = {}")
+            .format(sql.Identifier(role), sql.Identifier(name), sql.Literal(value))
+            .as_string()
+            for name, value in TIME_OUTS.items()
+        ]
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+        except ProgrammingError:  # the owner of the tables need not be the one who may change roles
+            self.stdout.write("who may change roles must set its time-outs:\n" + ";\n".join(statements) + ";")

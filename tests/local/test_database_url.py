@@ -1,0 +1,142 @@
+"""DATABASE_URL: its options arrive at the driver, and what is wrong with it is said without quoting it."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from inference_worker.environment import BadSetting
+from local import processes
+from teleder import database
+
+SECRET = "sesame-81c"
+
+
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [
+        ("sslmode=require", {"sslmode": "require"}),
+        (
+            "sslmode=verify-full&sslrootcert=%2Fetc%2Fca.pem",
+            {"sslmode": "verify-full", "sslrootcert": "/etc/ca.pem"},
+        ),
+        ("sslcert=/c.pem&sslkey=/k.pem", {"sslcert": "/c.pem", "sslkey": "/k.pem"}),
+        ("connect_timeout=5", {"connect_timeout": 5}),
+        ("options=-c%20statement_timeout%3D5s", {"options": "-c statement_timeout=5s"}),
+        ("application_name=web&target_session_attrs=read-write", None),
+        ("", {}),
+    ],
+)
+def test_options_reach_the_driver(query, options):
+    found = database.from_url(f"postgresql://me:{SECRET}@db.example:6000/teleder?{query}")
+    assert (found["HOST"], found["PORT"], found["NAME"]) == ("db.example", 6000, "teleder")
+    if options is not None:
+        assert found.get("OPTIONS", {}) == options
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("postgres://me:a%2Fb%40c%23d@h/d", ("me", "a/b@c#d", "h", "", "d")),
+        ("postgresql://%E6%82%A3%E8%80%85:x@[::1]:5433/d", ("患者", "x", "::1", 5433, "d")),
+        ("postgresql://me@%2Fvar%2Frun%2Fpostgresql/d", ("me", "", "/var/run/postgresql", "", "d")),
+        ("postgresql:///d", ("", "", "", "", "d")),
+    ],
+)
+def test_names_passwords_and_places_are_read_as_written(url, parts):
+    found = database.from_url(url)
+    assert tuple(found[each] for each in ("USER", "PASSWORD", "HOST", "PORT", "NAME")) == parts
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"mysql://me:{SECRET}@h/d",
+        f"sqlite:///{SECRET}",
+        f"me:{SECRET}@h/d",
+        f"postgresql://me:{SECRET}/x@h/d",
+        f"postgresql://me:12/{SECRET}@h/d",
+        f"postgresql://me:12#{SECRET}@h/d",
+        f"postgresql://me:12?{SECRET}@h/d",
+        f"postgresql://me:12?{SECRET}=@h/d",
+        f"postgresql://me:{SECRET}@h:port/d",
+        f"postgresql://me:{SECRET}@[::1/d",
+        f"postgresql://me:{SECRET}@h/d?sslmode",
+        f"postgresql://me:{SECRET}@h/d?ssl_mode=require",
+        f"postgresql://me:{SECRET}@h/d?sslmode=require&sslmode=disable",
+        f"postgresql://me:{SECRET}@h/d?ENGINE=x",
+        "",
+        " ",
+    ],
+)
+def test_what_cannot_be_used_is_told_and_not_quoted(url):
+    with pytest.raises(BadSetting) as told:
+        database.from_url(url)
+    assert str(told.value).startswith("DATABASE_URL ") and SECRET not in str(told.value)
+    assert told.value.__suppress_context__ or told.value.__context__ is None
+
+
+def test_a_pooler_gets_no_cursors_and_no_options_at_the_start():
+    url = f"postgresql://me:{SECRET}@h/d"
+    assert not database.from_url(url)["DISABLE_SERVER_SIDE_CURSORS"]
+    assert database.from_url(url, pooler=True)["DISABLE_SERVER_SIDE_CURSORS"]
+    with pytest.raises(BadSetting, match="ALTER ROLE"):
+        database.from_url(f"{url}?options=-c%20lock_timeout%3D5s", pooler=True)
+
+
+@pytest.fixture
+def settings_of(monkeypatch):
+    """The database's settings for an environment and a command line."""
+    settings = importlib.import_module("teleder.settings")
+
+    def read(*arguments: str, **environment: str) -> dict:
+        monkeypatch.setattr(settings.sys, "argv", ["manage.py", *arguments])
+        for name in ("DATABASE_DIRECT_URL", "TELEDER_DATABASE_POOLER"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return settings.database_settings()
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("arguments", "host", "cursors_off"),
+    [
+        (["migrate"], "direct", False),
+        (["audit", "protect", "web"], "direct", False),
+        (["audit", "verify"], "pooler", True),
+        (["sweep"], "pooler", True),
+        ([], "pooler", True),
+    ],
+)
+def test_migrations_and_rights_go_around_the_pooler(settings_of, arguments, host, cursors_off):
+    told = {"DATABASE_URL": "postgresql://pooler/d", "DATABASE_DIRECT_URL": "postgresql://direct/d"}
+    found = settings_of(*arguments, **told, TELEDER_DATABASE_POOLER="1")
+    assert (found["HOST"], found["DISABLE_SERVER_SIDE_CURSORS"]) == (host, cursors_off)
+
+
+def test_the_settings_name_the_address_that_is_wrong(settings_of):
+    told = {"DATABASE_URL": "postgresql://pooler/d", "DATABASE_DIRECT_URL": f"mysql://me:{SECRET}@h/d"}
+    with pytest.raises(ImproperlyConfigured, match="^DATABASE_DIRECT_URL") as error:
+        settings_of("migrate", **told)
+    assert SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("owned", "left"),
+    [
+        ("owner:o@h:5433/d?sslmode=require&connect_timeout=3", "h:5433/d?sslmode=require&connect_timeout=3"),
+        ("owner:o@h/d", "h/d"),
+        ("owner@[::1]:5433/d", "[::1]:5433/d"),
+        ("owner:o@%2Fvar%2Frun%2Fpostgresql/d", "%2Fvar%2Frun%2Fpostgresql/d"),
+        ("h/d?sslmode=require", "h/d?sslmode=require"),
+    ],
+)
+def test_the_webs_own_address_keeps_all_but_who_logs_in(monkeypatch, owned, left):
+    monkeypatch.setattr(processes.subprocess, "run", lambda *_, **__: None)
+    found = processes.restricted({"DATABASE_URL": f"postgresql://{owned}"})["DATABASE_URL"]
+    assert found.startswith("postgresql://teleder_web:") and found.endswith(f"@{left}")
+    assert database.from_url(found)["USER"] == "teleder_web"
