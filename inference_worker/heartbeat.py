@@ -26,7 +26,7 @@ class TouchFile(StartStopStep):
     def register_with_event_loop(self, worker: Any, hub: Any) -> None:
         """Start the timer. Celery calls this for each new connection and cancels the timer with the connection."""
         if path := os.environ.get(NAME):
-            hub.call_repeatedly(SECONDS, _touch, (Path(path),))
+            hub.call_repeatedly(SECONDS, _touch, Path(path))
 
 
 def _touch(path: Path) -> None:
