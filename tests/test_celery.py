@@ -44,7 +44,7 @@ def test_no_worker_takes_orders_over_the_broker(either):
 @BOTH
 def test_no_queue_is_declared_in_valkey(either):
     """Who may write the tables of bindings may send others' messages elsewhere."""
-    assert all(queue.no_declare for queue in either.amqp.queues.values())
+    assert all(queue.no_declare for queue in either.conf.task_queues)
 
 
 def test_each_side_keeps_what_it_has_taken_under_keys_of_its_own():

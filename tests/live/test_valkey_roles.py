@@ -27,8 +27,20 @@ pytestmark = [
     pytest.mark.skipif("WEB_REDIS_URL" not in os.environ, reason="a Valkey of somebody's own has no roles"),
 ]
 
-INFERENCE, RESULTS, CACHE, MARK = "inference.prepare", contract.RESULTS_QUEUE, "teleder:1:limit", jobs.BROKER_MARK
-READ_QUEUE = [("BRPOP", "1"), ("RPOP",), ("LPOP",), ("LRANGE", "0", "-1"), ("LINDEX", "0"), ("LREM", "0", "x")]
+INFERENCE, RESULTS, CACHE, MARK = (
+    "inference.prepare",
+    contract.RESULTS_QUEUE,
+    "teleder:1:limit",
+    jobs.BROKER_MARK,
+)
+READ_QUEUE = [
+    ("BRPOP", "1"),
+    ("RPOP",),
+    ("LPOP",),
+    ("LRANGE", "0", "-1"),
+    ("LINDEX", "0"),
+    ("LREM", "0", "x"),
+]
 # What nobody may: empty it, read its settings and the names of keys, listen, run scripts, give rights.
 NOBODYS = [
     ("FLUSHALL",),
@@ -77,7 +89,15 @@ def on(key: str, *commands: tuple[str, ...]) -> list[tuple[str, ...]]:
 TAKEN = [("HGETALL",), ("HGET", "tag"), ("HSET", "tag", "x"), ("HDEL", "tag"), ("HSCAN", "0"), ("DEL",)]
 REFUSED = {
     "worker": [
-        *on(RESULTS, *READ_QUEUE, ("DEL",), ("RPUSH", "x"), ("LSET", "0", "x"), ("EXPIRE", "1"), ("LTRIM", "1", "0")),
+        *on(
+            RESULTS,
+            *READ_QUEUE,
+            ("DEL",),
+            ("RPUSH", "x"),
+            ("LSET", "0", "x"),
+            ("EXPIRE", "1"),
+            ("LTRIM", "1", "0"),
+        ),
         *on(f"{RESULTS}\x06\x163", *READ_QUEUE),
         *on(CACHE, ("GET",), ("SET", "x"), ("DEL",), ("EXISTS",), ("INCRBY", "1"), ("MGET",)),
         *on(MARK, ("SET", "1"), ("DEL",), ("EXISTS",)),
@@ -112,6 +132,7 @@ REFUSED = {
         *on(RESULTS, ("BRPOP", "1"), ("RPOP",), ("LPUSH", "x"), ("DEL",)),
         *on("unacked.worker", ("HSET", "tag", "x"), ("HGETALL",), ("DEL",)),
         *on(MARK, ("DEL",), ("GET",)),
+        *on(CACHE, ("GET",), ("SET", "x"), ("INCRBY", "1")),
     ],
     "beat": [
         *on(INFERENCE, *READ_QUEUE, ("LPUSH", "x"), ("LLEN",)),
@@ -253,7 +274,9 @@ FORBIDDEN = {
     "application/x-python-serialize": lambda ran: pickle.dumps(((Deed(ran),), {}, {})),
     "application/x-yaml": lambda ran: f"!!python/object/apply:os.mkdir ['{ran}']".encode(),
     "application/x-msgpack": lambda ran: b"\x93\x90\x80\x80",
-    "application/json": lambda ran: b'[[], {"known": "task"}, {}]',  # is read: the others must not fare like it
+    "application/json": lambda ran: (
+        b'[[], {"known": "task"}, {}]'
+    ),  # is read: the others must not fare like it
 }
 
 
@@ -273,7 +296,9 @@ def test_only_json_is_read_from_a_queue(workers, settings, tmp_path):
                     )
     admin = redis.Redis.from_url(settings.REDIS_URL)
     wait_until(lambda: not any(admin.llen(queue) for queue in targets), seconds=30)
-    wait_until(lambda: not any(admin.exists(keys["unacked_key"]) for keys in messaging.UNACKNOWLEDGED.values()))
+    wait_until(
+        lambda: not any(admin.exists(keys["unacked_key"]) for keys in messaging.UNACKNOWLEDGED.values())
+    )
     assert not ran.exists()
     for log in workers.values():
         assert log.read_text().count("  ContentDisallowed\n") == 2 * (len(FORBIDDEN) - 1)

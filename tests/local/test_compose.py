@@ -157,7 +157,7 @@ def started_by_the_image(tmp_path, monkeypatch) -> Iterator[Callable]:
     program = tmp_path / "bin" / "valkey-server"
     program.parent.mkdir()
     program.write_text(
-        f"#!/bin/sh\necho \"$@\" > {tmp_path}/arguments\nenv > {tmp_path}/environment\n"
+        f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\nenv > {tmp_path}/environment\n'
         f'exec {valkey.binary()} "$@" --port {port} --bind 127.0.0.1 --dir {tmp_path}\n'
     )
     program.chmod(0o755)
