@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from celery import Celery
 from kombu import Connection
 
 from inference_worker import contract, heartbeat, messaging
@@ -206,7 +207,8 @@ def as_role(settings, monkeypatch) -> Callable[[str], None]:
         settings.REDIS_URL = url
         settings.CACHES = {"default": settings.CACHES["default"] | {"LOCATION": url}}
         monkeypatch.setattr(app.conf, "broker_url", url)
-        monkeypatch.setattr(app, "_pool", None)
+        for holder, name in ((app, "_pool"), (app.amqp, "_producer_pool")):
+            monkeypatch.setattr(holder, name, None)
 
     redis.Redis.from_url(settings.REDIS_URL).flushdb()
     return become
@@ -330,3 +332,37 @@ def test_a_worker_whose_loop_stands_shows_no_heartbeat(process, transactional_db
     assert (tmp_path / "heartbeat").stat().st_mtime < then
     os.kill(worker.pid, signal.SIGCONT)
     wait_until(lambda: (tmp_path / "heartbeat").stat().st_mtime > then, seconds=30)
+
+
+NO_MESSAGES = [
+    b"",
+    b"no json",
+    b"\xff\xfe\x00",
+    b"[]",
+    b"null",
+    b"17",
+    b"{}",
+    b'{"properties": {}}',
+    b'{"properties": null, "body": "e30="}',
+    b'{"properties": {"delivery_tag": []}, "body": "e30="}',
+    b'{"properties": {"delivery_tag": "t", "delivery_info": null}, "headers": {}, "body": "e30="}',
+    b'{"properties": {"delivery_tag": "t", "delivery_info": {}}, "headers": null, "body": "e30="}',
+    b'{"properties": {"delivery_tag": "t", "delivery_info": {"exchange": [], "routing_key": 1}}, "body": "%"}',
+    b"[" * 100_000,
+    b'{"properties": {"delivery_tag": "u", "delivery_info": {"exchange": "", "routing_key": "x"}}, "headers": '
+    b'{"task": ["no name"]}, "content-type": "application/json", "content-encoding": "utf-8", "body": "[]"}',
+]
+
+
+def test_what_is_no_message_at_all_stops_no_worker(workers, settings):
+    """A worker that was taken over ended the results worker with each word that was no JSON."""
+    admin, logs = redis.Redis.from_url(settings.REDIS_URL), list(workers.values())
+    for queue in (RESULTS, INFERENCE):
+        admin.lpush(queue, *NO_MESSAGES)
+    wait_until(lambda: not admin.exists(RESULTS, INFERENCE), seconds=60)
+    keys = [keys["unacked_key"] for keys in messaging.UNACKNOWLEDGED.values()]
+    wait_until(lambda: not admin.exists(*keys), seconds=30)
+    for queue, task in ((RESULTS, contract.STARTED), (INFERENCE, contract.TASKS[Stage.PREPARE])):
+        Celery(broker=settings.REDIS_URL).send_task(task, kwargs={"no": "argument"}, queue=queue)
+    wait_until(lambda: all("TypeError" in log.read_text().rpartition("no message")[2] for log in logs), 60)
+    assert not [log for log in logs if "Unrecoverable" in log.read_text()]
