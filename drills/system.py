@@ -111,6 +111,7 @@ class System:
         return os.environ | {
             "DATABASE_URL": self.urls["database"],
             "REDIS_URL": self.urls["broker"],
+            **self.role_urls,
             "DJANGO_SETTINGS_MODULE": "drills.settings",
             "DRILLS_ARMED": str(self.armed),
             "DRILLS_WITHOUT": self.without,
@@ -154,6 +155,8 @@ class System:
         stack = self.stacks[name] = ExitStack()
         other = {"database": "REDIS_URL", "broker": "DATABASE_URL"}[name]
         found = stack.enter_context(servers.running(self.folder / name, given={other: "none"}))
+        if name == "broker":
+            self.role_urls = found.role_urls
         return {"database": found.database_url, "broker": found.redis_url}[name]
 
     def stop_server(self, name: str, how: int = signal.SIGINT) -> None:
@@ -175,6 +178,7 @@ class System:
         return int(self.broker().info("server")["process_id"])
 
     def broker(self):
+        """Return a client that may do all; our processes have roles that may not."""
         import redis
 
         return redis.Redis.from_url(self.urls["broker"])

@@ -48,8 +48,10 @@ def _with_the_one_before(run: Run, clients: Clients) -> str:
     if root is None:
         return ""
     count = run.few_or_many(4, 100)
+    # It is from before there were roles, and its address in an older .env was one that may do all.
+    plain = dict.fromkeys(run.system.role_urls, run.system.urls["broker"])
     for names, ours in ((("inference",), "inference"), (("results", "sweeper"), "results")):
-        with run.system.beside(names, "before", root=root):
+        with run.system.beside(names, "before", root=root, **plain):
             with run.system.leaving_out(ours):  # the old ones alone
                 clients.send(count)
                 _wait_for_work(clients)

@@ -1,7 +1,7 @@
 """The worker's Celery app. It takes requests from the inference queues and answers by tasks of the web.
 
     celery -A inference_worker.app worker -Q inference.prepare,inference.segment,inference.classify \\
-        -P prefork -c 1 --without-gossip --without-mingle
+        -P prefork -c 1 --without-gossip --without-mingle --without-heartbeat
 
 One process per GPU (`-c 1`); `-P solo` would ignore time limits. The truth of the work is in the web's
 database: a message that is lost or a worker that dies costs seconds and never a job, so that nothing here
@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from celery import Celery
 from celery.signals import setup_logging
-from kombu import Queue
 
-from inference_worker import contract, deaths, environment, logs, reconnecting
+from inference_worker import contract, deaths, environment, heartbeat, logs, messaging, reconnecting
 
 broker = environment.secret("REDIS_URL")
 environment.address("REDIS_URL", broker)
@@ -24,13 +23,14 @@ app.conf.update(
     task_ignore_result=True,
     task_acks_late=True,
     task_reject_on_worker_lost=False,  # True loops for ever on a task that kills its process (celery#9082)
-    task_queues=[Queue(name) for name in contract.QUEUES.values()],
+    task_queues=[messaging.queue(name) for name in contract.QUEUES.values()],
     worker_prefetch_multiplier=1,
     worker_proc_alive_timeout=10,  # by default a child is ended that a busy machine does not start within 4 s
     broker_connection_retry_on_startup=True,
-    # Longer than the longest batch; what comes back later than it expires is thrown away unread.
-    broker_transport_options={"visibility_timeout": 300, "socket_keepalive": True},
     worker_redirect_stdouts=False,  # it would log what others print, word for word
 )
+# Longer than the longest batch; what comes back later than it expires is thrown away unread.
+messaging.configure(app, "worker", visibility_timeout=300, socket_keepalive=True)
 deaths.notice_soon(app)
+heartbeat.install(app)
 reconnecting.when_acknowledging_fails()

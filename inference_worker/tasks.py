@@ -26,7 +26,7 @@ from celery.signals import task_postrun, task_prerun, worker_init, worker_proces
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from inference_worker import contract, cropping, logs, sealing, storage
+from inference_worker import contract, cropping, logs, messaging, sealing, storage
 from inference_worker.app import app
 from inference_worker.contract import Attribution, Classified, Failed, Outcome, Request, Segmented, Stage
 from inference_worker.isolation import DecoderLost
@@ -152,7 +152,7 @@ def _tell(name: str, kwargs: dict[str, Any], *, retry: bool = True) -> None:
     app.send_task(
         name,
         kwargs=kwargs,
-        queue=contract.RESULTS_QUEUE,
+        queue=messaging.queue(contract.RESULTS_QUEUE),
         retry=retry,
         retry_policy=SEND_RETRIES,
         headers={logs.TRACE_HEADER: logs.current("trace")},

@@ -104,12 +104,13 @@ def audit(arguments: list[str]) -> int:
 
 
 def servers(arguments: list[str]) -> int:
-    """Print the two addresses as shell lines and stay until stopped."""
+    """Print the addresses as shell lines and stay until stopped."""
     from local import demo, servers
 
     folder = Path(arguments[0]).resolve() if arguments else demo.STATE / "servers"
     with servers.running(folder) as found:
-        print(f"export DATABASE_URL={found.database_url}\nexport REDIS_URL={found.redis_url}", flush=True)
+        told = {"DATABASE_URL": found.database_url, "REDIS_URL": found.redis_url, **found.role_urls}
+        print("\n".join(f"export {name}={value}" for name, value in told.items()), flush=True)
         signal.pause()
     return 0
 

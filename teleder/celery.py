@@ -11,9 +11,8 @@ from typing import Any
 from celery import Celery, Task
 from celery.schedules import crontab
 from celery.signals import setup_logging, task_postrun, task_prerun
-from kombu import Queue
 
-from inference_worker import contract, deaths, logs, reconnecting
+from inference_worker import contract, deaths, heartbeat, logs, messaging, reconnecting
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "teleder.settings")
 
@@ -25,19 +24,12 @@ app.conf.update(
     task_ignore_result=True,
     task_acks_late=True,
     task_reject_on_worker_lost=False,  # True loops for ever on a task that kills its process (celery#9082)
-    task_queues=[Queue(contract.RESULTS_QUEUE)],
+    task_queues=[messaging.queue(contract.RESULTS_QUEUE)],
     task_default_queue=contract.RESULTS_QUEUE,
     task_publish_retry=False,  # a request never waits for the broker: the sweeper sends what was not sent
     worker_prefetch_multiplier=1,
     worker_proc_alive_timeout=10,  # by default a child is ended that a busy machine does not start within 4 s
     broker_connection_retry_on_startup=True,
-    broker_transport_options={
-        "visibility_timeout": 120,
-        "socket_connect_timeout": 0.5,
-        "socket_timeout": 30,
-        "socket_keepalive": True,
-        "max_retries": 0,
-    },
     worker_redirect_stdouts=False,  # it would log what others print, word for word
     timezone=settings.TIME_ZONE,
     beat_schedule={
@@ -47,7 +39,17 @@ app.conf.update(
         "what was kept long enough": {"task": "teleder.retain", "schedule": crontab(hour=4, minute=0)},
     },
 )
+messaging.configure(
+    app,
+    "results",
+    visibility_timeout=120,
+    socket_connect_timeout=0.5,
+    socket_timeout=30,
+    socket_keepalive=True,
+    max_retries=0,
+)
 deaths.notice_soon(app)
+heartbeat.install(app)
 reconnecting.when_acknowledging_fails()
 app.autodiscover_tasks(["teleder.cases", "teleder.accounts", "teleder.notifications", "teleder.privacy"])
 

@@ -14,6 +14,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from inference_worker import contract
+from local import valkey
 
 PASSWORD = "correct-horse-battery"
 # Begins like a JPEG: the web looks no further.
@@ -45,7 +46,10 @@ def pytest_configure(config) -> None:
     from teleder.celery import app
 
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) + 1
-    settings.REDIS_URL = app.conf.broker_url = f"{settings.REDIS_URL.rsplit('/', 1)[0]}/{number}"
+    for name in ("REDIS_URL", *map(valkey.variable, valkey.ROLES)):
+        if name in os.environ:
+            os.environ[name] = f"{os.environ[name].rsplit('/', 1)[0]}/{number}"
+    settings.REDIS_URL = app.conf.broker_url = os.environ["REDIS_URL"]
     settings.CACHES["default"]["LOCATION"] = settings.REDIS_URL
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from inference_worker import contract
+from inference_worker import contract, heartbeat
+from inference_worker.app import app as inference
 from teleder.celery import app
 
 
@@ -21,6 +22,37 @@ def test_every_task_has_both_time_limits():
     ours = [task for name, task in app.tasks.items() if name.startswith("teleder.")]
     assert len(ours) == 7
     assert all(task.soft_time_limit and task.time_limit > task.soft_time_limit for task in ours)
+
+
+BOTH = pytest.mark.parametrize("either", [app, inference], ids=["web", "worker"])
+
+
+@BOTH
+def test_both_sides_read_and_write_json_only(either):
+    conf = either.conf
+    assert conf.accept_content == ["json"]
+    assert {conf.task_serializer, conf.result_serializer, conf.event_serializer} == {"json"}
+
+
+@BOTH
+def test_no_worker_takes_orders_over_the_broker(either):
+    assert either.conf.worker_enable_remote_control is False
+    assert not either.conf.worker_send_task_events and not either.conf.task_send_sent_event
+    assert heartbeat.TouchFile in either.steps["worker"]
+
+
+@BOTH
+def test_no_queue_is_declared_in_valkey(either):
+    """Who may write the tables of bindings may send others' messages elsewhere."""
+    assert all(queue.no_declare for queue in either.conf.task_queues)
+
+
+def test_each_side_keeps_what_it_has_taken_under_keys_of_its_own():
+    names = ("unacked_key", "unacked_index_key", "unacked_mutex_key")
+    keys = [[each.conf.broker_transport_options[name] for name in names] for each in (app, inference)]
+    assert len({*keys[0], *keys[1]}) == 6
+    assert all(key.startswith("unacked.results") for key in keys[0])
+    assert all(key.startswith("unacked.worker") for key in keys[1])
 
 
 def test_beat_names_tasks_that_exist():

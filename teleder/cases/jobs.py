@@ -24,7 +24,7 @@ from django.db.models import DateTimeField, F, Func, QuerySet
 from django.db.models.functions import Least, Now
 from kombu.exceptions import OperationalError
 
-from inference_worker import contract, logs
+from inference_worker import contract, logs, messaging
 from inference_worker.contract import Stage
 from teleder.accounts.models import Purpose
 from teleder.cases import triage
@@ -49,7 +49,6 @@ RESULT_GRACE_SECONDS = 5  # for the result to travel
 STRAY_SECONDS = 10  # for a result that was under way when the broker lost everything
 NOBODY = ""  # begun, and its worker is done with it
 BROKER_MARK = "teleder.mark"  # gone: the broker has lost everything
-UNACKNOWLEDGED = "unacked"  # kombu's name for what a worker has taken
 BROKER_TIMEOUT_SECONDS = 0.5  # what a request may wait for Valkey at the most
 
 
@@ -190,7 +189,7 @@ def _send(stage: Stage, jobs: list[Job]) -> None:
         app.send_task(
             contract.TASKS[stage],
             kwargs=contract.pack_requests([_request(job) for job in jobs]),
-            queue=contract.QUEUES[stage],
+            queue=messaging.queue(contract.QUEUES[stage]),
             expires=settings.JOB_WAIT_SECONDS,
             soft_time_limit=contract.SOFT_LIMIT_SECONDS[stage] * len(jobs),
             time_limit=contract.HARD_LIMIT_SECONDS[stage] * len(jobs),
@@ -472,10 +471,11 @@ def forget_messages(words: Collection[str]) -> int:
     for queue in [*contract.QUEUES.values(), contract.RESULTS_QUEUE]:
         naming = [raw for raw in broker.lrange(queue, 0, -1) if _names(raw, words)]
         found += sum(broker.lrem(queue, 1, raw) for raw in naming)
-    for tag, raw in list(broker.hscan_iter(UNACKNOWLEDGED)):
-        if _names(raw, words):
-            found += broker.hdel(UNACKNOWLEDGED, tag)
-            broker.zrem(f"{UNACKNOWLEDGED}_index", tag)
+    for keys in messaging.UNACKNOWLEDGED.values():
+        for tag, raw in list(broker.hscan_iter(keys["unacked_key"])):
+            if _names(raw, words):
+                found += broker.hdel(keys["unacked_key"], tag)
+                broker.zrem(keys["unacked_index_key"], tag)
     return found
 
 

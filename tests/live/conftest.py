@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from django.db import connection
 
 from local import processes
@@ -58,12 +59,21 @@ def process(settings, environment, tmp_path) -> Iterator[Callable]:
         )
         return running[-1]
 
-    import redis
-
-    redis.Redis.from_url(settings.REDIS_URL).flushdb()
+    admin = redis.Redis.from_url(settings.REDIS_URL)
+    admin.flushdb()
+    admin.acl_log_reset()
     yield start
     for each in running:
         kill(each)
+    assert refused_by(admin) == []
+
+
+def refused_by(admin: redis.Redis) -> list[str]:
+    """Return what Valkey refused to roles since its log was reset, in the database of this run of the tests."""
+    number = admin.connection_pool.connection_kwargs["db"]
+    rows = [row for row in admin.acl_log() if row["reason"] != "auth"]
+    ours = [row for row in rows if row["client-info"]["db"] == str(number)]
+    return [f"{row['username']}: {row['reason']} {row['object']}" for row in ours]
 
 
 def kill(process: subprocess.Popen) -> None:

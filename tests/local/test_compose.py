@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
-from collections.abc import Iterator
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import redis
 
-from inference_worker import contract
-from local.processes import COMMANDS
+from inference_worker import contract, heartbeat
+from local import servers, valkey
+from local.processes import COMMANDS, VALKEY_ROLES
 
 yaml = pytest.importorskip("yaml")
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES = COMPOSE["services"]
 OF_THE_INFERENCE = {queue.removeprefix("inference."): queue for queue in contract.QUEUES.values()}
 
 
@@ -86,11 +93,120 @@ def test_no_image_holds_a_secret(file):
 
 def test_the_compose_file_names_secrets_and_holds_none():
     databases = {f"postgresql://{role}:@postgres:5432/teleder" for role in ("teleder", "teleder_web")}
-    without = {"", "redis://valkey:6379/0"} | databases
+    without = {""} | databases | {f"redis://{role}:@valkey:6379/0" for role in valkey.ROLES}
     for name, row in SERVICES.items():
         for key, value in row.get("environment", {}).items():
             held = re.sub(r"\$\{[^}]*\}", "", str(value))
             assert not SECRET.search(key) or held in without, f"{name}: {key}"
+
+
+# --- Valkey, and who reaches whom -------------------------------------------------------------------------
+WORKERS = sorted(OF_THE_INFERENCE)
+PASSWORDS = [f"VALKEY_{role.upper()}_PASSWORD" for role in valkey.ROLES]
+WEB_SIDE = sorted(set(COMMANDS) - {"inference"})
+
+
+@pytest.mark.parametrize("name", [*WEB_SIDE, *WORKERS, "migrate"])
+def test_each_process_talks_to_valkey_in_its_own_role_and_knows_no_other(name):
+    told = SERVICES[name]["environment"]
+    role = VALKEY_ROLES.get(name, "worker" if name in WORKERS else "web")
+    assert told["REDIS_URL"] == f"redis://{role}:${{VALKEY_{role.upper()}_PASSWORD}}@valkey:6379/0"
+    if "env_file" in SERVICES[name]:  # it names all of them
+        assert {told[f"VALKEY_{each.upper()}_PASSWORD"] for each in valkey.ROLES} == {""}
+
+
+def test_valkey_is_given_a_password_for_each_role_and_does_not_start_without():
+    told = SERVICES["valkey"]["environment"]
+    assert told == {name: f"${{{name}:?set it in .env}}" for name in PASSWORDS}
+    example = (ROOT / ".env.example").read_text()
+    assert all(re.search(rf"^{name}=$", example, re.MULTILINE) for name in PASSWORDS)
+
+
+def test_no_service_is_reached_by_who_has_no_need_of_it():
+    assert neighbours("postgres") == {*WEB_SIDE, "migrate"} - {"beat"}
+    assert neighbours("valkey") == {*WEB_SIDE, *WORKERS}
+    assert neighbours("mailpit") <= set(WEB_SIDE)
+    for name in WORKERS:
+        assert neighbours(name) - set(WORKERS) == {"valkey"}
+
+
+def neighbours(name: str) -> set[str]:
+    """Return the services that share a network with one; a service that names none is in `default`."""
+    networks = {each: set(row.get("networks", ["default"])) for each, row in SERVICES.items()}
+    return {each for each, its in networks.items() if each != name and its & networks[name]}
+
+
+def test_nobody_outside_reaches_the_database_or_valkey():
+    for name in ("postgres", "valkey", *WORKERS):
+        assert "ports" not in SERVICES[name] and SERVICES[name].get("network_mode") is None
+        assert all(COMPOSE["networks"][network]["internal"] for network in SERVICES[name]["networks"])
+
+
+def test_no_health_check_asks_a_worker_over_the_broker():
+    """Who may ask it may also tell it to stop."""
+    checks = {name: str(row.get("healthcheck")) for name, row in SERVICES.items()}
+    assert not [name for name, check in checks.items() if re.search("inspect|control|status", check)]
+    for name in ("results", *WORKERS):
+        file = SERVICES[name]["environment"][heartbeat.NAME]
+        assert f"find {file} -mmin -1" in checks[name]
+
+
+@pytest.fixture
+def started_by_the_image(tmp_path, monkeypatch) -> Iterator[Callable]:
+    """Run docker/valkey.sh as the container does, on a port of loopback; what it was started with is in files."""
+    port, running = servers.free_port(), []
+    program = tmp_path / "bin" / "valkey-server"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\nenv > {tmp_path}/environment\n'
+        f'exec {valkey.binary()} "$@" --port {port} --bind 127.0.0.1 --dir {tmp_path}\n'
+    )
+    program.chmod(0o755)
+
+    def start(given: dict[str, str]) -> int:
+        path = f"{program.parent}:{os.environ['PATH']}"
+        with (tmp_path / "log").open("w") as log:
+            running.append(
+                subprocess.Popen(
+                    ["sh", ROOT / "docker/valkey.sh"], env={"PATH": path} | given, stdout=log, stderr=log
+                )
+            )
+        return port
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.live
+def test_the_image_knows_the_roles_by_the_hashes_of_their_passwords(started_by_the_image, tmp_path):
+    passwords = {role: f"{role}s-own-password" for role in valkey.ROLES}
+    port = started_by_the_image({f"VALKEY_{role.upper()}_PASSWORD": own for role, own in passwords.items()})
+    for role, own in passwords.items():
+        client = redis.Redis(port=port, username=role, password=own, retry=None)
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            with suppress(redis.ConnectionError):
+                assert client.ping()
+                break
+            time.sleep(0.1)
+        with pytest.raises(redis.AuthenticationError):
+            redis.Redis(port=port, username=role, password=f"{own}x", retry=None).ping()
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            client.flushall()
+    with pytest.raises(redis.AuthenticationError):
+        redis.Redis(port=port, retry=None).ping()
+    told = (tmp_path / "arguments").read_text() + (tmp_path / "environment").read_text()
+    assert not [own for own in passwords.values() if own in told]
+
+
+def test_the_image_does_not_start_without_a_password(started_by_the_image, tmp_path):
+    started_by_the_image(dict.fromkeys(PASSWORDS[:-1], "given") | {PASSWORDS[-1]: ""})
+    end = time.monotonic() + 20
+    while time.monotonic() < end and PASSWORDS[-1] not in (tmp_path / "log").read_text():
+        time.sleep(0.1)
+    assert PASSWORDS[-1] in (tmp_path / "log").read_text() and not (tmp_path / "arguments").exists()
 
 
 def test_a_key_that_is_no_secret_is_only_there_while_the_image_is_built():

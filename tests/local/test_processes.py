@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local import processes
+from local import processes, valkey
 
 ENVIRONMENT = {
     "DATABASE_URL": "postgresql://u:secret@h/d",
@@ -88,3 +88,19 @@ def test_the_worker_gets_no_key_and_no_way_into_the_database(supervisor):
     supervisor.start("inference")
     given = {name: set(told(supervisor, name)[2:]) & set(ENVIRONMENT) for name in ("web", "inference")}
     assert given == {"web": set(ENVIRONMENT), "inference": {"REDIS_URL"}}
+
+
+ADDRESSES = {valkey.variable(role): f"redis://{role}:secret@h/0" for role in valkey.ROLES}
+
+
+@pytest.mark.parametrize("name", sorted(processes.COMMANDS))
+def test_each_process_is_told_the_address_of_its_own_role_in_valkey_and_no_other(name):
+    everything = {"REDIS_URL": "redis://admin:secret@h/0", "REDIS_URL_FILE": "/of/the/admin"} | ADDRESSES
+    role = "worker" if name == "inference" else name
+    assert processes.environment_of(name, everything) == {"REDIS_URL": f"redis://{role}:secret@h/0"}
+
+
+@pytest.mark.parametrize("name", sorted(processes.COMMANDS))
+def test_with_a_valkey_of_ones_own_all_processes_are_told_its_one_address(name):
+    given = {"REDIS_URL": "redis://h/0", "REDIS_URL_FILE": "/some/file"}
+    assert processes.environment_of(name, given) == given
