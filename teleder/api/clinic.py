@@ -14,14 +14,14 @@ from rest_framework.response import Response
 from teleder.api.access import CLINIC, DERMATOLOGISTS, EVERYBODY, Endpoint
 from teleder.api.pages import WorklistOrder
 from teleder.api.schema import problems
-from teleder.api.serializers import (
+from teleder.api.serializers.clinic import (
     AnalysisSerializer,
-    AnswerSerializer,
     PhotosWantedSerializer,
     ReviewSerializer,
     SignSerializer,
     WorklistRowSerializer,
 )
+from teleder.api.serializers.patient import AnswerSerializer
 from teleder.cases import workflow
 from teleder.cases.models import Submission
 from teleder.cases.workflow import IllegalMove

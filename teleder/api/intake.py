@@ -18,20 +18,22 @@ from teleder.api import throttles
 from teleder.api.access import ADMINS, EVERYBODY, PATIENTS, Endpoint
 from teleder.api.pages import NewestFirst
 from teleder.api.schema import problems
-from teleder.api.serializers import (
-    AnswersSerializer,
+from teleder.api.serializers.clinic import ClinicSubmissionSerializer
+from teleder.api.serializers.filters import SubmissionFilterSerializer
+from teleder.api.serializers.patient import (
     CaseSerializer,
-    ClinicSubmissionSerializer,
-    DescriptionSerializer,
     OpenedSerializer,
-    QuestionnaireSerializer,
     ReceiptSerializer,
     StatusSerializer,
-    SubmissionFilterSerializer,
     SubmissionRowSerializer,
     SubmissionSerializer,
     SubmitSerializer,
     status_url,
+)
+from teleder.api.serializers.questionnaire import (
+    AnswersSerializer,
+    DescriptionSerializer,
+    QuestionnaireSerializer,
 )
 from teleder.cases import questionnaire, triage, workflow
 from teleder.cases.models import AWAITING_DERMATOLOGIST, Case, PhotoView, Status, Submission

@@ -16,13 +16,9 @@ from teleder.accounts.models import User
 from teleder.api.access import ADMINS, CLINIC, Endpoint
 from teleder.api.pages import NewestFirst
 from teleder.api.schema import problems
-from teleder.api.serializers import (
-    JobFilterSerializer,
-    JobSerializer,
-    QueueSerializer,
-    ReassignSerializer,
-    WorklistRowSerializer,
-)
+from teleder.api.serializers.clinic import WorklistRowSerializer
+from teleder.api.serializers.filters import JobFilterSerializer
+from teleder.api.serializers.operations import JobSerializer, QueueSerializer, ReassignSerializer
 from teleder.cases import jobs, workflow
 from teleder.cases.models import UNFINISHED, Job, JobState
 from teleder.cases.originals import Refused

@@ -24,7 +24,7 @@ from teleder.api import throttles
 from teleder.api.access import PATIENTS, Endpoint
 from teleder.api.pages import NewestFirst
 from teleder.api.schema import problems
-from teleder.api.serializers import (
+from teleder.api.serializers.person import (
     ConsentChoiceSerializer,
     ConsentSerializer,
     LogInSerializer,

@@ -15,7 +15,8 @@ from teleder.api import throttles
 from teleder.api.access import EVERYBODY, PATIENTS, Endpoint
 from teleder.api.parsers import PhotoForm
 from teleder.api.schema import problems
-from teleder.api.serializers import ClinicPhotoSerializer, PhotoSerializer, PhotoUploadSerializer
+from teleder.api.serializers.clinic import ClinicPhotoSerializer
+from teleder.api.serializers.patient import PhotoSerializer, PhotoUploadSerializer
 from teleder.cases import files, workflow
 from teleder.cases.models import Photo
 

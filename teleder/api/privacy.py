@@ -13,7 +13,7 @@ from teleder.api import throttles
 from teleder.api.access import PATIENTS, Endpoint
 from teleder.api.person import whose
 from teleder.api.schema import problems
-from teleder.api.serializers import DataSerializer, ErasureSerializer, ProofSerializer
+from teleder.api.serializers.person import DataSerializer, ErasureSerializer, ProofSerializer
 from teleder.audit import trail
 from teleder.audit.models import Verb
 from teleder.privacy import erasure, export

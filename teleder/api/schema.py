@@ -11,7 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from teleder.api.access import EVERYBODY, Endpoint
 from teleder.api.problems import MEDIA_TYPE
-from teleder.api.serializers import ProblemSerializer, Strict
+from teleder.api.serializers.base import ProblemSerializer, Strict
 
 LANGUAGE = OpenApiParameter(
     "Accept-Language",
