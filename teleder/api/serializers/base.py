@@ -12,7 +12,7 @@ from teleder.cases.triage import Urgency
 
 
 class Strict(serializers.Serializer):
-    """What goes in: an unknown field is a mistake to be told, not to be passed over."""
+    """The body of a request. An unknown field is refused."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if isinstance(data, dict) and (unknown := [name for name in data if name not in self.fields]):
@@ -26,6 +26,9 @@ class UrgencyField(serializers.ReadOnlyField):
 
     def to_representation(self, value: int) -> str:
         return Urgency(value).code
+
+
+URGENCY_OR_NULL = {"oneOf": [{"$ref": "#/components/schemas/UrgencyEnum"}, {"type": "null"}]}
 
 
 class AdviceSerializer(serializers.Serializer):

@@ -7,14 +7,28 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from inference_worker.contract import Condition
 from teleder.accounts.models import User
-from teleder.api.serializers.base import Strict, UrgencyField
-from teleder.api.serializers.patient import AnswerSerializer, PhotoSerializer, SubmissionRowSerializer
+from teleder.api.serializers.base import URGENCY_OR_NULL, Strict, UrgencyField
+from teleder.api.serializers.patient import (
+    AnswerSerializer,
+    PatientFilesSerializer,
+    PhotoSerializer,
+    SubmissionRowSerializer,
+)
 from teleder.api.serializers.questionnaire import HistoryField
 from teleder.cases import triage
 from teleder.cases.files import FileKind
-from teleder.cases.models import Analysis, Disposition, Finding, Impression, PhotosWanted, Submission
+from teleder.cases.models import Analysis, Disposition, Finding, Impression, Photo, PhotosWanted, Submission
+from teleder.cases.questionnaire import BodySite
 from teleder.cases.triage import Urgency
+
+
+class ClinicFilesSerializer(PatientFilesSerializer):
+    """Address of each copy that is ready, and of what the AI drew."""
+
+    mask = serializers.URLField(required=False)
+    attribution = serializers.URLField(required=False)
 
 
 class ClinicPhotoSerializer(PhotoSerializer):
@@ -22,8 +36,16 @@ class ClinicPhotoSerializer(PhotoSerializer):
 
     kinds = tuple(FileKind)
 
+    quality = serializers.DictField(
+        child=serializers.FloatField(), help_text="what was measured, by name; empty until it was prepared"
+    )
+
     class Meta(PhotoSerializer.Meta):
         fields = (*PhotoSerializer.Meta.fields, "analysis_width", "analysis_height", "quality")
+
+    @extend_schema_field(ClinicFilesSerializer)
+    def get_files(self, photo: Photo) -> dict[str, str]:
+        return super().get_files(photo)
 
 
 class ReviewSerializer(AnswerSerializer):
@@ -55,6 +77,7 @@ class FlagSerializer(serializers.Serializer):
     code = serializers.CharField()
     level = serializers.SerializerMethodField(help_text="the level it asks for, if any")
 
+    @extend_schema_field(URGENCY_OR_NULL)
     def get_level(self, flag: dict[str, Any]) -> str | None:
         return None if flag["level"] is None else Urgency(flag["level"]).code
 
@@ -79,7 +102,7 @@ class WorklistRowSerializer(SubmissionRowSerializer):
 
     urgency = UrgencyField()
     flags = FlagSerializer(many=True)
-    body_site = serializers.CharField(source="case.body_site")
+    body_site = serializers.ChoiceField(BodySite.choices, source="case.body_site", allow_blank=True)
     claimed_by = PersonSerializer(allow_null=True)
     overdue = serializers.BooleanField(source="is_overdue")
 
@@ -97,6 +120,7 @@ class ClinicSubmissionSerializer(WorklistRowSerializer):
     patient = PatientSerializer()
     answers = serializers.DictField(child=serializers.CharField())
     history = HistoryField()
+    photos_wanted = serializers.ChoiceField(PhotosWanted.choices, allow_blank=True)
     photos = serializers.SerializerMethodField()
     reviews = serializers.SerializerMethodField()
 
@@ -137,11 +161,50 @@ class FindingSerializer(serializers.ModelSerializer):
         fields = ("condition", "probability", "threshold", "over_threshold")
 
 
+class BoxSerializer(serializers.Serializer):
+    """A square in pixels of the analysis copy (`analysis_width` x `analysis_height` of the photo)."""
+
+    x = serializers.IntegerField()
+    y = serializers.IntegerField()
+    width = serializers.IntegerField()
+    height = serializers.IntegerField()
+    skin = serializers.FloatField(help_text="share of its pixels, 0 to 1; counts lesion too")
+    lesion = serializers.FloatField(help_text="share of its pixels, 0 to 1")
+
+
+class ModelRefSerializer(serializers.Serializer):
+    """Which weights spoke."""
+
+    name = serializers.CharField()
+    version = serializers.CharField()
+    sha256 = serializers.CharField()
+
+
+class ViewSerializer(serializers.Serializer):
+    """Calibrated probabilities for one view of the photo."""
+
+    box = serializers.IntegerField(allow_null=True, help_text="index in `boxes`; null: the whole photo")
+    probabilities = serializers.DictField(child=serializers.FloatField(), help_text="by condition, 0 to 1")
+
+
 class AnalysisSerializer(serializers.ModelSerializer):
     """Preliminary, and with all that is needed to make it again."""
 
+    boxes = BoxSerializer(many=True)
+    nearest_miss = BoxSerializer(
+        allow_null=True, help_text="without a box: the square that falls short of the rule least"
+    )
+    segmentation_model = ModelRefSerializer()
+    classification_model = ModelRefSerializer(allow_null=True)
     findings = FindingSerializer(many=True)
-    plausible = serializers.ListField(child=serializers.CharField(), read_only=True)
+    plausible = serializers.ListField(
+        child=serializers.ChoiceField(list(Condition)),
+        help_text="the conditions that the model cannot rule out; empty where it has no such bounds",
+    )
+    thresholds = serializers.DictField(
+        child=serializers.FloatField(), help_text="by condition, and by `conformal.` and condition"
+    )
+    views = ViewSerializer(many=True)
 
     class Meta:
         model = Analysis

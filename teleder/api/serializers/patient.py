@@ -13,6 +13,7 @@ from teleder.api.serializers.questionnaire import HistoryField
 from teleder.cases import triage
 from teleder.cases.files import FOR_PATIENTS, FileKind
 from teleder.cases.models import Case, Photo, PhotosWanted, PhotoView, Review, Status, Submission
+from teleder.cases.questionnaire import BodySite
 from teleder.cases.remedies import remedy_for
 from teleder.cases.triage import Urgency
 
@@ -22,6 +23,13 @@ class PhotoUploadSerializer(Strict):
 
     view = serializers.ChoiceField(PhotoView.choices)
     file = serializers.FileField(allow_empty_file=True, help_text="JPEG, PNG, WebP or HEIC up to 25 MB")
+
+
+class PatientFilesSerializer(serializers.Serializer):
+    """Address of each copy that is ready."""
+
+    display = serializers.URLField(required=False)
+    thumbnail = serializers.URLField(required=False)
 
 
 class PhotoSerializer(serializers.ModelSerializer):
@@ -43,6 +51,7 @@ class PhotoSerializer(serializers.ModelSerializer):
     def get_remedy(self, photo: Photo) -> str:
         return remedy_for(photo)
 
+    @extend_schema_field(PatientFilesSerializer)
     def get_files(self, photo: Photo) -> dict[str, str]:
         keys = {FileKind.DISPLAY: photo.display_key, FileKind.THUMBNAIL: photo.thumbnail_key}
         if FileKind.MASK in self.kinds and photo.analysis:
@@ -75,7 +84,9 @@ class AnswerSerializer(serializers.ModelSerializer):
 
     disposition_text = serializers.CharField(source="get_disposition_display")
     signed_by = SignerSerializer(source="author")
-    amends = serializers.PrimaryKeyRelatedField(read_only=True)
+    amends = serializers.UUIDField(
+        source="amends_id", allow_null=True, help_text="the answer that this one corrects, if it corrects one"
+    )
 
     class Meta:
         model = Review
@@ -106,7 +117,7 @@ class SubmissionRowSerializer(serializers.ModelSerializer):
         model = Submission
         fields = (
             *("id", "case", "case_number", "kind", "status", "status_text"),
-            *("created_at", "submitted_at", "due_at"),
+            *("created_at", "updated_at", "submitted_at", "due_at"),
         )
 
 
@@ -115,8 +126,10 @@ class SubmissionSerializer(SubmissionRowSerializer):
 
     urgency = UrgencyField(source="rule_urgency")
     advice = serializers.SerializerMethodField()
-    body_site = serializers.CharField(source="case.body_site")
-    photos_wanted = serializers.CharField(help_text="why another photo is asked for, or empty")
+    body_site = serializers.ChoiceField(BodySite.choices, source="case.body_site", allow_blank=True)
+    photos_wanted = serializers.ChoiceField(
+        PhotosWanted.choices, allow_blank=True, help_text="why another photo is asked for, or empty"
+    )
     photos_wanted_text = serializers.SerializerMethodField()
     photos = serializers.SerializerMethodField()
     answers = serializers.DictField(child=serializers.CharField())
@@ -170,6 +183,7 @@ class StatusSerializer(serializers.ModelSerializer):
     """The light answer for asking again and again."""
 
     status_text = serializers.CharField(source="get_status_display")
+    photos_wanted = serializers.ChoiceField(PhotosWanted.choices, allow_blank=True)
     photos = serializers.SerializerMethodField()
 
     class Meta:
