@@ -24,8 +24,8 @@ class MomentField(serializers.DateTimeField):
 
     default_error_messages = {
         "invalid": _(
-            "Please give date, time and offset, as in 2026-11-28T09:00:00Z or 2026-11-28T18:00:00%2B09:00 "
-            "(in an address a plus sign is written %2B)."
+            "Please give date, time and offset, as in 2026-11-28T09:00:00Z. "
+            "In an address the plus sign of an offset must be encoded."
         )
     }
 
