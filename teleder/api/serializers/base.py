@@ -52,7 +52,7 @@ class FieldErrorSerializer(serializers.Serializer):
 
 
 class ProblemSerializer(serializers.Serializer):
-    """RFC 9457."""
+    """A refusal (RFC 9457): `code` is for programs, `detail` for people, `trace_id` for the administrator."""
 
     type = serializers.CharField()
     title = serializers.CharField()
