@@ -162,7 +162,7 @@ def _database_full() -> None:
 
 def _seen_by_hash() -> None:
     """An app is not shown by hash which photos came."""
-    from teleder.api.serializers import PhotoSerializer
+    from teleder.api.serializers.patient import PhotoSerializer
 
     shown = PhotoSerializer.to_representation
     PhotoSerializer.to_representation = lambda self, photo: shown(self, photo) | {"sha256": ""}

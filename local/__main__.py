@@ -18,6 +18,7 @@ USAGE = """usage: ./run COMMAND
   drills [--short] [NAME...]                   break the system on purpose and count what was lost
   fuzz [--minutes N] [TARGET...]               broken files against what reads strangers' bytes
   contract [--examples N]                      made-up requests of four callers against the API's description
+  openapi                                      write docs/openapi.json, the API's description, from the code
   analyse PHOTO... --out DIR [--json]          find skin and lesion, crop and classify, without web or queue
   manage ...                                   manage.py on the demo's data, whether the demo runs or not
   audit verify|head|protect ...                the audit trail of the demo's data
@@ -84,6 +85,12 @@ def contract(arguments: list[str]) -> int:
     return contract.main(arguments)
 
 
+def openapi(arguments: list[str]) -> int:
+    from local import openapi
+
+    return openapi.main(arguments)
+
+
 def drills(arguments: list[str]) -> int:
     from drills.__main__ import main
 
@@ -124,6 +131,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
         drills,
         fuzz,
         contract,
+        openapi,
         analyse,
         manage,
         audit,

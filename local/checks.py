@@ -1,4 +1,4 @@
-"""`./run check`: style, layers, migrations, deployment settings, translations, model cards. All run; all failures are told."""
+"""`./run check`: style, layers, migrations, deployment settings, translations, API description, model cards. All run; all failures are told."""
 
 from __future__ import annotations
 
@@ -69,5 +69,6 @@ CHECKS = {
     "migrations are complete": _run("python", "manage.py", "makemigrations", "--check", "--dry-run"),
     "safe to deploy": _run("python", "manage.py", "check", "--deploy", "--fail-level", "WARNING"),
     "Japanese is complete": _translated,
+    "docs/openapi.json is current": _run("python", "-m", "local.openapi", "--check"),
     "model cards answer all and are new": _run("python", "-m", "inference_worker.training.card", "--check"),
 }

@@ -340,7 +340,14 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "DEFAULT_GENERATOR_CLASS": "teleder.api.schema.EnglishGenerator",
+    "SERVERS": [{"url": PUBLIC_URL}],
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "teleder.api.schema.as_json_schema",
+        "teleder.api.schema.share_what_repeats",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "ConditionEnum": "inference_worker.contract.Condition",
         "JobStateEnum": "teleder.cases.models.JobState",

@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 
 from teleder.accounts.models import Role
 from teleder.api import throttles
+from teleder.api.serializers.filters import ListFilters
 from teleder.cases.models import Case, Photo, Submission
 
 EVERYBODY = frozenset(Role)
@@ -70,6 +71,14 @@ class Endpoint(APIView):
         response.headers.setdefault("Cache-Control", "private, no-store")
         throttles.tell(self.request, response)
         return response
+
+    def filters(self, kind: type[ListFilters] = ListFilters) -> dict[str, Any]:
+        """Return what the query narrows the list to, or raise `ValidationError` by parameter."""
+        pages = getattr(self, "pagination_class", None)
+        context = {"page_parameters": pages.parameters if pages else ()}
+        given = kind(data=self.request.query_params, context=context)
+        given.is_valid(raise_exception=True)
+        return given.validated_data
 
     def page(self, rows: QuerySet, kind: type[Serializer]) -> Response:
         """Return one page of the rows, in the order of the endpoint's `pagination_class`."""

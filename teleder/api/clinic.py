@@ -7,21 +7,22 @@ from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from teleder.api.access import CLINIC, DERMATOLOGISTS, EVERYBODY, Endpoint
 from teleder.api.pages import WorklistOrder
 from teleder.api.schema import problems
-from teleder.api.serializers import (
+from teleder.api.serializers.clinic import (
     AnalysisSerializer,
-    AnswerSerializer,
     PhotosWantedSerializer,
     ReviewSerializer,
     SignSerializer,
     WorklistRowSerializer,
 )
+from teleder.api.serializers.filters import RecordFilters, narrowed
+from teleder.api.serializers.patient import AnswerSerializer
 from teleder.cases import workflow
 from teleder.cases.models import Submission
 from teleder.cases.workflow import IllegalMove
@@ -33,9 +34,9 @@ class Worklist(Endpoint):
     roles = CLINIC
     pagination_class = WorklistOrder
 
-    @extend_schema(responses=WorklistRowSerializer(many=True))
+    @extend_schema(parameters=[RecordFilters], responses=WorklistRowSerializer(many=True))
     def get(self, request: Request) -> Response:
-        rows = Submission.objects.visible_to(request.user).worklist()
+        rows = narrowed(Submission.objects.visible_to(request.user), **self.filters(RecordFilters)).worklist()
         return self.page(rows.select_related("case", "claimed_by"), WorklistRowSerializer)
 
 
@@ -92,13 +93,22 @@ class RequestPhotos(Endpoint):
         return Response(WorklistRowSerializer(submission).data)
 
 
+REVIEW_BY_ROLE = PolymorphicProxySerializer(
+    component_name="ReviewByRole",
+    serializers=[ReviewSerializer, AnswerSerializer],
+    resource_type_field_name=None,
+    many=True,
+)
+
+
 class Reviews(Endpoint):
     """The signed answers, newest first: the first is in force."""
 
     roles = {"GET": EVERYBODY, "POST": DERMATOLOGISTS}
 
-    @extend_schema(responses=AnswerSerializer(many=True))
+    @extend_schema(responses=REVIEW_BY_ROLE)
     def get(self, request: Request, pk: UUID) -> Response:
+        self.filters()
         kind = AnswerSerializer if request.user.is_patient else ReviewSerializer
         rows = self.submission(pk).reviews.select_related("author__dermatologist")
         return Response(kind(rows, many=True).data)
@@ -133,6 +143,7 @@ class Findings(Endpoint):
 
     @extend_schema(responses=AnalysisSerializer(many=True))
     def get(self, request: Request, pk: UUID) -> Response:
+        self.filters()
         photos = self.submission(pk).current_photos().prefetch_related("analyses__findings")
         found = [photo.analysis for photo in photos if photo.analysis]
         return Response(AnalysisSerializer(found, many=True).data)

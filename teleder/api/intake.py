@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import exceptions
 from rest_framework.request import Request
@@ -17,21 +17,24 @@ from rest_framework.response import Response
 from teleder.api import throttles
 from teleder.api.access import ADMINS, EVERYBODY, PATIENTS, Endpoint
 from teleder.api.pages import NewestFirst
-from teleder.api.schema import problems
-from teleder.api.serializers import (
-    AnswersSerializer,
+from teleder.api.preconditions import ETAG, IF_MATCH, etag_of, etag_of_submission, require_match
+from teleder.api.schema import header, problems
+from teleder.api.serializers.clinic import ClinicSubmissionSerializer
+from teleder.api.serializers.filters import RecordFilters, SubmissionFilters, narrowed
+from teleder.api.serializers.patient import (
     CaseSerializer,
-    ClinicSubmissionSerializer,
-    DescriptionSerializer,
     OpenedSerializer,
-    QuestionnaireSerializer,
     ReceiptSerializer,
     StatusSerializer,
-    SubmissionFilterSerializer,
     SubmissionRowSerializer,
     SubmissionSerializer,
     SubmitSerializer,
     status_url,
+)
+from teleder.api.serializers.questionnaire import (
+    AnswersSerializer,
+    DescriptionSerializer,
+    QuestionnaireSerializer,
 )
 from teleder.cases import questionnaire, triage, workflow
 from teleder.cases.models import AWAITING_DERMATOLOGIST, Case, PhotoView, Status, Submission
@@ -39,9 +42,10 @@ from teleder.cases.models import AWAITING_DERMATOLOGIST, Case, PhotoView, Status
 KEY_LENGTH = 100
 STATUS_SECONDS = 5  # how long to wait before asking for the status again
 SENT = {*AWAITING_DERMATOLOGIST, Status.ANSWERED, Status.CLOSED}
+STATUS_ADDRESS = header("Location", "where its status is asked for", 201, 202, schema=OpenApiTypes.URI)
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
-    str,
+    {"type": "string", "maxLength": KEY_LENGTH},
     OpenApiParameter.HEADER,
     description="any text of up to 100 characters; a repeat with the same key answers with the first submission",
 )
@@ -88,9 +92,13 @@ class Cases(Endpoint):
 
     pagination_class = NewestFirst
 
-    @extend_schema(responses=CaseSerializer(many=True))
+    @extend_schema(parameters=[RecordFilters], responses=CaseSerializer(many=True))
     def get(self, request: Request) -> Response:
-        return self.page(Case.objects.visible_to(request.user), CaseSerializer)
+        cases = Case.objects.visible_to(request.user)
+        if wanted := self.filters(RecordFilters):
+            found = narrowed(Submission.objects.visible_to(request.user), **wanted)
+            cases = cases.filter(pk__in=found.values("case"))
+        return self.page(cases, CaseSerializer)
 
 
 class CaseDetail(Endpoint):
@@ -110,7 +118,7 @@ class FollowUps(Endpoint):
     @extend_schema(
         request=AnswersSerializer,
         responses={201: OpenedSerializer, **problems(422)},
-        parameters=[IDEMPOTENCY_KEY],
+        parameters=[IDEMPOTENCY_KEY, STATUS_ADDRESS],
         examples=[CALM],
     )
     def post(self, request: Request, pk: UUID) -> Response:
@@ -124,17 +132,16 @@ class Submissions(Endpoint):
     pagination_class = NewestFirst
     throttle_classes = (throttles.ByPerson, throttles.Submissions)
 
-    @extend_schema(parameters=[SubmissionFilterSerializer], responses=SubmissionRowSerializer(many=True))
+    @extend_schema(parameters=[SubmissionFilters], responses=SubmissionRowSerializer(many=True))
     def get(self, request: Request) -> Response:
-        wanted = SubmissionFilterSerializer(data=request.query_params.dict())
-        wanted.is_valid(raise_exception=True)
-        rows = Submission.objects.visible_to(request.user).filter(**wanted.validated_data)
+        """My submissions; for the clinic, all that were sent."""
+        rows = narrowed(Submission.objects.visible_to(request.user), **self.filters(SubmissionFilters))
         return self.page(rows.select_related("case"), SubmissionRowSerializer)
 
     @extend_schema(
         request=AnswersSerializer,
         responses={201: OpenedSerializer, **problems(422)},
-        parameters=[IDEMPOTENCY_KEY],
+        parameters=[IDEMPOTENCY_KEY, STATUS_ADDRESS],
         examples=[CALM],
     )
     def post(self, request: Request) -> Response:
@@ -172,22 +179,31 @@ class SubmissionDetail(Endpoint):
 
     roles = {"GET": EVERYBODY, "PATCH": PATIENTS}
 
-    @extend_schema(responses=BY_ROLE)
+    @extend_schema(responses=BY_ROLE, parameters=[ETAG])
     def get(self, request: Request, pk: UUID) -> Response:
-        return Response(self.shown(self.submission(pk)))
+        return self.shown(self.submission(pk))
 
-    @extend_schema(request=DescriptionSerializer, responses={200: SubmissionSerializer, **problems(409, 422)})
+    @extend_schema(
+        request=DescriptionSerializer,
+        responses={200: SubmissionSerializer, **problems(409, 412, 422)},
+        parameters=[IF_MATCH, ETAG],
+    )
     def patch(self, request: Request, pk: UUID) -> Response:
         """Say where it is and its history, while it is a draft."""
         submission = self.submission(pk)
         given = DescriptionSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        workflow.describe(submission, **given.validated_data)
-        return Response(self.shown(self.submission(pk)))
+        with transaction.atomic():
+            # The case, too: another draft of it may change the place.
+            rows = Submission.objects.select_related("case").select_for_update(of=("self", "case"))
+            require_match(request, etag_of_submission(rows.get(pk=submission.pk)))
+            workflow.describe(submission, **given.validated_data)
+        return self.shown(self.submission(pk))
 
-    def shown(self, submission: Submission) -> dict[str, Any]:
+    def shown(self, submission: Submission) -> Response:
         kind = SubmissionSerializer if self.request.user.is_patient else ClinicSubmissionSerializer
-        return kind(submission, context={"request": self.request}).data
+        body = kind(submission, context={"request": self.request}).data
+        return Response(body, headers={"ETag": etag_of_submission(submission)})
 
 
 class SubmissionStatus(Endpoint):
@@ -195,11 +211,16 @@ class SubmissionStatus(Endpoint):
 
     @extend_schema(
         responses={200: StatusSerializer, 304: None},
-        parameters=[OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER)],
+        parameters=[
+            OpenApiParameter(
+                "If-None-Match", str, OpenApiParameter.HEADER, description="the `ETag` of last time"
+            ),
+            header("ETag", "names this answer, for `If-None-Match`", 200, 304),
+        ],
     )
     def get(self, request: Request, pk: UUID) -> Response:
         data = StatusSerializer(self.submission(pk)).data
-        etag = f'"{hashlib.sha256(json.dumps(data, default=str).encode()).hexdigest()[:32]}"'
+        etag = etag_of(data)
         answer = Response(data, headers={"ETag": etag, "Cache-Control": "private, no-cache"})
         return get_conditional_response(request._request, etag=etag, response=answer)
 
@@ -209,7 +230,14 @@ class Submit(Endpoint):
 
     roles = PATIENTS
 
-    @extend_schema(request=SubmitSerializer, responses={202: ReceiptSerializer, **problems(409)})
+    @extend_schema(
+        request=SubmitSerializer,
+        responses={202: ReceiptSerializer, **problems(409)},
+        parameters=[
+            STATUS_ADDRESS,
+            header("Retry-After", "seconds until its status is worth asking for", 202, schema=int),
+        ],
+    )
     def post(self, request: Request, pk: UUID) -> Response:
         submission = self.submission(pk)
         given = SubmitSerializer(data=request.data)

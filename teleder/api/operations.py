@@ -16,13 +16,9 @@ from teleder.accounts.models import User
 from teleder.api.access import ADMINS, CLINIC, Endpoint
 from teleder.api.pages import NewestFirst
 from teleder.api.schema import problems
-from teleder.api.serializers import (
-    JobFilterSerializer,
-    JobSerializer,
-    QueueSerializer,
-    ReassignSerializer,
-    WorklistRowSerializer,
-)
+from teleder.api.serializers.clinic import WorklistRowSerializer
+from teleder.api.serializers.filters import JobFilters
+from teleder.api.serializers.operations import JobSerializer, QueueSerializer, ReassignSerializer
 from teleder.cases import jobs, workflow
 from teleder.cases.models import UNFINISHED, Job, JobState
 from teleder.cases.originals import Refused
@@ -39,11 +35,9 @@ class Jobs(Endpoint):
     roles = ADMINS
     pagination_class = NewestFirst
 
-    @extend_schema(parameters=[JobFilterSerializer], responses=JobSerializer(many=True))
+    @extend_schema(parameters=[JobFilters], responses=JobSerializer(many=True))
     def get(self, request: Request) -> Response:
-        wanted = JobFilterSerializer(data=request.query_params.dict())
-        wanted.is_valid(raise_exception=True)
-        return self.page(jobs_of(request.user).filter(**wanted.validated_data), JobSerializer)
+        return self.page(jobs_of(request.user).filter(**self.filters(JobFilters)), JobSerializer)
 
 
 class Requeue(Endpoint):
@@ -79,6 +73,7 @@ class Queues(Endpoint):
 
     @extend_schema(responses=QueueSerializer(many=True))
     def get(self, request: Request) -> Response:
+        self.filters()
         by_state = {state.value: Count("id", filter=Q(state=state)) for state in JobState}
         oldest = Min("created_at", filter=Q(state__in=UNFINISHED))
         rows = (

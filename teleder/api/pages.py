@@ -18,21 +18,28 @@ PAGE_ROWS = 50
 LIMIT_ROWS = 200
 
 
+def page_size(request: Request) -> int:
+    """Return at most `LIMIT_ROWS`, however many are wanted; DRF would pass over what is no number."""
+    given = request.query_params.get("page_size", str(PAGE_ROWS))
+    number = given.lstrip("0") if given.isascii() and given.isdigit() else ""
+    if not number:
+        raise exceptions.ValidationError({"page_size": [_("This is not a number of rows.")]})
+    return min(int(number[:9]), LIMIT_ROWS)
+
+
 class NewestFirst(CursorPagination):
     """By id, which begins with the time of making (UUIDv7)."""
 
+    parameters = ("cursor", "page_size")
     ordering = "-id"
     page_size, max_page_size, page_size_query_param = PAGE_ROWS, LIMIT_ROWS, "page_size"
 
     def get_page_size(self, request: Request) -> int:
-        """Return at most `LIMIT_ROWS`, however many are wanted; DRF would pass over what is no number."""
-        given = request.query_params.get(self.page_size_query_param, str(PAGE_ROWS))
-        number = given.lstrip("0") if given.isascii() and given.isdigit() else ""
-        if not number:
-            raise exceptions.ValidationError(
-                {self.page_size_query_param: [_("This is not a number of rows.")]}
-            )
-        return min(int(number[:9]), LIMIT_ROWS)
+        return page_size(request)
+
+    def get_paginated_response_schema(self, schema: dict) -> dict:
+        address = {"type": ["string", "null"], "format": "uri"}
+        return envelope(next=address, previous=address, results=schema)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict]:
         parameters = super().get_schema_operation_parameters(view)
@@ -45,11 +52,14 @@ class NewestFirst(CursorPagination):
 class WorklistOrder(BasePagination):
     """By (urgency, due, id). DRF's own cursor orders by one column, and most rows share their urgency."""
 
+    parameters = ("cursor", "page_size")
+
     def paginate_queryset(self, queryset: QuerySet, request: Request, view: Any = None) -> list:
         if cursor := request.query_params.get("cursor"):
             queryset = queryset.filter(_behind(cursor))
-        found = list(queryset[: PAGE_ROWS + 1])
-        self.rows, self.is_last = found[:PAGE_ROWS], len(found) <= PAGE_ROWS
+        size = page_size(request)
+        found = list(queryset[: size + 1])
+        self.rows, self.is_last = found[:size], len(found) <= size
         self.address = request.build_absolute_uri()
         return self.rows
 
@@ -60,20 +70,23 @@ class WorklistOrder(BasePagination):
         return Response({"next": following, "results": data})
 
     def get_paginated_response_schema(self, schema: dict) -> dict:
-        following = {"type": ["string", "null"], "format": "uri"}
-        properties = {"next": following, "results": schema}
-        return {"type": "object", "required": list(properties), "properties": properties}
+        return envelope(next={"type": ["string", "null"], "format": "uri"}, results=schema)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict]:
+        size = {"type": "integer", "minimum": 1}
         return [
-            {
-                "name": "cursor",
-                "in": "query",
-                "required": False,
-                "schema": {"type": "string"},
-                "description": "from the `next` of the page before",
-            }
+            _parameter("cursor", "from the `next` of the page before", {"type": "string"}),
+            _parameter("page_size", "Number of results to return per page.", size),
         ]
+
+
+def _parameter(name: str, description: str, schema: dict) -> dict:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+def envelope(**properties: dict) -> dict:
+    """Return the schema of one page; nothing in it is ever left out."""
+    return {"type": "object", "required": list(properties), "properties": properties}
 
 
 def _cursor_of(row: Any) -> str:

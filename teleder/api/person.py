@@ -23,8 +23,9 @@ from teleder.accounts.models import STAFF, PatientProfile, Purpose, User
 from teleder.api import throttles
 from teleder.api.access import PATIENTS, Endpoint
 from teleder.api.pages import NewestFirst
+from teleder.api.preconditions import ETAG, IF_MATCH, etag_of_person, require_match
 from teleder.api.schema import problems
-from teleder.api.serializers import (
+from teleder.api.serializers.person import (
     ConsentChoiceSerializer,
     ConsentSerializer,
     LogInSerializer,
@@ -97,21 +98,30 @@ class LogOut(Endpoint):
 class Me(Endpoint):
     """Who I am, and what of it I can change."""
 
-    @extend_schema(responses=MeSerializer)
+    @extend_schema(responses=MeSerializer, parameters=[ETAG])
     def get(self, request: Request) -> Response:
-        return Response(MeSerializer(request.user).data)
+        return self.shown(request.user)
 
-    @extend_schema(request=PatientChangeSerializer, responses=MeSerializer)
+    @extend_schema(
+        request=PatientChangeSerializer,
+        responses={200: MeSerializer, **problems(412)},
+        parameters=[IF_MATCH, ETAG],
+    )
     def patch(self, request: Request) -> Response:
-        """Staff change their language and e-mail wish only: name and licence are under their signatures."""
+        """Change my profile. Staff change their language and e-mail wish only: they sign with name and licence."""
         kind = PatientChangeSerializer if request.user.is_patient else MeChangeSerializer
         wanted = kind(data=request.data, context={"request": request})
         wanted.is_valid(raise_exception=True)
-        _change(request.user, **wanted.validated_data)
-        return Response(MeSerializer(User.objects.get(pk=request.user.pk)).data)
+        with transaction.atomic():
+            person = User.objects.select_for_update(no_key=True).get(pk=request.user.pk)
+            require_match(request, etag_of_person(person))
+            _change(person, **wanted.validated_data)
+        return self.shown(User.objects.get(pk=request.user.pk))
+
+    def shown(self, person: User) -> Response:
+        return Response(MeSerializer(person).data, headers={"ETag": etag_of_person(person)})
 
 
-@transaction.atomic
 def _change(user: User, **wanted: Any) -> None:
     if "email_messages" in wanted:
         row = {"email": wanted.pop("email_messages")}
@@ -132,6 +142,7 @@ class Consents(Endpoint):
 
     @extend_schema(responses=ConsentSerializer(many=True))
     def get(self, request: Request) -> Response:
+        self.filters()
         return Response(_consents(request.user))
 
     @extend_schema(
@@ -172,6 +183,7 @@ class Inbox(Endpoint):
 
     @extend_schema(responses=MessageSerializer(many=True))
     def get(self, request: Request) -> Response:
+        self.filters()
         return self.page(Message.objects.inbox_of(request.user).select_related("event"), MessageSerializer)
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,14 +15,25 @@ from teleder.api import throttles
 from teleder.api.access import EVERYBODY, PATIENTS, Endpoint
 from teleder.api.parsers import PhotoForm
 from teleder.api.schema import problems
-from teleder.api.serializers import ClinicPhotoSerializer, PhotoSerializer, PhotoUploadSerializer
+from teleder.api.serializers.clinic import ClinicPhotoSerializer
+from teleder.api.serializers.patient import PhotoSerializer, PhotoUploadSerializer
 from teleder.cases import files, workflow
+from teleder.cases.files import FileKind
 from teleder.cases.models import Photo
 
 
 def shown(request: Request, photos: Photo | list[Photo], *, many: bool = False) -> object:
     kind = PhotoSerializer if request.user.is_patient else ClinicPhotoSerializer
     return kind(photos, many=many).data
+
+
+def photo_by_role(*, many: bool) -> PolymorphicProxySerializer:
+    return PolymorphicProxySerializer(
+        component_name="PhotoByRole",
+        serializers=[ClinicPhotoSerializer, PhotoSerializer],
+        resource_type_field_name=None,
+        many=many,
+    )
 
 
 class Photos(Endpoint):
@@ -32,8 +43,9 @@ class Photos(Endpoint):
     parser_classes = (PhotoForm,)
     throttle_classes = (throttles.ByPerson, throttles.Uploads)
 
-    @extend_schema(responses=PhotoSerializer(many=True))
+    @extend_schema(responses=photo_by_role(many=True))
     def get(self, request: Request, pk: UUID) -> Response:
+        self.filters()
         photos = self.submission(pk).current_photos().prefetch_related("analyses")
         return Response(shown(request, list(photos), many=True))
 
@@ -56,7 +68,7 @@ class PhotoDetail(Endpoint):
 
     roles = {"GET": EVERYBODY, "DELETE": PATIENTS}
 
-    @extend_schema(responses=PhotoSerializer)
+    @extend_schema(responses=photo_by_role(many=False))
     def get(self, request: Request, pk: UUID) -> Response:
         return Response(shown(request, self.photo(pk)))
 
@@ -94,7 +106,10 @@ class PhotoFile(Endpoint):
 
     @extend_schema(
         operation_id="photos_file",
-        parameters=[OpenApiParameter("format", exclude=True)],  # there is one picture of each
+        parameters=[
+            OpenApiParameter("format", exclude=True),  # there is one picture of each
+            OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=[kind.value for kind in FileKind]),
+        ],
         responses={(200, "image/jpeg"): OpenApiTypes.BINARY, (200, "image/png"): OpenApiTypes.BINARY},
     )
     def get(self, request: Request, pk: UUID, kind: str) -> FileResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,7 +13,7 @@ from teleder.api import throttles
 from teleder.api.access import PATIENTS, Endpoint
 from teleder.api.person import whose
 from teleder.api.schema import problems
-from teleder.api.serializers import DataSerializer, ErasureSerializer, ProofSerializer
+from teleder.api.serializers.person import DataSerializer, ErasureSerializer, ProofSerializer
 from teleder.audit import trail
 from teleder.audit.models import Verb
 from teleder.privacy import erasure, export
@@ -53,10 +53,11 @@ class Export(Endpoint):
 
     @extend_schema(
         request=ProofSerializer,
+        parameters=[OpenApiParameter("format", exclude=True)],  # there is one
         responses={(200, "application/zip"): OpenApiTypes.BINARY, **problems(401, 404, 503)},
     )
     def post(self, request: Request) -> StreamingHttpResponse:
-        """A ZIP: data.json (described by schema.json in it), originals and copies of the photos."""
+        """Get all of it as a ZIP: data.json (described by schema.json in it), originals and copies of the photos."""
         show_who(request)
         trail.call(request._request, Verb.EXPORT)
         return export.answer(request.user)

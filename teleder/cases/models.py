@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from datetime import datetime
 
 import uuid_utils.compat as uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -126,6 +128,15 @@ class Submissions(models.QuerySet):
     def overdue(self) -> Submissions:
         return self.filter(status__in=AWAITING_DERMATOLOGIST, due_at__lt=timezone.now())
 
+    def updated_since(self, time: datetime) -> Submissions:
+        """Those that changed at this time or later, with their photos, findings and reviews."""
+        return self.filter(updated_at__gte=time)
+
+    def answered_since(self, time: datetime) -> Submissions:
+        """Those with a review, first or amended, that was signed at this time or later."""
+        signed = Review.objects.filter(submission=models.OuterRef("pk"), signed_at__gte=time)
+        return self.filter(models.Exists(signed))
+
 
 class Submission(models.Model):
     """One set of photos and answers within a case (FHIR ServiceRequest + QuestionnaireResponse)."""
@@ -137,6 +148,8 @@ class Submission(models.Model):
     idempotency_key = models.CharField(max_length=100, blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     submitted_at = models.DateTimeField(_("submitted"), null=True, blank=True)
+    # Kept by triggers (migration 0007): an UPDATE that forgets it cannot be written.
+    updated_at = models.DateTimeField(_("updated"), db_default=Now(), editable=False)
 
     answers = models.JSONField(_("red-flag answers"), default=dict)
     history = models.JSONField(_("history"), default=dict, blank=True)
@@ -169,6 +182,7 @@ class Submission(models.Model):
                 condition=Q(status__in=AWAITING_DERMATOLOGIST),
                 name="worklist_order",
             ),
+            models.Index("updated_at", name="submission_by_update"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -510,6 +524,7 @@ class Review(models.Model):
     class Meta:
         verbose_name, verbose_name_plural = _("review"), _("reviews")
         ordering = ("-signed_at",)
+        indexes = [models.Index("signed_at", name="review_by_signing")]
         constraints = [
             models.CheckConstraint(condition=~Q(text=""), name="review_has_text"),
             models.CheckConstraint(

@@ -164,8 +164,8 @@ def describe(submission: Submission, *, body_site: Any = None, history: Any = No
             )
         refuse_intimate_photos_of_children(submission.patient, site)
         Case.objects.filter(pk=submission.case_id).update(body_site=site)
-    if history is not None:
-        Submission.objects.filter(pk=submission.pk).update(history=clean_history(history))
+    kept = submission.history if history is None else clean_history(history)
+    Submission.objects.filter(pk=submission.pk).update(history=kept)  # for a new place, too: `updated_at`
 
 
 def settled_body_site(submission: Submission) -> str:
@@ -255,8 +255,11 @@ def remove_photo(photo: Photo) -> None:
     Job.objects.filter(photo=photo, state=JobState.QUEUED).update(state=JobState.CANCELLED)
 
 
+@transaction.atomic
 def send_anyway(photo: Photo) -> None:
     """Keep a photo of poor quality: the patient knows and sends it as it is."""
+    # As everywhere, the submission's lock before the photo's: a written photo touches `updated_at` of its submission.
+    Submission.objects.select_for_update(of=("self",)).get(pk=photo.submission_id)
     Photo.objects.filter(pk=photo.pk, state=PhotoState.POOR).update(sent_anyway=True)
 
 

@@ -1,19 +1,20 @@
-"""Callers of the API: each has a client of their own, in English."""
+"""Callers of the API: each has a client of their own, in English, which takes only answers that are as described."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import pytest
-from rest_framework.test import APIClient
+
+from tests.api.description import DescribedClient
 
 API = "/api/v1"
 
 
 @pytest.fixture
 def caller() -> Callable:
-    def make(person=None, language: str = "en") -> APIClient:
-        client = APIClient(HTTP_ACCEPT_LANGUAGE=language)
+    def make(person=None, language: str = "en") -> DescribedClient:
+        client = DescribedClient(HTTP_ACCEPT_LANGUAGE=language)
         if person is not None:
             client.force_login(person)
         return client

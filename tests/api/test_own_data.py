@@ -7,12 +7,12 @@ import zipfile
 
 import pytest
 from knox.models import AuthToken
-from rest_framework.test import APIClient
 
 from teleder.accounts.models import User
 from teleder.audit.models import Entry, Verb
 from teleder.privacy.models import Erasure
 from tests.api.conftest import API
+from tests.api.description import DescribedClient
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -20,8 +20,8 @@ DOORS = ("export", "erasure")
 
 
 @pytest.fixture
-def app(alice) -> APIClient:
-    client = APIClient(HTTP_ACCEPT_LANGUAGE="en")
+def app(alice) -> DescribedClient:
+    client = DescribedClient(HTTP_ACCEPT_LANGUAGE="en")
     client.credentials(HTTP_AUTHORIZATION=f"Token {AuthToken.objects.create(alice)[1]}")
     return client
 

@@ -1,26 +1,168 @@
-"""The description of the API is whole, current and readable."""
+"""The description of the API is whole, current and readable, and every answer is as it says."""
 
 from __future__ import annotations
 
-import pytest
-from drf_spectacular.drainage import GENERATOR_STATS
-from drf_spectacular.generators import SchemaGenerator
+import json
 
+import pytest
+from django.utils import timezone, translation
+from drf_spectacular.drainage import GENERATOR_STATS
+from jsonschema import Draft202012Validator
+
+from inference_worker.contract import Abstention, NoBox, QualityFault, Reason
+from teleder.accounts.models import Language
+from teleder.api.schema import EnglishGenerator
 from teleder.api.urls import v1
+from teleder.cases import jobs, workflow
+from teleder.cases.models import Job, JobState, Photo, Submission
+from teleder.notifications import outbox
+from teleder.privacy import erasure
+from teleder.privacy.models import Why
+from tests.api.conftest import API
+from tests.api.description import description
 
 pytestmark = pytest.mark.django_db
+ANSWER = {"impression": "AD", "disposition": "today", "text": "Please see a doctor today."}
+HERPES = {"AD": 0.1, "HI": 0.8, "IM": 0.05, "MF": 0.02, "OTHER": 0.03}
+
+
+def described() -> dict:
+    return EnglishGenerator().get_schema(request=None, public=True)
 
 
 def test_the_schema_is_3_1_whole_and_made_without_a_warning():
     GENERATOR_STATS.reset()
-    schema = SchemaGenerator().get_schema(request=None, public=True)
+    schema = described()
     assert not GENERATOR_STATS
     assert schema["openapi"].startswith("3.1")
-    described = {path.removeprefix("/api/v1/") for path in schema["paths"]}
+    paths = {path.removeprefix("/api/v1/") for path in schema["paths"]}
     routes = {str(p.pattern).replace("<uuid:pk>", "{id}").replace("<slug:kind>", "{kind}") for p in v1}
-    assert described == routes
+    assert paths == routes
 
 
 def test_schema_and_its_page_are_for_everyone(client):
     assert client.get("/api/schema").status_code == 200
     assert client.get("/api/docs").status_code == 200
+
+
+def test_the_description_is_json_schema_2020_12():
+    schema = described()
+    text = json.dumps(schema)
+    assert '"nullable"' not in text and "NullEnum" not in text
+    for part in schema["components"]["schemas"].values():
+        Draft202012Validator.check_schema(part)
+    for part in ("Box", "ModelRef", "View"):
+        assert schema["components"]["schemas"][part]["properties"]
+    free = [
+        f"{name}.{field}"
+        for name, part in schema["components"]["schemas"].items()
+        for field, inner in part.get("properties", {}).items()
+        if not inner.keys() & {"type", "$ref", "oneOf", "anyOf", "allOf", "enum"}
+    ]
+    assert free == []  # any JSON at all
+
+
+def test_the_description_is_english_whoever_asks(client):
+    asked = {}
+    for language in ("ja", "en"):
+        with translation.override(language):
+            answer = client.get(
+                "/api/schema",
+                headers={"accept": "application/vnd.oai.openapi+json", "accept-language": language},
+            )
+            asked[language] = answer.content
+    assert asked["ja"] == asked["en"]
+    text = json.dumps(json.loads(asked["ja"]), ensure_ascii=False)
+    assert text.replace(str(Language.JA.label), "").isascii()  # the name of the language is in the language
+
+
+def test_every_operation_says_where_what_and_how_it_refuses():
+    schema = described()
+    assert schema["servers"][0]["url"].startswith("http")
+    assert set(schema["components"]["securitySchemes"]) == {"knoxApiToken", "cookieAuth"}
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            assert len(operation["summary"]) > 5, f"{method} {path}"
+            for status, answer in operation["responses"].items():
+                is_refusal = int(status) >= 400
+                assert is_refusal == answer.get("$ref", "").endswith(f"/Problem{status}"), f"{method} {path}"
+            assert {"400", "401", "429", "503"} <= operation["responses"].keys()
+    refusal = schema["components"]["responses"]["Problem429"]
+    assert "Retry-After" in refusal["headers"]
+    assert list(refusal["content"]) == ["application/problem+json"]
+
+
+@pytest.fixture
+def seeded(alice, bob, dana, adam, submission_of, draft_of, analyse, stored, photo_file) -> None:
+    """A record with one of each: answers signed and amended, photos refused and poor, closed, withdrawn, erasure."""
+    amended = submission_of(alice, photos=2, fever="yes")
+    first, second = amended.photos.all()
+    analyse(first, probabilities=HERPES)
+    stored(first)
+    analyse(second, abstention=Abstention.UNCERTAIN, attribution=None)
+    workflow.claim(amended, by=dana)
+    workflow.sign(amended, by=dana, **ANSWER | {"reason": "Seen."})
+    workflow.amend(amended, by=dana, **ANSWER | {"text": "Corrected.", "reason": "Seen."})
+    workflow.close(amended, by=dana)
+    follow_up = workflow.start(patient=alice, answers=amended.answers, case=amended.case)
+    poor = draft_of(alice, photos=2)
+    analyse(poor.photos.first(), reason=Reason.POOR_QUALITY, fault=QualityFault.TOO_DARK)
+    _refused(poor.photos.last())
+    withdrawn = submission_of(alice)
+    workflow.withdraw(withdrawn, by=alice)
+    asked = submission_of(bob)
+    workflow.claim(asked, by=dana)
+    workflow.request_photos(asked, by=dana, reason="blurred")
+    claimed = submission_of(bob)
+    _without_a_box(claimed.photos.get(), analyse)
+    workflow.claim(claimed, by=dana)
+    reopened = submission_of(bob)
+    workflow.claim(reopened, by=dana)
+    workflow.sign(reopened, by=dana, **ANSWER)
+    workflow.reopen(reopened, by=adam)
+    Job.objects.filter(photo__submission=reopened).update(
+        state=JobState.QUARANTINED, error="worker_died", deaths=3
+    )
+    outbox.tell()
+    erasure.ask(bob, why=Why.REQUEST)
+    assert follow_up.status == "draft"
+
+
+def _refused(photo: Photo) -> None:
+    job = photo.jobs.get()
+    job.state, job.attempt, job.sent_at, job.deadline = "sent", 1, timezone.now(), timezone.now()
+    job.save()
+    outcome = jobs.contract.Prepared(quality={}, reason=Reason.TRUNCATED_IMAGE)
+    assert jobs.record(job=str(job.pk), attempt=1, worker="test", outcome=outcome)
+
+
+def _without_a_box(photo: Photo, analyse) -> None:
+    analyse(photo)
+    analysis = photo.analyses.get()
+    analysis.nearest_miss, analysis.boxes, analysis.no_box = analysis.boxes[0], [], NoBox.TOO_LITTLE_LESION
+    analysis.classification_model, analysis.classified_at, analysis.views = None, None, []
+    analysis.findings.all().delete()
+    analysis.save()
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("alice", 30), ("bob", 22), ("dana", 45), ("adam", 45), ("nora", 5)]
+)
+def test_every_body_of_a_full_record_is_as_described(request, seeded, caller, name, least):
+    client = caller(request.getfixturevalue(name))
+    ids = {
+        "cases": Submission.objects.values_list("case", flat=True).distinct(),
+        "submissions": Submission.objects.values_list("pk", flat=True),
+        "photos": Photo.objects.values_list("pk", flat=True),
+    }
+    bodies = 0
+    for path, operations in description()["paths"].items():
+        if "get" not in operations:
+            continue
+        kind = path.removeprefix(f"{API}/").partition("/")[0]
+        for pk in ids[kind] if "{id}" in path else [""]:
+            for copy in ("display", "thumbnail", "mask", "attribution") if "{kind}" in path else [""]:
+                answer = client.get(path.replace("{id}", str(pk)).replace("{kind}", copy))
+                bodies += answer.status_code == 200
+    assert bodies >= least
+    assert sum(client.answers.values()) > 70

@@ -31,7 +31,7 @@ from inference_worker.formats import Rejected, examine  # noqa: E402
 from inference_worker.isolation import DecoderLost  # noqa: E402
 from inference_worker.preparation import COPIES, prepare  # noqa: E402
 from teleder.api.parsers import PhotoForm  # noqa: E402
-from teleder.api.serializers import PhotoUploadSerializer  # noqa: E402
+from teleder.api.serializers.patient import PhotoUploadSerializer  # noqa: E402
 from tests import strangers  # noqa: E402
 
 KEPT = Path("runs/fuzz")

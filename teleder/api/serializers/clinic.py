@@ -1,0 +1,216 @@
+"""What dermatologists and admins send and read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from inference_worker.contract import Condition
+from teleder.accounts.models import User
+from teleder.api.serializers.base import URGENCY_OR_NULL, Strict, UrgencyField
+from teleder.api.serializers.patient import (
+    AnswerSerializer,
+    PatientFilesSerializer,
+    PhotoSerializer,
+    SubmissionRowSerializer,
+)
+from teleder.api.serializers.questionnaire import HistoryField
+from teleder.cases import triage
+from teleder.cases.files import FileKind
+from teleder.cases.models import Analysis, Disposition, Finding, Impression, Photo, PhotosWanted, Submission
+from teleder.cases.questionnaire import BodySite
+from teleder.cases.triage import Urgency
+
+
+class ClinicFilesSerializer(PatientFilesSerializer):
+    """Address of each copy that is ready, and of what the AI drew."""
+
+    mask = serializers.URLField(required=False)
+    attribution = serializers.URLField(required=False)
+
+
+class ClinicPhotoSerializer(PhotoSerializer):
+    """The same with what a dermatologist sees besides."""
+
+    kinds = tuple(FileKind)
+
+    quality = serializers.DictField(
+        child=serializers.FloatField(), help_text="what was measured, by name; empty until it was prepared"
+    )
+
+    class Meta(PhotoSerializer.Meta):
+        fields = (*PhotoSerializer.Meta.fields, "analysis_width", "analysis_height", "quality")
+
+    @extend_schema_field(ClinicFilesSerializer)
+    def get_files(self, photo: Photo) -> dict[str, str]:
+        return super().get_files(photo)
+
+
+class ReviewSerializer(AnswerSerializer):
+    """A signed answer as the clinic keeps it."""
+
+    triage_urgency = UrgencyField()
+    urgency = UrgencyField()
+
+    class Meta(AnswerSerializer.Meta):
+        fields = (*AnswerSerializer.Meta.fields, "impression", "triage_urgency", "urgency", "reason")
+
+
+class SignSerializer(Strict):
+    impression = serializers.ChoiceField(Impression.choices)
+    disposition = serializers.ChoiceField(Disposition.choices)
+    text = serializers.CharField(max_length=4000)
+    reason = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=1000,
+        help_text="needed where the disposition is less urgent than the triage",
+    )
+
+
+class FlagSerializer(serializers.Serializer):
+    """A reason to look sooner."""
+
+    origin = serializers.ChoiceField(triage.Origin.choices)
+    code = serializers.CharField()
+    level = serializers.SerializerMethodField(help_text="the level it asks for, if any")
+
+    @extend_schema_field(URGENCY_OR_NULL)
+    def get_level(self, flag: dict[str, Any]) -> str | None:
+        return None if flag["level"] is None else Urgency(flag["level"]).code
+
+
+class PersonSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = User
+        fields = ("id", "name", "email")
+
+
+class PatientSerializer(serializers.ModelSerializer):
+    birth_year = serializers.IntegerField(source="patient.birth_year", default=None, allow_null=True)
+    skin_type = serializers.IntegerField(source="patient.skin_type", default=None, allow_null=True)
+
+    class Meta:
+        model = User
+        fields = ("id", "name", "language", "birth_year", "skin_type")
+
+
+class WorklistRowSerializer(SubmissionRowSerializer):
+    """One line of the worklist."""
+
+    urgency = UrgencyField()
+    flags = FlagSerializer(many=True)
+    body_site = serializers.ChoiceField(BodySite.choices, source="case.body_site", allow_blank=True)
+    claimed_by = PersonSerializer(allow_null=True)
+    overdue = serializers.BooleanField(source="is_overdue")
+
+    class Meta(SubmissionRowSerializer.Meta):
+        fields = (
+            *SubmissionRowSerializer.Meta.fields,
+            *("urgency", "flags", "body_site", "ai_status", "claimed_by", "claimed_at", "overdue"),
+        )
+
+
+class ClinicSubmissionSerializer(WorklistRowSerializer):
+    """A submission as dermatologists and admins see it."""
+
+    rule_urgency = UrgencyField()
+    patient = PatientSerializer()
+    answers = serializers.DictField(child=serializers.CharField())
+    history = HistoryField()
+    photos_wanted = serializers.ChoiceField(PhotosWanted.choices, allow_blank=True)
+    photos = serializers.SerializerMethodField()
+    reviews = serializers.SerializerMethodField()
+
+    class Meta(WorklistRowSerializer.Meta):
+        fields = (
+            *WorklistRowSerializer.Meta.fields,
+            *(
+                "rule_urgency",
+                "policy",
+                "patient",
+                "answers",
+                "history",
+                "photos_wanted",
+                "photos",
+                "reviews",
+            ),
+        )
+
+    @extend_schema_field(ClinicPhotoSerializer(many=True))
+    def get_photos(self, submission: Submission) -> list[dict]:
+        photos = submission.current_photos().prefetch_related("analyses")
+        return ClinicPhotoSerializer(photos, many=True).data
+
+    @extend_schema_field(ReviewSerializer(many=True))
+    def get_reviews(self, submission: Submission) -> list[dict]:
+        return ReviewSerializer(submission.reviews.select_related("author__dermatologist"), many=True).data
+
+
+class PhotosWantedSerializer(Strict):
+    reason = serializers.ChoiceField(PhotosWanted.choices)
+
+
+class FindingSerializer(serializers.ModelSerializer):
+    over_threshold = serializers.BooleanField(source="is_over_threshold")
+
+    class Meta:
+        model = Finding
+        fields = ("condition", "probability", "threshold", "over_threshold")
+
+
+class BoxSerializer(serializers.Serializer):
+    """A square in pixels of the analysis copy (`analysis_width` x `analysis_height` of the photo)."""
+
+    x = serializers.IntegerField()
+    y = serializers.IntegerField()
+    width = serializers.IntegerField()
+    height = serializers.IntegerField()
+    skin = serializers.FloatField(help_text="share of its pixels, 0 to 1; counts lesion too")
+    lesion = serializers.FloatField(help_text="share of its pixels, 0 to 1")
+
+
+class ModelRefSerializer(serializers.Serializer):
+    """Which weights spoke."""
+
+    name = serializers.CharField()
+    version = serializers.CharField()
+    sha256 = serializers.CharField()
+
+
+class ViewSerializer(serializers.Serializer):
+    """Calibrated probabilities for one view of the photo."""
+
+    box = serializers.IntegerField(allow_null=True, help_text="index in `boxes`; null: the whole photo")
+    probabilities = serializers.DictField(child=serializers.FloatField(), help_text="by condition, 0 to 1")
+
+
+class AnalysisSerializer(serializers.ModelSerializer):
+    """Preliminary, and with all that is needed to make it again."""
+
+    boxes = BoxSerializer(many=True)
+    nearest_miss = BoxSerializer(
+        allow_null=True, help_text="without a box: the square that falls short of the rule least"
+    )
+    segmentation_model = ModelRefSerializer()
+    classification_model = ModelRefSerializer(allow_null=True)
+    findings = FindingSerializer(many=True)
+    plausible = serializers.ListField(
+        child=serializers.ChoiceField(list(Condition)),
+        help_text="the conditions that the model cannot rule out; empty where it has no such bounds",
+    )
+    thresholds = serializers.DictField(
+        child=serializers.FloatField(), help_text="by condition, and by `conformal.` and condition"
+    )
+    views = ViewSerializer(many=True)
+
+    class Meta:
+        model = Analysis
+        fields = (
+            *("photo", "created_at", "skin", "lesion", "boxes", "no_box", "nearest_miss"),
+            "segmentation_model",
+            *("classified_at", "classification_model", "demonstration", "top", "abstention", "plausible"),
+            *("findings", "thresholds", "views", "device", "attribution_condition", "attribution_box"),
+        )

@@ -1,0 +1,127 @@
+// A consultation from log-in to the corrected answer, by the client that openapi-typescript makes of docs/openapi.json.
+// node walk.ts ADDRESS PASSWORD PHOTO: the people are the test's alice and dana; somebody plays the worker meanwhile.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import createClient, { type Client } from "openapi-fetch";
+import type { components, paths } from "./api.d.ts";
+
+type Answer = components["schemas"]["Answer"];
+type Problem = components["schemas"]["Problem"];
+
+const [address, password, photo] = process.argv.slice(2);
+assert(address && password && photo);
+
+/** Return what came, or fail with the problem that came instead. */
+function taken<T>({ data, error, response }: { data?: T; error?: Problem; response: Response }): T {
+  assert(data !== undefined, `${response.status} ${response.url}: ${JSON.stringify(error)}`);
+  return data;
+}
+
+async function loggedIn(email: string): Promise<Client<paths>> {
+  const anonymous = createClient<paths>({ baseUrl: address });
+  const { token } = taken(await anonymous.POST("/api/v1/tokens", { body: { email, password: password ?? "" } }));
+  return createClient<paths>({
+    baseUrl: address,
+    headers: { Authorization: `Token ${token}`, "Accept-Language": "en" },
+  });
+}
+
+const alice = await loggedIn("alice@example.com");
+const dana = await loggedIn("dana@example.com");
+
+// The patient: answers, place and history, photo, sending.
+const consents = taken(await alice.GET("/api/v1/consents"));
+assert(consents.find((each) => each.purpose === "care")?.given);
+const questionnaire = taken(await alice.GET("/api/v1/questionnaire"));
+const answers = Object.fromEntries(questionnaire.red_flags.map((question) => [question.id, "no"]));
+const opened = taken(
+  await alice.POST("/api/v1/submissions", {
+    params: { header: { "Idempotency-Key": "typescript-1" } },
+    body: { answers },
+  }),
+);
+const path = { id: opened.id };
+
+const read = await alice.GET("/api/v1/submissions/{id}", { params: { path } });
+const etag = read.response.headers.get("ETag");
+assert(etag);
+taken(read);
+const described = taken(
+  await alice.PATCH("/api/v1/submissions/{id}", {
+    params: { path, header: { "If-Match": etag } },
+    body: { body_site: "elbow_crease", history: { itch: 5, symptoms: ["itch"] } },
+  }),
+);
+assert.equal(described.history.itch, 5);
+const stale = await alice.PATCH("/api/v1/submissions/{id}", {
+  params: { path, header: { "If-Match": etag } },
+  body: { history: { itch: 1 } },
+});
+assert.equal(stale.error?.code, "precondition_failed");
+
+const content = await readFile(photo);
+const uploaded = taken(
+  await alice.POST("/api/v1/submissions/{id}/photos", {
+    params: { path },
+    body: { view: "close_up", file: basename(photo) },
+    bodySerializer: ({ view, file }) => {
+      const form = new FormData();
+      form.set("view", view);
+      form.set("file", new Blob([content], { type: "image/jpeg" }), file);
+      return form;
+    },
+  }),
+);
+assert.equal(uploaded.state, "stored");
+const sent = await alice.POST("/api/v1/submissions/{id}/submit", { params: { path }, body: { send_anyway: false } });
+assert.equal(taken(sent).status, "submitted");
+assert(Number(sent.response.headers.get("Retry-After")) > 0);
+
+for (let waited = 0; ; waited += 1) {
+  const { ai_status } = taken(await alice.GET("/api/v1/submissions/{id}/status", { params: { path } }));
+  if (ai_status === "done") break;
+  assert(waited < 300, `the AI status is still ${ai_status}`);
+  await sleep(200);
+}
+
+// The dermatologist: worklist, claim, findings, answer.
+const worklist = taken(await dana.GET("/api/v1/worklist"));
+assert(worklist.results.some((row) => row.id === opened.id));
+taken(await dana.POST("/api/v1/submissions/{id}/claim", { params: { path } }));
+const seen = taken(await dana.GET("/api/v1/submissions/{id}", { params: { path } }));
+assert("patient" in seen && seen.patient.name === "Alice");
+const [analysis] = taken(await dana.GET("/api/v1/submissions/{id}/findings", { params: { path } }));
+assert(analysis);
+assert(analysis.boxes.every((box) => box.width > 0 && box.skin > 0.8));
+assert.equal(analysis.classification_model?.name, "test");
+assert.equal(analysis.thresholds["HI"], 0.2);
+const answer = { impression: "AD", disposition: "days_2", text: "Please come in tomorrow.", reason: "Seen." } as const;
+const signed = taken(await dana.POST("/api/v1/submissions/{id}/reviews", { params: { path }, body: answer }));
+assert.equal(signed.amends, null);
+
+async function answersForAlice(): Promise<Answer[]> {
+  return taken(await alice.GET("/api/v1/submissions/{id}/reviews", { params: { path } }));
+}
+
+assert.deepEqual((await answersForAlice()).map((each) => each.text), [answer.text]);
+const amended = taken(
+  await dana.POST("/api/v1/submissions/{id}/amendments", {
+    params: { path },
+    body: { ...answer, text: "Please come in today.", disposition: "today" },
+  }),
+);
+assert.equal(amended.amends, signed.id);
+const both = await answersForAlice();
+assert.deepEqual(both.map((each) => each.text), ["Please come in today.", answer.text]);
+assert.deepEqual(both.map((each) => each.amends), [signed.id, null]);
+
+const news = taken(
+  await alice.GET("/api/v1/submissions", { params: { query: { answered_since: amended.signed_at } } }),
+);
+assert.deepEqual(news.results.map((row) => row.status), ["answered"]);
+const unasked = { colour: "red" } as never;
+const refused = await alice.GET("/api/v1/submissions", { params: { query: unasked } });
+assert.deepEqual(refused.error?.errors?.map((each) => each.field), ["colour"]);
+console.log(JSON.stringify({ submission: opened.id, answers: both.length }));
