@@ -29,10 +29,12 @@ def full_disk(run: Run) -> Figures:
     _fill(ballast)
     sending = clients.sending(run.few_or_many(4, 40), threads=4)
     time.sleep(FULL_SECONDS)
+    was_ready = run.system.is_ready()
     ballast.unlink()
     sending.join()
     found = run.finish(clients, bound=float("inf"))
     found.notes.append(f"{clients.refusals[507]} answers 507")
+    _judge_readiness(run.system, found, was_ready)
     if not clients.refusals[507]:
         found.broken.append("a full disk was not told as such")
     return found
@@ -49,6 +51,7 @@ def full_database(run: Run) -> Figures:
         _fill(folder / "ballast")
         sending = clients.sending(run.few_or_many(8, 60), threads=4)
         time.sleep(FULL_SECONDS)
+        was_ready = run.system.is_ready()
         fell = _use_up_the_log(run.system)
         time.sleep(FULL_SECONDS / 2)
         (folder / "ballast").unlink()
@@ -57,6 +60,7 @@ def full_database(run: Run) -> Figures:
         sending.join()
         found = run.finish(clients, bound=float("inf"))
         seconds = time.monotonic() - back
+        _judge_readiness(run.system, found, was_ready)
     refused = clients.refusals[503] + clients.refusals[507]
     found.notes.append(f"{refused} answers 503 or 507; PostgreSQL {'fell' if fell else 'did not fall'}")
     found.notes.append(f"all finished {seconds:.0f} s after there was room again")
@@ -65,6 +69,13 @@ def full_database(run: Run) -> Figures:
     if seconds > HEAL_SECONDS + run.few_or_many(0, 120):
         found.late.append(f"it did not heal within {HEAL_SECONDS} s")
     return found
+
+
+def _judge_readiness(system: System, found: Figures, was_ready: bool) -> None:
+    if was_ready:
+        found.broken.append("/readyz said 200 while the disk was full")
+    if not system.is_ready():
+        found.broken.append("/readyz says 503 though there is room again")
 
 
 @contextmanager

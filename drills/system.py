@@ -144,10 +144,16 @@ class System:
     def wait_until_ready(self) -> None:
         limit = time.monotonic() + READY_SECONDS
         while time.monotonic() < limit:
-            with suppress(OSError), urllib.request.urlopen(f"{self.url}/healthz", timeout=5):  # noqa: S310
+            if self.is_ready():
                 return
             time.sleep(0.2)
         raise servers.ServerError(f"The web did not become ready; see {self.folder}/logs/web.log")
+
+    def is_ready(self) -> bool:
+        """Return whether the web says that database and storage take a write."""
+        with suppress(OSError), urllib.request.urlopen(f"{self.url}/readyz", timeout=10):  # noqa: S310
+            return True
+        return False
 
     # --- The two servers ----------------------------------------------------------------------------------
     def start_server(self, name: str) -> str:

@@ -87,7 +87,7 @@ def _serve(found: servers.Servers, options: argparse.Namespace) -> int:
         supervisor.start("beat", "--schedule", str(STATE / "beat"))
         for name in ("results", "sweeper", *([] if options.no_inference else ["inference"])):
             supervisor.start(name)
-        _wait_until_ready(f"http://127.0.0.1:{port}/healthz", supervisor)
+        _wait_until_ready(f"http://127.0.0.1:{port}/readyz", supervisor)
         places = {"photos": STATE / "photos", "mail": STATE / "mail", "logs": supervisor.logs}
         print(WELCOME.format(url=f"http://localhost:{port}", **places), flush=True)
         supervisor.watch()

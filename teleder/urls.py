@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from teleder.api.docs import healthz
+from teleder.probes import Status, healthz, readyz
 
 urlpatterns = [
     path("", include("teleder.web.urls")),
@@ -11,6 +11,8 @@ urlpatterns = [
     path("api/", include("teleder.api.urls")),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("status", Status.as_view(), name="status"),
 ]
 # Problem documents below /api/, pages elsewhere.
 handler400 = "teleder.api.problems.bad_request"

@@ -9,7 +9,9 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+import psycopg
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
@@ -51,6 +53,16 @@ def pytest_configure(config) -> None:
             os.environ[name] = f"{os.environ[name].rsplit('/', 1)[0]}/{number}"
     settings.REDIS_URL = app.conf.broker_url = os.environ["REDIS_URL"]
     settings.CACHES["default"]["LOCATION"] = settings.REDIS_URL
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker) -> None:
+    """Let transactional tests empty all tables: they do so by TRUNCATE, which reviews and events refuse to everybody."""
+    from django.db import connection
+
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        for table in ("cases_event", "cases_review"):
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER cases_keep_from_truncate")
 
 
 @pytest.fixture(autouse=True)
@@ -197,6 +209,51 @@ def photo_file() -> Callable:
 
 
 @pytest.fixture
+def web_role(transactional_db, monkeypatch) -> Iterator[tuple[str, str]]:
+    """Name and password of a real role with the rights of web and workers."""
+    from django.core.management import call_command
+    from django.db import connection
+
+    role, password = f"web_of_{connection.settings_dict['NAME']}", "web-role-password"
+    monkeypatch.setenv("TELEDER_ROLE_PASSWORD", password)
+    call_command("audit", "protect", role)
+    yield role, password
+    with connection.cursor() as cursor:
+        cursor.execute(f'DROP OWNED BY "{role}"')
+        cursor.execute(f'DROP ROLE "{role}"')
+
+
+@pytest.fixture
+def as_web(web_role) -> Iterator[psycopg.Connection]:
+    """A connection of its own, logged in as that role."""
+    from django.db import connection
+
+    owner, (role, password) = connection.settings_dict, web_role
+    where = {"host": owner["HOST"], "port": owner["PORT"], "dbname": owner["NAME"]}
+    with psycopg.connect(**where, user=role, password=password, autocommit=True) as found:
+        yield found
+
+
+@pytest.fixture
+def acting_as_web(web_role) -> Callable:
+    """Let the product's own code run with the rights of that role for a while."""
+    from django.db import connection
+
+    @contextmanager
+    def act() -> Iterator[None]:
+        with connection.cursor() as cursor:
+            cursor.execute(f'SET ROLE "{web_role[0]}"')
+            try:
+                yield
+                cursor.execute("SELECT current_user")
+                assert cursor.fetchone() == (web_role[0],), "something has connected again, as the owner"
+            finally:
+                cursor.execute("RESET ROLE")
+
+    return act
+
+
+@pytest.fixture
 def draft_of(photo_file) -> Callable:
     """A draft with site, history and photos, by a patient, with answers that differ from calm ones."""
     from teleder.cases import workflow
@@ -230,6 +287,16 @@ def alices_draft(alice, draft_of):
 @pytest.fixture
 def alices_submission(alice, submission_of):
     return submission_of(alice)
+
+
+def rewrite(rows, **values: object) -> None:
+    """Change reviews or events as only a superuser of the database can: with their triggers asleep."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        rows.update(**values)
+        cursor.execute("SET session_replication_role = DEFAULT")
 
 
 def send_for_test(photo, stage: str) -> tuple[str, int]:

@@ -31,7 +31,7 @@ from teleder.accounts.models import STAFF, User
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 # What a dermatologist or an admin reaches before the second factor was shown.
 SHOWING = {"mfa_reauthenticate", "mfa_reauthenticate_webauthn"}
-OPEN = {"account_logout", "web:language", "healthz", "api:schema", "api:docs"}
+OPEN = {"account_logout", "web:language", "healthz", "readyz", "api:schema", "api:docs"}
 
 
 def is_required(user: User) -> bool:
@@ -57,7 +57,7 @@ class SecondFactor:
             return None
         if not is_required(request.user) or _was_shown(request):
             return None
-        if request.path.startswith("/api/"):
+        if request.path.startswith(settings.API_PATHS):
             raise PermissionDenied
         return _lead(request, name)
 

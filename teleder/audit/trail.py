@@ -17,9 +17,8 @@ from teleder.audit.models import Entry, Verb
 FIRST = "0" * 64
 SYSTEM = "system"
 COLUMNS = ("person", "role", "clinic", "verb", "door", "kind", "object", "cases", "trace", "status")
-INSERT = (
-    f"INSERT INTO audit_entry ({', '.join(COLUMNS)}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s::uuid[], %s, %s)"  # noqa: S608
-)
+# With its schema: a temporary table of that name would take the entries and lose them.
+INSERT = f"INSERT INTO public.audit_entry ({', '.join(COLUMNS)}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s::uuid[], %s, %s)"  # noqa: S608
 
 
 def record(

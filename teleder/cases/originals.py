@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 HEAD_BYTES = 32
+PROBE_BYTES = 4096
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
 
 
@@ -109,6 +110,16 @@ def write(key: str, sealed: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.rename(file.name, path)
+
+
+def check_storage() -> None:
+    """Write a small file durably and remove it. Raises OSError where a photo could not be stored now either."""
+    folder = Path(settings.MEDIA_ROOT) / "photos"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        file.write(bytes(PROBE_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read(key: str) -> bytes:

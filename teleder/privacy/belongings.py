@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
+from uuid import UUID
 
 from allauth.account.models import EmailAddress, EmailConfirmation
 from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.db.models import Model
 from knox.models import AuthToken
 
@@ -30,14 +32,13 @@ OF_PHOTO: tuple[Path, ...] = (
 # The same to a submission,
 OF_SUBMISSION: tuple[Path, ...] = (
     (Message, "event__submission"),
-    (Event, "submission"),
-    (Review, "submission"),
     (Finding, "analysis__photo__submission"),
     (Analysis, "photo__submission"),
     (Job, "photo__submission"),
     (Photo, "submission"),
-    (Submission, "pk"),
 )
+# with what only the database itself deletes, and only together (`delete_submissions`);
+HISTORY = (Event, Review, Submission)
 # and to a person, for what hangs on no submission.
 OF_PERSON: tuple[Path, ...] = (
     (Case, "patient"),
@@ -79,6 +80,16 @@ def delete(table: tuple[Path, ...], roots: Collection) -> None:
     for model, path in table:
         rows = model._base_manager.filter(**{f"{path}__in": roots})
         rows._raw_delete(rows.db)
+
+
+def delete_submissions(pks: Collection[UUID]) -> None:
+    """Delete submissions with all that hangs on them.
+
+    `erase_submissions` is a function of the database: the web itself has no right to delete a row of `HISTORY`.
+    """
+    delete(OF_SUBMISSION, pks)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT public.erase_submissions(%s)", [list(pks)])
 
 
 def forget_mentions(person: User) -> None:

@@ -221,7 +221,7 @@ def erase_submissions(rows: QuerySet[Submission]) -> int:
     """Delete submissions with photos, answers and all else that hangs on them; return how many."""
     pks = list(rows.select_for_update(of=("self",)).values_list("pk", flat=True))
     erase_files(Photo.objects.filter(submission__in=pks))
-    belongings.delete(belongings.OF_SUBMISSION, pks)
+    belongings.delete_submissions(pks)
     return len(pks)
 
 

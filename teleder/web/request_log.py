@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 HEADER = "X-Request-ID"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-ASKED_ALL_THE_TIME = "healthz"
+ASKED_ALL_THE_TIME = {"healthz", "readyz"}
 
 
 def request_log(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -37,7 +37,9 @@ def request_log(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
 def _tell(request: HttpRequest, response: HttpResponse, milliseconds: int) -> None:
     method = request.method if request.method in METHODS else "another method"
     door = getattr(request.resolver_match, "route", None)
-    if response.status_code < 400 and door in (None, ASKED_ALL_THE_TIME):  # style sheets, health checks
+    if response.status_code < 400 and (
+        door is None or door in ASKED_ALL_THE_TIME
+    ):  # style sheets, health checks
         return
     shown = "(no door of ours)" if door is None else f"/{door}"
     log.info("%s %s %s, %s ms", method, shown, response.status_code, milliseconds)

@@ -98,6 +98,8 @@ API: dict[str, Line] = {
 }
 PAGES: dict[str, Line] = {
     "healthz": read(ALL),
+    "readyz": read(ALL),
+    "status": read(ADMIN),
     "web:home": read(ALL),
     "web:language": act(ALL),
     "web:invitation": {"get": ALL, "post": ALL},  # whoever holds the link

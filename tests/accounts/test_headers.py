@@ -19,6 +19,8 @@ ADDRESSES = [
     "/api/schema",
     "/api/v1/me",
     "/healthz",
+    "/readyz",
+    "/status",
     "/no-such-page",
 ]
 TOLD = {

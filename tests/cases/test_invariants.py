@@ -19,6 +19,7 @@ from teleder.notifications import invariants as of_messages
 from teleder.notifications import outbox
 from teleder.notifications.models import Message
 from teleder.notifications.reconcile import reconcile
+from tests.conftest import rewrite
 
 pytestmark = pytest.mark.django_db
 LONG_AGO = timezone.now() - timedelta(hours=1)
@@ -152,7 +153,7 @@ def plant_lost_mask(submission, dana) -> None:
 
 
 def plant_untold_event(submission, dana) -> None:
-    Event.objects.update(at=LONG_AGO)
+    rewrite(Event.objects, at=LONG_AGO)
 
 
 def plant_told_without_message(submission, dana) -> None:

@@ -180,7 +180,7 @@ def url(environment, process, tmp_path) -> str:
         process(name)
     process("web", "--host", "127.0.0.1", "--port", str(port))
     here = f"http://127.0.0.1:{port}"
-    wait_until(lambda: _answers(f"{here}/healthz"), seconds=240)
+    wait_until(lambda: _answers(f"{here}/readyz"), seconds=240)
     return here
 
 

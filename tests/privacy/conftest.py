@@ -33,7 +33,7 @@ from teleder.notifications.models import Preference
 from teleder.privacy import erasure, holds
 from teleder.privacy.models import Erasure, Why
 from teleder.privacy.policy import policy
-from tests.conftest import CALM, JPEG_HEAD, PASSWORD
+from tests.conftest import CALM, JPEG_HEAD, PASSWORD, rewrite
 
 CANARY = "TELEDER-CANARY-7f3a"
 PHOTO = JPEG_HEAD + f"{CANARY}-pixels".encode() * 20
@@ -121,7 +121,7 @@ def ask_and_let_pass(carol: User, why: Why = Why.REQUEST, **more: Any) -> None:
     erasure.ask(carol, why=why, **more)
     Erasure.objects.filter(person=carol).update(due_at=Now() - timedelta(seconds=1))
     reviews = Review.objects.filter(submission__case__patient=carol)
-    reviews.update(signed_at=F("signed_at") - timedelta(days=policy().cooling_off_days))
+    rewrite(reviews, signed_at=F("signed_at") - timedelta(days=policy().cooling_off_days))
 
 
 def sweep() -> None:

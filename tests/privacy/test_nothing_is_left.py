@@ -62,6 +62,16 @@ def test_nothing_of_carol_is_left_and_bob_is_untouched(carol, bob, submission_of
     call_command("check_record")
 
 
+def test_the_role_of_the_web_erases_her_too(carol, acting_as_web, found, settings):
+    traces, head = _all_traces(carol), trail.head()
+    ask_and_let_pass(carol)
+    with acting_as_web():
+        sweep()
+    assert found(traces) == set()
+    assert list(trail.faults(head)) == []
+    assert Tombstone.objects.get().listed_at is not None
+
+
 def _photos(person):
     return Photo.objects.filter(submission__case__patient=person)
 
@@ -102,7 +112,7 @@ def test_the_search_finds_what_an_erasure_forgets(carol, found, monkeypatch, mod
     assert where in {place for place, _what in found()}
 
 
-TABLES = [*belongings.OF_SUBMISSION[:-1], *belongings.OF_PERSON[:-1]]
+TABLES = [*belongings.OF_SUBMISSION, *belongings.OF_PERSON[:-1]]
 
 
 @pytest.mark.parametrize("left_out", [model for model, _path in TABLES], ids=lambda model: model.__name__)
@@ -125,7 +135,7 @@ def test_a_table_that_is_forgotten_stops_the_erasure(carol, monkeypatch, left_ou
 # --- Every table has its say ------------------------------------------------------------------------------
 def erased_models() -> set[type[Model]]:
     tables = (*belongings.OF_PHOTO, *belongings.OF_SUBMISSION, *belongings.OF_PERSON)
-    return {model for model, _path in tables} | set(belongings.MENTIONING)
+    return {model for model, _path in tables} | {*belongings.HISTORY, *belongings.MENTIONING}
 
 
 def test_every_table_is_erased_with_the_person_or_says_why_it_is_kept():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from teleder.cases import workflow
 from teleder.cases.models import Case, Event, Photo, Review, Submission
 from teleder.privacy import erasure, holds, retention, tasks, tombstones
 from teleder.privacy.models import Erasure, Tombstone, trace_of
+from tests.conftest import rewrite
 from tests.privacy.conftest import ask_and_let_pass, photo_folder
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +39,26 @@ TIMES = {
 def years_pass(days: int) -> None:
     """Move all that happened back into the past."""
     for model, names in TIMES.items():
-        model.objects.update(**{name: F(name) - timedelta(days=days) for name in names})
+        rewrite(model.objects, **{name: F(name) - timedelta(days=days) for name in names})
+
+
+def test_the_role_of_the_web_retains_and_erases_again(acting_as_web, alice, dana, submission_of, tmp_path):
+    for sign in (True, False):
+        submission = submission_of(alice)
+        workflow.claim(submission, by=dana)
+        if sign:
+            workflow.sign(submission, by=dana, impression="AD", disposition="today", text="Please come.")
+            workflow.close(submission, by=dana)
+    years_pass(days=20 * 365)
+    with acting_as_web():
+        call_command("retention", apply=True)
+    assert [row.reviews.count() for row in Submission.objects.all()] == [0]
+    listed = {"id": str(uuid.uuid4()), "person_sha256": trace_of(alice.pk), "erased_on": "2026-01-01"}
+    file = tmp_path / "list.jsonl"
+    file.write_text(json.dumps(listed | {"why": "request", "policy": "x"}) + "\n")
+    with acting_as_web():
+        call_command("retention", reapply=file)
+    assert not User.objects.filter(pk=alice.pk).exists() and not Event.objects.exists()
 
 
 def counted() -> dict[str, int]:

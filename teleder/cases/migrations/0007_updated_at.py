@@ -16,7 +16,7 @@ UPDATE public.cases_submission s SET updated_at = greatest(
 # `UPDATE OF`: new keys for sealed originals are no news to anybody.
 TRIGGERS = """
 CREATE FUNCTION public.cases_set_updated_at() RETURNS trigger LANGUAGE plpgsql
-SET search_path = pg_catalog, public, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     NEW.updated_at := clock_timestamp();
     RETURN NEW;
@@ -25,7 +25,7 @@ CREATE TRIGGER set_updated_at BEFORE UPDATE ON public.cases_submission
     FOR EACH ROW EXECUTE FUNCTION public.cases_set_updated_at();
 
 CREATE FUNCTION public.cases_touch_submission() RETURNS trigger LANGUAGE plpgsql
-SET search_path = pg_catalog, public, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE public.cases_submission SET updated_at = clock_timestamp() WHERE id = NEW.submission_id;
     RETURN NULL;
@@ -36,7 +36,7 @@ CREATE TRIGGER touch_submission AFTER INSERT ON public.cases_review
     FOR EACH ROW EXECUTE FUNCTION public.cases_touch_submission();
 
 CREATE FUNCTION public.cases_touch_submission_of_photo() RETURNS trigger LANGUAGE plpgsql
-SET search_path = pg_catalog, public, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE public.cases_submission SET updated_at = clock_timestamp()
     WHERE id = (SELECT p.submission_id FROM public.cases_photo p WHERE p.id = NEW.photo_id);

@@ -12,15 +12,9 @@ from django.db import ProgrammingError, connection, transaction
 from psycopg import sql
 
 from inference_worker import environment
-from teleder.audit import trail
+from teleder.audit import rights, trail
 from teleder.audit.models import Entry
 
-PROTECTION = (
-    "GRANT USAGE ON SCHEMA public TO {role}",
-    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
-    "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
-    "REVOKE UPDATE, DELETE, TRUNCATE, TRIGGER, REFERENCES ON audit_entry FROM {role}",
-)
 # On the role itself, so that they hold behind a transaction pooler, too, which refuses options at the start of a
 # connection. Far above what works takes; whoever waits longer gets an error in place of holding others up.
 TIME_OUTS = {
@@ -42,7 +36,7 @@ class Command(BaseCommand):
         head = verbs.add_parser("head", help="print NUMBER:HASH of the last entry")
         head.add_argument("--mail", action="store_true", help="also mail it to TELEDER_AUDIT_MAIL")
         protect = verbs.add_parser(
-            "protect", help="give ROLE the application's rights: the trail it may only add to"
+            "protect", help="give ROLE the rights of web and workers, and take all others"
         )
         protect.add_argument("role", help="made, or given this password, where TELEDER_ROLE_PASSWORD is set")
 
@@ -70,18 +64,13 @@ class Command(BaseCommand):
         if mail:
             send_mail("teleder audit head", head, None, [settings.AUDIT_MAIL])
 
-    @transaction.atomic
     def protect(self, *, role: str, **_: Any) -> None:
-        with connection.cursor() as cursor:
-            if password := environment.secret("TELEDER_ROLE_PASSWORD"):
-                cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
-                verb = "ALTER" if cursor.fetchone() else "CREATE"
-                statement = sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}")
-                cursor.execute(statement.format(sql.Identifier(role), sql.Literal(password)).as_string())
-            for statement in PROTECTION:
-                cursor.execute(sql.SQL(statement).format(role=sql.Identifier(role)).as_string())
+        try:
+            rights.protect(role, environment.secret("TELEDER_ROLE_PASSWORD"))
+        except rights.ExcessiveRightsError as error:
+            raise CommandError(f"nothing was changed, this role can do too much: {error}") from error
         self._limit(role)
-        self.stdout.write(f"{role} may add to the audit trail and read it, no more")
+        self.stdout.write(f"{role} has the rights of web and workers, and no others")
 
     def _limit(self, role: str) -> None:
         statements = [

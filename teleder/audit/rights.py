@@ -1,0 +1,97 @@
+"""What the database role of web and workers may do: each right by name, and no more than that.
+
+The owner of the tables calls `protect` after every migration. docs/threat-model.md shows the same table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import connection, transaction
+from psycopg import sql
+
+USUAL = "INSERT, UPDATE, DELETE"  # beside SELECT, on every table that is not named below
+NONE = ""
+RIGHTS = {
+    "audit_entry": "INSERT",
+    "cases_event": "INSERT, UPDATE (told_at)",
+    "cases_review": "INSERT",
+    "cases_submission": "INSERT, UPDATE",
+    "accounts_clinic": "INSERT, UPDATE",
+    # An erasure empties these two; nothing fills them.
+    "accounts_user_groups": "DELETE",
+    "accounts_user_user_permissions": "DELETE",
+    # Only a migration writes these.
+    "auth_group": NONE,
+    "auth_group_permissions": NONE,
+    "auth_permission": NONE,
+    "django_content_type": NONE,
+    "django_migrations": NONE,
+}
+DATABASE = (
+    "REVOKE TEMPORARY, CREATE ON DATABASE {database} FROM PUBLIC, {role}",
+    "REVOKE CREATE ON SCHEMA public FROM PUBLIC, {role}",
+    "GRANT USAGE ON SCHEMA public TO {role}",
+    "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, {role}",
+    "REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, {role}",
+    "REVOKE ALL ON ALL ROUTINES IN SCHEMA public FROM {role}",
+    "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
+    "GRANT UPDATE ON SEQUENCE public.readiness_probe TO {role}",
+    # A restored dump has lost this: `pg_restore --no-privileges`.
+    "REVOKE ALL ON FUNCTION public.erase_submissions(uuid[]) FROM PUBLIC",
+    "GRANT EXECUTE ON FUNCTION public.erase_submissions(uuid[]) TO {role}",
+)
+# Words for each thing the role must not be able to do, and a query that says whether it can.
+EXCESS = {
+    "is a superuser, makes roles or databases, replicates or skips row security": """
+        SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls
+        FROM pg_roles WHERE rolname = %(role)s""",
+    "is a member of other roles": """
+        SELECT EXISTS (SELECT FROM pg_auth_members WHERE member = quote_ident(%(role)s)::regrole)""",
+    "makes temporary tables": "SELECT has_database_privilege(%(role)s, current_database(), 'TEMPORARY')",
+    "makes schemas": "SELECT has_database_privilege(%(role)s, current_database(), 'CREATE')",
+    "makes tables": "SELECT has_schema_privilege(%(role)s, 'public', 'CREATE')",
+    "owns tables": """
+        SELECT EXISTS (SELECT FROM pg_class
+            WHERE relowner = quote_ident(%(role)s)::regrole AND relnamespace = 'public'::regnamespace)""",
+    "changes signed answers, events or the audit trail": """
+        SELECT bool_or(has_table_privilege(%(role)s, 'public.' || name, 'UPDATE, DELETE, TRUNCATE, TRIGGER'))
+        FROM unnest(ARRAY['audit_entry', 'cases_event', 'cases_review']) name""",
+}
+
+
+class ExcessiveRightsError(Exception):
+    """The role can do more than it should; the message says what."""
+
+
+@transaction.atomic
+def protect(role: str, password: str = "") -> None:
+    """Give the role its rights and take all others; make it, or give it the password, where there is one.
+
+    Changes nothing and raises ExcessiveRightsError where it would still have more, as the owner of the tables has.
+    """
+    with connection.cursor() as cursor:
+        if password:
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
+            verb = "ALTER" if cursor.fetchone() else "CREATE"
+            statement = sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}")
+            cursor.execute(statement.format(sql.Identifier(role), sql.Literal(password)).as_string())
+        cursor.execute("SELECT current_database()")
+        names = {"role": sql.Identifier(role), "database": sql.Identifier(*cursor.fetchone())}
+        for statement in DATABASE:
+            cursor.execute(sql.SQL(statement).format(**names).as_string())
+        for table in connection.introspection.table_names(cursor):
+            rights = ", ".join(filter(None, ("SELECT", RIGHTS.get(table, USUAL))))
+            grant = sql.SQL("GRANT " + rights + " ON public.{table} TO {role}")
+            cursor.execute(grant.format(table=sql.Identifier(table), **names).as_string())
+    if found := list(excess(role)):
+        raise ExcessiveRightsError(f"{role} {'; '.join(found)}")
+
+
+def excess(role: str) -> Iterator[str]:
+    """Yield in words what the role can do and should not."""
+    with connection.cursor() as cursor:
+        for words, question in EXCESS.items():
+            cursor.execute(question, {"role": role})
+            if cursor.fetchone()[0]:
+                yield words

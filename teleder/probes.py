@@ -1,0 +1,106 @@
+"""Questions of those who keep the system running: does the process live, can it work, how is it going.
+
+Beside `urls.py`, as `/status` shows by the API's rules what the pages of web know.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+
+from django.db import Error, connection, transaction
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from teleder.api.access import ADMINS, Endpoint
+from teleder.cases import originals
+from teleder.web import health
+
+log = logging.getLogger(__name__)
+
+WITHOUT_COOKIES = {"/healthz", "/readyz"}
+LAST_NUMBER = 2**63 - 1  # of a bigint: no audit entry can follow it
+# Each fails alone where requests fail too: rows that need new pages (by a temporary file on the same disk), the
+# write-ahead log and a database that only reads (by a sequence: it grows nothing), the chain of the audit trail.
+WRITES = (
+    "SET LOCAL lock_timeout = '2s'",
+    "SET LOCAL statement_timeout = '4s'",
+    "SET LOCAL work_mem = '64kB'",
+    "SELECT count(*) FROM generate_series(1, 20000)",
+    "SELECT setval('public.readiness_probe', 1)",
+)
+
+
+def without_cookies(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable:
+    """Take the cookies from a probe: looking their session up would ask the database."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        if request.path in WITHOUT_COOKIES:
+            request.COOKIES = {}
+        return get_response(request)
+
+    return answer
+
+
+@require_safe
+@never_cache
+def healthz(request: HttpRequest) -> HttpResponse:
+    """200 while the process lives, whatever else is down: a restart of it would mend nothing else."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> HttpResponse:
+    """200 while the database takes a write and the storage a file, else 503 with which of them does not.
+
+    Not the broker and not the workers: without them every page still works.
+    """
+    found = "".join(f"{words}\n" for words in failures())
+    return HttpResponse(found or "ready\n", status=503 if found else 200, content_type="text/plain")
+
+
+def failures() -> list[str]:
+    """Return in plain words what does not take a write."""
+    return [words for words in (_failure_of_database(), _failure_of_storage()) if words]
+
+
+def _failure_of_database() -> str:
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            for statement in WRITES:
+                cursor.execute(statement)
+            cursor.execute("SELECT max(number) FROM public.audit_entry")
+            (number,) = cursor.fetchone()
+    except Error as error:
+        log.error("the database does not take a write (%s)", type(error).__name__)
+        return "the database does not take a write"
+    return "the audit trail in the database takes no more entries" if number == LAST_NUMBER else ""
+
+
+def _failure_of_storage() -> str:
+    try:
+        originals.check_storage()
+    except OSError as error:
+        log.error("the storage of photos does not take a file (%s)", type(error).__name__)
+        return "the storage of photos does not take a file"
+    return ""
+
+
+class Status(Endpoint):
+    """All that the board of operations knows, for an admin; not described with the API, as it follows the board."""
+
+    roles = ADMINS
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        board = health.board(request.user)
+        stages = [
+            {"stage": stage.value} | row for stage, row in zip(health.STAGES, board.stages, strict=True)
+        ]
+        return Response({"sentence": board.sentence} | asdict(board) | {"stages": stages})
