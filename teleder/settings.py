@@ -200,7 +200,7 @@ FILE_UPLOAD_HANDLERS = [
 ]
 
 # --- Limits -----------------------------------------------------------------------------------------------
-# Counted in Valkey for all web processes; the last two in the database, so that they hold without Valkey.
+# Counted in Valkey for all web processes; the last two, and log-ins, in the database: they hold without Valkey.
 API_REQUESTS_PER_ADDRESS_PER_MINUTE = 3000  # a clinic may be one address
 API_REQUESTS_PER_PERSON_PER_MINUTE = 600
 TOKENS_PER_ADDRESS_PER_MINUTE = 300
@@ -210,7 +210,7 @@ SUBMISSIONS_PER_PATIENT_PER_HOUR = 100  # every tap on the button counts
 EXPORTS_PER_PATIENT_PER_HOUR = 5
 PHOTOS_PER_PATIENT_PER_DAY = 60
 BYTES_PER_PATIENT_PER_DAY = 500 * 1024 * 1024
-# allauth's own: so many per second, minute, hour or day of an address, a person (user) or what `guesses.py` names (key).
+# allauth's own, counted by `attempt_counters.py`: so many per second, minute, hour or day of an address, a person (user) or what `guesses.py` names (key).
 ACCOUNT_RATE_LIMITS = {
     "login": "300/m/ip",
     "login_failed": "10/15m/key,20/d/key",  # account and address, account and device, and codes of the second factor
@@ -246,13 +246,20 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "teleder.accounts.password_validation.ProductPasswordValidator"},
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "web:home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "web:home"
 ACCOUNT_ADAPTER = "teleder.accounts.adapter.Accounts"
 ACCOUNT_USER_DISPLAY = "teleder.accounts.adapter.called"
-ACCOUNT_FORMS = {"signup": "teleder.accounts.forms.SignUpForm"}
+ACCOUNT_FORMS = {
+    "add_email": "teleder.accounts.forms.NewAddressForm",
+    "confirm_email_verification_code": "teleder.accounts.forms.AddressCodeForm",
+    "login": "teleder.accounts.forms.LogInForm",
+    "reset_password": "teleder.accounts.forms.NewPasswordForm",
+    "signup": "teleder.accounts.forms.SignUpForm",
+}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
@@ -264,7 +271,13 @@ ACCOUNT_SESSION_REMEMBER = False
 # Before one's own addresses change: a new password can be sent there.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 MFA_ADAPTER = "teleder.accounts.second_factor.SecondFactors"
-MFA_FORMS = {"activate_totp": "teleder.accounts.second_factor.ActivateForm"}
+MFA_FORMS = {
+    "activate_totp": "teleder.accounts.second_factor.ActivateForm",
+    "authenticate": "teleder.accounts.second_factor.AuthenticateForm",
+    "authenticate_webauthn": "teleder.accounts.second_factor.AuthenticateWithKeyForm",
+    "reauthenticate": "teleder.accounts.second_factor.ReauthenticateForm",
+    "reauthenticate_webauthn": "teleder.accounts.second_factor.ReauthenticateWithKeyForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_TOTP_ISSUER = "teleder"
@@ -274,10 +287,10 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = INSECURE_COOKIES
 # --- Mail -------------------------------------------------------------------------------------------------
 # smtp://user:password@host:port, or file:///folder for a demo; without it mail goes to standard output.
 _mail = address("TELEDER_EMAIL_URL", secret("TELEDER_EMAIL_URL", "console://"))
-_BACKENDS = {"smtp": "smtp", "smtps": "smtp", "file": "filebased", "console": "console"}
+_BACKENDS = {"smtp": "Smtp", "smtps": "Smtp", "file": "File", "console": "Console"}
 if _mail.scheme not in _BACKENDS:
     raise ImproperlyConfigured(f"TELEDER_EMAIL_URL must begin with one of {', '.join(_BACKENDS)}")
-EMAIL_BACKEND = f"django.core.mail.backends.{_BACKENDS[_mail.scheme]}.EmailBackend"
+EMAIL_BACKEND = f"teleder.accounts.mail_backends.{_BACKENDS[_mail.scheme]}Backend"
 EMAIL_FILE_PATH = _mail.path
 EMAIL_HOST, EMAIL_PORT = _mail.hostname or "localhost", _mail.port or (465 if _mail.scheme == "smtps" else 25)
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")

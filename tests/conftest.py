@@ -80,7 +80,7 @@ def _media(settings, tmp_path):
 
 @pytest.fixture(autouse=True)
 def _nothing_is_counted_yet() -> None:
-    """Limits count in Valkey, which outlives a test."""
+    """The API's limits count in Valkey, which outlives a test; those of log-in in the test's own transaction."""
     from django.core.cache import cache
 
     cache.clear()

@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import get_language
 
+from teleder.accounts import failed_logins
+from teleder.accounts.failed_logins import Reason
 from teleder.accounts.guesses import LimitedGuesses
 from teleder.accounts.models import Clinic, Language, Role, User
 
@@ -42,7 +44,12 @@ class Accounts(LimitedGuesses):
         """Take an account that was never confirmed for none: who signs up for an address and then tries to log in
         would else learn whether it had one before."""
         user = super().authenticate(request, **credentials)
-        return user if user and has_verified_email(user) else None
+        if not (user and has_verified_email(user)):
+            failed_logins.record(request, Reason.WRONG_PASSWORD, email=credentials.get("email", ""))
+            return None
+        if not user.is_active:
+            failed_logins.record(request, Reason.SUSPENDED, email=user.email)
+        return user
 
     def pre_login(self, request: HttpRequest, user: User, **how: Any) -> HttpResponse | None:
         """Note with which password and rights a log-in begins; its second step may come a quarter of an hour later."""

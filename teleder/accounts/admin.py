@@ -19,10 +19,12 @@ from teleder.accounts.models import (
     Clinic,
     Consent,
     DermatologistProfile,
+    FailedLogin,
     Invitation,
     PatientProfile,
     User,
 )
+from teleder.accounts.normalisation import normalise_width
 
 # How Django's own filters ask for a field: by value, choice, relation, emptiness and date.
 FILTERED_BY = ("", "__exact", "__id__exact", "__isnull", "__gte", "__lt")
@@ -52,6 +54,12 @@ class OnlyVisible:
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).visible_to(request.user)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """Search for what a Japanese keyboard types in any width."""
+        return super().get_search_results(request, queryset, normalise_width(search_term))
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """Only what the page offers as a filter: any other column could be guessed letter by letter (?password__...)."""
@@ -114,6 +122,11 @@ class UserAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
     fields = ("email", "name", "language", *readonly_fields)
     actions = ("deactivate", "activate")
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        return queryset.matching(search_term), False
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         is_above = obj is not None and obj.is_superuser and not request.user.is_superuser
         return self.has_module_permission(request) and not is_above
@@ -155,6 +168,16 @@ class UserAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
             verb(person, by=request.user)
         except ValidationError as error:
             self.message_user(request, " ".join(error.messages), messages.ERROR)
+
+
+@admin.register(FailedLogin)
+class FailedLoginAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
+    list_display = ("at", "person", "reason", "attempts", "entrance", "network_address")
+    list_filter = ("reason", "entrance")
+    search_fields = ("person__email", "network_address")
+    list_select_related = ("person",)
+    fields = list_display
+    date_hierarchy = "at"
 
 
 @admin.register(Consent)

@@ -10,6 +10,10 @@ class AccountsConfig(AppConfig):
     name = "teleder.accounts"
 
     def ready(self) -> None:
+        from teleder.accounts import attempt_counters, email_addresses
+
+        attempt_counters.install()
+        email_addresses.install()
         post_migrate.connect(make_first_clinic, sender=self)
 
 

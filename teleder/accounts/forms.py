@@ -1,17 +1,51 @@
-"""Signing up: where there are several clinics with a choice of one, and telling nobody who has an account."""
+"""allauth's forms: addresses and codes in any width, and signing up so that nobody learns who has an account."""
 
 from __future__ import annotations
 
 from secrets import token_hex
 from typing import Any
 
-from allauth.account.forms import SignupForm
+from allauth.account.forms import (
+    AddEmailForm,
+    ConfirmEmailVerificationCodeForm,
+    LoginForm,
+    ResetPasswordForm,
+    SignupForm,
+)
 from django import forms
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from teleder.accounts.email_addresses import take_any_width
 from teleder.accounts.models import Clinic, User
+from teleder.accounts.normalisation import normalise_code
+
+
+class LogInForm(LoginForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        take_any_width(self, "login")
+
+
+class NewAddressForm(AddEmailForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        take_any_width(self, "email")
+
+
+class NewPasswordForm(ResetPasswordForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        take_any_width(self, "email")
+
+
+class AddressCodeForm(ConfirmEmailVerificationCodeForm):
+    """The code of a mail. It is put into one width before it is compared: three wrong ones end a sign-up."""
+
+    def clean_code(self) -> str:
+        self.cleaned_data["code"] = normalise_code(self.cleaned_data["code"])
+        return super().clean_code()
 
 
 class SignUpForm(SignupForm):
@@ -19,6 +53,7 @@ class SignUpForm(SignupForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        take_any_width(self, "email")
         if Clinic.objects.count() < 2:
             del self.fields["clinic"]
 

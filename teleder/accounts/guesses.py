@@ -1,5 +1,7 @@
 """How often a password may be guessed (allauth's limits, under names of our own in `ACCOUNT_RATE_LIMITS`).
 
+They are counted in PostgreSQL (`attempt_counters.py`), so neither a flush nor a restart of Valkey begins them again.
+
 Tries are counted for account and address together, more slowly for the account and for the address alone. A device
 from which an account logged in before is counted by itself (OWASP's device cookies), so that nobody is locked out of
 their own device by guesses made elsewhere, nor a clinic behind one address by one person. Whether there is such an
@@ -9,7 +11,6 @@ account makes no difference.
 from __future__ import annotations
 
 import secrets
-import unicodedata
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -21,8 +22,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
+from teleder.accounts import failed_logins
+from teleder.accounts.failed_logins import Reason
 from teleder.accounts.limits import HOUR_SECONDS, MINUTE_SECONDS, TooMany, address_of
 from teleder.accounts.models import User
+from teleder.accounts.normalisation import normalise_email
 
 DEVICE_COOKIE = "teleder_device"
 DEVICE_SECONDS = 180 * 24 * HOUR_SECONDS
@@ -34,10 +38,15 @@ class LimitedGuesses(DefaultAccountAdapter):
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Count the try before the password is looked at: guesses at the same moment count, too."""
         self._login_failed_rl_usage = ratelimit.RateLimitUsage([])  # allauth takes it back after a right one
-        for action, key in _counters(request, credentials.get("email", "")):
+        email = credentials.get("email", "")
+        for action, key in _counters(request, email):
             usage = ratelimit.consume(request, app="allauth.account", action=action, key=key)
             if usage is None:
                 self._rollback_login_failed_rl_usage()
+                # Refused for the address it comes from, a flood over many accounts is one row an hour.
+                failed_logins.record(
+                    request, Reason.THROTTLED, email="" if action == "login_failed_address" else email
+                )
                 raise self.validation_error("too_many_login_attempts")
             self._login_failed_rl_usage.usage += usage.usage
 
@@ -65,21 +74,21 @@ class LimitedGuesses(DefaultAccountAdapter):
 
 
 def _counters(request: HttpRequest, email: str) -> list[tuple[str, str | None]]:
-    """Return action and key of each limit that a try counts for."""
+    """Return action and key of each limit that a try counts for; the address first, under which a flood ends."""
     account = _digest(email)
     device, accounts = _device(request)
     if account in accounts:
         return [("login_failed", f"device {device} {account}")]
     return [
+        ("login_failed_address", None),
         ("login_failed", f"{address_of(request)} {account}"),
         ("login_failed_account", account),
-        ("login_failed_address", None),
     ]
 
 
 def _digest(email: str) -> str:
     # One spelling for all that the database takes for the same address.
-    same = unicodedata.normalize("NFKC", email).casefold().strip()
+    same = normalise_email(email).casefold()
     return salted_hmac(DEVICE_COOKIE, same, algorithm="sha256").hexdigest()[:20]
 
 

@@ -1,7 +1,7 @@
 """How often somebody may do something, counted in Valkey for all web processes together.
 
-Where Valkey is gone these limits let everything pass: reading and sending photos go on. What guards log-in (allauth's
-limits, on the same Valkey) refuses then; `Limits` makes a page of that.
+Where Valkey is gone these limits let everything pass: reading and sending photos go on. What guards log-in is counted in
+PostgreSQL (`attempt_counters.py`).
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def forget(words: Iterable[str]) -> int:
 
 
 class Limits:
-    """Pages for two refusals: too often (429), and not to be counted because Valkey is gone (503)."""
+    """A page for who does something too often (429)."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -135,21 +135,12 @@ class Limits:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if isinstance(error, TooMany):
-            return too_many(request, error.wait, error.message)
-        if isinstance(error, RedisError):
-            log.error("refused, Valkey does not answer: %s", type(error).__name__)
-            return _refusal(request, "503.html", 503, TooMany(MINUTE_SECONDS))
-        return None
+        return too_many(request, error.wait, error.message) if isinstance(error, TooMany) else None
 
 
 def too_many(request: HttpRequest, wait: int = 15 * MINUTE_SECONDS, message: str = "") -> HttpResponse:
     """Answer what a `TooMany` says; allauth calls this without one, and its longest windows are 15 minutes."""
-    return _refusal(request, "429.html", 429, TooMany(wait, message))
-
-
-def _refusal(request: HttpRequest, template: str, status: int, refusal: TooMany) -> HttpResponse:
-    told = {"refusal": refusal, "trace_id": logs.current("trace")}
-    response = render(request, template, told, status=status)
-    response["Retry-After"] = str(refusal.wait)
+    told = {"refusal": TooMany(wait, message), "trace_id": logs.current("trace")}
+    response = render(request, "429.html", told, status=429)
+    response["Retry-After"] = str(wait)
     return response

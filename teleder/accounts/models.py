@@ -12,12 +12,18 @@ from uuid import UUID
 import uuid_utils.compat as uuid
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.auth.password_validation import validate_password
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
+
+from teleder.accounts.attempts import AttemptCounter, FailedLogin
+from teleder.accounts.normalisation import normalise_code, normalise_email, normalise_number, normalise_width
+
+__all__ = ("AttemptCounter", "FailedLogin")  # Django looks for an app's tables here
 
 INVITATION_DAYS = 7
 # The clinic that every installation begins with (a migration makes it).
@@ -36,6 +42,17 @@ STAFF = (Role.DERMATOLOGIST, Role.ADMIN)
 class Language(models.TextChoices):
     JA = "ja", "日本語"
     EN = "en", "English"
+
+
+class SearchKey(models.Func):
+    """What names are compared by: one width, lower case, without spaces, dashes, middle dots and invisible characters."""
+
+    function = "regexp_replace"
+    template = (
+        "regexp_replace(lower(normalize(%(expressions)s, NFKC)), '[[:space:]\u200b-\u200f\u2010-\u2015"
+        "\u2028-\u202e\u2043\u2060-\u206f\u2212\u2500\u2501\ufeff・·-]', '', 'g')"
+    )
+    output_field = models.TextField()
 
 
 class Clinics(models.QuerySet):
@@ -64,6 +81,16 @@ class People(models.QuerySet):
         """Admins see the people of their clinic, a superuser everybody, others themselves."""
         return self.filter(user.in_own_clinic() if user.is_admin else Q(pk=user.pk))
 
+    def matching(self, words: str) -> People:
+        """Those whose name or e-mail address holds each of the words, whatever the width and spaces of both."""
+        rows = self.annotate(searched_name=SearchKey("name"))
+        for word in normalise_width(words).split():
+            found = Q(email__icontains=normalise_email(word))
+            if normalise_code(word):  # more than dashes
+                found |= Q(searched_name__contains=SearchKey(Value(word)))
+            rows = rows.filter(found)
+        return rows
+
     def never_confirmed(self) -> People:
         """Those who signed up and did not show that the address is theirs; nothing else hangs on them."""
         return self.filter(last_login=None, emailaddress__verified=False).exclude(emailaddress__verified=True)
@@ -75,13 +102,16 @@ class Users(BaseUserManager.from_queryset(People)):
         """Make an account whose address we vouch for: invited by mail, or made by who runs the machine."""
         from allauth.account.models import EmailAddress  # needs our own model to be there
 
-        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user = self.model(email=normalise_email(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields) -> User:
+        """Raises `ValidationError` for a password that is refused: the command asks for that only at a keyboard."""
+        if password is not None:
+            validate_password(password, self.model(email=normalise_email(email)))
         return self.create_user(email, password, role=Role.ADMIN, is_superuser=True, **fields)
 
     def get_by_natural_key(self, email: str) -> User:
@@ -113,6 +143,10 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    def clean(self) -> None:
+        super().clean()
+        self.email = normalise_email(self.email)
 
     @classmethod
     def from_db(cls, db: str, field_names: list[str], values: list) -> User:
@@ -218,6 +252,10 @@ class DermatologistProfile(models.Model):
     def __str__(self) -> str:
         return str(self.user)
 
+    def clean(self) -> None:
+        super().clean()
+        self.licence_number = normalise_number(self.licence_number)
+
 
 class Purpose(models.TextChoices):
     CARE = "care", _("care: a dermatologist reads my photos and answers")
@@ -295,7 +333,7 @@ class Invitation(models.Model):
         """Return the invitation and its token; the token is shown to nobody but its receiver."""
         token = secrets.token_urlsafe(32)
         row = cls.objects.create(
-            email=email.lower(),
+            email=normalise_email(email),
             role=role,
             clinic=by.clinic,
             invited_by=by,

@@ -12,6 +12,7 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.db import transaction
@@ -36,6 +37,7 @@ from teleder.accounts.models import (
     Role,
     User,
 )
+from teleder.accounts.normalisation import normalise_email
 
 CONSENT_TEXTS = Path(__file__).parent / "consent.toml"
 
@@ -80,6 +82,7 @@ def invite(*, email: str, role: Role, by: User) -> Invitation:
     They join the clinic of `by`. Raises `ValidationError` for an address that has an account there; of another
     clinic's people nothing is told: the link then leads nowhere. Without mail there is no invitation.
     """
+    email = normalise_email(email)
     if _with_address(User.objects.visible_to(by), email).exists():
         raise ValidationError({"email": _("There is an account with this address already.")})
     open_ones = Invitation.objects.visible_to(by).open().filter(email__iexact=email)
@@ -218,7 +221,11 @@ def _log(row: Any, action: int, words: str, *, by: User) -> None:
 def accept_invitation(
     invitation: Invitation, *, name: str, password: str, licence_number: str = ""
 ) -> User | None:
-    """Make the invited person's account; `None` when the invitation was used meanwhile."""
+    """Make the invited person's account; `None` when the invitation was used meanwhile.
+
+    Raises `ValidationError` for a password that is refused.
+    """
+    validate_password(password, User(email=invitation.email, name=name))
     User.objects.never_confirmed().filter(email__iexact=invitation.email).delete()
     used = Invitation.objects.filter(pk=invitation.pk, accepted_at=None).update(accepted_at=timezone.now())
     if not used or _with_address(User.objects.all(), invitation.email).exists():

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from allauth.account.internal.flows.login import get_authentication_records, record_authentication
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter, get_adapter
+from allauth.mfa.base import forms as mfa_forms
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.totp.internal.auth import TOTP
+from allauth.mfa.webauthn import forms as webauthn_forms
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from teleder.accounts import people
+from teleder.accounts import failed_logins, people
+from teleder.accounts.failed_logins import Reason
+from teleder.accounts.limits import TooMany
 from teleder.accounts.models import STAFF, User
+from teleder.accounts.normalisation import normalise_code
 
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 # What a dermatologist or an admin reaches before the second factor was shown.
@@ -106,9 +112,54 @@ def _keep_the_last(instance: Authenticator, origin: Any, **_rest: Any) -> None:
         raise ImmediateHttpResponse(redirect("mfa_index"))
 
 
+class CodeForm:
+    """What the forms for codes have in common: any width, and failures that admins see."""
+
+    def clean_code(self) -> str:
+        self.cleaned_data["code"] = normalise_code(self.cleaned_data["code"])
+        with _recorded(self.user):
+            return super().clean_code()
+
+
+class AuthenticateForm(CodeForm, mfa_forms.AuthenticateForm):
+    pass
+
+
+class ReauthenticateForm(CodeForm, mfa_forms.ReauthenticateForm):
+    pass
+
+
+class KeyForm:
+    """The same for the forms of security keys and passkeys."""
+
+    def clean_credential(self) -> Authenticator:
+        with _recorded(self.user):
+            return super().clean_credential()
+
+
+class AuthenticateWithKeyForm(KeyForm, webauthn_forms.AuthenticateWebAuthnForm):
+    pass
+
+
+class ReauthenticateWithKeyForm(KeyForm, webauthn_forms.ReauthenticateWebAuthnForm):
+    pass
+
+
+@contextmanager
+def _recorded(user: User) -> Iterator[None]:
+    """Write down a second factor that is wrong, or was tried too often."""
+    try:
+        yield
+    except (ValidationError, TooMany) as error:
+        reason = Reason.THROTTLED if isinstance(error, TooMany) else Reason.WRONG_SECOND_FACTOR
+        failed_logins.record(context.request, reason, email=user.email)
+        raise
+
+
 class ActivateForm(ActivateTOTPForm):
     def clean_code(self) -> str:
         """The code that sets the app up is used by that: it cannot log in as well."""
+        self.cleaned_data["code"] = normalise_code(self.cleaned_data["code"])
         code = super().clean_code()
         TOTP(Authenticator(user=self.user))._mark_code_used(code)
         return code

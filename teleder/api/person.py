@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from allauth.account.adapter import get_adapter
-from allauth.mfa.base.forms import BaseAuthenticateForm
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.db import transaction
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from knox.models import AuthToken
@@ -18,7 +18,8 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from teleder.accounts import people, second_factor
+from teleder.accounts import failed_logins, people, second_factor
+from teleder.accounts.failed_logins import Reason
 from teleder.accounts.models import STAFF, PatientProfile, Purpose, User
 from teleder.api import throttles
 from teleder.api.access import PATIENTS, Endpoint
@@ -70,18 +71,22 @@ def whose(request: Request, *, email: str, password: str, code: str = "") -> Use
             _("This e-mail address and password do not fit."), code="wrong_credentials"
         )
     if is_mfa_enabled(user) or second_factor.is_required(user):
-        _check_code(user, code)
+        _check_code(request._request, user, code)
     return user
 
 
-def _check_code(user: User, code: str) -> None:
-    form = BaseAuthenticateForm({"code": code}, user=user)
-    if not form.is_valid():
-        detail = _(
-            "This account needs a fresh code from the authenticator app as well. Staff set the app up on the pages."
-        )
-        raise exceptions.AuthenticationFailed(detail, code="second_factor_needed")
-    form.authenticator.record_usage()
+def _check_code(request: HttpRequest, user: User, code: str) -> None:
+    if code and is_mfa_enabled(user):
+        form = second_factor.AuthenticateForm({"code": code}, user=user)
+        if form.is_valid():
+            form.authenticator.record_usage()
+            return
+    else:
+        failed_logins.record(request, Reason.NO_SECOND_FACTOR, email=user.email)
+    detail = _(
+        "This account needs a fresh code from the authenticator app as well. Staff set the app up on the pages."
+    )
+    raise exceptions.AuthenticationFailed(detail, code="second_factor_needed")
 
 
 class LogOut(Endpoint):

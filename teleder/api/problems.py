@@ -20,7 +20,6 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from redis.exceptions import RedisError
 from rest_framework import exceptions
 from rest_framework.fields import get_error_detail
 from rest_framework.response import Response
@@ -84,9 +83,6 @@ def _problem_of(error: Exception) -> dict[str, Any] | None:
         return problem(400, "bad_request", _("This request cannot be read."))
     if isinstance(error, TooMany):
         return problem(429, "too_many", str(error))
-    if isinstance(error, RedisError):
-        log.error("refused, Valkey does not answer: %s", type(error).__name__)
-        return problem(503, "unavailable", _("Not available at the moment. Please try again shortly."))
     if isinstance(error, DATABASE_AWAY):
         log.error("database away: %s", type(error).__name__)
         return problem(503, "unavailable", _("Not available at the moment. Please try again shortly."))

@@ -15,6 +15,7 @@ from django.db import models
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from teleder.accounts.normalisation import normalise_number
 from teleder.cases.triage import Policy
 
 FREE_TEXT_LIMIT = 2000
@@ -173,6 +174,8 @@ def _one_of(choices: type[models.TextChoices], value: Any) -> str:
 
 
 def _scale(value: Any) -> int | None:
+    if isinstance(value, str):
+        value = normalise_number(value)
     if value in ("", None):
         return None
     if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).isascii():

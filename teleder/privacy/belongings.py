@@ -15,7 +15,8 @@ from django.db import connection
 from django.db.models import Model
 from knox.models import AuthToken
 
-from teleder.accounts.models import Consent, Invitation, PatientProfile, User
+from teleder.accounts import failed_logins
+from teleder.accounts.models import Consent, FailedLogin, Invitation, PatientProfile, User
 from teleder.cases.models import Analysis, Case, Event, Finding, Job, Photo, Review, Submission
 from teleder.notifications.models import Message, Preference
 from teleder.privacy.models import Erasure, Hold
@@ -56,13 +57,14 @@ OF_PERSON: tuple[Path, ...] = (
     (User, "pk"),
 )
 # Where no foreign key leads to the person, but their id, name or address stands (`forget_mentions`).
-MENTIONING = (Session, LogEntry, Invitation)
+MENTIONING = (Session, LogEntry, Invitation, FailedLogin)
 
 # What stays, and why it may. By label, since nothing here is touched.
 KEPT = {
     "audit.Entry": "ids and names from our own code, which lead nowhere once the rows are gone",
     "privacy.Tombstone": "no name, no address; a hash by which an old backup is known again",
     "privacy.Remnant": "names of folders that are empty, for a day",
+    "accounts.AttemptCounter": "keyed hashes and times, deleted by the night after a day at the most",
     "accounts.Clinic": "not personal",
     "accounts.DermatologistProfile": "of staff, who are not erased: their signatures are part of others' records",
     "auth.Group": "not personal",
@@ -93,12 +95,13 @@ def delete_submissions(pks: Collection[UUID]) -> None:
 
 
 def forget_mentions(person: User) -> None:
-    """Delete sessions, notes of the back room and invitations that name the person or their addresses."""
+    """Delete sessions, notes of the back room, invitations and failed log-ins that name the person or their addresses."""
     addresses = {person.email.lower(), *(row.email.lower() for row in person.emailaddress_set.all())}
     cases = map(str, person.cases.values_list("pk", flat=True))
     LogEntry.objects.filter(object_id__in=[str(person.pk), *cases]).delete()
     for address in addresses:
         Invitation.objects.filter(email__iexact=address).delete()
+    failed_logins.forget(person, addresses)
     Session.objects.filter(pk__in=_sessions_naming({str(person.pk), *addresses})).delete()
 
 

@@ -22,6 +22,7 @@ urlpatterns = [
     path("operations/cases/<uuid:pk>/<slug:verb>/", operations.change_case, name="change_case"),
     path("operations/people/", staff.people, name="people"),
     path("operations/people/invite/", staff.invite, name="invite"),
+    path("operations/people/failed-logins/", staff.failed_logins, name="failed_logins"),
     path("operations/people/<uuid:pk>/data/", privacy.person_data, name="person_data"),
     path(
         "operations/people/<uuid:pk>/data/<slug:verb>/", privacy.change_person_data, name="change_person_data"

@@ -9,8 +9,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from teleder.accounts.models import PatientProfile, Purpose, User
+from teleder.accounts.normalisation import western_year
 
 OLDEST_YEARS = 120
+FOUR_DIGITS = _("Please give the year of birth with four digits, for example 1994.")
 
 
 class PersonForm(forms.ModelForm):
@@ -27,6 +29,13 @@ class PersonForm(forms.ModelForm):
             self.fields["name"].help_text = _("It stands under signed answers, so an admin changes it.")
 
 
+class BirthYearField(forms.IntegerField):
+    """A year in any width. A year of a Japanese era is answered with the western one."""
+
+    def to_python(self, value: Any) -> int | None:
+        return super().to_python(western_year(value) if isinstance(value, str) else value)
+
+
 class ProfileForm(forms.ModelForm):
     class Meta:
         model = PatientProfile
@@ -36,14 +45,14 @@ class ProfileForm(forms.ModelForm):
             "birth_year": _("Four digits, for example 1994. It helps to judge what is likely."),
             "skin_type": _("How your skin reacts to the sun. Redness looks different on different skin."),
         }
+        field_classes = {"birth_year": BirthYearField}
+        error_messages = {"birth_year": {"invalid": FOUR_DIGITS}}
         widgets = {"birth_year": forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "bday-year"})}
 
     def clean_birth_year(self) -> int:
         year, this_year = self.cleaned_data["birth_year"], timezone.localdate().year
         if not this_year - OLDEST_YEARS <= year <= this_year:
-            raise forms.ValidationError(
-                _("Please give the year of birth with four digits, for example 1994.")
-            )
+            raise forms.ValidationError(FOUR_DIGITS)
         return year
 
 

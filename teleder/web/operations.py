@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from teleder.accounts.models import Role, User
+from teleder.accounts.normalisation import normalise_code, normalise_email
 from teleder.cases import jobs, workflow
 from teleder.cases.models import UNFINISHED, Case, Job, Status, Submission
 from teleder.cases.originals import Refused
@@ -110,10 +111,10 @@ def cases(request: HttpRequest) -> HttpResponse:
 
 
 def _matching(rows: QuerySet[Submission], words: str) -> QuerySet[Submission]:
-    letters = "".join(filter(str.isalnum, words.upper()))
+    letters = "".join(filter(str.isalnum, normalise_code(words).upper()))
     number = f"{letters[:4]}-{letters[4:]}" if len(letters) > 4 else letters
     numbered = Q(case__number__contains=number) if letters else Q()
-    return rows.filter(Q(case__patient__email__icontains=words) | numbered)
+    return rows.filter(Q(case__patient__email__icontains=normalise_email(words)) | numbered)
 
 
 def _seen(request: HttpRequest, pk: UUID) -> Submission:

@@ -9,7 +9,6 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -19,7 +18,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from teleder.accounts import people as verbs
-from teleder.accounts.models import Invitation, Role, User
+from teleder.accounts.attempts import FAILED_LOGINS_KEPT_DAYS
+from teleder.accounts.models import FailedLogin, Invitation, Role, User
 from teleder.web.roles import admin_required, recent_login_required
 from teleder.web.staff_forms import InvitationForm, InviteForm
 
@@ -52,7 +52,7 @@ def _people(request: HttpRequest, form: InviteForm, *, status: int = 200) -> Htt
     words, role = request.GET.get("find", "").strip()[:100], request.GET.get("role", "")
     rows = User.objects.visible_to(request.user).select_related("clinic").order_by("-date_joined")
     if words:
-        rows = rows.filter(Q(email__icontains=words) | Q(name__icontains=words))
+        rows = rows.matching(words)
     if role in Role.values:
         rows = rows.filter(role=role)
     context: dict[str, Any] = {
@@ -64,6 +64,32 @@ def _people(request: HttpRequest, form: InviteForm, *, status: int = 200) -> Htt
         "invitations": Invitation.objects.visible_to(request.user).open(),
     }
     return render(request, "web/operations/people.html", context, status=status)
+
+
+@require_safe
+@admin_required
+@never_cache
+def failed_logins(request: HttpRequest) -> HttpResponse:
+    """Log-ins that failed in the last 90 days: of everybody in the clinic, or of the person that `?person=` names."""
+    rows = FailedLogin.objects.visible_to(request.user).select_related("person")
+    person = _person_named_by(request)
+    if person:
+        rows = rows.filter(person=person)
+    context = {
+        "page": Paginator(rows, PEOPLE_SHOWN).get_page(request.GET.get("page")),
+        "person": person,
+        "days": FAILED_LOGINS_KEPT_DAYS,
+    }
+    return render(request, "web/operations/failed_logins.html", context)
+
+
+def _person_named_by(request: HttpRequest) -> User | None:
+    if not (wanted := request.GET.get("person", "")):
+        return None
+    try:
+        return get_object_or_404(User.objects.visible_to(request.user), pk=UUID(wanted))
+    except ValueError:
+        raise Http404 from None
 
 
 @require_POST

@@ -8,11 +8,13 @@ from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.utils.translation import gettext_lazy as _
 
+from teleder.accounts.email_addresses import EmailField
 from teleder.accounts.models import Invitation, Role, User
+from teleder.accounts.normalisation import normalise_number
 
 
 class InviteForm(forms.Form):
-    email = forms.EmailField(label=_("e-mail address"))
+    email = EmailField(label=_("e-mail address"))
     role = forms.ChoiceField(
         label=_("role"), choices=[choice for choice in Role.choices if choice[0] != Role.PATIENT]
     )
@@ -32,6 +34,9 @@ class InvitationForm(forms.Form):
         self.invitation = invitation
         if invitation.role != Role.DERMATOLOGIST:
             del self.fields["licence_number"]
+
+    def clean_licence_number(self) -> str:
+        return normalise_number(self.cleaned_data["licence_number"])
 
     def clean_password(self) -> str:
         person = User(email=self.invitation.email, name=self.cleaned_data.get("name", ""))

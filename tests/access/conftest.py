@@ -19,7 +19,7 @@ from fido2.webauthn import (
     RegistrationResponse,
 )
 
-from teleder.accounts.models import Invitation, Role
+from teleder.accounts.models import FailedLogin, Invitation, Role
 from teleder.cases import workflow
 from teleder.cases.models import Analysis, Event, Job, Review
 from teleder.notifications.models import Message, Preference
@@ -57,6 +57,9 @@ def things(alices_submission, alice, adam, dana, analyse, stored) -> dict[str, A
         "review": Review.objects.get(),
         "event": event,
         "message": Message.objects.create(event=event, person=alice, channel="inbox"),
+        "failedlogin": FailedLogin.objects.create(
+            person=alice, entrance=FailedLogin.Entrance.PAGE, reason=FailedLogin.Reason.WRONG_PASSWORD
+        ),
         "preference": Preference.objects.create(person=alice),
         "user": alice,
         "key": Authenticator.objects.create(user=alice, type="webauthn", data=passkey()),

@@ -148,6 +148,7 @@ PAGES: dict[str, Line] = {
     "web:change_case": act(HER_ADMIN),
     "web:people": read(ADMIN),
     "web:invite": act(ADMIN),
+    "web:failed_logins": read(ADMIN),
     "web:change_person": act(HER_ADMIN),
     "web:person_data": read(HER_ADMIN),
     "web:change_person_data": act(HER_ADMIN),

@@ -20,7 +20,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from teleder.accounts import limits
 from teleder.cases import originals, workflow
 from teleder.cases.models import Photo
-from tests.conftest import CALM, JPEG_HEAD, PASSWORD
+from tests.conftest import CALM, JPEG_HEAD
 
 pytestmark = pytest.mark.django_db
 ME = "/api/v1/me"
@@ -259,16 +259,6 @@ def test_a_valkey_that_hangs_is_waited_for_once_in_a_request(monkeypatch, alice,
     monkeypatch.setattr(limits.cache, "add", hang)
     assert add_by_api(bearing(alice), alices_draft, photo_file()).status_code == 201
     assert len(asked) == 1
-
-
-def test_without_valkey_nobody_logs_in(client, valkey_is_gone, alice):
-    refused = client.post(reverse("account_login"), {"login": alice.email, "password": PASSWORD})
-    assert refused.status_code == 503 and refused["Retry-After"]
-    given = {"email": alice.email, "password": PASSWORD}
-    refused = client.post(reverse("api:tokens"), given, "application/json")
-    assert refused.status_code == 503
-    assert refused["Content-Type"] == "application/problem+json"
-    assert "_auth_user_id" not in client.session
 
 
 def test_what_lies_in_valkey_is_never_run(client):

@@ -11,7 +11,6 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal import auth
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from knox.models import AuthToken
@@ -28,7 +27,6 @@ NEW_PASSWORD = "another-horse-battery"
 @pytest.fixture(autouse=True)
 def _one_moment(monkeypatch) -> None:
     """All happens within the thirty seconds of one code."""
-    cache.clear()
     monkeypatch.setattr(auth, "yield_hotp_counters_from_time", lambda: iter([59_000_000]))
 
 

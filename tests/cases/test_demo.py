@@ -15,6 +15,11 @@ from tests.conftest import JPEG_HEAD
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def _on_this_machine_alone(settings) -> None:
+    settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]  # Django's test client adds its own
+
+
 @pytest.fixture
 def drawn(tmp_path):
     with (tmp_path / "manifest.csv").open("w", newline="") as file:
@@ -40,3 +45,26 @@ def test_the_demo_has_four_people_and_its_cases_once(drawn):
 def test_photos_must_be_drawn_first(tmp_path):
     with pytest.raises(CommandError, match="draw photos first"):
         call_command("demo", photos=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("INSECURE_COOKIES", False),
+        ("ALLOWED_HOSTS", ["teleder.example"]),
+        ("ALLOWED_HOSTS", ["localhost", "*"]),
+        ("PUBLIC_URL", "https://teleder.example"),
+    ],
+)
+def test_nobody_gets_the_public_password_where_others_could_log_in(settings, drawn, name, value):
+    setattr(settings, name, value)
+    with pytest.raises(CommandError, match="for this machine alone"):
+        call_command("demo", photos=drawn)
+    assert not User.objects.exists()
+
+
+def test_the_demos_password_is_refused_to_everybody_else(monkeypatch, db):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+    with pytest.raises(CommandError, match="guessed first"):
+        call_command("createsuperuser", email="root@example.com", interactive=False)
+    assert not User.objects.exists()

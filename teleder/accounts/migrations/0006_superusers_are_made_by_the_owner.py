@@ -24,5 +24,5 @@ DROP FUNCTION public.accounts_keep_superusers();
 
 
 class Migration(migrations.Migration):
-    dependencies = [('accounts', '0004_confirmed_addresses')]
+    dependencies = [('accounts', '0005_login_attempts')]
     operations = [migrations.RunSQL(GUARD, BACK)]

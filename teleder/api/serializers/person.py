@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.validators import EmailValidator
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from teleder.accounts.email_addresses import EmailAddressValidator
 from teleder.accounts.models import Language, PatientProfile, Purpose, Role, SkinType, User
+from teleder.accounts.normalisation import normalise_code, normalise_email, western_year
 from teleder.api.serializers.base import Strict
 from teleder.notifications.models import Message
 from teleder.privacy.models import Why
@@ -16,11 +20,40 @@ from teleder.privacy.models import Why
 EARLIEST_BIRTH_YEAR = 1900
 
 
+class EmailAddressField(serializers.EmailField):
+    """An e-mail address in any width, by the rule of all other places (`accounts.email_addresses`)."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.validators = [each for each in self.validators if not isinstance(each, EmailValidator)]
+        self.validators.append(EmailAddressValidator(message=self.error_messages["invalid"]))
+
+    def to_internal_value(self, data: Any) -> str:
+        return normalise_email(super().to_internal_value(data))
+
+
+class CodeField(serializers.RegexField):
+    """A code, whose letters, digits, spaces and dashes may have any width."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return normalise_code(super().to_internal_value(data))
+
+
+class BirthYearField(serializers.IntegerField):
+    """A year, also typed in full-width digits; a Japanese era year is refused with the western one."""
+
+    def to_internal_value(self, data: Any) -> int:
+        try:
+            return super().to_internal_value(western_year(data) if isinstance(data, str) else data)
+        except DjangoValidationError as error:
+            raise serializers.ValidationError(error.messages, code=error.code) from None
+
+
 class ProofSerializer(Strict):
     """Who one is. It is shown again before what cannot be undone: a token alone does not do."""
 
     password = serializers.CharField(trim_whitespace=False, max_length=256, write_only=True)
-    code = serializers.RegexField(
+    code = CodeField(
         "[0-9A-Za-z]",  # one at least: what is blank is no code
         required=False,
         max_length=20,
@@ -29,7 +62,7 @@ class ProofSerializer(Strict):
 
 
 class LogInSerializer(ProofSerializer):
-    email = serializers.EmailField()
+    email = EmailAddressField()
 
 
 class TokenSerializer(serializers.Serializer):
@@ -64,7 +97,7 @@ class MeChangeSerializer(Strict):
 
 class PatientChangeSerializer(MeChangeSerializer):
     name = serializers.CharField(required=False, max_length=100, allow_blank=True)
-    birth_year = serializers.IntegerField(required=False, min_value=EARLIEST_BIRTH_YEAR)
+    birth_year = BirthYearField(required=False, min_value=EARLIEST_BIRTH_YEAR)
     skin_type = serializers.ChoiceField(SkinType.choices, required=False, allow_null=True)
 
     def validate_birth_year(self, year: int) -> int:

@@ -6,7 +6,9 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
@@ -17,7 +19,8 @@ from teleder.accounts.people import give_consent
 from teleder.cases import workflow
 from teleder.cases.models import Case, PhotoView
 
-PASSWORD = "teleder-demo-2026"  # noqa: S105  (made-up people on a loopback address)
+PASSWORD = "teleder-demo-2026"  # noqa: S105  (made-up people; refused where others could log in)
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 PEOPLE = [
     ("alice@example.com", "田中 アリス", Role.PATIENT, "ja"),
     ("bob@example.com", "Bob Brown", Role.PATIENT, "en"),
@@ -46,12 +49,23 @@ class Command(BaseCommand):
         if User.objects.filter(email=PEOPLE[0][0]).exists():
             self.stdout.write("The demonstration is already there.")
             return
+        _refuse_off_loopback()
         drawn = _photos_by_condition(photos) if photos else {}
         with transaction.atomic():
             people = {email.split("@")[0]: _person(email, *rest) for email, *rest in PEOPLE}
             for row in CASES if drawn else []:
                 _case(people, drawn, *row)
         self.stdout.write(f"Four people and {len(CASES) if drawn else 0} submissions. Password: {PASSWORD}")
+
+
+def _refuse_off_loopback() -> None:
+    """Everybody knows the password of the demonstration, and the rules for passwords refuse it: nobody else may get it."""
+    hosts = {host.strip("[]") for host in settings.ALLOWED_HOSTS} | {urlsplit(settings.PUBLIC_URL).hostname}
+    if not settings.INSECURE_COOKIES or not hosts <= LOOPBACK:
+        raise CommandError(
+            "The demonstration is for this machine alone: its password is public. It needs TELEDER_INSECURE_COOKIES=1, "
+            "and TELEDER_HOSTS and TELEDER_PUBLIC_URL that name localhost only."
+        )
 
 
 def _photos_by_condition(folder: Path) -> dict[str, Iterator[Path]]:

@@ -1,0 +1,54 @@
+"""Django's mail backends, with recipients written as mail servers take them (`email_addresses.quoted`)."""
+
+from __future__ import annotations
+
+import copy
+import smtplib
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.mail import EmailMessage
+from django.core.mail.backends import console, filebased, smtp
+
+from teleder.accounts.email_addresses import quoted
+
+
+class QuotedHeaders:
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> Any:
+        return super().send_messages([_with_quoted_headers(message) for message in email_messages])
+
+
+def _with_quoted_headers(message: EmailMessage) -> EmailMessage:
+    message = copy.copy(message)
+    for name in ("to", "cc", "bcc", "reply_to"):
+        setattr(message, name, [quoted(address) for address in getattr(message, name)])
+    return message
+
+
+class QuotedRecipients:
+    """Django takes the quotes off again for the envelope, where servers need them."""
+
+    def rcpt(self, recip: str, options: Sequence[str] = ()) -> tuple[int, bytes]:
+        return super().rcpt(quoted(recip), options)
+
+
+class Smtp(QuotedRecipients, smtplib.SMTP):
+    pass
+
+
+class SmtpOverTls(QuotedRecipients, smtplib.SMTP_SSL):
+    pass
+
+
+class SmtpBackend(QuotedHeaders, smtp.EmailBackend):
+    @property
+    def connection_class(self) -> type[smtplib.SMTP]:
+        return SmtpOverTls if self.use_ssl else Smtp
+
+
+class FileBackend(QuotedHeaders, filebased.EmailBackend):
+    pass
+
+
+class ConsoleBackend(QuotedHeaders, console.EmailBackend):
+    pass
