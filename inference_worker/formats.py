@@ -8,55 +8,19 @@ photo with a grey lower half.
 from __future__ import annotations
 
 import io
-import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from inference_worker.anatomy import BLANK, Anatomy, Rejected, check_pixels
 from inference_worker.contract import Reason
+from inference_worker.jpeg import examine_jpeg
 
 FILE_LIMIT_BYTES = 25 * 1024 * 1024
-PIXEL_LIMIT = 100_000_000
-JPEG_PIXEL_LIMIT = 200_000_000  # 200 MP phones exist, and a JPEG is never held at its full size
 
 HEVC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 HEIF_BRANDS = HEVC_BRANDS | {b"mif1", b"msf1"}
 WEBP_PIXELS = {b"VP8 ", b"VP8L"}
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-JFIF = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
-SOI, EOI, SOS, DHT, APP0, ADOBE = 0xD8, 0xD9, 0xDA, 0xC4, 0xE0, 0xEE
-BASELINE = {0xC0, 0xC1}
-END_OF_BLOCK = 0
-BLANK = bytes(256)  # half a disk sector that never was written; no coder makes so long a run in a photo
-FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-PIXEL_SEGMENTS = FRAMES | {0xC4, 0xCC, SOS, 0xDB, 0xDC, 0xDD}
-# No `\xff+`: on a file of nothing but FF it would try every start with every length.
-_NEXT_MARKER = re.compile(rb"\xff([^\x00\xff])")
-_END_OF_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-
-
-class Rejected(Exception):
-    """A foreseen reason why a file is no photo that can be used."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-@dataclass(frozen=True, kw_only=True)
-class Anatomy:
-    """What a file holds. `pixels` is what the decoder needs of it; `found` names what else it carries.
-
-    Of HEIF only the decoder reads the size (0 x 0 here) and whether a file that ends too early, `is_cut`,
-    was a photo at all.
-    """
-
-    format: str
-    width: int = 0
-    height: int = 0
-    pixels: bytes
-    found: tuple[str, ...] = ()
-    is_cut: bool = False
 
 
 def examine(data: bytes) -> Anatomy:
@@ -87,116 +51,6 @@ def _is_heif(data: bytes) -> bool:
     return bool(brands & HEVC_BRANDS or (brands & HEIF_BRANDS and not brands & {b"avif", b"avis"}))
 
 
-def check_pixels(width: int, height: int, limit: int = PIXEL_LIMIT) -> None:
-    if width * height > limit:
-        raise Rejected(Reason.TOO_MANY_PIXELS)
-
-
-# --- JPEG -------------------------------------------------------------------------------------------------
-def examine_jpeg(data: bytes) -> Anatomy:
-    """Keep only what makes the pixels of the first image: its decoder then has no metadata to stumble over."""
-    kept, found, size, end, codes = [b"\xff\xd8"], set(), None, 0, _AllZeroCodes()
-    for marker, segment, end in _segments(data):  # noqa: B007  (the last end tells whether something follows)
-        if marker in FRAMES and size is None:
-            size = int.from_bytes(segment[7:9], "big"), int.from_bytes(segment[5:7], "big")
-            check_pixels(*size, limit=JPEG_PIXEL_LIMIT)
-        codes.read(marker, segment)
-        if (essential := _essential(marker, segment)) is not None:
-            kept.append(essential)
-        elif name := _name_of(marker, segment):
-            found.add(name)
-    if size is None:
-        raise Rejected(Reason.CORRUPT_IMAGE)
-    if len(data) > end:
-        found.add("trailer")
-    pixels = b"".join([*kept, b"\xff\xd9"])
-    return Anatomy(format="JPEG", width=size[0], height=size[1], pixels=pixels, found=tuple(sorted(found)))
-
-
-def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Yield (marker, bytes with the marker, end) up to EOI; raises Rejected where the file ends before it."""
-    at, orderly = 2, True
-    while match := _NEXT_MARKER.search(data, at):
-        orderly &= match.start() == at
-        marker, start = match[1][0], match.start()
-        if marker == EOI:
-            yield marker, data[start : start + 2], start + 2
-            return
-        if marker <= 0x01 or 0xD0 <= marker <= SOI:  # no length follows
-            at = start + 2
-            continue
-        at = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
-        if marker == SOS:
-            at = _end_of_scan(data, at)
-        if at > len(data):
-            break
-        yield marker, data[start:at], at
-    raise Rejected(Reason.TRUNCATED_IMAGE if orderly else Reason.CORRUPT_IMAGE)
-
-
-class _AllZeroCodes:
-    """Finds what was never written in a baseline scan: libjpeg reads zeros as good pixels, without a warning.
-
-    A code of zeros alone stands for the first symbol of each table. Where that ends a block, zeros are a flat
-    area and legitimate; where it is a coefficient, no camera writes so many of them.
-    """
-
-    def __init__(self) -> None:
-        self.first: dict[int, int] = {}  # by AC table
-        self.is_baseline = False
-
-    def read(self, marker: int, segment: bytes) -> None:
-        """Take in the next segment; raises Rejected for a scan with a blank."""
-        if marker == DHT:
-            self._read_tables(segment[4:])
-        elif marker in FRAMES:
-            self.is_baseline = marker in BASELINE
-        elif marker == SOS and self.is_baseline and BLANK in segment and not self._may_be_flat(segment):
-            raise Rejected(Reason.CORRUPT_IMAGE)
-
-    def _read_tables(self, body: bytes) -> None:
-        while len(body) > 17:  # class and number, 16 counts, the symbols
-            number, symbols = body[0], sum(body[1:17])
-            if number >= 0x10:  # AC
-                self.first[number & 0x0F] = body[17]
-            body = body[17 + symbols :]
-
-    def _may_be_flat(self, scan: bytes) -> bool:
-        numbers = (scan[6 + 2 * at] & 0x0F for at in range(min(scan[4], 4)))
-        return all(self.first.get(number, END_OF_BLOCK) == END_OF_BLOCK for number in numbers)
-
-
-def _end_of_scan(data: bytes, at: int) -> int:
-    match = _END_OF_SCAN.search(data, at)
-    return match.start() if match else len(data)
-
-
-def _essential(marker: int, segment: bytes) -> bytes | None:
-    """Return the segment as the decoder is to see it, None for one that makes no pixels."""
-    if marker in PIXEL_SEGMENTS:
-        return segment
-    if marker == ADOBE and segment[4:9] == b"Adobe":
-        return segment  # tells RGB from YCbCr, and whether CMYK is inverted
-    if marker == APP0 and segment[4:9] == b"JFIF\x00":
-        return JFIF  # an odd revision number makes decoders warn
-    return None
-
-
-_NAMES = (
-    (0xE1, b"Exif\x00", "exif"),
-    (0xE1, b"http://ns.adobe.com/", "xmp"),
-    (0xE2, b"ICC_PROFILE\x00", "icc"),
-    (0xE2, b"MPF\x00", "other_images"),
-    (0xED, b"", "iptc"),
-    (0xFE, b"", "comment"),
-)
-
-
-def _name_of(marker: int, segment: bytes) -> str:
-    known = (name for kind, start, name in _NAMES if marker == kind and segment[4:].startswith(start))
-    return next(known, "application_data" if 0xE0 < marker <= 0xEF else "")
-
-
 # --- PNG --------------------------------------------------------------------------------------------------
 def examine_png(data: bytes) -> Anatomy:
     """Check each chunk; decoders forgive a wrong checksum of what makes the pixels, a clinic must not."""
@@ -204,8 +58,15 @@ def examine_png(data: bytes) -> Anatomy:
         raise Rejected(Reason.CORRUPT_IMAGE)
     width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     check_pixels(width, height)
-    found = {_PNG_NAMES[kind] for kind in _chunks(data) if kind in _PNG_NAMES}
-    return Anatomy(format="PNG", width=width, height=height, pixels=data, found=tuple(sorted(found)))
+    found, colour = set(), {}
+    for kind, body in _chunks(data):
+        if kind in _PNG_NAMES:
+            found.add(_PNG_NAMES[kind])
+        if kind in _PNG_COLOURS:
+            colour.setdefault(kind, body)
+    return Anatomy(
+        format="PNG", width=width, height=height, pixels=data, found=tuple(sorted(found)), colour=colour
+    )
 
 
 _PNG_NAMES = {
@@ -219,8 +80,14 @@ _PNG_NAMES = {
 }
 
 
-def _chunks(data: bytes) -> Iterator[bytes]:
-    """Yield the type of each chunk up to IEND; raises Rejected for a damaged chunk and a file that ends before IEND."""
+_PNG_COLOURS = {b"cICP", b"sRGB", b"gAMA", b"cHRM"}
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield type and body (of a long one its beginning) of each chunk up to IEND.
+
+    Raises Rejected for a damaged chunk and a file that ends before IEND.
+    """
     at, stream = len(PNG_MAGIC), []
     while at + 8 <= len(data):
         length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
@@ -235,7 +102,7 @@ def _chunks(data: bytes) -> Iterator[bytes]:
             data[at + 8 + length : at + 12 + length], "big"
         ):
             raise Rejected(Reason.CORRUPT_IMAGE)
-        yield kind
+        yield kind, data[at + 8 : at + 8 + min(length, 32)]
         if kind == b"IEND":
             return
         at += 12 + length
@@ -302,7 +169,8 @@ def examine_heif(data: bytes) -> Anatomy:
         raise Rejected(Reason.TRUNCATED_IMAGE if is_cut else Reason.CORRUPT_IMAGE)
     if not is_cut and any(BLANK in data[start:end] for start, end in _hevc_parts(data, *boxes[b"meta"])):
         raise Rejected(Reason.CORRUPT_IMAGE)
-    return Anatomy(format="HEIF", pixels=data, is_cut=is_cut)
+    turned = _has_transformation(data, *boxes[b"meta"])
+    return Anatomy(format="HEIF", pixels=data, is_cut=is_cut, is_turned=turned)
 
 
 def _boxes(data: bytes, at: int, until: int) -> Iterator[tuple[bytes, int, int]]:
@@ -316,6 +184,16 @@ def _boxes(data: bytes, at: int, until: int) -> Iterator[tuple[bytes, int, int]]
         if end < body:
             return
         at = end
+
+
+def _has_transformation(data: bytes, start: int, end: int) -> bool:
+    """Whether any item may be turned or mirrored by the file's own properties (irot, imir)."""
+    kinds, outer = set(), [(start + 4, min(end, len(data)))]
+    for name in (b"iprp", b"ipco"):
+        outer = [(body, last) for at in outer for kind, body, last in _boxes(data, *at) if kind == name]
+    for at in outer:
+        kinds |= {kind for kind, _body, _last in _boxes(data, *at)}
+    return bool(kinds & {b"irot", b"imir"})
 
 
 def _hevc_parts(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -23,7 +23,7 @@ USAGE = """usage: ./run COMMAND
   manage ...                                   manage.py on the demo's data, whether the demo runs or not
   audit verify|head|protect ...                the audit trail of the demo's data
   servers [FOLDER]                             only PostgreSQL and Valkey, for work on the code
-  messages                                     bring the Japanese catalogue up to date with the code
+  messages                                     bring the Japanese catalogue up to date with the code, and compile it
   sbom [--advisories ZIP]                      what is shipped (CycloneDX), or what of it is known to be weak
   lock                                         write the lock files anew from pyproject.toml
 """
@@ -51,6 +51,7 @@ def messages(arguments: list[str]) -> int:
     from local import translations
 
     print(f"{translations.update()} new; {len(translations.missing())} without a translation")
+    translations.compile_catalogue()
     return 0
 
 

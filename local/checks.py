@@ -1,4 +1,7 @@
-"""`./run check`: style, layers, migrations, deployment settings, translations, API description, model cards. All run; all failures are told."""
+"""`./run check`: style, layers, migrations, deployment settings, translations, API description, licences, decoders, model cards.
+
+All run; all failures are told.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from local.translations import missing
+from local import licences
+from local.translations import is_compiled, missing
 
 ROOT = Path(__file__).resolve().parents[1]
+DECODERS = "decoders are new enough"  # tells their versions, too
 BESIDE = Path(sys.executable).parent
 # What a production site sets; nothing is connected to.
 PRODUCTION = {
@@ -36,7 +41,7 @@ def main() -> int:
 def _passes(name: str, check: Callable[[], tuple[bool, str]]) -> bool:
     passed, output = check()
     print(f"{'pass' if passed else 'FAIL'}  {name}", flush=True)
-    if not passed:
+    if not passed or name == DECODERS:
         print(output, flush=True)
     return passed
 
@@ -62,6 +67,17 @@ def _translated() -> tuple[bool, str]:
     return not lines, "\n".join([*lines, "./run messages adds the missing entries; then translate them."])
 
 
+def _compiled() -> tuple[bool, str]:
+    return is_compiled(), "django.mo is not what django.po compiles to: ./run messages"
+
+
+def _licensed() -> tuple[bool, str]:
+    lines = licences.faults()
+    return not lines, "\n".join(
+        [*lines, "local/licences.py has the licences that are allowed, and exceptions."]
+    )
+
+
 CHECKS = {
     "style (ruff check)": _run("ruff", "check", "."),
     "format (ruff format)": _run("ruff", "format", "--check", "."),
@@ -70,5 +86,8 @@ CHECKS = {
     "safe to deploy": _run("python", "manage.py", "check", "--deploy", "--fail-level", "WARNING"),
     "Japanese is complete": _translated,
     "docs/openapi.json is current": _run("python", "-m", "local.openapi", "--check"),
+    "Japanese is compiled": _compiled,
+    "licences may be shipped": _licensed,
+    DECODERS: _run("python", "-m", "inference_worker.versions"),
     "model cards answer all and are new": _run("python", "-m", "inference_worker.training.card", "--check"),
 }

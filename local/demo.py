@@ -17,7 +17,6 @@ from pathlib import Path
 
 from local import servers
 from local.processes import Supervisor, restricted
-from local.translations import compile_catalogues
 
 ROOT = Path(__file__).resolve().parents[1]
 STATE = ROOT / ".teleder"
@@ -126,8 +125,7 @@ def _secret(name: str, draw: Callable[[], str]) -> str:
 
 
 def prepare(environment: dict[str, str]) -> None:
-    """Bring tables, translations, style sheets and made-up people up to date."""
-    compile_catalogues()
+    """Bring tables, style sheets and made-up people up to date."""
     if not (STATE / "photos" / "manifest.csv").exists():
         print("drawing photos …", flush=True)
         drawing = [

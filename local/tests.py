@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 
 from local import servers
-from local.translations import compile_catalogues
 
 ROOT = Path(__file__).resolve().parents[1]
 # Program -> what brings it: a browser with Japanese fonts, a transaction pooler.
@@ -21,7 +20,6 @@ NOTHING_RAN = 5  # pytest's exit code; a run without a test proves nothing
 
 def main(arguments: list[str]) -> int:
     _provide_programs()
-    compile_catalogues()
     with tempfile.TemporaryDirectory(prefix="teleder-test-") as folder:
         # A database server of one's own may serve (Django makes test_… in it); a Valkey never: tests empty it.
         given = {name: os.environ[name] for name in ("DATABASE_URL",) if name in os.environ}

@@ -28,7 +28,7 @@ EXTRAS = {
     "inference_worker": ["inference", "training"],
     "local": ["local", "dev"],
     "drills": ["inference", "local", "dev"],
-    "benchmarks": ["inference", "training", "local"],
+    "benchmarks": ["inference", "training", "local", "dev"],
     "tests": ["inference", "training", "local", "dev"],
 }
 
