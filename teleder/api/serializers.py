@@ -14,6 +14,7 @@ from rest_framework.reverse import reverse
 
 from inference_worker.contract import Stage
 from teleder.accounts.models import Language, PatientProfile, Purpose, Role, SkinType, User
+from teleder.accounts.text import clean_text
 from teleder.cases import questionnaire, triage
 from teleder.cases.files import FOR_PATIENTS, FileKind
 from teleder.cases.models import (
@@ -45,7 +46,17 @@ class Strict(serializers.Serializer):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if isinstance(data, dict) and (unknown := [name for name in data if name not in self.fields]):
             raise serializers.ValidationError({str(name)[:50]: [_("Unknown field.")] for name in unknown})
-        return super().to_internal_value(data)
+        return super().to_internal_value(self._clean(data))
+
+    def _clean(self, data: Any) -> Any:
+        """Return the data with all free text cleaned before it is validated; a password stays as it is."""
+        if type(data) is not dict:
+            return data
+        typed = {name for name, field in self.fields.items() if type(field) is serializers.CharField}
+        typed = {
+            name for name in typed if self.fields[name].trim_whitespace and isinstance(data.get(name), str)
+        }
+        return data | {name: clean_text(data[name]) for name in typed}
 
 
 # --- Small parts ------------------------------------------------------------------------------------------
@@ -86,6 +97,10 @@ class ProblemSerializer(serializers.Serializer):
     detail = serializers.CharField()
     code = serializers.CharField()
     errors = FieldErrorSerializer(many=True, required=False)
+    review = serializers.UUIDField(
+        required=False, help_text="of `already_amended`: the answer that is in force now"
+    )
+    urgency = serializers.CharField(required=False, help_text="of `urgency_rose`: what it is now")
     trace_id = serializers.CharField()
 
 
@@ -344,6 +359,12 @@ class SignSerializer(Strict):
         allow_blank=True,
         max_length=1000,
         help_text="needed where the disposition is less urgent than the triage",
+    )
+
+
+class AmendSerializer(SignSerializer):
+    amends = serializers.UUIDField(
+        required=False, help_text="the answer that was read before; 409 where another is in force by now"
     )
 
 
