@@ -183,7 +183,9 @@ def test_api_names_the_answer_that_came_first(dana, erik, answered, names_what_i
 
 
 @pytest.mark.parametrize("call", ["page", "api"])
-def test_a_correction_of_an_answer_that_is_no_longer_in_force_is_noticed_later_too(dana, erik, answered, call):
+def test_a_correction_of_an_answer_that_is_no_longer_in_force_is_noticed_later_too(
+    dana, erik, answered, call
+):
     read = str(answered.answer().pk)
     amend(erik, answered, FIRST)()
     if call == "page":
