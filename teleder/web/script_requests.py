@@ -35,11 +35,10 @@ def script_requests(
 def _for_htmx(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """Let htmx lead the whole page where a redirect leads, and load it again where a fragment is refused."""
     if response.status_code in REDIRECTS:
-        instead = HttpResponse(
-            status=204, headers={"HX-Redirect": _back_to_the_page(request, response["Location"])}
-        )
-        instead.cookies = response.cookies
-        return instead
+        response["HX-Redirect"] = _back_to_the_page(request, response["Location"])
+        response["Cache-Control"] = "no-store"
+        del response["Location"]
+        response.status_code, response.content = 204, b""
     if response.status_code == 403:
         response["HX-Refresh"] = "true"
     return response

@@ -39,6 +39,30 @@ def test_a_poll_leads_dana_to_the_log_in_and_back_to_what_she_writes(
     expect(page.locator("#id_text")).to_have_value("Half of an ans")
 
 
+def test_a_correction_that_dana_has_begun_is_there_after_the_log_in(visit, settings, dana, alices_submission):
+    settings.STAFF_SECOND_FACTOR = False
+    workflow.claim(alices_submission, by=dana)
+    first = {"impression": "AD", "disposition": "self_care", "text": "Go on with your usual care."}
+    workflow.sign(alices_submission, by=dana, **first)
+    page = visit(dana, size="desk")
+    address = reverse("web:review", args=[alices_submission.pk])
+    page.goto(address)
+    page.click("#answer summary")
+    expect(page.locator("#id_text")).to_have_value(first["text"])
+    page.fill("#id_text", "Half of a corr")
+    Session.objects.all().delete()
+    page.wait_for_url(LOGIN, timeout=20_000)
+    log_in(page, dana)
+    page.wait_for_url("**" + address)
+    expect(page.locator("#id_text")).to_have_value("Half of a corr")
+    expect(page.locator("#id_text")).to_be_visible()
+    # Of another answer it is no correction.
+    workflow.amend(alices_submission, by=dana, **first | {"text": "It is impetigo.", "disposition": "today"})
+    page.goto(address)
+    page.click("#answer summary")
+    expect(page.locator("#id_text")).to_have_value("It is impetigo.")
+
+
 def test_alice_who_waits_is_led_back_to_her_submission(visit, alice, alices_submission):
     page = visit(alice)
     page.goto(alices_submission.get_absolute_url())
