@@ -19,6 +19,7 @@ import django
 MADE_UP = {
     "DJANGO_SETTINGS_MODULE": "teleder.settings",
     "TELEDER_SECRET_KEY": "benchmark",
+    "TELEDER_INSECURE_COOKIES": "1",
     "TELEDER_PHOTO_KEYS": "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=",
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     "REDIS_URL": "redis://127.0.0.1:1/0",

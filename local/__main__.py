@@ -73,6 +73,7 @@ def analyse(arguments: list[str]) -> int:
 
 def fuzz(arguments: list[str]) -> int:
     environment = os.environ | {"TELEDER_SECRET_KEY": "fuzz-only", "DATABASE_URL": "postgresql:///none"}
+    environment["TELEDER_INSECURE_COOKIES"] = "1"
     environment |= {"TELEDER_PHOTO_KEYS": "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="}
     command = [sys.executable, "-m", "tests.fuzz", *arguments]
     return subprocess.run(

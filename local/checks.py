@@ -23,6 +23,7 @@ PRODUCTION = {
     "TELEDER_SECRET_KEY": "for-the-check-only-" + "Zx9" * 20,
     "TELEDER_PHOTO_KEYS": "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=",
     "TELEDER_HOSTS": "teleder.example",
+    "TELEDER_PUBLIC_URL": "https://teleder.example",
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     "REDIS_URL": "redis://127.0.0.1:1/0",
 }

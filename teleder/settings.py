@@ -16,7 +16,7 @@ from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
 from inference_worker import contract, environment, logs, sealing
-from teleder import database
+from teleder import database, deployment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -96,6 +96,14 @@ if not STAFF_SECOND_FACTOR and not INSECURE_COOKIES:
     raise ImproperlyConfigured(
         "TELEDER_STAFF_SECOND_FACTOR=0 is for the demo and drills on loopback, with TELEDER_INSECURE_COOKIES=1."
     )
+PUBLIC_URL = os.environ.get("TELEDER_PUBLIC_URL", "http://localhost:8000").rstrip("/")  # all links in mail
+deployment.require_public_url(PUBLIC_URL, ALLOWED_HOSTS)
+if INSECURE_COOKIES:
+    deployment.require_loopback(ALLOWED_HOSTS, PUBLIC_URL)
+else:
+    deployment.refuse_demo_settings(
+        debug=DEBUG, hosts=ALLOWED_HOSTS, secret_key=SECRET_KEY, public_url=PUBLIC_URL
+    )
 INFERENCE_SLOTS = int(os.environ.get("TELEDER_INFERENCE_SLOTS", "1"))  # worker processes per inference queue
 INTENDED_USE = os.environ.get("TELEDER_INTENDED_USE", "clinician_only")
 if INTENDED_USE != "clinician_only":
@@ -140,6 +148,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "teleder.web.script_requests.script_requests",
     "teleder.api.bodies.bodies",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -273,6 +282,8 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 MFA_ADAPTER = "teleder.accounts.second_factor.SecondFactors"
 MFA_FORMS = {
     "activate_totp": "teleder.accounts.second_factor.ActivateForm",
+    "add_webauthn": "teleder.accounts.second_factor.AddKeyForm",
+    "edit_webauthn": "teleder.accounts.second_factor.EditKeyForm",
     "authenticate": "teleder.accounts.second_factor.AuthenticateForm",
     "authenticate_webauthn": "teleder.accounts.second_factor.AuthenticateWithKeyForm",
     "reauthenticate": "teleder.accounts.second_factor.ReauthenticateForm",
@@ -300,7 +311,6 @@ EMAIL_USE_TLS = _mail.scheme == "smtps" and not EMAIL_USE_SSL
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = os.environ.get("TELEDER_MAIL_FROM", "teleder <no-reply@localhost>")
 AUDIT_MAIL = os.environ.get("TELEDER_AUDIT_MAIL", "")  # who keeps the head of the audit trail
-PUBLIC_URL = os.environ.get("TELEDER_PUBLIC_URL", "http://localhost:8000").rstrip("/")  # links in mail
 
 # --- Safety of the pages ----------------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = not INSECURE_COOKIES

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account.internal.stagekit import clear_login
 from allauth.account.utils import has_verified_email
 from allauth.core.exceptions import ImmediateHttpResponse
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language
 
 from teleder.accounts import failed_logins
@@ -28,6 +31,11 @@ WRITTEN_TOO = {
 def called(user: User) -> str:
     """What the library's mails call somebody: the address the mail goes to, and not their name."""
     return user.email
+
+
+def public_link(address: str) -> str:
+    """Return the same page of the site by the address that the clinic has given it."""
+    return settings.PUBLIC_URL + urlunsplit(urlsplit(address)._replace(scheme="", netloc=""))
 
 
 class Accounts(LimitedGuesses):
@@ -66,9 +74,14 @@ class Accounts(LimitedGuesses):
             raise ImmediateHttpResponse(redirect("account_login"))
         super().login(request, user)
 
+    def is_safe_url(self, url: str) -> bool:
+        """Go on only to a path of ours: the library would take any host that the site answers to."""
+        return url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Sign as teleder: the library's own word is the host and port that the request came to."""
-        context |= {"current_site": OUR_NAME}
+        """Sign as teleder, and link to the public address: the library's own word is the host that the request names."""
+        links = {name: public_link(value) for name, value in context.items() if name.endswith("_url")}
+        context |= {"current_site": OUR_NAME, **links}
         if other := WRITTEN_TOO.get(template_prefix):
             self.render_mail(other, email, {"user": User(), **context})
         super().send_mail(template_prefix, email, context)

@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from teleder.accounts.attempts import AttemptCounter, FailedLogin
 from teleder.accounts.normalisation import normalise_code, normalise_email, normalise_number, normalise_width
+from teleder.accounts.text import LineField
 
 __all__ = ("AttemptCounter", "FailedLogin")  # Django looks for an app's tables here
 
@@ -64,7 +65,7 @@ class Clinic(models.Model):
     """Who shares cases. With one clinic no page speaks of it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid7, editable=False)
-    name = models.CharField(_("name"), max_length=100, unique=True)
+    name = LineField(_("name"), max_length=100, unique=True)
 
     objects = Clinics.as_manager()
 
@@ -123,7 +124,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid7, editable=False)
     email = models.EmailField(_("e-mail address"), unique=True)
-    name = models.CharField(_("name"), max_length=100, blank=True)
+    name = LineField(_("name"), max_length=100, blank=True)
     role = models.CharField(_("role"), max_length=20, choices=Role, default=Role.PATIENT)
     language = models.CharField(_("language"), max_length=2, choices=Language, default=Language.JA)
     clinic = models.ForeignKey(
@@ -243,8 +244,8 @@ class DermatologistProfile(models.Model):
     """Who signs: patients see name, title and licence number under an answer."""
 
     user = models.OneToOneField(User, models.CASCADE, related_name="dermatologist", primary_key=True)
-    title = models.CharField(_("title"), max_length=100, blank=True)
-    licence_number = models.CharField(_("licence number"), max_length=50, blank=True)
+    title = LineField(_("title"), max_length=100, blank=True)
+    licence_number = LineField(_("licence number"), max_length=50, blank=True)
 
     class Meta:
         verbose_name, verbose_name_plural = _("dermatologist profile"), _("dermatologist profiles")

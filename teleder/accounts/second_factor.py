@@ -18,14 +18,17 @@ from allauth.mfa.signals import authenticator_added
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.totp.internal.auth import TOTP
 from allauth.mfa.webauthn import forms as webauthn_forms
+from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from teleder.accounts import failed_logins, people
@@ -33,6 +36,7 @@ from teleder.accounts.failed_logins import Reason
 from teleder.accounts.limits import TooMany
 from teleder.accounts.models import STAFF, User
 from teleder.accounts.normalisation import normalise_code
+from teleder.accounts.text import LineFormField
 
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 # What a dermatologist or an admin reaches before the second factor was shown.
@@ -72,14 +76,17 @@ def _lead(request: HttpRequest, name: str) -> HttpResponse | None:
     # Recovery codes are a factor too: once there is one, the pages that set them up are behind it. So is the page that
     # asks for the password again: it goes on with what was wanted before, inside of its own request.
     if Authenticator.objects.filter(user=request.user.pk, type__in=FACTORS).exists():
-        return None if name in SHOWING else redirect(_where_to_show(request))
+        return None if name in SHOWING else _show_and_come_back(request)
     is_setting_up = name.startswith("mfa_") or name == "account_reauthenticate"
     return None if is_setting_up else redirect("mfa_index")
 
 
-def _where_to_show(request: HttpRequest) -> str:
+def _show_and_come_back(request: HttpRequest) -> HttpResponse:
     has_app = Authenticator.objects.filter(user=request.user.pk, type=Authenticator.Type.TOTP).exists()
-    return "mfa_reauthenticate" if has_app else "mfa_reauthenticate_webauthn"
+    where = reverse("mfa_reauthenticate" if has_app else "mfa_reauthenticate_webauthn")
+    # After a script's request back to the page that sent it (web/script_requests.py).
+    is_by_script = "HX-Request" in request.headers
+    return redirect_to_login(request.get_full_path(), where) if is_by_script else redirect(where)
 
 
 def _was_shown(request: HttpRequest) -> bool:
@@ -163,6 +170,14 @@ class ActivateForm(ActivateTOTPForm):
         code = super().clean_code()
         TOTP(Authenticator(user=self.user))._mark_code_used(code)
         return code
+
+
+class AddKeyForm(AddWebAuthnForm):
+    name = LineFormField(required=False)
+
+
+class EditKeyForm(EditWebAuthnForm):
+    name = LineFormField(required=True)
 
 
 class SecondFactors(DefaultMFAAdapter):

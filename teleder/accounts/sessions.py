@@ -49,8 +49,6 @@ class IdleStaff:
     def _end(self, request: HttpRequest) -> HttpResponse:
         logout(request)
         messages.info(request, _("You were logged out because nothing was done for a while."))
-        if "HX-Request" in request.headers:
-            return HttpResponse(status=204, headers={"HX-Refresh": "true"})
         return self.get_response(request)
 
 

@@ -15,6 +15,7 @@ from teleder.api.access import CLINIC, DERMATOLOGISTS, EVERYBODY, Endpoint
 from teleder.api.pages import WorklistOrder
 from teleder.api.schema import problems
 from teleder.api.serializers.clinic import (
+    AmendSerializer,
     AnalysisSerializer,
     PhotosWantedSerializer,
     ReviewSerializer,
@@ -124,13 +125,18 @@ class Amendments(Endpoint):
 
     roles = DERMATOLOGISTS
 
-    @extend_schema(request=SignSerializer, responses={201: ReviewSerializer, **problems(409)})
+    @extend_schema(request=AmendSerializer, responses={201: ReviewSerializer, **problems(409)})
     def post(self, request: Request, pk: UUID) -> Response:
-        return _signed(workflow.amend, self.submission(pk), request)
+        return _signed(workflow.amend, self.submission(pk), request, AmendSerializer)
 
 
-def _signed(verb: Callable[..., Any], submission: Submission, request: Request) -> Response:
-    given = SignSerializer(data=request.data)
+def _signed(
+    verb: Callable[..., Any],
+    submission: Submission,
+    request: Request,
+    takes: type[SignSerializer] = SignSerializer,
+) -> Response:
+    given = takes(data=request.data)
     given.is_valid(raise_exception=True)
     review = verb(submission, by=request.user, **given.validated_data)
     return Response(ReviewSerializer(review).data, status=201)

@@ -28,7 +28,7 @@ from inference_worker import logs
 from inference_worker.contract import Reason
 from teleder.accounts.limits import TooMany
 from teleder.cases.originals import Refused
-from teleder.cases.workflow import IllegalMove
+from teleder.cases.workflow import AlreadyAmendedError, IllegalMove, UrgencyRoseError
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def _problem_of(error: Exception) -> dict[str, Any] | None:
+    if isinstance(error, AlreadyAmendedError):
+        return problem(409, "already_amended", str(error), review=str(error.newer.pk))
+    if isinstance(error, UrgencyRoseError):
+        return problem(409, "urgency_rose", str(error), urgency=error.urgency.code)
     if isinstance(error, IllegalMove):
         return problem(409, "illegal_move", str(error))
     if isinstance(error, Refused):

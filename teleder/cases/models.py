@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from inference_worker.contract import Abstention, Condition, NoBox, QualityFault, Reason, Stage
 from teleder.accounts.models import Clinic, User
+from teleder.accounts.text import TextField
 from teleder.cases.questionnaire import INTIMATE_SITES, BodySite
 from teleder.cases.triage import Urgency
 
@@ -231,8 +232,8 @@ class Submission(models.Model):
         return self.photos.filter(removed_at=None)
 
     def answer(self) -> Review | None:
-        """The review in force: the newest, since corrections add one."""
-        return self.reviews.order_by("-signed_at").first()
+        """The review in force: the newest that no other one corrects."""
+        return self.reviews.filter(amended_by=None).order_by("-signed_at").first()
 
 
 class PhotoView(models.TextChoices):
@@ -510,10 +511,10 @@ class Review(models.Model):
     author = models.ForeignKey(User, models.PROTECT, related_name="reviews", verbose_name=_("signed by"))
     impression = models.CharField(_("impression"), max_length=10, choices=Impression)
     disposition = models.CharField(_("what to do"), max_length=12, choices=Disposition)
-    text = models.TextField(_("answer to the patient"), max_length=4000)
+    text = TextField(_("answer to the patient"), max_length=4000)
     triage_urgency = models.PositiveSmallIntegerField(_("urgency before the answer"), choices=Urgency)
     urgency = models.PositiveSmallIntegerField(_("urgency of the answer"), choices=Urgency)
-    reason = models.TextField(_("why less urgent than triage"), max_length=1000, blank=True)
+    reason = TextField(_("why less urgent than triage"), max_length=1000, blank=True)
     amends = models.OneToOneField(
         "self", models.PROTECT, null=True, blank=True, related_name="amended_by", verbose_name=_("amends")
     )

@@ -16,6 +16,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from teleder.accounts.normalisation import normalise_number
+from teleder.accounts.text import clean_text
 from teleder.cases.triage import Policy
 
 FREE_TEXT_LIMIT = 2000
@@ -188,7 +189,7 @@ def _scale(value: Any) -> int | None:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValidationError(_("Please write text."))
-    text = value.replace("\x00", "").strip()
+    text = clean_text(value).strip()
     if len(text) > FREE_TEXT_LIMIT:
         raise ValidationError(_("Please write at most %(n)d characters."), params={"n": FREE_TEXT_LIMIT})
     return text

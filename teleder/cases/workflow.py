@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -26,6 +27,7 @@ from inference_worker import logs
 from inference_worker.contract import Stage
 from teleder.accounts import people
 from teleder.accounts.models import Purpose, User
+from teleder.accounts.text import clean_text
 from teleder.cases import jobs, originals, triage
 from teleder.cases.models import (
     PHOTOS_PER_SUBMISSION,
@@ -61,6 +63,30 @@ from teleder.cases.triage import Urgency
 
 class IllegalMove(Exception):
     """The submission is not in a status from which this step leads on."""
+
+
+class UrgencyRoseError(IllegalMove):
+    """The urgency rose while the answer was on its way, which is now less urgent and gives no reason."""
+
+    def __init__(self, urgency: int) -> None:
+        self.urgency = Urgency(urgency)
+        super().__init__(
+            _(
+                "The urgency has just risen to: %(urgency)s. Please say why the answer is less urgent, or change it."
+            )
+            % {"urgency": self.urgency.label}
+        )
+
+
+class AlreadyAmendedError(IllegalMove):
+    """The answer that was to be corrected is no longer in force; `newer` is the one that is."""
+
+    def __init__(self, newer: Review) -> None:
+        self.newer = newer
+        super().__init__(
+            _("%(name)s has signed another answer meanwhile. Please read it before you correct it.")
+            % {"name": newer.author}
+        )
 
 
 MOVES: dict[EventKind, tuple[set[Status], Status]] = {
@@ -373,10 +399,14 @@ def sign(
     text: str,
     reason: str = "",
 ) -> Review:
-    """Answer the patient. An answer less urgent than the triage needs a reason; only who claimed it signs."""
-    urgency = Disposition(disposition).urgency
-    if urgency < submission.urgency and not reason.strip():
-        raise ValidationError({"reason": _("Please say why this is less urgent than the triage.")})
+    """Answer the patient. An answer less urgent than the triage needs a reason; only who claimed it signs.
+
+    Raises `UrgencyRoseError` where the triage rose after `submission` was read.
+    """
+    seen = submission.urgency
+    _lock(submission)
+    if submission.status == Status.IN_REVIEW and submission.claimed_by_id == by.pk:
+        _require_reason(submission, seen, disposition, reason)
     move(submission, EventKind.SIGNED, actor=by, only={"claimed_by": by}, **NOBODY)
     return _write_review(submission, by, impression, disposition, text, reason)
 
@@ -390,16 +420,40 @@ def amend(
     disposition: Disposition,
     text: str,
     reason: str = "",
+    amends: UUID | None = None,
 ) -> Review:
-    """Correct a signed answer by a new one; the old one stays on the record."""
-    submission = Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
+    """Correct a signed answer by a new one; the old one stays on the record.
+
+    `amends` names the answer that was read before it was corrected (without it, the one in force at the call).
+    Raises `AlreadyAmendedError` where another answer is in force, and `UrgencyRoseError` as `sign` does.
+    """
+    seen, read = submission.urgency, amends or getattr(submission.answer(), "pk", None)
+    _lock(submission)
     if submission.status not in {Status.ANSWERED, Status.CLOSED}:
         raise IllegalMove(_("There is no signed answer to correct."))
-    if Disposition(disposition).urgency < submission.urgency and not reason.strip():
-        raise ValidationError({"reason": _("Please say why this is less urgent than the triage.")})
-    old = submission.answer()
+    in_force = submission.answer()
+    if in_force.pk != read:
+        raise AlreadyAmendedError(in_force)
+    _require_reason(submission, seen, disposition, reason)
     submission.events.create(kind=EventKind.AMENDED, actor=by)
-    return _write_review(submission, by, impression, disposition, text, reason, amends=old)
+    return _write_review(submission, by, impression, disposition, text, reason, amends=in_force)
+
+
+def _lock(submission: Submission) -> None:
+    """Lock its row until the transaction ends, and read it again: its urgency cannot rise meanwhile."""
+    try:
+        submission.refresh_from_db(from_queryset=Submission.objects.select_for_update(of=("self",)))
+    except Submission.DoesNotExist as error:  # its patient has just been erased
+        raise IllegalMove(_("This cannot be done now: the case is no longer there.")) from error
+
+
+def _require_reason(submission: Submission, seen: int, disposition: Disposition, reason: str) -> None:
+    """Raise where the answer is less urgent than the triage and says not why; `seen` is the urgency read before."""
+    if Disposition(disposition).urgency >= submission.urgency or clean_text(reason).strip():
+        return
+    if submission.urgency > seen:
+        raise UrgencyRoseError(submission.urgency)
+    raise ValidationError({"reason": _("Please say why this is less urgent than the triage.")})
 
 
 def _write_review(
@@ -411,15 +465,16 @@ def _write_review(
     reason: str,
     amends: Review | None = None,
 ) -> Review:
-    if not text.strip():
+    text, reason = clean_text(text).strip(), clean_text(reason).strip()
+    if not text:
         raise ValidationError({"text": _("Please write an answer.")})
     return Review.objects.create(
         submission=submission,
         author=by,
         impression=Impression(impression),
         disposition=Disposition(disposition),
-        text=text.strip(),
-        reason=reason.strip(),
+        text=text,
+        reason=reason,
         triage_urgency=submission.urgency,
         urgency=Disposition(disposition).urgency,
         amends=amends,

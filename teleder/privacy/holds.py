@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from teleder.accounts.models import User
+from teleder.accounts.text import clean_line
 from teleder.privacy.models import Hold
 
 
@@ -20,14 +21,15 @@ def held() -> QuerySet:
 @transaction.atomic
 def set_hold(person: User, *, reason: str, by: User) -> Hold:
     """Put a patient under legal hold; twice keeps the first. Raises `ValidationError`, `User.DoesNotExist`."""
-    if not reason.strip():
+    reason = clean_line(reason).strip()
+    if not reason:
         raise ValidationError({"reason": _("Please give the reason of the hold.")})
     if not person.is_patient:
         raise ValidationError(_("Only patients' data is exported, erased or held."))
     # An erasure that is just being carried out is waited for: then there is nobody left to hold.
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     held = Hold.objects.in_force().filter(person=person).first()
-    return held or Hold.objects.create(person=person, reason=reason.strip()[:300], set_by=by)
+    return held or Hold.objects.create(person=person, reason=reason[:300], set_by=by)
 
 
 def lift_hold(person: User, *, by: User) -> bool:

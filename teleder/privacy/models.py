@@ -11,6 +11,7 @@ from django.db.models.functions import Cast, Now
 from django.utils.translation import gettext_lazy as _
 
 from teleder.accounts.models import User
+from teleder.accounts.text import LineField
 
 
 class OfPeople(models.QuerySet):
@@ -29,7 +30,7 @@ class Hold(models.Model):
     """A legal hold: while it is in force PostgreSQL refuses to delete the person and their record (migration 0001)."""
 
     person = models.ForeignKey(User, models.PROTECT, related_name="holds", verbose_name=_("person"))
-    reason = models.CharField(_("reason"), max_length=300)
+    reason = LineField(_("reason"), max_length=300)
     set_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("set by"))
     set_at = models.DateTimeField(_("set"), db_default=Now())
     lifted_by = models.ForeignKey(

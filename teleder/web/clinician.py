@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from teleder.accounts import people
@@ -74,13 +74,18 @@ def _seen(request: HttpRequest, pk: UUID) -> Submission:
 
 
 def verb(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """A step with one submission, by POST. What cannot be done is said in words (409, 422)."""
+    """A step with one submission, by POST. What cannot be done is said in words (409, 422).
 
-    @require_POST
+    By GET it leads to the page: one that came by POST has this address, and a log-in leads back to it.
+    """
+
+    @require_http_methods(["GET", "HEAD", "POST"])
     @dermatologist_required
     @wraps(view)
     def guarded(request: HttpRequest, pk: UUID) -> HttpResponse:
         submission = _seen(request, pk)
+        if request.method != "POST":
+            return redirect("web:review", pk)
         try:
             return view(request, submission)
         except workflow.IllegalMove as error:
@@ -187,10 +192,15 @@ def answer(request: HttpRequest, submission: Submission) -> HttpResponse:
     if "preview" in request.POST:
         return _review(request, submission, form=form, preview=form.as_review(request.user))
     try:
-        (workflow.amend if amending else workflow.sign)(submission, by=request.user, **form.cleaned_data)
+        (workflow.amend if amending else workflow.sign)(submission, by=request.user, **form.answer())
     except ValidationError as error:
         form.add_error(None, error)
         return _review(request, submission, form=form, status=422)
+    except workflow.UrgencyRoseError as error:
+        form.add_error("reason", str(error))
+        return _review(request, submission, form=form, status=409)
+    except workflow.AlreadyAmendedError as error:
+        return _review(request, submission, form=form.on_top_of(error), status=409)
     messages.success(request, _("The answer to %(case)s is signed.") % {"case": submission.case})
     return _go_on(request, submission)
 

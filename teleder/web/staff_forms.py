@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from teleder.accounts.email_addresses import EmailField
 from teleder.accounts.models import Invitation, Role, User
 from teleder.accounts.normalisation import normalise_number
+from teleder.accounts.text import LineFormField
 
 
 class InviteForm(forms.Form):
@@ -23,8 +24,8 @@ class InviteForm(forms.Form):
 class InvitationForm(forms.Form):
     """Patients see name and licence number under an answer: a dermatologist must give both."""
 
-    name = forms.CharField(label=_("Your name"), max_length=100)
-    licence_number = forms.CharField(label=_("Licence number"), max_length=50)
+    name = LineFormField(label=_("Your name"), max_length=100)
+    licence_number = LineFormField(label=_("Licence number"), max_length=50)
     password = forms.CharField(
         label=_("Password"), widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), strip=False
     )

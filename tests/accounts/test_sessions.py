@@ -141,7 +141,7 @@ def test_a_page_that_asks_for_news_by_itself_keeps_nobody_logged_in(client, dana
         for _ in range(15):
             clock.shift(timedelta(minutes=1, seconds=1))
             last = client.get(reverse("web:worklist"), headers=POLL)
-        assert (last.status_code, last["HX-Refresh"]) == (204, "true")
+        assert (last.status_code, last["HX-Redirect"]) == (204, reverse("account_login"))
         assert not is_in(client, "web:worklist")
 
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from teleder.accounts.text import clean_text
 from teleder.cases.triage import Urgency
 
 
@@ -17,7 +18,17 @@ class Strict(serializers.Serializer):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if isinstance(data, dict) and (unknown := [name for name in data if name not in self.fields]):
             raise serializers.ValidationError({str(name)[:50]: [_("Unknown field.")] for name in unknown})
-        return super().to_internal_value(data)
+        return super().to_internal_value(self._clean(data))
+
+    def _clean(self, data: Any) -> Any:
+        """Return the data with all free text cleaned before it is validated; a password stays as it is."""
+        if type(data) is not dict:
+            return data
+        typed = {name for name, field in self.fields.items() if type(field) is serializers.CharField}
+        typed = {
+            name for name in typed if self.fields[name].trim_whitespace and isinstance(data.get(name), str)
+        }
+        return data | {name: clean_text(data[name]) for name in typed}
 
 
 @extend_schema_field({"type": "string", "enum": [level.code for level in Urgency], "example": "same_day"})
@@ -60,4 +71,8 @@ class ProblemSerializer(serializers.Serializer):
     detail = serializers.CharField()
     code = serializers.CharField()
     errors = FieldErrorSerializer(many=True, required=False)
+    review = serializers.UUIDField(
+        required=False, help_text="of `already_amended`: the answer that is in force now"
+    )
+    urgency = serializers.CharField(required=False, help_text="of `urgency_rose`: what it is now")
     trace_id = serializers.CharField()

@@ -70,6 +70,12 @@ class SignSerializer(Strict):
     )
 
 
+class AmendSerializer(SignSerializer):
+    amends = serializers.UUIDField(
+        required=False, help_text="the answer that was read before; 409 where another is in force by now"
+    )
+
+
 class FlagSerializer(serializers.Serializer):
     """A reason to look sooner."""
 

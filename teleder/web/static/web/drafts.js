@@ -1,21 +1,26 @@
 // What a dermatologist is writing, kept on this device until it is signed: a closed browser loses no text.
 const PREFIX = "teleder.draft.";
 const KEPT_MS = 24 * 3600 * 1000;
+const NAMES = ["impression", "disposition", "text", "reason", "amends"];
 
 export function keep(section) {
   const form = section.querySelector("form");
   const values = Object.fromEntries(new FormData(form));
   const kept = { at: Date.now() };
-  for (const name of ["impression", "disposition", "text", "reason"]) kept[name] = values[name] ?? "";
+  for (const name of NAMES) kept[name] = values[name] ?? "";
   localStorage.setItem(PREFIX + section.dataset.draft, JSON.stringify(kept));
 }
 
-export function bringBack(section) {
+// A page that is opened shows a correction begun before, too, if it is of the answer that is still in force.
+export function bringBack(section, { isOpened = false } = {}) {
   const stored = localStorage.getItem(PREFIX + section.dataset.draft);
   const form = section.querySelector("form");
-  if (!stored || form.elements.text.value) return;
+  if (!stored) return;
   const kept = JSON.parse(stored);
-  for (const name of ["impression", "disposition", "text", "reason"]) form.elements[name].value = kept[name];
+  const isOfThisAnswer = kept.amends === form.elements.amends.value;
+  if (form.elements.text.value && !(isOpened && isOfThisAnswer)) return;
+  for (const name of NAMES.filter((each) => each !== "amends")) form.elements[name].value = kept[name];
+  section.querySelector("details")?.setAttribute("open", "");
 }
 
 export function forget(submission) {

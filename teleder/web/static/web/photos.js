@@ -6,6 +6,7 @@ start();
 const said = document.getElementById("said");
 const queue = [];
 let busy = false;
+const UNSENT = "teleder.unsent"; // in this tab: what was chosen when the session had ended is chosen again
 
 for (const form of document.querySelectorAll(".photo-form")) {
   const input = form.querySelector("input[type=file]");
@@ -17,6 +18,12 @@ for (const form of document.querySelectorAll(".photo-form")) {
     input.value = "";
     next();
   });
+}
+
+if (sessionStorage.getItem(UNSENT) === document.querySelector(".photo-form")?.action) {
+  const form = document.querySelector(".photo-form");
+  sessionStorage.removeItem(UNSENT);
+  show(form, "", form.dataset.unsent);
 }
 
 async function next() {
@@ -51,6 +58,9 @@ function send(form, file) {
         htmx.process(document.getElementById("tiles"));
         show(form, form.dataset.sent);
         resolve("");
+      } else if ([401, 403].includes(request.status)) {
+        sessionStorage.setItem(UNSENT, form.action);
+        location.reload(); // to the log-in and back, or to what is to be said
       } else if ([502, 503, 504].includes(request.status)) resolve("offline"); // it comes back: sent again
       else resolve([422, 429].includes(request.status) ? request.responseText : form.dataset.failed);
     });

@@ -108,11 +108,11 @@ function onKey(event) {
 }
 
 // --- Wiring ---------------------------------------------------------------------------------------------------
-function prepare() {
+function prepare(how) {
   document.querySelectorAll(".tools").forEach((tools) => (tools.hidden = false));
   apply();
   const section = document.querySelector("[data-draft]");
-  if (section) drafts.bringBack(section);
+  if (section) drafts.bringBack(section, how);
 }
 
 document.addEventListener("click", onClick);
@@ -139,6 +139,6 @@ document.addEventListener("htmx:afterSettle", ({ target }) => {
 drafts.forgetOld();
 if (document.querySelector("[data-done]").dataset.done) document.getElementById("case").focus();
 drafts.forgetDone();
-prepare();
+prepare({ isOpened: true });
 keys.start();
 polling.start();

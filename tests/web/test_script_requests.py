@@ -1,0 +1,273 @@
+"""A page that goes on asking after its session has ended leads to the log-in, and back to the page after it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from allauth.mfa.models import Authenticator
+from django.conf import settings as configured
+from django.contrib.auth.hashers import make_password
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.urls import reverse
+from time_machine import travel
+
+import teleder.web
+from teleder.accounts import people
+from teleder.accounts.models import Role
+from teleder.cases import workflow
+from tests.conftest import PASSWORD
+
+pytestmark = pytest.mark.django_db
+WEB = Path(teleder.web.__file__).parent
+CALL = re.compile(r"""hx-(get|post)="([^"]*)\"""")
+NAMED = re.compile(r"\{% url '(\w+:\w+)'")
+ORIGIN = "http://testserver"
+# Who sees the templates of a folder.
+ROLES = {"patient": "alice", "clinician": "dana", "operations": "adam"}
+
+
+def calls() -> list[tuple[str, str, str]]:
+    """Return who asks, how and what, of every `hx-get` and `hx-post` in the templates."""
+    found = set()
+    for file in sorted((WEB / "templates").rglob("*.html")):
+        for method, address in CALL.findall(file.read_text()):
+            # A page that polls itself, under whatever filter it shows.
+            name = "web:worklist" if address == "{{ request.get_full_path }}" else NAMED.match(address)[1]
+            found.add((ROLES[file.parent.name], method, name))
+    return sorted(found)
+
+
+CALLS = calls()
+
+
+def test_all_roles_and_all_that_their_pages_ask_for_are_here():
+    assert {who for who, _method, _name in CALLS} == {"alice", "dana", "adam"}
+    assert len(CALLS) >= 8
+    assert not re.findall(
+        r"hx-(?:put|patch|delete|boost)", "".join(f.read_text() for f in WEB.rglob("*.html"))
+    )
+
+
+def test_no_other_script_asks_for_anything_than_the_one_that_sends_photos():
+    asking = {
+        file.name
+        for file in (WEB / "static").rglob("*.js")
+        if re.search(r"fetch\(|XMLHttpRequest|sendBeacon|EventSource|htmx\.ajax", file.read_text())
+    }
+    assert asking == {"photos.js"}
+
+
+# --- How a session ends -----------------------------------------------------------------------------------
+def delete_session(person, client: Client) -> None:
+    Session.objects.all().delete()
+
+
+def suspend(person, client: Client) -> None:
+    type(person).objects.filter(pk=person.pk).update(is_active=False)
+
+
+def end_everywhere(person, client: Client) -> None:
+    people.end_sessions(person)
+
+
+def change_password(person, client: Client) -> None:
+    type(person).objects.filter(pk=person.pk).update(password=make_password("another-horse-battery"))
+
+
+def log_out_in_another_tab(person, client: Client) -> None:
+    other = Client()
+    other.cookies = client.cookies.copy()
+    other.post(reverse("account_logout"))
+
+
+def change_role(person, client: Client) -> None:
+    """As `people.change_role` does; a patient's role changes only by hand."""
+    role = Role.ADMIN if person.role == Role.DERMATOLOGIST else Role.DERMATOLOGIST
+    type(person).objects.filter(pk=person.pk).update(role=role)
+    people.end_sessions(person)
+
+
+ENDS = [delete_session, suspend, end_everywhere, change_password, log_out_in_another_tab, change_role]
+
+
+@pytest.fixture
+def opened(alice, dana, adam, submission_of, draft_of) -> Callable[[str], tuple[str, str]]:
+    """Return the page that asks for a fragment, with the query it may have, and the fragment's address."""
+    claimed, draft = submission_of(alice), draft_of(alice)
+    workflow.claim(claimed, by=dana)
+    pages = {
+        "web:status": claimed.get_absolute_url(),
+        "web:tiles": reverse("web:photos", args=[draft.pk]),
+        "web:worklist": reverse("web:worklist") + "?show=urgent&after=",
+        "web:claim": reverse("web:worklist") + "?show=urgent",
+        "web:operations": reverse("web:operations"),
+    }
+    review = reverse("web:review", args=[claimed.pk]) + "?photo=x"
+
+    def find(name: str) -> tuple[str, str]:
+        of = (
+            []
+            if name in {"web:worklist", "web:operations"}
+            else [draft.pk if name == "web:tiles" else claimed.pk]
+        )
+        return pages.get(name, review), reverse(name, args=of)
+
+    return find
+
+
+def ask(client: Client, method: str, address: str, page: str):
+    headers = {"HX-Request": "true", "HX-Current-URL": f"{ORIGIN}{page}#news"}
+    return client.generic(method.upper(), address, headers=headers)
+
+
+def assert_leads_to_log_in_and_back(answer, page: str) -> None:
+    assert answer.status_code == 204 and not answer.content
+    there = urlsplit(answer["HX-Redirect"])
+    assert (there.scheme, there.netloc, there.path) == ("", "", reverse("account_login"))
+    assert parse_qs(there.query, keep_blank_values=True) == {"next": [page]}
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
+@pytest.mark.parametrize(("who", "method", "name"), CALLS)
+def test_every_fragment_leads_the_whole_page_to_the_log_in_and_back(request, opened, who, method, name, end):
+    person, client = request.getfixturevalue(who), Client()
+    page, address = opened(name)
+    client.force_login(person)
+    assert client.get(page).status_code == 200
+    end(person, client)
+    assert_leads_to_log_in_and_back(ask(client, method, address, page), page)
+
+
+@pytest.mark.parametrize(("who", "method", "name"), [call for call in CALLS if call[0] != "alice"])
+def test_who_did_nothing_for_a_while_is_led_there_too(request, opened, who, method, name):
+    (page, address), client = opened(name), Client()
+    with travel("2026-11-23T09:00:00+09:00", tick=False) as clock:
+        client.force_login(request.getfixturevalue(who))
+        client.get(page.partition("?")[0])
+        clock.shift(timedelta(minutes=configured.STAFF_IDLE_MINUTES, seconds=1))
+        assert_leads_to_log_in_and_back(ask(client, method, address, page), page)
+
+
+@pytest.mark.parametrize(("who", "method", "name"), CALLS)
+def test_after_the_log_in_the_page_is_there(request, opened, who, method, name, settings):
+    settings.STAFF_SECOND_FACTOR = False
+    (page, address), client, person = opened(name), Client(), request.getfixturevalue(who)
+    there = ask(client, method, address, page)["HX-Redirect"]
+    form = {"login": person.email, "password": PASSWORD, "next": parse_qs(urlsplit(there).query)["next"][0]}
+    back = client.post(reverse("account_login"), form)
+    assert (back.status_code, back["Location"]) == (302, page)
+    assert client.get(back["Location"]).status_code == 200
+
+
+def test_a_page_that_came_by_post_is_found_again(client, dana, opened, settings):
+    """A form that came back has the address of its verb."""
+    settings.STAFF_SECOND_FACTOR = False
+    _page, review = opened("web:review")
+    for verb in ("answer/", "photos/", "release/"):
+        client.force_login(dana)
+        page = review + verb
+        Session.objects.all().delete()
+        assert_leads_to_log_in_and_back(ask(client, "get", f"{review}state/", page), page)
+        form = {"login": dana.email, "password": PASSWORD, "next": page}
+        answer = client.post(reverse("account_login"), form, follow=True)
+        assert (answer.status_code, answer.redirect_chain[-1][0]) == (200, review)
+
+
+# --- Where the page is not ours ---------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "page",
+    [
+        "https://evil.example/worklist/",
+        "http://testserver.evil.example/",
+        "http://testserver//evil.example/",
+        "//evil.example/",
+        "javascript:alert(1)",
+        "http://testserver:81/",
+        "no address",
+        "",
+    ],
+)
+def test_no_opened_another_site_is_led_to(client, page):
+    headers = {"HX-Request": "true", "HX-Current-URL": page}
+    answer = client.get(reverse("web:worklist"), headers=headers)
+    assert (answer.status_code, answer["HX-Redirect"]) == (204, reverse("account_login"))
+
+
+# --- Still logged in, and not allowed ---------------------------------------------------------------------
+@pytest.mark.parametrize(("who", "method", "name"), CALLS)
+def test_somebody_else_in_the_same_browser_makes_the_page_load_again(request, opened, who, method, name):
+    other = {"alice": "dana", "dana": "adam", "adam": "alice"}[who]
+    (page, address), client = opened(name), Client()
+    client.force_login(request.getfixturevalue(other))
+    answer = ask(client, method, address, page)
+    assert (answer.status_code, answer["HX-Refresh"]) == (403, "true")
+
+
+def test_a_form_whose_token_is_of_an_earlier_log_in_makes_the_page_load_again(dana, opened):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(dana)
+    page, address = opened("web:keep_claim")
+    answer = ask(client, "post", address, page)
+    assert (answer.status_code, answer["HX-Refresh"]) == (403, "true")
+
+
+def test_who_must_show_the_second_factor_comes_back_to_the_page(dana, opened, settings):
+    settings.STAFF_SECOND_FACTOR = False
+    client, (page, address) = Client(), opened("web:worklist")
+    client.post(reverse("account_login"), {"login": dana.email, "password": PASSWORD})
+    settings.STAFF_SECOND_FACTOR = True
+    Authenticator.objects.create(user=dana, type="totp", data={"secret": "x"})
+    there = urlsplit(ask(client, "get", address, page)["HX-Redirect"])
+    assert there.path == reverse("mfa_reauthenticate")
+    assert parse_qs(there.query, keep_blank_values=True) == {"next": [page]}
+
+
+def test_what_is_allowed_is_answered_as_before(dana, opened):
+    client, (page, address) = Client(), opened("web:review_state")
+    client.force_login(dana)
+    answer = ask(client, "get", address, page)
+    assert answer.status_code == 200 and "HX-Redirect" not in answer and "HX-Refresh" not in answer
+
+
+def test_a_page_opened_by_hand_is_redirected_as_ever(client, opened):
+    answer = client.get(reverse("web:worklist"))
+    assert (answer.status_code, answer["Location"]) == (302, f"{reverse('account_login')}?next=/worklist/")
+
+
+# --- Photos -----------------------------------------------------------------------------------------------
+def send(client: Client, draft, photo) -> object:
+    form = {"view": "close_up", "photo": photo}
+    return client.post(reverse("web:add_photo", args=[draft.pk]), form, headers={"X-Photo-Script": "1"})
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
+@pytest.mark.parametrize("size", [100, 3_000_000], ids=["small", "of a phone"])
+def test_a_photo_sent_after_the_session_is_told_so(client, alice, draft_of, photo_file, end, size):
+    draft = draft_of(alice)
+    client.force_login(alice)
+    end(alice, client)
+    content = photo_file().read() + b"\0" * size
+    answer = send(client, draft, photo_file(content=content))
+    assert (answer.status_code, answer.json()) == (401, {"code": "not_authenticated"})
+    assert draft.photos.count() == 1
+
+
+def test_a_photo_of_somebody_who_may_not_send_is_told_so(client, dana, alice, draft_of, photo_file):
+    client.force_login(dana)
+    answer = send(client, draft_of(alice), photo_file())
+    assert (answer.status_code, answer.json()) == (403, {"code": "permission_denied"})
+
+
+def test_a_photo_that_is_too_large_is_still_told_so(client, alice, draft_of, settings):
+    settings.PHOTO_LIMIT_BYTES = 1000
+    client.force_login(alice)
+    big = BytesIO(b"\xff\xd8\xff\xe0" + b"\0" * 200_000)
+    big.name = "big.jpg"
+    assert send(client, draft_of(alice), big).status_code == 413

@@ -1,0 +1,102 @@
+"""Dana's and alice's open pages, whose session ends, in a real browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from teleder.cases import workflow
+from tests.conftest import PASSWORD
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+LOGIN = re.compile(r"/accounts/login/\?next=")
+
+
+def log_in(page, person) -> None:
+    page.fill("[name=login]", person.email)
+    page.fill("[name=password]", PASSWORD)
+    page.click("main [type=submit]")
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_a_poll_leads_dana_to_the_log_in_and_back_to_what_she_writes(
+    visit, settings, dana, alices_submission, language
+):
+    settings.STAFF_SECOND_FACTOR = False
+    workflow.claim(alices_submission, by=dana)
+    page = visit(dana, size="desk", language=language)
+    address = reverse("web:review", args=[alices_submission.pk])
+    page.goto(address)
+    page.fill("#id_text", "Half of an ans")
+    Session.objects.all().delete()
+    page.wait_for_url(LOGIN, timeout=20_000)
+    log_in(page, dana)
+    page.wait_for_url("**" + address)
+    expect(page.locator("#id_text")).to_have_value("Half of an ans")
+
+
+def test_a_correction_that_dana_has_begun_is_there_after_the_log_in(visit, settings, dana, alices_submission):
+    settings.STAFF_SECOND_FACTOR = False
+    workflow.claim(alices_submission, by=dana)
+    first = {"impression": "AD", "disposition": "self_care", "text": "Go on with your usual care."}
+    workflow.sign(alices_submission, by=dana, **first)
+    page = visit(dana, size="desk")
+    address = reverse("web:review", args=[alices_submission.pk])
+    page.goto(address)
+    page.click("#answer summary")
+    expect(page.locator("#id_text")).to_have_value(first["text"])
+    page.fill("#id_text", "Half of a corr")
+    Session.objects.all().delete()
+    page.wait_for_url(LOGIN, timeout=20_000)
+    log_in(page, dana)
+    page.wait_for_url("**" + address)
+    expect(page.locator("#id_text")).to_have_value("Half of a corr")
+    expect(page.locator("#id_text")).to_be_visible()
+    # Of another answer it is no correction.
+    workflow.amend(alices_submission, by=dana, **first | {"text": "It is impetigo.", "disposition": "today"})
+    page.goto(address)
+    page.click("#answer summary")
+    expect(page.locator("#id_text")).to_have_value("It is impetigo.")
+
+
+def test_alice_who_waits_is_led_back_to_her_submission(visit, alice, alices_submission):
+    page = visit(alice)
+    page.goto(alices_submission.get_absolute_url())
+    Session.objects.all().delete()
+    page.wait_for_url(LOGIN, timeout=20_000)
+    log_in(page, alice)
+    page.wait_for_url("**" + alices_submission.get_absolute_url())
+
+
+def test_the_board_leads_adam_to_the_log_in_and_back(visit, settings, adam):
+    settings.STAFF_SECOND_FACTOR = False
+    page = visit(adam, size="desk")
+    page.goto(reverse("web:operations"))
+    Session.objects.all().delete()
+    page.wait_for_url(LOGIN, timeout=20_000)
+    log_in(page, adam)
+    page.wait_for_url("**" + reverse("web:operations"))
+
+
+def test_a_photo_chosen_too_late_leads_to_the_log_in_and_is_asked_for_again(
+    visit, alice, draft_of, photo_file
+):
+    draft = draft_of(alice, photos=0)  # nothing is being checked: the page asks for nothing by itself
+    photo = {"name": "skin.jpg", "mimeType": "image/jpeg", "buffer": photo_file().read()}
+    page = visit(alice, expected=re.compile("status of 401"))
+    address = reverse("web:photos", args=[draft.pk])
+    page.goto(address)
+    Session.objects.all().delete()
+    page.set_input_files("#photo-close_up", photo)
+    page.wait_for_url(LOGIN)
+    log_in(page, alice)
+    page.wait_for_url("**" + address)
+    expect(page.locator(".photo-form .error").first).to_contain_text("choose again")
+    page.set_input_files("#photo-close_up", photo)
+    expect(page.locator(".tile")).to_have_count(1)
+    page.reload()
+    expect(page.locator(".photo-form .error").first).to_be_hidden()
