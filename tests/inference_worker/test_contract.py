@@ -15,6 +15,7 @@ from inference_worker.contract import (
     Classified,
     ContractError,
     Failed,
+    InvalidMessageError,
     ModelRef,
     Prepared,
     Request,
@@ -77,11 +78,8 @@ def test_what_another_version_wrote_is_handed_back(change):
 
 
 BAD_OUTCOMES = [
-    ("prepared", {"quality": {}, "reason": "gossip"}),
-    ("prepared", {"quality": {}, "fault": "gossip"}),
     ("prepared", {}),
     ("segmented", {"mask_key": "k", "skin": 0, "lesion": 0, "model": {"name": "m"}}),
-    ("segmented", {"mask_key": "k", "skin": 0, "lesion": 0, "model": None}),
     ("classified", {"top": "gossip"}),
     ("classified", {"views": [{"box": 0}]}),
     ("classified", {"attribution": {"key": "k", "condition": "gossip"}}),
