@@ -312,7 +312,8 @@ def _readers(cls: type) -> dict[str, Reader]:
 
 
 def _build(cls: type, row: Any) -> Any:
-    """Raises `ContractError` for fields that are unknown or missing, `InvalidMessageError` for a bad value."""
+    """Raises `ContractError` for a field that is unknown here, `InvalidMessageError` for one that is wrong or missing:
+    no version leaves out what has no default."""
     if not isinstance(row, dict):
         raise InvalidMessageError(f": expected an object ({cls.__name__})")
     readers = _readers(cls)
@@ -321,8 +322,10 @@ def _build(cls: type, row: Any) -> Any:
         for field in dataclasses.fields(cls)
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     }
-    if row.keys() - readers.keys() or needed - row.keys():
-        raise ContractError(f"{cls.__name__}: a field is unknown or missing")
+    if needed - row.keys():
+        raise InvalidMessageError(f": expected the fields {', '.join(sorted(needed))}")
+    if row.keys() - readers.keys():
+        raise ContractError(f"{cls.__name__}: an unknown field")
     return cls(**{name: inside(f".{name}", readers[name], value) for name, value in row.items()})
 
 
@@ -372,10 +375,7 @@ def unpack_ended(message: Mapping[str, Any]) -> Ended:
 def _pick(cls: type, message: Mapping[str, Any]) -> Any:
     """Read the fields that are known here; what else a message holds is for newer versions."""
     known = {name: message[name] for name in _readers(cls) if name in message}
-    try:
-        return inside(cls.__name__.lower(), of(cls), known)
-    except ContractError as error:
-        raise InvalidMessageError(str(error)) from None
+    return inside(cls.__name__.lower(), of(cls), known)
 
 
 def _check(contract: int) -> None:

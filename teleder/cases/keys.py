@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 ORIGINAL = "original"
 CONTENT_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
-_NAME = re.compile(r"[A-Za-z0-9_-]+\.[a-z]+")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,60}\.[a-z]+")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe in place of a file must not hold up its reader
 
