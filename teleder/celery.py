@@ -13,7 +13,7 @@ from celery.schedules import crontab
 from celery.signals import setup_logging, task_postrun, task_prerun
 from kombu import Queue
 
-from inference_worker import contract, deaths, logs, reconnecting
+from inference_worker import contract, deaths, logs, reconnecting, unreadable
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "teleder.settings")
 
@@ -49,6 +49,7 @@ app.conf.update(
 )
 deaths.notice_soon(app)
 reconnecting.when_acknowledging_fails()
+unreadable.drop(app)
 app.autodiscover_tasks(["teleder.cases", "teleder.accounts", "teleder.notifications", "teleder.privacy"])
 
 

@@ -195,15 +195,18 @@ def wrong_keys(right: str, other: str) -> list[Any]:
 
 def put(row: Any, path: Path, value: Any) -> None:
     """Set one field of nested JSON; where a field around it was forged before, it stays so."""
-    *around, last = path
-    for step in around:
-        if not isinstance(row, dict | list) or (isinstance(row, dict) and step not in row):
-            return
-        if isinstance(row, list) and len(row) <= step:
+    for step in path[:-1]:
+        if not _has(row, step):
             return
         row = row[step]
-    if isinstance(row, dict) or (isinstance(row, list) and len(row) > last):
-        row[last] = value
+    if isinstance(row, dict) or _has(row, path[-1]):
+        row[path[-1]] = value
+
+
+def _has(row: Any, step: str | int) -> bool:
+    if isinstance(row, list):
+        return isinstance(step, int) and step < len(row)
+    return isinstance(row, dict) and step in row
 
 
 def at(row: Any, path: Path) -> Any:

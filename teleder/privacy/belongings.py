@@ -62,6 +62,7 @@ KEPT = {
     "audit.Entry": "ids and names from our own code, which lead nowhere once the rows are gone",
     "privacy.Tombstone": "no name, no address; a hash by which an old backup is known again",
     "privacy.Remnant": "names of folders that are empty, for a day",
+    "cases.RefusedMessage": "counts a day of what workers said; no id",
     "accounts.Clinic": "not personal",
     "accounts.DermatologistProfile": "of staff, who are not erased: their signatures are part of others' records",
     "auth.Group": "not personal",
