@@ -38,6 +38,7 @@ def _fence() -> None:
     from teleder.cases import jobs
     from teleder.cases.models import Job
 
+    jobs.result_checks.check = lambda job, outcome: None  # it knows an attempt by its folder, too
     record = jobs.record
 
     def any_attempt(*, job: str, attempt: int, **rest: Any) -> bool:

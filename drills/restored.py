@@ -24,9 +24,9 @@ def faults(*erased: str) -> Iterator[str]:
     from teleder.cases.models import Photo, Submission
 
     media = Path(settings.MEDIA_ROOT)
-    for key, sha256 in Photo.objects.values_list("original_key", "sha256"):
+    for pk, key, sha256 in Photo.objects.values_list("pk", "original_key", "sha256"):
         try:
-            same = hashlib.sha256(originals.read(key)).hexdigest() == sha256
+            same = hashlib.sha256(originals.read(pk, key)).hexdigest() == sha256
         except (OSError, Locked):
             same = False
         if not same:

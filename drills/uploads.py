@@ -185,7 +185,7 @@ def _changed(lines: list[BadLine]) -> list[str]:
     wanted = {(line.submission, digest) for line in lines for digest in line.photos}
     photos = Photo.objects.current().filter(submission__in=[line.submission for line in lines])
     kept = {
-        (str(photo.submission_id), hashlib.sha256(originals.read(photo.original_key)).hexdigest())
+        (str(photo.submission_id), hashlib.sha256(originals.read(photo.pk, photo.original_key)).hexdigest())
         for photo in photos
     }
     return [] if kept == wanted and photos.count() == len(wanted) else ["stored bytes are not what was sent"]

@@ -5,14 +5,34 @@ Every message is JSON. A request names files by storage key; no pixel and no hea
 A message of an unknown contract version, kind or field raises `ContractError`: during a deploy an
 old process must hand it back instead of guessing. The version before is understood, so a new field has a default;
 a change that cannot be read as its forerunner raises `VERSION` by two.
+
+What a worker says is untrusted input. Each field declares beside its type how it is read: length, range and alphabet.
+A value that no version writes raises `InvalidMessageError`: it is refused for good, and no other process is asked.
+Whether keys, boxes and kind belong to the job is for the web to check, which knows the job.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_type_hints
+
+from inference_worker.fields import (
+    InvalidMessageError,
+    Reader,
+    flag,
+    inside,
+    mapping,
+    number,
+    one_of,
+    optional,
+    several,
+    text,
+    whole,
+)
 
 VERSION = 1
 
@@ -90,13 +110,56 @@ class Abstention(StrEnum):
     NO_SKIN = "no_skin"
 
 
+# --- What the fields may hold -----------------------------------------------------------------------------
+LARGEST = 2**31 - 1  # of a whole number in PostgreSQL
+BOXES_AT_MOST = 64
+THRESHOLDS = (*Condition, *(f"conformal.{condition}" for condition in Condition), "named", "energy")
+
+
+def of(cls: type) -> Reader:
+    return lambda row: _build(cls, row)
+
+
+def reader_of(declared: Any) -> Reader:
+    """Return how a declared type (`Boxes`, `Thresholds`, ...) is read; the reader raises `ValueError`."""
+    return declared.__metadata__[0]
+
+
+def _read_thresholds(value: Any) -> dict[str, float]:
+    found = mapping(one_of(map(str, THRESHOLDS)), number(-1000, 1000), most=len(THRESHOLDS))(value)
+    for name, bound in found.items():
+        if name != "energy":  # the others are compared with probabilities
+            inside(f".{name}", number(0, 1), bound)
+    return found
+
+
+JobId = Annotated[str, text(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", 36)]
+Attempt = Annotated[int, whole(0, LARGEST)]
+WorkerName = Annotated[str, text(r"[\w.@:%+~-]*", 300)]
+Key = Annotated[str, text(r"[\w./-]*", 200)]
+Code = Annotated[str, text(r"[a-z0-9_]+", 100)]
+Words = Annotated[str, text(r"[\w .:+/()-]*", 100)]
+Side = Annotated[int, whole(0, LARGEST)]
+Share = Annotated[float, number(0, 1)]
+Seconds = Annotated[float, number(0, 1_000_000)]
+Measured = Annotated[
+    dict[str, float], mapping(text(r"[a-z_]{1,40}", 40), number(-1_000_000_000, 1_000_000_000), most=40)
+]
+Probabilities = Annotated[
+    dict[str, float],
+    mapping(one_of(map(str, Condition)), number(0, 1), most=len(Condition), least=1),
+]
+Thresholds = Annotated[dict[str, float], _read_thresholds]
+BoxIndex = Annotated[int | None, optional(whole(0, BOXES_AT_MOST - 1))]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelRef:
     """Which weights spoke: enough to make the same result again."""
 
-    name: str
-    version: str
-    sha256: str
+    name: Words
+    version: Words
+    sha256: Annotated[str, text(r"[0-9a-f]{64}", 64)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,25 +169,30 @@ class Box:
     `skin` counts lesion pixels too.
     """
 
-    x: int
-    y: int
-    width: int
-    height: int
-    skin: float
-    lesion: float
+    x: Side
+    y: Side
+    width: Annotated[int, whole(1, LARGEST)]
+    height: Annotated[int, whole(1, LARGEST)]
+    skin: Share
+    lesion: Share
+
+
+Boxes = Annotated[tuple[Box, ...], several(of(Box), BOXES_AT_MOST)]
+ABox = Annotated[Box, of(Box)]
+Model = Annotated[ModelRef, of(ModelRef)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """One stage of work on one photo. `prefix` is where this attempt writes its files."""
 
-    stage: Stage
-    job: str
-    attempt: int
-    photo: str
-    source: str
-    prefix: str
-    boxes: tuple[Box, ...] = ()
+    stage: Annotated[Stage, one_of(Stage)]
+    job: Words
+    attempt: Attempt
+    photo: Words
+    source: Key
+    prefix: Key
+    boxes: Boxes = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,19 +204,19 @@ class Prepared:
     """
 
     kind: ClassVar[str] = "prepared"
-    display_key: str = ""
-    analysis_key: str = ""
-    thumbnail_key: str = ""
-    width: int = 0
-    height: int = 0
-    analysis_width: int = 0
-    analysis_height: int = 0
-    format: str = ""
-    stripped: tuple[str, ...] = ()
-    quality: dict[str, float]
-    reason: Reason | None = None
-    fault: QualityFault | None = None
-    seconds: float = 0.0
+    display_key: Key = ""
+    analysis_key: Key = ""
+    thumbnail_key: Key = ""
+    width: Side = 0
+    height: Side = 0
+    analysis_width: Side = 0
+    analysis_height: Side = 0
+    format: Words = ""
+    stripped: Annotated[tuple[str, ...], several(text(r"[\w .:-]*", 60), 100)] = ()
+    quality: Measured
+    reason: Annotated[Reason | None, optional(one_of(Reason))] = None
+    fault: Annotated[QualityFault | None, optional(one_of(QualityFault))] = None
+    seconds: Seconds = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,31 +227,34 @@ class Segmented:
     """
 
     kind: ClassVar[str] = "segmented"
-    mask_key: str
-    skin: float
-    lesion: float
-    boxes: tuple[Box, ...] = ()
-    no_box: NoBox | None = None
-    nearest_miss: Box | None = None
-    model: ModelRef
-    seconds: float = 0.0
+    mask_key: Key
+    skin: Share
+    lesion: Share
+    boxes: Boxes = ()
+    no_box: Annotated[NoBox | None, optional(one_of(NoBox))] = None
+    nearest_miss: Annotated[Box | None, optional(reader_of(ABox))] = None
+    model: Model
+    seconds: Seconds = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
     """Calibrated probabilities for one view of the photo: the whole (box None) or one box by its index."""
 
-    box: int | None
-    probabilities: dict[str, float]
+    box: BoxIndex
+    probabilities: Probabilities
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attribution:
     """Which parts spoke for a condition: PNG, red for the whole photo, green for one box in its place."""
 
-    key: str
-    condition: Condition
-    box: int | None = None
+    key: Key
+    condition: Annotated[Condition, one_of(Condition)]
+    box: BoxIndex = None
+
+
+Views = Annotated[tuple[View, ...], several(of(View), BOXES_AT_MOST + 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,16 +262,16 @@ class Classified:
     """What it may be. `probabilities` is the aggregate; HI in it is the maximum over the whole and every crop."""
 
     kind: ClassVar[str] = "classified"
-    probabilities: dict[str, float]
-    views: tuple[View, ...]
-    thresholds: dict[str, float]
-    top: Condition | None
-    abstention: Abstention | None = None
-    attribution: Attribution | None = None
-    demonstration: bool
-    model: ModelRef
-    device: str = ""
-    seconds: float = 0.0
+    probabilities: Probabilities
+    views: Views
+    thresholds: Thresholds
+    top: Annotated[Condition | None, optional(one_of(Condition))]
+    abstention: Annotated[Abstention | None, optional(one_of(Abstention))] = None
+    attribution: Annotated[Attribution | None, optional(of(Attribution))] = None
+    demonstration: Annotated[bool, flag]
+    model: Model
+    device: Words = ""
+    seconds: Seconds = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,33 +279,54 @@ class Failed:
     """A failure the worker foresaw and survived; `code` is for operators, never free text of a photo."""
 
     kind: ClassVar[str] = "failed"
-    code: str
+    code: Code
 
 
 Outcome = Prepared | Segmented | Classified | Failed
 _OUTCOMES: dict[str, type] = {cls.kind: cls for cls in (Prepared, Segmented, Classified, Failed)}
-_NESTED: dict[str, Any] = {
-    "boxes": lambda rows: tuple(_build(Box, row) for row in rows),
-    "nearest_miss": lambda row: row and _build(Box, row),
-    "views": lambda rows: tuple(_build(View, row) for row in rows),
-    "attribution": lambda row: row and _build(Attribution, row),
-    "condition": Condition,
-    "model": lambda row: _build(ModelRef, row),
-    "stripped": tuple,
-    "stage": Stage,
-    "reason": lambda value: value and Reason(value),
-    "fault": lambda value: value and QualityFault(value),
-    "no_box": lambda value: value and NoBox(value),
-    "top": lambda value: value and Condition(value),
-    "abstention": lambda value: value and Abstention(value),
-}
 
 
-def _build(cls: type, row: dict[str, Any]) -> Any:
-    try:
-        return cls(**{name: _NESTED.get(name, lambda v: v)(value) for name, value in row.items()})
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ContractError(f"{cls.__name__}: {error}") from error
+# --- What a worker says beside its results ----------------------------------------------------------------
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """A worker has begun an attempt; of a result: whose it is."""
+
+    job: JobId
+    attempt: Attempt
+    worker: WorkerName
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """A worker works on these attempts ({job: attempt}; None: on all that it had begun) no more."""
+
+    worker: WorkerName
+    work: Annotated[dict[str, int] | None, optional(mapping(reader_of(JobId), reader_of(Attempt), most=100))]
+
+
+# --- Reading and writing ----------------------------------------------------------------------------------
+@functools.cache
+def _readers(cls: type) -> dict[str, Reader]:
+    hints = get_type_hints(cls, include_extras=True)
+    return {field.name: reader_of(hints[field.name]) for field in dataclasses.fields(cls)}
+
+
+def _build(cls: type, row: Any) -> Any:
+    """Raises `ContractError` for a field that is unknown here, `InvalidMessageError` for one that is wrong or missing:
+    no version leaves out what has no default."""
+    if not isinstance(row, dict):
+        raise InvalidMessageError(f": expected an object ({cls.__name__})")
+    readers = _readers(cls)
+    needed = {
+        field.name
+        for field in dataclasses.fields(cls)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+    if needed - row.keys():
+        raise InvalidMessageError(f": expected the fields {', '.join(sorted(needed))}")
+    if row.keys() - readers.keys():
+        raise ContractError(f"{cls.__name__}: an unknown field")
+    return cls(**{name: inside(f".{name}", readers[name], value) for name, value in row.items()})
 
 
 def pack_requests(requests: list[Request]) -> dict[str, Any]:
@@ -243,8 +335,12 @@ def pack_requests(requests: list[Request]) -> dict[str, Any]:
 
 
 def unpack_requests(*, contract: int, requests: list[dict[str, Any]]) -> list[Request]:
+    """Raises `ContractError` for whatever cannot be read: requests come from the web alone."""
     _check(contract)
-    return [_build(Request, row) for row in requests]
+    try:
+        return [_build(Request, row) for row in requests]
+    except InvalidMessageError as error:
+        raise ContractError(f"Request{error}") from None
 
 
 def pack_outcome(request: Request, outcome: Outcome, worker: str) -> dict[str, Any]:
@@ -260,12 +356,28 @@ def pack_outcome(request: Request, outcome: Outcome, worker: str) -> dict[str, A
 
 
 def unpack_outcome(*, contract: int, kind: str, outcome: dict[str, Any]) -> Outcome:
+    """Raises `ContractError` for another version's message, `InvalidMessageError` for a value that none writes."""
+    inside("contract", whole(-9999, 9999), contract)
     _check(contract)
-    if kind not in _OUTCOMES:
-        raise ContractError(f"unknown outcome {kind!r}; known: {', '.join(_OUTCOMES)}")
-    return _build(_OUTCOMES[kind], outcome)
+    if inside("kind", text(r"\w+", 40), kind) not in _OUTCOMES:
+        raise ContractError(f"unknown kind of outcome; known: {', '.join(_OUTCOMES)}")
+    return inside(kind, of(_OUTCOMES[kind]), outcome)
+
+
+def unpack_started(message: Mapping[str, Any]) -> Started:
+    return _pick(Started, message)
+
+
+def unpack_ended(message: Mapping[str, Any]) -> Ended:
+    return _pick(Ended, message)
+
+
+def _pick(cls: type, message: Mapping[str, Any]) -> Any:
+    """Read the fields that are known here; what else a message holds is for newer versions."""
+    known = {name: message[name] for name in _readers(cls) if name in message}
+    return inside(cls.__name__.lower(), of(cls), known)
 
 
 def _check(contract: int) -> None:
-    if contract not in (VERSION - 1, VERSION):
-        raise ContractError(f"contract {contract}, this process speaks {VERSION}")
+    if type(contract) is not int or contract not in (VERSION - 1, VERSION):
+        raise ContractError(f"written for another contract; this process speaks {VERSION}")

@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from queue import Empty
 from typing import Any
 
 import redis
 from kombu import Queue
-from kombu.exceptions import OperationalError
 from kombu.transport import redis as transport
 
-log = logging.getLogger(__name__)
+from inference_worker import unreadable
 
 SETTINGS = {
     "accept_content": ["json"],
@@ -66,27 +63,8 @@ def _mutex(client: redis.Redis, name: str, expire: int) -> Iterator[None]:
         client.delete(name)
 
 
-_read = transport.Channel._brpop_read
-
-
-def _read_or_drop(channel: transport.Channel, **options: Any) -> bool | None:
-    """Read a message; drop what has not even the form of one.
-
-    kombu and Celery let such an error end the worker: each word that is no JSON would cost a restart.
-    """
-    taken = set(channel.qos._delivered)
-    try:
-        return _read(channel, **options)
-    except (Empty, OSError, redis.RedisError, OperationalError):
-        raise
-    except Exception as error:  # noqa: BLE001  (whatever the sender's bytes lead to)
-        log.error("dropped what is no message (%s)", type(error).__name__)
-        for tag in set(channel.qos._delivered) - taken:
-            channel.basic_reject(tag, requeue=False)
-        return True
-
-
 def configure(app: Any, role: str, **options: Any) -> None:
     """Set up a Celery app as a role of Valkey; `options` are more of the transport's."""
-    transport.Mutex, transport.Channel._brpop_read = _mutex, _read_or_drop
+    transport.Mutex = _mutex
+    unreadable.drop(app)
     app.conf.update(SETTINGS, broker_transport_options=options | UNACKNOWLEDGED[role])

@@ -317,11 +317,15 @@ def analyse() -> Callable:
     """Play the worker for one photo: prepare, segment and classify by the real results road."""
     from teleder.cases import jobs
 
+    def folder(photo, stage: str) -> str:
+        """Return where the next attempt writes."""
+        return f"photos/{photo.pk}/{stage}/{photo.jobs.get(stage=stage).attempt + 1}"
+
     def play(photo, *, probabilities: dict | None = None, reason=None, fault=None, **classified):
         prepared = contract.Prepared(
-            display_key=f"photos/{photo.pk}/prepare/1/display.jpg",
-            analysis_key=f"photos/{photo.pk}/prepare/1/analysis.jpg",
-            thumbnail_key=f"photos/{photo.pk}/prepare/1/thumbnail.jpg",
+            display_key=f"{folder(photo, 'prepare')}/display.jpg",
+            analysis_key=f"{folder(photo, 'prepare')}/analysis.jpg",
+            thumbnail_key=f"{folder(photo, 'prepare')}/thumbnail.jpg",
             width=800,
             height=600,
             analysis_width=800,
@@ -334,7 +338,7 @@ def analyse() -> Callable:
         if not photo.jobs.filter(stage="segment").exists():
             return
         box = contract.Box(x=10, y=10, width=200, height=200, skin=0.95, lesion=0.4)
-        mask = f"photos/{photo.pk}/segment/1/mask.png"
+        mask = f"{folder(photo, 'segment')}/mask.png"
         record(
             photo,
             "segment",
@@ -342,7 +346,7 @@ def analyse() -> Callable:
         )
         found = probabilities or {"AD": 0.9, "HI": 0.02, "IM": 0.03, "MF": 0.01, "OTHER": 0.04}
         attribution = contract.Attribution(
-            key=f"photos/{photo.pk}/classify/1/attribution.png", condition=max(found, key=found.get), box=0
+            key=f"{folder(photo, 'classify')}/attribution.png", condition=max(found, key=found.get), box=0
         )
         result = contract.Classified(
             probabilities=found,

@@ -10,10 +10,11 @@ from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
 
-from django.conf import settings
 from django.http import FileResponse, Http404
 
+from inference_worker.contract import Stage
 from teleder.accounts.models import User
+from teleder.cases import keys
 from teleder.cases.models import Photo
 
 
@@ -25,9 +26,12 @@ class FileKind(StrEnum):
 
 
 FOR_PATIENTS = {FileKind.DISPLAY, FileKind.THUMBNAIL}
-
-
-CONTENT_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+MADE_BY = {
+    FileKind.DISPLAY: Stage.PREPARE,
+    FileKind.THUMBNAIL: Stage.PREPARE,
+    FileKind.MASK: Stage.SEGMENT,
+    FileKind.ATTRIBUTION: Stage.CLASSIFY,
+}
 HEADERS = {
     "Cache-Control": "private, no-store",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -46,22 +50,18 @@ def serve(photo: UUID, kind: str, *, to: User) -> FileResponse:
     kinds = FOR_PATIENTS if to.is_patient else set(FileKind)
     if found is None or kind not in kinds:
         raise Http404
-    path = stored(_key(found, FileKind(kind)))
-    name = f"{kind}{path.suffix}"
-    content_type = CONTENT_TYPES[path.suffix]
-    return FileResponse(path.open("rb"), filename=name, content_type=content_type, headers=HEADERS)
+    key = _key(found, FileKind(kind))
+    content_type = keys.CONTENT_TYPES.get(suffix := Path(key).suffix)
+    if content_type is None:
+        raise Http404
+    try:
+        file = keys.open_file(found.pk, MADE_BY[FileKind(kind)], key)
+    except OSError as error:
+        raise Http404 from error
+    return FileResponse(file, filename=f"{kind}{suffix}", content_type=content_type, headers=HEADERS)
 
 
 def _key(photo: Photo, kind: FileKind) -> str:
     if kind in FOR_PATIENTS:
         return {FileKind.DISPLAY: photo.display_key, FileKind.THUMBNAIL: photo.thumbnail_key}[kind]
     return getattr(photo.analysis, f"{kind}_key", "")
-
-
-def stored(key: str) -> Path:
-    """Return the file behind a key that a worker named; a key never leads out of the store."""
-    root = Path(settings.MEDIA_ROOT).resolve()
-    path = (root / key).resolve()
-    if not key or root not in path.parents or path.suffix not in CONTENT_TYPES or not path.is_file():
-        raise Http404
-    return path

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import islice
-from pathlib import Path
 
 from django.conf import settings
 from django.db.models import Q
@@ -15,6 +14,7 @@ from django.utils.module_loading import import_string
 from inference_worker.contract import Stage
 from inference_worker.sealing import SEALED_MORE_BYTES
 from teleder.accounts.models import Role, User
+from teleder.cases.keys import ORIGINAL, size_of
 from teleder.cases.leftovers import KEEP_HOURS, leftovers
 from teleder.cases.models import (
     OPEN,
@@ -116,10 +116,11 @@ def jobs_under_way_are_not_silent() -> Iterator[str]:
 def photos_have_their_files() -> Iterator[str]:
     for photo in Photo.objects.iterator():
         whole = photo.size + (SEALED_MORE_BYTES if photo.sealed_by else 0)
-        if photo.original_key and _size(photo.original_key) != whole:
+        if photo.original_key and size_of(photo.pk, ORIGINAL, photo.original_key) != whole:
             yield f"{photo.pk} {photo.original_key}"
-        copies = (photo.display_key, photo.analysis_key, photo.thumbnail_key)
-        yield from (f"{photo.pk} {key}" for key in copies if key and not _size(key))
+        for key in (photo.display_key, photo.analysis_key, photo.thumbnail_key):
+            if key and not size_of(photo.pk, Stage.PREPARE, key):
+                yield f"{photo.pk} {key}"
 
 
 def originals_have_a_key_that_we_hold() -> Iterator[str]:
@@ -129,7 +130,9 @@ def originals_have_a_key_that_we_hold() -> Iterator[str]:
 
 def masks_and_attributions_have_their_files() -> Iterator[str]:
     for pk, *keys in Analysis.objects.values_list("photo", "mask_key", "attribution_key"):
-        yield from (f"{pk} {key}" for key in keys if key and not _size(key))
+        for stage, key in zip((Stage.SEGMENT, Stage.CLASSIFY), keys, strict=True):
+            if key and not size_of(pk, stage, key):
+                yield f"{pk} {key}"
 
 
 def files_have_their_row() -> Iterator[str]:
@@ -148,12 +151,6 @@ def broken() -> Iterator[tuple[str, list[str]]]:
         for check in import_string(path):
             if rows := list(islice(check(), SHOWN)):
                 yield check.__name__.replace("_", " "), rows
-
-
-def _size(key: str) -> int:
-    """Return the bytes of a file, 0 for one that is not there."""
-    path = Path(settings.MEDIA_ROOT) / key
-    return path.stat().st_size if path.is_file() else 0
 
 
 def _ids(rows) -> Iterator[str]:

@@ -27,7 +27,7 @@ from kombu.exceptions import OperationalError
 from inference_worker import contract, logs, messaging
 from inference_worker.contract import Stage
 from teleder.accounts.models import Purpose
-from teleder.cases import triage
+from teleder.cases import keys, result_checks, triage
 from teleder.cases.models import (
     UNDER_WAY,
     UNFINISHED,
@@ -215,10 +215,18 @@ def _request(job: Job) -> contract.Request:
         job=str(job.pk),
         attempt=job.attempt,
         photo=str(photo.pk),
-        source=photo.original_key if stage == Stage.PREPARE else photo.analysis_key,
-        prefix=f"photos/{photo.pk}/{stage}/{job.attempt}",
+        source=_source(photo, stage),
+        prefix=keys.folder_of(photo.pk, stage, job.attempt),
         boxes=tuple(contract.Box(**box) for box in analysis.boxes) if analysis else (),
     )
+
+
+def _source(photo: Photo, stage: Stage) -> str:
+    """Return what the stage reads; nothing, which the worker calls missing, for a key that is not the photo's own."""
+    made_by, key = Stage.PREPARE, photo.analysis_key
+    if stage == Stage.PREPARE:
+        made_by, key = keys.ORIGINAL, photo.original_key
+    return key if keys.is_of(photo.pk, made_by, key) else ""
 
 
 # --- Receiving --------------------------------------------------------------------------------------------
@@ -227,10 +235,23 @@ def started(*, job: str, attempt: int, worker: str) -> None:
     row = Job.objects.filter(pk=job, attempt=attempt, state=JobState.SENT).first()
     if row is None:
         return
-    seconds = contract.HARD_LIMIT_SECONDS[Stage(row.stage)] * row.batch + RESULT_GRACE_SECONDS
     Job.objects.filter(pk=job, attempt=attempt, state=JobState.SENT).update(
-        state=JobState.STARTED, worker=worker[:100], deadline=Now() + timedelta(seconds=seconds)
+        state=JobState.STARTED, worker=worker[:100], deadline=_deadline_in(_lease_seconds(row), row)
     )
+
+
+def _lease_seconds(job: Job) -> float:
+    return contract.HARD_LIMIT_SECONDS[Stage(job.stage)] * job.batch + RESULT_GRACE_SECONDS
+
+
+def _deadline_in(seconds: float, job: Job) -> Any:
+    """Return the time in so many seconds, but no later than an attempt may last from when it was sent.
+
+    That is: waiting, work, and once more waiting for a process of the right version. Messages are not trusted; without
+    an end "started" and unreadable results in turn would keep a job from ever being tried again.
+    """
+    longest = 2 * settings.JOB_WAIT_SECONDS + _lease_seconds(job)
+    return Least(Now() + timedelta(seconds=seconds), F("sent_at") + timedelta(seconds=longest))
 
 
 def ended(*, worker: str, work: dict[str, int] | None) -> None:
@@ -250,34 +271,40 @@ def ended(*, worker: str, work: dict[str, int] | None) -> None:
 def leave_to_another_version(*, job: str, attempt: int) -> bool:
     """Whether anybody waits for this result that cannot be read here; from now on its silence is no death."""
     rows = Job.objects.filter(pk=job, attempt=attempt, state__in=UNDER_WAY)
+    row = rows.first()
+    if row is None:
+        return False
     rows.filter(state=JobState.STARTED).update(
-        state=JobState.SENT, deadline=Now() + timedelta(seconds=settings.JOB_WAIT_SECONDS)
+        state=JobState.SENT, deadline=_deadline_in(settings.JOB_WAIT_SECONDS, row)
     )
-    return rows.exists()
+    return True
 
 
 @transaction.atomic
 def record(*, job: str, attempt: int, worker: str, outcome: contract.Outcome) -> bool:
     """Take a result: job, next job, findings, urgency and events in one transaction.
 
-    Return false, and change nothing, for a result of an attempt that is no longer under way.
+    Return false, and change nothing, for a result of an attempt that is no longer under way. Raises
+    `InvalidMessageError`, and changes nothing, for one that cannot be of this job.
     """
     submission = _lock_submission(job)
     if submission is None:
         return False
-    state = JobState.FAILED if isinstance(outcome, contract.Failed) else JobState.DONE
-    error = outcome.code[:100] if isinstance(outcome, contract.Failed) else ""
     under_way = Job.objects.filter(pk=job, attempt=attempt, state__in=UNDER_WAY)
-    if not under_way.update(state=state, worker=worker[:100], error=error, finished_at=Now(), deadline=None):
+    if (found := under_way.select_related("photo").first()) is not None:
+        result_checks.check(found, outcome)
+    state = JobState.FAILED if isinstance(outcome, contract.Failed) else JobState.DONE
+    error = outcome.code if isinstance(outcome, contract.Failed) else ""
+    taken = {"worker": worker[:100], "error": error, "finished_at": Now(), "deadline": None}
+    if found is None or not under_way.update(state=state, **taken):
         log.info("result of job %s attempt %s came too late", job, attempt)
         return False
-    done = Job.objects.select_related("photo").get(pk=job)
-    photo = done.photo
+    photo = found.photo
     log.info("result of photo %s job %s attempt %s: %s %s", photo.pk, job, attempt, outcome.kind, state)
     _APPLY[type(outcome)](photo, outcome)
     advance(photo, submission)
     settle(submission)
-    transaction.on_commit(partial(dispatch_all, (done.stage,)))  # a place in its window is free
+    transaction.on_commit(partial(dispatch_all, (found.stage,)))  # a place in its window is free
     return True
 
 
@@ -336,7 +363,7 @@ def _apply_classified(photo: Photo, outcome: contract.Classified) -> None:
         thresholds=outcome.thresholds,
         top=outcome.top or "",
         abstention=outcome.abstention or "",
-        device=outcome.device[:100],
+        device=outcome.device,
         **_attributed(outcome.attribution),
     )
     Finding.objects.bulk_create(
@@ -471,11 +498,11 @@ def forget_messages(words: Collection[str]) -> int:
     for queue in [*contract.QUEUES.values(), contract.RESULTS_QUEUE]:
         naming = [raw for raw in broker.lrange(queue, 0, -1) if _names(raw, words)]
         found += sum(broker.lrem(queue, 1, raw) for raw in naming)
-    for keys in messaging.UNACKNOWLEDGED.values():
-        for tag, raw in list(broker.hscan_iter(keys["unacked_key"])):
+    for names in messaging.UNACKNOWLEDGED.values():
+        for tag, raw in list(broker.hscan_iter(names["unacked_key"])):
             if _names(raw, words):
-                found += broker.hdel(keys["unacked_key"], tag)
-                broker.zrem(keys["unacked_index_key"], tag)
+                found += broker.hdel(names["unacked_key"], tag)
+                broker.zrem(names["unacked_index_key"], tag)
     return found
 
 

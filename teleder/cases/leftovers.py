@@ -8,8 +8,15 @@ from pathlib import Path
 
 from django.conf import settings
 
+from inference_worker.contract import Stage
+from teleder.cases.keys import ORIGINAL, is_of
 from teleder.cases.models import Analysis, Photo
 
+# What stands below the folder of which stage.
+COLUMNS = {"original_key": ORIGINAL} | dict.fromkeys(
+    ("display_key", "analysis_key", "thumbnail_key"), Stage.PREPARE
+)
+COLUMNS_OF_ANALYSES = {"mask_key": Stage.SEGMENT, "attribution_key": Stage.CLASSIFY}
 KEEP_HOURS = 24  # longer than any request or attempt
 
 
@@ -24,12 +31,19 @@ def collect() -> int:
 def leftovers(hours: float) -> Iterator[Path]:
     """Yield the files older than `hours` that no row names."""
     root, old = Path(settings.MEDIA_ROOT), time.time() - hours * 3600
-    aged = [path for path in root.glob("photos/**/*") if path.is_file() and path.stat().st_mtime < old]
+    found = (path for path in root.glob("photos/**/*") if path.is_symlink() or path.is_file())
+    aged = [path for path in found if path.lstat().st_mtime < old]
     named = _named_keys()  # read after the files: what was recorded meanwhile is no leftover
     yield from (path for path in aged if str(path.relative_to(root)) not in named)
 
 
 def _named_keys() -> set[str]:
-    of_photos = Photo.objects.values_list("original_key", "display_key", "analysis_key", "thumbnail_key")
-    of_analyses = Analysis.objects.values_list("mask_key", "attribution_key")
-    return {key for rows in (of_photos, of_analyses) for row in rows.iterator() for key in row if key}
+    """Return every stored key that is of its own photo: what a row names of another's keeps nothing there."""
+    of_photos = Photo.objects.values_list("pk", *COLUMNS)
+    of_analyses = Analysis.objects.values_list("photo", *COLUMNS_OF_ANALYSES)
+    named = set()
+    for rows, columns in ((of_photos, COLUMNS), (of_analyses, COLUMNS_OF_ANALYSES)):
+        for pk, *found in rows.iterator():
+            stages = zip(columns.values(), found, strict=True)
+            named |= {key for stage, key in stages if is_of(pk, stage, key)}
+    return named

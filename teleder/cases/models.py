@@ -14,10 +14,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from inference_worker import contract
 from inference_worker.contract import Abstention, Condition, NoBox, QualityFault, Reason, Stage
 from teleder.accounts.models import Clinic, User
 from teleder.accounts.text import TextField
 from teleder.cases.questionnaire import INTIMATE_SITES, BodySite
+from teleder.cases.stored_values import FindingsField, MeasureField
 from teleder.cases.triage import Urgency
 
 PHOTOS_PER_SUBMISSION = 6
@@ -288,7 +290,7 @@ class Photo(models.Model):
     height = models.PositiveIntegerField(default=0)
     analysis_width = models.PositiveIntegerField(default=0)
     analysis_height = models.PositiveIntegerField(default=0)
-    quality = models.JSONField(_("quality"), default=dict, blank=True)
+    quality = FindingsField(_("quality"), declared=contract.Measured, default=dict, blank=True)
     reason = models.CharField(_("rejection"), max_length=30, choices=[(r, r) for r in Reason], blank=True)
     fault = models.CharField(_("fault"), max_length=30, choices=[(f, f) for f in QualityFault], blank=True)
     sent_anyway = models.BooleanField(_("sent anyway"), default=False)
@@ -392,6 +394,25 @@ class Job(models.Model):
         return f"{self.stage}[{self.attempt}]({self.photo_id})"
 
 
+class RefusedMessage(models.Model):
+    """How many messages of workers were refused on a day, by kind: rows are few, however many are sent."""
+
+    day = models.DateField()
+    kind = models.CharField(max_length=20)  # the task's name
+    count = models.PositiveBigIntegerField(default=0)
+    last_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["day", "kind"], name="refused_messages_once_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.day}"
+
+
+def unknown_model() -> dict[str, str]:
+    return {"name": "", "version": "", "sha256": ""}
+
+
 class Analyses(models.QuerySet):
     def visible_to(self, user: User) -> Analyses:
         return self.none() if user.is_patient else self.filter(photo__in=Photo.objects.visible_to(user))
@@ -403,17 +424,21 @@ class Analysis(models.Model):
     photo = models.ForeignKey(Photo, models.CASCADE, related_name="analyses")
     created_at = models.DateTimeField(default=timezone.now)
     mask_key = models.CharField(max_length=200)
-    skin = models.FloatField(_("skin"))
-    lesion = models.FloatField(_("lesion"))
-    boxes = models.JSONField(_("boxes"), default=list, blank=True)
+    skin = MeasureField(_("skin"))
+    lesion = MeasureField(_("lesion"))
+    boxes = FindingsField(_("boxes"), declared=contract.Boxes, default=list, blank=True)
     no_box = models.CharField(max_length=30, choices=[(n, n) for n in NoBox], blank=True)
-    nearest_miss = models.JSONField(_("nearest miss"), null=True, blank=True)
-    segmentation_model = models.JSONField(_("segmentation model"))
+    nearest_miss = FindingsField(_("nearest miss"), declared=contract.ABox, null=True, blank=True)
+    segmentation_model = FindingsField(
+        _("segmentation model"), declared=contract.Model, default=unknown_model
+    )
     classified_at = models.DateTimeField(null=True, blank=True)
-    classification_model = models.JSONField(_("classification model"), null=True, blank=True)
+    classification_model = FindingsField(
+        _("classification model"), declared=contract.Model, null=True, blank=True
+    )
     demonstration = models.BooleanField(_("demonstration model"), default=True)
-    views = models.JSONField(default=list, blank=True)
-    thresholds = models.JSONField(default=dict, blank=True)
+    views = FindingsField(declared=contract.Views, default=list, blank=True)
+    thresholds = FindingsField(declared=contract.Thresholds, default=dict, blank=True)
     top = models.CharField(max_length=10, choices=[(c, c) for c in Condition], blank=True)
     abstention = models.CharField(max_length=20, choices=[(a, a) for a in Abstention], blank=True)
     device = models.CharField(max_length=100, blank=True)
@@ -448,7 +473,7 @@ class Finding(models.Model):
     analysis = models.ForeignKey(Analysis, models.CASCADE, related_name="findings")
     condition = models.CharField(_("condition"), max_length=10, choices=[(c, c) for c in Condition])
     probability = models.FloatField(_("probability"))
-    threshold = models.FloatField(_("threshold"), null=True, blank=True)
+    threshold = MeasureField(_("threshold"), null=True, blank=True)
 
     class Meta:
         verbose_name, verbose_name_plural = _("finding"), _("findings")

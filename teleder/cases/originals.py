@@ -24,6 +24,7 @@ from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.utils.translation import gettext_lazy as _
 
 from inference_worker.contract import Reason
+from teleder.cases import keys
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ def keep(upload: UploadedFile, photo: UUID) -> tuple[str, str]:
         content = upload.read()
         digest = hashlib.sha256(content).hexdigest()
         key = f"photos/{photo}/original/{digest}"
-        write(key, settings.PHOTO_KEYS.seal(content, key))
+        write(photo, key, settings.PHOTO_KEYS.seal(content, key))
         _sync_folders(folder, levels=3)
     except OSError as error:
         shutil.rmtree(folder.parent, ignore_errors=True)
@@ -102,9 +103,9 @@ def keep(upload: UploadedFile, photo: UUID) -> tuple[str, str]:
     return key, digest
 
 
-def write(key: str, sealed: bytes) -> None:
+def write(photo: UUID, key: str, sealed: bytes) -> None:
     """Put the file in its place, whole or not at all."""
-    path = Path(settings.MEDIA_ROOT) / key
+    path = keys.path_of(photo, keys.ORIGINAL, key)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(sealed)
         file.flush()
@@ -122,9 +123,10 @@ def check_storage() -> None:
         os.fsync(file.fileno())
 
 
-def read(key: str) -> bytes:
-    """Return the bytes as they came. Raises `sealing.Locked` and, where there is no file, OSError."""
-    return settings.PHOTO_KEYS.open((Path(settings.MEDIA_ROOT) / key).read_bytes(), key)
+def read(photo: UUID, key: str) -> bytes:
+    """Return the bytes as they came. Raises `sealing.Locked` and, where this photo has no such file, OSError."""
+    with keys.open_file(photo, keys.ORIGINAL, key) as file:
+        return settings.PHOTO_KEYS.open(file.read(), key)
 
 
 def digest_of(upload: UploadedFile) -> str:
@@ -135,9 +137,9 @@ def digest_of(upload: UploadedFile) -> str:
     return digest.hexdigest()
 
 
-def discard(key: str) -> None:
+def discard(photo: UUID, key: str) -> None:
     """Remove an original that no row names (its transaction did not commit)."""
-    (Path(settings.MEDIA_ROOT) / key).unlink(missing_ok=True)
+    keys.path_of(photo, keys.ORIGINAL, key).unlink(missing_ok=True)
 
 
 def _sync_folders(folder: Path, levels: int) -> None:

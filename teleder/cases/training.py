@@ -6,6 +6,7 @@ What is written is what `python -m inference_worker.training import` reads.
 from __future__ import annotations
 
 import csv
+import logging
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -14,10 +15,13 @@ from pathlib import Path
 from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
 
+from inference_worker.contract import Stage
 from teleder.accounts.models import Clinic, Consent, Purpose, User
-from teleder.cases import files
+from teleder.cases import keys
 from teleder.cases.models import Impression, Photo, Review, Status, Submission
 from teleder.cases.questionnaire import INTIMATE_SITES
+
+log = logging.getLogger(__name__)
 
 # What the photos could not tell teaches nothing.
 DIAGNOSES = {
@@ -34,10 +38,11 @@ PSEUDONYM_LENGTH = 16
 def export(clinic: Clinic, out: Path) -> int:
     """Write the photos and photos.csv to a new folder; return how many photos.
 
-    Copied is what the worker prepared, without metadata, never a stranger's bytes. Raises FileExistsError.
+    Copied is what the worker prepared, without metadata, never a stranger's bytes; a photo whose copy cannot be read is
+    left out. Raises FileExistsError.
     """
     out.mkdir(mode=0o700)
-    rows = [_written(photo, row, out) for photo, row in _rows(clinic)]
+    rows = [row for photo, row in _rows(clinic) if _is_written(photo, out / str(row["file"]))]
     with (out / "photos.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
@@ -45,9 +50,15 @@ def export(clinic: Clinic, out: Path) -> int:
     return len(rows)
 
 
-def _written(photo: Photo, row: dict[str, object], out: Path) -> dict[str, object]:
-    shutil.copyfile(files.stored(photo.analysis_key), out / str(row["file"]))
-    return row
+def _is_written(photo: Photo, to: Path) -> bool:
+    try:
+        analysis_copy = keys.open_file(photo.pk, Stage.PREPARE, photo.analysis_key)
+    except OSError as error:
+        log.warning("photo %s is left out: its copy cannot be read (%s)", photo.pk, type(error).__name__)
+        return False
+    with analysis_copy, to.open("wb") as file:
+        shutil.copyfileobj(analysis_copy, file)
+    return True
 
 
 def _rows(clinic: Clinic) -> Iterator[tuple[Photo, dict[str, object]]]:

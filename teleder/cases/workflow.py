@@ -228,11 +228,11 @@ def add_photo(submission: Submission, *, view: Any, upload: UploadedFile, by: Us
     try:
         kept = _record_photo(photo)
     except (Refused, IllegalMove):
-        originals.discard(photo.original_key)
+        originals.discard(photo.pk, photo.original_key)
         raise
     # After any other error nobody knows whether the row was committed: leftovers.py decides a day later.
     if kept != photo:
-        originals.discard(photo.original_key)
+        originals.discard(photo.pk, photo.original_key)
     return kept
 
 

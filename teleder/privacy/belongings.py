@@ -65,6 +65,7 @@ KEPT = {
     "privacy.Tombstone": "no name, no address; a hash by which an old backup is known again",
     "privacy.Remnant": "names of folders that are empty, for a day",
     "accounts.AttemptCounter": "keyed hashes and times, deleted by the night after a day at the most",
+    "cases.RefusedMessage": "counts a day of what workers said; no id",
     "accounts.Clinic": "not personal",
     "accounts.DermatologistProfile": "of staff, who are not erased: their signatures are part of others' records",
     "auth.Group": "not personal",

@@ -14,17 +14,17 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from inference_worker.contract import Stage
 from inference_worker.sealing import Locked
 from teleder.accounts.models import User
 from teleder.audit.models import Entry, Verb
-from teleder.cases import files, originals
+from teleder.cases import files, keys, originals
 from teleder.cases.models import Case, EventKind, Photo, Review, Submission
 from teleder.cases.triage import Urgency
 from teleder.notifications.models import Channel, Message, Preference
@@ -100,13 +100,15 @@ def _put(archive: zipfile.ZipFile, name: str, content: bytes | None) -> dict[str
 
 def _files_of(photo: Photo) -> Iterator[tuple[str, bytes | None]]:
     folder = f"photos/{photo.submission.case.number}/{photo.pk}"
-    original = _read(lambda: originals.read(photo.original_key))
+    original = _read(lambda: originals.read(photo.pk, photo.original_key))
     yield f"{folder}/original.{_ending(original or b'')}", original
     if photo.display_key:
-        yield (
-            f"{folder}/copy.jpg",
-            _read(lambda: (Path(settings.MEDIA_ROOT) / photo.display_key).read_bytes()),
-        )
+        yield f"{folder}/copy.jpg", _read(lambda: _copy(photo))
+
+
+def _copy(photo: Photo) -> bytes:
+    with keys.open_file(photo.pk, Stage.PREPARE, photo.display_key) as file:
+        return file.read()
 
 
 def _read(opened: Any) -> bytes | None:

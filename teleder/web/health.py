@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from inference_worker.contract import RESULTS_QUEUE, Stage
 from teleder.accounts.models import User
+from teleder.cases import refusals
 from teleder.cases.models import (
     AWAITING_DERMATOLOGIST,
     UNDER_WAY,
@@ -56,6 +57,7 @@ class Board:
     submissions: dict[str, Any]
     workers: list[dict[str, Any]]
     messages: dict[str, int]
+    refused: int  # messages of workers, since yesterday
     alarms: list[Alarm]
 
     @property
@@ -77,6 +79,7 @@ def board(user: User) -> Board:
         "submissions": submissions(user, now),
         "workers": workers(user, now),
         "messages": messages(user),
+        "refused": refusals.lately(),
     }
     return Board(**seen, alarms=alarms(now, **seen))
 
@@ -149,6 +152,7 @@ def alarms(now: datetime, **seen: Any) -> list[Alarm]:
         _submissions_overdue(seen["submissions"]),
         _jobs_stopped(seen["stages"]),
         _messages_failed(seen["messages"]),
+        _messages_refused(seen["refused"]),
     ]
     return [alarm for alarm in found if alarm is not None]
 
@@ -230,3 +234,20 @@ def _messages_failed(messages: dict[str, int]) -> Alarm | None:
         "n": n
     }
     return Alarm(words, _("They find the news in their inbox after log-in."), _("Check the mail server."))
+
+
+def _messages_refused(n: int) -> Alarm | None:
+    if not n:
+        return None
+    words = ngettext(
+        "%(n)d message of an inference worker was refused since yesterday.",
+        "%(n)d messages of inference workers were refused since yesterday.",
+        n,
+    )
+    return Alarm(
+        words % {"n": n},
+        _("Nothing of them was stored. The photos are tried again, and people answer in the same time."),
+        _(
+            "The log of the results worker names the worker. Stop it, and find out whether it is faulty or was taken over."
+        ),
+    )

@@ -106,7 +106,7 @@ class Reading:
 
     @property
     def plausible(self) -> list[str]:
-        return [wording.CONDITIONS[code] for code in self.analysis.plausible] if self.is_classified else []
+        return [wording.condition(code) for code in self.analysis.plausible] if self.is_classified else []
 
     @property
     def bars(self) -> list[Bar]:
@@ -122,7 +122,7 @@ class Reading:
         if not getattr(self.analysis, "attribution_key", ""):
             return None
         box = self.analysis.attribution_box
-        condition = wording.CONDITIONS[self.analysis.attribution_condition]
+        condition = wording.condition(self.analysis.attribution_condition)
         return Attribution(condition, area=None if box is None else box + 1)
 
     @property
@@ -138,11 +138,12 @@ class Reading:
             (_("finds skin and lesion"), self.analysis.segmentation_model),
             (_("names the condition"), self.analysis.classification_model),
         ]
-        return [Model(task, m["name"], m["version"], m["sha256"][:SHA_SHOWN]) for task, m in used if m]
+        known = [(task, model) for task, model in used if model and model["sha256"]]
+        return [Model(task, m["name"], m["version"], m["sha256"][:SHA_SHOWN]) for task, m in known]
 
     @property
     def conditions(self) -> list[str]:
-        return [str(wording.CONDITIONS[finding.condition]) for finding in self.analysis.findings.all()]
+        return [wording.condition(finding.condition) for finding in self.analysis.findings.all()]
 
     @property
     def views(self) -> Iterable[tuple[str, list[int | None]]]:
@@ -158,7 +159,7 @@ def _bar(finding: Finding) -> Bar:
     # For the harmless ones the threshold is that of naming, no alarm.
     alarm = finding.threshold if finding.condition in ALARMING else None
     return Bar(
-        condition=wording.CONDITIONS[finding.condition],
+        condition=wording.condition(finding.condition),
         likelihood=wording.likelihood(finding.probability, alarm),
         percent=_hundredths(finding.probability),
         threshold=None if alarm is None else _hundredths(alarm),

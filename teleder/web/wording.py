@@ -80,6 +80,11 @@ SHAPES = {
 }
 
 
+def condition(code: str) -> str:
+    """Name a condition; a code that is not known here is shown as it is."""
+    return str(CONDITIONS.get(code, code))
+
+
 def likelihood(probability: float, threshold: float | None = None) -> str:
     """Say a calibrated probability in words; what is over its threshold is at least possible."""
     if probability >= LIKELY:
@@ -100,4 +105,4 @@ def flag_words(flag: Mapping[str, Any]) -> str:
 
 
 def _model_flag(code: str) -> str:
-    return _("AI: %(condition)s possible") % {"condition": CONDITIONS.get(code, code)}
+    return _("AI: %(condition)s possible") % {"condition": condition(code)}

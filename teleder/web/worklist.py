@@ -223,7 +223,7 @@ def ai_words(status: str, photos: list[Photo]) -> str:
 
 def _said(finding: Any) -> str:
     words = {
-        "condition": wording.CONDITIONS[finding.condition],
+        "condition": wording.condition(finding.condition),
         "likelihood": wording.likelihood(finding.probability, finding.threshold),
     }
     return _("%(condition)s: %(likelihood)s") % words

@@ -16,12 +16,24 @@ from inference_worker.contract import Stage
 from teleder.cases import jobs, tasks, workflow
 from teleder.cases.models import AIStatus, Job, JobState, Photo
 from teleder.cases.triage import Urgency
-from tests.conftest import send_for_test
+from tests.conftest import MODEL, send_for_test
 
 pytestmark = pytest.mark.django_db
-PREPARED = contract.Prepared(
-    display_key="d", analysis_key="a", thumbnail_key="t", width=8, height=8, quality={"sharpness": 1.0}
-)
+JOB = "01890a5d-ac96-774b-bcce-b302099a8057"
+
+
+def prepared(photo, attempt: int = 1) -> contract.Prepared:
+    return contract.Prepared(
+        **{
+            f"{name}_key": f"photos/{photo.pk}/prepare/{attempt}/{name}.jpg"
+            for name in ("display", "analysis", "thumbnail")
+        },
+        width=8,
+        height=8,
+        analysis_width=8,
+        analysis_height=8,
+        quality={"sharpness": 1.0},
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +66,9 @@ def test_a_result_sends_what_it_made_room_for_and_the_next_stage(
     done = Job.objects.get(state=JobState.SENT)
     broker.delete(contract.QUEUES[Stage.PREPARE])  # a worker has taken it
     with django_capture_on_commit_callbacks(execute=True):
-        jobs.record(job=str(done.pk), attempt=done.attempt, worker="w", outcome=PREPARED)
+        jobs.record(
+            job=str(done.pk), attempt=done.attempt, worker="w", outcome=prepared(done.photo, done.attempt)
+        )
     sent = Job.objects.filter(state=JobState.SENT).values_list("stage", flat=True)
     assert sorted(sent) == [Stage.PREPARE, Stage.SEGMENT]
 
@@ -117,10 +131,10 @@ def test_a_result_of_an_old_attempt_changes_nothing(alices_draft):
     age()
     jobs.expire()
     job, second = send_for_test(photo, "prepare")
-    assert not jobs.record(job=job, attempt=first, worker="late", outcome=PREPARED)
+    assert not jobs.record(job=job, attempt=first, worker="late", outcome=prepared(photo, first))
     assert Photo.objects.get().state == "stored"
-    assert jobs.record(job=job, attempt=second, worker="w", outcome=PREPARED)
-    assert not jobs.record(job=job, attempt=second, worker="w", outcome=PREPARED)
+    assert jobs.record(job=job, attempt=second, worker="w", outcome=prepared(photo, second))
+    assert not jobs.record(job=job, attempt=second, worker="w", outcome=prepared(photo, second))
     assert Photo.objects.get().state == "ready"
 
 
@@ -161,7 +175,8 @@ def test_a_result_that_comes_after_the_broker_was_emptied_still_counts(alices_dr
     jobs.started(job=job, attempt=attempt, worker="w")
     broker.delete(jobs.BROKER_MARK)
     jobs.notice_an_emptied_broker()
-    assert jobs.record(job=job, attempt=attempt, worker="w", outcome=PREPARED)
+    outcome = prepared(alices_draft.photos.get(), attempt)
+    assert jobs.record(job=job, attempt=attempt, worker="w", outcome=outcome)
 
 
 def test_three_deaths_quarantine_and_the_case_says_ai_unavailable(alices_submission):
@@ -220,13 +235,13 @@ def test_a_result_of_a_newer_version_goes_back_to_the_queue_and_its_silence_is_n
 @pytest.mark.parametrize(
     ("task", "verb", "more"),
     [
-        (tasks.started_task, "started", {"job": "j", "attempt": 1}),
+        (tasks.started_task, "started", {"job": JOB, "attempt": 1}),
         (tasks.ended_task, "ended", {"work": None}),
         (
             tasks.record_task,
             "record",
             {
-                "job": "j",
+                "job": JOB,
                 "attempt": 1,
                 "contract": contract.VERSION,
                 "kind": "failed",
@@ -339,21 +354,22 @@ def test_one_photo_without_a_result_makes_it_partly(alice, submission_of, analys
     assert submission.ai_status == AIStatus.PARTLY
 
 
-SEGMENTED = contract.Segmented(
-    mask_key="m.png", skin=0.9, lesion=0.3, model=contract.ModelRef(name="seg", version="1", sha256="0" * 64)
-)
+def segmented(photo) -> contract.Segmented:
+    return contract.Segmented(
+        mask_key=f"photos/{photo.pk}/segment/1/mask.png", skin=0.9, lesion=0.3, model=MODEL
+    )
 
 
-@pytest.mark.parametrize("before", [{}, {"segment": SEGMENTED}])
+@pytest.mark.parametrize("before", [{}, {"segment": segmented}])
 def test_alice_whose_worker_refuses_its_weights_is_answered_by_people_as_soon(
     alices_submission, dana, before
 ):
     photo, due = alices_submission.photos.get(), alices_submission.due_at
     refused = contract.Failed(code="weights_refused")
     refused_at = "classify" if before else "segment"
-    for stage, outcome in {"prepare": PREPARED, **before, refused_at: refused}.items():
+    for stage, outcome_of in {"prepare": prepared, **before, refused_at: lambda _photo: refused}.items():
         job, attempt = send_for_test(photo, stage)
-        assert jobs.record(job=job, attempt=attempt, worker="w", outcome=outcome)
+        assert jobs.record(job=job, attempt=attempt, worker="w", outcome=outcome_of(photo))
     alices_submission.refresh_from_db()
     assert alices_submission.ai_status == AIStatus.UNAVAILABLE
     assert (alices_submission.status, alices_submission.due_at) == ("submitted", due)

@@ -31,9 +31,9 @@ def rotate(**options) -> str:
 def photo(settings, alices_submission):
     """A photo of alice's that the old key sealed."""
     photo = alices_submission.photos.get()
-    content = originals.read(photo.original_key)
+    content = originals.read(photo.pk, photo.original_key)
     settings.PHOTO_KEYS = OLD
-    originals.write(photo.original_key, OLD.seal(content, photo.original_key))
+    originals.write(photo.pk, photo.original_key, OLD.seal(content, photo.original_key))
     Photo.objects.update(sealed_by=OLD.newest)
     photo.refresh_from_db()
     return photo
@@ -49,27 +49,29 @@ def test_what_alice_sent_cannot_be_read_from_the_disk(settings, alices_submissio
     assert sealing.key_of(on_disk) == photo.sealed_by == settings.PHOTO_KEYS.newest
     assert (
         not on_disk.startswith((b"\xff\xd8", b"\x89PNG"))
-        and originals.read(photo.original_key)[:2] == b"\xff\xd8"
+        and originals.read(photo.pk, photo.original_key)[:2] == b"\xff\xd8"
     )
-    assert hashlib.sha256(originals.read(photo.original_key)).hexdigest() == photo.sha256
+    assert hashlib.sha256(originals.read(photo.pk, photo.original_key)).hexdigest() == photo.sha256
 
 
 def test_after_a_rotation_the_new_key_alone_opens_all(settings, photo):
-    before = originals.read(photo.original_key)
+    before = originals.read(photo.pk, photo.original_key)
     settings.PHOTO_KEYS = BOTH
     assert "1 of 1" in rotate()
     settings.PHOTO_KEYS = NEW
     photo.refresh_from_db()
-    assert photo.sealed_by == NEW.newest and originals.read(photo.original_key) == before
+    assert photo.sealed_by == NEW.newest and originals.read(photo.pk, photo.original_key) == before
     assert "0 of 0" in rotate()
 
 
 def test_a_rotation_seals_what_came_before_there_were_keys(settings, photo):
-    plain = originals.read(photo.original_key)
-    originals.write(photo.original_key, plain)
+    plain = originals.read(photo.pk, photo.original_key)
+    originals.write(photo.pk, photo.original_key, plain)
     Photo.objects.update(sealed_by="")
     rotate()
-    assert sealing.is_sealed(stored(settings, photo)) and originals.read(photo.original_key) == plain
+    assert (
+        sealing.is_sealed(stored(settings, photo)) and originals.read(photo.pk, photo.original_key) == plain
+    )
 
 
 def test_a_result_that_is_recorded_during_a_rotation_keeps_the_new_keys_name(
@@ -97,7 +99,7 @@ def test_a_rotation_that_cannot_read_a_photo_leaves_it_and_says_so(settings, pho
     elif fault == "no file":
         (settings.MEDIA_ROOT / photo.original_key).unlink()
     else:
-        originals.write(photo.original_key, OLD.seal(b"\xff\xd8 another photo", photo.original_key))
+        originals.write(photo.pk, photo.original_key, OLD.seal(b"\xff\xd8 another photo", photo.original_key))
     with pytest.raises(CommandError, match="1 originals were left"):
         rotate()
     photo.refresh_from_db()

@@ -84,13 +84,15 @@ def test_without_consent_to_ai_people_read_it_in_the_same_time(alice, draft_of):
 def test_alice_withdraws_her_consent_to_ai_and_no_photo_is_read_any_more(alice, alices_submission, dana):
     photo = alices_submission.photos.get()
     job, attempt = send_for_test(photo, "prepare")
-    keys = {"display_key": "d.jpg", "analysis_key": "a.jpg", "thumbnail_key": "t.jpg"}
+    folder = f"photos/{photo.pk}/prepare/{attempt}"
+    keys = {f"{name}_key": f"{folder}/{name}.jpg" for name in ("display", "analysis", "thumbnail")}
     sizes = {"width": 8, "height": 6, "analysis_width": 8, "analysis_height": 6}
     prepared = contract.Prepared(**keys, **sizes, quality={}, reason=None, fault=None)
     jobs.record(job=job, attempt=attempt, worker="test", outcome=prepared)
     job, attempt = send_for_test(photo, "segment")
     workflow.withdraw_consent(alice, Purpose.AI)
-    segmented = contract.Segmented(mask_key="m.png", skin=0.8, lesion=0.2, boxes=(), model=MODEL)
+    mask = f"photos/{photo.pk}/segment/{attempt}/mask.png"
+    segmented = contract.Segmented(mask_key=mask, skin=0.8, lesion=0.2, boxes=(), model=MODEL)
     assert not jobs.record(job=job, attempt=attempt, worker="test", outcome=segmented)
     assert not jobs.requeue(Job.objects.get(pk=job), by=None)
     alices_submission.refresh_from_db()

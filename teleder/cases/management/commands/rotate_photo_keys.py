@@ -41,7 +41,7 @@ class Command(BaseCommand):
     def _sealed_anew(self, photo: Photo) -> bool:
         """Seal one original; whatever is wrong with it, its file stays as it was."""
         try:
-            content = originals.read(photo.original_key)
+            content = originals.read(photo.pk, photo.original_key)
         except (OSError, Locked) as error:
             self.stderr.write(
                 f"photo {photo.pk}: {type(error).__name__}, sealed by {photo.sealed_by or 'none'}"
@@ -50,6 +50,7 @@ class Command(BaseCommand):
         if hashlib.sha256(content).hexdigest() != photo.sha256:
             self.stderr.write(f"photo {photo.pk}: the original was changed")
             return False
-        originals.write(photo.original_key, settings.PHOTO_KEYS.seal(content, photo.original_key))
+        sealed = settings.PHOTO_KEYS.seal(content, photo.original_key)
+        originals.write(photo.pk, photo.original_key, sealed)
         Photo.objects.filter(pk=photo.pk).update(sealed_by=settings.PHOTO_KEYS.newest)
         return True

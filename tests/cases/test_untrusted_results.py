@@ -1,0 +1,306 @@
+"""What a worker says is checked against the job it names before anything is written."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from celery.exceptions import Reject
+from django.utils import timezone
+
+from inference_worker import contract
+from inference_worker.contract import Stage
+from teleder.cases import jobs, refusals, tasks
+from teleder.cases.models import Analysis, Event, Finding, Job, JobState, Photo, RefusedMessage, Submission
+from tests import forged
+from tests.conftest import send_for_test
+
+pytestmark = pytest.mark.django_db
+STAGES = list(Stage)
+
+
+class Attempt:
+    """An attempt under way of one stage of a photo, all stages before it done."""
+
+    def __init__(self, photo: Photo, stage: Stage) -> None:
+        for earlier in STAGES[: STAGES.index(stage)]:
+            job, attempt = send_for_test(photo, earlier)
+            row = forged.outcome(earlier, f"photos/{photo.pk}/{earlier}/{attempt}")
+            tasks.record_task(**forged.message(job, attempt, forged.KINDS[earlier], row))
+        self.photo, self.stage = photo, stage
+        self.job, self.attempt = send_for_test(photo, stage)
+        jobs.started(job=self.job, attempt=self.attempt, worker="w@host")
+
+    @property
+    def folder(self) -> str:
+        return f"photos/{self.photo.pk}/{self.stage}/{self.attempt}"
+
+    def right(self, **changed) -> dict:
+        return forged.outcome(self.stage, self.folder) | changed
+
+    def says(self, row: object, kind: str = "", **changed) -> None:
+        kind = kind or forged.KINDS[self.stage]
+        tasks.record_task(**forged.message(self.job, self.attempt, kind, row, **changed))
+
+    @property
+    def is_done(self) -> bool:
+        return Job.objects.get(pk=self.job).state == JobState.DONE
+
+
+@pytest.fixture
+def under_way(alices_submission):
+    return lambda stage: Attempt(alices_submission.photos.get(), stage)
+
+
+def everything() -> list:
+    kinds = (Job, Photo, Analysis, Finding, Submission, Event)
+    return [list(kind.objects.order_by("pk").values()) for kind in kinds]
+
+
+@pytest.fixture
+def refused(caplog):
+    """Check that what is said in the block changes no row, and is logged and counted once each time."""
+    import contextlib
+
+    @contextlib.contextmanager
+    def check(times: int = 1):
+        before, counted, lines = everything(), refusals.lately(), caplog.text.count("refused: ")
+        yield
+        assert everything() == before
+        assert refusals.lately() == counted + times
+        assert caplog.text.count("refused: ") == lines + times
+        assert forged.CANARY not in caplog.text
+
+    return check
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_a_right_result_is_taken(under_way, stage):
+    attempt = under_way(stage)
+    attempt.says(attempt.right())
+    assert attempt.is_done and refusals.lately() == 0
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_a_field_that_is_wrong_changes_no_row_and_no_deadline(under_way, refused, stage, bob, submission_of):
+    attempt = under_way(stage)
+    other = f"photos/{submission_of(bob).photos.get().pk}/prepare/1/display.jpg"
+    rows = list(forged.one_by_one(stage, attempt.folder, other))
+    with refused(len(rows)):
+        for row in rows:
+            attempt.says(row)
+    attempt.says(attempt.right())
+    assert attempt.is_done
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "/proc/self/environ",
+        "../secret-key",
+        "photos/../../secret-key",
+        "photos/{other}/prepare/1/display.jpg",
+    ],
+)
+@pytest.mark.parametrize("name", ["display_key", "analysis_key", "thumbnail_key"])
+def test_a_copy_that_is_not_the_photos_own_is_refused(under_way, refused, name, key, bob, submission_of):
+    attempt, other = under_way(Stage.PREPARE), submission_of(bob).photos.get()
+    with refused():
+        attempt.says(attempt.right(**{name: key.format(other=other.pk)}))
+
+
+@pytest.mark.parametrize(("stage", "kind"), [(s, k) for s in Stage for k in Stage if s != k])
+def test_only_the_outcome_of_the_stage_is_taken(under_way, refused, stage, kind):
+    attempt = under_way(stage)
+    with refused():
+        attempt.says(forged.outcome(kind, attempt.folder), forged.KINDS[kind])
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_any_stage_may_fail(under_way, stage):
+    attempt = under_way(stage)
+    attempt.says({"code": "file_missing"}, "failed")
+    assert Job.objects.get(pk=attempt.job).error == "file_missing"
+
+
+def box(**changed) -> dict:
+    return forged.BOX | changed
+
+
+OUTSIDE = [
+    box(x=701),
+    box(y=501),
+    box(width=791),
+    box(height=581),
+    box(x=0, y=0, width=801, height=1),
+    box(x=800, y=0, width=1, height=1),
+    box(width=0),
+    box(height=0),
+    box(x=2**31 - 1, width=2**31 - 1),
+]
+
+
+@pytest.mark.parametrize("outside", OUTSIDE)
+def test_a_box_outside_the_photo_is_refused(under_way, refused, outside):
+    attempt = under_way(Stage.SEGMENT)
+    with refused(2):
+        attempt.says(attempt.right(boxes=[forged.BOX, outside]))
+        attempt.says(attempt.right(nearest_miss=outside))
+
+
+def test_a_box_may_fill_the_photo(under_way):
+    attempt = under_way(Stage.SEGMENT)
+    attempt.says(attempt.right(boxes=[box(x=0, y=0, width=800, height=600)]))
+    assert attempt.is_done
+
+
+def test_a_view_or_map_of_a_box_that_there_is_not_is_refused(under_way, refused):
+    attempt = under_way(Stage.CLASSIFY)
+    view = {"box": 2, "probabilities": forged.FOUND}
+    drawn = {"key": f"{attempt.folder}/attribution.png", "condition": "AD", "box": 2}
+    twice = [view | {"box": 1}, view | {"box": 1}]
+    with refused(3):
+        attempt.says(attempt.right(views=[view]))
+        attempt.says(attempt.right(views=twice))
+        attempt.says(attempt.right(attribution=drawn))
+
+
+def test_a_condition_without_a_probability_is_neither_named_nor_drawn(under_way, refused):
+    attempt = under_way(Stage.CLASSIFY)
+    drawn = {"key": f"{attempt.folder}/attribution.png", "condition": "MF"}
+    with refused(2):
+        attempt.says(attempt.right(probabilities={"HI": 0.5}, attribution=None))
+        attempt.says(attempt.right(probabilities={"AD": 0.5}, attribution=drawn))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"reason": "corrupt_image"},  # and yet copies
+        {"display_key": ""},
+        {"analysis_key": "", "display_key": "", "thumbnail_key": ""},  # and no reason
+        {"analysis_key": "", "reason": "poor_quality"},
+        {"analysis_width": 0},
+        {"width": 0},
+    ],
+)
+def test_copies_go_with_what_is_said_of_the_photo(under_way, refused, changed):
+    attempt = under_way(Stage.PREPARE)
+    with refused():
+        attempt.says(attempt.right(**changed))
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"),
+    [("poor_quality", "poor"), ("corrupt_image", "unusable"), ("image_too_small", "unusable")],
+)
+def test_a_reason_with_or_without_copies_is_taken(under_way, reason, state):
+    attempt = under_way(Stage.PREPARE)
+    copies = {} if state == "poor" else dict.fromkeys(("display_key", "analysis_key", "thumbnail_key"), "")
+    attempt.says(attempt.right(reason=reason, **copies))
+    assert Photo.objects.get(pk=attempt.photo.pk).state == state
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({name: value} for name, values in forged.WRONG_WHOSE.items() for value in values),
+        *({"contract": value} for value in forged.WRONG_CONTRACTS),
+        *({"kind": value} for value in forged.WRONG_KINDS),
+        *({"outcome": value} for value in (None, 1, "x", True, [], [1])),
+    ],
+)
+def test_a_result_whose_envelope_is_wrong_is_refused_and_not_handed_back(under_way, refused, changed):
+    attempt = under_way(Stage.PREPARE)
+    with refused():
+        tasks.record_task(
+            **forged.message(attempt.job, attempt.attempt, "prepared", attempt.right()) | changed
+        )
+
+
+@pytest.mark.parametrize("task", [tasks.started_task, tasks.ended_task, tasks.record_task])
+def test_a_message_without_its_fields_is_refused(refused, task):
+    with refused(3):
+        task()
+        task(1, 2, 3)
+        task(gossip=forged.HUGE)
+
+
+@pytest.mark.parametrize(
+    "changed", [{name: value} for name, values in forged.WRONG_WHOSE.items() for value in values]
+)
+def test_a_start_that_cannot_be_read_begins_nothing(alices_draft, refused, changed):
+    job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
+    with refused():
+        tasks.started_task(**{"job": job, "attempt": attempt, "worker": "w"} | changed)
+
+
+@pytest.mark.parametrize("work", forged.WRONG_WORK)
+def test_an_end_that_cannot_be_read_ends_nothing(under_way, refused, work):
+    under_way(Stage.PREPARE)
+    with refused(2):
+        tasks.ended_task(worker="w@host", work=work)
+        tasks.ended_task(worker="w@host")
+
+
+def test_after_a_refused_result_the_job_is_tried_again_and_at_last_set_aside(under_way):
+    """A worker that can say nothing else must not keep a photo, or its people, waiting for ever."""
+    attempt = under_way(Stage.PREPARE)
+    for _ in range(3):
+        attempt.says(attempt.right(display_key="/proc/self/environ"))
+        Job.objects.update(deadline=timezone.now() - timedelta(seconds=1))
+        assert jobs.expire() == 1
+        if Job.objects.get().state != JobState.QUARANTINED:
+            attempt.job, attempt.attempt = send_for_test(attempt.photo, "prepare")
+            jobs.started(job=attempt.job, attempt=attempt.attempt, worker="w@host")
+    assert Job.objects.get().state == JobState.QUARANTINED
+    assert Submission.objects.get().ai_status == "unavailable"
+
+
+@pytest.mark.parametrize("unreadable", [{"contract": 99}, {"outcome": {"code": "x", "more": 1}}, {"more": 1}])
+def test_starts_and_unreadable_results_in_turn_do_not_hold_a_job_for_ever(
+    under_way, settings, monkeypatch, unreadable
+):
+    monkeypatch.setattr(tasks, "HAND_BACK_SECONDS", 0)
+    attempt = under_way(Stage.PREPARE)
+    begun = timezone.now()
+    lease = contract.HARD_LIMIT_SECONDS[Stage.PREPARE] + jobs.RESULT_GRACE_SECONDS
+    longest = timedelta(seconds=2 * settings.JOB_WAIT_SECONDS + lease)
+    for minutes in range(10):
+        Job.objects.update(sent_at=begun - timedelta(minutes=minutes))  # as if time went by
+        with pytest.raises(Reject):
+            attempt.says({"code": "x"}, "failed", **unreadable)
+        jobs.started(job=attempt.job, attempt=attempt.attempt, worker="w@host")
+        row = Job.objects.get()
+        assert row.deadline <= row.sent_at + longest
+    assert jobs.expire() == 1
+    attempt.says({"code": "x"}, "failed", **unreadable)  # nobody waits for it: it is not handed back again
+
+
+def test_a_stored_box_that_cannot_be_read_does_not_stop_the_sending(under_way, settings):
+    attempt = under_way(Stage.CLASSIFY)
+    for boxes in ({"x": 1}, [1], [{"x": "1"}], "boxes", [None]):
+        Analysis.objects.update(boxes=boxes)
+        Job.objects.filter(pk=attempt.job).update(state=JobState.QUEUED)
+        import redis
+
+        redis.Redis.from_url(settings.REDIS_URL).delete(*contract.QUEUES.values())
+        assert jobs.dispatch(Stage.CLASSIFY) == 1
+
+
+@pytest.mark.parametrize("key", ["/proc/self/environ", "photos/{other}/prepare/1/analysis.jpg", "../x.jpg"])
+def test_no_worker_is_sent_to_a_file_that_is_not_the_photos_own(under_way, key, bob, submission_of):
+    attempt, other = under_way(Stage.CLASSIFY), submission_of(bob).photos.get()
+    Photo.objects.filter(pk=attempt.photo.pk).update(analysis_key=key.format(other=other.pk))
+    assert jobs._request(Job.objects.get(pk=attempt.job)).source == ""
+
+
+def test_refusals_are_counted_by_day_and_kind_however_many_there_are(under_way):
+    attempt = under_way(Stage.PREPARE)
+    for _ in range(5):
+        attempt.says(None)
+        tasks.started_task(job=1)
+    counts = RefusedMessage.objects.order_by("kind").values_list("kind", "count")
+    assert list(counts) == [(contract.RECORD, 5), (contract.STARTED, 5)]
+    RefusedMessage.objects.update(last_at=timezone.now() - timedelta(hours=25))
+    assert refusals.lately() == 0
