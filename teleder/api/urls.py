@@ -1,10 +1,9 @@
 """The table of contents: every address of the API, and the class behind it."""
 
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView
 
 from teleder.api import clinic, intake, operations, person, photos, privacy
-from teleder.api.docs import Docs
+from teleder.api.docs import Description, Docs
 
 app_name = "api"
 
@@ -55,6 +54,6 @@ v1 = [
 
 urlpatterns = [
     path("v1/", include(v1)),
-    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    path("schema", Description.as_view(), name="schema"),
     path("docs", Docs.as_view(), name="docs"),
 ]
