@@ -45,6 +45,11 @@ def form(who: frozenset[str]) -> Line:
     return {"get": who, "post": who, "put": who}
 
 
+def step(who: frozenset[str]) -> Line:
+    """By GET it leads to the page of the case."""
+    return {"get": who, "post": who}
+
+
 def read(who: frozenset[str]) -> Line:
     return {"get": who}
 
@@ -134,10 +139,10 @@ PAGES: dict[str, Line] = {
     "web:review": read(HER_DERMATOLOGIST),
     "web:review_state": read(HER_DERMATOLOGIST),
     "web:claim": act(HER_DERMATOLOGIST),
-    "web:release": act(HER_DERMATOLOGIST),
-    "web:keep_claim": act(HER_DERMATOLOGIST),
-    "web:request_photos": act(HER_DERMATOLOGIST),
-    "web:answer": act(HER_DERMATOLOGIST),
+    "web:release": step(HER_DERMATOLOGIST),
+    "web:keep_claim": step(HER_DERMATOLOGIST),
+    "web:request_photos": step(HER_DERMATOLOGIST),
+    "web:answer": step(HER_DERMATOLOGIST),
     # Admins
     "web:operations": read(ADMIN),
     "web:change_jobs": act(ADMIN),
