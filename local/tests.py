@@ -36,7 +36,7 @@ def _pytest(found: servers.Servers, arguments: list[str]) -> int:
         "DATABASE_URL": found.database_url,
         "REDIS_URL": found.redis_url,
         **found.role_urls,
-        "TELEDER_SECRET_KEY": "tests-only",
+        "TELEDER_SECRET_KEY": "tests-only-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEF",
         "TELEDER_PHOTO_KEYS": "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=",
         "TELEDER_INSECURE_COOKIES": "1",
         "OMP_NUM_THREADS": "1",

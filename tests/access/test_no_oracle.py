@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib import admin
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
@@ -24,11 +25,12 @@ STATES = [
 ]
 ALICE = ["{q}=alice", "{q}=alice@example.com", "{q}=example.com", "{q}=erik"]
 # Every address that lists or counts, with every parameter it reads
+TIMES = [f"{name}=2000-01-01T00:00:00Z" for name in ("updated_since", "answered_since")]
 API = {
     "inbox": ["page_size=1"],
-    "cases": ["page_size=1"],
-    "submissions": ["page_size=1", "case={case}", *STATUSES],
-    "worklist": [],
+    "cases": ["page_size=1", *TIMES],
+    "submissions": ["page_size=1", *TIMES, "case={case}", *STATUSES],
+    "worklist": ["page_size=1", *TIMES],
     "jobs": ["page_size=1", *STATES, "stage=prepare", "stage=segment", "stage=classify"],
     "queues": [],
 }
@@ -127,17 +129,17 @@ def test_the_clinics_admin_reads_of_alice_in_each_list(differing, adam):
 def forget(submission) -> None:
     """Take all that is alice's out of the database."""
     from teleder.accounts.models import Consent, Invitation
-    from teleder.cases.models import Analysis, Case, Event, Job, Photo, Review, Submission
+    from teleder.cases.models import Analysis, Case, Job, Photo
     from teleder.notifications.models import Message, Preference
 
     alice = submission.patient
     Invitation.objects.all().delete()
     Message.objects.filter(person=alice).delete()
-    for rows in (Review, Event, Analysis, Job, Photo, Submission):
-        path = {Analysis: "photo__submission", Job: "photo__submission", Submission: "pk"}.get(
-            rows, "submission"
-        )
-        rows.objects.filter(**{path: submission.pk}).delete()
+    Analysis.objects.filter(photo__submission=submission).delete()
+    Job.objects.filter(photo__submission=submission).delete()
+    Photo.objects.filter(submission=submission).delete()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT public.erase_submissions(%s)", [[submission.pk]])
     Case.objects.filter(patient=alice).delete()
     Preference.objects.filter(person=alice).delete()
     Consent.objects.filter(person=alice).delete()

@@ -12,6 +12,7 @@ from inference_worker.contract import QualityFault, Reason
 from teleder.cases import workflow
 from teleder.cases.models import Photo, Review, Submission
 from tests.api.conftest import API
+from tests.conftest import rewrite
 
 pytestmark = pytest.mark.django_db
 ANSWER = {"impression": "AD", "disposition": "today", "text": "Please see a doctor today."}
@@ -80,7 +81,7 @@ def test_answered_since_finds_signed_and_amended_answers(as_dana, as_alice, dana
     for submission in (old, new):
         workflow.claim(submission, by=dana)
         workflow.sign(submission, by=dana, **ANSWER)
-    Review.objects.filter(submission=old).update(signed_at=clock.now() - timedelta(days=2))
+    rewrite(Review.objects.filter(submission=old), signed_at=clock.now() - timedelta(days=2))
     yesterday = (clock.now() - timedelta(days=1)).isoformat()
     for client in (as_dana, as_alice):
         assert ids(client, "submissions", answered_since=yesterday) == [str(new.pk)]
@@ -125,7 +126,7 @@ def test_one_moment_in_each_of_its_forms(as_alice, alices_submission, text):
     workflow_time = {"submission": alices_submission, "author": alices_submission.patient, **REVIEW}
     Review.objects.create(**workflow_time, signed_at=moment)
     assert ids(as_alice, "submissions", answered_since=text) == [str(alices_submission.pk)]
-    Review.objects.update(signed_at=moment - timedelta(microseconds=1))
+    rewrite(Review.objects.all(), signed_at=moment - timedelta(microseconds=1))
     assert ids(as_alice, "submissions", answered_since=text) == []
 
 

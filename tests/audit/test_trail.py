@@ -89,8 +89,12 @@ def test_an_owner_who_may_not_change_roles_protects_all_the_same(five, capsys):
     with connection.cursor() as cursor:
         cursor.execute("CREATE ROLE teleder_app_test")
         cursor.execute("CREATE ROLE teleder_owner_test")
-        for things in ("SCHEMA public", "ALL TABLES IN SCHEMA public", "ALL SEQUENCES IN SCHEMA public"):
+        database = connection.settings_dict["NAME"]
+        cursor.execute(f"ALTER DATABASE {database} OWNER TO teleder_owner_test")
+        cursor.execute("ALTER SCHEMA public OWNER TO teleder_owner_test")
+        for things in ("ALL TABLES IN SCHEMA public", "ALL SEQUENCES IN SCHEMA public"):
             cursor.execute(f"GRANT ALL ON {things} TO teleder_owner_test WITH GRANT OPTION")
+        cursor.execute("GRANT ALL ON FUNCTION erase_submissions TO teleder_owner_test WITH GRANT OPTION")
         cursor.execute("SET LOCAL ROLE teleder_owner_test")
         call_command("audit", "protect", "teleder_app_test")
         cursor.execute("RESET ROLE")

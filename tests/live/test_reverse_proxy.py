@@ -59,6 +59,7 @@ def web_process(web, environment, process, static_files) -> subprocess.Popen:
         "TELEDER_INSECURE_COOKIES": "0",
         "TELEDER_BEHIND_PROXY": "1",
         "TELEDER_HOSTS": "localhost",
+        "TELEDER_PUBLIC_URL": "https://localhost",
     }
     found = process("web", "--host", "127.0.0.1", "--port", str(web))
     wait_until(lambda: healthy(f"http://127.0.0.1:{web}"))

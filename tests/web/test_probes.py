@@ -187,7 +187,7 @@ def test_status_knows_what_the_board_knows(client, adam, alices_submission):
     assert [alarm["words"] for alarm in found["alarms"]] == ["1 job has stopped."]
     assert found["sentence"] == "1 job has stopped."
     assert set(found) == {
-        *("sentence", "stages", "results_waiting", "submissions", "workers", "messages", "alarms")
+        *("sentence", "stages", "results_waiting", "submissions", "workers", "messages", "alarms", "refused")
     }
 
 
