@@ -73,30 +73,38 @@ def _cleaned(data: bytes, scan: _Scan, interval: int) -> bytes:
     count = -(-scan.units // interval) if interval else 1
     if len(pieces) != 2 * count - 1:
         raise _OutOfStepError
-    cleaned = []
+    cleaned, proven, doubtful = [], 0, 0
     for number in range(count):
         units = min(interval or scan.units, scan.units - number * (interval or 0))
-        cleaned.append(_whole(pieces[2 * number], scan, units))
+        whole, stray_bytes, is_doubtful = _whole(pieces[2 * number], scan, units)
+        cleaned.append(whole)
+        proven += bool(stray_bytes) and not is_doubtful
+        doubtful += is_doubtful
         if number < count - 1:
             if pieces[2 * number + 1][0] != 0xD0 + number % 8:
                 raise _OutOfStepError
             cleaned.append(b"\xff" + pieces[2 * number + 1])
+    # Firmware that leaves bytes in some intervals leaves them in others; damage that looks so is in one.
+    if doubtful > proven // 2:
+        raise _OutOfStepError
     return b"".join(cleaned)
 
 
-def _whole(piece: bytes, scan: _Scan, units: int) -> bytes:
-    """Return the bytes of an interval of so many units (MCU), without those that follow them.
+def _whole(piece: bytes, scan: _Scan, units: int) -> tuple[bytes, int, bool]:
+    """Return the bytes of an interval of so many units (MCU), how many follow them, and whether these are doubtful.
 
-    What follows is no part of the picture only if the last unit is padded with ones to a byte, as T.81 F.1.2.3
-    has it, and if it cannot be read as more units up to its own padding: so end the data of a scan that lost units.
+    What follows is no part of the picture if the last unit is padded with ones to a byte, as T.81 F.1.2.3 has it, and if
+    it cannot be read as more units up to its own padding: so end the data of a scan that lost units. Stray bytes are
+    read so by chance, too: then this interval alone proves nothing. Raises _OutOfStepError without the padding.
     """
     data = piece.replace(b"\xff\x00", b"\xff")
     reader = _Reader(data)
     reader.read(scan, units)
     end = -(-reader.at // 8)
-    if end < len(data) and (not reader.is_padded() or reader.runs_to_the_end(scan)):
+    if end < len(data) and not reader.is_padded():
         raise _OutOfStepError
-    return data[:end].replace(b"\xff", b"\xff\x00")
+    is_doubtful = end < len(data) and reader.runs_to_the_end(scan)
+    return data[:end].replace(b"\xff", b"\xff\x00"), len(data) - end, is_doubtful
 
 
 @dataclass(frozen=True)

@@ -376,7 +376,12 @@ def test_what_a_killed_worker_had_taken_is_handed_back_by_the_next(
     admin.hset(keys["unacked_key"], "tag", f'[{raw}, "", "{RESULTS}"]')
     admin.zadd(keys["unacked_index_key"], {"tag": 1})  # long ago
     process("results")
-    wait_until(lambda: "TypeError" in "".join(log.read_text() for log in tmp_path.glob("results-*.log")))
+    wait_until(
+        lambda: (
+            f"refused: {contract.STARTED}"
+            in "".join(log.read_text() for log in tmp_path.glob("results-*.log"))
+        )
+    )
     wait_until(lambda: not admin.exists(*keys.values()))
 
 

@@ -6,6 +6,7 @@ import ast
 import os
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -236,6 +237,32 @@ def test_the_proxy_alone_is_reached_from_other_machines():
     assert published.pop("proxy") == ["80:80", "443:443"]
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
     assert "web" not in published
+
+
+def test_the_proxy_reaches_the_web_and_nothing_behind_it():
+    assert set(SERVICES["proxy"]["networks"]) == {"front"}
+    assert [name for name, row in SERVICES.items() if "front" in row.get("networks", [])] == ["proxy", "web"]
+
+
+@pytest.mark.parametrize("hosts", ["localhost", "a.example,b.example", "a.example, b.example"])
+def test_the_proxy_takes_one_host_or_several(hosts):
+    """With the command of the compose file, which only reads the configuration here."""
+    shell, option, script = SERVICES["proxy"]["command"]
+    script = script.replace("$$", "$").replace(
+        "exec caddy run", f"exec {Path(sys.executable).parent}/caddy adapt"
+    )
+    script = script.replace("/etc/caddy/Caddyfile", str(ROOT / "docker" / "Caddyfile"))
+    done = subprocess.run(
+        [shell, option, script], env={**os.environ, "TELEDER_HOSTS": hosts}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert all(f'"{host.strip()}"' in done.stdout for host in hosts.split(","))
+
+
+def test_no_value_of_the_example_has_a_comment_behind_it():
+    """Compose would take it for the value."""
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#") and "#" in line] == []
 
 
 def test_the_proxy_runs_the_tested_configuration_before_the_web():
