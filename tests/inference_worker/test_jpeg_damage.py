@@ -86,7 +86,7 @@ def test_bytes_between_the_last_block_and_the_end_mark_change_nothing():
     """A few of them can by chance be read as more blocks; such a file is refused, as nobody can tell."""
     shown = []
 
-    @some
+    @settings(some, derandomize=True)  # the same draws each time: what is counted must not depend on luck
     @given(jpegs(), strays)
     def draw(sound, stray):
         shown.append(shown_like_or_refused(sound[:-2] + stray + EOI, sound))
@@ -105,7 +105,7 @@ def test_bytes_after_the_last_scan_of_a_progressive_file_change_nothing(sound, s
 def test_bytes_before_restart_markers_change_nothing():
     shown = []
 
-    @some
+    @settings(some, derandomize=True)  # the same draws each time: what is counted must not depend on luck
     @given(jpegs(restarts=True), strays, st.randoms(use_true_random=False))
     def draw(sound, stray, rng):
         at = scan_of(sound)
