@@ -26,7 +26,7 @@ from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from local.servers import NAMESPACE, free_port
-from teleder.audit.management.commands.audit import TIME_OUTS
+from teleder.audit.rights import TIME_OUTS
 from teleder.cases import workflow
 from teleder.cases.models import AIStatus, Job, JobState, Photo, Status
 from teleder.privacy import erasure

@@ -8,20 +8,10 @@ from typing import Any
 from django.conf import settings
 from django.core.mail import send_mail
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import ProgrammingError, connection, transaction
-from psycopg import sql
 
 from inference_worker import environment
 from teleder.audit import rights, trail
 from teleder.audit.models import Entry
-
-# On the role itself, so that they hold behind a transaction pooler, too, which refuses options at the start of a
-# connection. Far above what works takes; whoever waits longer gets an error in place of holding others up.
-TIME_OUTS = {
-    "statement_timeout": "5min",
-    "lock_timeout": "1min",
-    "idle_in_transaction_session_timeout": "10min",
-}
 
 
 class Command(BaseCommand):
@@ -69,19 +59,6 @@ class Command(BaseCommand):
             rights.protect(role, environment.secret("TELEDER_ROLE_PASSWORD"))
         except rights.ExcessiveRightsError as error:
             raise CommandError(f"nothing was changed, this role can do too much: {error}") from error
-        self._limit(role)
+        if left := rights.limit_times(role):
+            self.stdout.write("who may change roles must set its time-outs:\n" + ";\n".join(left) + ";")
         self.stdout.write(f"{role} has the rights of web and workers, and no others")
-
-    def _limit(self, role: str) -> None:
-        statements = [
-            sql.SQL("ALTER ROLE {} SET {} = {}")
-            .format(sql.Identifier(role), sql.Identifier(name), sql.Literal(value))
-            .as_string()
-            for name, value in TIME_OUTS.items()
-        ]
-        try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                for statement in statements:
-                    cursor.execute(statement)
-        except ProgrammingError:  # the owner of the tables need not be the one who may change roles
-            self.stdout.write("who may change roles must set its time-outs:\n" + ";\n".join(statements) + ";")
