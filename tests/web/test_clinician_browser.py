@@ -108,6 +108,7 @@ def test_layers_preview_and_refusals_are_sound_too(
         page.locator(f"[data-layer={layer}]").click()
     page.locator("[data-sign]").click()  # nothing is filled in
     expect(page.locator(".error").first).to_be_visible()
+    expect(page.locator("#not-signed")).to_be_in_viewport()  # whoever looks up from the keyboard sees it
     is_sound(page, language)
     page.locator("input[name=impression]").first.check()
     page.locator("input[name=disposition]").first.check()
