@@ -88,10 +88,10 @@ def _key_of(name: str) -> str:
 # --- allauth ----------------------------------------------------------------------------------------------
 def install() -> None:
     """Put these counters in the place of allauth's, which are in Django's cache. It offers no setting for that."""
-    for name in ("_consume_single_rate", "clear"):
-        if not hasattr(ratelimit, name):
+    for place, name in ((ratelimit, "_consume_single_rate"), (ratelimit, "clear"), (TOTP, "_mark_code_used")):
+        if not hasattr(place, name):
             raise RuntimeError(
-                f"allauth has no ratelimit.{name} any more: its limits must be fitted here again"
+                f"allauth has no {place.__name__}.{name} any more: its limits must be fitted here again"
             )
     ratelimit._consume_single_rate = _consume_single_rate
     ratelimit.clear = _clear

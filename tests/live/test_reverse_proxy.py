@@ -207,6 +207,13 @@ def test_the_largest_photo_arrives_whole(front, alice, alices_draft):
     assert Photo.objects.get(pk=answer.json()["id"]).size == len(content)
 
 
+def test_nobody_outside_makes_the_database_write(front, web):
+    assert ask(front, "GET", "/healthz").status_code == 200
+    assert ask(front, "GET", "/readyz").status_code == 404
+    inside = requests.get(f"http://127.0.0.1:{web}/readyz", headers={"Host": "localhost"}, timeout=60)
+    assert (inside.status_code, inside.text) == (200, "ready\n")
+
+
 # A body made of requests: what is not read of it must not be answered.
 SMUGGLED = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000
 TOO_LARGE = {
