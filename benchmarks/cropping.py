@@ -13,7 +13,8 @@ from unittest import mock
 import cv2
 import numpy as np
 
-from inference_worker import cropping, phantom
+from inference_worker.models import cropping
+from training import phantom
 
 
 def masks(count: int, side: int) -> list[np.ndarray]:

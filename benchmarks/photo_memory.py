@@ -21,15 +21,15 @@ import numpy as np
 import pillow_heif
 from PIL import Image
 
-from inference_worker import isolation
+from inference_worker.decode import sandbox
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def decoder_peak_mb(data: bytes) -> int:
     """Decode as `isolation` does, without its limits: they would stop the measuring."""
-    ours, theirs = isolation._fork_server.Pipe()
-    child = isolation._fork_server.Process(target=_decode_and_tell, args=(data, theirs))
+    ours, theirs = sandbox._fork_server.Pipe()
+    child = sandbox._fork_server.Process(target=_decode_and_tell, args=(data, theirs))
     child.start()
     peak = ours.recv()
     child.join()
@@ -37,7 +37,7 @@ def decoder_peak_mb(data: bytes) -> int:
 
 
 def _decode_and_tell(data: bytes, theirs: Connection) -> None:
-    from inference_worker import decoding
+    from inference_worker.decode import decoding
 
     decoding.decode(data)
     theirs.send(_peak_mb(Path("/proc/self/status").read_text()))

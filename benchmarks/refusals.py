@@ -19,8 +19,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from inference_worker import isolation
-from inference_worker.formats import Rejected
+from inference_worker.decode import sandbox
+from inference_worker.decode.formats import Rejected
 
 TIMES = 3
 
@@ -32,14 +32,14 @@ def refusal(file: Path) -> tuple[str, float]:
     data, began = file.read_bytes(), time.perf_counter()
     try:
         reason = prepare(data).outcome.reason or ""
-    except isolation.DecoderLost:  # the machine was too busy: the job would be sent again
+    except sandbox.DecoderLost:  # the machine was too busy: the job would be sent again
         reason = "lost"
     return reason, time.perf_counter() - began
 
 
 def peak_mb(data: bytes) -> int:
-    ours, theirs = isolation._fork_server.Pipe()
-    child = isolation._fork_server.Process(target=_refuse_and_tell, args=(data, theirs))
+    ours, theirs = sandbox._fork_server.Pipe()
+    child = sandbox._fork_server.Process(target=_refuse_and_tell, args=(data, theirs))
     child.start()
     peak = ours.recv()
     child.join()
@@ -48,7 +48,7 @@ def peak_mb(data: bytes) -> int:
 
 def _refuse_and_tell(data: bytes, theirs: Connection) -> None:
     from benchmarks.photo_memory import _peak_mb
-    from inference_worker import decoding
+    from inference_worker.decode import decoding
 
     with suppress(Rejected):
         decoding.decode(data)

@@ -11,7 +11,7 @@ import time
 
 import cv2
 
-from inference_worker import phantom
+from training import phantom
 
 
 def seconds(condition: str, seed: int) -> float:

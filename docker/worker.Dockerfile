@@ -9,6 +9,7 @@ RUN pip install --no-cache-dir --index-url "$TORCH_INDEX" --extra-index-url http
     torch==2.14.1 torchvision==0.29.1
 COPY requirements-worker.lock ./
 RUN pip install --no-cache-dir --require-hashes --no-deps -r requirements-worker.lock
+COPY contract ./contract
 COPY inference_worker ./inference_worker
 RUN useradd --system --uid 10001 teleder && install -d -o teleder -m 0700 /media
 USER teleder

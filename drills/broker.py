@@ -10,9 +10,9 @@ from contextlib import suppress
 
 import redis
 
+from contract import messages
 from drills.oracle import Figures, percentile_95, settle
 from drills.run import SETTLE_SECONDS, Run, drill, wait_until
-from inference_worker import contract
 
 FLUSH_SECONDS = 5
 PAUSE_SECONDS = 10
@@ -97,7 +97,7 @@ def _seconds_back(run: Run, clients, fault: Callable[[Run], None]) -> float:
     """Disturb under load; return how long after that the next job is done."""
     sending = clients.sending(run.few_or_many(8, 40), threads=4)
     broker = run.system.broker()
-    wait_until(lambda: any(broker.llen(queue) for queue in contract.QUEUES.values()), LOAD_SECONDS)
+    wait_until(lambda: any(broker.llen(queue) for queue in messages.QUEUES.values()), LOAD_SECONDS)
     fault(run)
     seconds = _seconds_until_done(90)
     sending.join()

@@ -29,7 +29,7 @@ def photo() -> bytes:
     """Return a small drawn photo (JPEG)."""
     import cv2
 
-    from inference_worker import phantom
+    from training import phantom
 
     scene = phantom.draw(7, condition="AD", long_side=PHOTO_SIDE)
     return cv2.imencode(".jpg", scene.photo[..., ::-1])[1].tobytes()

@@ -19,31 +19,31 @@ from typing import Any
 OF_THE_WEB = {
     "upload.before_file": ("teleder.cases.originals:keep", "before"),
     "upload.after_file": ("teleder.cases.originals:keep", "after"),
-    "upload.before_commit": ("teleder.cases.jobs:queue", "after"),
-    "upload.after_commit": ("teleder.cases.workflow:_record_photo", "after"),
+    "upload.before_commit": ("teleder.pipeline.queue:enqueue", "after"),
+    "upload.after_commit": ("teleder.cases.intake:_record_photo", "after"),
     "open.before_commit": ("teleder.cases.triage:urgency_of", "after"),
-    "open.after_commit": ("teleder.cases.workflow:start", "after"),
-    "describe.before_commit": ("teleder.cases.workflow:refuse_intimate_photos_of_children", "after"),
-    "describe.after_commit": ("teleder.cases.workflow:describe", "after"),
+    "open.after_commit": ("teleder.cases.intake:start", "after"),
+    "describe.before_commit": ("teleder.cases.intake:refuse_intimate_photos_of_children", "after"),
+    "describe.after_commit": ("teleder.cases.intake:describe", "after"),
     "trail.before_commit": ("teleder.audit.trail:record", "before"),
     "trail.after_commit": ("teleder.audit.trail:record", "after"),
-    "submit.before_commit": ("teleder.cases.workflow:_wait_for_ai", "after"),
-    "submit.after_commit": ("teleder.cases.workflow:submit", "after"),
-    "dispatch.before_commit": ("teleder.cases.jobs:_mark_sent", "after"),
-    "dispatch.before_send": ("teleder.cases.jobs:_send", "before"),
-    "dispatch.after_send": ("teleder.cases.jobs:_send", "after"),
-    "started.before_commit": ("teleder.cases.jobs:started", "before"),
-    "started.after_commit": ("teleder.cases.jobs:started", "after"),
-    "ended.before_commit": ("teleder.cases.jobs:ended", "before"),
-    "ended.after_commit": ("teleder.cases.jobs:ended", "after"),
-    "record.before_commit": ("teleder.cases.jobs:advance", "after"),
-    "record.after_commit": ("teleder.cases.jobs:record", "after"),
-    "expire.before_commit": ("teleder.cases.jobs:_leave", "after"),
-    "expire.after_commit": ("teleder.cases.jobs:_expire", "after"),
-    "claim.before_commit": ("teleder.cases.workflow:claim", "before"),
-    "claim.after_commit": ("teleder.cases.workflow:claim", "after"),
-    "sign.before_commit": ("teleder.cases.workflow:_write_review", "after"),
-    "sign.after_commit": ("teleder.cases.workflow:sign", "after"),
+    "submit.before_commit": ("teleder.cases.intake:_wait_for_ai", "after"),
+    "submit.after_commit": ("teleder.cases.intake:submit", "after"),
+    "dispatch.before_commit": ("teleder.pipeline.dispatch:_mark_sent", "after"),
+    "dispatch.before_send": ("teleder.pipeline.dispatch:_send", "before"),
+    "dispatch.after_send": ("teleder.pipeline.dispatch:_send", "after"),
+    "started.before_commit": ("teleder.pipeline.results:started", "before"),
+    "started.after_commit": ("teleder.pipeline.results:started", "after"),
+    "ended.before_commit": ("teleder.pipeline.results:ended", "before"),
+    "ended.after_commit": ("teleder.pipeline.results:ended", "after"),
+    "record.before_commit": ("teleder.pipeline.queue:advance", "after"),
+    "record.after_commit": ("teleder.pipeline.results:record", "after"),
+    "expire.before_commit": ("teleder.pipeline.recovery:_leave", "after"),
+    "expire.after_commit": ("teleder.pipeline.recovery:_expire", "after"),
+    "claim.before_commit": ("teleder.cases.reviews:claim", "before"),
+    "claim.after_commit": ("teleder.cases.reviews:claim", "after"),
+    "sign.before_commit": ("teleder.cases.reviews:_write_review", "after"),
+    "sign.after_commit": ("teleder.cases.reviews:sign", "after"),
     "tell.before_commit": ("teleder.notifications.outbox:channels_of", "after"),
     "tell.after_commit": ("teleder.notifications.outbox:_tell", "after"),
     "deliver.before_send": ("teleder.notifications.outbox:_send", "before"),
@@ -53,9 +53,9 @@ OF_THE_WEB = {
 OF_THE_WORKER = {
     "worker.before_started": ("inference_worker.tasks:_begin", "before"),
     "worker.after_started": ("inference_worker.tasks:_begin", "after"),
-    "worker.before_file": ("inference_worker.storage:FileStorage.write", "before"),
+    "worker.before_file": ("contract.storage:FileStorage.write", "before"),
     "worker.before_rename": ("os:replace", "before"),
-    "worker.after_file": ("inference_worker.storage:FileStorage.write", "after"),
+    "worker.after_file": ("contract.storage:FileStorage.write", "after"),
     "worker.before_result": ("inference_worker.tasks:_record", "before"),
     "worker.after_result": ("inference_worker.tasks:_record", "after"),
     "worker.before_ended": ("inference_worker.tasks:_end", "before"),
@@ -73,15 +73,16 @@ def install(steps: dict[str, tuple[str, str]]) -> None:
 
 def hold_results() -> None:
     """While `HOLD` is armed, write the first result of each job to a file beside it in place of sending it."""
-    from inference_worker import contract, tasks
+    from contract import messages
+    from inference_worker import tasks
 
     send, folder = tasks._tell, Path(os.environ["DRILLS_ARMED"])
 
     def tell(name: str, kwargs: dict[str, Any], **options: Any) -> None:
-        if name == contract.ENDED and (folder / HOLD).exists():
+        if name == messages.ENDED and (folder / HOLD).exists():
             return  # who stalls says nothing
         file = folder / f"held-{kwargs.get('job')}"
-        if name == contract.RECORD and (folder / HOLD).exists() and not file.exists():
+        if name == messages.RECORD and (folder / HOLD).exists() and not file.exists():
             file.write_text(json.dumps(kwargs))
         else:
             send(name, kwargs, **options)

@@ -11,6 +11,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from contract.messages import Stage
+from teleder.cases import intake, transitions
+from teleder.pipeline import dispatch, recovery, result_checks, results
+
 
 def take_out(name: str) -> None:
     if name:
@@ -19,48 +23,43 @@ def take_out(name: str) -> None:
 
 def _expire() -> None:
     """Silent jobs are not taken back."""
-    from teleder.cases import jobs
 
-    jobs.expire = lambda: 0
+    recovery.expire = lambda: 0
 
 
 def _notice() -> None:
     """Neither an emptied broker nor a silent job is noticed."""
-    from teleder.cases import jobs
 
-    jobs.notice_an_emptied_broker = jobs.expire = lambda: 0
+    recovery.requeue_after_broker_flush = recovery.expire = lambda: 0
 
 
 def _fence() -> None:
     """A result counts whatever attempt it is of."""
     from django.db.models.functions import Now
 
-    from teleder.cases import jobs
     from teleder.cases.models import Job
 
-    jobs.result_checks.check = lambda job, outcome: None  # it knows an attempt by its folder, too
-    record = jobs.record
+    result_checks.check = lambda job, outcome: None  # it knows an attempt by its folder, too
+    record = results.record
 
     def any_attempt(*, job: str, attempt: int, **rest: Any) -> bool:
         Job.objects.filter(pk=job).update(state="started", sent_at=Now(), deadline=Now())
         attempt = Job.objects.get(pk=job).attempt
         return record(job=job, attempt=attempt, **rest)
 
-    jobs.record = any_attempt
+    results.record = any_attempt
 
 
 def _broker_away() -> None:
     """A broker that is away is the patient's error."""
-    from teleder.cases import jobs
 
-    jobs.dispatch_all = lambda: sum(jobs.dispatch(stage) for stage in jobs.Stage)
+    dispatch.dispatch_all = lambda: sum(dispatch.dispatch_stage(stage) for stage in Stage)
 
 
 def _idempotency() -> None:
     """A repeated request is a new one."""
-    from teleder.cases import workflow
 
-    workflow._earlier = lambda *args: None
+    intake._earlier = lambda *args: None
 
 
 def _quarantine() -> None:
@@ -72,11 +71,10 @@ def _quarantine() -> None:
 
 def _one_claims() -> None:
     """The first to claim does not keep the others out."""
-    from teleder.cases import workflow
     from teleder.cases.models import EventKind, Status
 
-    sources, target = workflow.MOVES[EventKind.CLAIMED]
-    workflow.MOVES[EventKind.CLAIMED] = (sources | {Status.IN_REVIEW}, target)
+    sources, target = transitions.MOVES[EventKind.CLAIMED]
+    transitions.MOVES[EventKind.CLAIMED] = (sources | {Status.IN_REVIEW}, target)
 
 
 def _message_id() -> None:
@@ -144,21 +142,23 @@ def _database_clock() -> None:
     from django.db.models.signals import pre_save
     from django.utils import timezone
 
-    from teleder.cases import jobs, workflow
+    from teleder.cases import reviews
+    from teleder.pipeline import ai_status, dispatch, recovery, results
 
     def due_now(instance: Any, **_rest: Any) -> None:
         if instance._state.adding:
             instance.due_at = timezone.now()
 
-    jobs.Now = workflow.Now = lambda: Value(timezone.now())
+    for module in (ai_status, dispatch, recovery, results, reviews):
+        module.Now = lambda: Value(timezone.now())
     pre_save.connect(due_now, "notifications.Message", weak=False)
 
 
 def _database_full() -> None:
     """A database that cannot be written is not told from any other fault."""
-    from teleder.api import problems
+    from teleder.api import errors
 
-    problems.DATABASE_AWAY = ()
+    errors.DATABASE_AWAY = ()
 
 
 def _seen_by_hash() -> None:
@@ -171,9 +171,8 @@ def _seen_by_hash() -> None:
 
 def _hand_back() -> None:
     """A result that cannot be read is thrown away."""
-    from teleder.cases import jobs
 
-    jobs.leave_to_another_version = lambda **_result: False
+    results.leave_to_another_version = lambda **_result: False
 
 
 def _small_decoder() -> None:

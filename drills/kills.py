@@ -8,11 +8,11 @@ from collections import Counter
 from datetime import UTC, datetime
 from functools import partial
 
+from contract import messages
 from drills.client import App, Clients, at_once, photo
 from drills.crashes import HOLD, STEPS
 from drills.oracle import Figures, settle, slowest_of, waits_for_ai
 from drills.run import SETTLE_SECONDS, Run, drill, wait_until
-from inference_worker import contract
 
 RECOVERY_SECONDS = 60  # "N" of docs/reliability.md
 STEP_SECONDS = 60
@@ -207,7 +207,7 @@ def late_results(run: Run) -> Figures:
     rows = Photo.objects.filter(submission__in=[each.submission for each in clients.accepted])
     before = _what_was_found(rows)
     held = run.system.release_held()
-    wait_until(lambda: not run.system.broker().llen(contract.RESULTS_QUEUE), HELD_SECONDS)
+    wait_until(lambda: not run.system.broker().llen(messages.RESULTS_QUEUE), HELD_SECONDS)
     time.sleep(2)
     found = run.finish(clients, bound=float("inf"))
     changed = sum(before[photo] != told for photo, told in _what_was_found(rows.all()).items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from inference_worker import contract
+from contract import messages
 
 NEWER = "DRILLS_NEWER"
 FIELD = "not_known_yet"
@@ -14,7 +14,7 @@ FIELD = "not_known_yet"
 def become_newer_if_told() -> None:
     if NEWER not in os.environ:
         return
-    pack_requests, pack_outcome, build = contract.pack_requests, contract.pack_outcome, contract._build
+    pack_requests, pack_outcome, build = messages.pack_requests, messages.pack_outcome, messages._build
 
     def requests(*args: Any) -> dict[str, Any]:
         message = pack_requests(*args)
@@ -24,8 +24,8 @@ def become_newer_if_told() -> None:
         message = pack_outcome(*args, **more)
         return message | {"outcome": message["outcome"] | {FIELD: True}}
 
-    contract.VERSION += 1
-    contract.pack_requests, contract.pack_outcome = requests, outcome
-    contract._build = lambda cls, row: build(
+    messages.VERSION += 1
+    messages.pack_requests, messages.pack_outcome = requests, outcome
+    messages._build = lambda cls, row: build(
         cls, {name: value for name, value in row.items() if name != FIELD}
     )

@@ -18,7 +18,7 @@ OPENED = 300  # drawn by lot: a person's allowance of requests a minute is 600
 def faults(*erased: str) -> Iterator[str]:
     from django.conf import settings
 
-    from inference_worker.sealing import Locked
+    from contract.encryption import Locked
     from teleder.accounts.models import User
     from teleder.cases import originals
     from teleder.cases.models import Photo, Submission

@@ -245,12 +245,12 @@ class System:
 
     def release_held(self) -> int:
         """Send the results that workers held back; return how many."""
-        from inference_worker import contract
+        from contract import messages
         from teleder.celery import app
 
         files = list(self.armed.glob("held-*"))
         for file in files:
-            app.send_task(contract.RECORD, kwargs=json.loads(file.read_text()), queue=contract.RESULTS_QUEUE)
+            app.send_task(messages.RECORD, kwargs=json.loads(file.read_text()), queue=messages.RESULTS_QUEUE)
             file.unlink()
         return len(files)
 

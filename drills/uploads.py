@@ -166,7 +166,7 @@ def _head(request: requests.PreparedRequest) -> bytes:
 
 def _triaged(drafts: list[str], run: Run) -> list[str]:
     """Say whether drafts were taken for complete: by the record, by the AI, or on a dermatologist's list."""
-    from inference_worker.contract import Stage
+    from contract.messages import Stage
     from teleder.cases.models import AIStatus, Job, Status, Submission
 
     rows = Submission.objects.filter(pk__in=drafts)

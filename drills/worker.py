@@ -16,14 +16,16 @@ from typing import Any
 
 import numpy as np
 
+from contract import messages
 from drills import clock, crashes, newer
-from inference_worker import contract, isolation, tasks
+from inference_worker import tasks
 from inference_worker.app import app as app
+from inference_worker.decode import sandbox
 
 MEGABYTE = 1024 * 1024
-MODEL = contract.ModelRef(name="stub", version="drills", sha256="0" * 64)
+MODEL = messages.ModelRef(name="stub", version="drills", sha256="0" * 64)
 SECONDS_PER_PHOTO = float(os.environ.get("DRILLS_STUB_SECONDS", "0.02"))
-NO_CONDITION = {name.value: 0.2 for name in contract.Condition}
+NO_CONDITION = {name.value: 0.2 for name in messages.Condition}
 EATEN_MEGABYTES = 1600  # more than the worker may have
 POISON = {
     b"drill:segv": lambda: os.kill(os.getpid(), signal.SIGSEGV),
@@ -60,16 +62,16 @@ def _middle(height: int, width: int) -> np.ndarray:
 class Classifier:
     """Has no opinion."""
 
-    def __call__(self, photos: list[np.ndarray], boxes: list[Any]) -> list[contract.Classified]:
+    def __call__(self, photos: list[np.ndarray], boxes: list[Any]) -> list[messages.Classified]:
         time.sleep(SECONDS_PER_PHOTO * len(photos))
         return [self.outcome for _photo in photos]
 
-    outcome = contract.Classified(
+    outcome = messages.Classified(
         probabilities=NO_CONDITION,
-        views=(contract.View(box=None, probabilities=NO_CONDITION),),
+        views=(messages.View(box=None, probabilities=NO_CONDITION),),
         thresholds=dict.fromkeys(NO_CONDITION, 0.9),
         top=None,
-        abstention=contract.Abstention.UNCERTAIN,
+        abstention=messages.Abstention.UNCERTAIN,
         demonstration=True,
         model=MODEL,
     )
@@ -89,8 +91,8 @@ if os.environ.get("DRILLS_NETWORKS") != "real":
     tasks.segmenter, tasks.classifier = Segmenter, Classifier
     tasks._loaded = lambda load: (load(), None)  # the real one imports torch to know its errors
     tasks._attributed = lambda request, photo, found: None
-isolation._fork_server.set_forkserver_preload(
-    ["inference_worker.decoding", "inference_worker.isolation", "drills.decoder"]
+sandbox._fork_server.set_forkserver_preload(
+    ["inference_worker.decode.decoding", "inference_worker.decode.sandbox", "drills.decoder"]
 )
 tasks.prepare_photo = _poisonous(tasks.prepare_photo)
 crashes.install(crashes.OF_THE_WORKER)

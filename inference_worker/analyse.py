@@ -20,16 +20,16 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from inference_worker import cropping
-from inference_worker.attribution import Attributor, decisive
-from inference_worker.classification import Classifier
-from inference_worker.contract import Attribution, Box, Classified
-from inference_worker.engine import pick
-from inference_worker.formats import FILE_LIMIT_BYTES
-from inference_worker.isolation import DecoderLost
+from contract.messages import Attribution, Box, Classified
+from inference_worker.decode.formats import FILE_LIMIT_BYTES
+from inference_worker.decode.sandbox import DecoderLost
+from inference_worker.models import cropping
+from inference_worker.models.attribution import Attributor, decisive
+from inference_worker.models.classification import Classifier
+from inference_worker.models.engine import pick
+from inference_worker.models.segmentation import LESION, Segmenter
+from inference_worker.models.weights import WeightsError, published
 from inference_worker.preparation import prepare
-from inference_worker.segmentation import LESION, Segmenter
-from inference_worker.weights import WeightsError, published
 
 SKIN_COLOUR, LESION_COLOUR, BOX_COLOUR = (0, 200, 255), (255, 0, 200), (255, 255, 255)
 TINT_COLOUR, TINT_OPACITY = (255, 220, 0), 0.7

@@ -13,7 +13,8 @@ from __future__ import annotations
 from celery import Celery
 from celery.signals import setup_logging
 
-from inference_worker import contract, deaths, environment, heartbeat, logs, messaging, reconnecting
+from contract import environment, heartbeat, logs, messages, messaging
+from contract.celery_fixes import deaths, reconnecting
 
 broker = environment.secret("REDIS_URL")
 environment.address("REDIS_URL", broker)
@@ -23,7 +24,7 @@ app.conf.update(
     task_ignore_result=True,
     task_acks_late=True,
     task_reject_on_worker_lost=False,  # True loops for ever on a task that kills its process (celery#9082)
-    task_queues=[messaging.queue(name) for name in contract.QUEUES.values()],
+    task_queues=[messaging.queue(name) for name in messages.QUEUES.values()],
     worker_prefetch_multiplier=1,
     worker_proc_alive_timeout=10,  # by default a child is ended that a busy machine does not start within 4 s
     broker_connection_retry_on_startup=True,

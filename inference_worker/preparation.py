@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 import simplejpeg
 
+from contract.messages import Prepared, Reason
 from inference_worker import quality
-from inference_worker.contract import Prepared, Reason
-from inference_worker.formats import FILE_LIMIT_BYTES, Rejected
-from inference_worker.isolation import decode_apart
+from inference_worker.decode.formats import FILE_LIMIT_BYTES, Rejected
+from inference_worker.decode.sandbox import decode_apart
 
 # name: (long side in px at most, JPEG quality, chroma); what the models see keeps its colours whole
 COPIES = {"display": (2048, 88, "420"), "analysis": (1536, 95, "444"), "thumbnail": (320, 82, "420")}

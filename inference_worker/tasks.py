@@ -26,10 +26,11 @@ from celery.signals import task_postrun, task_prerun, worker_init, worker_proces
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from inference_worker import contract, cropping, logs, messaging, sealing, storage
+from contract import encryption, logs, messages, messaging, storage
+from contract.messages import Attribution, Classified, Failed, Outcome, Request, Segmented, Stage
 from inference_worker.app import app
-from inference_worker.contract import Attribution, Classified, Failed, Outcome, Request, Segmented, Stage
-from inference_worker.isolation import DecoderLost
+from inference_worker.decode.sandbox import DecoderLost
+from inference_worker.models import cropping
 from inference_worker.preparation import prepare as prepare_photo
 
 log = logging.getLogger(__name__)
@@ -48,11 +49,11 @@ class Work(Task):
 def _task(stage: Stage) -> Callable:
     # Limits for a full batch; the web sends shorter ones with each message.
     return app.task(
-        name=contract.TASKS[stage],
+        name=messages.TASKS[stage],
         base=Work,
         bind=True,
-        soft_time_limit=contract.SOFT_LIMIT_SECONDS[stage] * contract.BATCH_LIMIT,
-        time_limit=contract.HARD_LIMIT_SECONDS[stage] * contract.BATCH_LIMIT,
+        soft_time_limit=messages.SOFT_LIMIT_SECONDS[stage] * messages.BATCH_LIMIT,
+        time_limit=messages.HARD_LIMIT_SECONDS[stage] * messages.BATCH_LIMIT,
     )
 
 
@@ -110,23 +111,23 @@ def classify(task: Task, **message: Any) -> None:
 def _begin(task: Task, message: dict[str, Any]) -> list[Request]:
     """Unpack and tell the web; a message of another version of the contract goes back to the queue."""
     try:
-        requests = contract.unpack_requests(**message)
-    except (contract.ContractError, TypeError) as error:
+        requests = messages.unpack_requests(**message)
+    except (messages.ContractError, TypeError) as error:
         log.warning("handed back: %s", error)
         time.sleep(HAND_BACK_SECONDS)  # during a deploy a worker of the right version is near; do not spin
         raise Reject(str(error), requeue=True) from error
     for request in requests:
-        kwargs = {"contract": contract.VERSION, "job": request.job, "attempt": request.attempt}
+        kwargs = {"contract": messages.VERSION, "job": request.job, "attempt": request.attempt}
         with _about(task, request):
             log.info("begun: %s, attempt %s", request.stage, request.attempt)
-            _tell(contract.STARTED, kwargs | {"worker": task.request.hostname or ""})
+            _tell(messages.STARTED, kwargs | {"worker": task.request.hostname or ""})
     return requests
 
 
 def _record(task: Task, request: Request, outcome: Outcome) -> None:
     with _about(task, request):
         log.info("done: %s, %s", request.stage, outcome.kind)
-        _tell(contract.RECORD, contract.pack_outcome(request, outcome, worker=task.request.hostname or ""))
+        _tell(messages.RECORD, messages.pack_outcome(request, outcome, worker=task.request.hostname or ""))
 
 
 def _about(task: Task, request: Request) -> AbstractContextManager:
@@ -138,7 +139,7 @@ def _about(task: Task, request: Request) -> AbstractContextManager:
 def _end(worker: str, work: dict[str, int] | None) -> None:
     """Say that of this work ({job: attempt}; None: of all that was ever begun here) no result will follow."""
     with suppress(RedisError, OperationalError):  # unsaid, it costs time only
-        _tell(contract.ENDED, {"worker": worker, "work": work}, retry=False)
+        _tell(messages.ENDED, {"worker": worker, "work": work}, retry=False)
 
 
 @worker_init.connect
@@ -152,7 +153,7 @@ def _tell(name: str, kwargs: dict[str, Any], *, retry: bool = True) -> None:
     app.send_task(
         name,
         kwargs=kwargs,
-        queue=messaging.queue(contract.RESULTS_QUEUE),
+        queue=messaging.queue(messages.RESULTS_QUEUE),
         retry=retry,
         retry_policy=SEND_RETRIES,
         headers={logs.TRACE_HEADER: logs.current("trace")},
@@ -161,8 +162,8 @@ def _tell(name: str, kwargs: dict[str, Any], *, retry: bool = True) -> None:
 
 # --- The keys of the originals ----------------------------------------------------------------------------
 @functools.cache
-def photo_keys() -> sealing.Keys:
-    return sealing.from_environment()
+def photo_keys() -> encryption.Keys:
+    return encryption.from_environment()
 
 
 @worker_init.connect
@@ -170,9 +171,9 @@ def read_keys_once(**_signal: Any) -> None:
     """Take the keys out of the environment: the children that decode strangers' bytes must not get them."""
     try:
         photo_keys()
-    except sealing.BadKeys as error:  # a worker that prepares nothing needs none
+    except encryption.BadKeys as error:  # a worker that prepares nothing needs none
         log.warning("no photo can be prepared here: %s", error)
-    os.environ.pop(sealing.NAME, None)
+    os.environ.pop(encryption.NAME, None)
 
 
 # --- The work ---------------------------------------------------------------------------------------------
@@ -182,7 +183,7 @@ def _prepared(request: Request) -> Outcome:
         original = photo_keys().open(files.read(request.source), request.source)
     except (storage.Missing, storage.BadKey):
         return Failed(code="file_missing")
-    except sealing.Locked as error:
+    except encryption.Locked as error:
         log.error("%s", error)
         return Failed(code="original_locked")
     preparation = prepare_photo(original)
@@ -232,7 +233,7 @@ def load_networks(**_signal: Any) -> None:
     loads = {Stage.SEGMENT: segmenter, Stage.CLASSIFY: classifier}
     taken = app.amqp.queues.consume_from
     _loading.acquire()
-    wanted = [load for stage, load in loads.items() if contract.QUEUES[stage] in taken]
+    wanted = [load for stage, load in loads.items() if messages.QUEUES[stage] in taken]
     threading.Thread(target=_load, args=[wanted], daemon=True).start()
 
 
@@ -270,7 +271,7 @@ def _network(task: Task, requests: Iterable[Request], load: Callable[[], Any]) -
 
 def _loaded(load: Callable[[], Any]) -> tuple[Any, Exception | None]:
     """Return the network, or why its weights are refused."""
-    from inference_worker.weights import WeightsError
+    from inference_worker.models.weights import WeightsError
 
     try:
         return load(), None
@@ -280,29 +281,29 @@ def _loaded(load: Callable[[], Any]) -> tuple[Any, Exception | None]:
 
 @functools.cache
 def _engine():
-    from inference_worker import engine
+    from inference_worker.models import engine
 
     return engine.pick()
 
 
 @functools.cache
 def segmenter():
-    from inference_worker.segmentation import Segmenter
-    from inference_worker.weights import published
+    from inference_worker.models.segmentation import Segmenter
+    from inference_worker.models.weights import published
 
     return Segmenter(published("segmentation"), _engine())
 
 
 @functools.cache
 def classifier():
-    from inference_worker.classification import Classifier
-    from inference_worker.weights import published
+    from inference_worker.models.classification import Classifier
+    from inference_worker.models.weights import published
 
     return Classifier(published("classification"), _engine())
 
 
 @functools.cache
 def attributor():
-    from inference_worker.attribution import Attributor
+    from inference_worker.models.attribution import Attributor
 
     return Attributor(classifier())

@@ -94,9 +94,8 @@ def openapi(arguments: list[str]) -> int:
 
 
 def drills(arguments: list[str]) -> int:
-    from drills.__main__ import main
-
-    return main(arguments)
+    # A process of its own: drills are built on this package, which therefore imports none of them.
+    return subprocess.run([sys.executable, "-m", "drills", *arguments], check=False).returncode
 
 
 def manage(arguments: list[str]) -> int:

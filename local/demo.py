@@ -130,7 +130,7 @@ def prepare(environment: dict[str, str]) -> None:
         print("drawing photos …", flush=True)
         drawing = [
             "-m",
-            "inference_worker.phantom",
+            "training.phantom",
             "--out",
             STATE / "photos",
             "--count",

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from inference_worker import contract
+from contract import messages
 from local import valkey
 from local.servers import die_with_parent
 
@@ -39,11 +39,11 @@ COMMANDS = {
         "granian --interface wsgi --workers 2 --blocking-threads 4 --no-ws --backpressure 512 --workers-kill-timeout 8 "
         "teleder.wsgi:application"
     ),
-    "results": f"celery -A teleder.celery {CELERY_WORKER} -n results@%h -Q {contract.RESULTS_QUEUE}",
+    "results": f"celery -A teleder.celery {CELERY_WORKER} -n results@%h -Q {messages.RESULTS_QUEUE}",
     "sweeper": "python manage.py sweep",
     "beat": "celery -A teleder.celery beat --schedule /tmp/teleder-beat",
     "inference": (
-        f"celery -A inference_worker.app {CELERY_WORKER} -n inference@%h -Q {','.join(contract.QUEUES.values())}"
+        f"celery -A inference_worker.app {CELERY_WORKER} -n inference@%h -Q {','.join(messages.QUEUES.values())}"
     ),
 }
 # As whom each process talks to Valkey (docker/valkey.conf).

@@ -12,7 +12,8 @@ from celery import Celery, Task
 from celery.schedules import crontab
 from celery.signals import setup_logging, task_postrun, task_prerun
 
-from inference_worker import contract, deaths, heartbeat, logs, messaging, reconnecting
+from contract import heartbeat, logs, messages, messaging
+from contract.celery_fixes import deaths, reconnecting
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "teleder.settings")
 
@@ -24,8 +25,8 @@ app.conf.update(
     task_ignore_result=True,
     task_acks_late=True,
     task_reject_on_worker_lost=False,  # True loops for ever on a task that kills its process (celery#9082)
-    task_queues=[messaging.queue(contract.RESULTS_QUEUE)],
-    task_default_queue=contract.RESULTS_QUEUE,
+    task_queues=[messaging.queue(messages.RESULTS_QUEUE)],
+    task_default_queue=messages.RESULTS_QUEUE,
     task_publish_retry=False,  # a request never waits for the broker: the sweeper sends what was not sent
     worker_prefetch_multiplier=1,
     worker_proc_alive_timeout=10,  # by default a child is ended that a busy machine does not start within 4 s
@@ -51,7 +52,9 @@ messaging.configure(
 deaths.notice_soon(app)
 heartbeat.install(app)
 reconnecting.when_acknowledging_fails()
-app.autodiscover_tasks(["teleder.cases", "teleder.accounts", "teleder.notifications", "teleder.privacy"])
+app.autodiscover_tasks(
+    ["teleder.cases", "teleder.notifications", "teleder.pipeline", "teleder.privacy", "teleder.security"]
+)
 
 
 # --- What a task's log lines are about --------------------------------------------------------------------

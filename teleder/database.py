@@ -9,7 +9,7 @@ import dj_database_url
 from psycopg import Error
 from psycopg.conninfo import make_conninfo
 
-from inference_worker import environment
+from contract import environment
 
 ESCAPES = "in a user, password or name, / is written %2F, @ %40, # %23 and ? %3F"
 

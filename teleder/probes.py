@@ -19,7 +19,7 @@ from rest_framework.response import Response
 
 from teleder.api.access import ADMINS, Endpoint
 from teleder.cases import originals
-from teleder.web import health
+from teleder.web.operations import health
 
 log = logging.getLogger(__name__)
 

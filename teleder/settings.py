@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
-from inference_worker import contract, environment, logs, sealing
+from contract import encryption, environment, logs, messages
 from teleder import database, deployment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -82,8 +82,8 @@ MEDIA_ROOT = Path(os.environ.get("TELEDER_MEDIA_ROOT", BASE_DIR / "media"))
 ERASED_LIST = Path(os.environ.get("TELEDER_ERASED_LIST", MEDIA_ROOT.parent / "erased" / "list.jsonl"))
 RETENTION_BY_NIGHT = flag("TELEDER_RETENTION")
 try:
-    PHOTO_KEYS = sealing.from_environment()
-except (sealing.BadKeys, environment.BadSetting) as error:
+    PHOTO_KEYS = encryption.from_environment()
+except (encryption.BadKeys, environment.BadSetting) as error:
     raise ImproperlyConfigured(str(error)) from None
 INSECURE_COOKIES = flag("TELEDER_INSECURE_COOKIES")  # plain http on loopback (the demo); never elsewhere
 STAFF_SECOND_FACTOR = flag("TELEDER_STAFF_SECOND_FACTOR", default=True)
@@ -115,6 +115,7 @@ if INTENDED_USE != "clinician_only":
 # --- Django -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "teleder.accounts",
+    "teleder.security",
     "teleder.cases",
     "teleder.notifications",
     "teleder.audit",
@@ -130,7 +131,7 @@ INSTALLED_APPS = [
     "knox",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "teleder.accounts.back_room.BackRoomConfig",
+    "teleder.security.admin_site.BackRoomConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -140,8 +141,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "teleder.web.request_log.request_log",
-    "teleder.accounts.even_times.even_times",
-    "teleder.web.headers.headers",
+    "teleder.security.response_time_padding.even_times",
+    "teleder.security.headers.headers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "teleder.probes.without_cookies",
@@ -149,16 +150,16 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "teleder.web.script_requests.script_requests",
-    "teleder.api.bodies.bodies",
+    "teleder.api.request_bodies.bodies",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "teleder.accounts.middleware.PersonLanguage",
-    "teleder.accounts.limits.Limits",
+    "teleder.security.rate_limits.Limits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "teleder.accounts.sessions.IdleStaff",
+    "teleder.security.sessions.IdleStaff",
     "allauth.account.middleware.AccountMiddleware",
-    "teleder.accounts.second_factor.SecondFactor",
+    "teleder.security.mfa.SecondFactor",
     "django_htmx.middleware.HtmxMiddleware",
     "csp.middleware.CSPMiddleware",
     "teleder.audit.middleware.Trail",
@@ -239,7 +240,7 @@ CACHES = {
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "teleder",
         "OPTIONS": {
-            "serializer": "teleder.accounts.limits.JSON",
+            "serializer": "teleder.security.rate_limits.JSON",
             "socket_connect_timeout": 0.3,
             "socket_timeout": 0.3,
             # Once more, for a connection that a restart of Valkey has closed.
@@ -260,8 +261,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "web:home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "web:home"
-ACCOUNT_ADAPTER = "teleder.accounts.adapter.Accounts"
-ACCOUNT_USER_DISPLAY = "teleder.accounts.adapter.called"
+ACCOUNT_ADAPTER = "teleder.security.adapter.Accounts"
+ACCOUNT_USER_DISPLAY = "teleder.security.adapter.called"
 ACCOUNT_FORMS = {
     "add_email": "teleder.accounts.forms.NewAddressForm",
     "confirm_email_verification_code": "teleder.accounts.forms.AddressCodeForm",
@@ -279,15 +280,15 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = False
 # Before one's own addresses change: a new password can be sent there.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
-MFA_ADAPTER = "teleder.accounts.second_factor.SecondFactors"
+MFA_ADAPTER = "teleder.security.mfa.SecondFactors"
 MFA_FORMS = {
-    "activate_totp": "teleder.accounts.second_factor.ActivateForm",
-    "add_webauthn": "teleder.accounts.second_factor.AddKeyForm",
-    "edit_webauthn": "teleder.accounts.second_factor.EditKeyForm",
-    "authenticate": "teleder.accounts.second_factor.AuthenticateForm",
-    "authenticate_webauthn": "teleder.accounts.second_factor.AuthenticateWithKeyForm",
-    "reauthenticate": "teleder.accounts.second_factor.ReauthenticateForm",
-    "reauthenticate_webauthn": "teleder.accounts.second_factor.ReauthenticateWithKeyForm",
+    "activate_totp": "teleder.security.mfa.ActivateForm",
+    "add_webauthn": "teleder.security.mfa.AddKeyForm",
+    "edit_webauthn": "teleder.security.mfa.EditKeyForm",
+    "authenticate": "teleder.security.mfa.AuthenticateForm",
+    "authenticate_webauthn": "teleder.security.mfa.AuthenticateWithKeyForm",
+    "reauthenticate": "teleder.security.mfa.ReauthenticateForm",
+    "reauthenticate_webauthn": "teleder.security.mfa.ReauthenticateWithKeyForm",
 }
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_RECOVERY_CODES_SHOW_ONCE = True
@@ -337,7 +338,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-CSRF_FAILURE_VIEW = "teleder.api.problems.csrf_failure"
+CSRF_FAILURE_VIEW = "teleder.api.errors.csrf_failure"
 
 # What answers programs: with problem documents, and 403 in place of a page that leads to log-in.
 API_PATHS = ("/api/", "/status")
@@ -352,7 +353,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["teleder.api.parsers.LimitedJSON"],
     "DEFAULT_SCHEMA_CLASS": "teleder.api.schema.Described",
-    "EXCEPTION_HANDLER": "teleder.api.problems.handle",
+    "EXCEPTION_HANDLER": "teleder.api.errors.handle",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 REST_KNOX = {"TOKEN_TTL": timedelta(days=30), "AUTO_REFRESH": False}
@@ -376,11 +377,11 @@ SPECTACULAR_SETTINGS = {
         "teleder.api.schema.share_what_repeats",
     ],
     "ENUM_NAME_OVERRIDES": {
-        "ConditionEnum": "inference_worker.contract.Condition",
+        "ConditionEnum": "contract.messages.Condition",
         "JobStateEnum": "teleder.cases.models.JobState",
         "PhotoStateEnum": "teleder.cases.models.PhotoState",
         "PhotosWantedEnum": "teleder.cases.models.PhotosWanted",
-        "RejectionEnum": [reason.value for reason in contract.Reason],
+        "RejectionEnum": [reason.value for reason in messages.Reason],
         "SubmissionKindEnum": "teleder.cases.models.Kind",
         "UrgencyEnum": ["routine", "weeks_2", "days_2", "same_day", "emergency"],
     },
@@ -389,11 +390,11 @@ SPECTACULAR_SETTINGS = {
 # --- Work -------------------------------------------------------------------------------------------------
 # The sweeper does these in turn, each in its own transaction. A list here keeps `cases` ignorant of those above it.
 SWEEP_DUTIES = [
-    "teleder.cases.jobs.notice_an_emptied_broker",
-    "teleder.cases.jobs.expire",
-    "teleder.cases.jobs.dispatch_all",
-    "teleder.cases.workflow.give_up_waiting_for_ai",
-    "teleder.cases.workflow.release_idle_claims",
+    "teleder.pipeline.recovery.requeue_after_broker_flush",
+    "teleder.pipeline.recovery.expire",
+    "teleder.pipeline.dispatch.dispatch_all",
+    "teleder.pipeline.ai_status.give_up_waiting_for_ai",
+    "teleder.cases.reviews.release_idle_claims",
     "teleder.notifications.outbox.tell",
     "teleder.notifications.outbox.deliver",
     "teleder.privacy.erasure.tell",
@@ -412,7 +413,7 @@ SWEEP_HEARTBEAT = os.environ.get("TELEDER_SWEEP_HEARTBEAT")  # a file that healt
 AI_PATIENCE_MINUTES = 10
 CLAIM_IDLE_MINUTES = 15
 JOB_WINDOW = 4 * INFERENCE_SLOTS  # messages per queue that Valkey may hold
-JOB_BATCH = min(int(os.environ.get("TELEDER_JOB_BATCH", "4")), contract.BATCH_LIMIT)
+JOB_BATCH = min(int(os.environ.get("TELEDER_JOB_BATCH", "4")), messages.BATCH_LIMIT)
 JOB_WAIT_SECONDS = int(
     os.environ.get("TELEDER_JOB_WAIT_SECONDS", "40")
 )  # a message nobody took is lost after this

@@ -15,8 +15,8 @@ urlpatterns = [
     path("status", Status.as_view(), name="status"),
 ]
 # Problem documents below /api/, pages elsewhere.
-handler400 = "teleder.api.problems.bad_request"
-handler403 = "teleder.api.problems.permission_denied"
-handler404 = "teleder.api.problems.page_not_found"
-handler429 = "teleder.accounts.limits.too_many"  # allauth's name for it
-handler500 = "teleder.api.problems.server_error"
+handler400 = "teleder.api.errors.bad_request"
+handler403 = "teleder.api.errors.permission_denied"
+handler404 = "teleder.api.errors.page_not_found"
+handler429 = "teleder.security.rate_limits.too_many"  # allauth's name for it
+handler500 = "teleder.api.errors.server_error"

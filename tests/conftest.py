@@ -15,8 +15,10 @@ import psycopg
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from inference_worker import contract
+from contract import messages
 from local import valkey
+from teleder.cases import intake
+from teleder.pipeline import results
 
 PASSWORD = "correct-horse-battery"
 # Begins like a JPEG: the web looks no further.
@@ -38,7 +40,7 @@ CALM = dict.fromkeys(
     ],
     "no",
 )
-MODEL = contract.ModelRef(name="test", version="1", sha256="0" * 64)
+MODEL = messages.ModelRef(name="test", version="1", sha256="0" * 64)
 
 
 def pytest_configure(config) -> None:
@@ -89,10 +91,10 @@ def _nothing_is_counted_yet() -> None:
 @pytest.fixture(autouse=True)
 def limits_clock(monkeypatch) -> list[float]:
     """Hold the limits' clock: their windows are fixed, and a minute that ends in a test begins the count anew."""
-    from teleder.accounts import limits
+    from teleder.security import rate_limits
 
     held = [time.time()]
-    monkeypatch.setattr(limits, "now", lambda: held[0])
+    monkeypatch.setattr(rate_limits, "now", lambda: held[0])
     return held
 
 
@@ -256,13 +258,12 @@ def acting_as_web(web_role) -> Callable:
 @pytest.fixture
 def draft_of(photo_file) -> Callable:
     """A draft with site, history and photos, by a patient, with answers that differ from calm ones."""
-    from teleder.cases import workflow
 
     def make(patient, photos: int = 1, **answers: str):
-        submission = workflow.start(patient=patient, answers=CALM | answers)
-        workflow.describe(submission, body_site="elbow_crease", history={"itch": 5})
+        submission = intake.start(patient=patient, answers=CALM | answers)
+        intake.describe(submission, body_site="elbow_crease", history={"itch": 5})
         for _ in range(photos):
-            workflow.add_photo(submission, view="close_up", upload=photo_file(), by=patient)
+            intake.add_photo(submission, view="close_up", upload=photo_file(), by=patient)
         submission.refresh_from_db()
         return submission
 
@@ -271,10 +272,9 @@ def draft_of(photo_file) -> Callable:
 
 @pytest.fixture
 def submission_of(draft_of) -> Callable:
-    from teleder.cases import workflow
 
     def make(patient, photos: int = 1, **answers: str):
-        return workflow.submit(draft_of(patient, photos, **answers), by=patient)
+        return intake.submit(draft_of(patient, photos, **answers), by=patient)
 
     return make
 
@@ -315,14 +315,13 @@ def send_for_test(photo, stage: str) -> tuple[str, int]:
 @pytest.fixture
 def analyse() -> Callable:
     """Play the worker for one photo: prepare, segment and classify by the real results road."""
-    from teleder.cases import jobs
 
     def folder(photo, stage: str) -> str:
         """Return where the next attempt writes."""
         return f"photos/{photo.pk}/{stage}/{photo.jobs.get(stage=stage).attempt + 1}"
 
     def play(photo, *, probabilities: dict | None = None, reason=None, fault=None, **classified):
-        prepared = contract.Prepared(
+        prepared = messages.Prepared(
             display_key=f"{folder(photo, 'prepare')}/display.jpg",
             analysis_key=f"{folder(photo, 'prepare')}/analysis.jpg",
             thumbnail_key=f"{folder(photo, 'prepare')}/thumbnail.jpg",
@@ -337,20 +336,20 @@ def analyse() -> Callable:
         record(photo, "prepare", prepared)
         if not photo.jobs.filter(stage="segment").exists():
             return
-        box = contract.Box(x=10, y=10, width=200, height=200, skin=0.95, lesion=0.4)
+        box = messages.Box(x=10, y=10, width=200, height=200, skin=0.95, lesion=0.4)
         mask = f"{folder(photo, 'segment')}/mask.png"
         record(
             photo,
             "segment",
-            contract.Segmented(mask_key=mask, skin=0.8, lesion=0.2, boxes=(box,), model=MODEL),
+            messages.Segmented(mask_key=mask, skin=0.8, lesion=0.2, boxes=(box,), model=MODEL),
         )
         found = probabilities or {"AD": 0.9, "HI": 0.02, "IM": 0.03, "MF": 0.01, "OTHER": 0.04}
-        attribution = contract.Attribution(
+        attribution = messages.Attribution(
             key=f"{folder(photo, 'classify')}/attribution.png", condition=max(found, key=found.get), box=0
         )
-        result = contract.Classified(
+        result = messages.Classified(
             probabilities=found,
-            views=(contract.View(box=None, probabilities=found), contract.View(box=0, probabilities=found)),
+            views=(messages.View(box=None, probabilities=found), messages.View(box=0, probabilities=found)),
             thresholds={
                 "AD": 0.6,
                 "HI": 0.2,
@@ -368,7 +367,7 @@ def analyse() -> Callable:
 
     def record(photo, stage, outcome):
         job, attempt = send_for_test(photo, stage)
-        assert jobs.record(job=job, attempt=attempt, worker="test", outcome=outcome)
+        assert results.record(job=job, attempt=attempt, worker="test", outcome=outcome)
 
     return play
 

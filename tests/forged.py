@@ -13,8 +13,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from inference_worker import contract
-from inference_worker.contract import Stage
+from contract import messages
+from contract.messages import Stage
 
 CANARY = "canary7f3a"
 HUGE = CANARY * 5000
@@ -287,5 +287,5 @@ WRONG_KINDS: list[Any] = [None, 1, True, "", "a b", HUGE, [], {}, ["prepared"]]
 
 def message(job: str, attempt: int, kind: str, row: Any, **changed: Any) -> dict[str, Any]:
     """Return the keyword arguments of the task that records a result."""
-    told = {"contract": contract.VERSION, "job": job, "attempt": attempt, "worker": "w@forged"}
+    told = {"contract": messages.VERSION, "job": job, "attempt": attempt, "worker": "w@forged"}
     return told | {"kind": kind, "outcome": row} | changed

@@ -17,7 +17,7 @@ import numpy as np
 import pillow_heif
 from PIL import Image
 
-from inference_worker.contract import Reason
+from contract.messages import Reason
 
 pillow_heif.register_heif_opener()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inference_worker import contract, heartbeat
+from contract import heartbeat, messages
 from inference_worker.app import app as inference
 from teleder.celery import app
 
@@ -15,7 +15,7 @@ def _tasks():
 
 
 def test_the_web_takes_what_the_worker_sends():
-    assert {contract.STARTED, contract.RECORD, contract.ENDED} <= set(app.tasks)
+    assert {messages.STARTED, messages.RECORD, messages.ENDED} <= set(app.tasks)
 
 
 def test_every_task_has_both_time_limits():

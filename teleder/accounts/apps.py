@@ -10,9 +10,8 @@ class AccountsConfig(AppConfig):
     name = "teleder.accounts"
 
     def ready(self) -> None:
-        from teleder.accounts import attempt_counters, email_addresses
+        from teleder.accounts import email_addresses
 
-        attempt_counters.install()
         email_addresses.install()
         post_migrate.connect(make_first_clinic, sender=self)
 

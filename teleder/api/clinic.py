@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from teleder.api.access import CLINIC, DERMATOLOGISTS, EVERYBODY, Endpoint
-from teleder.api.pages import WorklistOrder
+from teleder.api.pagination import WorklistOrder
 from teleder.api.schema import problems
 from teleder.api.serializers.clinic import (
     AmendSerializer,
@@ -24,9 +24,9 @@ from teleder.api.serializers.clinic import (
 )
 from teleder.api.serializers.filters import RecordFilters, narrowed
 from teleder.api.serializers.patient import AnswerSerializer
-from teleder.cases import workflow
+from teleder.cases import reviews
 from teleder.cases.models import Submission
-from teleder.cases.workflow import IllegalMove
+from teleder.cases.transitions import IllegalMoveError
 
 
 class Worklist(Endpoint):
@@ -49,8 +49,8 @@ class Claim(Endpoint):
     @extend_schema(request=None, responses={200: WorklistRowSerializer, **problems(409)})
     def post(self, request: Request, pk: UUID) -> Response:
         try:
-            workflow.claim(self.submission(pk), by=request.user)
-        except IllegalMove:
+            reviews.claim(self.submission(pk), by=request.user)
+        except IllegalMoveError:
             if self.submission(pk).claimed_by_id != request.user.pk:
                 raise
         return Response(WorklistRowSerializer(self.submission(pk)).data)
@@ -64,7 +64,7 @@ class Release(Endpoint):
     @extend_schema(request=None, responses={200: WorklistRowSerializer, **problems(409)})
     def post(self, request: Request, pk: UUID) -> Response:
         submission = self.submission(pk)
-        workflow.release(submission, by=request.user)
+        reviews.release(submission, by=request.user)
         return Response(WorklistRowSerializer(submission).data)
 
 
@@ -75,8 +75,8 @@ class KeepClaim(Endpoint):
 
     @extend_schema(request=None, responses={204: None, **problems(409)})
     def post(self, request: Request, pk: UUID) -> Response:
-        if not workflow.keep_claim(self.submission(pk), by=request.user):
-            raise IllegalMove(_("This is no longer claimed by you."))
+        if not reviews.keep_claim(self.submission(pk), by=request.user):
+            raise IllegalMoveError(_("This is no longer claimed by you."))
         return Response(status=204)
 
 
@@ -90,7 +90,7 @@ class RequestPhotos(Endpoint):
         submission = self.submission(pk)
         wanted = PhotosWantedSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        workflow.request_photos(submission, by=request.user, **wanted.validated_data)
+        reviews.request_photos(submission, by=request.user, **wanted.validated_data)
         return Response(WorklistRowSerializer(submission).data)
 
 
@@ -117,7 +117,7 @@ class Reviews(Endpoint):
     @extend_schema(request=SignSerializer, responses={201: ReviewSerializer, **problems(409)})
     def post(self, request: Request, pk: UUID) -> Response:
         """Sign the answer to a submission that I have claimed."""
-        return _signed(workflow.sign, self.submission(pk), request)
+        return _signed(reviews.sign, self.submission(pk), request)
 
 
 class Amendments(Endpoint):
@@ -127,7 +127,7 @@ class Amendments(Endpoint):
 
     @extend_schema(request=AmendSerializer, responses={201: ReviewSerializer, **problems(409)})
     def post(self, request: Request, pk: UUID) -> Response:
-        return _signed(workflow.amend, self.submission(pk), request, AmendSerializer)
+        return _signed(reviews.amend, self.submission(pk), request, AmendSerializer)
 
 
 def _signed(

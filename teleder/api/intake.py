@@ -16,7 +16,7 @@ from rest_framework.response import Response
 
 from teleder.api import throttles
 from teleder.api.access import ADMINS, EVERYBODY, PATIENTS, Endpoint
-from teleder.api.pages import NewestFirst
+from teleder.api.pagination import NewestFirst
 from teleder.api.preconditions import ETAG, IF_MATCH, etag_of, etag_of_submission, require_match
 from teleder.api.schema import header, problems
 from teleder.api.serializers.clinic import ClinicSubmissionSerializer
@@ -36,7 +36,7 @@ from teleder.api.serializers.questionnaire import (
     DescriptionSerializer,
     QuestionnaireSerializer,
 )
-from teleder.cases import questionnaire, triage, workflow
+from teleder.cases import intake, questionnaire, transitions, triage
 from teleder.cases.models import AWAITING_DERMATOLOGIST, Case, PhotoView, Status, Submission
 
 KEY_LENGTH = 100
@@ -153,7 +153,7 @@ def _open(request: Request, case: Case | None = None) -> Response:
     given = AnswersSerializer(data=request.data)
     given.is_valid(raise_exception=True)
     key = _key(request)
-    submission = workflow.start(
+    submission = intake.start(
         patient=request.user, answers=given.validated_data["answers"], case=case, key=key
     )
     headers = {"Location": status_url(submission)}
@@ -197,7 +197,7 @@ class SubmissionDetail(Endpoint):
             # The case, too: another draft of it may change the place.
             rows = Submission.objects.select_related("case").select_for_update(of=("self", "case"))
             require_match(request, etag_of_submission(rows.get(pk=submission.pk)))
-            workflow.describe(submission, **given.validated_data)
+            intake.describe(submission, **given.validated_data)
         return self.shown(self.submission(pk))
 
     def shown(self, submission: Submission) -> Response:
@@ -243,8 +243,8 @@ class Submit(Endpoint):
         given = SubmitSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         try:
-            workflow.submit(submission, by=request.user, **given.validated_data)
-        except workflow.IllegalMove:
+            intake.submit(submission, by=request.user, **given.validated_data)
+        except transitions.IllegalMoveError:
             if self.submission(pk).status not in SENT:
                 raise
         sent = self.submission(pk)
@@ -260,7 +260,7 @@ class Withdraw(Endpoint):
     @extend_schema(request=None, responses={200: StatusSerializer, **problems(409)})
     def post(self, request: Request, pk: UUID) -> Response:
         submission = self.submission(pk)
-        workflow.withdraw(submission, by=request.user)
+        intake.withdraw(submission, by=request.user)
         return Response(StatusSerializer(submission).data)
 
 
@@ -272,5 +272,5 @@ class Restore(Endpoint):
     @extend_schema(request=None, responses={200: StatusSerializer, **problems(409)})
     def post(self, request: Request, pk: UUID) -> Response:
         submission = self.submission(pk)
-        workflow.restore(submission, by=request.user)
+        intake.restore(submission, by=request.user)
         return Response(StatusSerializer(submission).data)

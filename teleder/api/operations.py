@@ -11,18 +11,19 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from inference_worker.contract import Stage
+from contract.messages import Stage
 from teleder.accounts.models import User
 from teleder.api.access import ADMINS, CLINIC, Endpoint
-from teleder.api.pages import NewestFirst
+from teleder.api.pagination import NewestFirst
 from teleder.api.schema import problems
 from teleder.api.serializers.clinic import WorklistRowSerializer
 from teleder.api.serializers.filters import JobFilters
 from teleder.api.serializers.operations import JobSerializer, QueueSerializer, ReassignSerializer
-from teleder.cases import jobs, workflow
+from teleder.cases import reviews
 from teleder.cases.models import UNFINISHED, Job, JobState
 from teleder.cases.originals import Refused
-from teleder.cases.workflow import IllegalMove
+from teleder.cases.transitions import IllegalMoveError
+from teleder.pipeline import recovery
 
 
 def jobs_of(user: User) -> QuerySet[Job]:
@@ -48,8 +49,8 @@ class Requeue(Endpoint):
     @extend_schema(request=None, responses={200: JobSerializer, **problems(409)})
     def post(self, request: Request, pk: UUID) -> Response:
         rows = jobs_of(request.user)
-        if not jobs.requeue(get_object_or_404(rows, pk=pk), by=request.user):
-            raise IllegalMove(_("Only a job that has stopped can be tried again."))
+        if not recovery.requeue(get_object_or_404(rows, pk=pk), by=request.user):
+            raise IllegalMoveError(_("Only a job that has stopped can be tried again."))
         return Response(JobSerializer(rows.get(pk=pk)).data)
 
 
@@ -61,8 +62,8 @@ class Cancel(Endpoint):
     @extend_schema(request=None, responses={200: JobSerializer, **problems(409)})
     def post(self, request: Request, pk: UUID) -> Response:
         rows = jobs_of(request.user)
-        if not jobs.cancel(get_object_or_404(rows, pk=pk), by=request.user):
-            raise IllegalMove(_("This job is finished or stopped already."))
+        if not recovery.cancel(get_object_or_404(rows, pk=pk), by=request.user):
+            raise IllegalMoveError(_("This job is finished or stopped already."))
         return Response(JobSerializer(rows.get(pk=pk)).data)
 
 
@@ -104,7 +105,7 @@ class Reassign(Endpoint):
         to = User.objects.visible_to(request.user).filter(pk=given.validated_data["to"]).first()
         if to is None:
             raise Refused("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
-        workflow.reassign(submission, to=to, by=request.user)
+        reviews.reassign(submission, to=to, by=request.user)
         return Response(WorklistRowSerializer(submission).data)
 
 
@@ -116,7 +117,7 @@ class Reopen(Endpoint):
     @extend_schema(request=None, responses={200: WorklistRowSerializer, **problems(409)})
     def post(self, request: Request, pk: UUID) -> Response:
         submission = self.submission(pk)
-        workflow.reopen(submission, by=request.user)
+        reviews.reopen(submission, by=request.user)
         return Response(WorklistRowSerializer(submission).data)
 
 
@@ -128,5 +129,5 @@ class Close(Endpoint):
     @extend_schema(request=None, responses={200: WorklistRowSerializer, **problems(409)})
     def post(self, request: Request, pk: UUID) -> Response:
         submission = self.submission(pk)
-        workflow.close(submission, by=request.user)
+        reviews.close(submission, by=request.user)
         return Response(WorklistRowSerializer(submission).data)

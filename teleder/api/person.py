@@ -18,12 +18,11 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from teleder.accounts import failed_logins, people, second_factor
-from teleder.accounts.failed_logins import Reason
+from teleder.accounts import people
 from teleder.accounts.models import STAFF, PatientProfile, Purpose, User
 from teleder.api import throttles
 from teleder.api.access import PATIENTS, Endpoint
-from teleder.api.pages import NewestFirst
+from teleder.api.pagination import NewestFirst
 from teleder.api.preconditions import ETAG, IF_MATCH, etag_of_person, require_match
 from teleder.api.schema import problems
 from teleder.api.serializers.person import (
@@ -36,8 +35,10 @@ from teleder.api.serializers.person import (
     PatientChangeSerializer,
     TokenSerializer,
 )
-from teleder.cases import workflow
+from teleder.cases import intake
 from teleder.notifications.models import Message, Preference
+from teleder.security import failed_logins, mfa
+from teleder.security.failed_logins import Reason
 
 
 class Conflict(exceptions.APIException):
@@ -70,14 +71,14 @@ def whose(request: Request, *, email: str, password: str, code: str = "") -> Use
         raise exceptions.AuthenticationFailed(
             _("This e-mail address and password do not fit."), code="wrong_credentials"
         )
-    if is_mfa_enabled(user) or second_factor.is_required(user):
+    if is_mfa_enabled(user) or mfa.is_required(user):
         _check_code(request._request, user, code)
     return user
 
 
 def _check_code(request: HttpRequest, user: User, code: str) -> None:
     if code and is_mfa_enabled(user):
-        form = second_factor.AuthenticateForm({"code": code}, user=user)
+        form = mfa.AuthenticateForm({"code": code}, user=user)
         if form.is_valid():
             form.authenticator.record_usage()
             return
@@ -162,7 +163,7 @@ class Consents(Endpoint):
             raise Conflict(_("The texts have changed. Please read them again."), code="consent_text_changed")
         with transaction.atomic():
             for purpose, agrees in choice.items():
-                (people.give_consent if agrees else workflow.withdraw_consent)(request.user, Purpose(purpose))
+                (people.give_consent if agrees else intake.withdraw_consent)(request.user, Purpose(purpose))
         return Response(_consents(request.user))
 
 

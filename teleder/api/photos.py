@@ -17,7 +17,7 @@ from teleder.api.parsers import PhotoForm
 from teleder.api.schema import problems
 from teleder.api.serializers.clinic import ClinicPhotoSerializer
 from teleder.api.serializers.patient import PhotoSerializer, PhotoUploadSerializer
-from teleder.cases import files, workflow
+from teleder.cases import files, intake
 from teleder.cases.files import FileKind
 from teleder.cases.models import Photo
 
@@ -59,7 +59,7 @@ class Photos(Endpoint):
         given = PhotoUploadSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         view, upload = given.validated_data["view"], given.validated_data["file"]
-        photo = workflow.add_photo(submission, view=view, upload=upload, by=request.user)
+        photo = intake.add_photo(submission, view=view, upload=upload, by=request.user)
         return Response(shown(request, photo), status=201)
 
 
@@ -75,7 +75,7 @@ class PhotoDetail(Endpoint):
     @extend_schema(request=None, responses={204: None, **problems(409)})
     def delete(self, request: Request, pk: UUID) -> Response:
         """Take it out, before it is sent; a repeat answers the same."""
-        workflow.remove_photo(self.photo(pk))
+        intake.remove_photo(self.photo(pk))
         return Response(status=204)
 
 
@@ -87,7 +87,7 @@ class SendAnyway(Endpoint):
     @extend_schema(request=None, responses=PhotoSerializer)
     def post(self, request: Request, pk: UUID) -> Response:
         photo = self.photo(pk)
-        workflow.send_anyway(photo)
+        intake.send_anyway(photo)
         photo.refresh_from_db()
         return Response(shown(request, photo))
 

@@ -15,7 +15,7 @@ from rest_framework.fields import empty
 from rest_framework.serializers import Field, Serializer
 
 from teleder.api.access import EVERYBODY, Endpoint
-from teleder.api.problems import MEDIA_TYPE
+from teleder.api.errors import MEDIA_TYPE
 from teleder.api.serializers.base import ProblemSerializer, Strict
 
 SAFE = {"GET", "HEAD", "OPTIONS"}

@@ -11,8 +11,8 @@ from django.http import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from teleder.accounts import limits
-from teleder.accounts.limits import Limit, Usage
+from teleder.security import rate_limits
+from teleder.security.rate_limits import Limit, Usage
 
 
 class Counted(BaseThrottle):
@@ -23,7 +23,7 @@ class Counted(BaseThrottle):
     def allow_request(self, request: Request, view: Any) -> bool:
         told, self.usage = _told(request), None
         if self.counts(request) and None not in told:  # a Valkey that hangs is waited for once in a request
-            self.usage = limits.count(self.limit, self.who(request))
+            self.usage = rate_limits.count(self.limit, self.who(request))
             told.append(self.usage)
         return self.usage is None or not self.usage.is_over
 
@@ -31,18 +31,18 @@ class Counted(BaseThrottle):
         return True
 
     def who(self, request: Request) -> str:
-        return limits.address_of(request)
+        return rate_limits.address_of(request)
 
     def wait(self) -> int:
         return self.usage.wait
 
 
 class ByAddress(Counted):
-    limit = limits.ADDRESS
+    limit = rate_limits.ADDRESS
 
 
 class ByPerson(Counted):
-    limit = limits.PERSON
+    limit = rate_limits.PERSON
 
     def counts(self, request: Request) -> bool:
         return request.user.is_authenticated
@@ -52,22 +52,22 @@ class ByPerson(Counted):
 
 
 class Tokens(Counted):
-    limit = limits.TOKENS
+    limit = rate_limits.TOKENS
 
 
 class Uploads(ByPerson):
-    limit = limits.UPLOADS
+    limit = rate_limits.UPLOADS
 
     def counts(self, request: Request) -> bool:
         return request.method == "POST"
 
 
 class Submissions(Uploads):
-    limit = limits.SUBMISSIONS
+    limit = rate_limits.SUBMISSIONS
 
 
 class Exports(Uploads):
-    limit = limits.EXPORTS
+    limit = rate_limits.EXPORTS
 
 
 def _told(request: Request) -> list[Usage | None]:

@@ -9,7 +9,7 @@ from allauth.core.exceptions import ReauthenticationRequired
 from django.http import HttpRequest, HttpResponse
 from django.urls import ResolverMatch, resolve
 
-from inference_worker import logs
+from contract import logs
 from teleder.audit import seen, trail
 from teleder.audit.models import Verb
 

@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from teleder.accounts.admin import ForAdmins, OnlyVisible
-from teleder.cases import jobs
 from teleder.cases.models import Analysis, Case, Event, Finding, Job, Photo, Review, Submission
+from teleder.pipeline import recovery
 
 
 class SubmissionInline(OnlyVisible, ForAdmins, admin.TabularInline):
@@ -101,11 +101,11 @@ class JobAdmin(Record):
 
     @admin.action(description=gettext_lazy("Requeue: try again with a clean slate"))
     def requeue(self, request: HttpRequest, rows: QuerySet[Job]) -> None:
-        self._each(request, rows, jobs.requeue)
+        self._each(request, rows, recovery.requeue)
 
     @admin.action(description=gettext_lazy("Cancel: the AI does not read the photo"))
     def cancel(self, request: HttpRequest, rows: QuerySet[Job]) -> None:
-        self._each(request, rows, jobs.cancel)
+        self._each(request, rows, recovery.cancel)
 
     def _each(self, request: HttpRequest, rows: QuerySet[Job], verb: Callable[..., bool]) -> None:
         changed = sum(verb(job, by=request.user) for job in rows)

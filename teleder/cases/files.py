@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.http import FileResponse, Http404
 
-from inference_worker.contract import Stage
+from contract.messages import Stage
 from teleder.accounts.models import User
 from teleder.cases import keys
 from teleder.cases.models import Photo

@@ -11,8 +11,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
-from inference_worker.contract import Stage
-from inference_worker.sealing import SEALED_MORE_BYTES
+from contract.encryption import SEALED_MORE_BYTES
+from contract.messages import Stage
 from teleder.accounts.models import Role, User
 from teleder.cases.keys import ORIGINAL, size_of
 from teleder.cases.leftovers import KEEP_HOURS, leftovers

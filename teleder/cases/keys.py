@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from inference_worker.contract import Stage
+from contract.messages import Stage
 
 log = logging.getLogger(__name__)
 

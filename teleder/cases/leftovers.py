@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from inference_worker.contract import Stage
+from contract.messages import Stage
 from teleder.cases.keys import ORIGINAL, is_of
 from teleder.cases.models import Analysis, Photo
 

@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from inference_worker import contract
-from inference_worker.contract import Abstention, Condition, NoBox, QualityFault, Reason, Stage
+from contract import messages
+from contract.messages import Abstention, Condition, NoBox, QualityFault, Reason, Stage
 from teleder.accounts.models import Clinic, User
 from teleder.accounts.text import TextField
 from teleder.cases.questionnaire import INTIMATE_SITES, BodySite
@@ -290,7 +290,7 @@ class Photo(models.Model):
     height = models.PositiveIntegerField(default=0)
     analysis_width = models.PositiveIntegerField(default=0)
     analysis_height = models.PositiveIntegerField(default=0)
-    quality = FindingsField(_("quality"), declared=contract.Measured, default=dict, blank=True)
+    quality = FindingsField(_("quality"), declared=messages.Measured, default=dict, blank=True)
     reason = models.CharField(_("rejection"), max_length=30, choices=[(r, r) for r in Reason], blank=True)
     fault = models.CharField(_("fault"), max_length=30, choices=[(f, f) for f in QualityFault], blank=True)
     sent_anyway = models.BooleanField(_("sent anyway"), default=False)
@@ -426,19 +426,19 @@ class Analysis(models.Model):
     mask_key = models.CharField(max_length=200)
     skin = MeasureField(_("skin"))
     lesion = MeasureField(_("lesion"))
-    boxes = FindingsField(_("boxes"), declared=contract.Boxes, default=list, blank=True)
+    boxes = FindingsField(_("boxes"), declared=messages.Boxes, default=list, blank=True)
     no_box = models.CharField(max_length=30, choices=[(n, n) for n in NoBox], blank=True)
-    nearest_miss = FindingsField(_("nearest miss"), declared=contract.ABox, null=True, blank=True)
+    nearest_miss = FindingsField(_("nearest miss"), declared=messages.ABox, null=True, blank=True)
     segmentation_model = FindingsField(
-        _("segmentation model"), declared=contract.Model, default=unknown_model
+        _("segmentation model"), declared=messages.Model, default=unknown_model
     )
     classified_at = models.DateTimeField(null=True, blank=True)
     classification_model = FindingsField(
-        _("classification model"), declared=contract.Model, null=True, blank=True
+        _("classification model"), declared=messages.Model, null=True, blank=True
     )
     demonstration = models.BooleanField(_("demonstration model"), default=True)
-    views = FindingsField(declared=contract.Views, default=list, blank=True)
-    thresholds = FindingsField(declared=contract.Thresholds, default=dict, blank=True)
+    views = FindingsField(declared=messages.Views, default=list, blank=True)
+    thresholds = FindingsField(declared=messages.Thresholds, default=dict, blank=True)
     top = models.CharField(max_length=10, choices=[(c, c) for c in Condition], blank=True)
     abstention = models.CharField(max_length=20, choices=[(a, a) for a in Abstention], blank=True)
     device = models.CharField(max_length=100, blank=True)

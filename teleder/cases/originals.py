@@ -23,7 +23,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.utils.translation import gettext_lazy as _
 
-from inference_worker.contract import Reason
+from contract.messages import Reason
 from teleder.cases import keys
 
 log = logging.getLogger(__name__)

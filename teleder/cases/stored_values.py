@@ -12,7 +12,7 @@ from typing import Any
 from django.db import models
 from django.db.models.fields.json import KeyTransform
 
-from inference_worker import contract
+from contract import messages
 
 
 class FindingsField(models.JSONField):
@@ -31,7 +31,7 @@ class FindingsField(models.JSONField):
         if found is None or isinstance(expression, KeyTransform):
             return found
         try:
-            contract.reader_of(self.declared)(found)
+            messages.reader_of(self.declared)(found)
         except ValueError:
             return None if self.null else self.default()
         return found

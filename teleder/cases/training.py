@@ -1,6 +1,6 @@
 """A clinic's signed cases as a folder to train on: under pseudonyms, of patients who agreed to that.
 
-What is written is what `python -m inference_worker.training import` reads.
+What is written is what `python -m training import` reads.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
 
-from inference_worker.contract import Stage
+from contract.messages import Stage
 from teleder.accounts.models import Clinic, Consent, Purpose, User
 from teleder.cases import keys
 from teleder.cases.models import Impression, Photo, Review, Status, Submission

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from inference_worker.contract import Condition
+from contract.messages import Condition
 
 POLICIES = Path(__file__).parent / "policies"
 CURRENT_POLICY = "2026-11-23"

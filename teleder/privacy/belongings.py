@@ -15,11 +15,11 @@ from django.db import connection
 from django.db.models import Model
 from knox.models import AuthToken
 
-from teleder.accounts import failed_logins
 from teleder.accounts.models import Consent, FailedLogin, Invitation, PatientProfile, User
 from teleder.cases.models import Analysis, Case, Event, Finding, Job, Photo, Review, Submission
 from teleder.notifications.models import Message, Preference
 from teleder.privacy.models import Erasure, Hold
+from teleder.security import failed_logins
 
 Path = tuple[type[Model], str]
 

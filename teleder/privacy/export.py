@@ -20,8 +20,8 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from inference_worker.contract import Stage
-from inference_worker.sealing import Locked
+from contract.encryption import Locked
+from contract.messages import Stage
 from teleder.accounts.models import User
 from teleder.audit.models import Entry, Verb
 from teleder.cases import files, keys, originals

@@ -17,9 +17,9 @@ from django.conf import settings
 from django.db.models.functions import Now
 from redis.exceptions import RedisError
 
-from teleder.accounts import limits
-from teleder.cases import jobs
+from teleder.pipeline import broker
 from teleder.privacy.models import Remnant
+from teleder.security import rate_limits
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def _remove_folder(place: str) -> None:
 def _forget_in_valkey(ids: list[UUID]) -> None:
     words = [str(pk) for pk in ids]
     try:
-        jobs.forget_messages(words)
-        limits.forget(words)
+        broker.forget_messages(words)
+        rate_limits.forget(words)
     except RedisError as error:  # the place stays noted, and messages end by themselves
         log.warning("Valkey away (%s): looked into again in a minute", type(error).__name__)

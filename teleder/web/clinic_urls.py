@@ -2,7 +2,10 @@
 
 from django.urls import path
 
-from teleder.web import clinician, model_cards, operations, privacy, staff, trail
+from teleder.web.clinician import views as clinician
+from teleder.web.operations import audit_log, model_cards, people
+from teleder.web.operations import views as operations
+from teleder.web.patient import privacy
 
 urlpatterns = [
     path("worklist/", clinician.show_worklist, name="worklist"),
@@ -18,16 +21,16 @@ urlpatterns = [
     path("operations/jobs/", operations.change_jobs, name="change_jobs"),
     path("operations/cases/", operations.cases, name="cases_admin"),
     path("operations/cases/<uuid:pk>/", operations.case, name="case_admin"),
-    path("operations/cases/<uuid:pk>/trail/", trail.of_case, name="case_trail"),
+    path("operations/cases/<uuid:pk>/trail/", audit_log.of_case, name="case_trail"),
     path("operations/cases/<uuid:pk>/<slug:verb>/", operations.change_case, name="change_case"),
-    path("operations/people/", staff.people, name="people"),
-    path("operations/people/invite/", staff.invite, name="invite"),
-    path("operations/people/failed-logins/", staff.failed_logins, name="failed_logins"),
+    path("operations/people/", people.people, name="people"),
+    path("operations/people/invite/", people.invite, name="invite"),
+    path("operations/people/failed-logins/", people.failed_logins, name="failed_logins"),
     path("operations/people/<uuid:pk>/data/", privacy.person_data, name="person_data"),
     path(
         "operations/people/<uuid:pk>/data/<slug:verb>/", privacy.change_person_data, name="change_person_data"
     ),
-    path("operations/people/<uuid:pk>/<slug:verb>/", staff.change_person, name="change_person"),
+    path("operations/people/<uuid:pk>/<slug:verb>/", people.change_person, name="change_person"),
     path("operations/models/", model_cards.show, name="models"),
-    path("invitation/<str:token>/", staff.invitation, name="invitation"),
+    path("invitation/<str:token>/", people.invitation, name="invitation"),
 ]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from inference_worker import logs
+from contract import logs
 
 log = logging.getLogger(__name__)
 

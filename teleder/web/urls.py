@@ -2,7 +2,10 @@
 
 from django.urls import path
 
-from teleder.web import clinic_urls, files, language, patient, privacy, trail
+from teleder.web import clinic_urls, files, language
+from teleder.web.operations import audit_log
+from teleder.web.patient import privacy
+from teleder.web.patient import views as patient
 
 app_name = "web"
 urlpatterns = [
@@ -12,7 +15,7 @@ urlpatterns = [
     path("consultations/new/", patient.new, name="new"),
     path("consultations/<uuid:pk>/", patient.submission, name="submission"),
     path("consultations/<uuid:pk>/status/", patient.status, name="status"),
-    path("consultations/<uuid:pk>/looks/", trail.of_photos, name="looks"),
+    path("consultations/<uuid:pk>/looks/", audit_log.of_photos, name="looks"),
     path("consultations/<uuid:pk>/advice/", patient.advice, name="advice"),
     path("consultations/<uuid:pk>/about/", patient.about, name="about"),
     path("consultations/<uuid:pk>/photos/", patient.photos, name="photos"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from inference_worker.contract import Abstention, Condition, NoBox, QualityFault, Reason
+from contract.messages import Abstention, Condition, NoBox, QualityFault, Reason
 from teleder.cases.triage import Origin, Urgency
 
 LIKELY = 0.8

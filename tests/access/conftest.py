@@ -20,7 +20,7 @@ from fido2.webauthn import (
 )
 
 from teleder.accounts.models import FailedLogin, Invitation, Role
-from teleder.cases import workflow
+from teleder.cases import reviews
 from teleder.cases.models import Analysis, Event, Job, Review
 from teleder.notifications.models import Message, Preference
 
@@ -43,9 +43,9 @@ def things(alices_submission, alice, adam, dana, analyse, stored) -> dict[str, A
     submission, photo = alices_submission, alices_submission.photos.get()
     analyse(photo)
     stored(photo)
-    workflow.claim(submission, by=dana)
+    reviews.claim(submission, by=dana)
     answer = {"impression": "AD", "disposition": "today", "text": "Please come today."}
-    workflow.sign(submission, by=dana, **answer)
+    reviews.sign(submission, by=dana, **answer)
     invitation, token = Invitation.issue(email="erik@example.com", role=Role.ADMIN, by=adam)
     event = Event.objects.last()
     return {

@@ -15,7 +15,8 @@ from drf_spectacular.generators import SchemaGenerator
 
 from teleder.accounts.models import Role
 from teleder.cases.models import Status
-from teleder.web import health, worklist
+from teleder.web.clinician import worklist
+from teleder.web.operations import health
 
 pytestmark = pytest.mark.django_db
 

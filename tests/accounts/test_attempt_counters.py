@@ -17,9 +17,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from teleder.accounts import attempt_counters
 from teleder.accounts.models import AttemptCounter, User
-from teleder.accounts.tasks import forget_expired_task
+from teleder.security import attempt_counters
+from teleder.security.tasks import forget_expired_task
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -117,7 +117,7 @@ def test_without_valkey_people_log_in_and_guesses_are_counted(alice, dana, valke
 # --- Exact ------------------------------------------------------------------------------------------------
 COUNT = """
 import django; django.setup()
-from teleder.accounts import attempt_counters
+from teleder.security import attempt_counters
 print(sum(attempt_counters.count("alice", amount=30, seconds=900) is not None for _ in range(20)))
 """
 

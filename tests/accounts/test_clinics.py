@@ -9,7 +9,7 @@ from knox.models import AuthToken
 
 from teleder.accounts import people
 from teleder.accounts.models import Clinic, Invitation, Role, User
-from teleder.cases import workflow
+from teleder.cases import reviews
 from teleder.cases.models import Analysis, Case, Event, Job, Photo, Review, Submission
 from teleder.cases.originals import Refused
 from tests.conftest import PASSWORD
@@ -22,8 +22,8 @@ TABLES = [Case, Submission, Photo, Job, Analysis, Review, Event, User]
 @pytest.fixture
 def answered(alices_submission, dana, analyse) -> Submission:
     analyse(alices_submission.photos.get())
-    workflow.claim(alices_submission, by=dana)
-    workflow.sign(alices_submission, by=dana, **ANSWER)
+    reviews.claim(alices_submission, by=dana)
+    reviews.sign(alices_submission, by=dana, **ANSWER)
     return alices_submission
 
 
@@ -59,7 +59,7 @@ def test_alices_next_case_is_the_new_clinics(alice, nora, adam, north, submissio
 
 def test_a_case_is_not_handed_to_a_dermatologist_elsewhere(alices_submission, adam, nora):
     with pytest.raises(Refused):
-        workflow.reassign(alices_submission, to=nora, by=adam)
+        reviews.reassign(alices_submission, to=nora, by=adam)
 
 
 # --- Signing up and inviting ------------------------------------------------------------------------------

@@ -12,10 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from teleder.accounts import failed_logins, people
+from teleder.accounts import people
 from teleder.accounts.models import FailedLogin
-from teleder.accounts.tasks import forget_expired_task
 from teleder.privacy import belongings
+from teleder.security import failed_logins
+from teleder.security.tasks import forget_expired_task
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,8 @@ from allauth.mfa.totp.internal.auth import TOTP
 from django.test import Client
 from django.urls import reverse
 
-from teleder.accounts.guesses import DEVICE_COOKIE
 from teleder.accounts.models import User
+from teleder.security.login_throttling import DEVICE_COOKIE
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db

@@ -17,9 +17,10 @@ from django.utils import timezone
 from knox.models import AuthToken
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from teleder.accounts import limits
-from teleder.cases import originals, workflow
+from teleder.cases import intake, originals
 from teleder.cases.models import Photo
+from teleder.cases.originals import Refused
+from teleder.security import rate_limits
 from tests.conftest import CALM, JPEG_HEAD
 
 pytestmark = pytest.mark.django_db
@@ -180,9 +181,9 @@ def test_who_lost_the_answer_to_the_days_last_photo_gets_it_again(settings, alic
 
 def test_a_removed_photo_still_counts_for_the_day(settings, alice, alices_draft, photo_file):
     settings.PHOTOS_PER_PATIENT_PER_DAY = 1
-    workflow.remove_photo(alices_draft.photos.get())
-    with pytest.raises(workflow.Refused):
-        workflow.add_photo(alices_draft, view="close_up", upload=photo_file(), by=alice)
+    intake.remove_photo(alices_draft.photos.get())
+    with pytest.raises(Refused):
+        intake.add_photo(alices_draft, view="close_up", upload=photo_file(), by=alice)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -198,8 +199,8 @@ def test_two_photos_at_the_same_moment_do_not_both_take_the_last_place(
 
     def is_taken(draft) -> bool:
         try:
-            workflow.add_photo(draft, view="close_up", upload=photo_file(), by=alice)
-        except workflow.Refused:
+            intake.add_photo(draft, view="close_up", upload=photo_file(), by=alice)
+        except Refused:
             return False
         finally:
             connection.close()
@@ -214,9 +215,9 @@ def test_two_photos_at_the_same_moment_do_not_both_take_the_last_place(
 # --- Many processes, and no Valkey ------------------------------------------------------------------------
 COUNT = """
 import django, sys; django.setup()
-from teleder.accounts import limits
-limits.now = lambda: float(sys.argv[1])
-print(sum(not limits.count(limits.UPLOADS, "alice").is_over for _ in range(20)))
+from teleder.security import rate_limits
+rate_limits.now = lambda: float(sys.argv[1])
+print(sum(not rate_limits.count(rate_limits.UPLOADS, "alice").is_over for _ in range(20)))
 """
 
 
@@ -236,8 +237,8 @@ def test_four_processes_together_let_through_what_one_may(settings, limits_clock
 
 
 def test_a_valkey_emptied_in_the_middle_of_a_request_starts_counting_anew(monkeypatch):
-    monkeypatch.setattr(limits.cache, "add", lambda *args: False)  # what was added is gone again
-    usage = limits.count(limits.Limit("anything", "UPLOADS_PER_PATIENT_PER_MINUTE"), "alice")
+    monkeypatch.setattr(rate_limits.cache, "add", lambda *args: False)  # what was added is gone again
+    usage = rate_limits.count(rate_limits.Limit("anything", "UPLOADS_PER_PATIENT_PER_MINUTE"), "alice")
     assert usage.used == 1 and not usage.is_over
 
 
@@ -256,7 +257,7 @@ def test_a_valkey_that_hangs_is_waited_for_once_in_a_request(monkeypatch, alice,
         asked.append(key)
         raise RedisTimeout
 
-    monkeypatch.setattr(limits.cache, "add", hang)
+    monkeypatch.setattr(rate_limits.cache, "add", hang)
     assert add_by_api(bearing(alice), alices_draft, photo_file()).status_code == 201
     assert len(asked) == 1
 
@@ -264,4 +265,4 @@ def test_a_valkey_that_hangs_is_waited_for_once_in_a_request(monkeypatch, alice,
 def test_what_lies_in_valkey_is_never_run(client):
     """The workers that read strangers' bytes reach Valkey: a pickle there would be theirs to write."""
     with pytest.raises(ValueError):
-        limits.JSON().loads(b"\x80\x05K*.")
+        rate_limits.JSON().loads(b"\x80\x05K*.")

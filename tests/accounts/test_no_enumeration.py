@@ -17,9 +17,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from teleder.accounts import even_times
 from teleder.accounts.models import AttemptCounter, User
-from teleder.accounts.tasks import forget_expired_task
+from teleder.security import response_time_padding
+from teleder.security.tasks import forget_expired_task
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -183,12 +183,12 @@ def test_an_answer_leaves_at_an_even_time_whatever_its_work_took(door, seconds, 
     settings.ANSWER_STEP_SECONDS = 0.25
     slept, ticks = [], count()
     clock = SimpleNamespace(perf_counter=lambda: seconds * next(ticks), sleep=slept.append)
-    monkeypatch.setattr(even_times, "time", clock)
+    monkeypatch.setattr(response_time_padding, "time", clock)
     DOORS[door](UNKNOWN)
     assert seconds + slept[0] == pytest.approx(0.25)
 
 
 def test_other_answers_leave_at_once(client, monkeypatch):
-    monkeypatch.setattr(even_times.time, "sleep", lambda _: pytest.fail("it waited"))
+    monkeypatch.setattr(response_time_padding.time, "sleep", lambda _: pytest.fail("it waited"))
     client.get(reverse("account_login"))
     client.post("/accounts/no-such-page/")

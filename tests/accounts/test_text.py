@@ -20,7 +20,7 @@ from rest_framework import serializers as rest
 
 from teleder.accounts.models import Clinic, DermatologistProfile, User
 from teleder.accounts.text import LineField, LineFormField, TextField, clean_line, clean_text
-from teleder.cases import workflow
+from teleder.cases import reviews
 from teleder.cases.models import Review, Submission
 from teleder.privacy import holds
 from teleder.privacy.models import Hold
@@ -270,7 +270,7 @@ def test_answers_and_reasons_by_page_and_by_api(dana, alice, submission_of):
     }
     for by_page in (True, False):
         claimed = submission_of(alice)
-        workflow.claim(claimed, by=dana)
+        reviews.claim(claimed, by=dana)
         if by_page:
             done = logged_in(dana).post(reverse("web:answer", args=[claimed.pk]), answer)
         else:
@@ -285,7 +285,7 @@ def test_answers_and_reasons_by_page_and_by_api(dana, alice, submission_of):
 @pages
 @pytest.mark.parametrize("blank", ["\u200b\u2060", "\u202e", "\u3164", "\ufeff \t"])
 def test_an_answer_or_a_reason_of_nothing_that_is_seen_is_none(dana, alices_submission, blank):
-    workflow.claim(alices_submission, by=dana)
+    reviews.claim(alices_submission, by=dana)
     Submission.objects.filter(pk=alices_submission.pk).update(urgency=3)
     answer = {"impression": "AD", "disposition": "self_care", "text": "Go on.", "reason": blank}
     client, page = logged_in(dana), reverse("web:answer", args=[alices_submission.pk])

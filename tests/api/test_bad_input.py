@@ -13,7 +13,7 @@ from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from teleder.audit import trail
-from teleder.cases import workflow
+from teleder.cases import intake
 from teleder.cases.models import Photo, Submission
 from tests.api.conftest import API
 from tests.conftest import CALM
@@ -43,7 +43,7 @@ def test_a_database_that_is_away_is_told_as_such(as_alice, photos_of, monkeypatc
     def away(*_args, **_rest):
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(workflow, "add_photo", away)
+    monkeypatch.setattr(intake, "add_photo", away)
     upload = {"view": "close_up", "file": SimpleUploadedFile("a.jpg", JPEG)}
     assert told_why(as_alice.post(photos_of, upload, format="multipart"), 503) == "unavailable"
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from teleder.cases import workflow
+from teleder.cases import reviews
 from teleder.cases.models import Job, JobState, Submission
 from tests.api.conftest import API
 
@@ -31,7 +31,7 @@ def test_dana_sees_it_on_the_worklist_while_the_ai_still_reads(as_dana, alices_s
 def test_the_worklist_comes_in_pages_by_urgency_then_due_time(
     as_dana, alice, bob, submission_of, monkeypatch
 ):
-    monkeypatch.setattr("teleder.api.pages.PAGE_ROWS", 2)
+    monkeypatch.setattr("teleder.api.pagination.PAGE_ROWS", 2)
     calm = [submission_of(alice) for _ in range(4)]
     urgent = submission_of(bob, fever="yes")
     seen, address = [], f"{API}/worklist"
@@ -73,7 +73,7 @@ def test_dana_goes_her_road(as_dana, as_alice, dana, read):
 
 def test_a_milder_answer_needs_a_reason(as_dana, dana, alice, submission_of):
     submission = submission_of(alice, fever="yes")
-    workflow.claim(submission, by=dana)
+    reviews.claim(submission, by=dana)
     refused = as_dana.post(
         f"{API}/submissions/{submission.pk}/reviews", ANSWER | {"disposition": "self_care"}
     )
@@ -81,7 +81,7 @@ def test_a_milder_answer_needs_a_reason(as_dana, dana, alice, submission_of):
 
 
 def test_only_who_claimed_it_signs_and_releases(caller, person, dana, alices_submission):
-    workflow.claim(alices_submission, by=dana)
+    reviews.claim(alices_submission, by=dana)
     other = caller(person("dora", "dermatologist"))
     address = f"{API}/submissions/{alices_submission.pk}"
     for verb, body in (("reviews", ANSWER), ("claim", {}), ("release", {}), ("keep-claim", {})):
@@ -93,7 +93,7 @@ def test_only_who_claimed_it_signs_and_releases(caller, person, dana, alices_sub
 def test_photos_are_asked_for_but_not_on_the_same_day(as_dana, as_alice, dana, alice, submission_of):
     calm, urgent = submission_of(alice), submission_of(alice, fever="yes")
     for submission in (calm, urgent):
-        workflow.claim(submission, by=dana)
+        reviews.claim(submission, by=dana)
     asked = as_dana.post(f"{API}/submissions/{calm.pk}/request-photos", {"reason": "blurred"})
     assert asked.data["status"] == "needs_photos"
     assert "blurred" in as_alice.get(f"{API}/submissions/{calm.pk}").data["photos_wanted_text"]

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
-from teleder.cases import workflow
+from teleder.cases import intake
 from tests.api.conftest import API
 from tests.api.test_clinic_road import HERPES
 
@@ -36,8 +36,8 @@ def test_the_second_device_is_refused_and_reads_again(caller, alice, draft):
 
 def test_another_draft_of_the_case_that_moves_the_place_is_seen(as_alice, alice, alices_draft, draft):
     etag = as_alice.get(draft).headers["ETag"]
-    sibling = workflow.start(patient=alice, answers=alices_draft.answers, case=alices_draft.case)
-    workflow.describe(sibling, body_site="hand")
+    sibling = intake.start(patient=alice, answers=alices_draft.answers, case=alices_draft.case)
+    intake.describe(sibling, body_site="hand")
     late = as_alice.patch(draft, {"body_site": "knee"}, headers={"If-Match": etag})
     assert late.status_code == 412
 
@@ -75,7 +75,7 @@ def test_without_if_match_the_change_is_made_as_before(as_alice, draft):
 
 def test_what_was_sent_meanwhile_is_a_conflict(as_alice, alice, alices_draft, draft):
     etag = as_alice.get(draft).headers["ETag"]
-    workflow.submit(alices_draft, by=alice)
+    intake.submit(alices_draft, by=alice)
     assert as_alice.patch(draft, {"history": {}}, headers={"If-Match": etag}).status_code == 412
     assert as_alice.patch(draft, {"history": {}}).status_code == 409
 

@@ -8,8 +8,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone as clock
 
-from inference_worker.contract import QualityFault, Reason
-from teleder.cases import workflow
+from contract.messages import QualityFault, Reason
+from teleder.cases import intake, reviews
 from teleder.cases.models import Photo, Review, Submission
 from tests.api.conftest import API
 from tests.conftest import rewrite
@@ -41,18 +41,18 @@ def test_whatever_happens_to_a_submission_is_an_update(
         analyse(photos.first(), reason=Reason.POOR_QUALITY, fault=QualityFault.TOO_DARK)
 
     steps = {
-        "history": lambda: workflow.describe(alices_draft, history={"itch": 1}),
-        "place": lambda: workflow.describe(alices_draft, body_site="hand"),
+        "history": lambda: intake.describe(alices_draft, history={"itch": 1}),
+        "place": lambda: intake.describe(alices_draft, body_site="hand"),
         "photo checked": poor,
-        "sent anyway": lambda: workflow.send_anyway(photos.first()),
-        "photo added": lambda: workflow.add_photo(alices_draft, view="other", upload=photo_file(), by=alice),
-        "photo removed": lambda: workflow.remove_photo(photos.last()),
-        "submitted": lambda: workflow.submit(alices_draft, by=alice),
-        "claimed": lambda: workflow.claim(alices_draft, by=dana),
-        "kept": lambda: workflow.keep_claim(alices_draft, by=dana),
-        "signed": lambda: workflow.sign(alices_draft, by=dana, **ANSWER),
-        "amended": lambda: workflow.amend(alices_draft, by=dana, **ANSWER),
-        "closed": lambda: workflow.close(alices_draft, by=dana),
+        "sent anyway": lambda: intake.send_anyway(photos.first()),
+        "photo added": lambda: intake.add_photo(alices_draft, view="other", upload=photo_file(), by=alice),
+        "photo removed": lambda: intake.remove_photo(photos.last()),
+        "submitted": lambda: intake.submit(alices_draft, by=alice),
+        "claimed": lambda: reviews.claim(alices_draft, by=dana),
+        "kept": lambda: reviews.keep_claim(alices_draft, by=dana),
+        "signed": lambda: reviews.sign(alices_draft, by=dana, **ANSWER),
+        "amended": lambda: reviews.amend(alices_draft, by=dana, **ANSWER),
+        "closed": lambda: reviews.close(alices_draft, by=dana),
     }
     missed = []
     for name, step in steps.items():
@@ -79,15 +79,15 @@ def test_findings_are_an_update_and_new_keys_are_none(as_dana, alices_submission
 def test_answered_since_finds_signed_and_amended_answers(as_dana, as_alice, dana, alice, submission_of):
     waiting, old, new = (submission_of(alice) for _ in range(3))
     for submission in (old, new):
-        workflow.claim(submission, by=dana)
-        workflow.sign(submission, by=dana, **ANSWER)
+        reviews.claim(submission, by=dana)
+        reviews.sign(submission, by=dana, **ANSWER)
     rewrite(Review.objects.filter(submission=old), signed_at=clock.now() - timedelta(days=2))
     yesterday = (clock.now() - timedelta(days=1)).isoformat()
     for client in (as_dana, as_alice):
         assert ids(client, "submissions", answered_since=yesterday) == [str(new.pk)]
         assert ids(client, "cases", answered_since=yesterday) == [str(new.case_id)]
     assert ids(as_dana, "worklist", answered_since=yesterday) == []
-    workflow.amend(old, by=dana, **ANSWER)
+    reviews.amend(old, by=dana, **ANSWER)
     assert ids(as_dana, "submissions", answered_since=yesterday) == [str(new.pk), str(old.pk)]
     assert ids(as_dana, "submissions", answered_since=yesterday, status="submitted") == []
     assert str(waiting.pk) in ids(as_dana, "submissions")

@@ -25,8 +25,8 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from teleder.accounts import limits
 from teleder.cases.models import Job
+from teleder.security import rate_limits
 from teleder.wsgi import application
 
 pytestmark = pytest.mark.django_db
@@ -54,7 +54,7 @@ def _from_loopback(environ: dict, start_response: Any) -> Any:
 
 @pytest.fixture
 def described(monkeypatch) -> Iterator[schemathesis.BaseSchema]:
-    monkeypatch.setattr(limits, "count", lambda *_: None)  # thousands of requests from one address
+    monkeypatch.setattr(rate_limits, "count", lambda *_: None)  # thousands of requests from one address
     ends = (request_started, request_finished)
     for signal in ends:  # they would close the connection that the test's transaction is in
         signal.disconnect(close_old_connections)

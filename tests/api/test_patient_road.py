@@ -9,8 +9,8 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
-from inference_worker.contract import QualityFault, Reason
-from teleder.cases import workflow
+from contract.messages import QualityFault, Reason
+from teleder.cases import reviews
 from teleder.cases.models import Job, Status, Submission
 from teleder.notifications import outbox
 from tests.api.conftest import API
@@ -184,7 +184,7 @@ def test_asking_for_the_status_again_costs_nothing_while_nothing_changes(as_alic
     assert first.data["status"] == "submitted"
     again = as_alice.get(address, headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
-    workflow.claim(alices_submission, by=dana)
+    reviews.claim(alices_submission, by=dana)
     changed = as_alice.get(address, headers={"If-None-Match": first.headers["ETag"]})
     assert (changed.status_code, changed.data["status"]) == (200, "in_review")
 

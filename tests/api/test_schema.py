@@ -9,13 +9,15 @@ from django.utils import timezone, translation
 from drf_spectacular.drainage import GENERATOR_STATS
 from jsonschema import Draft202012Validator
 
-from inference_worker.contract import Abstention, NoBox, QualityFault, Reason
+from contract import messages
+from contract.messages import Abstention, NoBox, QualityFault, Reason
 from teleder.accounts.models import Language
 from teleder.api.schema import EnglishGenerator
 from teleder.api.urls import v1
-from teleder.cases import jobs, workflow
+from teleder.cases import intake, reviews
 from teleder.cases.models import Job, JobState, Photo, Submission
 from teleder.notifications import outbox
+from teleder.pipeline import results
 from teleder.privacy import erasure
 from teleder.privacy.models import Why
 from tests.api.conftest import API
@@ -100,26 +102,26 @@ def seeded(alice, bob, dana, adam, submission_of, draft_of, analyse, stored, pho
     analyse(first, probabilities=HERPES)
     stored(first)
     analyse(second, abstention=Abstention.UNCERTAIN, attribution=None)
-    workflow.claim(amended, by=dana)
-    workflow.sign(amended, by=dana, **ANSWER | {"reason": "Seen."})
-    workflow.amend(amended, by=dana, **ANSWER | {"text": "Corrected.", "reason": "Seen."})
-    workflow.close(amended, by=dana)
-    follow_up = workflow.start(patient=alice, answers=amended.answers, case=amended.case)
+    reviews.claim(amended, by=dana)
+    reviews.sign(amended, by=dana, **ANSWER | {"reason": "Seen."})
+    reviews.amend(amended, by=dana, **ANSWER | {"text": "Corrected.", "reason": "Seen."})
+    reviews.close(amended, by=dana)
+    follow_up = intake.start(patient=alice, answers=amended.answers, case=amended.case)
     poor = draft_of(alice, photos=2)
     analyse(poor.photos.first(), reason=Reason.POOR_QUALITY, fault=QualityFault.TOO_DARK)
     _refused(poor.photos.last())
     withdrawn = submission_of(alice)
-    workflow.withdraw(withdrawn, by=alice)
+    intake.withdraw(withdrawn, by=alice)
     asked = submission_of(bob)
-    workflow.claim(asked, by=dana)
-    workflow.request_photos(asked, by=dana, reason="blurred")
+    reviews.claim(asked, by=dana)
+    reviews.request_photos(asked, by=dana, reason="blurred")
     claimed = submission_of(bob)
     _without_a_box(claimed.photos.get(), analyse)
-    workflow.claim(claimed, by=dana)
+    reviews.claim(claimed, by=dana)
     reopened = submission_of(bob)
-    workflow.claim(reopened, by=dana)
-    workflow.sign(reopened, by=dana, **ANSWER)
-    workflow.reopen(reopened, by=adam)
+    reviews.claim(reopened, by=dana)
+    reviews.sign(reopened, by=dana, **ANSWER)
+    reviews.reopen(reopened, by=adam)
     Job.objects.filter(photo__submission=reopened).update(
         state=JobState.QUARANTINED, error="worker_died", deaths=3
     )
@@ -132,8 +134,8 @@ def _refused(photo: Photo) -> None:
     job = photo.jobs.get()
     job.state, job.attempt, job.sent_at, job.deadline = "sent", 1, timezone.now(), timezone.now()
     job.save()
-    outcome = jobs.contract.Prepared(quality={}, reason=Reason.TRUNCATED_IMAGE)
-    assert jobs.record(job=str(job.pk), attempt=1, worker="test", outcome=outcome)
+    outcome = messages.Prepared(quality={}, reason=Reason.TRUNCATED_IMAGE)
+    assert results.record(job=str(job.pk), attempt=1, worker="test", outcome=outcome)
 
 
 def _without_a_box(photo: Photo, analyse) -> None:

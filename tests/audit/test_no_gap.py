@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from teleder.audit import trail
 from teleder.audit.models import Entry, Verb
-from teleder.cases import workflow
+from teleder.cases import reviews
 from tests.access.conftest import things  # noqa: F401
 from tests.access.test_matrix import SPACES, address, asked, callers  # noqa: F401
 
@@ -53,7 +53,7 @@ def test_a_form_that_comes_back_with_the_case_is_read(
     request, client, name, door, verb, status, alices_submission, dana
 ):
     client.force_login(request.getfixturevalue(name))
-    workflow.claim(alices_submission, by=dana)
+    reviews.claim(alices_submission, by=dana)
     answer = client.post(reverse(door, args=[alices_submission.pk, *verb]))
     entry = Entry.objects.first()
     assert answer.status_code == status

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
-from teleder.cases import workflow
+from teleder.cases import reviews
 from teleder.cases.models import Review, Status, Submission
 from teleder.cases.triage import Urgency
 
@@ -34,13 +34,13 @@ def erik(person):
 
 @pytest.fixture
 def claimed(dana, alices_submission):
-    workflow.claim(alices_submission, by=dana)
+    reviews.claim(alices_submission, by=dana)
     return alices_submission
 
 
 @pytest.fixture
 def answered(dana, claimed):
-    workflow.sign(claimed, by=dana, **ANSWER)
+    reviews.sign(claimed, by=dana, **ANSWER)
     return claimed
 
 
@@ -143,7 +143,7 @@ def test_a_slow_correction_is_refused_when_the_urgency_has_risen(dana, answered)
 
 def test_a_lost_claim_is_told_before_the_urgency(dana, erik, adam, claimed):
     def hand_on() -> None:
-        workflow.reassign(Submission.objects.get(pk=claimed.pk), to=erik, by=adam)
+        reviews.reassign(Submission.objects.get(pk=claimed.pk), to=erik, by=adam)
         raise_urgency(claimed)()
 
     with meanwhile(hand_on):
@@ -153,7 +153,7 @@ def test_a_lost_claim_is_told_before_the_urgency(dana, erik, adam, claimed):
 
 # --- Two corrections --------------------------------------------------------------------------------------
 def amend(person, submission, form: dict) -> Callable[[], object]:
-    return lambda: workflow.amend(Submission.objects.get(pk=submission.pk), by=person, **form)
+    return lambda: reviews.amend(Submission.objects.get(pk=submission.pk), by=person, **form)
 
 
 def test_page_shows_the_second_corrector_what_the_first_has_signed(dana, erik, answered):

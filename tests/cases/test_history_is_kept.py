@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, ProgrammingError, connection, transaction
 from django.db.models.functions import Now
 
-from teleder.cases import workflow
+from teleder.cases import reviews
 from teleder.cases.models import Event, Review, Submission
 from teleder.notifications import outbox
 from teleder.notifications.models import Message
@@ -19,8 +19,8 @@ ANSWER = {"impression": "AD", "disposition": "today", "text": "Please come today
 
 @pytest.fixture
 def signed(alices_submission, dana) -> Submission:
-    workflow.claim(alices_submission, by=dana)
-    workflow.sign(alices_submission, by=dana, **ANSWER)
+    reviews.claim(alices_submission, by=dana)
+    reviews.sign(alices_submission, by=dana, **ANSWER)
     return alices_submission
 
 
@@ -129,10 +129,10 @@ def test_a_temporary_table_does_not_lift_a_legal_hold(as_web, web_role, alices_s
 
 def test_the_web_role_tells_signs_and_amends(acting_as_web, alices_submission, dana):
     with acting_as_web():
-        workflow.claim(alices_submission, by=dana)
-        workflow.sign(alices_submission, by=dana, **ANSWER)
+        reviews.claim(alices_submission, by=dana)
+        reviews.sign(alices_submission, by=dana, **ANSWER)
         alices_submission.refresh_from_db()
-        workflow.amend(alices_submission, by=dana, **ANSWER | {"text": "Tomorrow is soon enough."})
+        reviews.amend(alices_submission, by=dana, **ANSWER | {"text": "Tomorrow is soon enough."})
         outbox.tell()
     assert alices_submission.reviews.count() == 2
     assert not Event.objects.filter(told_at=None, at__lt=Now()).exists()

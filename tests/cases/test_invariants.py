@@ -13,7 +13,7 @@ from django.core import mail
 from django.core.management import call_command
 from django.utils import timezone
 
-from teleder.cases import invariants, leftovers, workflow
+from teleder.cases import intake, invariants, leftovers, reviews
 from teleder.cases.models import Analysis, Event, Job, Photo, Submission
 from teleder.notifications import invariants as of_messages
 from teleder.notifications import outbox
@@ -57,15 +57,15 @@ def plant_nobody_who_answers(submission, dana) -> None:
 
 
 def plant_patient_locked_out(submission, dana) -> None:
-    workflow.claim(submission, by=dana)
-    workflow.request_photos(submission, by=dana, reason="blurred")
+    reviews.claim(submission, by=dana)
+    reviews.request_photos(submission, by=dana, reason="blurred")
     submission.patient.is_active = False
     submission.patient.save()
 
 
 def plant_draft_that_is_read(submission, dana) -> None:
-    workflow.withdraw(submission, by=submission.patient)
-    workflow.restore(submission, by=submission.patient)
+    intake.withdraw(submission, by=submission.patient)
+    intake.restore(submission, by=submission.patient)
     Job.objects.update(stage="segment")
 
 
@@ -82,13 +82,13 @@ def plant_no_photo(submission, dana) -> None:
 
 
 def plant_reviewer_locked_out(submission, dana) -> None:
-    workflow.claim(submission, by=dana)
+    reviews.claim(submission, by=dana)
     dana.is_active = False
     dana.save()
 
 
 def plant_idle_claim(submission, dana) -> None:
-    workflow.claim(submission, by=dana)
+    reviews.claim(submission, by=dana)
     Submission.objects.update(claimed_at=LONG_AGO)
 
 

@@ -11,19 +11,20 @@ from celery.exceptions import Reject
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from inference_worker import contract
-from inference_worker.contract import Stage
-from teleder.cases import jobs, tasks, workflow
+from contract import messages
+from contract.messages import Stage
+from teleder.cases import intake, reviews, transitions
 from teleder.cases.models import AIStatus, Job, JobState, Photo
 from teleder.cases.triage import Urgency
+from teleder.pipeline import broker, dispatch, recovery, results, tasks
 from tests.conftest import MODEL, send_for_test
 
 pytestmark = pytest.mark.django_db
 JOB = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
-def prepared(photo, attempt: int = 1) -> contract.Prepared:
-    return contract.Prepared(
+def prepared(photo, attempt: int = 1) -> messages.Prepared:
+    return messages.Prepared(
         **{
             f"{name}_key": f"photos/{photo.pk}/prepare/{attempt}/{name}.jpg"
             for name in ("display", "analysis", "thumbnail")
@@ -37,11 +38,11 @@ def prepared(photo, attempt: int = 1) -> contract.Prepared:
 
 
 @pytest.fixture(autouse=True)
-def broker(settings):
+def valkey(settings):
     client = redis.Redis.from_url(settings.REDIS_URL)
-    client.delete(*contract.QUEUES.values())
+    client.delete(*messages.QUEUES.values())
     yield client
-    client.delete(*contract.QUEUES.values())
+    client.delete(*messages.QUEUES.values())
 
 
 def age(**fields) -> None:
@@ -49,49 +50,49 @@ def age(**fields) -> None:
     Job.objects.update(deadline=timezone.now() - timedelta(seconds=1), **fields)
 
 
-def test_a_photo_waits_in_postgres_and_one_message_is_sent(alices_draft, broker):
-    assert jobs.dispatch(Stage.PREPARE) == 1
+def test_a_photo_waits_in_postgres_and_one_message_is_sent(alices_draft, valkey):
+    assert dispatch.dispatch_stage(Stage.PREPARE) == 1
     job = Job.objects.get()
     assert (job.state, job.attempt) == (JobState.SENT, 1)
-    assert broker.llen(contract.QUEUES[Stage.PREPARE]) == 1
-    assert jobs.dispatch(Stage.PREPARE) == 0
+    assert valkey.llen(messages.QUEUES[Stage.PREPARE]) == 1
+    assert dispatch.dispatch_stage(Stage.PREPARE) == 0
 
 
 def test_a_result_sends_what_it_made_room_for_and_the_next_stage(
-    alice, submission_of, broker, settings, django_capture_on_commit_callbacks
+    alice, submission_of, valkey, settings, django_capture_on_commit_callbacks
 ):
     settings.JOB_WINDOW = 1
     submission_of(alice, photos=2)
-    assert jobs.dispatch_all() == 1
+    assert dispatch.dispatch_all() == 1
     done = Job.objects.get(state=JobState.SENT)
-    broker.delete(contract.QUEUES[Stage.PREPARE])  # a worker has taken it
+    valkey.delete(messages.QUEUES[Stage.PREPARE])  # a worker has taken it
     with django_capture_on_commit_callbacks(execute=True):
-        jobs.record(
+        results.record(
             job=str(done.pk), attempt=done.attempt, worker="w", outcome=prepared(done.photo, done.attempt)
         )
     sent = Job.objects.filter(state=JobState.SENT).values_list("stage", flat=True)
     assert sorted(sent) == [Stage.PREPARE, Stage.SEGMENT]
 
 
-def test_the_window_bounds_what_the_broker_holds(alice, draft_of, broker, settings):
+def test_the_window_bounds_what_the_broker_holds(alice, draft_of, valkey, settings):
     settings.JOB_WINDOW, settings.JOB_BATCH = 2, 2
     draft_of(alice, photos=6)
     Job.objects.update(stage=Stage.SEGMENT)
-    jobs.dispatch_all()
-    assert broker.llen(contract.QUEUES[Stage.SEGMENT]) == 2
+    dispatch.dispatch_all()
+    assert valkey.llen(messages.QUEUES[Stage.SEGMENT]) == 2
     assert Job.objects.filter(state=JobState.SENT).count() == 4
     assert Job.objects.filter(state=JobState.SENT).values("sent_at").distinct().count() == 2
     age()
-    jobs.expire()
-    jobs.dispatch_all()  # the messages of the lost attempts are still in the broker: no room
-    assert broker.llen(contract.QUEUES[Stage.SEGMENT]) == 2
+    recovery.expire()
+    dispatch.dispatch_all()  # the messages of the lost attempts are still in the broker: no room
+    assert valkey.llen(messages.QUEUES[Stage.SEGMENT]) == 2
 
 
 def test_the_urgent_overtake_those_that_wait(alice, bob, draft_of, settings):
     settings.JOB_WINDOW, settings.JOB_BATCH = 1, 1
     draft_of(alice, photos=3)
     urgent = draft_of(bob, fever="yes")
-    jobs.dispatch(Stage.PREPARE)
+    dispatch.dispatch_stage(Stage.PREPARE)
     assert Job.objects.get(state=JobState.SENT).photo.submission == urgent
 
 
@@ -99,20 +100,20 @@ def test_when_idle_a_message_carries_one_photo_and_under_load_several(alice, dra
     settings.JOB_WINDOW, settings.JOB_BATCH = 4, 4
     draft_of(alice, photos=3)
     Job.objects.update(stage=Stage.SEGMENT)
-    jobs.dispatch(Stage.SEGMENT)
+    dispatch.dispatch_stage(Stage.SEGMENT)
     assert set(Job.objects.values_list("batch", flat=True)) == {1}
-    redis.Redis.from_url(settings.REDIS_URL).delete(contract.QUEUES[Stage.SEGMENT])
+    redis.Redis.from_url(settings.REDIS_URL).delete(messages.QUEUES[Stage.SEGMENT])
     draft_of(alice, photos=6)
     Job.objects.update(stage=Stage.SEGMENT, state=JobState.QUEUED)
-    jobs.dispatch(Stage.SEGMENT)
+    dispatch.dispatch_stage(Stage.SEGMENT)
     assert max(Job.objects.values_list("batch", flat=True)) == 3
 
 
-def test_a_strangers_bytes_share_a_message_with_nobodys(alice, draft_of, settings, broker):
+def test_a_strangers_bytes_share_a_message_with_nobodys(alice, draft_of, settings, valkey):
     """Drill R8: whose photo lay in one message with one that hangs waited a minute with it."""
     settings.JOB_WINDOW, settings.JOB_BATCH = 2, 4
     draft_of(alice, photos=6)
-    assert jobs.dispatch(Stage.PREPARE) == 2
+    assert dispatch.dispatch_stage(Stage.PREPARE) == 2
     assert set(Job.objects.filter(state=JobState.SENT).values_list("batch", flat=True)) == {1}
 
 
@@ -121,7 +122,7 @@ def test_who_killed_a_worker_once_goes_alone(alice, draft_of, settings):
     draft_of(alice, photos=3)
     poison = Job.objects.order_by("created_at")[1]
     Job.objects.filter(pk=poison.pk).update(deaths=1)
-    batches = jobs._batches(list(Job.objects.order_by("created_at")), room=3, size=4)
+    batches = dispatch._batches(list(Job.objects.order_by("created_at")), room=3, size=4)
     assert [poison] in [list(batch) for batch in batches]
 
 
@@ -129,12 +130,12 @@ def test_a_result_of_an_old_attempt_changes_nothing(alices_draft):
     photo = alices_draft.photos.get()
     job, first = send_for_test(photo, "prepare")
     age()
-    jobs.expire()
+    recovery.expire()
     job, second = send_for_test(photo, "prepare")
-    assert not jobs.record(job=job, attempt=first, worker="late", outcome=prepared(photo, first))
+    assert not results.record(job=job, attempt=first, worker="late", outcome=prepared(photo, first))
     assert Photo.objects.get().state == "stored"
-    assert jobs.record(job=job, attempt=second, worker="w", outcome=prepared(photo, second))
-    assert not jobs.record(job=job, attempt=second, worker="w", outcome=prepared(photo, second))
+    assert results.record(job=job, attempt=second, worker="w", outcome=prepared(photo, second))
+    assert not results.record(job=job, attempt=second, worker="w", outcome=prepared(photo, second))
     assert Photo.objects.get().state == "ready"
 
 
@@ -142,49 +143,49 @@ def test_silence_without_started_is_a_loss_and_no_strike(alices_draft):
     for _ in range(5):
         send_for_test(alices_draft.photos.get(), "prepare")
         age()
-        assert jobs.expire() == 1
+        assert recovery.expire() == 1
     job = Job.objects.get()
     assert (job.state, job.losses, job.deaths) == (JobState.QUEUED, 5, 0)
 
 
-def test_an_emptied_broker_is_noticed_and_its_jobs_are_taken_back_at_once(alices_draft, broker):
+def test_an_emptied_broker_is_noticed_and_its_jobs_are_taken_back_at_once(alices_draft, valkey):
     """FLUSHALL cost a minute for each stage: the drill R3 found that only the deadline told of the loss."""
-    jobs.notice_an_emptied_broker()
-    jobs.dispatch_all()
-    assert jobs.notice_an_emptied_broker() == 0
-    broker.flushdb()
-    assert jobs.notice_an_emptied_broker() == 1
+    recovery.requeue_after_broker_flush()
+    dispatch.dispatch_all()
+    assert recovery.requeue_after_broker_flush() == 0
+    valkey.flushdb()
+    assert recovery.requeue_after_broker_flush() == 1
     job = Job.objects.get()
     assert (job.state, job.losses, job.deaths) == (JobState.QUEUED, 1, 0)
 
 
-def test_a_result_that_an_emptied_broker_lost_is_no_strike_against_the_photo(alices_draft, broker):
+def test_a_result_that_an_emptied_broker_lost_is_no_strike_against_the_photo(alices_draft, valkey):
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
-    jobs.started(job=job, attempt=attempt, worker="w")
-    broker.delete(jobs.BROKER_MARK)
-    jobs.notice_an_emptied_broker()
-    assert Job.objects.get().deadline < timezone.now() + timedelta(seconds=jobs.STRAY_SECONDS + 1)
+    results.started(job=job, attempt=attempt, worker="w")
+    valkey.delete(broker.BROKER_MARK)
+    recovery.requeue_after_broker_flush()
+    assert Job.objects.get().deadline < timezone.now() + timedelta(seconds=recovery.STRAY_SECONDS + 1)
     age()
-    assert jobs.expire() == 1
+    assert recovery.expire() == 1
     row = Job.objects.get()
     assert (row.state, row.losses, row.deaths) == (JobState.QUEUED, 1, 0)
 
 
-def test_a_result_that_comes_after_the_broker_was_emptied_still_counts(alices_draft, broker):
+def test_a_result_that_comes_after_the_broker_was_emptied_still_counts(alices_draft, valkey):
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
-    jobs.started(job=job, attempt=attempt, worker="w")
-    broker.delete(jobs.BROKER_MARK)
-    jobs.notice_an_emptied_broker()
+    results.started(job=job, attempt=attempt, worker="w")
+    valkey.delete(broker.BROKER_MARK)
+    recovery.requeue_after_broker_flush()
     outcome = prepared(alices_draft.photos.get(), attempt)
-    assert jobs.record(job=job, attempt=attempt, worker="w", outcome=outcome)
+    assert results.record(job=job, attempt=attempt, worker="w", outcome=outcome)
 
 
 def test_three_deaths_quarantine_and_the_case_says_ai_unavailable(alices_submission):
     for _ in range(3):
         job, attempt = send_for_test(alices_submission.photos.get(), "prepare")
-        jobs.started(job=job, attempt=attempt, worker="w")
+        results.started(job=job, attempt=attempt, worker="w")
         age()
-        assert jobs.expire() == 1
+        assert recovery.expire() == 1
     alices_submission.refresh_from_db()
     assert Job.objects.get().state == JobState.QUARANTINED
     assert alices_submission.ai_status == AIStatus.UNAVAILABLE
@@ -198,21 +199,21 @@ def seconds_left() -> float:
 @pytest.mark.parametrize("everything", [False, True])
 def test_what_a_worker_works_on_no_more_is_taken_back_soon(alices_draft, everything):
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
-    jobs.started(job=job, attempt=attempt, worker="w")
-    jobs.ended(worker="w", work=None if everything else {job: attempt})
-    assert seconds_left() < jobs.RESULT_GRACE_SECONDS + 1
+    results.started(job=job, attempt=attempt, worker="w")
+    results.ended(worker="w", work=None if everything else {job: attempt})
+    assert seconds_left() < results.RESULT_GRACE_SECONDS + 1
 
 
 @pytest.mark.parametrize(("worker", "attempts"), [("other", 0), ("w", -1)])
 def test_what_another_worker_or_an_earlier_attempt_ended_goes_on(alices_draft, worker, attempts):
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
-    jobs.started(job=job, attempt=attempt, worker="w")
-    jobs.ended(worker=worker, work={job: attempt + attempts})
-    assert seconds_left() > jobs.RESULT_GRACE_SECONDS + 5
+    results.started(job=job, attempt=attempt, worker="w")
+    results.ended(worker=worker, work={job: attempt + attempts})
+    assert seconds_left() > results.RESULT_GRACE_SECONDS + 5
 
 
 @pytest.mark.parametrize(
-    "strange", [{"contract": contract.VERSION + 1}, {"outcome": {"code": "x", "more": 1}}, {"more": 1}]
+    "strange", [{"contract": messages.VERSION + 1}, {"outcome": {"code": "x", "more": 1}}, {"more": 1}]
 )
 def test_a_result_of_a_newer_version_goes_back_to_the_queue_and_its_silence_is_no_death(
     alices_draft, monkeypatch, strange
@@ -220,13 +221,13 @@ def test_a_result_of_a_newer_version_goes_back_to_the_queue_and_its_silence_is_n
     """During a deploy a newer process is near; three results unread would else quarantine a sound photo."""
     monkeypatch.setattr(tasks, "HAND_BACK_SECONDS", 0)
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
-    jobs.started(job=job, attempt=attempt, worker="w")
-    message = {"contract": contract.VERSION, "kind": "failed", "outcome": {"code": "x"}} | strange
+    results.started(job=job, attempt=attempt, worker="w")
+    message = {"contract": messages.VERSION, "kind": "failed", "outcome": {"code": "x"}} | strange
     with pytest.raises(Reject) as handed_back:
         tasks.record_task(job=job, attempt=attempt, worker="w", **message)
     assert handed_back.value.requeue
     age()
-    jobs.expire()
+    recovery.expire()
     row = Job.objects.get()
     assert (row.state, row.losses, row.deaths) == (JobState.QUEUED, 1, 0)
     tasks.record_task(job=job, attempt=attempt, worker="w", **message)  # nobody waits for it any more
@@ -243,7 +244,7 @@ def test_a_result_of_a_newer_version_goes_back_to_the_queue_and_its_silence_is_n
             {
                 "job": JOB,
                 "attempt": 1,
-                "contract": contract.VERSION,
+                "contract": messages.VERSION,
                 "kind": "failed",
                 "outcome": {"code": "x"},
             },
@@ -257,26 +258,26 @@ def test_what_a_worker_said_while_the_database_was_away_is_said_again(task, verb
         raise OperationalError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(tasks, "HAND_BACK_SECONDS", 0)
-    monkeypatch.setattr(tasks.connection, "close", lambda: None)
-    monkeypatch.setattr(jobs, verb, away)
+    monkeypatch.setattr(connection, "close", lambda: None)
+    monkeypatch.setattr(results, verb, away)
     with pytest.raises(Reject) as handed_back:
         task(worker="w", **more)
     assert handed_back.value.requeue
 
 
-def test_a_photo_whose_worker_died_keeps_nobody_from_being_sent(alice, draft_of, broker, settings):
+def test_a_photo_whose_worker_died_keeps_nobody_from_being_sent(alice, draft_of, valkey, settings):
     """Drill R8: four deaths at once filled the window, and everybody else waited out their time for 50 s."""
     settings.JOB_WINDOW = 1
     draft_of(alice, photos=2)
-    assert jobs.dispatch(Stage.PREPARE) == 1
-    broker.delete(contract.QUEUES[Stage.PREPARE])  # a worker took it
+    assert dispatch.dispatch_stage(Stage.PREPARE) == 1
+    valkey.delete(messages.QUEUES[Stage.PREPARE])  # a worker took it
     dead = Job.objects.get(state=JobState.SENT)
-    jobs.started(job=str(dead.pk), attempt=1, worker="w")
-    assert jobs.dispatch(Stage.PREPARE) == 0
-    jobs.ended(worker="w", work=None)
-    assert jobs.dispatch(Stage.PREPARE) == 1
+    results.started(job=str(dead.pk), attempt=1, worker="w")
+    assert dispatch.dispatch_stage(Stage.PREPARE) == 0
+    results.ended(worker="w", work=None)
+    assert dispatch.dispatch_stage(Stage.PREPARE) == 1
     age()
-    jobs.expire()
+    recovery.expire()
     dead.refresh_from_db()
     assert (dead.state, dead.deaths) == (JobState.QUEUED, 1)
 
@@ -284,34 +285,34 @@ def test_a_photo_whose_worker_died_keeps_nobody_from_being_sent(alice, draft_of,
 def test_with_each_death_a_photo_is_given_more_time_before_the_next_try(alices_draft):
     """A machine without memory for half a minute would otherwise use up the three tries."""
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
-    jobs.started(job=job, attempt=attempt, worker="w")
+    results.started(job=job, attempt=attempt, worker="w")
     Job.objects.update(deaths=1)
-    jobs.ended(worker="w", work={job: attempt})
-    assert 3 * jobs.RESULT_GRACE_SECONDS - 2 < seconds_left() < 3 * jobs.RESULT_GRACE_SECONDS + 1
+    results.ended(worker="w", work={job: attempt})
+    assert 3 * results.RESULT_GRACE_SECONDS - 2 < seconds_left() < 3 * results.RESULT_GRACE_SECONDS + 1
 
 
 def test_started_gives_the_time_a_batch_of_that_size_needs(alices_draft):
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
     Job.objects.update(batch=4)
-    jobs.started(job=job, attempt=attempt, worker="w")
+    results.started(job=job, attempt=attempt, worker="w")
     left = Job.objects.get().deadline - timezone.now()
-    assert left > timedelta(seconds=4 * contract.HARD_LIMIT_SECONDS[Stage.PREPARE] - 5)
+    assert left > timedelta(seconds=4 * messages.HARD_LIMIT_SECONDS[Stage.PREPARE] - 5)
 
 
 def test_a_draft_is_prepared_and_read_only_once_sent(alice, alices_draft, analyse):
     analyse(alices_draft.photos.get())
     assert set(Job.objects.values_list("stage", flat=True)) == {"prepare"}
-    workflow.submit(alices_draft, by=alice)
+    intake.submit(alices_draft, by=alice)
     assert Job.objects.filter(stage="segment", state=JobState.QUEUED).exists()
 
 
 def test_what_is_withdrawn_and_sent_again_is_read_after_all(alice, alices_draft, analyse):
     analyse(alices_draft.photos.get())
-    submission = workflow.submit(alices_draft, by=alice)
-    workflow.withdraw(submission, by=alice)
+    submission = intake.submit(alices_draft, by=alice)
+    intake.withdraw(submission, by=alice)
     assert Job.objects.get(stage="segment").state == JobState.CANCELLED
-    workflow.restore(submission, by=alice)
-    submission = workflow.submit(submission, by=alice)
+    intake.restore(submission, by=alice)
+    submission = intake.submit(submission, by=alice)
     assert Job.objects.get(stage="segment").state == JobState.QUEUED
     assert submission.ai_status == AIStatus.WAITING
 
@@ -349,13 +350,13 @@ def test_one_photo_without_a_result_makes_it_partly(alice, submission_of, analys
     submission.refresh_from_db()
     assert submission.ai_status == AIStatus.WAITING
     job, attempt = send_for_test(second, "prepare")
-    assert jobs.record(job=job, attempt=attempt, worker="w", outcome=contract.Failed(code="no_file"))
+    assert results.record(job=job, attempt=attempt, worker="w", outcome=messages.Failed(code="no_file"))
     submission.refresh_from_db()
     assert submission.ai_status == AIStatus.PARTLY
 
 
-def segmented(photo) -> contract.Segmented:
-    return contract.Segmented(
+def segmented(photo) -> messages.Segmented:
+    return messages.Segmented(
         mask_key=f"photos/{photo.pk}/segment/1/mask.png", skin=0.9, lesion=0.3, model=MODEL
     )
 
@@ -365,31 +366,31 @@ def test_alice_whose_worker_refuses_its_weights_is_answered_by_people_as_soon(
     alices_submission, dana, before
 ):
     photo, due = alices_submission.photos.get(), alices_submission.due_at
-    refused = contract.Failed(code="weights_refused")
+    refused = messages.Failed(code="weights_refused")
     refused_at = "classify" if before else "segment"
     for stage, outcome_of in {"prepare": prepared, **before, refused_at: lambda _photo: refused}.items():
         job, attempt = send_for_test(photo, stage)
-        assert jobs.record(job=job, attempt=attempt, worker="w", outcome=outcome_of(photo))
+        assert results.record(job=job, attempt=attempt, worker="w", outcome=outcome_of(photo))
     alices_submission.refresh_from_db()
     assert alices_submission.ai_status == AIStatus.UNAVAILABLE
     assert (alices_submission.status, alices_submission.due_at) == ("submitted", due)
     assert not Job.objects.filter(state__in=["queued", "sent", "started"]).exists()
-    workflow.claim(alices_submission, by=dana)
+    reviews.claim(alices_submission, by=dana)
 
 
 def test_an_admin_requeues_and_cancels(alices_submission, adam):
     job = Job.objects.get()
-    assert jobs.cancel(job, by=adam)
-    assert not jobs.cancel(job, by=adam)
+    assert recovery.cancel(job, by=adam)
+    assert not recovery.cancel(job, by=adam)
     alices_submission.refresh_from_db()
     assert alices_submission.ai_status == AIStatus.UNAVAILABLE
-    assert jobs.requeue(job, by=adam)
+    assert recovery.requeue(job, by=adam)
     assert Job.objects.get().state == JobState.QUEUED
 
 
 def test_a_broker_that_is_away_keeps_nobody_waiting(alices_draft, settings):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    assert jobs.dispatch_all() == 0
+    assert dispatch.dispatch_all() == 0
     assert Job.objects.get().state == JobState.QUEUED
 
 
@@ -402,7 +403,7 @@ def test_a_broker_that_dies_between_two_messages_gets_its_jobs_back(alices_draft
         raise OperationalError("gone")
 
     monkeypatch.setattr(app, "send_task", away)
-    assert jobs.dispatch_all() == 0
+    assert dispatch.dispatch_all() == 0
     job = Job.objects.get()
     assert (job.state, job.losses) == (JobState.QUEUED, 1)
 
@@ -422,14 +423,14 @@ def in_threads(count: int, act) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_eight_dispatchers_fill_the_window_once(alice, draft_of, broker, settings):
+def test_eight_dispatchers_fill_the_window_once(alice, draft_of, valkey, settings):
     settings.JOB_WINDOW, settings.JOB_BATCH = 3, 1
     settings.REDIS_URL, url = "redis://127.0.0.1:1/0", settings.REDIS_URL
     draft_of(alice, photos=6)
     settings.REDIS_URL = url
-    in_threads(8, lambda: jobs.dispatch(Stage.PREPARE))
+    in_threads(8, lambda: dispatch.dispatch_stage(Stage.PREPARE))
     assert Job.objects.filter(state=JobState.SENT).count() == 3
-    assert broker.llen(contract.QUEUES[Stage.PREPARE]) == 3
+    assert valkey.llen(messages.QUEUES[Stage.PREPARE]) == 3
 
 
 @pytest.mark.django_db(transaction=True)
@@ -458,9 +459,9 @@ def test_of_ten_dermatologists_at_once_one_claims(person, alices_submission):
     def act() -> None:
         who = next(turn)
         try:
-            workflow.claim(type(alices_submission).objects.get(pk=alices_submission.pk), by=who)
+            reviews.claim(type(alices_submission).objects.get(pk=alices_submission.pk), by=who)
             won.append(who)
-        except workflow.IllegalMove:
+        except transitions.IllegalMoveError:
             pass
 
     in_threads(10, act)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from inference_worker.contract import Stage
+from contract.messages import Stage
 from teleder.cases import keys
 from tests import forged
 

@@ -11,12 +11,13 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import RequestFactory
 
-from inference_worker import sealing
-from teleder.cases import invariants, jobs, originals
+from contract import encryption
+from teleder.cases import invariants, originals
 from teleder.cases.models import Photo
+from teleder.pipeline import results
 
-OLD, NEW = (sealing.Keys({sealing.name_of(key): key}) for key in (b"o" * 32, b"n" * 32))
-BOTH = sealing.Keys({**NEW.by_name, **OLD.by_name})
+OLD, NEW = (encryption.Keys({encryption.name_of(key): key}) for key in (b"o" * 32, b"n" * 32))
+BOTH = encryption.Keys({**NEW.by_name, **OLD.by_name})
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +47,7 @@ def stored(settings, photo) -> bytes:
 def test_what_alice_sent_cannot_be_read_from_the_disk(settings, alices_submission):
     photo = alices_submission.photos.get()
     on_disk = stored(settings, photo)
-    assert sealing.key_of(on_disk) == photo.sealed_by == settings.PHOTO_KEYS.newest
+    assert encryption.key_of(on_disk) == photo.sealed_by == settings.PHOTO_KEYS.newest
     assert (
         not on_disk.startswith((b"\xff\xd8", b"\x89PNG"))
         and originals.read(photo.pk, photo.original_key)[:2] == b"\xff\xd8"
@@ -70,15 +71,16 @@ def test_a_rotation_seals_what_came_before_there_were_keys(settings, photo):
     Photo.objects.update(sealed_by="")
     rotate()
     assert (
-        sealing.is_sealed(stored(settings, photo)) and originals.read(photo.pk, photo.original_key) == plain
+        encryption.is_sealed(stored(settings, photo))
+        and originals.read(photo.pk, photo.original_key) == plain
     )
 
 
 def test_a_result_that_is_recorded_during_a_rotation_keeps_the_new_keys_name(
     settings, photo, analyse, monkeypatch
 ):
-    settings.PHOTO_KEYS, state_of = BOTH, jobs._photo_state
-    monkeypatch.setattr(jobs, "_photo_state", lambda outcome: (rotate(), state_of(outcome))[1])
+    settings.PHOTO_KEYS, state_of = BOTH, results._photo_state
+    monkeypatch.setattr(results, "_photo_state", lambda outcome: (rotate(), state_of(outcome))[1])
     analyse(photo)
     photo.refresh_from_db()
     assert (photo.sealed_by, bool(photo.display_key)) == (NEW.newest, True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.management import call_command
 
-from teleder.cases import jobs
+from teleder.pipeline import dispatch, recovery
 
 
 def test_each_round_touches_the_heartbeat(db, settings, tmp_path):
@@ -17,9 +17,9 @@ def test_each_round_touches_the_heartbeat(db, settings, tmp_path):
 @pytest.mark.django_db
 def test_a_duty_that_fails_keeps_no_other_from_its_own(settings, monkeypatch, caplog):
     done = []
-    monkeypatch.setattr(jobs, "expire", lambda: 1 / 0)
-    monkeypatch.setattr(jobs, "dispatch_all", lambda: done.append("dispatched"))
-    settings.SWEEP_DUTIES = ["teleder.cases.jobs.expire", "teleder.cases.jobs.dispatch_all"]
+    monkeypatch.setattr(recovery, "expire", lambda: 1 / 0)
+    monkeypatch.setattr(dispatch, "dispatch_all", lambda: done.append("dispatched"))
+    settings.SWEEP_DUTIES = ["teleder.pipeline.recovery.expire", "teleder.pipeline.dispatch.dispatch_all"]
     call_command("sweep", once=True)
     assert done == ["dispatched"]
     assert "failed" in caplog.text

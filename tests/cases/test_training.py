@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from teleder.accounts.models import Clinic, Purpose
 from teleder.accounts.people import give_consent, withdraw_consent
-from teleder.cases import training, workflow
+from teleder.cases import reviews, training
 
 
 @pytest.fixture
@@ -27,8 +27,8 @@ def signed(submission_of, analyse, dana, settings):
         copy = Path(settings.MEDIA_ROOT) / photo.analysis_key
         copy.parent.mkdir(parents=True)
         copy.write_bytes(f"copy of {photo.pk}".encode())
-        workflow.claim(submission, by=dana)
-        workflow.sign(
+        reviews.claim(submission, by=dana)
+        reviews.sign(
             submission, by=dana, impression=impression, disposition="today", text="Please come today."
         )
         return submission
@@ -104,7 +104,7 @@ def test_what_cannot_teach_and_what_is_intimate_is_left_out(signed, exported, al
 def test_an_amended_answer_counts_as_amended(signed, exported, alice, dana):
     give_consent(alice, Purpose.TRAINING)
     submission = signed(alice, "AD")
-    workflow.amend(submission, by=dana, impression="MF", disposition="today", text="I was wrong.")
+    reviews.amend(submission, by=dana, impression="MF", disposition="today", text="I was wrong.")
     assert [row["diagnosis"] for row in exported()] == ["MF"]
 
 
@@ -132,8 +132,8 @@ def test_an_existing_folder_is_not_written_to(exported, db, tmp_path):
 
 
 def test_what_is_written_is_what_the_import_reads(signed, exported, alice, tmp_path):
-    dataset = pytest.importorskip("inference_worker.training.dataset")
-    checks = pytest.importorskip("inference_worker.training.checks")
+    dataset = pytest.importorskip("training.dataset")
+    checks = pytest.importorskip("training.checks")
     give_consent(alice, Purpose.TRAINING)
     signed(alice, "other")
     exported()

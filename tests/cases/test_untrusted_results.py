@@ -8,10 +8,10 @@ import pytest
 from celery.exceptions import Reject
 from django.utils import timezone
 
-from inference_worker import contract
-from inference_worker.contract import Stage
-from teleder.cases import jobs, refusals, tasks
+from contract import messages
+from contract.messages import Stage
 from teleder.cases.models import Analysis, Event, Finding, Job, JobState, Photo, RefusedMessage, Submission
+from teleder.pipeline import dispatch, recovery, refusals, results, tasks
 from tests import forged
 from tests.conftest import send_for_test
 
@@ -29,7 +29,7 @@ class Attempt:
             tasks.record_task(**forged.message(job, attempt, forged.KINDS[earlier], row))
         self.photo, self.stage = photo, stage
         self.job, self.attempt = send_for_test(photo, stage)
-        jobs.started(job=self.job, attempt=self.attempt, worker="w@host")
+        results.started(job=self.job, attempt=self.attempt, worker="w@host")
 
     @property
     def folder(self) -> str:
@@ -249,10 +249,10 @@ def test_after_a_refused_result_the_job_is_tried_again_and_at_last_set_aside(und
     for _ in range(3):
         attempt.says(attempt.right(display_key="/proc/self/environ"))
         Job.objects.update(deadline=timezone.now() - timedelta(seconds=1))
-        assert jobs.expire() == 1
+        assert recovery.expire() == 1
         if Job.objects.get().state != JobState.QUARANTINED:
             attempt.job, attempt.attempt = send_for_test(attempt.photo, "prepare")
-            jobs.started(job=attempt.job, attempt=attempt.attempt, worker="w@host")
+            results.started(job=attempt.job, attempt=attempt.attempt, worker="w@host")
     assert Job.objects.get().state == JobState.QUARANTINED
     assert Submission.objects.get().ai_status == "unavailable"
 
@@ -264,16 +264,16 @@ def test_starts_and_unreadable_results_in_turn_do_not_hold_a_job_for_ever(
     monkeypatch.setattr(tasks, "HAND_BACK_SECONDS", 0)
     attempt = under_way(Stage.PREPARE)
     begun = timezone.now()
-    lease = contract.HARD_LIMIT_SECONDS[Stage.PREPARE] + jobs.RESULT_GRACE_SECONDS
+    lease = messages.HARD_LIMIT_SECONDS[Stage.PREPARE] + results.RESULT_GRACE_SECONDS
     longest = timedelta(seconds=2 * settings.JOB_WAIT_SECONDS + lease)
     for minutes in range(10):
         Job.objects.update(sent_at=begun - timedelta(minutes=minutes))  # as if time went by
         with pytest.raises(Reject):
             attempt.says({"code": "x"}, "failed", **unreadable)
-        jobs.started(job=attempt.job, attempt=attempt.attempt, worker="w@host")
+        results.started(job=attempt.job, attempt=attempt.attempt, worker="w@host")
         row = Job.objects.get()
         assert row.deadline <= row.sent_at + longest
-    assert jobs.expire() == 1
+    assert recovery.expire() == 1
     attempt.says({"code": "x"}, "failed", **unreadable)  # nobody waits for it: it is not handed back again
 
 
@@ -284,15 +284,15 @@ def test_a_stored_box_that_cannot_be_read_does_not_stop_the_sending(under_way, s
         Job.objects.filter(pk=attempt.job).update(state=JobState.QUEUED)
         import redis
 
-        redis.Redis.from_url(settings.REDIS_URL).delete(*contract.QUEUES.values())
-        assert jobs.dispatch(Stage.CLASSIFY) == 1
+        redis.Redis.from_url(settings.REDIS_URL).delete(*messages.QUEUES.values())
+        assert dispatch.dispatch_stage(Stage.CLASSIFY) == 1
 
 
 @pytest.mark.parametrize("key", ["/proc/self/environ", "photos/{other}/prepare/1/analysis.jpg", "../x.jpg"])
 def test_no_worker_is_sent_to_a_file_that_is_not_the_photos_own(under_way, key, bob, submission_of):
     attempt, other = under_way(Stage.CLASSIFY), submission_of(bob).photos.get()
     Photo.objects.filter(pk=attempt.photo.pk).update(analysis_key=key.format(other=other.pk))
-    assert jobs._request(Job.objects.get(pk=attempt.job)).source == ""
+    assert dispatch._request(Job.objects.get(pk=attempt.job)).source == ""
 
 
 def test_refusals_are_counted_by_day_and_kind_however_many_there_are(under_way):
@@ -301,6 +301,6 @@ def test_refusals_are_counted_by_day_and_kind_however_many_there_are(under_way):
         attempt.says(None)
         tasks.started_task(job=1)
     counts = RefusedMessage.objects.order_by("kind").values_list("kind", "count")
-    assert list(counts) == [(contract.RECORD, 5), (contract.STARTED, 5)]
+    assert list(counts) == [(messages.RECORD, 5), (messages.STARTED, 5)]
     RefusedMessage.objects.update(last_at=timezone.now() - timedelta(hours=25))
     assert refusals.lately() == 0

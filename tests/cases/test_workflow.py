@@ -10,16 +10,17 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
-from inference_worker import contract
-from inference_worker.contract import Reason
+from contract import messages
+from contract.messages import Reason
 from teleder.accounts import people
 from teleder.accounts.models import Purpose
 from teleder.accounts.people import withdraw_consent
-from teleder.cases import jobs, originals, workflow
+from teleder.cases import intake, originals, reviews
 from teleder.cases.models import AIStatus, Case, EventKind, Job, PhotoState, Review, Status, Submission
 from teleder.cases.originals import Refused
+from teleder.cases.transitions import IllegalMoveError
 from teleder.cases.triage import Urgency
-from teleder.cases.workflow import IllegalMove
+from teleder.pipeline import ai_status, recovery, results
 from tests.conftest import CALM, MODEL, send_for_test
 
 pytestmark = pytest.mark.django_db
@@ -31,17 +32,17 @@ def kinds(submission) -> list[str]:
 
 
 def test_alice_goes_the_whole_road(alice, dana, alices_draft):
-    submission = workflow.submit(alices_draft, by=alice)
-    workflow.claim(submission, by=dana)
-    workflow.sign(submission, by=dana, **ANSWER)
-    workflow.close(submission, by=dana)
+    submission = intake.submit(alices_draft, by=alice)
+    reviews.claim(submission, by=dana)
+    reviews.sign(submission, by=dana, **ANSWER)
+    reviews.close(submission, by=dana)
     assert submission.status == Status.CLOSED
     assert kinds(submission) == ["opened", "submitted", "claimed", "signed", "closed"]
     assert submission.answer().author == dana
 
 
 def test_a_red_flag_is_known_before_any_worker_or_photo(alice):
-    submission = workflow.start(patient=alice, answers=CALM | {"eye_symptoms": "yes"})
+    submission = intake.start(patient=alice, answers=CALM | {"eye_symptoms": "yes"})
     assert submission.level == Urgency.EMERGENCY
     assert not Job.objects.exists()
 
@@ -59,24 +60,24 @@ def test_the_worklist_is_ordered_by_urgency_then_due_time(alice, bob, submission
 
 
 def test_a_submission_needs_site_photo_and_consent(alice, photo_file):
-    submission = workflow.start(patient=alice, answers=CALM)
+    submission = intake.start(patient=alice, answers=CALM)
     with pytest.raises(Refused, match="where it is"):
-        workflow.submit(submission, by=alice)
-    workflow.describe(submission, body_site="face")
+        intake.submit(submission, by=alice)
+    intake.describe(submission, body_site="face")
     with pytest.raises(Refused, match="photo"):
-        workflow.submit(submission, by=alice)
+        intake.submit(submission, by=alice)
     withdraw_consent(alice, Purpose.CARE)
     with pytest.raises(Refused, match="agree"):
-        workflow.start(patient=alice, answers=CALM)
+        intake.start(patient=alice, answers=CALM)
     with pytest.raises(Refused, match="agree"):
-        workflow.add_photo(submission, view="close_up", upload=photo_file(), by=alice)
+        intake.add_photo(submission, view="close_up", upload=photo_file(), by=alice)
     with pytest.raises(Refused, match="agree"):
-        workflow.submit(submission, by=alice)
+        intake.submit(submission, by=alice)
 
 
 def test_without_consent_to_ai_people_read_it_in_the_same_time(alice, draft_of):
     withdraw_consent(alice, Purpose.AI)
-    submission = workflow.submit(draft_of(alice), by=alice)
+    submission = intake.submit(draft_of(alice), by=alice)
     assert submission.ai_status == AIStatus.NOT_USED
     assert set(Job.objects.values_list("stage", flat=True)) == {"prepare"}
 
@@ -87,17 +88,17 @@ def test_alice_withdraws_her_consent_to_ai_and_no_photo_is_read_any_more(alice, 
     folder = f"photos/{photo.pk}/prepare/{attempt}"
     keys = {f"{name}_key": f"{folder}/{name}.jpg" for name in ("display", "analysis", "thumbnail")}
     sizes = {"width": 8, "height": 6, "analysis_width": 8, "analysis_height": 6}
-    prepared = contract.Prepared(**keys, **sizes, quality={}, reason=None, fault=None)
-    jobs.record(job=job, attempt=attempt, worker="test", outcome=prepared)
+    prepared = messages.Prepared(**keys, **sizes, quality={}, reason=None, fault=None)
+    results.record(job=job, attempt=attempt, worker="test", outcome=prepared)
     job, attempt = send_for_test(photo, "segment")
-    workflow.withdraw_consent(alice, Purpose.AI)
+    intake.withdraw_consent(alice, Purpose.AI)
     mask = f"photos/{photo.pk}/segment/{attempt}/mask.png"
-    segmented = contract.Segmented(mask_key=mask, skin=0.8, lesion=0.2, boxes=(), model=MODEL)
-    assert not jobs.record(job=job, attempt=attempt, worker="test", outcome=segmented)
-    assert not jobs.requeue(Job.objects.get(pk=job), by=None)
+    segmented = messages.Segmented(mask_key=mask, skin=0.8, lesion=0.2, boxes=(), model=MODEL)
+    assert not results.record(job=job, attempt=attempt, worker="test", outcome=segmented)
+    assert not recovery.requeue(Job.objects.get(pk=job), by=None)
     alices_submission.refresh_from_db()
     assert (alices_submission.ai_status, photo.analyses.count()) == (AIStatus.NOT_USED, 0)
-    workflow.claim(alices_submission, by=dana)  # people go on
+    reviews.claim(alices_submission, by=dana)  # people go on
 
 
 def test_a_photo_that_is_checked_after_the_consent_to_ai_ended_is_not_read(alice, alices_submission, analyse):
@@ -108,8 +109,8 @@ def test_a_photo_that_is_checked_after_the_consent_to_ai_ended_is_not_read(alice
 
 def test_the_same_photo_twice_is_one_photo(alice, alices_draft, photo_file):
     same = photo_file().read()
-    one = workflow.add_photo(alices_draft, view="overview", upload=photo_file(content=same), by=alice)
-    two = workflow.add_photo(alices_draft, view="other", upload=photo_file(content=same), by=alice)
+    one = intake.add_photo(alices_draft, view="overview", upload=photo_file(content=same), by=alice)
+    two = intake.add_photo(alices_draft, view="other", upload=photo_file(content=same), by=alice)
     assert one == two
     assert alices_draft.photos.count() == 2
 
@@ -117,7 +118,7 @@ def test_the_same_photo_twice_is_one_photo(alice, alices_draft, photo_file):
 def test_six_photos_are_enough(alice, draft_of, photo_file):
     full = draft_of(alice, photos=6)
     with pytest.raises(Refused, match="Six"):
-        workflow.add_photo(full, view="other", upload=photo_file(), by=alice)
+        intake.add_photo(full, view="other", upload=photo_file(), by=alice)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_six_photos_are_enough(alice, draft_of, photo_file):
 )
 def test_a_file_that_is_no_photo_is_refused_with_its_reason(alice, alices_draft, photo_file, content, reason):
     with pytest.raises(Refused) as refusal:
-        workflow.add_photo(alices_draft, view="other", upload=photo_file(content=content), by=alice)
+        intake.add_photo(alices_draft, view="other", upload=photo_file(content=content), by=alice)
     assert refusal.value.code == reason
     assert alices_draft.photos.count() == 1
 
@@ -139,7 +140,7 @@ def test_a_file_that_is_no_photo_is_refused_with_its_reason(alice, alices_draft,
 def test_a_refused_photo_leaves_no_file_behind(alice, draft_of, photo_file, settings):
     full = draft_of(alice, photos=6)
     with pytest.raises(Refused):
-        workflow.add_photo(full, view="other", upload=photo_file(), by=alice)
+        intake.add_photo(full, view="other", upload=photo_file(), by=alice)
     assert len([path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()]) == 6
 
 
@@ -147,9 +148,9 @@ def test_intimate_photos_of_children_are_not_taken(person, photo_file):
     child = person("carol")
     child.patient.birth_year = timezone.localdate().year - 12
     child.patient.save()
-    submission = workflow.start(patient=child, answers=CALM)
+    submission = intake.start(patient=child, answers=CALM)
     with pytest.raises(Refused) as refusal:
-        workflow.describe(submission, body_site="groin")
+        intake.describe(submission, body_site="groin")
     assert refusal.value.code == "intimate_photo_of_minor"
 
 
@@ -158,76 +159,76 @@ def test_a_poor_photo_asks_for_a_decision_but_never_stops_a_red_flag(alice, draf
     for submission in (calm, urgent):
         submission.photos.update(state="poor", display_key="d", analysis_key="a")
     with pytest.raises(Refused, match="hard to read"):
-        workflow.submit(calm, by=alice)
-    assert workflow.submit(urgent, by=alice).status == Status.SUBMITTED
-    assert workflow.submit(calm, by=alice, send_anyway=True).photos.get().sent_anyway
+        intake.submit(calm, by=alice)
+    assert intake.submit(urgent, by=alice).status == Status.SUBMITTED
+    assert intake.submit(calm, by=alice, send_anyway=True).photos.get().sent_anyway
 
 
 def test_a_poor_photo_that_is_sent_is_looked_at_within_two_days(alice, draft_of):
     calm = draft_of(alice)
     calm.photos.update(state="poor", display_key="d", analysis_key="a")
-    submission = workflow.submit(calm, by=alice, send_anyway=True)
+    submission = intake.submit(calm, by=alice, send_anyway=True)
     assert submission.level == Urgency.DAYS_2
     assert submission.due_at - submission.submitted_at == timedelta(days=1)
 
 
 def test_a_repeat_with_the_same_key_is_the_same_submission(alice, bob):
-    one = workflow.start(patient=alice, answers=CALM, key="k1")
-    assert workflow.start(patient=alice, answers=CALM, key="k1") == one
-    assert workflow.start(patient=bob, answers=CALM, key="k1") != one
+    one = intake.start(patient=alice, answers=CALM, key="k1")
+    assert intake.start(patient=alice, answers=CALM, key="k1") == one
+    assert intake.start(patient=bob, answers=CALM, key="k1") != one
     with pytest.raises(Refused) as refusal:
-        workflow.start(patient=alice, answers=CALM | {"fever": "yes"}, key="k1")
+        intake.start(patient=alice, answers=CALM | {"fever": "yes"}, key="k1")
     assert refusal.value.code == "key_reused"
 
 
 def test_a_key_of_one_case_leads_to_no_other(alice, alices_submission):
     other = Case.objects.create(patient=alice, clinic=alice.clinic)
-    first = workflow.start(patient=alice, answers=CALM, key="k1")
-    follow_up = workflow.start(patient=alice, answers=CALM, case=other, key="k2")
-    assert workflow.start(patient=alice, answers=CALM, case=other, key="k2") == follow_up
+    first = intake.start(patient=alice, answers=CALM, key="k1")
+    follow_up = intake.start(patient=alice, answers=CALM, case=other, key="k2")
+    assert intake.start(patient=alice, answers=CALM, case=other, key="k2") == follow_up
     for key, case in (("k1", alices_submission.case), ("k2", first.case), ("k2", None)):
         with pytest.raises(Refused, match="something else"):
-            workflow.start(patient=alice, answers=CALM, case=case, key=key)
+            intake.start(patient=alice, answers=CALM, case=case, key=key)
 
 
 def test_only_one_claims(alices_submission, dana, person):
     erik = person("erik", "dermatologist")
     stale = Submission.objects.get(pk=alices_submission.pk)
-    workflow.claim(alices_submission, by=dana)
-    with pytest.raises(IllegalMove):
-        workflow.claim(stale, by=erik)
-    with pytest.raises(IllegalMove):
-        workflow.sign(stale, by=erik, **ANSWER)
-    with pytest.raises(IllegalMove):
-        workflow.release(stale, by=erik)
+    reviews.claim(alices_submission, by=dana)
+    with pytest.raises(IllegalMoveError):
+        reviews.claim(stale, by=erik)
+    with pytest.raises(IllegalMoveError):
+        reviews.sign(stale, by=erik, **ANSWER)
+    with pytest.raises(IllegalMoveError):
+        reviews.release(stale, by=erik)
 
 
 def test_an_admin_frees_what_a_dermatologist_left(alices_submission, dana, adam):
-    workflow.claim(alices_submission, by=dana)
-    workflow.release(alices_submission, by=adam)
+    reviews.claim(alices_submission, by=dana)
+    reviews.release(alices_submission, by=adam)
     assert alices_submission.status == Status.SUBMITTED
 
 
 def test_an_idle_claim_goes_back_to_the_worklist(alices_submission, dana, settings):
-    workflow.claim(alices_submission, by=dana)
-    assert workflow.release_idle_claims() == 0
+    reviews.claim(alices_submission, by=dana)
+    assert reviews.release_idle_claims() == 0
     Submission.objects.update(claimed_at=timezone.now() - timedelta(minutes=settings.CLAIM_IDLE_MINUTES + 1))
-    assert workflow.release_idle_claims() == 1
-    assert not workflow.keep_claim(alices_submission, by=dana)
+    assert reviews.release_idle_claims() == 1
+    assert not reviews.keep_claim(alices_submission, by=dana)
 
 
 def test_what_a_dermatologist_holds_who_is_locked_out_goes_back_at_once(alices_submission, dana, adam):
-    workflow.claim(alices_submission, by=dana)
+    reviews.claim(alices_submission, by=dana)
     people.deactivate(dana, by=adam)
-    assert workflow.release_idle_claims() == 1
+    assert reviews.release_idle_claims() == 1
     alices_submission.refresh_from_db()
     assert (alices_submission.status, alices_submission.claimed_by) == (Status.SUBMITTED, None)
 
 
 def test_a_broken_photo_beside_a_good_one_leaves_the_reading_complete(alice, draft_of, analyse, photo_file):
     draft = draft_of(alice)
-    good, broken = draft.photos.get(), workflow.add_photo(draft, view="other", upload=photo_file(), by=alice)
-    workflow.submit(draft, by=alice)
+    good, broken = draft.photos.get(), intake.add_photo(draft, view="other", upload=photo_file(), by=alice)
+    intake.submit(draft, by=alice)
     broken.jobs.all().delete()
     draft.photos.filter(pk=broken.pk).update(state=PhotoState.UNUSABLE, reason=Reason.TRUNCATED_IMAGE)
     analyse(good)
@@ -237,31 +238,31 @@ def test_a_broken_photo_beside_a_good_one_leaves_the_reading_complete(alice, dra
 
 def test_photos_asked_for_come_back_with_a_new_due_time(alice, dana, alices_submission, photo_file):
     first_due = alices_submission.due_at
-    workflow.claim(alices_submission, by=dana)
-    workflow.request_photos(alices_submission, by=dana, reason="blurred")
+    reviews.claim(alices_submission, by=dana)
+    reviews.request_photos(alices_submission, by=dana, reason="blurred")
     assert alices_submission.status == Status.NEEDS_PHOTOS
-    workflow.add_photo(alices_submission, view="close_up", upload=photo_file(), by=alice)
-    again = workflow.submit(alices_submission, by=alice)
+    intake.add_photo(alices_submission, view="close_up", upload=photo_file(), by=alice)
+    again = intake.submit(alices_submission, by=alice)
     assert again.status == Status.SUBMITTED
     assert again.due_at > first_due
 
 
 def test_a_same_day_case_does_not_wait_for_photos(alice, dana, submission_of):
     urgent = submission_of(alice, grouped_blisters="yes")
-    workflow.claim(urgent, by=dana)
+    reviews.claim(urgent, by=dana)
     with pytest.raises(Refused):
-        workflow.request_photos(urgent, by=dana, reason="blurred")
+        reviews.request_photos(urgent, by=dana, reason="blurred")
     assert urgent.status == Status.IN_REVIEW
 
 
 def test_an_answer_below_the_triage_needs_a_reason(alice, dana, submission_of):
     urgent = submission_of(alice, fever="yes")
-    workflow.claim(urgent, by=dana)
+    reviews.claim(urgent, by=dana)
     with pytest.raises(ValidationError):
-        workflow.sign(urgent, by=dana, **ANSWER)
+        reviews.sign(urgent, by=dana, **ANSWER)
     urgent.refresh_from_db()
     assert urgent.status == Status.IN_REVIEW
-    workflow.sign(urgent, by=dana, **ANSWER, reason="Fever is from a cold; seen by the family doctor today.")
+    reviews.sign(urgent, by=dana, **ANSWER, reason="Fever is from a cold; seen by the family doctor today.")
 
 
 def test_the_database_refuses_a_downgrade_without_reason(alices_submission, dana):
@@ -278,50 +279,50 @@ def test_the_database_refuses_a_downgrade_without_reason(alices_submission, dana
 
 
 def test_a_correction_keeps_the_first_answer(alices_submission, dana):
-    workflow.claim(alices_submission, by=dana)
-    first = workflow.sign(alices_submission, by=dana, **ANSWER)
-    second = workflow.amend(alices_submission, by=dana, **ANSWER | {"text": "Please see me this week."})
+    reviews.claim(alices_submission, by=dana)
+    first = reviews.sign(alices_submission, by=dana, **ANSWER)
+    second = reviews.amend(alices_submission, by=dana, **ANSWER | {"text": "Please see me this week."})
     assert alices_submission.answer() == second
     assert second.amends == first
     assert alices_submission.reviews.count() == 2
 
 
 def test_alice_withdraws_and_takes_it_back(alice, alices_submission):
-    workflow.withdraw(alices_submission, by=alice)
+    intake.withdraw(alices_submission, by=alice)
     assert not Submission.objects.worklist().exists()
-    workflow.restore(alices_submission, by=alice)
+    intake.restore(alices_submission, by=alice)
     assert alices_submission.status == Status.DRAFT
-    assert workflow.submit(alices_submission, by=alice).ai_status == AIStatus.WAITING
+    assert intake.submit(alices_submission, by=alice).ai_status == AIStatus.WAITING
 
 
 def test_nothing_moves_from_where_it_may_not(alices_draft, alice, dana, adam):
     for verb in (
-        lambda: workflow.claim(alices_draft, by=dana),
-        lambda: workflow.close(alices_draft, by=dana),
-        lambda: workflow.reopen(alices_draft, by=adam),
-        lambda: workflow.restore(alices_draft, by=alice),
-        lambda: workflow.amend(alices_draft, by=dana, **ANSWER),
-        lambda: workflow.reassign(alices_draft, to=dana, by=adam),
+        lambda: reviews.claim(alices_draft, by=dana),
+        lambda: reviews.close(alices_draft, by=dana),
+        lambda: reviews.reopen(alices_draft, by=adam),
+        lambda: intake.restore(alices_draft, by=alice),
+        lambda: reviews.amend(alices_draft, by=dana, **ANSWER),
+        lambda: reviews.reassign(alices_draft, to=dana, by=adam),
     ):
-        with pytest.raises(IllegalMove):
+        with pytest.raises(IllegalMoveError):
             verb()
     assert kinds(alices_draft) == ["opened"]
 
 
 def test_an_admin_reassigns_and_reopens(alices_submission, dana, adam, alice):
     with pytest.raises(Refused):
-        workflow.reassign(alices_submission, to=alice, by=adam)
-    workflow.reassign(alices_submission, to=dana, by=adam)
-    workflow.sign(alices_submission, by=dana, **ANSWER)
-    workflow.reopen(alices_submission, by=adam)
+        reviews.reassign(alices_submission, to=alice, by=adam)
+    reviews.reassign(alices_submission, to=dana, by=adam)
+    reviews.sign(alices_submission, by=dana, **ANSWER)
+    reviews.reopen(alices_submission, by=adam)
     assert list(Submission.objects.worklist()) == [alices_submission]
 
 
 def test_ai_that_stays_silent_is_given_up_and_the_due_time_stays(alices_submission):
     due = alices_submission.due_at
-    assert workflow.give_up_waiting_for_ai() == 0
+    assert ai_status.give_up_waiting_for_ai() == 0
     Submission.objects.update(ai_deadline=timezone.now() - timedelta(seconds=1))
-    assert workflow.give_up_waiting_for_ai() == 1
+    assert ai_status.give_up_waiting_for_ai() == 1
     alices_submission.refresh_from_db()
     assert (alices_submission.ai_status, alices_submission.due_at) == (AIStatus.UNAVAILABLE, due)
     assert EventKind.AI_UNAVAILABLE in kinds(alices_submission)
@@ -334,29 +335,29 @@ def test_bob_and_dana_see_nothing_of_alices_draft(alices_draft, bob, dana, adam,
 
 
 def test_a_draft_that_was_sent_once_and_restored_is_hidden_from_dana(dana, alice, alices_submission):
-    workflow.withdraw(alices_submission, by=alice)
+    intake.withdraw(alices_submission, by=alice)
     assert Submission.objects.visible_to(dana).exists()
-    workflow.restore(alices_submission, by=alice)
+    intake.restore(alices_submission, by=alice)
     assert not Submission.objects.visible_to(dana).exists()
 
 
 def test_dana_says_what_is_wrong_with_the_photos_she_asks_anew(dana, alices_submission):
-    workflow.claim(alices_submission, by=dana)
+    reviews.claim(alices_submission, by=dana)
     with pytest.raises(ValidationError, match="what is wrong"):
-        workflow.request_photos(alices_submission, by=dana, reason="ugly")
+        reviews.request_photos(alices_submission, by=dana, reason="ugly")
 
 
 def test_a_commit_that_nobody_heard_of_keeps_its_photo(alices_draft, photo_file, settings, monkeypatch):
     """PostgreSQL had committed and then dropped the connection: the row's file was deleted (drill R6)."""
-    record = workflow._record_photo
+    record = intake._record_photo
 
     def committed_unheard(photo):
         record(photo)
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(workflow, "_record_photo", committed_unheard)
+    monkeypatch.setattr(intake, "_record_photo", committed_unheard)
     with pytest.raises(OperationalError):
-        workflow.add_photo(alices_draft, view="other", upload=photo_file(), by=alices_draft.patient)
+        intake.add_photo(alices_draft, view="other", upload=photo_file(), by=alices_draft.patient)
     newest = alices_draft.photos.order_by("created_at").last()
     assert alices_draft.photos.count() == 2
     assert (settings.MEDIA_ROOT / newest.original_key).is_file()
@@ -371,7 +372,7 @@ def test_a_full_disk_is_told_and_leaves_neither_row_nor_file(alices_draft, photo
 
     monkeypatch.setattr(originals.os, "fsync", full)
     with pytest.raises(Refused) as refused:
-        workflow.add_photo(alices_draft, view="other", upload=photo_file(), by=alices_draft.patient)
+        intake.add_photo(alices_draft, view="other", upload=photo_file(), by=alices_draft.patient)
     assert refused.value.code == "storage_full"
     assert alices_draft.photos.count() == 1
     assert {path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()} == before

@@ -11,14 +11,14 @@ from types import SimpleNamespace
 import pytest
 from django.utils import timezone
 
+from contract import messages
 from drills import crashes, limits, newer, soak
 from drills.client import Accepted, Clients, Unsure
 from drills.guards import GUARDS
 from drills.mail import Mailbox
 from drills.oracle import Figures, figures
 from drills.run import Drill
-from inference_worker import contract
-from teleder.cases import workflow
+from teleder.cases import reviews
 from teleder.cases.models import AIStatus, Analysis, Event, Submission
 from teleder.notifications import outbox
 from tests.conftest import rewrite
@@ -183,12 +183,12 @@ def test_the_mail_server_behaves_as_told(mailbox, behaviour, error, kept):
 def test_a_submission_that_was_answered_is_not_lost_and_answered_twice_is_double(
     clients, alices_submission, mailbox, dana
 ):
-    workflow.claim(alices_submission, by=dana)
+    reviews.claim(alices_submission, by=dana)
     answer = {"impression": "AD", "disposition": "self_care", "text": "Go on.", "reason": "a drill"}
-    workflow.sign(alices_submission, by=dana, **answer)
+    reviews.sign(alices_submission, by=dana, **answer)
     found = figures(clients, mailbox, bound=60)
     assert (found.lost, found.double_results) == (0, 0)
-    workflow.amend(alices_submission, by=dana, **answer)
+    reviews.amend(alices_submission, by=dana, **answer)
     assert "1 double results" in broken(clients, mailbox)
 
 
@@ -227,17 +227,17 @@ def test_a_memory_group_is_read_in_either_version(tmp_path, names):
 
 
 def test_what_a_newer_version_says_is_read_by_it_and_by_no_older_one(monkeypatch):
-    request = contract.Request(stage="prepare", job="j", attempt=1, photo="p", source="s", prefix="x")
+    request = messages.Request(stage="prepare", job="j", attempt=1, photo="p", source="s", prefix="x")
     for name in ("VERSION", "pack_requests", "pack_outcome", "_build"):
-        monkeypatch.setattr(contract, name, getattr(contract, name))
-    version, build = contract.VERSION, contract._build
+        monkeypatch.setattr(messages, name, getattr(messages, name))
+    version, build = messages.VERSION, messages._build
     monkeypatch.setenv(newer.NEWER, "1")
     newer.become_newer_if_told()
-    message = contract.pack_requests([request])
-    assert contract.unpack_requests(**message) == [request]
-    monkeypatch.setattr(contract, "VERSION", version)
-    monkeypatch.setattr(contract, "_build", build)
-    with pytest.raises(contract.ContractError):
-        contract.unpack_requests(**message)
-    with pytest.raises(contract.ContractError):
-        contract.unpack_requests(**message | {"contract": version})
+    message = messages.pack_requests([request])
+    assert messages.unpack_requests(**message) == [request]
+    monkeypatch.setattr(messages, "VERSION", version)
+    monkeypatch.setattr(messages, "_build", build)
+    with pytest.raises(messages.ContractError):
+        messages.unpack_requests(**message)
+    with pytest.raises(messages.ContractError):
+        messages.unpack_requests(**message | {"contract": version})

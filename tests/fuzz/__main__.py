@@ -27,8 +27,8 @@ from rest_framework.exceptions import APIException  # noqa: E402
 from rest_framework.request import Request  # noqa: E402
 from rest_framework.test import APIRequestFactory  # noqa: E402
 
-from inference_worker.formats import Rejected, examine  # noqa: E402
-from inference_worker.isolation import DecoderLost  # noqa: E402
+from inference_worker.decode.formats import Rejected, examine  # noqa: E402
+from inference_worker.decode.sandbox import DecoderLost  # noqa: E402
 from inference_worker.preparation import COPIES, prepare  # noqa: E402
 from teleder.api.parsers import PhotoForm  # noqa: E402
 from teleder.api.serializers.patient import PhotoUploadSerializer  # noqa: E402

@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from inference_worker import analyse, phantom, weights
+from inference_worker import analyse
 from inference_worker.analyse import main, tinted
-from inference_worker.isolation import DecoderLost
+from inference_worker.decode.sandbox import DecoderLost
+from inference_worker.models import weights
+from training import phantom
 
 
 @pytest.fixture

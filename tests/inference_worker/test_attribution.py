@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from inference_worker import engine, phantom, weights
-from inference_worker.attribution import Attributor, decisive, log_odds, members
-from inference_worker.classification import CONDITIONS, Classifier, calibrated
-from inference_worker.contract import Box, Classified, Condition, ModelRef, View
-from inference_worker.training import sanity
+from contract.messages import Box, Classified, Condition, ModelRef, View
+from inference_worker.models import engine, weights
+from inference_worker.models.attribution import Attributor, decisive, log_odds, members
+from inference_worker.models.classification import CONDITIONS, Classifier, calibrated
+from training import phantom, sanity
 
 SCENES = [phantom.draw(seed, condition=name).photo for seed, name in enumerate(["AD", "HI", "IM", "MF"] * 2)]
 BOX = Box(x=96, y=64, width=256, height=256, skin=1.0, lesion=0.5)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference_worker import classification, engine, phantom, weights
-from inference_worker.classification import (
+from contract.messages import Abstention, Box, Condition
+from inference_worker.models import classification, engine, weights
+from inference_worker.models.classification import (
     CONDITIONS,
     Classifier,
     aggregate,
@@ -15,7 +16,7 @@ from inference_worker.classification import (
     plausible,
     views_of,
 )
-from inference_worker.contract import Abstention, Box, Condition
+from training import phantom
 
 
 @pytest.fixture(scope="module")

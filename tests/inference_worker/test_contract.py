@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from inference_worker import contract
-from inference_worker.contract import (
+from contract import messages
+from contract.messages import (
     Box,
     Classified,
     ContractError,
@@ -29,24 +29,24 @@ ROOT = Path(__file__).resolve().parents[2]
 MODEL = ModelRef(name="m", version="1", sha256="0" * 64)
 BOX = Box(x=1, y=2, width=3, height=3, skin=0.9, lesion=0.2)
 REQUEST = Request(
-    stage=contract.Stage.CLASSIFY, job="j", attempt=2, photo="p", source="s", prefix="x", boxes=(BOX,)
+    stage=messages.Stage.CLASSIFY, job="j", attempt=2, photo="p", source="s", prefix="x", boxes=(BOX,)
 )
 OUTCOMES = [
     Prepared(
-        quality={"detail": 3.0}, reason=contract.Reason.POOR_QUALITY, fault=contract.QualityFault.BLURRED
+        quality={"detail": 3.0}, reason=messages.Reason.POOR_QUALITY, fault=messages.QualityFault.BLURRED
     ),
     Segmented(mask_key="k", skin=0.5, lesion=0.1, boxes=(BOX,), model=MODEL),
-    Segmented(mask_key="k", skin=0.0, lesion=0.0, no_box=contract.NoBox.NO_SKIN, model=MODEL),
+    Segmented(mask_key="k", skin=0.0, lesion=0.0, no_box=messages.NoBox.NO_SKIN, model=MODEL),
     Classified(
         probabilities={"AD": 1.0},
         views=(
-            contract.View(box=None, probabilities={"AD": 1.0}),
-            contract.View(box=0, probabilities={"AD": 1.0}),
+            messages.View(box=None, probabilities={"AD": 1.0}),
+            messages.View(box=0, probabilities={"AD": 1.0}),
         ),
         thresholds={"AD": 0.6},
-        top=contract.Condition.AD,
+        top=messages.Condition.AD,
         abstention=None,
-        attribution=contract.Attribution(key="k", condition=contract.Condition.AD, box=0),
+        attribution=messages.Attribution(key="k", condition=messages.Condition.AD, box=0),
         demonstration=True,
         model=MODEL,
     ),
@@ -59,25 +59,25 @@ def on_the_wire(message: dict) -> dict:
 
 
 def test_a_request_comes_out_as_it_went_in():
-    assert contract.unpack_requests(**on_the_wire(contract.pack_requests([REQUEST]))) == [REQUEST]
+    assert messages.unpack_requests(**on_the_wire(messages.pack_requests([REQUEST]))) == [REQUEST]
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: outcome.kind)
 def test_an_outcome_comes_out_as_it_went_in(outcome):
-    sent = on_the_wire(contract.pack_outcome(REQUEST, outcome, worker="w"))
+    sent = on_the_wire(messages.pack_outcome(REQUEST, outcome, worker="w"))
     assert (sent["job"], sent["attempt"]) == ("j", 2)
     read = {name: sent[name] for name in ("contract", "kind", "outcome")}
-    assert contract.unpack_outcome(**read) == outcome
+    assert messages.unpack_outcome(**read) == outcome
 
 
 @pytest.mark.parametrize(
     "change", [{"contract": 2}, {"kind": "gossip"}, {"outcome": {"code": "x", "more": 1}}]
 )
 def test_what_another_version_wrote_is_handed_back(change):
-    sent = {"contract": contract.VERSION, "kind": "failed", "outcome": {"code": "x"}}
-    assert contract.unpack_outcome(**sent) == Failed(code="x")
+    sent = {"contract": messages.VERSION, "kind": "failed", "outcome": {"code": "x"}}
+    assert messages.unpack_outcome(**sent) == Failed(code="x")
     with pytest.raises(ContractError):
-        contract.unpack_outcome(**(sent | change))
+        messages.unpack_outcome(**(sent | change))
 
 
 # --- Untrusted values -------------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ ELSEWHERE = {"key", "index", "side"}
 
 def unpacked(stage, row, **changed):
     sent = on_the_wire(forged.message("j", 1, forged.KINDS[stage], row, **changed))
-    return contract.unpack_outcome(**{name: sent[name] for name in ("contract", "kind", "outcome")})
+    return messages.unpack_outcome(**{name: sent[name] for name in ("contract", "kind", "outcome")})
 
 
 @pytest.mark.parametrize("stage", Stage)
@@ -110,7 +110,7 @@ def test_the_forged_fields_are_all_there_are(stage):
                 yield from names(inner, (*path, "*"))
         yield tuple(step for step in path if step != "*")
 
-    declared = dataclasses.fields(contract._OUTCOMES[forged.KINDS[stage]])
+    declared = dataclasses.fields(messages._OUTCOMES[forged.KINDS[stage]])
     assert {field.name for field in declared} == set(forged.outcome(stage, FOLDER))
     known = {tuple(step for step in path if not isinstance(step, int)) for path in forged.FIELDS[stage]}
     plain = {path for path in names(forged.outcome(stage, FOLDER)) if path}
@@ -142,7 +142,7 @@ def test_a_value_that_no_version_writes_is_refused_without_repeating_it(stage, p
 
 @pytest.mark.parametrize("stage", Stage)
 def test_an_outcome_that_lacks_what_every_version_says_is_refused(stage):
-    for field in dataclasses.fields(contract._OUTCOMES[forged.KINDS[stage]]):
+    for field in dataclasses.fields(messages._OUTCOMES[forged.KINDS[stage]]):
         row = forged.outcome(stage, FOLDER)
         del row[field.name]
         if field.default is dataclasses.MISSING:
@@ -155,29 +155,29 @@ def test_an_outcome_that_lacks_what_every_version_says_is_refused(stage):
 @pytest.mark.parametrize("code", [None, 1, "", "Free text", "a\0b", forged.HUGE, []])
 def test_a_failure_is_a_code_and_never_free_text(code):
     with pytest.raises(InvalidMessageError):
-        contract.unpack_outcome(contract=contract.VERSION, kind="failed", outcome={"code": code})
+        messages.unpack_outcome(contract=messages.VERSION, kind="failed", outcome={"code": code})
 
 
 @pytest.mark.parametrize("version", forged.WRONG_CONTRACTS)
 def test_a_contract_that_is_no_number_is_refused_and_not_handed_back(version):
     with pytest.raises(InvalidMessageError):
-        contract.unpack_outcome(contract=version, kind="failed", outcome={"code": "x"})
+        messages.unpack_outcome(contract=version, kind="failed", outcome={"code": "x"})
 
 
 @pytest.mark.parametrize("kind", forged.WRONG_KINDS)
 def test_a_kind_that_is_no_word_is_refused_and_not_handed_back(kind):
     with pytest.raises(InvalidMessageError):
-        contract.unpack_outcome(contract=contract.VERSION, kind=kind, outcome={"code": "x"})
+        messages.unpack_outcome(contract=messages.VERSION, kind=kind, outcome={"code": "x"})
 
 
 WHOSE = {"job": forged.SOMEBODY, "attempt": 1, "worker": "w@host"}
 
 
 def test_who_begins_and_ends_is_read_and_what_a_newer_version_adds_is_left_to_it():
-    assert contract.unpack_started(WHOSE | {"contract": 9, "more": 1}) == contract.Started(**WHOSE)
+    assert messages.unpack_started(WHOSE | {"contract": 9, "more": 1}) == messages.Started(**WHOSE)
     ended = {"worker": "w@host", "work": {forged.SOMEBODY: 1}}
-    assert contract.unpack_ended(ended | {"more": 1}) == contract.Ended(**ended)
-    assert contract.unpack_ended({"worker": "w", "work": None}).work is None
+    assert messages.unpack_ended(ended | {"more": 1}) == messages.Ended(**ended)
+    assert messages.unpack_ended({"worker": "w", "work": None}).work is None
 
 
 @pytest.mark.parametrize(
@@ -185,16 +185,16 @@ def test_who_begins_and_ends_is_read_and_what_a_newer_version_adds_is_left_to_it
 )
 def test_a_start_of_no_known_form_is_refused(change):
     with pytest.raises(InvalidMessageError):
-        contract.unpack_started(WHOSE | change)
+        messages.unpack_started(WHOSE | change)
 
 
 @pytest.mark.parametrize("work", forged.WRONG_WORK)
 def test_an_end_of_no_known_form_is_refused(work):
     with pytest.raises(InvalidMessageError):
-        contract.unpack_ended({"worker": "w", "work": work})
+        messages.unpack_ended({"worker": "w", "work": work})
 
 
-@pytest.mark.parametrize("read", [contract.unpack_started, contract.unpack_ended])
+@pytest.mark.parametrize("read", [messages.unpack_started, messages.unpack_ended])
 def test_a_message_that_says_nothing_is_refused(read):
     with pytest.raises(InvalidMessageError):
         read({})
@@ -211,14 +211,16 @@ def test_a_field_of_a_newer_version_is_handed_back_wherever_it_stands():
 
 @pytest.mark.parametrize("version", [-1, 2, "1", None])
 def test_requests_of_another_version_are_handed_back_unread(version):
-    sent = contract.pack_requests([REQUEST]) | {"contract": version, "requests": "unread"}
+    sent = messages.pack_requests([REQUEST]) | {"contract": version, "requests": "unread"}
     with pytest.raises(ContractError, match="this process speaks"):
-        contract.unpack_requests(**sent)
+        messages.unpack_requests(**sent)
 
 
 def test_the_web_can_read_the_contract_without_the_worker():
     """Standard library only: the web runs where nothing of [inference] is installed."""
-    code = "import sys; before = set(sys.modules); import inference_worker.contract; print(*set(sys.modules) - before)"
+    code = (
+        "import sys; before = set(sys.modules); import contract.messages; print(*set(sys.modules) - before)"
+    )
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -231,16 +233,16 @@ def test_the_web_can_read_the_contract_without_the_worker():
     "row", [{"stage": "paint"}, {"boxes": [{"x": 1}]}, {"boxes": None}, {"boxes": [1]}, {"colour": "red"}]
 )
 def test_a_request_of_another_version_is_handed_back(row):
-    sent = on_the_wire(contract.pack_requests([REQUEST]))
+    sent = on_the_wire(messages.pack_requests([REQUEST]))
     sent["requests"][0] |= row
     with pytest.raises(ContractError):
-        contract.unpack_requests(**sent)
+        messages.unpack_requests(**sent)
 
 
 def test_what_a_process_of_the_version_before_says_is_understood():
     """A deploy runs both for a while; work of the older one must not be done twice."""
-    sent = on_the_wire(contract.pack_outcome(REQUEST, contract.Failed(code="x"), worker="w"))
+    sent = on_the_wire(messages.pack_outcome(REQUEST, messages.Failed(code="x"), worker="w"))
     message = {name: sent[name] for name in ("kind", "outcome")}
-    assert contract.unpack_outcome(contract=contract.VERSION - 1, **message) == contract.Failed(code="x")
-    with pytest.raises(contract.ContractError):
-        contract.unpack_outcome(contract=contract.VERSION - 2, **message)
+    assert messages.unpack_outcome(contract=messages.VERSION - 1, **message) == messages.Failed(code="x")
+    with pytest.raises(messages.ContractError):
+        messages.unpack_outcome(contract=messages.VERSION - 2, **message)

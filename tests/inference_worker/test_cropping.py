@@ -10,8 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 pytest.importorskip("cv2", reason="needs [inference]")
 
-from inference_worker.contract import ModelRef, NoBox
-from inference_worker.cropping import BOX_LIMIT, boxes_of, describe, nearest_miss
+from contract.messages import ModelRef, NoBox
+from inference_worker.models.cropping import BOX_LIMIT, boxes_of, describe, nearest_miss
 
 BACKGROUND, SKIN, LESION = range(3)
 

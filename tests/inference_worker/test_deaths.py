@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 from billiard.pool import Worker
 
+from contract.celery_fixes import deaths
 from inference_worker import app as worker
-from inference_worker import deaths
 from teleder import celery as web
 
 BOTH = pytest.mark.parametrize("app", [worker.app, web.app])
@@ -43,7 +43,7 @@ def test_a_child_waits_seconds_for_its_last_result_to_be_read_not_half_a_minute(
 
 def test_a_worker_that_cannot_end_is_ended():
     stuck = (
-        "import threading; from inference_worker import deaths; deaths.END_SECONDS = 1;"
+        "import threading; from contract.celery_fixes import deaths; deaths.END_SECONDS = 1;"
         "from celery.signals import worker_shutting_down; worker_shutting_down.send(sender=None);"
         "lock = threading.Lock(); lock.acquire(); lock.acquire()"
     )

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from inference_worker import engine
+from inference_worker.models import engine
 
 
 def test_without_a_gpu_networks_run_on_the_cpu_and_the_log_says_why(monkeypatch, caplog):
@@ -55,7 +55,7 @@ def test_importing_the_models_builds_no_network_and_asks_for_no_gpu():
         "import torch, timm, segmentation_models_pytorch\n"
         "def no(*a, **k): raise SystemExit('touched at import')\n"
         "torch.nn.Module.__init__ = torch.cuda.is_available = no\n"
-        "import inference_worker.engine, inference_worker.segmentation, inference_worker.classification\n"
+        "import inference_worker.models.engine, inference_worker.models.segmentation, inference_worker.models.classification\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr[-800:]

@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 
 from benchmarks import photo_memory
-from inference_worker import isolation, system_calls
-from inference_worker.contract import Reason
-from inference_worker.formats import Rejected
-from inference_worker.isolation import DecoderLost, decode_apart
+from contract.messages import Reason
+from inference_worker.decode import sandbox, system_calls
+from inference_worker.decode.formats import Rejected
+from inference_worker.decode.sandbox import DecoderLost, decode_apart
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,19 +54,19 @@ def be_killed(_data, _theirs):
 
 
 def eat_cpu(_data, _theirs):
-    isolation.CPU_LIMIT_SECONDS = 1  # in the child alone
-    isolation._limit()
+    sandbox.CPU_LIMIT_SECONDS = 1  # in the child alone
+    sandbox._limit()
     while True:
         pass
 
 
 def try_doors(_data, theirs):
     """Answer as for a photo that is too small if every door is shut, and not at all if one is open."""
-    isolation._limit()
+    sandbox._limit()
     doors = [
         lambda: os.open(__file__, os.O_RDONLY),
         socket.socket,
-        lambda: bytearray(isolation.MEMORY_LIMIT_BYTES),
+        lambda: bytearray(sandbox.MEMORY_LIMIT_BYTES),
     ]
     for door in doors:
         try:
@@ -110,7 +110,7 @@ def try_calls(data, theirs):
 
 def tell_a_secret(_data, theirs):
     """Send a file of the system as pixels, if it can be read."""
-    isolation._limit()
+    sandbox._limit()
     try:
         secret = Path("/etc/hostname").read_bytes()
     except OSError:
@@ -121,7 +121,7 @@ def tell_a_secret(_data, theirs):
 
 
 def reason_for(monkeypatch, deed) -> Reason:
-    monkeypatch.setattr(isolation, "_serve", deed)
+    monkeypatch.setattr(sandbox, "_serve", deed)
     with pytest.raises(Rejected) as rejected:
         decode_apart(b"photo")
     return rejected.value.reason
@@ -133,14 +133,14 @@ def test_a_file_that_crashes_its_decoder_or_eats_its_time_is_corrupt(monkeypatch
 
 
 def test_a_decoder_killed_from_outside_says_nothing_about_the_file(monkeypatch):
-    monkeypatch.setattr(isolation, "_serve", be_killed)
+    monkeypatch.setattr(sandbox, "_serve", be_killed)
     with pytest.raises(DecoderLost, match="killed"):
         decode_apart(b"photo")
 
 
 def test_after_a_lost_decoder_the_next_photo_is_decoded(monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(isolation, "_serve", be_killed)
+        patched.setattr(sandbox, "_serve", be_killed)
         with pytest.raises(DecoderLost):
             decode_apart(b"photo")
     assert decode_apart(photo())[0].shape == (480, 640, 3)
@@ -160,7 +160,7 @@ def canary() -> Iterator[socket.socket]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the filter of system calls is the Linux kernel's")
 def test_a_decoder_that_was_taken_over_reaches_nobody_even_as_root(monkeypatch, canary):
-    monkeypatch.setattr(isolation, "_serve", try_calls)
+    monkeypatch.setattr(sandbox, "_serve", try_calls)
     with pytest.raises(Rejected) as rejected:
         decode_apart(str(canary.getsockname()[1]).encode())
     assert rejected.value.reason == Reason.IMAGE_TOO_SMALL
@@ -169,7 +169,7 @@ def test_a_decoder_that_was_taken_over_reaches_nobody_even_as_root(monkeypatch, 
 
 
 def test_no_file_of_the_machine_comes_back_as_a_photo(monkeypatch):
-    monkeypatch.setattr(isolation, "_serve", tell_a_secret)
+    monkeypatch.setattr(sandbox, "_serve", tell_a_secret)
     assert decode_apart(b"photo")[0].size == 0
 
 
@@ -179,7 +179,7 @@ def test_no_child_outlives_its_photo():
 
 
 def test_a_decoder_that_does_not_answer_is_given_up(monkeypatch):
-    monkeypatch.setattr(isolation, "WAIT_SECONDS", 0)
+    monkeypatch.setattr(sandbox, "WAIT_SECONDS", 0)
     with pytest.raises(DecoderLost, match="no answer"):
         decode_apart(photo())
 
@@ -192,7 +192,7 @@ def test_pixels_and_facts_come_back():
 
 IN_A_POOL = """
 import sys, billiard
-from inference_worker.isolation import decode_apart  # as a worker does, before its pool forks
+from inference_worker.decode.sandbox import decode_apart  # as a worker does, before its pool forks
 
 def work(data):
     pixels, _facts = decode_apart(data)
@@ -229,7 +229,7 @@ def test_a_decoder_does_not_import_again_what_its_parent_started_with(tmp_path):
     main = tmp_path / "main.py"
     main.write_text(
         "from pathlib import Path\n"
-        "from inference_worker.isolation import decode_apart\n"
+        "from inference_worker.decode.sandbox import decode_apart\n"
         "here = Path(__file__).parent\n"
         "(here / __name__).touch()\n"
         "if __name__ == '__main__':\n"

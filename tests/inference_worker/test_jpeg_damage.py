@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from inference_worker.anatomy import Rejected
-from inference_worker.decoding import decode
+from inference_worker.decode.anatomy import Rejected
+from inference_worker.decode.decoding import decode
 from tests.strangers import file_of, segment, tiff, with_segments
 
 EOI, SOS = b"\xff\xd9", b"\xff\xda"

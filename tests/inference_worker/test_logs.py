@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from inference_worker import environment, logs
+from contract import environment, logs
 
 CANARY = "TELEDER-PII-CANARY-7f3a"
 UUID = "0197c9a4-6f0e-4d3b-9a51-2b6c1f0e8d77"

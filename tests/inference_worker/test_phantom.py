@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from inference_worker import phantom
-from inference_worker.phantom import onto
-from inference_worker.phantom.__main__ import main
+from training import phantom
+from training.phantom import onto
+from training.phantom.__main__ import main
 
 
 @pytest.mark.parametrize("condition", phantom.CONDITIONS)

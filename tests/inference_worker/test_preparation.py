@@ -18,10 +18,10 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from inference_worker import phantom
-from inference_worker.contract import Reason
-from inference_worker.formats import FILE_LIMIT_BYTES
+from contract.messages import Reason
+from inference_worker.decode.formats import FILE_LIMIT_BYTES
 from inference_worker.preparation import COPIES, prepare
+from training import phantom
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared/data/corpus"
 CANARY = b"CANARY-7f3a"

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from inference_worker import phantom, quality
-from inference_worker.contract import QualityFault
+from contract.messages import QualityFault
+from inference_worker import quality
+from training import phantom
 
 CONDITIONS = [name for name in phantom.CONDITIONS if name != "NORMAL"]
 

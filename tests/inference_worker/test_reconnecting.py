@@ -24,7 +24,7 @@ WORKER = """
 import os, redis
 from celery import Celery
 from kombu.transport import redis as transport
-from inference_worker import reconnecting
+from contract.celery_fixes import reconnecting
 app = Celery("cut", broker=os.environ["REDIS_URL"])
 app.conf.update(task_acks_late=True, worker_prefetch_multiplier=1, task_ignore_result=True)
 reconnecting.when_acknowledging_fails()
@@ -77,5 +77,5 @@ def test_both_sides_workers_do_so(app):
     assert (
         Message.ack_log_error.__module__
         == Message.reject_log_error.__module__
-        == "inference_worker.reconnecting"
+        == "contract.celery_fixes.reconnecting"
     )

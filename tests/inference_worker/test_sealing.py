@@ -9,48 +9,48 @@ import sys
 
 import pytest
 
-from inference_worker import sealing
-from inference_worker.sealing import BadKeys, Locked
+from contract import encryption
+from contract.encryption import BadKeys, Locked
 
 PLACE = "photos/1/original/abc"
 PHOTO = b"\xff\xd8\xff" + b"TELEDER-PII-CANARY-7f3a" * 9
 
 
 def new_key() -> str:
-    return base64.b64encode(os.urandom(sealing.KEY_BYTES)).decode()
+    return base64.b64encode(os.urandom(encryption.KEY_BYTES)).decode()
 
 
 def test_a_sealed_photo_opens_with_its_key_and_shows_nothing_without():
-    keys = sealing.parse(new_key())
+    keys = encryption.parse(new_key())
     sealed = keys.seal(PHOTO, PLACE)
     assert keys.open(sealed, PLACE) == PHOTO
     assert b"CANARY" not in sealed and b"\xff\xd8\xff" not in sealed[:64]
-    assert sealing.key_of(sealed) == keys.newest
+    assert encryption.key_of(sealed) == keys.newest
 
 
 def test_the_same_photo_is_never_sealed_to_the_same_bytes():
-    keys = sealing.parse(new_key())
+    keys = encryption.parse(new_key())
     assert keys.seal(PHOTO, PLACE) != keys.seal(PHOTO, PLACE)
 
 
 def test_an_older_key_still_opens_and_the_newest_seals():
     old, new = new_key(), new_key()
-    sealed = sealing.parse(old).seal(PHOTO, PLACE)
-    both = sealing.parse(f"{new}\n{old}")
+    sealed = encryption.parse(old).seal(PHOTO, PLACE)
+    both = encryption.parse(f"{new}\n{old}")
     assert both.open(sealed, PLACE) == PHOTO
-    assert sealing.key_of(both.seal(PHOTO, PLACE)) == sealing.parse(new).newest
+    assert encryption.key_of(both.seal(PHOTO, PLACE)) == encryption.parse(new).newest
 
 
 def test_a_photo_from_before_the_keys_is_read_as_it_is():
-    assert sealing.parse(new_key()).open(PHOTO, PLACE) == PHOTO
+    assert encryption.parse(new_key()).open(PHOTO, PLACE) == PHOTO
 
 
 @pytest.mark.parametrize("at", [3, 8, 15, 40, -1])
 def test_a_changed_byte_is_noticed(at):
-    keys = sealing.parse(new_key())
+    keys = encryption.parse(new_key())
     sealed = bytearray(keys.seal(PHOTO, PLACE))
     sealed[at] ^= 1
-    if sealing.is_sealed(bytes(sealed)):
+    if encryption.is_sealed(bytes(sealed)):
         with pytest.raises(Locked):
             keys.open(bytes(sealed), PLACE)
     else:
@@ -58,43 +58,43 @@ def test_a_changed_byte_is_noticed(at):
 
 
 def test_a_photo_laid_in_another_photos_place_does_not_open():
-    keys = sealing.parse(new_key())
+    keys = encryption.parse(new_key())
     with pytest.raises(Locked):
         keys.open(keys.seal(PHOTO, PLACE), "photos/2/original/abc")
 
 
-@pytest.mark.parametrize("stored", [sealing.MAGIC, sealing.MAGIC + b"12345678", sealing.MAGIC + b"\xff" * 40])
+@pytest.mark.parametrize(
+    "stored", [encryption.MAGIC, encryption.MAGIC + b"12345678", encryption.MAGIC + b"\xff" * 40]
+)
 def test_half_a_sealed_file_is_locked(stored):
     with pytest.raises(Locked):
-        sealing.parse(new_key()).open(stored, PLACE)
+        encryption.parse(new_key()).open(stored, PLACE)
 
 
 def test_without_the_key_the_photo_is_locked_and_the_reason_names_the_key_only():
-    sealed = sealing.parse(new_key()).seal(PHOTO, PLACE)
+    sealed = encryption.parse(new_key()).seal(PHOTO, PLACE)
     with pytest.raises(Locked) as told:
-        sealing.parse(new_key()).open(sealed, PLACE)
-    assert sealing.key_of(sealed) in str(told.value) and "CANARY" not in str(told.value)
+        encryption.parse(new_key()).open(sealed, PLACE)
+    assert encryption.key_of(sealed) in str(told.value) and "CANARY" not in str(told.value)
 
 
 @pytest.mark.parametrize("text", ["", "short", "bm90IGEga2V5", "!" * 44])
 def test_what_is_no_key_is_refused_with_what_to_do(text):
-    with pytest.raises(BadKeys, match="inference_worker.sealing"):
-        sealing.parse(text)
+    with pytest.raises(BadKeys, match="contract.encryption"):
+        encryption.parse(text)
 
 
 def test_the_command_prints_a_key():
-    printed = subprocess.run(
-        [sys.executable, "-m", "inference_worker.sealing"], capture_output=True, text=True
-    )
-    assert len(sealing.parse(printed.stdout).by_name) == 1
+    printed = subprocess.run([sys.executable, "-m", "contract.encryption"], capture_output=True, text=True)
+    assert len(encryption.parse(printed.stdout).by_name) == 1
 
 
 def test_a_worker_that_has_read_its_keys_hands_them_to_no_child(monkeypatch):
     from inference_worker import tasks
 
-    monkeypatch.setenv(sealing.NAME, key := new_key())
+    monkeypatch.setenv(encryption.NAME, key := new_key())
     tasks.photo_keys.cache_clear()
     tasks.read_keys_once()
-    assert sealing.NAME not in os.environ
-    assert tasks.photo_keys().newest == sealing.parse(key).newest
+    assert encryption.NAME not in os.environ
+    assert tasks.photo_keys().newest == encryption.parse(key).newest
     tasks.photo_keys.cache_clear()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference_worker import engine, phantom, weights
-from inference_worker.segmentation import Segmenter, fit
+from inference_worker.models import engine, weights
+from inference_worker.models.segmentation import Segmenter, fit
+from training import phantom
 
 
 @pytest.fixture(scope="module")

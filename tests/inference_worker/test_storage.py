@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from inference_worker.storage import BadKey, FileStorage, Missing, from_environment
+from contract.storage import BadKey, FileStorage, Missing, from_environment
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_debris(files, monkeypatch
     def full(_descriptor):
         raise OSError("disk full")
 
-    monkeypatch.setattr("inference_worker.storage.os.fsync", full)
+    monkeypatch.setattr("contract.storage.os.fsync", full)
     with pytest.raises(OSError, match="disk full"):
         files.write("photo", b"new")
     assert files.read("photo") == b"old"
@@ -70,7 +70,7 @@ def test_who_reads_while_another_writes_sees_the_old_file_whole(files, monkeypat
         seen.append(files.read("photo"))
         replace(*paths)
 
-    monkeypatch.setattr("inference_worker.storage.os.replace", look_then_replace)
+    monkeypatch.setattr("contract.storage.os.replace", look_then_replace)
     files.write("photo", b"new")
     assert (seen, files.read("photo")) == ([b"old"], b"new")
 

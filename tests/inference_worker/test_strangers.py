@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
-from inference_worker import isolation
-from inference_worker.contract import Reason
-from inference_worker.decoding import decode
-from inference_worker.formats import BLANK, Rejected, examine
+from contract.messages import Reason
+from inference_worker.decode import sandbox
+from inference_worker.decode.decoding import decode
+from inference_worker.decode.formats import BLANK, Rejected, examine
 from inference_worker.preparation import prepare
 from tests import strangers
 from tests.strangers import SCENE, WHOLE, Stranger, file_of
@@ -66,8 +66,8 @@ def _refuse_poorly(data: bytes, theirs: Connection) -> None:
 
 @pytest.mark.parametrize("stranger", [pytest.param(each, id=each.name) for each in strangers.bombs()])
 def test_a_bomb_is_refused_within_50_mb(stranger):
-    ours, theirs = isolation._fork_server.Pipe()
-    child = isolation._fork_server.Process(target=_refuse_poorly, args=(stranger.data, theirs))
+    ours, theirs = sandbox._fork_server.Pipe()
+    child = sandbox._fork_server.Process(target=_refuse_poorly, args=(stranger.data, theirs))
     child.start()
     theirs.close()
     reason = ours.recv()

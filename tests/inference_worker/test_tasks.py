@@ -19,11 +19,14 @@ from celery.exceptions import Reject, SoftTimeLimitExceeded
 from celery.signals import worker_process_init
 from celery.utils.dispatch import Signal
 
-from inference_worker import contract, logs, phantom, tasks, weights
+from contract import logs, messages
+from contract.messages import Request, Stage
+from contract.storage import FileStorage, Missing
+from inference_worker import tasks
 from inference_worker.app import app
-from inference_worker.contract import Request, Stage
-from inference_worker.isolation import DecoderLost
-from inference_worker.storage import FileStorage, Missing
+from inference_worker.decode.sandbox import DecoderLost
+from inference_worker.models import weights
+from training import phantom
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,22 +60,22 @@ def request(stage: Stage, source: str, job: str = "job") -> Request:
 
 def run(*requests: Request) -> None:
     task = {Stage.PREPARE: tasks.prepare, Stage.SEGMENT: tasks.segment, Stage.CLASSIFY: tasks.classify}
-    task[requests[0].stage](**contract.pack_requests(list(requests)))
+    task[requests[0].stage](**messages.pack_requests(list(requests)))
 
 
-def outcomes(told: list[tuple[str, dict]]) -> dict[str, contract.Outcome]:
+def outcomes(told: list[tuple[str, dict]]) -> dict[str, messages.Outcome]:
     return {
-        row["job"]: contract.unpack_outcome(
+        row["job"]: messages.unpack_outcome(
             contract=row["contract"], kind=row["kind"], outcome=row["outcome"]
         )
         for name, row in told
-        if name == contract.RECORD
+        if name == messages.RECORD
     }
 
 
 def test_prepare_says_that_it_began_and_leaves_three_copies(files, told, photo):
     run(request(Stage.PREPARE, photo("original")))
-    assert [name for name, _row in told] == [contract.STARTED, contract.RECORD]
+    assert [name for name, _row in told] == [messages.STARTED, messages.RECORD]
     outcome = outcomes(told)["job"]
     for key in (outcome.display_key, outcome.analysis_key, outcome.thumbnail_key):
         assert files.read(key).startswith(b"\xff\xd8")
@@ -91,7 +94,7 @@ def test_segment_leaves_a_mask_as_large_as_the_photo_with_boxes_by_the_rule(file
 def test_classify_names_its_model_and_how_sure_it_is(told, photo):
     run(request(Stage.CLASSIFY, photo("analysis")))
     outcome = outcomes(told)["job"]
-    assert set(outcome.probabilities) == set(contract.Condition)
+    assert set(outcome.probabilities) == set(messages.Condition)
     assert outcome.model.sha256 and outcome.demonstration
     assert outcome.views[0].box is None
 
@@ -100,7 +103,7 @@ def test_classify_leaves_a_map_of_what_spoke_for_the_finding(files, told, photo)
     run(request(Stage.CLASSIFY, photo("analysis")))
     outcome = outcomes(told)["job"]
     likeliest = max(outcome.probabilities, key=outcome.probabilities.get)
-    assert outcome.attribution == contract.Attribution(
+    assert outcome.attribution == messages.Attribution(
         key="out/job/attribution.png", condition=outcome.top or likeliest
     )
     assert files.read("out/job/attribution.png").startswith(b"\x89PNG")
@@ -116,8 +119,8 @@ def test_a_map_that_cannot_be_made_costs_no_finding(told, photo, monkeypatch, ca
 @pytest.mark.parametrize("stage", Stage)
 def test_a_file_that_is_gone_is_told_and_the_others_of_the_batch_are_done(told, photo, stage):
     run(request(stage, "gone", job="one"), request(stage, photo("here"), job="two"))
-    assert outcomes(told)["one"] == contract.Failed(code="file_missing")
-    assert not isinstance(outcomes(told)["two"], contract.Failed)
+    assert outcomes(told)["one"] == messages.Failed(code="file_missing")
+    assert not isinstance(outcomes(told)["two"], messages.Failed)
 
 
 @pytest.mark.parametrize("stage", Stage)
@@ -125,31 +128,31 @@ def test_before_any_work_the_web_is_told_of_each_photo_that_it_began(told, photo
     run(request(stage, photo("a"), job="one"), request(stage, photo("b"), job="two"))
     begun, done = told[:2], told[2:]
     assert [(name, row["job"], row["attempt"]) for name, row in begun] == [
-        (contract.STARTED, "one", 1),
-        (contract.STARTED, "two", 1),
+        (messages.STARTED, "one", 1),
+        (messages.STARTED, "two", 1),
     ]
-    assert [(name, row["job"]) for name, row in done] == [(contract.RECORD, "one"), (contract.RECORD, "two")]
+    assert [(name, row["job"]) for name, row in done] == [(messages.RECORD, "one"), (messages.RECORD, "two")]
 
 
 @pytest.mark.parametrize("key", ["../outside", "/etc/passwd"])
 def test_a_key_that_leads_out_of_the_storage_is_a_missing_file(files, told, key):
     run(request(Stage.PREPARE, key))
-    assert outcomes(told) == {"job": contract.Failed(code="file_missing")}
+    assert outcomes(told) == {"job": messages.Failed(code="file_missing")}
 
 
 @pytest.mark.parametrize("stage", [Stage.SEGMENT, Stage.CLASSIFY])
 def test_an_analysis_copy_that_is_no_jpeg_is_told_and_the_others_are_done(files, told, photo, stage):
     files.write("torn", b"\xff\xd8 torn")
     run(request(stage, "torn", job="one"), request(stage, photo("whole"), job="two"))
-    assert outcomes(told)["one"] == contract.Failed(code="analysis_copy_unreadable")
-    assert not isinstance(outcomes(told)["two"], contract.Failed)
+    assert outcomes(told)["one"] == messages.Failed(code="analysis_copy_unreadable")
+    assert not isinstance(outcomes(told)["two"], messages.Failed)
 
 
 def test_a_file_that_is_no_photo_is_an_outcome_with_a_reason_and_no_copies(files, told):
     files.write("page", b"<html></html>")
     run(request(Stage.PREPARE, "page"))
     outcome = outcomes(told)["job"]
-    assert (outcome.reason, outcome.display_key) == (contract.Reason.UNSUPPORTED_FORMAT, "")
+    assert (outcome.reason, outcome.display_key) == (messages.Reason.UNSUPPORTED_FORMAT, "")
     with pytest.raises(Missing):
         files.read("out/job/display.jpg")
 
@@ -170,9 +173,9 @@ def test_of_a_lost_decoder_nothing_is_said_and_the_others_go_on(told, photo, mon
 
 def test_a_message_of_another_version_goes_back_to_the_queue(told, monkeypatch):
     monkeypatch.setattr(tasks, "HAND_BACK_SECONDS", 0)
-    message = contract.pack_requests([request(Stage.PREPARE, "x")])
+    message = messages.pack_requests([request(Stage.PREPARE, "x")])
     with pytest.raises(Reject) as rejected:
-        tasks.prepare(**(message | {"contract": contract.VERSION + 1}))
+        tasks.prepare(**(message | {"contract": messages.VERSION + 1}))
     assert rejected.value.requeue and told == []
 
 
@@ -181,16 +184,16 @@ def test_when_a_message_is_done_with_the_worker_says_so_even_if_it_failed(told, 
     """Unless told, the web waits for a result until the lease ends: two minutes for a batch of four."""
     if spoilt:
         monkeypatch.setattr(tasks, "prepare_photo", lambda data: 1 / 0)
-    tasks.prepare.apply(kwargs=contract.pack_requests([request(Stage.PREPARE, photo("a"))]))
+    tasks.prepare.apply(kwargs=messages.pack_requests([request(Stage.PREPARE, photo("a"))]))
     name, row = told[-1]
-    assert (name, row["work"]) == (contract.ENDED, {"job": 1})
+    assert (name, row["work"]) == (messages.ENDED, {"job": 1})
     assert set(outcomes(told)) == (set() if spoilt else {"job"})
 
 
 def test_of_a_message_that_went_back_to_the_queue_nothing_is_said(told, monkeypatch):
     monkeypatch.setattr(tasks, "HAND_BACK_SECONDS", 0)
-    message = contract.pack_requests([request(Stage.PREPARE, "x")])
-    tasks.prepare.apply(kwargs=message | {"contract": contract.VERSION + 1})
+    message = messages.pack_requests([request(Stage.PREPARE, "x")])
+    tasks.prepare.apply(kwargs=message | {"contract": messages.VERSION + 1})
     assert told == []
 
 
@@ -200,7 +203,7 @@ def test_a_child_that_takes_the_place_of_another_tells_of_its_death(told, monkey
     monkeypatch.setattr(tasks, "worker_process_init", Signal())
     tasks.say_what_died_here(sender=SimpleNamespace(hostname="w", concurrency=children))
     tasks.worker_process_init.send(sender=None)
-    assert told == [(contract.ENDED, row) for row in said]
+    assert told == [(messages.ENDED, row) for row in said]
 
 
 @pytest.fixture
@@ -228,7 +231,7 @@ def test_refused_weights_are_told_for_each_photo_at_once_and_logged(
 ):
     refused(name)
     run(request(stage, photo("a"), job="one"), request(stage, photo("b"), job="two"))
-    failed = contract.Failed(code="weights_refused")
+    failed = messages.Failed(code="weights_refused")
     assert outcomes(told) == {"one": failed, "two": failed}
     assert f"{name}.safetensors" in caplog.text and weights.REMEDY in caplog.text
 
@@ -239,9 +242,9 @@ def test_a_worker_that_refuses_one_network_goes_on_with_the_rest(told, photo, re
     run(request(Stage.SEGMENT, photo("b"), job="segment"))
     run(request(Stage.PREPARE, photo("c"), job="prepare"))
     told_of = outcomes(told)
-    assert isinstance(told_of["classify"], contract.Failed)
-    assert isinstance(told_of["segment"], contract.Segmented)
-    assert isinstance(told_of["prepare"], contract.Prepared)
+    assert isinstance(told_of["classify"], messages.Failed)
+    assert isinstance(told_of["segment"], messages.Segmented)
+    assert isinstance(told_of["prepare"], messages.Prepared)
 
 
 def test_weights_that_are_right_again_are_found_without_a_restart(told, photo, refused, monkeypatch):
@@ -250,8 +253,8 @@ def test_weights_that_are_right_again_are_found_without_a_restart(told, photo, r
     run(request(Stage.CLASSIFY, photo("a"), job="before"))
     monkeypatch.setattr(weights, "published", whole)
     run(request(Stage.CLASSIFY, photo("a"), job="after"))
-    assert isinstance(outcomes(told)["before"], contract.Failed)
-    assert isinstance(outcomes(told)["after"], contract.Classified)
+    assert isinstance(outcomes(told)["before"], messages.Failed)
+    assert isinstance(outcomes(told)["after"], messages.Classified)
 
 
 def test_importing_the_tasks_loads_no_network():
@@ -281,7 +284,7 @@ def test_a_child_loads_the_networks_of_its_queues_before_its_first_task(
 ):
     tasks.segmenter.cache_clear()
     tasks.classifier.cache_clear()
-    queues([contract.QUEUES[stage] for stage in stages])
+    queues([messages.QUEUES[stage] for stage in stages])
     worker_process_init.send(sender=None)
     with tasks._loading:
         pass
@@ -323,7 +326,7 @@ def test_what_celery_says_of_a_failed_task_names_its_jobs(told, photo, monkeypat
     monkeypatch.setattr(
         TraceInfo, "_log_error", lambda *_: seen.append((logs.current("trace"), logs.current("job")))
     )
-    message = contract.pack_requests([request(Stage.SEGMENT, photo("a"), job="one")])
+    message = messages.pack_requests([request(Stage.SEGMENT, photo("a"), job="one")])
     celerys = build_tracer(tasks.segment.name, tasks.segment, app=app)
     celerys("an id", (), message, {logs.TRACE_HEADER: {"one": "of one"}, "hostname": "w"})
     assert seen == [("of one", "one")] and not logs.current("job")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from inference_worker import weights
-from inference_worker.training import card
-from inference_worker.training.card import card_of, gaps, markdown
+from inference_worker.models import weights
+from training import card
+from training.card import card_of, gaps, markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(weights.table())

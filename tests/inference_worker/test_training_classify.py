@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference_worker.classification import CLASSES, CONDITIONS
-from inference_worker.training import classify
-from inference_worker.training.data import Known, Sample
+from inference_worker.models.classification import CLASSES, CONDITIONS
+from training import classify
+from training.data import Known, Sample
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from inference_worker.phantom.__main__ import main as draw_phantoms
-from inference_worker.training import augment, classify
-from inference_worker.training.data import (
+from training import augment, classify
+from training.data import (
     ForbiddenRow,
     Known,
     Row,
@@ -21,6 +20,7 @@ from inference_worker.training.data import (
     require_train,
     training_rows,
 )
+from training.phantom.__main__ import main as draw_phantoms
 
 
 @pytest.fixture(scope="module")

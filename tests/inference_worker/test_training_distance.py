@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from inference_worker import phantom, weights
-from inference_worker.training import distance
-from inference_worker.training.arms import ARMS, AUTOMATIC, HERPES_FIRST
-from inference_worker.training.distance import FIELDS_CM, FLAGGED, by_field, flips, herpes_account
+from inference_worker.models import weights
+from training import distance, phantom
+from training.arms import ARMS, AUTOMATIC, HERPES_FIRST
+from training.distance import FIELDS_CM, FLAGGED, by_field, flips, herpes_account
 
 
 def row(seed=1, condition="HI", field=4, boxes=1, true_boxes=1, **told):

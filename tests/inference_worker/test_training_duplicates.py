@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from inference_worker import phantom
-from inference_worker.training.duplicates import print_of, same_hashes, same_photos
+from training import phantom
+from training.duplicates import print_of, same_hashes, same_photos
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from inference_worker.contract import Abstention, Classified, Condition, ModelRef
-from inference_worker.phantom.__main__ import main as draw_phantoms
-from inference_worker.training import evaluate, thresholds, tone
-from inference_worker.training.data import Row, read_rows
-from inference_worker.training.statistics import bootstrap, wilson
+from contract.messages import Abstention, Classified, Condition, ModelRef
+from training import evaluate, thresholds, tone
+from training.data import Row, read_rows
+from training.phantom.__main__ import main as draw_phantoms
+from training.statistics import bootstrap, wilson
 
 MODEL = ModelRef(name="m", version="1", sha256="0")
 

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from inference_worker import weights
-from inference_worker.training import duplicates, experiment, realism
-from inference_worker.training.data import Known, Row, Sample
-from inference_worker.training.experiment import Photos, cross_validated, figures_of, gain, not_ad
+from inference_worker.models import weights
+from training import duplicates, experiment, realism
+from training.data import Known, Row, Sample
+from training.experiment import Photos, cross_validated, figures_of, gain, not_ad
 
 
 def row(label, group):

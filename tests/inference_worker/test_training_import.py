@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from inference_worker.phantom.__main__ import main as draw_phantoms
-from inference_worker.segmentation import LESION, SKIN
-from inference_worker.training import checks, dataset
-from inference_worker.training.data import read_rows
-from inference_worker.training.importing import main
+from inference_worker.models.segmentation import LESION, SKIN
+from training import checks, dataset
+from training.data import read_rows
+from training.importing import main
+from training.phantom.__main__ import main as draw_phantoms
 
 DIAGNOSES = ("AD", "HI", "IM", "MF", "OTHER", "NORMAL")
 
@@ -31,7 +31,7 @@ class Painted:
 
 @pytest.fixture(autouse=True)
 def _segmenter(monkeypatch):
-    monkeypatch.setattr("inference_worker.training.importing.Segmenter", lambda *_: Painted())
+    monkeypatch.setattr("training.importing.Segmenter", lambda *_: Painted())
 
 
 @pytest.fixture(scope="module")

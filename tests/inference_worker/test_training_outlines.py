@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from inference_worker.training import outlines
-from inference_worker.training.data import ForbiddenRow, Known, Row
+from training import outlines
+from training.data import ForbiddenRow, Known, Row
 
 LEFT, RIGHT = "0,0 50,0 50,100 0,100", "50,0 100,0 100,100 50,100"
 

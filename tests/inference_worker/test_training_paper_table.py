@@ -7,11 +7,11 @@ import csv
 import numpy as np
 import pytest
 
-from inference_worker.phantom.__main__ import main as draw_phantoms
-from inference_worker.training import paper_table
-from inference_worker.training.arms import ARMS, AUTOMATIC, ORIGINAL, TRUE_CROP, answer
-from inference_worker.training.paper_table import Answers, figures_of, three_intervals, verdict
-from inference_worker.training.statistics import resample_mean
+from training import paper_table
+from training.arms import ARMS, AUTOMATIC, ORIGINAL, TRUE_CROP, answer
+from training.paper_table import Answers, figures_of, three_intervals, verdict
+from training.phantom.__main__ import main as draw_phantoms
+from training.statistics import resample_mean
 
 TRUTH = np.array(["AD"] * 10 + ["HI"] * 4 + ["IM"] * 4 + ["MF"] * 2)
 

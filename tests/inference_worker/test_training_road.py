@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from inference_worker import weights
-from inference_worker.phantom.__main__ import main as draw_phantoms
-from inference_worker.training import own
+from inference_worker.models import weights
+from training import own
+from training.phantom.__main__ import main as draw_phantoms
 
 ROOT = Path(__file__).resolve().parents[2]
 DIAGNOSES = ("AD", "HI", "IM", "MF", "OTHER", "NORMAL")
@@ -46,7 +46,7 @@ def clinic(tmp_path_factory):
 
 
 def run(command: list[str], folder: Path) -> None:
-    action = command[3] if command[2] == "inference_worker.training" else ""
+    action = command[3] if command[2] == "training" else ""
     done = subprocess.run(
         [sys.executable, *command[1:], *SHORTER.get(action, [])],
         cwd=folder,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from inference_worker.phantom.__main__ import main as draw_phantoms
-from inference_worker.training import imagenet, loop, runs, segment
-from inference_worker.training.data import Known, Sample, phantom_rows
+from training import imagenet, loop, runs, segment
+from training.data import Known, Sample, phantom_rows
+from training.phantom.__main__ import main as draw_phantoms
 
 CERTAIN = 12.0
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from inference_worker import weights
-from inference_worker.training.publish import publish, record_figures
+from inference_worker.models import weights
+from training.publish import publish, record_figures
 
 ROW = {
     "name": "tiny",

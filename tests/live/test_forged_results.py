@@ -21,10 +21,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from inference_worker import contract
-from inference_worker.contract import Stage
+from contract import messages as contract
+from contract.messages import Stage
 from teleder.cases.models import Analysis, Event, Finding, Job, JobState, Photo, RefusedMessage, Submission
 from teleder.celery import app
+from teleder.pipeline import results
 from teleder.privacy import export
 from tests import forged
 from tests.conftest import send_for_test
@@ -79,14 +80,13 @@ def attempts(alice, submission_of) -> dict[Stage, tuple[Photo, str, int]]:
 
 
 def _prepare_until(photo: Photo, stage: Stage) -> None:
-    from teleder.cases import jobs
 
     for earlier in list(Stage)[: list(Stage).index(stage)]:
         job, attempt = send_for_test(photo, earlier)
         row = forged.outcome(earlier, f"photos/{photo.pk}/{earlier}/{attempt}")
         kind = forged.KINDS[earlier]
         outcome = contract.unpack_outcome(contract=contract.VERSION, kind=kind, outcome=row)
-        assert jobs.record(job=job, attempt=attempt, worker="w", outcome=outcome)
+        assert results.record(job=job, attempt=attempt, worker="w", outcome=outcome)
 
 
 def record() -> list:

@@ -22,7 +22,7 @@ import requests
 from django.conf import settings as django_settings
 from django.db import connection
 
-from inference_worker import contract
+from contract import messages
 from local.servers import free_port
 from teleder.accounts.models import Invitation, PatientProfile, Role
 from teleder.cases.models import AIStatus, Photo, Submission
@@ -31,7 +31,7 @@ from tests.live.conftest import ROOT, wait_until
 
 Image = pytest.importorskip("PIL.Image")
 heif = pytest.importorskip("pillow_heif")
-phantom = pytest.importorskip("inference_worker.phantom")
+phantom = pytest.importorskip("training.phantom")
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
@@ -283,13 +283,13 @@ def send_nonsense(settings) -> None:
     from teleder.celery import app
 
     words = {"text": TEXT, "name": NAME, "canary": CANARY}
-    for queue in (contract.RESULTS_QUEUE, *contract.QUEUES.values()):
+    for queue in (messages.RESULTS_QUEUE, *messages.QUEUES.values()):
         app.send_task("nobody.knows", kwargs=words, queue=queue)
-        app.send_task(contract.RECORD, args=[CANARY], kwargs=words, queue=queue)
+        app.send_task(messages.RECORD, args=[CANARY], kwargs=words, queue=queue)
     app.send_task(
-        contract.TASKS["prepare"], kwargs={"requests": [words]}, queue=contract.QUEUES["prepare"], expires=30
+        messages.TASKS["prepare"], kwargs={"requests": [words]}, queue=messages.QUEUES["prepare"], expires=30
     )
-    app.send_task(contract.STARTED, kwargs={"job": CANARY, "attempt": TEXT, "worker": NAME}, queue="results")
+    app.send_task(messages.STARTED, kwargs={"job": CANARY, "attempt": TEXT, "worker": NAME}, queue="results")
 
 
 def ended(running: Path) -> dict[str, str]:
@@ -345,11 +345,11 @@ def assert_one_search_follows_a_photo(written: dict[str, str], traces: list[str]
     for trace in traces:
         lines = [line for text in written.values() for line in text.splitlines() if trace in line]
         told = "\n".join(lines)
-        for stage in contract.Stage:
+        for stage in messages.Stage:
             for step in (f"sent: {stage}", f"begun: {stage}", f"done: {stage}"):
                 assert step in told, f"{step} is not in\n{told}"
-        assert told.count('"message": "result of photo') == len(contract.Stage)
-        assert f"queued: {contract.Stage.PREPARE}" in told
+        assert told.count('"message": "result of photo') == len(messages.Stage)
+        assert f"queued: {messages.Stage.PREPARE}" in told
         assert {json.loads(line)["trace"] for line in lines} == {trace}
         places = {name.partition("-")[0] for name, text in written.items() if trace in text}
         assert {"web", "inference", "results"} <= places

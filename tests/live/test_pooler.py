@@ -27,7 +27,7 @@ from rest_framework.test import APIClient
 
 from local.servers import NAMESPACE, free_port
 from teleder.audit.rights import TIME_OUTS
-from teleder.cases import workflow
+from teleder.cases import reviews
 from teleder.cases.models import AIStatus, Job, JobState, Photo, Status
 from teleder.privacy import erasure
 from teleder.privacy.models import Tombstone, Why
@@ -206,8 +206,8 @@ def test_a_case_goes_all_its_way(through_pooler, alice, dana, submission_of, ana
         analyse(photo)
     submission.refresh_from_db()
     assert submission.ai_status == AIStatus.DONE
-    workflow.claim(submission, by=dana)
-    workflow.sign(
+    reviews.claim(submission, by=dana)
+    reviews.sign(
         submission, by=dana, impression="AD", disposition="appointment", text="Soon.", reason="Seen."
     )
     submission.refresh_from_db()

@@ -10,8 +10,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from inference_worker import contract
-from teleder.cases import invariants, workflow
+from contract import messages
+from teleder.cases import intake, invariants, reviews
 from teleder.cases.models import AIStatus, Job, JobState, Status, Submission
 from tests.conftest import CALM
 from tests.live.conftest import kill, wait_until
@@ -28,7 +28,7 @@ pytestmark = [
 @pytest.fixture
 def phantom_photo(tmp_path) -> Callable:
     """A drawn photo of a condition, as a JPEG file from a phone would come."""
-    phantom = pytest.importorskip("inference_worker.phantom")
+    phantom = pytest.importorskip("training.phantom")
     cv2 = pytest.importorskip("cv2")
 
     def make(condition: str, seed: int) -> SimpleUploadedFile:
@@ -40,12 +40,12 @@ def phantom_photo(tmp_path) -> Callable:
 
 
 def send(patient, phantom_photo, photos: int = 1, **answers: str) -> Submission:
-    submission = workflow.start(patient=patient, answers=CALM | answers)
-    workflow.describe(submission, body_site="elbow_crease", history={})
+    submission = intake.start(patient=patient, answers=CALM | answers)
+    intake.describe(submission, body_site="elbow_crease", history={})
     for number in range(photos):
         upload = phantom_photo("AD", seed=number)
-        workflow.add_photo(submission, view="close_up", upload=upload, by=patient)
-    return workflow.submit(submission, by=patient, send_anyway=True)
+        intake.add_photo(submission, view="close_up", upload=upload, by=patient)
+    return intake.submit(submission, by=patient, send_anyway=True)
 
 
 def status_of(submission: Submission) -> str:
@@ -64,10 +64,10 @@ def test_alice_sends_a_photo_and_reads_danas_answer(process, alice, dana, phanto
     submission = send(alice, phantom_photo)
     wait_until(lambda: status_of(submission) == AIStatus.DONE)
     photo = submission.photos.get()
-    assert photo.analysis.findings.count() == len(contract.Condition)
+    assert photo.analysis.findings.count() == len(messages.Condition)
     assert photo.analysis.classification_model["sha256"] != photo.analysis.segmentation_model["sha256"]
-    workflow.claim(submission, by=dana)
-    workflow.sign(
+    reviews.claim(submission, by=dana)
+    reviews.sign(
         submission,
         by=dana,
         impression="AD",
@@ -91,7 +91,7 @@ def test_kill_9_of_the_inference_worker_loses_nothing(process, alice, phantom_ph
     kill(victim)
     wait_until(lambda: status_of(submission) == AIStatus.DONE, seconds=180)
     assert set(Job.objects.values_list("state", flat=True)) == {JobState.DONE}
-    assert Job.objects.count() == 4 * len(contract.Stage)
+    assert Job.objects.count() == 4 * len(messages.Stage)
     assert all(photo.analyses.count() == 1 for photo in submission.photos.all())
 
 
@@ -102,6 +102,6 @@ def test_with_no_inference_worker_dana_still_answers(process, alice, dana, phant
     assert Submission.objects.worklist().first() == submission
     Submission.objects.update(ai_deadline=timezone.now() - timedelta(seconds=1))  # ten minutes later
     wait_until(lambda: status_of(submission) == AIStatus.UNAVAILABLE, seconds=30)
-    workflow.claim(submission, by=dana)
-    workflow.sign(submission, by=dana, impression="HI", disposition="today", text="Please go today.")
+    reviews.claim(submission, by=dana)
+    reviews.sign(submission, by=dana, impression="HI", disposition="today", text="Please go today.")
     assert submission.status == Status.ANSWERED

@@ -16,12 +16,12 @@ from celery import Celery
 from kombu import Connection
 from kombu.transport import redis as transport
 
-from inference_worker import contract, heartbeat, messaging
-from inference_worker.contract import Stage
+from contract import heartbeat, messages, messaging
+from contract.messages import Stage
 from local import valkey
-from teleder.accounts import limits
-from teleder.cases import jobs
 from teleder.cases.models import Job, JobState
+from teleder.pipeline import broker, dispatch, recovery
+from teleder.security import rate_limits
 from tests.live.conftest import refused_by, wait_until
 
 pytestmark = [
@@ -31,9 +31,9 @@ pytestmark = [
 
 INFERENCE, RESULTS, CACHE, MARK = (
     "inference.prepare",
-    contract.RESULTS_QUEUE,
+    messages.RESULTS_QUEUE,
     "teleder:1:limit",
-    jobs.BROKER_MARK,
+    broker.BROKER_MARK,
 )
 READ_QUEUE = [
     ("BRPOP", "1"),
@@ -219,14 +219,14 @@ def as_role(settings, monkeypatch) -> Callable[[str], None]:
 @pytest.mark.parametrize("role", ["web", "sweeper", "results"])
 def test_who_dispatches_may_send(role, as_role, refusals, alices_draft):
     as_role(role)
-    assert jobs.dispatch_all() == 1
+    assert dispatch.dispatch_all() == 1
     assert Job.objects.get().state == JobState.SENT
     assert refusals() == []
 
 
 def test_the_web_counts_what_people_do(as_role, refusals):
     as_role("web")
-    assert [limits.count(limits.UPLOADS, "alice").used for _ in range(3)] == [1, 2, 3]
+    assert [rate_limits.count(rate_limits.UPLOADS, "alice").used for _ in range(3)] == [1, 2, 3]
     assert refusals() == []
 
 
@@ -237,15 +237,15 @@ def test_the_sweeper_notices_an_emptied_broker_and_forgets_who_was_erased(
     photo, admin = str(alices_draft.photos.get().pk), redis.Redis.from_url(settings.REDIS_URL)
     admin.set(f"teleder:1:limit:{photo}", 1)
     as_role("sweeper")
-    jobs.notice_an_emptied_broker()
-    assert jobs.dispatch_all() == 1
+    recovery.requeue_after_broker_flush()
+    assert dispatch.dispatch_all() == 1
     [raw] = admin.lrange(INFERENCE, 0, -1)
     for keys in messaging.UNACKNOWLEDGED.values():
         admin.hset(keys["unacked_key"], "tag", b"[" + raw + b', "", "inference.prepare"]')
         admin.zadd(keys["unacked_index_key"], {"tag": 1})
     admin.lpush(RESULTS, raw)
-    assert jobs.forget_messages([photo]) == 4
-    assert limits.forget([photo]) == 1
+    assert broker.forget_messages([photo]) == 4
+    assert rate_limits.forget([photo]) == 1
     assert admin.keys() == [MARK.encode()]
     assert refusals() == []
 
@@ -282,7 +282,7 @@ FORBIDDEN = {
 
 def test_only_json_is_read_from_a_queue(workers, settings, tmp_path):
     """What is unpickled runs: a worker that was taken over would own the process that holds the database."""
-    ran, targets = tmp_path / "ran", {RESULTS: contract.STARTED, INFERENCE: contract.TASKS[Stage.PREPARE]}
+    ran, targets = tmp_path / "ran", {RESULTS: messages.STARTED, INFERENCE: messages.TASKS[Stage.PREPARE]}
     with Connection(settings.REDIS_URL) as connection:
         for queue, task in targets.items():
             for number, (content_type, body) in enumerate(FORBIDDEN.items()):
@@ -360,7 +360,7 @@ def test_what_is_no_message_at_all_stops_no_worker(workers, settings):
     wait_until(lambda: not admin.exists(RESULTS, INFERENCE), seconds=60)
     keys = [keys["unacked_key"] for keys in messaging.UNACKNOWLEDGED.values()]
     wait_until(lambda: not admin.exists(*keys), seconds=30)
-    for queue, task in ((RESULTS, contract.STARTED), (INFERENCE, contract.TASKS[Stage.PREPARE])):
+    for queue, task in ((RESULTS, messages.STARTED), (INFERENCE, messages.TASKS[Stage.PREPARE])):
         Celery(broker=settings.REDIS_URL).send_task(task, kwargs={"no": "argument"}, queue=queue)
     wait_until(lambda: all("TypeError" in log.read_text().rpartition("no message")[2] for log in logs), 60)
     assert not [log for log in logs if "Unrecoverable" in log.read_text()]
@@ -370,7 +370,7 @@ def test_what_a_killed_worker_had_taken_is_handed_back_by_the_next(
     process, transactional_db, settings, tmp_path
 ):
     admin, keys = redis.Redis.from_url(settings.REDIS_URL), messaging.UNACKNOWLEDGED["results"]
-    Celery(broker=settings.REDIS_URL).send_task(contract.STARTED, kwargs={"no": "argument"}, queue="waits")
+    Celery(broker=settings.REDIS_URL).send_task(messages.STARTED, kwargs={"no": "argument"}, queue="waits")
     raw = admin.rpop("waits").decode().replace('"waits"', f'"{RESULTS}"')
     admin.delete(*admin.keys("_kombu*"))
     admin.hset(keys["unacked_key"], "tag", f'[{raw}, "", "{RESULTS}"]')
@@ -378,7 +378,7 @@ def test_what_a_killed_worker_had_taken_is_handed_back_by_the_next(
     process("results")
     wait_until(
         lambda: (
-            f"refused: {contract.STARTED}"
+            f"refused: {messages.STARTED}"
             in "".join(log.read_text() for log in tmp_path.glob("results-*.log"))
         )
     )

@@ -7,7 +7,7 @@ import importlib
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from inference_worker.environment import BadSetting
+from contract.environment import BadSetting
 from local import processes
 from teleder import database
 

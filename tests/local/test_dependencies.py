@@ -14,7 +14,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {"teleder", "inference_worker", "local", "drills", "benchmarks", "tests", "manage"}
+OURS = {
+    "contract",
+    "teleder",
+    "inference_worker",
+    "training",
+    "local",
+    "drills",
+    "benchmarks",
+    "tests",
+    "manage",
+}
 # Half of a declared one: its API is made of theirs.
 ALONG = {
     "billiard": "celery",
@@ -24,10 +34,12 @@ ALONG = {
 }
 # package -> the extras that are installed where it runs
 EXTRAS = {
+    "contract": [],
     "teleder": [],
-    "inference_worker": ["inference", "training"],
+    "inference_worker": ["inference"],
+    "training": ["inference", "training"],
     "local": ["local", "dev"],
-    "drills": ["inference", "local", "dev"],
+    "drills": ["inference", "training", "local", "dev"],
     "benchmarks": ["inference", "training", "local", "dev"],
     "tests": ["inference", "training", "local", "dev"],
 }

@@ -24,7 +24,7 @@ def lint(folder: Path) -> subprocess.CompletedProcess:
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("copy")
-    for package in ("teleder", "inference_worker"):
+    for package in ("contract", "teleder", "inference_worker", "training", "local", "drills", "benchmarks"):
         leave_out = shutil.ignore_patterns("__pycache__", "*.safetensors", "static")
         shutil.copytree(ROOT / package, folder / package, ignore=leave_out)
     shutil.copy(ROOT / "pyproject.toml", folder)
@@ -35,15 +35,26 @@ def copy(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(
     ("place", "planted", "contract"),
     [
-        ("teleder/accounts/people.py", "import teleder.cases.models", "over accounts"),
-        ("teleder/cases/jobs.py", "import teleder.notifications.models", "over accounts"),
-        ("teleder/api/urls.py", "import teleder.web.urls", "over accounts"),
+        ("contract/messages.py", "import teleder.celery", "imports neither side"),
+        ("contract/messages.py", "import inference_worker.app", "imports neither side"),
+        ("contract/storage.py", "import django", "imports neither side"),
+        ("contract/storage.py", "import cv2", "imports neither side"),
         ("teleder/cases/triage.py", "import torch", "never decodes"),
         ("teleder/web/context.py", "import PIL.Image", "never decodes"),
-        ("teleder/cases/jobs.py", "import inference_worker.storage", "never decodes"),
-        ("inference_worker/storage.py", "import django", "no database"),
-        ("inference_worker/tasks.py", "import teleder", "no database"),
-        ("inference_worker/engine.py", "import inference_worker.training", "nothing imports training"),
+        ("teleder/pipeline/queue.py", "import inference_worker.tasks", "never decodes"),
+        ("inference_worker/quality.py", "import django", "no web"),
+        ("inference_worker/tasks.py", "import teleder", "no web"),
+        ("inference_worker/models/engine.py", "import training", "imports training"),
+        ("teleder/cases/training.py", "import training.data", "imports training"),
+        ("teleder/accounts/people.py", "import teleder.cases.models", "over accounts"),
+        ("teleder/accounts/people.py", "import teleder.security.mfa", "over accounts"),
+        ("teleder/security/mfa.py", "import teleder.cases.models", "over accounts"),
+        ("teleder/pipeline/queue.py", "import teleder.notifications.models", "over accounts"),
+        ("teleder/api/urls.py", "import teleder.web.urls", "over accounts"),
+        ("teleder/pipeline/queue.py", "import teleder.cases.intake", "over triage"),
+        ("teleder/cases/transitions.py", "import teleder.pipeline.queue", "over triage"),
+        ("teleder/cases/triage.py", "import teleder.cases.models", "over triage"),
+        ("local/lock.py", "import drills.oracle", "over local"),
     ],
 )
 def test_a_planted_import_is_seen(copy, place, planted, contract):

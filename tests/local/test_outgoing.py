@@ -41,12 +41,15 @@ MAIL = "teleder/accounts/mail_backends.py: smtplib"
 
 
 def callers(root: Path) -> list[str]:
-    """Return which modules of the running product hold a client of any network protocol; training is offline."""
-    files = [file for package in ("teleder", "inference_worker") for file in (root / package).rglob("*.py")]
+    """Return which modules of the running product hold a client of any network protocol."""
+    files = [
+        file
+        for package in ("contract", "teleder", "inference_worker")
+        for file in (root / package).rglob("*.py")
+    ]
     return [
         f"{file.relative_to(root)}: {name}"
         for file in files
-        if "training" not in file.relative_to(root).parts[:-1]
         for name in imported(file)
         if name in CLIENTS or name.partition(".")[0] in CLIENTS
     ]

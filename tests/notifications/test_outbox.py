@@ -11,7 +11,7 @@ from django.core import mail
 from django.db import connection
 from django.utils import timezone
 
-from teleder.cases import workflow
+from teleder.cases import reviews
 from teleder.notifications import outbox, texts
 from teleder.notifications.models import Channel, Message, MessageState, Preference
 
@@ -24,8 +24,8 @@ ANSWER = {
 
 @pytest.fixture
 def answered(alices_submission, dana):
-    workflow.claim(alices_submission, by=dana)
-    workflow.sign(alices_submission, by=dana, **ANSWER)
+    reviews.claim(alices_submission, by=dana)
+    reviews.sign(alices_submission, by=dana, **ANSWER)
     return alices_submission
 
 
@@ -74,8 +74,8 @@ def test_who_wants_no_mail_has_the_inbox(alices_submission, alice):
 
 @pytest.mark.django_db
 def test_photos_asked_for_are_told(alices_submission, dana):
-    workflow.claim(alices_submission, by=dana)
-    workflow.request_photos(alices_submission, by=dana, reason="blurred")
+    reviews.claim(alices_submission, by=dana)
+    reviews.request_photos(alices_submission, by=dana, reason="blurred")
     sweep()
     assert titles()[-1] == "A dermatologist asks you for another photo"
 

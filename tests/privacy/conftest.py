@@ -26,7 +26,7 @@ from rest_framework.test import APIClient
 
 from teleder.accounts import people
 from teleder.accounts.models import Invitation, Purpose, Role, User
-from teleder.cases import workflow
+from teleder.cases import intake, reviews
 from teleder.cases.models import Review
 from teleder.notifications import outbox
 from teleder.notifications.models import Preference
@@ -62,9 +62,9 @@ def carol(person, dana, adam, noel, analyse, stored, mailoutbox) -> User:
     for path in Path(photo_folder(photo)).rglob("*"):
         if path.is_file() and "original" not in path.parts:
             path.write_text(f"{CANARY}-{path.name}")
-    workflow.claim(submission, by=dana)
+    reviews.claim(submission, by=dana)
     answer = {"impression": "AD", "disposition": "today", "text": f"{CANARY}-answer"}
-    workflow.sign(submission, by=dana, **answer)
+    reviews.sign(submission, by=dana, **answer)
     _sent(carol, send=False)
     outbox.tell()
     outbox.deliver()
@@ -74,12 +74,12 @@ def carol(person, dana, adam, noel, analyse, stored, mailoutbox) -> User:
 
 
 def _sent(patient: User, *, send: bool = True) -> Any:
-    submission = workflow.start(patient=patient, answers=CALM, key=f"{CANARY}-key")
-    submission = submission if send else workflow.start(patient=patient, answers=CALM, key=f"{CANARY}-draft")
-    workflow.describe(submission, body_site="elbow_crease", history={"different": f"{CANARY}-history"})
+    submission = intake.start(patient=patient, answers=CALM, key=f"{CANARY}-key")
+    submission = submission if send else intake.start(patient=patient, answers=CALM, key=f"{CANARY}-draft")
+    intake.describe(submission, body_site="elbow_crease", history={"different": f"{CANARY}-history"})
     upload = SimpleUploadedFile(f"{CANARY}-IMG.jpg", PHOTO)
-    workflow.add_photo(submission, view="close_up", upload=upload, by=patient)
-    return workflow.submit(submission, by=patient) if send else submission
+    intake.add_photo(submission, view="close_up", upload=upload, by=patient)
+    return intake.submit(submission, by=patient) if send else submission
 
 
 def photo_folder(photo: Any) -> Path:

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from teleder.accounts.models import User
-from teleder.cases import workflow
+from teleder.cases import intake, reviews
 from teleder.cases.models import Case, Photo, Review, Status, Submission
 from teleder.privacy import erasure, holds, policy
 from teleder.privacy.models import Erasure, Hold, Tombstone, Why
@@ -79,12 +79,12 @@ def test_a_mail_server_that_is_away_is_asked_again(alice, monkeypatch, mailoutbo
 # --- A case that is open ----------------------------------------------------------------------------------
 def test_a_case_is_not_taken_from_under_a_dermatologists_hands(alice, dana, submission_of):
     submission = submission_of(alice, fever="yes", grouped_blisters="yes")
-    workflow.claim(submission, by=dana)
+    reviews.claim(submission, by=dana)
     ask_and_let_pass(alice)
     long_ago = Now() - timedelta(days=policy.policy().open_case_days + 1)
     Erasure.objects.update(due_at=long_ago)
     assert not is_gone(alice)
-    workflow.sign(submission, by=dana, impression="HI", disposition="today", text="Please come today.")
+    reviews.sign(submission, by=dana, impression="HI", disposition="today", text="Please come today.")
     assert not is_gone(alice), "nobody would ever have read that answer"
     assert "You can read it for 3 days" in erasure.waits_for(alice)[0]
     rewrite(Review.objects, signed_at=Now() - timedelta(days=policy.policy().answer_days, seconds=1))
@@ -103,7 +103,7 @@ def test_an_unanswered_case_is_answered_first_but_not_waited_for_for_ever(alice,
 def test_who_takes_the_case_back_need_not_wait(alice, submission_of):
     submission = submission_of(alice)
     ask_and_let_pass(alice)
-    workflow.withdraw(submission, by=alice)
+    intake.withdraw(submission, by=alice)
     assert erasure.waits_for(alice) == []
     assert is_gone(alice)
 
@@ -112,8 +112,8 @@ def test_where_the_clinic_says_so_the_duty_to_keep_records_comes_first(
     alice, dana, submission_of, monkeypatch
 ):
     submission = submission_of(alice)
-    workflow.claim(submission, by=dana)
-    workflow.sign(submission, by=dana, impression="AD", disposition="today", text="Please come.")
+    reviews.claim(submission, by=dana)
+    reviews.sign(submission, by=dana, impression="AD", disposition="today", text="Please come.")
     ask_and_let_pass(alice)
     from dataclasses import replace
 

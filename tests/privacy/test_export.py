@@ -12,9 +12,10 @@ import pytest
 
 from teleder.accounts.models import Purpose
 from teleder.accounts.people import give_consent
-from teleder.cases import workflow
+from teleder.cases import intake
 from teleder.cases.files import serve
 from teleder.cases.models import Photo
+from teleder.cases.originals import Refused
 from teleder.privacy import erasure, export
 from teleder.privacy.models import Why
 from tests.privacy.conftest import CANARY, PHOTO, photo_folder
@@ -102,7 +103,7 @@ def test_a_photo_whose_file_is_gone_is_named_and_does_not_stop_it(carol):
 
 def test_a_hostile_name_is_a_text_and_never_a_path(alice, draft_of, photo_file):
     submission = draft_of(alice, photos=0)
-    workflow.add_photo(submission, view="other", upload=photo_file(), by=alice)
+    intake.add_photo(submission, view="other", upload=photo_file(), by=alice)
     Photo.objects.update(original_name="../../etc/passwd")
     archive, data = opened(alice)
     assert data["cases"][0]["submissions"][0]["photos"][0]["original_name"] == "../../etc/passwd"
@@ -119,7 +120,7 @@ def test_no_photo_is_held_in_memory_longer_than_it_is_written(alice, draft_of, m
 # --- Consent that is withdrawn ----------------------------------------------------------------------------
 def test_who_withdraws_the_consent_to_ai_is_read_by_people_only(alice, submission_of):
     submission = submission_of(alice)
-    workflow.withdraw_consent(alice, Purpose.AI)
+    intake.withdraw_consent(alice, Purpose.AI)
     submission.refresh_from_db()
     assert (submission.ai_status, submission.status) == ("not_used", "submitted")
     give_consent(alice, Purpose.AI)
@@ -130,8 +131,8 @@ def test_who_withdraws_the_consent_to_care_still_reads_and_downloads(alice, subm
     submission = submission_of(alice)
     analyse(submission.photos.get())
     stored(submission.photos.get())
-    workflow.withdraw_consent(alice, Purpose.CARE)
+    intake.withdraw_consent(alice, Purpose.CARE)
     assert serve(submission.photos.get().pk, "display", to=alice).status_code == 200
     assert opened(alice)[1]["consents"][0]["withdrawn_at"]
-    with pytest.raises(workflow.Refused):
-        workflow.start(patient=alice, answers=submission.answers)
+    with pytest.raises(Refused):
+        intake.start(patient=alice, answers=submission.answers)

@@ -13,12 +13,12 @@ from django.db import IntegrityError
 from django.db.models import ForeignKey, Model
 from django.db.models.functions import Now
 
-from inference_worker import contract
+from contract import messages
 from teleder.accounts.models import User
 from teleder.audit import trail
 from teleder.audit.models import Entry, Verb
-from teleder.cases import jobs
 from teleder.cases.models import Job, Photo, Submission
+from teleder.pipeline import dispatch, results
 from teleder.privacy import belongings, erasure, invariants, remnants
 from teleder.privacy.models import Remnant, Tombstone, trace_of
 from tests.privacy.conftest import TRACES, ask_and_let_pass, database, media, photo_folder, sweep, valkey
@@ -33,7 +33,7 @@ def _all_traces(carol) -> dict[str, str]:
 
 def test_nothing_of_carol_is_left_and_bob_is_untouched(carol, bob, submission_of, found, settings):
     bobs = submission_of(bob, photos=2)
-    jobs.dispatch_all()  # her draft's photo and bob's are on their way to a worker now
+    dispatch.dispatch_all()  # her draft's photo and bob's are on their way to a worker now
     traces, pk = _all_traces(carol) | {"id": str(carol.pk)}, carol.pk
     before, her_photos = _of_bob(bob, bobs), [str(photo.pk) for photo in _photos(carol)]
     places = {where for where, _what in found(traces)}
@@ -104,7 +104,7 @@ def _of_bob(bob, submission) -> tuple:
     ],
 )
 def test_the_search_finds_what_an_erasure_forgets(carol, found, monkeypatch, module, name, where):
-    jobs.dispatch_all()
+    dispatch.dispatch_all()
     monkeypatch.setattr(module, name, lambda *_: 0)
     ask_and_let_pass(carol)
     sweep()
@@ -199,7 +199,7 @@ def test_killed_at_any_step_it_is_done_in_the_next_round(carol, found, monkeypat
 
 def test_a_result_that_comes_after_the_erasure_changes_nothing_and_leaves_no_file(carol, settings, analyse):
     photo = Submission.objects.get(case__patient=carol, status="draft").photos.get()
-    jobs.dispatch_all()
+    dispatch.dispatch_all()
     job = Job.objects.get(photo=photo, stage="prepare")
     sent = {"job": str(job.pk), "attempt": job.attempt, "worker": "late"}
     ask_and_let_pass(carol)
@@ -207,9 +207,9 @@ def test_a_result_that_comes_after_the_erasure_changes_nothing_and_leaves_no_fil
     late = photo_folder(photo) / "prepare" / str(job.attempt) / "display.jpg"
     late.parent.mkdir(parents=True)
     late.write_bytes(b"made by a worker that was reading it")
-    jobs.started(**sent)
-    outcome = contract.Failed(code="file_missing")
-    assert jobs.record(**sent, outcome=outcome) is False
+    results.started(**sent)
+    outcome = messages.Failed(code="file_missing")
+    assert results.record(**sent, outcome=outcome) is False
     assert not Job.objects.filter(pk=job.pk).exists()
     Remnant.objects.update(next_at=Now())  # a minute later
     sweep()

@@ -16,7 +16,7 @@ from django.db.models import F
 from teleder.accounts import people
 from teleder.accounts.models import Invitation, Role, User
 from teleder.audit.models import Entry, Verb
-from teleder.cases import workflow
+from teleder.cases import intake, reviews
 from teleder.cases.models import Case, Event, Photo, Review, Submission
 from teleder.privacy import erasure, holds, retention, tasks, tombstones
 from teleder.privacy.models import Erasure, Tombstone, trace_of
@@ -45,10 +45,10 @@ def years_pass(days: int) -> None:
 def test_the_role_of_the_web_retains_and_erases_again(acting_as_web, alice, dana, submission_of, tmp_path):
     for sign in (True, False):
         submission = submission_of(alice)
-        workflow.claim(submission, by=dana)
+        reviews.claim(submission, by=dana)
         if sign:
-            workflow.sign(submission, by=dana, impression="AD", disposition="today", text="Please come.")
-            workflow.close(submission, by=dana)
+            reviews.sign(submission, by=dana, impression="AD", disposition="today", text="Please come.")
+            reviews.close(submission, by=dana)
     years_pass(days=20 * 365)
     with acting_as_web():
         call_command("retention", apply=True)
@@ -70,11 +70,11 @@ def old(alice, bob, dana, adam, draft_of, submission_of) -> dict:
     """Of alice one of each: a draft with a removed photo, one taken back, one answered; notes and an invitation."""
     draft = draft_of(alice, photos=2)
     removed = draft.photos.first()
-    workflow.remove_photo(removed)
+    intake.remove_photo(removed)
     back, answered = submission_of(alice), submission_of(alice)
-    workflow.withdraw(back, by=alice)
-    workflow.claim(answered, by=dana)
-    workflow.sign(answered, by=dana, impression="AD", disposition="today", text="Please come.")
+    intake.withdraw(back, by=alice)
+    reviews.claim(answered, by=dana)
+    reviews.sign(answered, by=dana, impression="AD", disposition="today", text="Please come.")
     people.deactivate(bob, by=adam)
     people.activate(bob, by=adam)
     Invitation.issue(email="erik@example.com", role=Role.ADMIN, by=adam)
@@ -133,9 +133,9 @@ def test_applied_it_goes_by_the_road_of_erasure_and_is_in_the_trail(old, alice, 
 
 def test_a_photo_that_a_dermatologist_may_have_seen_is_part_of_the_record(alice, dana, submission_of):
     submission = submission_of(alice, photos=2)
-    workflow.claim(submission, by=dana)
-    workflow.request_photos(submission, by=dana, reason="blurred")
-    workflow.remove_photo(submission.photos.first())
+    reviews.claim(submission, by=dana)
+    reviews.request_photos(submission, by=dana, reason="blurred")
+    intake.remove_photo(submission.photos.first())
     years_pass(400)
     assert counted() == {}
 

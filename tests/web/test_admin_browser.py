@@ -6,10 +6,11 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from inference_worker import contract
+from contract import messages
 from teleder.accounts.models import Invitation, Role
-from teleder.cases import jobs, workflow
+from teleder.cases import reviews
 from teleder.cases.models import JobState
+from teleder.pipeline import results
 from tests.conftest import send_for_test
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -22,14 +23,14 @@ EACH_WAY = pytest.mark.parametrize(
 def failed_job(alices_submission):
     photo = alices_submission.photos.get()
     job, attempt = send_for_test(photo, "prepare")
-    jobs.record(job=job, attempt=attempt, worker="w1", outcome=contract.Failed(code="storage_unreachable"))
+    results.record(job=job, attempt=attempt, worker="w1", outcome=messages.Failed(code="storage_unreachable"))
     return photo.jobs.get()
 
 
 @EACH_WAY
 def test_adam_finds_sound_pages(visit, is_sound, adam, dana, bob, failed_job, submission_of, language, size):
     handed = submission_of(bob, fever="yes")
-    workflow.reassign(handed, to=dana, by=adam)
+    reviews.reassign(handed, to=dana, by=adam)
     _invitation, token = Invitation.issue(email="erik@example.com", role=Role.DERMATOLOGIST, by=adam)
     page = visit(adam, language=language, size=size)
     for name in ("operations", "cases_admin", "people", "models"):
@@ -59,5 +60,5 @@ def test_the_board_shows_a_stopped_job_by_itself(visit, adam, alices_submission)
     page.goto(reverse("web:operations"))
     expect(page.locator(".alarms")).to_have_count(0)
     job, attempt = send_for_test(alices_submission.photos.get(), "prepare")
-    jobs.record(job=job, attempt=attempt, worker="w1", outcome=contract.Failed(code="storage_unreachable"))
+    results.record(job=job, attempt=attempt, worker="w1", outcome=messages.Failed(code="storage_unreachable"))
     expect(page.locator("#board .alarms")).to_contain_text("1 job has stopped.", timeout=13_000)

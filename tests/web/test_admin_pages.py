@@ -11,11 +11,12 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 from django.utils import timezone
 
-from inference_worker import contract
+from contract import messages
 from teleder.accounts.models import Clinic, Invitation, User
-from teleder.cases import jobs, workflow
+from teleder.cases import reviews
 from teleder.cases.models import Analysis, EventKind, Job, JobState, Status, Submission
-from teleder.web import health, model_cards
+from teleder.pipeline import results
+from teleder.web.operations import health, model_cards
 from tests.conftest import PASSWORD, send_for_test
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +40,7 @@ def broker(monkeypatch):
 def failed_job(alices_submission) -> Job:
     photo = alices_submission.photos.get()
     job, attempt = send_for_test(photo, "prepare")
-    jobs.record(job=job, attempt=attempt, worker="w1", outcome=contract.Failed(code="storage_unreachable"))
+    results.record(job=job, attempt=attempt, worker="w1", outcome=messages.Failed(code="storage_unreachable"))
     return photo.jobs.get()
 
 
@@ -188,8 +189,8 @@ def test_a_case_is_handed_to_dermatologists_only(adams, alice, alices_submission
 
 
 def test_adam_reopens_and_withdraws(adams, dana, alices_submission):
-    workflow.claim(alices_submission, by=dana)
-    workflow.sign(alices_submission, by=dana, **ANSWER)
+    reviews.claim(alices_submission, by=dana)
+    reviews.sign(alices_submission, by=dana, **ANSWER)
     adams.post(reverse("web:change_case", args=[alices_submission.pk, "reopen"]))
     alices_submission.refresh_from_db()
     assert alices_submission.status == Status.SUBMITTED

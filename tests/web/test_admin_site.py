@@ -11,7 +11,7 @@ from django.contrib import admin
 from django.urls import reverse
 
 from teleder.accounts.models import DermatologistProfile, Invitation, Role, User
-from teleder.cases import workflow
+from teleder.cases import reviews
 from teleder.cases.models import Case, Event, Job, JobState, Submission
 
 pytestmark = pytest.mark.django_db
@@ -36,8 +36,8 @@ def adams(client, adam):
 @pytest.fixture
 def whole_road(alices_submission, dana, analyse):
     analyse(alices_submission.photos.get())
-    workflow.claim(alices_submission, by=dana)
-    workflow.sign(alices_submission, by=dana, **ANSWER)
+    reviews.claim(alices_submission, by=dana)
+    reviews.sign(alices_submission, by=dana, **ANSWER)
     return alices_submission
 
 

@@ -11,7 +11,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from teleder.cases import workflow
+from teleder.cases import reviews
 from teleder.cases.models import Status, Submission
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -85,8 +85,8 @@ def in_focus(page) -> str:
 def test_dana_finds_sound_pages(visit, is_sound, dana, erik, alice, bob, submission_of, read, language, size):
     urgent = read(submission_of(alice, photos=2, fever="yes"), probabilities=HERPES)
     mine, theirs = read(submission_of(bob)), submission_of(alice)
-    workflow.claim(mine, by=dana)
-    workflow.claim(theirs, by=erik)
+    reviews.claim(mine, by=dana)
+    reviews.claim(theirs, by=erik)
     page = visit(dana, language=language, size=size)
     page.goto(reverse("web:worklist"))
     expect(page.locator("[data-row]")).to_have_count(3)
@@ -101,7 +101,7 @@ def test_layers_preview_and_refusals_are_sound_too(
     visit, is_sound, dana, erik, alice, submission_of, read, language, size
 ):
     submission = read(submission_of(alice))
-    workflow.claim(submission, by=dana)
+    reviews.claim(submission, by=dana)
     page = visit(dana, language=language, size=size)
     page.goto(review(submission))
     for layer in ("mask", "boxes", "map", "area-map"):
@@ -117,7 +117,7 @@ def test_layers_preview_and_refusals_are_sound_too(
     page.locator("#do-preview").click()
     expect(page.locator("#preview-title")).to_be_focused()
     is_sound(page, language)
-    workflow.reassign(submission, to=erik, by=erik)
+    reviews.reassign(submission, to=erik, by=erik)
     page.locator("[data-sign]").click()
     expect(page.locator("#kept")).to_be_visible()
     is_sound(page, language)
@@ -145,7 +145,7 @@ def test_erik_sees_the_claim_within_seconds_and_keeps_his_place(visit, dana, eri
     page = visit(erik, size="desk")
     page.goto(reverse("web:worklist"))
     page.keyboard.press("j")
-    workflow.claim(first, by=dana)
+    reviews.claim(first, by=dana)
     expect(page.locator("[data-row]").first).to_contain_text("Dana", timeout=8_000)
     assert in_focus(page) == f"open-{second.pk}"
 
@@ -153,7 +153,7 @@ def test_erik_sees_the_claim_within_seconds_and_keeps_his_place(visit, dana, eri
 def test_erik_is_told_at_once_when_dana_was_faster(visit, dana, erik, alices_submission):
     page = visit(erik, size="desk")
     page.goto(reverse("web:worklist"))
-    workflow.claim(alices_submission, by=dana)
+    reviews.claim(alices_submission, by=dana)
     page.keyboard.press("c")
     expect(page.locator("#said")).to_have_text(f"Dana has {alices_submission.case.number} already.")
 
@@ -286,7 +286,7 @@ def test_dana_signs_by_keyboard_and_the_next_one_is_announced(visit, dana, alice
 
 
 def test_a_closed_page_loses_no_text(visit, dana, alices_submission):
-    workflow.claim(alices_submission, by=dana)
+    reviews.claim(alices_submission, by=dana)
     page = visit(dana, size="desk")
     page.goto(review(alices_submission))
     page.locator("#id_text").fill("Half an answer")

@@ -8,12 +8,12 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from inference_worker.contract import Abstention, QualityFault, Reason
+from contract.messages import Abstention, QualityFault, Reason
 from teleder.accounts import people
 from teleder.accounts.models import Purpose
-from teleder.cases import workflow
+from teleder.cases import intake, reviews
 from teleder.cases.models import AIStatus, Disposition, Review, Status, Submission
-from teleder.web import replies
+from teleder.web.clinician import replies
 
 pytestmark = pytest.mark.django_db
 ANSWER = {
@@ -32,7 +32,7 @@ def danas(client, dana):
 
 @pytest.fixture
 def claimed(dana, alices_submission):
-    workflow.claim(alices_submission, by=dana)
+    reviews.claim(alices_submission, by=dana)
     return alices_submission
 
 
@@ -87,7 +87,7 @@ def test_dana_reads_the_answers_with_yes_first(danas, alice, submission_of):
 
 def test_dana_reads_that_a_consent_was_withdrawn_until_it_is_given_anew(danas, alice, alices_submission):
     assert "withdrew a consent" not in page_of(danas, alices_submission)
-    workflow.withdraw_consent(alice, Purpose.CARE)
+    intake.withdraw_consent(alice, Purpose.CARE)
     page = page_of(danas, alices_submission)
     assert page.count("withdrew a consent") == 1
     assert "care: a dermatologist reads" in page
@@ -158,7 +158,7 @@ def test_an_abstention_is_said_with_its_reason(danas, alices_submission, analyse
 def test_a_photo_sent_anyway_says_so(danas, alice, draft_of, analyse):
     draft = draft_of(alice)
     analyse(draft.photos.get(), reason=Reason.POOR_QUALITY, fault=QualityFault.BLURRED)
-    page = page_of(danas, workflow.submit(draft, by=alice, send_anyway=True))
+    page = page_of(danas, intake.submit(draft, by=alice, send_anyway=True))
     assert "hard to read: blurred" in page and "the patient sent it anyway" in page
 
 
@@ -179,8 +179,8 @@ def test_dana_walks_through_the_photos(danas, alice, submission_of, analyse):
 
 
 def test_dana_sees_earlier_submissions_with_their_answers(danas, dana, alice, claimed):
-    workflow.sign(claimed, by=dana, **ANSWER)
-    follow_up = workflow.start(patient=alice, answers=claimed.answers, case=claimed.case)
+    reviews.sign(claimed, by=dana, **ANSWER)
+    follow_up = intake.start(patient=alice, answers=claimed.answers, case=claimed.case)
     draft_page = page_of(danas, claimed)
     assert str(follow_up.pk) not in draft_page
     Submission.objects.filter(pk=follow_up.pk).update(
@@ -215,7 +215,7 @@ def test_the_open_page_keeps_the_claim(danas, claimed):
 
 
 def test_dana_is_warned_when_her_claim_is_gone(danas, adam, erik, claimed):
-    workflow.reassign(claimed, to=erik, by=adam)
+    reviews.reassign(claimed, to=erik, by=adam)
     reply = danas.post(at("keep_claim", claimed))
     assert reply.status_code == 200 and "Erik has it" in reply.content.decode()
 
@@ -254,7 +254,7 @@ def test_dana_asks_for_a_sharper_photo(danas, claimed):
 
 def test_a_same_day_case_does_not_wait_for_photos(danas, dana, alice, submission_of):
     urgent = submission_of(alice, fever="yes")
-    workflow.claim(urgent, by=dana)
+    reviews.claim(urgent, by=dana)
     assert "cannot wait for photos" in page_of(danas, urgent)
     reply = danas.post(at("request_photos", urgent), {"reason": "blurred"})
     assert reply.status_code == 422 and "cannot wait for photos" in reply.content.decode()
@@ -291,7 +291,7 @@ def test_an_unfinished_answer_is_not_signed_and_not_lost(danas, claimed, missing
 
 def test_less_urgent_than_triage_needs_a_reason(danas, dana, alice, submission_of):
     urgent = submission_of(alice, fever="yes")
-    workflow.claim(urgent, by=dana)
+    reviews.claim(urgent, by=dana)
     reply = danas.post(at("answer", urgent), ANSWER)
     assert reply.status_code == 422 and "less urgent than the triage" in reply.content.decode()
     assert (
@@ -348,7 +348,7 @@ def test_the_preview_shows_name_and_licence_and_signs_nothing(danas, claimed):
 
 
 def test_dana_corrects_a_signed_answer_and_says_why(danas, dana, claimed):
-    workflow.sign(claimed, by=dana, **ANSWER)
+    reviews.sign(claimed, by=dana, **ANSWER)
     assert "Correct the answer" in page_of(danas, claimed)
     changed = ANSWER | {"text": "It is more likely impetigo.", "impression": "IM", "disposition": "days_2"}
     assert danas.post(at("answer", claimed), changed).status_code == 422
@@ -370,7 +370,7 @@ def test_two_signatures_at_once_leave_one(danas, dana, claimed):
 
 
 def test_a_text_with_markup_is_shown_as_text(danas, dana, claimed):
-    workflow.sign(claimed, by=dana, **ANSWER | {"text": "<script>alert(1)</script>"})
+    reviews.sign(claimed, by=dana, **ANSWER | {"text": "<script>alert(1)</script>"})
     page = page_of(danas, claimed)
     assert "<script>alert" not in page and "&lt;script&gt;" in page
 

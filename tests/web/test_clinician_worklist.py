@@ -9,11 +9,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import override
 
-from inference_worker.contract import Abstention, QualityFault, Reason
-from teleder.cases import jobs, workflow
+from contract.messages import Abstention, QualityFault, Reason
+from teleder.cases import reviews
 from teleder.cases.models import AIStatus, EventKind, Status, Submission
 from teleder.cases.triage import Urgency
-from teleder.web import worklist
+from teleder.pipeline import recovery
+from teleder.web.clinician import worklist
 from tests.conftest import rewrite
 
 pytestmark = pytest.mark.django_db
@@ -120,10 +121,10 @@ def test_filters_narrow_the_list(dana, person, alice, submission_of):
     free, mine, others, late, asked, done = [submission_of(alice) for _ in range(6)]
     erik = person("erik", "dermatologist")
     for submission, reader in ((mine, dana), (others, erik), (asked, dana), (done, dana)):
-        workflow.claim(submission, by=reader)
+        reviews.claim(submission, by=reader)
     overdue(late)
-    workflow.request_photos(asked, by=dana, reason="blurred")
-    workflow.sign(done, by=dana, **ANSWER)
+    reviews.request_photos(asked, by=dana, reason="blurred")
+    reviews.sign(done, by=dana, **ANSWER)
     listed = {show: set(numbers(dana, show)) for show in worklist.FILTERS}
     case = {
         name: {row.case.number}
@@ -139,8 +140,8 @@ def test_filters_narrow_the_list(dana, person, alice, submission_of):
 
 
 def test_what_was_signed_yesterday_is_not_done_today(dana, alices_submission):
-    workflow.claim(alices_submission, by=dana)
-    workflow.sign(alices_submission, by=dana, **ANSWER)
+    reviews.claim(alices_submission, by=dana)
+    reviews.sign(alices_submission, by=dana, **ANSWER)
     rewrite(alices_submission.reviews, signed_at=timezone.now() - timedelta(days=1))
     assert numbers(dana, "done") == []
 
@@ -161,8 +162,8 @@ def test_a_case_is_found_by_its_number(dana, alices_submission, spelling):
 
 
 def test_an_answered_case_is_found_by_its_number_too(dana, alices_submission):
-    workflow.claim(alices_submission, by=dana)
-    workflow.sign(alices_submission, by=dana, **ANSWER)
+    reviews.claim(alices_submission, by=dana)
+    reviews.sign(alices_submission, by=dana, **ANSWER)
     assert numbers(dana) == []
     assert numbers(dana, number=alices_submission.case.number) == [alices_submission.case.number]
 
@@ -212,7 +213,7 @@ def test_a_poll_is_answered_by_304_until_something_changes(danas, dana, alices_s
     assert "<html" not in first.content.decode()
     again = danas.get(address, headers=htmx | {"If-None-Match": first["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
-    workflow.claim(alices_submission, by=dana)
+    reviews.claim(alices_submission, by=dana)
     assert danas.get(address, headers=htmx | {"If-None-Match": first["ETag"]}).status_code == 200
 
 
@@ -232,7 +233,7 @@ def test_dana_claims_in_place_and_keeps_her_filter(danas, dana, alice, bob, subm
 
 
 def test_dana_is_told_that_erik_was_faster(danas, person, alices_submission):
-    workflow.claim(alices_submission, by=person("erik", "dermatologist"))
+    reviews.claim(alices_submission, by=person("erik", "dermatologist"))
     page = danas.post(reverse("web:claim", args=[alices_submission.pk]), headers={"HX-Request": "true"})
     assert page.status_code == 200
     assert f"Erik has {alices_submission.case.number} already." in page.content.decode()
@@ -247,7 +248,7 @@ def test_claim_next_takes_the_most_urgent_that_is_free(danas, dana, person, alic
         submission_of(bob, fever="yes"),
         submission_of(alice),
     )
-    workflow.claim(taken, by=person("erik", "dermatologist"))
+    reviews.claim(taken, by=person("erik", "dermatologist"))
     assert danas.post(reverse("web:claim_next")).url == reverse("web:review", args=[urgent.pk])
     urgent.refresh_from_db()
     assert urgent.claimed_by == dana
@@ -277,7 +278,7 @@ def test_the_page_speaks_japanese_to_a_japanese_dermatologist(client, person, al
 
 def test_the_last_failure_of_the_ai_leaves_the_row_in_place(dana, alices_submission):
     for job in alices_submission.photos.get().jobs.all():
-        jobs.cancel(job, by=dana)
+        recovery.cancel(job, by=dana)
     row = worklist.page(dana, show="all").rows[0]
     assert row.submission.status == Status.SUBMITTED
     assert row.ai == "AI unavailable"

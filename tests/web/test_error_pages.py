@@ -12,10 +12,10 @@ from django.http import Http404
 from django.test import Client
 from django.urls import reverse
 
-from inference_worker import logs
-from teleder.accounts.limits import TooMany
+from contract import logs
 from teleder.audit.models import Entry
 from teleder.cases.models import Photo
+from teleder.security.rate_limits import TooMany
 
 pytestmark = pytest.mark.django_db
 SECRET = "hanako-kanari"

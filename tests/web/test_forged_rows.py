@@ -20,6 +20,7 @@ from rest_framework.test import APIClient
 
 from teleder.cases import leftovers, training
 from teleder.cases.models import Analysis, Finding, Photo
+from teleder.pipeline import tasks
 from teleder.privacy import export
 
 pytestmark = pytest.mark.django_db
@@ -215,7 +216,6 @@ def test_a_copy_of_another_is_left_out_of_what_is_trained_on(photo, bobs, tmp_pa
 
 
 def test_adam_sees_how_many_messages_were_refused(client, adam):
-    from teleder.cases import tasks
 
     client.force_login(adam)
     assert "refused since yesterday." not in client.get(reverse("web:operations")).text

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from knox.models import AuthToken
 
-from teleder.cases import workflow
+from teleder.cases import intake
 from teleder.cases.models import Photo
 from tests.conftest import JPEG_HEAD
 
@@ -98,4 +98,4 @@ def test_no_address_that_somebody_hands_in_makes_a_header_or_leads_away(client, 
 def test_no_formula_gets_into_the_table_for_training(alice, draft_of, value):
     """Its only column from a patient's hand is the site, and that is a word of our list."""
     with pytest.raises(ValidationError):
-        workflow.describe(draft_of(alice), body_site=value, history={})
+        intake.describe(draft_of(alice), body_site=value, history={})

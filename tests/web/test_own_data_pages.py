@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from teleder.accounts.models import Purpose, User
 from teleder.audit.models import Entry, Verb
-from teleder.cases import workflow
+from teleder.cases import intake, reviews
 from teleder.privacy import erasure, holds
 from teleder.privacy.models import Erasure, Hold, Why
 from tests.conftest import PASSWORD
@@ -98,7 +98,7 @@ def test_no_page_promises_a_day_while_a_hold_stands_against_it(as_alice, as_adam
 
 def test_dana_is_told_that_the_patient_of_her_case_will_go(client, alice, dana, submission_of):
     submission = submission_of(alice)
-    workflow.claim(submission, by=dana)
+    reviews.claim(submission, by=dana)
     client.force_login(alice)
     client.post(reverse("web:erase_data"), {"sure": "1"})
     client.force_login(dana)
@@ -225,7 +225,7 @@ def test_the_password_is_asked_for_and_then_the_page_opens(as_alice, alice):
 
 
 def test_adam_reads_what_alice_agreed_to_and_took_back(as_adam, alice):
-    workflow.withdraw_consent(alice, Purpose.AI)
+    intake.withdraw_consent(alice, Purpose.AI)
     page = as_adam.get(reverse("web:person_data", args=[alice.pk])).content.decode()
     withdrawn, given = (page.index(words) for words in (": withdrawn ", ": given "))
     assert page.rindex("AI processing", 0, withdrawn) < page.rindex("care: ", 0, given)

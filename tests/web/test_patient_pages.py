@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.translation import override
 
 from teleder.accounts.models import PatientProfile, Purpose, User
-from teleder.cases import workflow
+from teleder.cases import reviews
 from teleder.cases.models import AIStatus, Photo, PhotoState, PhotosWanted, Status, Submission
 from teleder.cases.remedies import remedy_for_wish
 from teleder.notifications import outbox
@@ -37,9 +37,9 @@ def alices(client, alice):
 
 @pytest.fixture
 def signed(alices_submission, dana):
-    workflow.claim(alices_submission, by=dana)
+    reviews.claim(alices_submission, by=dana)
     text = "Go on with your moisturiser."
-    workflow.sign(alices_submission, by=dana, impression="AD", disposition="self_care", text=text)
+    reviews.sign(alices_submission, by=dana, impression="AD", disposition="self_care", text=text)
     return alices_submission
 
 
@@ -272,9 +272,9 @@ def test_what_the_ai_found_never_reaches_alice_before_or_after_the_answer(
 ):
     photo = alices_submission.photos.get()
     analyse(photo, probabilities={"AD": 0.05, "HI": 0.8765, "IM": 0.05, "MF": 0.01, "OTHER": 0.0135})
-    workflow.claim(alices_submission, by=dana)
+    reviews.claim(alices_submission, by=dana)
     before = text_of(alices.get(at("submission", alices_submission.pk)))
-    workflow.sign(alices_submission, by=dana, impression="HI", disposition="today", text="Please come today.")
+    reviews.sign(alices_submission, by=dana, impression="HI", disposition="today", text="Please come today.")
     after = text_of(alices.get(at("submission", alices_submission.pk)))
     for page in (before, after):
         assert not re.search(r"herpes|0?\.8765|87 ?%|mask|likely|attribution|heat", page, re.IGNORECASE)
@@ -306,8 +306,8 @@ def test_alice_reads_who_signed_and_what_to_do(alices, signed, dana):
 
 @pytest.mark.parametrize("reason", PhotosWanted.values)
 def test_for_each_reason_to_ask_for_a_photo_there_is_a_remedy(alices, alices_submission, dana, reason):
-    workflow.claim(alices_submission, by=dana)
-    workflow.request_photos(alices_submission, by=dana, reason=reason)
+    reviews.claim(alices_submission, by=dana)
+    reviews.request_photos(alices_submission, by=dana, reason=reason)
     assert remedy_for_wish(reason)
     page = text_of(alices.get(at("submission", alices_submission.pk)))
     assert remedy_for_wish(reason).split(".")[0].replace("'", "&#x27;") in page

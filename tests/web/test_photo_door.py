@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from teleder.accounts import people
-from teleder.cases import workflow
+from teleder.cases import intake
 
 pytestmark = pytest.mark.django_db
 KINDS = ("display", "thumbnail", "mask", "attribution")
@@ -84,7 +84,7 @@ def test_a_photo_taken_out_is_gone_with_the_next_request(alice, alices_draft, an
     stored(taken)
     hers = logged_in(alice)
     assert hers.get(link(taken)).status_code == 200
-    workflow.remove_photo(taken)
+    intake.remove_photo(taken)
     assert hers.get(link(taken)).status_code == 404
 
 

@@ -21,7 +21,7 @@ from time_machine import travel
 import teleder.web
 from teleder.accounts import people
 from teleder.accounts.models import Role
-from teleder.cases import workflow
+from teleder.cases import reviews
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -101,7 +101,7 @@ ENDS = [delete_session, suspend, end_everywhere, change_password, log_out_in_ano
 def opened(alice, dana, adam, submission_of, draft_of) -> Callable[[str], tuple[str, str]]:
     """Return the page that asks for a fragment, with the query it may have, and the fragment's address."""
     claimed, draft = submission_of(alice), draft_of(alice)
-    workflow.claim(claimed, by=dana)
+    reviews.claim(claimed, by=dana)
     pages = {
         "web:status": claimed.get_absolute_url(),
         "web:tiles": reverse("web:photos", args=[draft.pk]),

@@ -9,7 +9,7 @@ from django.contrib.sessions.models import Session
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from teleder.cases import workflow
+from teleder.cases import reviews
 from tests.conftest import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -27,7 +27,7 @@ def test_a_poll_leads_dana_to_the_log_in_and_back_to_what_she_writes(
     visit, settings, dana, alices_submission, language
 ):
     settings.STAFF_SECOND_FACTOR = False
-    workflow.claim(alices_submission, by=dana)
+    reviews.claim(alices_submission, by=dana)
     page = visit(dana, size="desk", language=language)
     address = reverse("web:review", args=[alices_submission.pk])
     page.goto(address)
@@ -41,9 +41,9 @@ def test_a_poll_leads_dana_to_the_log_in_and_back_to_what_she_writes(
 
 def test_a_correction_that_dana_has_begun_is_there_after_the_log_in(visit, settings, dana, alices_submission):
     settings.STAFF_SECOND_FACTOR = False
-    workflow.claim(alices_submission, by=dana)
+    reviews.claim(alices_submission, by=dana)
     first = {"impression": "AD", "disposition": "self_care", "text": "Go on with your usual care."}
-    workflow.sign(alices_submission, by=dana, **first)
+    reviews.sign(alices_submission, by=dana, **first)
     page = visit(dana, size="desk")
     address = reverse("web:review", args=[alices_submission.pk])
     page.goto(address)
@@ -57,7 +57,7 @@ def test_a_correction_that_dana_has_begun_is_there_after_the_log_in(visit, setti
     expect(page.locator("#id_text")).to_have_value("Half of a corr")
     expect(page.locator("#id_text")).to_be_visible()
     # Of another answer it is no correction.
-    workflow.amend(alices_submission, by=dana, **first | {"text": "It is impetigo.", "disposition": "today"})
+    reviews.amend(alices_submission, by=dana, **first | {"text": "It is impetigo.", "disposition": "today"})
     page.goto(address)
     page.click("#answer summary")
     expect(page.locator("#id_text")).to_have_value("It is impetigo.")

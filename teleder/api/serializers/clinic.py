@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from inference_worker.contract import Condition
+from contract.messages import Condition
 from teleder.accounts.models import User
 from teleder.api.serializers.base import URGENCY_OR_NULL, Strict, UrgencyField
 from teleder.api.serializers.patient import (

@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from inference_worker.contract import Stage
+from contract.messages import Stage
 from teleder.cases.models import JobState, Status, Submissions
 
 # RFC 3339. Without an offset a time would be read as that of the server's place.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from inference_worker.contract import Stage
+from contract.messages import Stage
 from teleder.api.serializers.base import Strict, UrgencyField
 from teleder.cases.models import Job
 

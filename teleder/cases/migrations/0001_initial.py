@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import inference_worker.contract
+import contract.messages
 import teleder.cases.models
 import uuid_utils.compat
 from django.conf import settings
@@ -71,36 +71,36 @@ class Migration(migrations.Migration):
                         blank=True,
                         choices=[
                             (
-                                inference_worker.contract.Reason["EMPTY_FILE"],
-                                inference_worker.contract.Reason["EMPTY_FILE"],
+                                contract.messages.Reason["EMPTY_FILE"],
+                                contract.messages.Reason["EMPTY_FILE"],
                             ),
                             (
-                                inference_worker.contract.Reason["UNSUPPORTED_FORMAT"],
-                                inference_worker.contract.Reason["UNSUPPORTED_FORMAT"],
+                                contract.messages.Reason["UNSUPPORTED_FORMAT"],
+                                contract.messages.Reason["UNSUPPORTED_FORMAT"],
                             ),
                             (
-                                inference_worker.contract.Reason["CORRUPT_IMAGE"],
-                                inference_worker.contract.Reason["CORRUPT_IMAGE"],
+                                contract.messages.Reason["CORRUPT_IMAGE"],
+                                contract.messages.Reason["CORRUPT_IMAGE"],
                             ),
                             (
-                                inference_worker.contract.Reason["TRUNCATED_IMAGE"],
-                                inference_worker.contract.Reason["TRUNCATED_IMAGE"],
+                                contract.messages.Reason["TRUNCATED_IMAGE"],
+                                contract.messages.Reason["TRUNCATED_IMAGE"],
                             ),
                             (
-                                inference_worker.contract.Reason["TOO_MANY_PIXELS"],
-                                inference_worker.contract.Reason["TOO_MANY_PIXELS"],
+                                contract.messages.Reason["TOO_MANY_PIXELS"],
+                                contract.messages.Reason["TOO_MANY_PIXELS"],
                             ),
                             (
-                                inference_worker.contract.Reason["FILE_TOO_LARGE"],
-                                inference_worker.contract.Reason["FILE_TOO_LARGE"],
+                                contract.messages.Reason["FILE_TOO_LARGE"],
+                                contract.messages.Reason["FILE_TOO_LARGE"],
                             ),
                             (
-                                inference_worker.contract.Reason["IMAGE_TOO_SMALL"],
-                                inference_worker.contract.Reason["IMAGE_TOO_SMALL"],
+                                contract.messages.Reason["IMAGE_TOO_SMALL"],
+                                contract.messages.Reason["IMAGE_TOO_SMALL"],
                             ),
                             (
-                                inference_worker.contract.Reason["POOR_QUALITY"],
-                                inference_worker.contract.Reason["POOR_QUALITY"],
+                                contract.messages.Reason["POOR_QUALITY"],
+                                contract.messages.Reason["POOR_QUALITY"],
                             ),
                         ],
                         max_length=30,
@@ -113,24 +113,24 @@ class Migration(migrations.Migration):
                         blank=True,
                         choices=[
                             (
-                                inference_worker.contract.QualityFault["TOO_DARK"],
-                                inference_worker.contract.QualityFault["TOO_DARK"],
+                                contract.messages.QualityFault["TOO_DARK"],
+                                contract.messages.QualityFault["TOO_DARK"],
                             ),
                             (
-                                inference_worker.contract.QualityFault["TOO_BRIGHT"],
-                                inference_worker.contract.QualityFault["TOO_BRIGHT"],
+                                contract.messages.QualityFault["TOO_BRIGHT"],
+                                contract.messages.QualityFault["TOO_BRIGHT"],
                             ),
                             (
-                                inference_worker.contract.QualityFault["BLURRED"],
-                                inference_worker.contract.QualityFault["BLURRED"],
+                                contract.messages.QualityFault["BLURRED"],
+                                contract.messages.QualityFault["BLURRED"],
                             ),
                             (
-                                inference_worker.contract.QualityFault["GLARE"],
-                                inference_worker.contract.QualityFault["GLARE"],
+                                contract.messages.QualityFault["GLARE"],
+                                contract.messages.QualityFault["GLARE"],
                             ),
                             (
-                                inference_worker.contract.QualityFault["NOT_A_PHOTO"],
-                                inference_worker.contract.QualityFault["NOT_A_PHOTO"],
+                                contract.messages.QualityFault["NOT_A_PHOTO"],
+                                contract.messages.QualityFault["NOT_A_PHOTO"],
                             ),
                         ],
                         max_length=30,
@@ -234,20 +234,20 @@ class Migration(migrations.Migration):
                         blank=True,
                         choices=[
                             (
-                                inference_worker.contract.NoBox["NO_SKIN"],
-                                inference_worker.contract.NoBox["NO_SKIN"],
+                                contract.messages.NoBox["NO_SKIN"],
+                                contract.messages.NoBox["NO_SKIN"],
                             ),
                             (
-                                inference_worker.contract.NoBox["NO_LESION"],
-                                inference_worker.contract.NoBox["NO_LESION"],
+                                contract.messages.NoBox["NO_LESION"],
+                                contract.messages.NoBox["NO_LESION"],
                             ),
                             (
-                                inference_worker.contract.NoBox["TOO_LITTLE_SKIN"],
-                                inference_worker.contract.NoBox["TOO_LITTLE_SKIN"],
+                                contract.messages.NoBox["TOO_LITTLE_SKIN"],
+                                contract.messages.NoBox["TOO_LITTLE_SKIN"],
                             ),
                             (
-                                inference_worker.contract.NoBox["TOO_LITTLE_LESION"],
-                                inference_worker.contract.NoBox["TOO_LITTLE_LESION"],
+                                contract.messages.NoBox["TOO_LITTLE_LESION"],
+                                contract.messages.NoBox["TOO_LITTLE_LESION"],
                             ),
                         ],
                         max_length=30,
@@ -268,24 +268,24 @@ class Migration(migrations.Migration):
                         blank=True,
                         choices=[
                             (
-                                inference_worker.contract.Condition["AD"],
-                                inference_worker.contract.Condition["AD"],
+                                contract.messages.Condition["AD"],
+                                contract.messages.Condition["AD"],
                             ),
                             (
-                                inference_worker.contract.Condition["HI"],
-                                inference_worker.contract.Condition["HI"],
+                                contract.messages.Condition["HI"],
+                                contract.messages.Condition["HI"],
                             ),
                             (
-                                inference_worker.contract.Condition["IM"],
-                                inference_worker.contract.Condition["IM"],
+                                contract.messages.Condition["IM"],
+                                contract.messages.Condition["IM"],
                             ),
                             (
-                                inference_worker.contract.Condition["MF"],
-                                inference_worker.contract.Condition["MF"],
+                                contract.messages.Condition["MF"],
+                                contract.messages.Condition["MF"],
                             ),
                             (
-                                inference_worker.contract.Condition["OTHER"],
-                                inference_worker.contract.Condition["OTHER"],
+                                contract.messages.Condition["OTHER"],
+                                contract.messages.Condition["OTHER"],
                             ),
                         ],
                         max_length=10,
@@ -297,16 +297,16 @@ class Migration(migrations.Migration):
                         blank=True,
                         choices=[
                             (
-                                inference_worker.contract.Abstention["UNCERTAIN"],
-                                inference_worker.contract.Abstention["UNCERTAIN"],
+                                contract.messages.Abstention["UNCERTAIN"],
+                                contract.messages.Abstention["UNCERTAIN"],
                             ),
                             (
-                                inference_worker.contract.Abstention["OUT_OF_SCOPE"],
-                                inference_worker.contract.Abstention["OUT_OF_SCOPE"],
+                                contract.messages.Abstention["OUT_OF_SCOPE"],
+                                contract.messages.Abstention["OUT_OF_SCOPE"],
                             ),
                             (
-                                inference_worker.contract.Abstention["NO_SKIN"],
-                                inference_worker.contract.Abstention["NO_SKIN"],
+                                contract.messages.Abstention["NO_SKIN"],
+                                contract.messages.Abstention["NO_SKIN"],
                             ),
                         ],
                         max_length=20,
@@ -636,24 +636,24 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             (
-                                inference_worker.contract.Condition["AD"],
-                                inference_worker.contract.Condition["AD"],
+                                contract.messages.Condition["AD"],
+                                contract.messages.Condition["AD"],
                             ),
                             (
-                                inference_worker.contract.Condition["HI"],
-                                inference_worker.contract.Condition["HI"],
+                                contract.messages.Condition["HI"],
+                                contract.messages.Condition["HI"],
                             ),
                             (
-                                inference_worker.contract.Condition["IM"],
-                                inference_worker.contract.Condition["IM"],
+                                contract.messages.Condition["IM"],
+                                contract.messages.Condition["IM"],
                             ),
                             (
-                                inference_worker.contract.Condition["MF"],
-                                inference_worker.contract.Condition["MF"],
+                                contract.messages.Condition["MF"],
+                                contract.messages.Condition["MF"],
                             ),
                             (
-                                inference_worker.contract.Condition["OTHER"],
-                                inference_worker.contract.Condition["OTHER"],
+                                contract.messages.Condition["OTHER"],
+                                contract.messages.Condition["OTHER"],
                             ),
                         ],
                         max_length=10,

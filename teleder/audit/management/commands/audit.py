@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.mail import send_mail
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from inference_worker import environment
+from contract import environment
 from teleder.audit import rights, trail
 from teleder.audit.models import Entry
 

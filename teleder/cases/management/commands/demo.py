@@ -16,7 +16,7 @@ from django.utils import translation
 
 from teleder.accounts.models import DermatologistProfile, PatientProfile, Purpose, Role, User
 from teleder.accounts.people import give_consent
-from teleder.cases import workflow
+from teleder.cases import intake, reviews, triage
 from teleder.cases.models import Case, PhotoView
 
 PASSWORD = "teleder-demo-2026"  # noqa: S105  (made-up people; refused where others could log in)
@@ -43,7 +43,7 @@ class Command(BaseCommand):
     help = "Seed the demonstration: alice and bob (patients), dana (dermatologist), adam (admin). Safe to repeat."
 
     def add_arguments(self, parser: Any) -> None:
-        parser.add_argument("--photos", type=Path, help="folder made by `python -m inference_worker.phantom`")
+        parser.add_argument("--photos", type=Path, help="folder made by `python -m training.phantom`")
 
     def handle(self, *, photos: Path | None, **_: Any) -> None:
         if User.objects.filter(email=PEOPLE[0][0]).exists():
@@ -71,7 +71,7 @@ def _refuse_off_loopback() -> None:
 def _photos_by_condition(folder: Path) -> dict[str, Iterator[Path]]:
     manifest = folder / "manifest.csv"
     if not manifest.is_file():
-        raise CommandError(f"{manifest} is missing: draw photos first (python -m inference_worker.phantom)")
+        raise CommandError(f"{manifest} is missing: draw photos first (python -m training.phantom)")
     with manifest.open(newline="") as file:
         rows = list(csv.DictReader(file))
     names = {row["class"] for row in rows}
@@ -94,22 +94,22 @@ def _case(
     people: dict, drawn: dict, who: str, condition: str, site: str, yes: dict, history: dict, to: str
 ) -> None:
     patient = people[who]
-    answers = {question["id"]: "no" for question in workflow.triage.policy().questions} | yes
+    answers = {question["id"]: "no" for question in triage.policy().questions} | yes
     case = Case.objects.filter(patient=patient, body_site=site).first() if to == "follow_up" else None
-    submission = workflow.start(patient=patient, answers=answers, case=case)
-    workflow.describe(submission, body_site=site, history=history)
+    submission = intake.start(patient=patient, answers=answers, case=case)
+    intake.describe(submission, body_site=site, history=history)
     for view, path in zip((PhotoView.OVERVIEW, PhotoView.CLOSE_UP), drawn[condition], strict=False):
         upload = SimpleUploadedFile(path.name, path.read_bytes())
-        workflow.add_photo(submission, view=view, upload=upload, by=patient)
+        intake.add_photo(submission, view=view, upload=upload, by=patient)
     if to != "draft":
-        workflow.submit(submission, by=patient, send_anyway=True)
+        intake.submit(submission, by=patient, send_anyway=True)
     if to == "answered":
         _answer(submission, people["dana"])
 
 
 def _answer(submission: Any, dana: User) -> None:
-    workflow.claim(submission, by=dana)
-    workflow.sign(
+    reviews.claim(submission, by=dana)
+    reviews.sign(
         submission,
         by=dana,
         impression="AD",

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from inference_worker.sealing import Locked
+from contract.encryption import Locked
 from teleder.cases import originals
 from teleder.cases.models import Photo
 

@@ -1,0 +1,103 @@
+"""Originals at rest: AES-256-GCM, each file bound to the place it is stored under.
+
+    python -m contract.encryption    # prints a new key
+
+`TELEDER_PHOTO_KEYS` (or the file that `TELEDER_PHOTO_KEYS_FILE` names) holds one key or several, 32 bytes in base64 each,
+divided by spaces: the first seals, all open. A sealed file: MAGIC, the name of its key, a nonce, ciphertext with tag.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from contract.environment import secret
+
+NAME = "TELEDER_PHOTO_KEYS"
+MAGIC = b"TLDR1"
+KEY_BYTES, NONCE_BYTES, NAME_LETTERS, TAG_BYTES = 32, 12, 8, 16
+SEALED_MORE_BYTES = len(MAGIC) + NAME_LETTERS + NONCE_BYTES + TAG_BYTES
+
+
+class BadKeys(ValueError):
+    """The environment holds no usable keys; the message says what to do."""
+
+
+class Locked(Exception):
+    """A file that none of our keys opens, or that was changed or moved."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Keys by name; the first one seals. A key's name is public: it stands in the row and in the file."""
+
+    by_name: Mapping[str, bytes]
+
+    @property
+    def newest(self) -> str:
+        return next(iter(self.by_name))
+
+    def seal(self, content: bytes, place: str) -> bytes:
+        """Return what to store under `place`; it opens there and nowhere else."""
+        nonce = os.urandom(NONCE_BYTES)
+        ciphertext = AESGCM(self.by_name[self.newest]).encrypt(nonce, content, place.encode())
+        return MAGIC + self.newest.encode() + nonce + ciphertext
+
+    def open(self, stored: bytes, place: str) -> bytes:
+        """Return the content; what was never sealed is returned as it is. Raises Locked."""
+        if not is_sealed(stored):
+            return stored
+        nonce_at = len(MAGIC) + NAME_LETTERS
+        rest = stored[nonce_at:]
+        try:
+            key = self.by_name[key_of(stored)]
+            return AESGCM(key).decrypt(rest[:NONCE_BYTES], rest[NONCE_BYTES:], place.encode())
+        except (KeyError, InvalidTag, ValueError) as error:
+            raise Locked(f"{place}: key {key_of(stored)}, {type(error).__name__}") from None
+
+
+def is_sealed(head: bytes) -> bool:
+    return head.startswith(MAGIC)
+
+
+def key_of(head: bytes) -> str:
+    """Return the name of the key that sealed a file with this head; nothing for one that was never sealed."""
+    return head[len(MAGIC) :][:NAME_LETTERS].decode("ascii", "replace") if is_sealed(head) else ""
+
+
+def name_of(key: bytes) -> str:
+    return hashlib.sha256(b"teleder.photo-key" + key).hexdigest()[:NAME_LETTERS]
+
+
+def parse(text: str) -> Keys:
+    """Read keys as the environment holds them. Raises BadKeys."""
+    keys = [_decoded(word) for word in text.split()]
+    if not keys or any(len(key) != KEY_BYTES for key in keys):
+        raise BadKeys(
+            f"{NAME} must hold keys of {KEY_BYTES} bytes in base64, divided by spaces. "
+            "`python -m contract.encryption` prints a new one."
+        )
+    return Keys({name_of(key): key for key in keys})
+
+
+def from_environment() -> Keys:
+    """Return the keys that the environment names. Raises BadKeys, BadSetting."""
+    return parse(secret(NAME))
+
+
+def _decoded(word: str) -> bytes:
+    try:
+        return base64.b64decode(word, validate=True)
+    except binascii.Error:
+        return b""
+
+
+if __name__ == "__main__":
+    print(base64.b64encode(os.urandom(KEY_BYTES)).decode())

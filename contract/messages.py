@@ -1,0 +1,383 @@
+"""What the web and the inference workers say to each other.
+
+Standard library only: the web imports this module and nothing else of the worker.
+Every message is JSON. A request names files by storage key; no pixel and no health data travels.
+A message of an unknown contract version, kind or field raises `ContractError`: during a deploy an
+old process must hand it back instead of guessing. The version before is understood, so a new field has a default;
+a change that cannot be read as its forerunner raises `VERSION` by two.
+
+What a worker says is untrusted input. Each field declares beside its type how it is read: length, range and alphabet.
+A value that no version writes raises `InvalidMessageError`: it is refused for good, and no other process is asked.
+Whether keys, boxes and kind belong to the job is for the web to check, which knows the job.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, get_type_hints
+
+from contract.fields import (
+    InvalidMessageError,
+    Reader,
+    flag,
+    inside,
+    mapping,
+    number,
+    one_of,
+    optional,
+    several,
+    text,
+    whole,
+)
+
+VERSION = 1
+
+
+class ContractError(ValueError):
+    """The message was written for another version of the contract."""
+
+
+class Stage(StrEnum):
+    PREPARE = "prepare"
+    SEGMENT = "segment"
+    CLASSIFY = "classify"
+
+
+TASKS = {stage: f"inference_worker.{stage}" for stage in Stage}
+QUEUES = {stage: f"inference.{stage}" for stage in Stage}
+RESULTS_QUEUE = "results"
+STARTED = "teleder.started"  # (job, attempt, worker): silence after it is a death, silence without it a loss
+RECORD = "teleder.record"
+ENDED = "teleder.ended"  # (worker, work): it works on this no more; what has no result by now has died
+
+# One photo, one stage. A batch of n has n times as long.
+SOFT_LIMIT_SECONDS = {Stage.PREPARE: 20, Stage.SEGMENT: 25, Stage.CLASSIFY: 25}
+HARD_LIMIT_SECONDS = {stage: seconds + 5 for stage, seconds in SOFT_LIMIT_SECONDS.items()}
+BATCH_LIMIT = 8
+
+
+class Condition(StrEnum):
+    """What the classifier tells apart (Yanagisawa et al. 2023, plus "other")."""
+
+    AD = "AD"
+    HI = "HI"
+    IM = "IM"
+    MF = "MF"
+    OTHER = "OTHER"
+
+
+class Reason(StrEnum):
+    """Why a photo cannot be used, or not as it is."""
+
+    EMPTY_FILE = "empty_file"
+    UNSUPPORTED_FORMAT = "unsupported_format"
+    CORRUPT_IMAGE = "corrupt_image"
+    TRUNCATED_IMAGE = "truncated_image"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    FILE_TOO_LARGE = "file_too_large"
+    IMAGE_TOO_SMALL = "image_too_small"
+    POOR_QUALITY = "poor_quality"
+
+
+class QualityFault(StrEnum):
+    """What is wrong with a photo of poor quality; each has one remedy."""
+
+    TOO_DARK = "too_dark"
+    TOO_BRIGHT = "too_bright"
+    BLURRED = "blurred"
+    GLARE = "glare"
+    NOT_A_PHOTO = "not_a_photo"
+
+
+class NoBox(StrEnum):
+    """Why no area of a photo obeys the 80/10 rule."""
+
+    NO_SKIN = "no_skin"
+    NO_LESION = "no_lesion"
+    TOO_LITTLE_SKIN = "too_little_skin"
+    TOO_LITTLE_LESION = "too_little_lesion"
+
+
+class Abstention(StrEnum):
+    """Why the classifier does not say what it may be."""
+
+    UNCERTAIN = "uncertain"
+    OUT_OF_SCOPE = "out_of_scope"
+    NO_SKIN = "no_skin"
+
+
+# --- What the fields may hold -----------------------------------------------------------------------------
+LARGEST = 2**31 - 1  # of a whole number in PostgreSQL
+BOXES_AT_MOST = 64
+THRESHOLDS = (*Condition, *(f"conformal.{condition}" for condition in Condition), "named", "energy")
+
+
+def of(cls: type) -> Reader:
+    return lambda row: _build(cls, row)
+
+
+def reader_of(declared: Any) -> Reader:
+    """Return how a declared type (`Boxes`, `Thresholds`, ...) is read; the reader raises `ValueError`."""
+    return declared.__metadata__[0]
+
+
+def _read_thresholds(value: Any) -> dict[str, float]:
+    found = mapping(one_of(map(str, THRESHOLDS)), number(-1000, 1000), most=len(THRESHOLDS))(value)
+    for name, bound in found.items():
+        if name != "energy":  # the others are compared with probabilities
+            inside(f".{name}", number(0, 1), bound)
+    return found
+
+
+JobId = Annotated[str, text(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", 36)]
+Attempt = Annotated[int, whole(0, LARGEST)]
+WorkerName = Annotated[str, text(r"[\w.@:%+~-]*", 300)]
+Key = Annotated[str, text(r"[\w./-]*", 200)]
+Code = Annotated[str, text(r"[a-z0-9_]+", 100)]
+Words = Annotated[str, text(r"[\w .:+/()-]*", 100)]
+Side = Annotated[int, whole(0, LARGEST)]
+Share = Annotated[float, number(0, 1)]
+Seconds = Annotated[float, number(0, 1_000_000)]
+Measured = Annotated[
+    dict[str, float], mapping(text(r"[a-z_]{1,40}", 40), number(-1_000_000_000, 1_000_000_000), most=40)
+]
+Probabilities = Annotated[
+    dict[str, float],
+    mapping(one_of(map(str, Condition)), number(0, 1), most=len(Condition), least=1),
+]
+Thresholds = Annotated[dict[str, float], _read_thresholds]
+BoxIndex = Annotated[int | None, optional(whole(0, BOXES_AT_MOST - 1))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRef:
+    """Which weights spoke: enough to make the same result again."""
+
+    name: Words
+    version: Words
+    sha256: Annotated[str, text(r"[0-9a-f]{64}", 64)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """A square to crop, in pixels of the analysis copy; shares are of the box's pixels, 0..1.
+
+    `skin` counts lesion pixels too.
+    """
+
+    x: Side
+    y: Side
+    width: Annotated[int, whole(1, LARGEST)]
+    height: Annotated[int, whole(1, LARGEST)]
+    skin: Share
+    lesion: Share
+
+
+Boxes = Annotated[tuple[Box, ...], several(of(Box), BOXES_AT_MOST)]
+ABox = Annotated[Box, of(Box)]
+Model = Annotated[ModelRef, of(ModelRef)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One stage of work on one photo. `prefix` is where this attempt writes its files."""
+
+    stage: Annotated[Stage, one_of(Stage)]
+    job: Words
+    attempt: Attempt
+    photo: Words
+    source: Key
+    prefix: Key
+    boxes: Boxes = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Upright sRGB copies without metadata, or a reason why there are none.
+
+    With `POOR_QUALITY` the copies exist: the patient may send the photo anyway.
+    `quality` holds what was measured (sharpness, brightness, ...).
+    """
+
+    kind: ClassVar[str] = "prepared"
+    display_key: Key = ""
+    analysis_key: Key = ""
+    thumbnail_key: Key = ""
+    width: Side = 0
+    height: Side = 0
+    analysis_width: Side = 0
+    analysis_height: Side = 0
+    format: Words = ""
+    stripped: Annotated[tuple[str, ...], several(text(r"[\w .:-]*", 60), 100)] = ()
+    quality: Measured
+    reason: Annotated[Reason | None, optional(one_of(Reason))] = None
+    fault: Annotated[QualityFault | None, optional(one_of(QualityFault))] = None
+    seconds: Seconds = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmented:
+    """Class map of the analysis copy (PNG: 0 background, 1 skin, 2 lesion) and the boxes cut from it.
+
+    Without a box there is the reason, and the square that falls short of the rule least.
+    """
+
+    kind: ClassVar[str] = "segmented"
+    mask_key: Key
+    skin: Share
+    lesion: Share
+    boxes: Boxes = ()
+    no_box: Annotated[NoBox | None, optional(one_of(NoBox))] = None
+    nearest_miss: Annotated[Box | None, optional(reader_of(ABox))] = None
+    model: Model
+    seconds: Seconds = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """Calibrated probabilities for one view of the photo: the whole (box None) or one box by its index."""
+
+    box: BoxIndex
+    probabilities: Probabilities
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribution:
+    """Which parts spoke for a condition: PNG, red for the whole photo, green for one box in its place."""
+
+    key: Key
+    condition: Annotated[Condition, one_of(Condition)]
+    box: BoxIndex = None
+
+
+Views = Annotated[tuple[View, ...], several(of(View), BOXES_AT_MOST + 1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classified:
+    """What it may be. `probabilities` is the aggregate; HI in it is the maximum over the whole and every crop."""
+
+    kind: ClassVar[str] = "classified"
+    probabilities: Probabilities
+    views: Views
+    thresholds: Thresholds
+    top: Annotated[Condition | None, optional(one_of(Condition))]
+    abstention: Annotated[Abstention | None, optional(one_of(Abstention))] = None
+    attribution: Annotated[Attribution | None, optional(of(Attribution))] = None
+    demonstration: Annotated[bool, flag]
+    model: Model
+    device: Words = ""
+    seconds: Seconds = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A failure the worker foresaw and survived; `code` is for operators, never free text of a photo."""
+
+    kind: ClassVar[str] = "failed"
+    code: Code
+
+
+Outcome = Prepared | Segmented | Classified | Failed
+_OUTCOMES: dict[str, type] = {cls.kind: cls for cls in (Prepared, Segmented, Classified, Failed)}
+
+
+# --- What a worker says beside its results ----------------------------------------------------------------
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """A worker has begun an attempt; of a result: whose it is."""
+
+    job: JobId
+    attempt: Attempt
+    worker: WorkerName
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """A worker works on these attempts ({job: attempt}; None: on all that it had begun) no more."""
+
+    worker: WorkerName
+    work: Annotated[dict[str, int] | None, optional(mapping(reader_of(JobId), reader_of(Attempt), most=100))]
+
+
+# --- Reading and writing ----------------------------------------------------------------------------------
+@functools.cache
+def _readers(cls: type) -> dict[str, Reader]:
+    hints = get_type_hints(cls, include_extras=True)
+    return {field.name: reader_of(hints[field.name]) for field in dataclasses.fields(cls)}
+
+
+def _build(cls: type, row: Any) -> Any:
+    """Raises `ContractError` for a field that is unknown here, `InvalidMessageError` for one that is wrong or missing:
+    no version leaves out what has no default."""
+    if not isinstance(row, dict):
+        raise InvalidMessageError(f": expected an object ({cls.__name__})")
+    readers = _readers(cls)
+    needed = {
+        field.name
+        for field in dataclasses.fields(cls)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+    if needed - row.keys():
+        raise InvalidMessageError(f": expected the fields {', '.join(sorted(needed))}")
+    if row.keys() - readers.keys():
+        raise ContractError(f"{cls.__name__}: an unknown field")
+    return cls(**{name: inside(f".{name}", readers[name], value) for name, value in row.items()})
+
+
+def pack_requests(requests: list[Request]) -> dict[str, Any]:
+    """Return the keyword arguments of an inference task."""
+    return {"contract": VERSION, "requests": [dataclasses.asdict(request) for request in requests]}
+
+
+def unpack_requests(*, contract: int, requests: list[dict[str, Any]]) -> list[Request]:
+    """Raises `ContractError` for whatever cannot be read: requests come from the web alone."""
+    _check(contract)
+    try:
+        return [_build(Request, row) for row in requests]
+    except InvalidMessageError as error:
+        raise ContractError(f"Request{error}") from None
+
+
+def pack_outcome(request: Request, outcome: Outcome, worker: str) -> dict[str, Any]:
+    """Return the keyword arguments of the `RECORD` task."""
+    return {
+        "contract": VERSION,
+        "job": request.job,
+        "attempt": request.attempt,
+        "worker": worker,
+        "kind": outcome.kind,
+        "outcome": dataclasses.asdict(outcome),
+    }
+
+
+def unpack_outcome(*, contract: int, kind: str, outcome: dict[str, Any]) -> Outcome:
+    """Raises `ContractError` for another version's message, `InvalidMessageError` for a value that none writes."""
+    inside("contract", whole(-9999, 9999), contract)
+    _check(contract)
+    if inside("kind", text(r"\w+", 40), kind) not in _OUTCOMES:
+        raise ContractError(f"unknown kind of outcome; known: {', '.join(_OUTCOMES)}")
+    return inside(kind, of(_OUTCOMES[kind]), outcome)
+
+
+def unpack_started(message: Mapping[str, Any]) -> Started:
+    return _pick(Started, message)
+
+
+def unpack_ended(message: Mapping[str, Any]) -> Ended:
+    return _pick(Ended, message)
+
+
+def _pick(cls: type, message: Mapping[str, Any]) -> Any:
+    """Read the fields that are known here; what else a message holds is for newer versions."""
+    known = {name: message[name] for name in _readers(cls) if name in message}
+    return inside(cls.__name__.lower(), of(cls), known)
+
+
+def _check(contract: int) -> None:
+    if type(contract) is not int or contract not in (VERSION - 1, VERSION):
+        raise ContractError(f"written for another contract; this process speaks {VERSION}")

@@ -1,0 +1,1 @@
+"""Untrusted bytes to pixels, in a process that can do nothing else."""

@@ -1,0 +1,157 @@
+"""Runs the decoder in a child that lives for one file and can hurt nobody.
+
+The child may take so much memory and CPU time and no more, and can open no file and no socket; the kernel
+refuses it every system call but those of decoding (`system_calls`). It is
+forked from a small clean process (the fork server), never from the one that holds the networks: their
+threads would not survive. What comes back is pixels and a line of JSON, never a pickle: a decoder that was
+taken over must not be able to run code in its parent.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import resource
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from multiprocessing import process
+from multiprocessing.connection import Connection
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from contract.messages import Reason
+from inference_worker.decode.formats import Rejected
+from inference_worker.decode.system_calls import give_up_the_rest
+
+MEMORY_LIMIT_BYTES = 1_200 * 1024 * 1024
+CPU_LIMIT_SECONDS = 15
+WAIT_SECONDS = 18  # a little less than the task's own limit
+ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
+
+_fork_server = multiprocessing.get_context("forkserver")
+_fork_server.set_forkserver_preload(["inference_worker.decode.decoding", __name__])
+_main_process = process.current_process()  # of the interpreter that imports this, before any pool forks
+
+
+class DecoderLost(RuntimeError):
+    """The child was ended from outside or did not answer in time: that says nothing about the file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the child says about the original, see `decoding.Decoded`; believed no further than its types."""
+
+    width: int
+    height: int
+    format: str
+    orientation: int
+    stripped: tuple[str, ...]
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Facts:
+        numbers = {name: int(row[name]) for name in ("width", "height", "orientation")}
+        return cls(**numbers, format=str(row["format"]), stripped=tuple(map(str, row["stripped"])))
+
+
+def decode_apart(data: bytes) -> tuple[np.ndarray, Facts]:
+    """Return upright sRGB pixels (H, W, 3) uint8 and facts of the original; raises Rejected, DecoderLost.
+
+    A file that crashes its decoder or eats up its CPU time is corrupt.
+    """
+    _be_a_parent()
+    ours, theirs = _fork_server.Pipe()
+    child = _fork_server.Process(target=_serve, args=(data, theirs), daemon=True)
+    with _nothing_to_import_again:
+        child.start()
+    theirs.close()
+    try:
+        return _receive(ours)
+    except EOFError as error:
+        raise _verdict(child) from error
+    finally:
+        child.kill()
+        child.join()
+        ours.close()
+
+
+class _NoMainModule:
+    """While a child is started there is no main module: a child imports it anew, with torch if that is there.
+
+    `./run analyse` took longer to start its decoder than it waits for one, and the child held all of torch.
+    """
+
+    def __init__(self) -> None:
+        self._alone = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._alone.acquire()
+        self._main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+
+    def __exit__(self, *_error: object) -> None:
+        sys.modules["__main__"] = self._main
+        self._alone.release()
+
+
+_nothing_to_import_again = _NoMainModule()
+
+
+def _be_a_parent() -> None:
+    # Celery's pool (billiard) puts a process object of its own in multiprocessing's place; one that calls itself
+    # a daemon and so may have no children. Ours never outlives `decode_apart`, or its CPU limit at the latest.
+    process._current_process = _main_process  # type: ignore[attr-defined]
+
+
+def _verdict(child: process.BaseProcess) -> Exception:
+    child.join(1)
+    if child.exitcode in (-signal.SIGKILL, None):  # the system is short of memory, or somebody ended it
+        return DecoderLost("killed")
+    return Rejected(Reason.CORRUPT_IMAGE)
+
+
+def _receive(ours: Connection) -> tuple[np.ndarray, Facts]:
+    if not ours.poll(WAIT_SECONDS):
+        raise DecoderLost(f"no answer in {WAIT_SECONDS} s")
+    row = json.loads(ours.recv_bytes(ANSWER_LIMIT_BYTES))
+    if "reason" in row:
+        raise Rejected(Reason(row["reason"]))
+    pixels = np.frombuffer(ours.recv_bytes(ANSWER_LIMIT_BYTES), np.uint8)
+    height, width, channels = row["shape"]
+    return pixels.reshape(height, width, channels), Facts.of(row)
+
+
+def _serve(data: bytes, theirs: Connection) -> None:
+    """The child's life."""
+    from inference_worker.decode import decoding  # already loaded in the fork server
+
+    _limit()
+    try:
+        decoded = decoding.decode(data)
+    except Rejected as rejected:
+        answer = rejected.reason
+    except MemoryError:
+        answer = Reason.TOO_MANY_PIXELS
+    except Exception:  # noqa: BLE001  (decoders raise anything for a file they cannot read)
+        answer = Reason.CORRUPT_IMAGE
+    else:
+        theirs.send_bytes(decoded.facts())
+        theirs.send_bytes(np.ascontiguousarray(decoded.pixels).ravel().data)
+        return
+    theirs.send_bytes(json.dumps({"reason": answer}).encode())
+
+
+def _limit() -> None:
+    for kind, most in (
+        (resource.RLIMIT_DATA, MEMORY_LIMIT_BYTES),
+        (resource.RLIMIT_CORE, 0),  # a core dump would hold a patient's photo
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, 0),  # what is open stays open; nothing more: no file, no socket
+    ):
+        resource.setrlimit(kind, (most, most))
+    # At the lower limit a signal that tells itself from being killed from outside.
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_SECONDS, CPU_LIMIT_SECONDS + 1))
+    give_up_the_rest()  # and root could lift the limits again

@@ -1,0 +1,1 @@
+"""The networks: load, segment, crop, classify, explain."""

@@ -1,0 +1,77 @@
+"""Finds background, skin and lesion in a photo (DeepLabv3+, Chen et al. 2018, on EfficientNet-Lite0)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from segmentation_models_pytorch import DeepLabV3Plus
+
+from inference_worker.models.engine import TorchEngine
+from inference_worker.models.weights import Weights
+
+DECODER_CHANNELS = 128
+STRIDE = 16
+CLASSES = ("background", "skin", "lesion")
+BACKGROUND, SKIN, LESION = range(3)
+
+
+class DeepLab(DeepLabV3Plus):
+    """DeepLabv3+ with output stride 16; logits (B, 3, H, W) of photos (B, 3, H, W) whose sides divide by 16.
+
+    `lite` is the size of its EfficientNet-Lite encoder; what is published has 0.
+    """
+
+    def __init__(self, lite: int = 0) -> None:
+        super().__init__(
+            f"tu-tf_efficientnet_lite{lite}",
+            encoder_weights=None,  # published weights bring all; training starts from `training.imagenet`
+            encoder_output_stride=STRIDE,
+            decoder_channels=DECODER_CHANNELS,
+            classes=len(CLASSES),
+        )
+
+
+class Segmenter:
+    """Finds skin and lesion in upright RGB photos.
+
+    A photo's class map does not depend on the others of its batch: only photos of one shape share a run.
+    """
+
+    def __init__(self, weights: Weights, engine: TorchEngine) -> None:
+        self.model, self.device = weights.ref, engine.device
+        self.long_side = weights.transform["long_side"]
+        self._run = engine.place(weights.load_into(DeepLab()))
+
+    def __call__(self, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return for each photo (H, W, 3) uint8 the class of each pixel, (H, W) uint8: see CLASSES."""
+        scores = self.scores(photos)
+        return [_class_map(score, photo.shape) for score, photo in zip(scores, photos, strict=True)]
+
+    def scores(self, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the logits (3, h, w) float32 at the size the network looked at."""
+        small = [fit(photo, self.long_side) for photo in photos]
+        of_shape = defaultdict(list)
+        for index, photo in enumerate(small):
+            of_shape[photo.shape].append(index)
+        scores: dict[int, np.ndarray] = {}
+        for indices in of_shape.values():
+            scores.update(zip(indices, self._run(np.stack([small[i] for i in indices])), strict=True))
+        return [scores[index] for index in range(len(small))]
+
+
+def fit(photo: np.ndarray, long_side: int) -> np.ndarray:
+    """Scale a photo to this long side, both sides rounded to what the network's stride divides."""
+    if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8:
+        raise ValueError(f"needs an RGB photo (H, W, 3) uint8, not {photo.shape} {photo.dtype}")
+    scale = long_side / max(photo.shape)
+    height, width = (max(STRIDE, round(side * scale / STRIDE) * STRIDE) for side in photo.shape[:2])
+    smaller = scale < 1
+    return cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+
+
+def _class_map(scores: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    full = cv2.resize(scores.transpose(1, 2, 0), (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+    return full.argmax(axis=2).astype(np.uint8)

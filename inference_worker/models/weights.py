@@ -1,0 +1,140 @@
+"""The published weights: each with everything needed to use it and to judge it.
+
+`weights/table.json` is the table; `training.publish` writes its rows. Nothing of a file is parsed before its
+sha256 is the one in the table, and it is a safetensors file: data, never a pickle that could run code.
+
+A clinic that trained its own names their folder in TELEDER_WEIGHTS: they take the place of the shipped
+ones of the same name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import nn
+
+from contract.messages import ModelRef
+
+FOLDER = Path(__file__).parents[1] / "weights"
+REMEDY = (
+    "Bring back the folder as it was published (inference_worker/weights: git checkout; a clinic's own: "
+    "TELEDER_WEIGHTS names it) and try the jobs again."
+)
+
+
+class WeightsError(RuntimeError):
+    """No network can be made from what is published here; the message says what to do."""
+
+
+class UnknownWeights(WeightsError):
+    """No published weights have this name."""
+
+
+class RefusedWeights(WeightsError):
+    """A weights file, or its row, is not what was published."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """One published set of weights.
+
+    `transform` holds the input size, `thresholds` and `temperature` what turns logits into a finding,
+    `metrics` measured figures ({"value", "low", "high", "n"}) by the photos measured, `subgroups` the same
+    by column and group, `licences` every training source.
+    """
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+    classes: tuple[str, ...]
+    transform: dict[str, int]
+    temperature: float
+    thresholds: dict[str, float]
+    metrics: dict[str, Any]
+    licences: tuple[str, ...]
+    recipe: dict[str, Any]
+    demonstration: bool
+    subgroups: dict[str, Any] = field(default_factory=dict)
+    folder: Path = FOLDER
+
+    @property
+    def ref(self) -> ModelRef:
+        return ModelRef(name=self.name, version=self.version, sha256=self.sha256)
+
+    def load_into(self, network: nn.Module) -> nn.Module:
+        """Fill the network; raises RefusedWeights for a file that is missing or not the published one."""
+        content = self._bytes()
+        try:
+            state = safetensors.torch.load(content)
+            network.load_state_dict(state, strict=True)  # half precision on disk, the network's own in memory
+        except safetensors.SafetensorError as error:
+            expected = "expected a safetensors file; nothing else is opened, because a pickle can run code"
+            raise self._refused(f"{expected} ({error})") from error
+        except RuntimeError as error:
+            raise self._refused(f"expected the parameters of this release's network; {error}") from error
+        return network
+
+    def _bytes(self) -> bytes:
+        path = self.folder / self.file
+        if path.parent.resolve() != self.folder.resolve():
+            raise self._refused(f"expected a file in {self.folder}")
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise self._refused(f"expected a readable file ({error.strerror})") from error
+        found = hashlib.sha256(content).hexdigest()
+        if found != self.sha256:
+            raise self._refused(f"expected sha256 {self.sha256}, found {found} in {len(content)} bytes")
+        return content
+
+    def _refused(self, why: str) -> RefusedWeights:
+        where = f"{self.folder / self.file} ({self.name} {self.version})"
+        return RefusedWeights(f"{where} refused: {why}. {REMEDY}")
+
+
+def table(folder: Path = FOLDER) -> dict[str, Weights]:
+    """Return the weights published in one folder by name; raises RefusedWeights for a table that cannot be read."""
+    path = folder / "table.json"
+    try:
+        rows = [_weights(row, folder) for row in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise RefusedWeights(
+            f"{path} refused: expected a list of complete rows; {error}. {REMEDY}"
+        ) from error
+    return {row.name: row for row in rows}
+
+
+def _weights(row: dict[str, Any], folder: Path) -> Weights:
+    numbers = [row["temperature"], *row["thresholds"].values()]
+    if not (all(math.isfinite(number) for number in numbers) and row["temperature"] > 0):
+        raise ValueError(f"{row['name']}: temperature or a threshold is no finite number")
+    lists = {"classes": tuple(row["classes"]), "licences": tuple(row["licences"])}
+    return Weights(**{**row, **lists}, folder=folder)
+
+
+def in_force(own: Path | None = None) -> dict[str, Weights]:
+    """Return the weights that are worked with by name: the shipped ones, and those of `own` in their place.
+
+    Raises RefusedWeights where `own`, or the folder that TELEDER_WEIGHTS names, has no table: the shipped
+    weights must not answer unnoticed for those that a clinic chose.
+    """
+    own = own or os.environ.get("TELEDER_WEIGHTS")
+    return table() | (table(Path(own)) if own else {})
+
+
+def published(name: str, folder: Path | None = None) -> Weights:
+    """Return the weights of this name, `segmentation` or `classification`: those in force, or of one folder."""
+    known = table(folder) if folder else in_force()
+    if name not in known:
+        raise UnknownWeights(
+            f"no weights {name!r}; published: {', '.join(sorted(known)) or 'none'}. {REMEDY}"
+        )
+    return known[name]

@@ -1,0 +1,1 @@
+"""The jobs: exactly-once effects over queues that may lose or repeat messages."""

@@ -1,0 +1,97 @@
+"""What the results mean for the submission: its urgency, which AI may only raise, and its AI status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from teleder.cases import triage
+from teleder.cases.models import (
+    UNFINISHED,
+    AIStatus,
+    Event,
+    EventKind,
+    Job,
+    JobState,
+    Photo,
+    PhotoState,
+    Status,
+    Submission,
+)
+
+
+def settle(submission: Submission) -> None:
+    """Bring urgency and AI status in line with what is known by now; under the submission's lock."""
+    submission.refresh_from_db()
+    if submission.submitted_at is None or submission.status == Status.WITHDRAWN:
+        return
+    photos = list(submission.current_photos().prefetch_related("analyses__findings", "jobs"))
+    _raise_urgency(submission, photos)
+    _finish_ai(submission, photos)
+
+
+def _raise_urgency(submission: Submission, photos: list[Photo]) -> None:
+    policy = triage.policy(submission.policy)
+    result = triage.urgency_of(submission.answers, list(_reports(photos)), policy=policy)
+    flags = [flag.as_json() for flag in result.flags]
+    urgency = max(result.urgency, submission.urgency)
+    due = min(submission.due_at, policy.due(triage.Urgency(urgency), submission.submitted_at))
+    if (urgency, flags) == (submission.urgency, submission.flags):
+        return
+    Submission.objects.filter(pk=submission.pk).update(urgency=urgency, flags=flags, due_at=due)
+    if urgency > submission.urgency:
+        detail = {"from": submission.urgency, "to": urgency, "policy": policy.id}
+        submission.events.create(kind=EventKind.URGENCY_RAISED, detail=detail)
+        waiting = Job.objects.filter(photo__submission=submission, state=JobState.QUEUED)
+        waiting.update(priority=urgency)
+    submission.refresh_from_db()
+
+
+def _reports(photos: Iterable[Photo]) -> Iterable[triage.PhotoReport]:
+    photos = list(photos)
+    checked = [photo for photo in photos if photo.state != PhotoState.STORED]
+    if checked and len(checked) == len(photos) and not any(p.state == PhotoState.READY for p in photos):
+        yield triage.PhotoReport(readable=False)
+    for photo in photos:
+        if (analysis := photo.analysis) is not None:
+            yield triage.PhotoReport(
+                probabilities=analysis.probabilities(),
+                thresholds=analysis.thresholds,
+                abstained=bool(analysis.abstention),
+                no_box=bool(analysis.no_box),
+            )
+
+
+def _finish_ai(submission: Submission, photos: list[Photo]) -> None:
+    if submission.ai_status == AIStatus.NOT_USED or any(_is_unfinished(photo) for photo in photos):
+        return
+    usable = [photo for photo in photos if photo.state != PhotoState.UNUSABLE] or photos
+    read = [photo.analysis is not None and photo.analysis.classified_at is not None for photo in usable]
+    status = AIStatus.DONE if all(read) else AIStatus.PARTLY if any(read) else AIStatus.UNAVAILABLE
+    if submission.ai_status == status:
+        return
+    Submission.objects.filter(pk=submission.pk).update(ai_status=status)
+    kind = EventKind.AI_UNAVAILABLE if status == AIStatus.UNAVAILABLE else EventKind.AI_DONE
+    submission.events.create(kind=kind, detail={"status": status.value})
+
+
+def _is_unfinished(photo: Photo) -> bool:
+    return any(job.state in UNFINISHED for job in photo.jobs.all())
+
+
+def give_up_waiting_for_ai() -> int:
+    """Mark what the AI did not read in time: "AI unavailable", same due time."""
+    late = Submission.objects.filter(ai_status=AIStatus.WAITING, ai_deadline__lt=Now())
+    return sum(_give_up(pk) for pk in late.values_list("pk", flat=True)[:200])
+
+
+@transaction.atomic
+def _give_up(pk: Any) -> bool:
+    waiting = Submission.objects.filter(pk=pk, ai_status=AIStatus.WAITING, ai_deadline__lt=Now())
+    if not waiting.update(ai_status=AIStatus.UNAVAILABLE):
+        return False
+    Event.objects.create(submission_id=pk, kind=EventKind.AI_UNAVAILABLE)
+    return True

@@ -1,0 +1,55 @@
+"""The connection to Valkey, which only carries messages, and what has to be removed from it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Collection
+from functools import cache
+
+import redis
+from django.conf import settings
+
+from contract import messages, messaging
+
+BROKER_MARK = "teleder.mark"  # gone: the broker has lost everything
+BROKER_TIMEOUT_SECONDS = 0.5  # what a request may wait for Valkey at the most
+
+
+def connect() -> redis.Redis:
+    return _broker_at(settings.REDIS_URL)
+
+
+@cache
+def _broker_at(url: str) -> redis.Redis:
+    return redis.Redis.from_url(
+        url,
+        socket_connect_timeout=BROKER_TIMEOUT_SECONDS,
+        socket_timeout=BROKER_TIMEOUT_SECONDS,
+        retry=None,
+    )
+
+
+def forget_messages(words: Collection[str]) -> int:
+    """Take out of the broker every message that names one of these ids; return how many.
+
+    Others' jobs in such a message are missed at their deadline and sent again. Raises `RedisError`.
+    """
+    broker, found = connect(), 0
+    for queue in [*messages.QUEUES.values(), messages.RESULTS_QUEUE]:
+        naming = [raw for raw in broker.lrange(queue, 0, -1) if _names(raw, words)]
+        found += sum(broker.lrem(queue, 1, raw) for raw in naming)
+    for names in messaging.UNACKNOWLEDGED.values():
+        for tag, raw in list(broker.hscan_iter(names["unacked_key"])):
+            if _names(raw, words):
+                found += broker.hdel(names["unacked_key"], tag)
+                broker.zrem(names["unacked_index_key"], tag)
+    return found
+
+
+def _names(raw: bytes, words: Collection[str]) -> bool:
+    """Whether a message as kombu writes it names one of the words: in its head, or in its body (base64)."""
+    message = json.loads(raw)
+    message = message[0] if isinstance(message, list) else message
+    text = json.dumps(message) + base64.b64decode(message["body"]).decode(errors="replace")
+    return any(word in text for word in words)

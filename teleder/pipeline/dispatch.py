@@ -1,0 +1,163 @@
+"""Sending jobs to the workers: the most urgent queued jobs that fit the window, in batches.
+
+All times are the database's (`Now`): the clocks of web and workers decide nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import DateTimeField, F, Func, QuerySet
+from django.db.models.functions import Now
+from kombu.exceptions import OperationalError
+
+from contract import logs, messages, messaging
+from contract.messages import Stage
+from teleder.cases import keys
+from teleder.cases.models import (
+    UNDER_WAY,
+    Job,
+    JobState,
+    Photo,
+)
+from teleder.pipeline import broker
+
+log = logging.getLogger(__name__)
+NO_WORKER = ""  # begun, and its worker is done with it
+
+
+def dispatch_all(stages: Iterable[Stage] = tuple(Stage)) -> int:
+    """Send what fits of these stages; return how many jobs were sent. Never raises for a broker that is away."""
+    try:
+        return sum(dispatch_stage(stage) for stage in stages)
+    except (redis.RedisError, OperationalError) as error:
+        log.warning("broker away (%s): the sweeper will send later", type(error).__name__)
+        return 0
+
+
+def dispatch_stage(stage: Stage) -> int:
+    """Send the most urgent queued jobs of a stage that fit its window."""
+    if not _waiting(
+        stage
+    ).exists():  # who queues one more sends it: nobody has to wait for the lock to find nothing
+        return 0
+    depth = broker.connect().llen(messages.QUEUES[stage])
+    with transaction.atomic():
+        batches = _take(stage, depth)
+    for jobs in batches:
+        _send(stage, jobs)
+    return sum(map(len, batches))
+
+
+def _waiting(stage: Stage) -> QuerySet[Job]:
+    return Job.objects.filter(stage=stage, state=JobState.QUEUED)
+
+
+def _take(stage: Stage, depth: int) -> list[list[Job]]:
+    """Mark as sent, in batches, what fits: W messages at most, counted in rows and in the broker alike."""
+    with connection.cursor() as cursor:  # two dispatchers must not both fill the same window
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"dispatch.{stage}"])
+    sent = Job.objects.filter(stage=stage, state__in=UNDER_WAY).exclude(
+        state=JobState.STARTED, worker=NO_WORKER
+    )
+    messages_out = sent.values("sent_at", "batch").distinct().count()
+    room = settings.JOB_WINDOW - max(messages_out, depth)
+    if room <= 0:
+        return []
+    waiting = _waiting(stage).order_by("-priority", "created_at")
+    jobs = waiting.select_related("photo").select_for_update(of=("self",), skip_locked=True)
+    size = 1 if stage == Stage.PREPARE else settings.JOB_BATCH
+    return [_mark_sent(batch) for batch in _batches(list(jobs[: room * size]), room, size)]
+
+
+def _batches(jobs: list[Job], room: int, size: int) -> list[list[Job]]:
+    """Cut the most urgent jobs into at most `room` messages of at most `size` photos.
+
+    One photo a message while there is room for each; a job that once killed its worker goes alone,
+    so that a poison photo takes nobody with it. A stranger's bytes (`prepare`) do so the first time already.
+    """
+    size = min(size, -(-len(jobs) // room))
+    batches: list[list[Job]] = []
+    for job in jobs:
+        open_batch = batches and len(batches[-1]) < size and not (job.deaths or batches[-1][0].deaths)
+        if open_batch:
+            batches[-1].append(job)
+        else:
+            batches.append([job])
+    return batches[:room]
+
+
+def _mark_sent(batch: list[Job]) -> list[Job]:
+    rows = Job.objects.filter(pk__in=[job.pk for job in batch])
+    rows.update(
+        state=JobState.SENT,
+        attempt=F("attempt") + 1,
+        batch=len(batch),
+        sent_at=_statement_time(),
+        deadline=Now() + timedelta(seconds=settings.JOB_WAIT_SECONDS),
+        worker="",
+        error="",
+    )
+    attempts = dict(rows.values_list("pk", "attempt"))
+    for job in batch:
+        job.attempt = attempts[job.pk]
+    return batch
+
+
+def _statement_time() -> Any:
+    # Now() is the same for a whole transaction; messages are told apart by the time of their own statement.
+    return Func(function="STATEMENT_TIMESTAMP", output_field=DateTimeField())
+
+
+def _send(stage: Stage, jobs: list[Job]) -> None:
+    """Hand one message to the broker; if it is away, put its jobs back at once."""
+    from teleder.celery import app  # the app reads the settings; this module is imported by models' users
+
+    try:
+        app.send_task(
+            messages.TASKS[stage],
+            kwargs=messages.pack_requests([_request(job) for job in jobs]),
+            queue=messaging.queue(messages.QUEUES[stage]),
+            expires=settings.JOB_WAIT_SECONDS,
+            soft_time_limit=messages.SOFT_LIMIT_SECONDS[stage] * len(jobs),
+            time_limit=messages.HARD_LIMIT_SECONDS[stage] * len(jobs),
+            retry=False,
+            headers={logs.TRACE_HEADER: {str(job.pk): job.photo.trace for job in jobs}},
+        )
+    except (redis.RedisError, OperationalError):
+        for job in jobs:
+            Job.objects.filter(pk=job.pk, attempt=job.attempt, state=JobState.SENT).update(
+                state=JobState.QUEUED, losses=F("losses") + 1
+            )
+        raise
+    for job in jobs:
+        with logs.about(trace=job.photo.trace, photo=str(job.photo_id), job=str(job.pk)):
+            log.info("sent: %s, attempt %s", stage, job.attempt)
+
+
+def _request(job: Job) -> messages.Request:
+    photo, stage = job.photo, Stage(job.stage)
+    analysis = photo.analysis if stage == Stage.CLASSIFY else None
+    return messages.Request(
+        stage=stage,
+        job=str(job.pk),
+        attempt=job.attempt,
+        photo=str(photo.pk),
+        source=_source(photo, stage),
+        prefix=keys.folder_of(photo.pk, stage, job.attempt),
+        boxes=tuple(messages.Box(**box) for box in analysis.boxes) if analysis else (),
+    )
+
+
+def _source(photo: Photo, stage: Stage) -> str:
+    """Return what the stage reads; nothing, which the worker calls missing, for a key that is not the photo's own."""
+    made_by, key = Stage.PREPARE, photo.analysis_key
+    if stage == Stage.PREPARE:
+        made_by, key = keys.ORIGINAL, photo.original_key
+    return key if keys.is_of(photo.pk, made_by, key) else ""

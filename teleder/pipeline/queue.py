@@ -1,0 +1,62 @@
+"""Queueing work: one job for each stage of a photo, and which stage a photo is ready for.
+
+The backlog lives in PostgreSQL; Valkey holds a few messages that may all be lost at any time.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+from django.db import transaction
+
+from contract.messages import Stage
+from teleder.accounts.models import Purpose
+from teleder.cases.models import (
+    AIStatus,
+    Job,
+    JobState,
+    Photo,
+    Status,
+    Submission,
+)
+from teleder.pipeline import dispatch
+
+log = logging.getLogger(__name__)
+
+
+def enqueue(photo: Photo, stage: Stage, *, priority: int) -> None:
+    """Make the job of a stage, once; it is sent when the transaction is through."""
+    job, made = Job.objects.get_or_create(photo=photo, stage=stage, defaults={"priority": priority})
+    if not made:  # cancelled when the patient took the submission back, and now it is sent again
+        Job.objects.filter(pk=job.pk, state=JobState.CANCELLED).update(
+            state=JobState.QUEUED, priority=priority
+        )
+    log.info("queued: %s of photo %s is job %s", stage, photo.pk, job.pk)
+    transaction.on_commit(partial(dispatch.dispatch_all, (stage,)))
+
+
+def advance(photo: Photo, submission: Submission) -> None:
+    """Queue the next stage that the photo is ready for; under the submission's lock.
+
+    Before the patient has sent it, and without consent to AI, a photo is prepared and no more.
+    """
+    not_sent = {Status.DRAFT, Status.NEEDS_PHOTOS, Status.WITHDRAWN}
+    if submission.ai_status == AIStatus.NOT_USED or submission.status in not_sent:
+        return
+    if not ai_may_read(submission):
+        return
+    analysis = photo.analysis
+    if photo.was_prepared and analysis is None:
+        enqueue(photo, Stage.SEGMENT, priority=submission.urgency)
+    elif analysis is not None and analysis.classified_at is None:
+        enqueue(photo, Stage.CLASSIFY, priority=submission.urgency)
+
+
+def ai_may_read(submission: Submission) -> bool:
+    return submission.patient.consents.given().filter(purpose=Purpose.AI).exists()
+
+
+def lock_submission(job: str) -> Submission | None:
+    # Two photos that finish together would otherwise both believe the other is unfinished.
+    return Submission.objects.select_for_update(of=("self",)).filter(photos__jobs=job).first()

@@ -1,0 +1,31 @@
+"""Messages of workers that were refused: each leaves a line in the log and is counted in the database.
+
+Neither says what was in it. The job that it named stays as it was and runs into its deadline.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from django.db.models import F, Sum
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from contract.messages import InvalidMessageError
+from teleder.cases.models import RefusedMessage
+
+log = logging.getLogger(__name__)
+
+
+def note(kind: str, error: InvalidMessageError) -> None:
+    """Log and count one refusal; `kind` is the name of the task that the message was for."""
+    log.warning("refused: %s: %s", kind, error)
+    row, _made = RefusedMessage.objects.get_or_create(day=timezone.now().date(), kind=kind)
+    RefusedMessage.objects.filter(pk=row.pk).update(count=F("count") + 1, last_at=Now())
+
+
+def lately(hours: int = 24) -> int:
+    """Return how many were refused, of the days on which any was within so many hours."""
+    recent = RefusedMessage.objects.filter(last_at__gte=Now() - timedelta(hours=hours))
+    return recent.aggregate(n=Sum("count"))["n"] or 0

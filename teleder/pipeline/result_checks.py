@@ -1,0 +1,86 @@
+"""Whether a result can be that of the job it names: the contract knows its types, the record knows the job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from contract.messages import (
+    Box,
+    Classified,
+    Failed,
+    InvalidMessageError,
+    Outcome,
+    Prepared,
+    Reason,
+    Segmented,
+    Stage,
+)
+from teleder.cases import keys
+from teleder.cases.models import Job, Photo
+
+OUTCOMES = {Stage.PREPARE: Prepared, Stage.SEGMENT: Segmented, Stage.CLASSIFY: Classified}
+
+
+def check(job: Job, outcome: Outcome) -> None:
+    """Raise `InvalidMessageError` for an outcome that no worker can have found in this attempt."""
+    if isinstance(outcome, Failed):
+        return
+    _require(isinstance(outcome, OUTCOMES[Stage(job.stage)]), f"kind: not that of {job.stage}")
+    for name, key in _keys(outcome):
+        mine = keys.is_made_by(job.photo_id, Stage(job.stage), job.attempt, key)
+        _require(mine, f"{name}: not a picture in the attempt's own folder")
+    _CHECKS[type(outcome)](job.photo, outcome)
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise InvalidMessageError(otherwise)
+
+
+def _keys(outcome: Outcome) -> Iterable[tuple[str, str]]:
+    if isinstance(outcome, Prepared):
+        yield from ((name, getattr(outcome, name)) for name in COPIES if getattr(outcome, name))
+    elif isinstance(outcome, Segmented):
+        yield "mask_key", outcome.mask_key
+    elif outcome.attribution is not None:
+        yield "attribution.key", outcome.attribution.key
+
+
+COPIES = ("display_key", "analysis_key", "thumbnail_key")
+SIDES = ("width", "height", "analysis_width", "analysis_height")
+
+
+def _prepared(photo: Photo, outcome: Prepared) -> None:
+    """All copies with their sizes, or none of them and the reason."""
+    usable = outcome.reason in (None, Reason.POOR_QUALITY)
+    for name in COPIES:
+        _require(bool(getattr(outcome, name)) == usable, f"{name}: does not go with the reason")
+    for name in SIDES:
+        _require(getattr(outcome, name) > 0 or not usable, f"{name}: none")
+
+
+def _segmented(photo: Photo, outcome: Segmented) -> None:
+    for index, box in enumerate(outcome.boxes):
+        _require(_is_inside(box, photo), f"boxes[{index}]: not inside the analysis copy")
+    miss = outcome.nearest_miss
+    _require(miss is None or _is_inside(miss, photo), "nearest_miss: not inside the analysis copy")
+
+
+def _is_inside(box: Box, photo: Photo) -> bool:
+    return box.x + box.width <= photo.analysis_width and box.y + box.height <= photo.analysis_height
+
+
+def _classified(photo: Photo, outcome: Classified) -> None:
+    analysis = photo.analysis
+    _require(analysis is not None, "kind: there are no boxes to classify")
+    boxes = len(analysis.boxes)
+    indices = [view.box for view in outcome.views]
+    _require(len(indices) == len(set(indices)), "views: a box twice")
+    _require(all(index is None or index < boxes for index in indices), "views: no such box")
+    _require(outcome.top is None or outcome.top in outcome.probabilities, "top: has no probability")
+    if (drawn := outcome.attribution) is not None:
+        _require(drawn.box is None or drawn.box < boxes, "attribution.box: no such box")
+        _require(drawn.condition in outcome.probabilities, "attribution.condition: has no probability")
+
+
+_CHECKS = {Prepared: _prepared, Segmented: _segmented, Classified: _classified}

@@ -1,0 +1,180 @@
+"""Receiving what workers say: a result of the current attempt counts once, any other changes nothing."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Least, Now
+
+from contract import messages
+from contract.messages import Stage
+from teleder.cases.models import (
+    UNDER_WAY,
+    Analysis,
+    Finding,
+    Job,
+    JobState,
+    Photo,
+    PhotoState,
+)
+from teleder.pipeline import ai_status, dispatch, queue, result_checks
+from teleder.pipeline.dispatch import NO_WORKER
+
+log = logging.getLogger(__name__)
+
+RESULT_GRACE_SECONDS = 5  # for the result to travel
+
+
+def started(*, job: str, attempt: int, worker: str) -> None:
+    """A worker has begun: from here its silence is a death."""
+    row = Job.objects.filter(pk=job, attempt=attempt, state=JobState.SENT).first()
+    if row is None:
+        return
+    Job.objects.filter(pk=job, attempt=attempt, state=JobState.SENT).update(
+        state=JobState.STARTED, worker=worker[:100], deadline=_deadline_in(_lease_seconds(row), row)
+    )
+
+
+def _lease_seconds(job: Job) -> float:
+    return messages.HARD_LIMIT_SECONDS[Stage(job.stage)] * job.batch + RESULT_GRACE_SECONDS
+
+
+def _deadline_in(seconds: float, job: Job) -> Any:
+    """Return the time in so many seconds, but no later than an attempt may last from when it was sent.
+
+    That is: waiting, work, and once more waiting for a process of the right version. Messages are not trusted; without
+    an end "started" and unreadable results in turn would keep a job from ever being tried again.
+    """
+    longest = 2 * settings.JOB_WAIT_SECONDS + _lease_seconds(job)
+    return Least(Now() + timedelta(seconds=seconds), F("sent_at") + timedelta(seconds=longest))
+
+
+def ended(*, worker: str, work: dict[str, int] | None) -> None:
+    """A worker works on these attempts no more ({job: attempt}; None: on nothing): soon its silence is a death.
+
+    Results may still be on their way, but no place in the window is taken: else a few deaths hold up everybody.
+    After each death the wait is longer, up to the lease itself: a machine that is short of memory for a moment must not
+    use up a photo's three tries.
+    """
+    begun = Job.objects.filter(state=JobState.STARTED, worker=worker[:100])
+    for job in begun if work is None else begun.filter(pk__in=work):
+        attempt = job.attempt if work is None else work[str(job.pk)]
+        soon = Now() + timedelta(seconds=RESULT_GRACE_SECONDS * 3**job.deaths)
+        begun.filter(pk=job.pk, attempt=attempt).update(deadline=Least(F("deadline"), soon), worker=NO_WORKER)
+
+
+def leave_to_another_version(*, job: str, attempt: int) -> bool:
+    """Whether anybody waits for this result that cannot be read here; from now on its silence is no death."""
+    rows = Job.objects.filter(pk=job, attempt=attempt, state__in=UNDER_WAY)
+    row = rows.first()
+    if row is None:
+        return False
+    rows.filter(state=JobState.STARTED).update(
+        state=JobState.SENT, deadline=_deadline_in(settings.JOB_WAIT_SECONDS, row)
+    )
+    return True
+
+
+@transaction.atomic
+def record(*, job: str, attempt: int, worker: str, outcome: messages.Outcome) -> bool:
+    """Take a result: job, next job, findings, urgency and events in one transaction.
+
+    Return false, and change nothing, for a result of an attempt that is no longer under way. Raises
+    `InvalidMessageError`, and changes nothing, for one that cannot be of this job.
+    """
+    submission = queue.lock_submission(job)
+    if submission is None:
+        return False
+    under_way = Job.objects.filter(pk=job, attempt=attempt, state__in=UNDER_WAY)
+    if (found := under_way.select_related("photo").first()) is not None:
+        result_checks.check(found, outcome)
+    state = JobState.FAILED if isinstance(outcome, messages.Failed) else JobState.DONE
+    error = outcome.code if isinstance(outcome, messages.Failed) else ""
+    taken = {"worker": worker[:100], "error": error, "finished_at": Now(), "deadline": None}
+    if found is None or not under_way.update(state=state, **taken):
+        log.info("result of job %s attempt %s came too late", job, attempt)
+        return False
+    photo = found.photo
+    log.info("result of photo %s job %s attempt %s: %s %s", photo.pk, job, attempt, outcome.kind, state)
+    _APPLY[type(outcome)](photo, outcome)
+    queue.advance(photo, submission)
+    ai_status.settle(submission)
+    transaction.on_commit(partial(dispatch.dispatch_all, (found.stage,)))  # a place in its window is free
+    return True
+
+
+MEASURED = (
+    "quality",
+    "display_key",
+    "analysis_key",
+    "thumbnail_key",
+    "width",
+    "height",
+    "analysis_width",
+    "analysis_height",
+)
+
+
+def _apply_prepared(photo: Photo, outcome: messages.Prepared) -> None:
+    photo.state = _photo_state(outcome)
+    photo.reason, photo.fault = outcome.reason or "", outcome.fault or ""
+    for name in MEASURED:
+        setattr(photo, name, getattr(outcome, name))
+    # Not the whole row: the original may just be sealed with a new key.
+    photo.save(update_fields=["state", "reason", "fault", *MEASURED])
+
+
+def _photo_state(outcome: messages.Prepared) -> PhotoState:
+    if outcome.reason is None:
+        return PhotoState.READY
+    return PhotoState.POOR if outcome.analysis_key else PhotoState.UNUSABLE
+
+
+def _apply_segmented(photo: Photo, outcome: messages.Segmented) -> None:
+    Analysis.objects.create(
+        photo=photo,
+        mask_key=outcome.mask_key,
+        skin=outcome.skin,
+        lesion=outcome.lesion,
+        boxes=[vars(box) for box in outcome.boxes],
+        no_box=outcome.no_box or "",
+        nearest_miss=outcome.nearest_miss and vars(outcome.nearest_miss),
+        segmentation_model=vars(outcome.model),
+    )
+
+
+def _apply_classified(photo: Photo, outcome: messages.Classified) -> None:
+    analysis = photo.analysis
+    Analysis.objects.filter(pk=analysis.pk).update(
+        classified_at=Now(),
+        classification_model=vars(outcome.model),
+        demonstration=outcome.demonstration,
+        views=[vars(view) for view in outcome.views],
+        thresholds=outcome.thresholds,
+        top=outcome.top or "",
+        abstention=outcome.abstention or "",
+        device=outcome.device,
+        **_attributed(outcome.attribution),
+    )
+    Finding.objects.bulk_create(
+        Finding(analysis=analysis, condition=name, probability=p, threshold=outcome.thresholds.get(name))
+        for name, p in outcome.probabilities.items()
+    )
+
+
+def _attributed(attribution: messages.Attribution | None) -> dict[str, Any]:
+    return {f"attribution_{name}": value for name, value in vars(attribution).items()} if attribution else {}
+
+
+_APPLY = {
+    messages.Prepared: _apply_prepared,
+    messages.Segmented: _apply_segmented,
+    messages.Classified: _apply_classified,
+    messages.Failed: lambda photo, outcome: None,
+}

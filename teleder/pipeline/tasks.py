@@ -1,0 +1,85 @@
+"""Celery entry points of the results queue: unpack, call one function."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from celery import shared_task
+from celery.exceptions import Reject
+from django.db import InterfaceError, OperationalError, connection
+
+from contract import messages
+from teleder.pipeline import refusals, results
+
+log = logging.getLogger(__name__)
+
+HAND_BACK_SECONDS = 1
+
+
+@contextmanager
+def handed_back_while_the_database_is_away() -> Iterator[None]:
+    """Put the message back into the queue: its work is done, and need not be done again for a restart."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        log.warning("handed back, database away: %s", type(error).__name__)
+        connection.close()
+        time.sleep(HAND_BACK_SECONDS)
+        raise Reject(type(error).__name__, requeue=True) from error
+
+
+@contextmanager
+def refused_when_invalid(kind: str) -> Iterator[None]:
+    """Log and count what no worker may say, and be done with it: asked again it would be as invalid."""
+    try:
+        yield
+    except messages.InvalidMessageError as error:
+        refusals.note(kind, error)
+
+
+@shared_task(name=messages.STARTED, soft_time_limit=20, time_limit=30)
+@handed_back_while_the_database_is_away()
+@refused_when_invalid(messages.STARTED)
+def started_task(*_positional: Any, **message: Any) -> None:
+    results.started(**vars(messages.unpack_started(message)))
+
+
+@shared_task(name=messages.ENDED, soft_time_limit=20, time_limit=30)
+@handed_back_while_the_database_is_away()
+@refused_when_invalid(messages.ENDED)
+def ended_task(*_positional: Any, **message: Any) -> None:
+    results.ended(**vars(messages.unpack_ended(message)))
+
+
+@shared_task(name=messages.RECORD, soft_time_limit=30, time_limit=40)
+@handed_back_while_the_database_is_away()
+@refused_when_invalid(messages.RECORD)
+def record_task(*_positional: Any, **message: Any) -> None:
+    whose = messages.unpack_started(message)
+    told = {name: value for name, value in message.items() if name not in vars(whose)}
+    try:
+        outcome = _unpacked_or_handed_back(whose, told)
+        if outcome is not None:
+            results.record(**vars(whose), outcome=outcome)
+    except messages.InvalidMessageError as error:
+        raise messages.InvalidMessageError(f"{error}; {_named(whose)}") from None
+
+
+def _unpacked_or_handed_back(whose: messages.Started, told: dict[str, Any]) -> messages.Outcome | None:
+    """Return the outcome; nothing, where another version wrote it and nobody waits for it any more."""
+    try:
+        return messages.unpack_outcome(**told)
+    except (messages.ContractError, TypeError) as error:
+        if not results.leave_to_another_version(job=whose.job, attempt=whose.attempt):
+            return None
+        log.warning("handed back: %s; %s", type(error).__name__, _named(whose))
+        time.sleep(HAND_BACK_SECONDS)  # during a deploy a process of the right version is near; do not spin
+        raise Reject(type(error).__name__, requeue=True) from error
+
+
+def _named(whose: messages.Started) -> str:
+    return f"job {whose.job}, attempt {whose.attempt}, worker {whose.worker}"

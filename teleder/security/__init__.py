@@ -1,0 +1,1 @@
+"""Who gets in, how often, and what every answer carries."""

@@ -1,0 +1,91 @@
+"""What a dermatologist fills in: the answer, and why another photo is wanted."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+from uuid import UUID
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from teleder.accounts.models import Language, User
+from teleder.accounts.text import TextFormField
+from teleder.cases.models import Disposition, Impression, PhotosWanted, Review, Submission
+from teleder.cases.transitions import AlreadyAmendedError
+from teleder.web.clinician import replies
+
+TEXT_LIMIT = 4000
+REASON_LIMIT = 1000
+NOTHING = "nothing"  # what the form of a first answer says that it corrects
+
+
+class AnswerForm(forms.Form):
+    """The answer to sign; a correction begins with the answer in force and says why it is corrected."""
+
+    impression = forms.ChoiceField(
+        label=_("What I take it for"), choices=Impression, widget=forms.RadioSelect
+    )
+    disposition = forms.ChoiceField(
+        label=_("What the patient should do"), choices=Disposition, widget=forms.RadioSelect
+    )
+    text = TextFormField(label=_("Answer to the patient"), max_length=TEXT_LIMIT)
+    reason = TextFormField(max_length=REASON_LIMIT, required=False)
+    amends = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, submission: Submission, amending: bool, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", _as_initial(submission.answer()) if amending else {"amends": NOTHING})
+        super().__init__(*args, **kwargs)
+        self.submission, self.amending = submission, amending
+        self.fields["reason"].required = amending
+        self.fields["reason"].label = (
+            _("Why it is corrected") if amending else _("Why it is less urgent than the triage (if it is)")
+        )
+        self.languages = sorted(Language.choices, key=lambda choice: choice[0] != submission.patient.language)
+
+    def with_reply(self, language: str) -> Self:
+        """Return the form with the draft text of the chosen disposition under what was typed."""
+        disposition = self.data.get("disposition")
+        if disposition not in Disposition.values or language not in Language.values:
+            self.errors.clear()  # it is not sent yet: what is still empty is no mistake
+            self.add_error("disposition", _("Please choose what the patient should do first."))
+            return self
+        draft = replies.reply(Disposition(disposition), language, self.data.get("impression", ""))
+        parts = [self.data.get("text", "").strip(), draft]
+        text = "\n\n".join(filter(None, parts))[:TEXT_LIMIT]
+        typed = self.data.dict() | {"text": text}
+        return type(self)(initial=typed, submission=self.submission, amending=self.amending)
+
+    def clean_amends(self) -> UUID | None:
+        """Return which answer was on the page. One that was opened before anybody signed names none that exists."""
+        try:
+            return UUID(self.cleaned_data["amends"]) if self.cleaned_data["amends"] else None
+        except ValueError:
+            return UUID(int=0)
+
+    def answer(self) -> dict[str, Any]:
+        """Return what `workflow.sign` takes, or `workflow.amend` where the form corrects."""
+        names = ("impression", "disposition", "text", "reason", *(["amends"] if self.amending else []))
+        return {name: self.cleaned_data[name] for name in names}
+
+    def on_top_of(self, conflict: AlreadyAmendedError) -> Self:
+        """Return the form as it was filled in, now to correct the answer that came between, and saying so."""
+        data = self.data.copy()
+        data["amends"] = str(conflict.newer.pk)
+        form = type(self)(data, submission=self.submission, amending=True)
+        form.add_error(None, str(conflict))
+        return form
+
+    def as_review(self, author: User) -> Review:
+        """Return the answer unsigned and unsaved, for the preview."""
+        typed = {name: value for name, value in self.answer().items() if name != "amends"}
+        return Review(submission=self.submission, author=author, signed_at=timezone.now(), **typed)
+
+
+def _as_initial(answer: Review) -> dict[str, Any]:
+    typed = {name: getattr(answer, name) for name in ("impression", "disposition", "text")}
+    return typed | {"amends": answer.pk}
+
+
+class PhotosWantedForm(forms.Form):
+    reason = forms.ChoiceField(label=_("What is wrong with the photos"), choices=PhotosWanted)

@@ -1,0 +1,308 @@
+"""The dermatologist's pages: worklist, review, answer. Verbs are forms; htmx and keys shorten the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db.models import Prefetch
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from teleder.accounts import people
+from teleder.accounts.models import Consent, Purpose, User
+from teleder.cases import reviews, transitions
+from teleder.cases.models import Photo, PhotoState, Review, Status, Submission
+from teleder.cases.originals import Refused
+from teleder.cases.triage import Urgency
+from teleder.web import wording
+from teleder.web.clinician import readings, replies, worklist
+from teleder.web.clinician.forms import AnswerForm, PhotosWantedForm
+from teleder.web.conditional import unless_same
+from teleder.web.roles import dermatologist_required
+
+AMENDABLE = (Status.ANSWERED, Status.CLOSED)
+
+
+# --- The worklist -----------------------------------------------------------------------------------------
+@require_safe
+@dermatologist_required
+@vary_on_headers("HX-Request")
+def show_worklist(request: HttpRequest) -> HttpResponse:
+    """The whole page, or for htmx its list alone: 304 while nothing on it has changed."""
+    context = _worklist(request, request.GET)
+    if request.htmx:
+        return unless_same(request, render(request, "web/clinician/_worklist.html", context))
+    return render(request, "web/clinician/worklist.html", context)
+
+
+def _worklist(request: HttpRequest, query: QueryDict) -> dict[str, Any]:
+    show = query.get("show", "all")
+    show = show if show in worklist.FILTERS else "all"
+    number = query.get("number", "").strip()[:20]
+    page = worklist.page(request.user, show=show, number=number, after=_uuid(query.get("after")))
+    return {
+        "page": page,
+        "show": show,
+        "number": number,
+        "after": query.get("after", ""),
+        "filters": [
+            (key, title, key == show and not number) for key, (title, _narrow) in worklist.FILTERS.items()
+        ],
+        "counts": worklist.counts(request.user),
+    }
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
+
+
+# --- Verbs ------------------------------------------------------------------------------------------------
+def _seen(request: HttpRequest, pk: UUID) -> Submission:
+    rows = Submission.objects.visible_to(request.user).select_related("case__patient", "claimed_by")
+    return get_object_or_404(rows, pk=pk)
+
+
+def verb(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A step with one submission, by POST. What cannot be done is said in words (409, 422).
+
+    By GET it leads to the page: one that came by POST has this address, and a log-in leads back to it.
+    """
+
+    @require_http_methods(["GET", "HEAD", "POST"])
+    @dermatologist_required
+    @wraps(view)
+    def guarded(request: HttpRequest, pk: UUID) -> HttpResponse:
+        submission = _seen(request, pk)
+        if request.method != "POST":
+            return redirect("web:review", pk)
+        try:
+            return view(request, submission)
+        except transitions.IllegalMoveError as error:
+            return refusal(request, submission, str(error), status=409)
+        except Refused as error:
+            return refusal(request, submission, error.message, status=422)
+
+    return guarded
+
+
+def refusal(request: HttpRequest, submission: Submission, message: str, *, status: int) -> HttpResponse:
+    """Say what could not be done, who has it now, and give back what was typed."""
+    submission = get_object_or_404(Submission, pk=submission.pk)  # its patient may just have been erased
+    context = {"submission": submission, "message": message, "text": request.POST.get("text", "")}
+    return render(request, "web/clinician/refusal.html", context, status=status)
+
+
+@require_POST
+@dermatologist_required
+def claim(request: HttpRequest, pk: UUID) -> HttpResponse:
+    submission = _seen(request, pk)
+    try:
+        reviews.claim(submission, by=request.user)
+    except transitions.IllegalMoveError as error:
+        if request.htmx:
+            return _worklist_says(request, _who_was_faster(pk, str(error)))
+        return refusal(request, submission, str(error), status=409)
+    if request.htmx:
+        return _worklist_says(request, _("You have %(case)s now.") % {"case": submission.case})
+    return redirect("web:review", pk)
+
+
+def _who_was_faster(pk: UUID, otherwise: str) -> str:
+    submission = get_object_or_404(Submission.objects.select_related("case", "claimed_by"), pk=pk)
+    if submission.claimed_by is None:
+        return otherwise
+    who = {"case": submission.case, "name": submission.claimed_by}
+    return _("%(name)s has %(case)s already.") % who
+
+
+def _worklist_says(request: HttpRequest, message: str) -> HttpResponse:
+    """The list under the filter of the page that asked, with a message for its live region."""
+    _path, _mark, query = (request.htmx.current_url_abs_path or "").partition("?")
+    context = _worklist(request, QueryDict(query.partition("#")[0]))
+    return render(request, "web/clinician/_worklist.html", context | {"said": message})
+
+
+@require_POST
+@dermatologist_required
+def claim_next(request: HttpRequest) -> HttpResponse:
+    """Open the most urgent submission that is free; of two callers each gets another."""
+    while (found := worklist.next_for(request.user)) is not None:
+        if found.claimed_by_id == request.user.pk:
+            return redirect("web:review", found.pk)
+        try:
+            reviews.claim(found, by=request.user)
+        except transitions.IllegalMoveError:
+            continue
+        return redirect("web:review", found.pk)
+    messages.info(request, _("Nothing is waiting that nobody has."))
+    return redirect("web:worklist")
+
+
+@verb
+def release(request: HttpRequest, submission: Submission) -> HttpResponse:
+    reviews.release(submission, by=request.user)
+    messages.success(request, _("%(case)s is back on the worklist.") % {"case": submission.case})
+    return redirect("web:worklist")
+
+
+@verb
+def keep_claim(request: HttpRequest, submission: Submission) -> HttpResponse:
+    """The page says that it is still open; answers with a warning once the claim is lost."""
+    kept = reviews.keep_claim(submission, by=request.user)
+    if kept:
+        return HttpResponse(status=204)
+    submission.refresh_from_db()
+    return render(request, "web/clinician/_claim_lost.html", {"submission": submission})
+
+
+@verb
+def request_photos(request: HttpRequest, submission: Submission) -> HttpResponse:
+    form = PhotosWantedForm(request.POST)
+    if not form.is_valid():
+        return _review(request, submission, photos_form=form, status=422)
+    reviews.request_photos(submission, by=request.user, reason=form.cleaned_data["reason"])
+    messages.success(
+        request, _("The patient of %(case)s is asked for another photo.") % {"case": submission.case}
+    )
+    return _go_on(request, submission)
+
+
+@verb
+def answer(request: HttpRequest, submission: Submission) -> HttpResponse:
+    """Insert a draft text, show a preview, or sign: one form, three buttons."""
+    amending = submission.status in AMENDABLE
+    if not amending and not _is_mine(request, submission):
+        raise transitions.IllegalMoveError(_("Only who has claimed it can answer."))
+    form = AnswerForm(request.POST, submission=submission, amending=amending)
+    if "insert" in request.POST:
+        return _review(request, submission, form=form.with_reply(request.POST["insert"]))
+    if not form.is_valid():
+        return _review(request, submission, form=form, status=422)
+    if "preview" in request.POST:
+        return _review(request, submission, form=form, preview=form.as_review(request.user))
+    try:
+        (reviews.amend if amending else reviews.sign)(submission, by=request.user, **form.answer())
+    except ValidationError as error:
+        form.add_error(None, error)
+        return _review(request, submission, form=form, status=422)
+    except transitions.UrgencyRoseError as error:
+        form.add_error("reason", str(error))
+        return _review(request, submission, form=form, status=409)
+    except transitions.AlreadyAmendedError as error:
+        return _review(request, submission, form=form.on_top_of(error), status=409)
+    messages.success(request, _("The answer to %(case)s is signed.") % {"case": submission.case})
+    return _go_on(request, submission)
+
+
+def _go_on(request: HttpRequest, submission: Submission) -> HttpResponse:
+    """Lead to the next on the worklist; the page there forgets the draft of the one that is done."""
+    following = worklist.next_for(request.user)
+    url = reverse("web:review", args=[following.pk]) if following else reverse("web:worklist")
+    return redirect(f"{url}?done={submission.pk}")
+
+
+# --- The review page --------------------------------------------------------------------------------------
+@require_safe
+@dermatologist_required
+def review(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return _review(request, _seen(request, pk))
+
+
+@require_safe
+@dermatologist_required
+def review_state(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Who has it, how urgent, how far the AI is: polled by the open page, 304 while nothing changes."""
+    submission = _seen(request, pk)
+    context = _state(request, submission) | {"had_ai": request.GET.get("ai", submission.ai_status)}
+    return unless_same(request, render(request, "web/clinician/_state.html", context))
+
+
+def _state(request: HttpRequest, submission: Submission) -> dict[str, Any]:
+    return {
+        "submission": submission,
+        "shape": wording.SHAPES[submission.level],
+        "due": worklist.due_words(submission),
+        "is_mine": _is_mine(request, submission),
+        "had_ai": submission.ai_status,
+    }
+
+
+def _is_mine(request: HttpRequest, submission: Submission) -> bool:
+    return submission.status == Status.IN_REVIEW and submission.claimed_by_id == request.user.pk
+
+
+def _review(
+    request: HttpRequest,
+    submission: Submission,
+    *,
+    form: AnswerForm | None = None,
+    photos_form: PhotosWantedForm | None = None,
+    preview: Review | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    state = _state(request, submission)
+    may_answer = state["is_mine"] or submission.status in AMENDABLE
+    amending = submission.status in AMENDABLE
+    context = {
+        **state,
+        **_photos(request, submission),
+        "age": worklist.age_of(submission.patient),
+        "flags": readings.flags_of(submission),
+        "answers": readings.answers_of(submission),
+        "history": readings.history_of(submission),
+        "earlier": _earlier(request, submission),
+        "events": submission.events.select_related("actor"),
+        "withdrawn": _withdrawn(submission.patient),
+        "reviews": submission.reviews.select_related("author__dermatologist"),
+        "may_answer": may_answer,
+        "amending": amending,
+        "form": (form or AnswerForm(submission=submission, amending=amending)) if may_answer else None,
+        "is_draft_reply": replies.is_draft(),
+        "preview": preview,
+        "photos_form": photos_form or PhotosWantedForm(),
+        "may_ask_photos": submission.urgency < Urgency.SAME_DAY,
+    }
+    return render(request, "web/clinician/review.html", context, status=status)
+
+
+def _withdrawn(patient: User) -> list[Consent]:
+    """Return the consents taken back that matter to an answer."""
+    given_last = people.last_words_on_consent(patient).exclude(purpose=Purpose.TRAINING)
+    return [consent for consent in given_last if consent.withdrawn_at]
+
+
+def _photos(request: HttpRequest, submission: Submission) -> dict[str, Any]:
+    """The photo that is looked at (`?photo=`, else the first), the strip, and the neighbours for [ and ]."""
+    photos = list(submission.current_photos().prefetch_related("analyses__findings"))
+    photos.sort(key=lambda photo: photo.state == PhotoState.UNUSABLE)
+    chosen = next((photo for photo in photos if str(photo.pk) == request.GET.get("photo")), None)
+    chosen = chosen or next((photo for photo in photos if photo.was_prepared), photos[0] if photos else None)
+    at = photos.index(chosen) if chosen else 0
+    return {
+        "photos": photos,
+        "reading": readings.Reading(chosen) if chosen else None,
+        "before": photos[at - 1] if at else None,
+        "behind": photos[at + 1] if at + 1 < len(photos) else None,
+    }
+
+
+def _earlier(request: HttpRequest, submission: Submission) -> list[Submission]:
+    seen = Submission.objects.visible_to(request.user).filter(case=submission.case).exclude(pk=submission.pk)
+    return list(
+        seen.order_by("-submitted_at").prefetch_related(
+            Prefetch("photos", Photo.objects.current(), to_attr="shown_photos"),
+            Prefetch("reviews", Review.objects.select_related("author")),
+        )
+    )

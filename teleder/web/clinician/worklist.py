@@ -1,0 +1,240 @@
+"""The dermatologist's worklist as it is read: filters, counts, rows in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, F, Max, Min, Prefetch, Q
+from django.utils import timezone
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from contract.messages import Condition
+from teleder.accounts.models import User
+from teleder.cases.models import (
+    AWAITING_DERMATOLOGIST,
+    AIStatus,
+    Photo,
+    PhotoState,
+    Review,
+    Status,
+    Submission,
+    Submissions,
+)
+from teleder.cases.triage import Urgency
+from teleder.web import wording
+
+ROWS = 50
+SERIOUS = (Condition.HI, Condition.IM, Condition.MF)  # in the order in which they must be named
+NUMBER_LENGTH = 8
+
+Narrow = Callable[[Submissions, User], Submissions]
+
+
+def _today() -> datetime:
+    return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+FILTERS: dict[str, tuple[Any, Narrow]] = {
+    "all": (gettext_lazy("All"), lambda rows, user: rows.worklist()),
+    "mine": (gettext_lazy("Mine"), lambda rows, user: rows.worklist().filter(claimed_by=user)),
+    "unclaimed": (
+        gettext_lazy("Unclaimed"),
+        lambda rows, user: rows.worklist().filter(status=Status.SUBMITTED),
+    ),
+    "urgent": (
+        gettext_lazy("Urgent"),
+        lambda rows, user: rows.worklist().filter(urgency__gte=Urgency.SAME_DAY),
+    ),
+    "overdue": (gettext_lazy("Overdue"), lambda rows, user: rows.worklist().overdue()),
+    "waiting": (
+        gettext_lazy("Waiting for the patient"),
+        lambda rows, user: rows.filter(status=Status.NEEDS_PHOTOS).order_by("-urgency", "due_at", "id"),
+    ),
+    "done": (
+        gettext_lazy("Done today"),
+        lambda rows, user: (
+            rows.annotate(last_signed=Max("reviews__signed_at"))
+            .filter(last_signed__gte=_today())
+            .order_by("-last_signed", "id")
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows of one page and the id to go on from; `None` where the list ends."""
+
+    rows: list[Row]
+    after: UUID | None
+
+
+def page(user: User, *, show: str, number: str = "", after: UUID | None = None) -> Page:
+    """Return what `user` may see under a filter, or the submissions of a case number in any status."""
+    rows = Submission.objects.visible_to(user)
+    rows = _numbered(rows, number) if number else FILTERS[show][1](rows, user)
+    if after and show != "done" and not number:
+        rows = _beyond(rows, user, after)
+    found = list(_complete(rows)[: ROWS + 1])
+    more = len(found) > ROWS and show != "done" and not number
+    return Page([Row(submission, user) for submission in found[:ROWS]], found[ROWS - 1].pk if more else None)
+
+
+def _numbered(rows: Submissions, number: str) -> Submissions:
+    letters = "".join(filter(str.isalnum, number.upper()))
+    if len(letters) == NUMBER_LENGTH:
+        return rows.filter(case__number=f"{letters[:4]}-{letters[4:]}").order_by("-submitted_at")
+    return rows.filter(case__number__contains=letters).order_by("-submitted_at") if letters else rows.none()
+
+
+def _beyond(rows: Submissions, user: User, after: UUID) -> Submissions:
+    """Go on behind a submission; by its values, so that a row that left the list still marks the place."""
+    last = Submission.objects.visible_to(user).filter(pk=after).values("urgency", "due_at").first()
+    if last is None:
+        return rows
+    later = Q(due_at__gt=last["due_at"]) | Q(due_at=last["due_at"], id__gt=after)
+    return rows.filter(Q(urgency__lt=last["urgency"]) | Q(later, urgency=last["urgency"]))
+
+
+def _complete(rows: Submissions) -> Submissions:
+    photos = Photo.objects.current().prefetch_related("analyses__findings")
+    reviews = Review.objects.select_related("author")
+    return rows.select_related("case__patient__patient", "claimed_by").prefetch_related(
+        Prefetch("photos", photos, to_attr="shown_photos"), Prefetch("reviews", reviews)
+    )
+
+
+def counts(user: User) -> dict[str, Any]:
+    """Return how many wait, how many of them are urgent, overdue, unclaimed or mine, and the oldest."""
+    now = timezone.now()
+    return (
+        Submission.objects.visible_to(user)
+        .filter(status__in=AWAITING_DERMATOLOGIST)
+        .aggregate(
+            waiting=Count("id"),
+            urgent=Count("id", filter=Q(urgency__gte=Urgency.SAME_DAY)),
+            overdue=Count("id", filter=Q(due_at__lt=now)),
+            unclaimed=Count("id", filter=Q(status=Status.SUBMITTED)),
+            mine=Count("id", filter=Q(claimed_by=user)),
+            oldest=Min(F("submitted_at")),
+        )
+    )
+
+
+def next_for(user: User) -> Submission | None:
+    """Return the most urgent submission that nobody else has."""
+    free = Q(status=Status.SUBMITTED) | Q(claimed_by=user)
+    return Submission.objects.visible_to(user).worklist().filter(free).first()
+
+
+class Row:
+    """One submission on the worklist, every cell in words."""
+
+    def __init__(self, submission: Submission, reader: User) -> None:
+        self.submission, self.reader = submission, reader
+        self.photos: list[Photo] = submission.shown_photos
+
+    @property
+    def thumbnail(self) -> Photo | None:
+        return next((photo for photo in self.photos if photo.thumbnail_key), None)
+
+    @property
+    def shape(self) -> str:
+        return wording.SHAPES[self.submission.level]
+
+    @cached_property
+    def person(self) -> str:
+        """Age and kind. The year of birth is known, not the day: the age may be one year too high."""
+        return " · ".join(filter(None, [age_of(self.submission.patient), self.submission.get_kind_display()]))
+
+    @cached_property
+    def reasons(self) -> list[str]:
+        """What asked for a level, the most urgent first; the AI's own are said by its chip."""
+        flags = [f for f in self.submission.flags if f["level"] is not None and f["origin"] != "model"]
+        flags.sort(key=lambda flag: -flag["level"])
+        return list(dict.fromkeys(str(wording.flag_words(flag)) for flag in flags))
+
+    @cached_property
+    def ai(self) -> str:
+        return ai_words(self.submission.ai_status, self.photos)
+
+    @cached_property
+    def quality(self) -> str:
+        return quality_words(self.photos)
+
+    @property
+    def is_mine(self) -> bool:
+        return self.submission.claimed_by_id == self.reader.pk
+
+    @property
+    def is_free(self) -> bool:
+        return self.submission.status == Status.SUBMITTED
+
+    @property
+    def waited(self) -> str:
+        return timesince(self.submission.submitted_at, depth=1)
+
+    @property
+    def due(self) -> str:
+        return due_words(self.submission)
+
+    @property
+    def signed(self) -> Review | None:
+        return max(self.submission.reviews.all(), key=lambda review: review.signed_at, default=None)
+
+
+def age_of(patient: User) -> str:
+    profile = getattr(patient, "patient", None)
+    if profile is None:
+        return ""
+    years = timezone.localdate().year - profile.birth_year
+    return ngettext("%(n)d year old", "%(n)d years old", years) % {"n": years}
+
+
+def due_words(submission: Submission) -> str:
+    now = timezone.now()
+    if submission.due_at < now:
+        return _("overdue by %(time)s") % {"time": timesince(submission.due_at, now, depth=1)}
+    return _("due in %(time)s") % {"time": timesince(now, submission.due_at, depth=1)}
+
+
+def ai_words(status: str, photos: list[Photo]) -> str:
+    """Say what the AI has to say in one line: never a bare number, and herpes before all else."""
+    analyses = [analysis for photo in photos if (analysis := photo.analysis) and analysis.classified_at]
+    if status in {AIStatus.NOT_USED, AIStatus.WAITING, AIStatus.UNAVAILABLE} and not analyses:
+        return AIStatus(status).label
+    findings = [finding for analysis in analyses for finding in analysis.findings.all()]
+    for condition in SERIOUS:
+        over = [f for f in findings if f.condition == condition and f.is_over_threshold]
+        if over:
+            return _said(max(over, key=lambda finding: finding.probability))
+    named = [f for a in analyses for f in a.findings.all() if a.top and f.condition == a.top]
+    if not named:
+        return _("AI does not say")
+    return _said(max(named, key=lambda finding: finding.probability))
+
+
+def _said(finding: Any) -> str:
+    words = {
+        "condition": wording.condition(finding.condition),
+        "likelihood": wording.likelihood(finding.probability, finding.threshold),
+    }
+    return _("%(condition)s: %(likelihood)s") % words
+
+
+def quality_words(photos: list[Photo]) -> str:
+    """Say the worst that is known of the photos that can be used; of the others if there is none."""
+    photos = [photo for photo in photos if photo.state != PhotoState.UNUSABLE] or photos
+    for state in (PhotoState.UNUSABLE, PhotoState.POOR, PhotoState.STORED):
+        for photo in photos:
+            if photo.state == state:
+                fault = wording.FAULTS.get(photo.fault) or wording.REASONS.get(photo.reason)
+                return str(fault or photo.get_state_display())
+    return PhotoState.READY.label if photos else _("no photo")

@@ -1,0 +1,105 @@
+"""The admin's page about the models: which weights the workers use, and the card of each."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.db.models import Count, Max
+from django.db.models.functions import Now
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+
+from teleder.accounts.models import User
+from teleder.cases.models import Analysis
+from teleder.web.roles import admin_required
+
+FOLDER = Path(__file__).parents[1] / "cards"  # written by training.card
+IN_USE_DAYS = 7
+HEADS = {
+    "class": _("Class"),
+    "source": _("Source"),
+    "setting": _("Setting"),
+    "figure": _("Figure"),
+    "value": _("Value"),
+    "interval": _("95% interval"),
+    "n": _("Photos"),
+    "fitzpatrick": _("Fitzpatrick skin type"),
+    "tone": _("Skin tone (typology angle)"),
+    "distance": _("Distance of the camera"),
+}
+
+PHOTOS = {  # how the titles in the table of weights begin
+    "evaluate rows": _("photos of another publisher, never trained on"),
+    "held-back groups": _("held-back photos of the training sources"),
+    "drawn scenes": _("drawn scenes, never trained on"),
+}
+
+
+@require_safe
+@admin_required
+def show(request: HttpRequest) -> HttpResponse:
+    cards = [_told(card, request.user) for card in _cards()]
+    return render(request, "web/operations/models.html", {"cards": cards, "days": IN_USE_DAYS})
+
+
+@functools.cache
+def _cards() -> list[dict[str, Any]]:
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))]
+
+
+def _told(card: dict[str, Any], reader: User) -> dict[str, Any]:
+    """Return a card in the language of the page, with the weights that spoke lately."""
+    language = "ja" if (get_language() or "").startswith("ja") else "en"
+    items = [
+        {
+            "key": item["key"],
+            "checklists": [part.partition(":")[0] for part in item["guideline"].split("; ")],
+            "question": item["question"][language],
+            "answer": item.get("answer", {}).get(language, ""),
+            "tables": [_table(table) for table in item.get("tables", ())],
+        }
+        for item in card["items"]
+    ]
+    return {**card, "items": items, "in_use": _in_use(card, reader)}
+
+
+def _table(table: dict[str, Any]) -> dict[str, Any]:
+    photos = next(
+        (words for start, words in PHOTOS.items() if table["title"].startswith(start)), table["title"]
+    )
+    return {
+        "photos": photos,
+        "head": [HEADS.get(name, name) for name in table["head"]],
+        "rows": list(zip(table["rows"], table["few"], strict=True)),
+    }
+
+
+@dataclass(frozen=True)
+class InUse:
+    """Weights that read photos lately; `is_card` tells whether they are those of the card."""
+
+    version: str
+    sha256: str
+    photos: int
+    last: datetime
+    is_card: bool
+
+
+def _in_use(card: dict[str, Any], reader: User) -> list[InUse]:
+    """The workers say with each result which weights spoke; that, and no file here, is what is in use."""
+    model = f"{card['name']}_model"
+    since = Now() - timedelta(days=IN_USE_DAYS)
+    lately = Analysis.objects.visible_to(reader).filter(
+        created_at__gte=since, **{f"{model}__name": card["name"]}
+    )
+    found = lately.order_by().values_list(f"{model}__version", f"{model}__sha256")
+    rows = found.annotate(photos=Count("photo"), last=Max("created_at")).order_by("-last")
+    return [InUse(*row, is_card=row[1] == card["sha256"]) for row in rows]

@@ -1,0 +1,352 @@
+"""Measure the published weights on labelled photos; every figure with its interval and n.
+
+    python -m training.evaluate segmentation --manifest CSV --root DIR --json OUT
+    python -m training.evaluate classification --manifest CSV --root DIR --json OUT
+
+Columns `image,mask` or `file,class`; optional `use`, `group`, `fitzpatrick`, `label`, `source`. Intervals
+are 95 % of a bootstrap that draws whole groups (persons). This is the only reader of `use=evaluate` rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from contract.messages import Classified
+from inference_worker.models import engine, weights
+from inference_worker.models.classification import CLASSES, CONDITIONS, Classifier
+from inference_worker.models.cropping import boxes_of
+from inference_worker.models.segmentation import LESION, SKIN, Segmenter
+from training import thresholds, tone
+from training.data import (
+    ManifestError,
+    Row,
+    held_out,
+    measuring_rows,
+    output,
+    plainly,
+    read_mask,
+    read_photo,
+    resize,
+)
+from training.statistics import bootstrap
+
+UNKNOWN = 255
+PATCH, PATCH_STEP, PATCH_LONG_SIDE = 128, 64, 640  # px; the 640x480 photos of the published method
+SKIN_SHARE, LESION_SHARE = 0.80, 0.10
+BATCH = 8
+ANALYSIS_LONG_SIDE = 1024  # px; what the worker analyses
+POSITIVE = ("HI", "IM", "MF")  # not atopic dermatitis
+
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class MaskScore:
+    """Counts on one photo; nan where its mask does not tell."""
+
+    skin_iou: float
+    lesion_iou: float
+    patches: tuple[int, int, int]  # hit, missed, false
+
+
+def score_mask(found: np.ndarray, truth: np.ndarray) -> MaskScore:
+    """Compare a class map with a true mask of the same shape (255 = unknown).
+
+    A mask that only has lesion and unknown is one of those whose makers outlined lesions alone: the rest of
+    it is not lesion, and skin and patches cannot be judged.
+    """
+    if np.isin(truth, (LESION, UNKNOWN)).all():
+        return MaskScore(np.nan, iou(found == LESION, truth == LESION), (0, 0, 0))
+    known = truth != UNKNOWN
+    return MaskScore(
+        iou((found > 0) & known, (truth > 0) & known),
+        iou((found == LESION) & known, (truth == LESION) & known),
+        patch_counts(np.where(known, found, 0), np.where(known, truth, 0)),
+    )
+
+
+def iou(found: np.ndarray, truth: np.ndarray) -> float:
+    """Return intersection over union; nan if neither has a pixel."""
+    union = np.count_nonzero(found | truth)
+    return np.count_nonzero(found & truth) / union if union else np.nan
+
+
+def patch_counts(found: np.ndarray, truth: np.ndarray) -> tuple[int, int, int]:
+    """Return how many patches the rule takes from both masks, only from the true one, only from the found one."""
+    ours, theirs = patches(found), patches(truth)
+    return int((ours & theirs).sum()), int((~ours & theirs).sum()), int((ours & ~theirs).sum())
+
+
+def patches(mask: np.ndarray) -> np.ndarray:
+    """Return for each 128 px patch at long side 640, half overlapping, whether it obeys the 80/10 rule."""
+    mask = resize(mask, PATCH_LONG_SIDE, cv2.INTER_NEAREST)
+    skin, lesion = _shares(mask > 0), _shares(mask == LESION)
+    return (skin > SKIN_SHARE) & (lesion > LESION_SHARE)
+
+
+def _shares(pixels: np.ndarray) -> np.ndarray:
+    total = cv2.integral(pixels.astype(np.uint8))
+    rows = np.arange(0, max(1, pixels.shape[0] - PATCH + 1), PATCH_STEP)[:, None]
+    columns = np.arange(0, max(1, pixels.shape[1] - PATCH + 1), PATCH_STEP)[None, :]
+    low, right = np.minimum(rows + PATCH, pixels.shape[0]), np.minimum(columns + PATCH, pixels.shape[1])
+    inside = total[low, right] - total[rows, right] - total[low, columns] + total[rows, columns]
+    return inside / ((low - rows) * (right - columns))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One photo, judged by the network and by colour alone; `angle` is the tone of its true skin, nan if unknown."""
+
+    network: MaskScore
+    colour: MaskScore
+    angle: float
+
+
+def segmentation(rows: list[Row], segmenter: Segmenter) -> Figures:
+    """Return every figure of the segmentation on these rows, and what it is better by than colour alone."""
+    measured = [one for some in batches(rows) for one in _measured(some, segmenter)]
+    scores, groups = [one.network for one in measured], [row.group for row in rows]
+    figures = segmentation_figures(scores, groups)
+    columns = ("label", "source", "fitzpatrick", "tone", "distance")
+    by = {f"by_{column}": parts(rows, column) for column in columns}
+    by["by_tone_third"] = tone.thirds(np.array([one.angle for one in measured]))
+    for title, all_parts in by.items():
+        figures[title] = {
+            name: segmentation_figures([scores[i] for i in own], [groups[i] for i in own])
+            for name, own in all_parts.items()
+        }
+    colour = [one.colour for one in measured]
+    figures["colour_alone"] = segmentation_figures(colour, groups)
+    figures["gain_over_colour"] = {
+        name: _gain(scores, colour, groups, name) for name in ("skin_iou", "lesion_iou")
+    }
+    return figures
+
+
+def _gain(ours: list[MaskScore], theirs: list[MaskScore], groups: list[str], name: str) -> Figures:
+    """Return the paired difference over the photos that both can be judged on."""
+    gain = np.array([getattr(a, name) - getattr(b, name) for a, b in zip(ours, theirs, strict=True)])
+    return over(~np.isnan(gain), groups, lambda i: float(gain[i].mean()))
+
+
+def _measured(rows: list[Row], segmenter: Segmenter) -> list[Measured]:
+    photos, truths = [read_photo(row.path) for row in rows], [read_mask(row.mask) for row in rows]
+    found = zip(segmenter(photos), photos, truths, strict=True)
+    return [Measured(_scored(f, t), _scored(thresholds.class_map(p), t), _angle(p, t)) for f, p, t in found]
+
+
+def _scored(found: np.ndarray, truth: np.ndarray) -> MaskScore:
+    return score_mask(cv2.resize(found, truth.shape[::-1], interpolation=cv2.INTER_NEAREST), truth)
+
+
+def _angle(photo: np.ndarray, truth: np.ndarray) -> float:
+    return tone.typology_angle(
+        photo, cv2.resize(truth, photo.shape[1::-1], interpolation=cv2.INTER_NEAREST) == SKIN
+    )
+
+
+def segmentation_figures(scores: list[MaskScore], groups: list[str]) -> Figures:
+    skin, lesion = (np.array([getattr(s, name) for s in scores]) for name in ("skin_iou", "lesion_iou"))
+    hit, missed, false = np.array([s.patches for s in scores]).T
+    judged = {
+        "skin_or_lesion_iou": (~np.isnan(skin), lambda i: float(skin[i].mean())),
+        "lesion_iou": (~np.isnan(lesion), lambda i: float(lesion[i].mean())),
+        "patch_recall": (hit + missed > 0, lambda i: share(hit[i].sum(), (hit + missed)[i].sum())),
+        "patch_precision": (hit + false + missed > 0, lambda i: share(hit[i].sum(), (hit + false)[i].sum())),
+    }
+    judged["skin_or_lesion_below_80"] = (
+        judged["skin_or_lesion_iou"][0],
+        lambda i: float((skin[i] < 0.8).mean()),
+    )
+    figures = {name: over(which, groups, measure) for name, (which, measure) in judged.items()}
+    return figures | {
+        "worst_skin_or_lesion_iou": None if np.isnan(skin).all() else round(float(np.nanmin(skin)), 4)
+    }
+
+
+def over(which: np.ndarray, groups: list[str], measure: Callable[[np.ndarray], float]) -> Figures:
+    """Return a bootstrapped figure over the photos that `which` marks."""
+    own = np.flatnonzero(which)
+    if not own.size:
+        return {"value": None, "low": None, "high": None, "n": 0}
+    return bootstrap(lambda i: measure(own[i]), [groups[i] for i in own])
+
+
+def share(hits: float, n: float) -> float:
+    return float(hits / n) if n else np.nan
+
+
+def classification(rows: list[Row], segmenter: Segmenter, classifier: Classifier) -> Figures:
+    """Return every figure of the classification on these rows, with the crops that the pipeline cuts."""
+    opinions = [opinion for some in batches(rows) for opinion in _opinions(some, segmenter, classifier)]
+    figures = classification_figures(rows, opinions)
+    for column in ("source", "fitzpatrick", "tone", "distance"):
+        figures[f"by_{column}"] = {
+            name: classification_figures([rows[i] for i in own], [opinions[i] for i in own])
+            for name, own in parts(rows, column).items()
+        }
+    return figures
+
+
+def _opinions(rows: list[Row], segmenter: Segmenter, classifier: Classifier) -> list[Classified]:
+    photos = [read_photo(row.path, ANALYSIS_LONG_SIDE) for row in rows]
+    return classifier(photos, [boxes_of(mask)[0] for mask in segmenter(photos)])
+
+
+def classification_figures(rows: list[Row], opinions: list[Classified]) -> Figures:
+    """Abstaining counts as a miss in `sensitivity`, `specificity` and `recall`; `*_answered` leaves it out,
+    `*_forced` takes the likeliest condition instead."""
+    truth = np.array(["OTHER" if row.label == "NORMAL" else row.label for row in rows])
+    told = np.array([opinion.top or "" for opinion in opinions])
+    p = np.array([[opinion.probabilities[name] for name in CONDITIONS] for opinion in opinions])
+    forced = np.array(CONDITIONS)[p.argmax(axis=1)]
+    groups = [row.group for row in rows]
+    figures = _against_ad(truth, told, forced, p, groups)
+    for name in sorted({row.label for row in rows}):
+        figures |= _of_class(name, np.array([row.label == name for row in rows]), truth, told, forced, groups)
+        figures |= _alarms(name, [row.label == name for row in rows], opinions, groups)
+    everyone = np.ones(len(rows), bool)
+    figures["balanced_accuracy"] = over(everyone, groups, lambda i: balanced(truth[i], told[i]))
+    figures["balanced_accuracy_forced"] = over(everyone, groups, lambda i: balanced(truth[i], forced[i]))
+    return figures
+
+
+def _against_ad(
+    truth: np.ndarray, told: np.ndarray, forced: np.ndarray, p: np.ndarray, groups: list[str]
+) -> Figures:
+    """Positive is not AD, as in the published table, among photos of the four diseases."""
+    ill, ad = np.isin(truth, POSITIVE), truth == "AD"
+    not_ad = 1 - p[:, CONDITIONS.index("AD")]
+    figures = {"auc_not_ad": over(ill | ad, groups, lambda i: auc(not_ad[i], ill[i]))}
+    for ending, answer, which in (
+        ("", told, told == told),
+        ("_answered", told, told != ""),
+        ("_forced", forced, told == told),
+    ):
+        figures[f"sensitivity{ending}"] = over(
+            ill & which, groups, lambda i, a=answer: _mean((a[i] != "AD") & (a[i] != ""))
+        )
+        figures[f"specificity{ending}"] = over(ad & which, groups, lambda i, a=answer: _mean(a[i] == "AD"))
+    return figures
+
+
+def _of_class(name: str, own: np.ndarray, truth, told, forced, groups: list[str]) -> Figures:
+    return {
+        f"recall.{name}": over(own, groups, lambda i: _mean(told[i] == truth[i])),
+        f"recall_forced.{name}": over(own, groups, lambda i: _mean(forced[i] == truth[i])),
+        f"abstain_rate.{name}": over(own, groups, lambda i: _mean(told[i] == "")),
+        f"wrong_and_confident.{name}": over(
+            own, groups, lambda i: _mean((told[i] != "") & (told[i] != truth[i]))
+        ),
+    }
+
+
+def _alarms(name: str, own: list[bool], opinions: list[Classified], groups: list[str]) -> Figures:
+    """Return how often each complication reaches the threshold that raises urgency, also where nothing is named."""
+    figures = {}
+    for condition in POSITIVE:
+        raised = [o.probabilities[condition] >= o.thresholds.get(condition, np.inf) for o in opinions]
+        hits = np.array(raised)
+        figures[f"alarm_{condition}.{name}"] = over(np.array(own), groups, lambda i, h=hits: _mean(h[i]))
+    return figures
+
+
+def _mean(hits: np.ndarray) -> float:
+    return float(hits.mean()) if hits.size else np.nan
+
+
+def balanced(truth: np.ndarray, answer: np.ndarray) -> float:
+    """Return the mean recall over the classes that occur."""
+    return float(np.mean([(answer[truth == name] == name).mean() for name in np.unique(truth)]))
+
+
+def auc(score: np.ndarray, positive: np.ndarray) -> float:
+    """Return the chance that a positive outscores a negative; ties count half, nan without both."""
+    high, low = score[positive], score[~positive]
+    if not high.size or not low.size:
+        return np.nan
+    return float(((high[:, None] > low).mean() + (high[:, None] >= low).mean()) / 2)
+
+
+def parts(rows: list[Row], column: str) -> dict[str, list[int]]:
+    """Return the indices of the rows by what they have in a column; rows without are left out."""
+    found: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        if getattr(row, column):
+            found.setdefault(getattr(row, column), []).append(index)
+    return dict(sorted(found.items()))
+
+
+def batches(rows: list[Row]) -> Iterable[list[Row]]:
+    return (rows[i : i + BATCH] for i in range(0, len(rows), BATCH))
+
+
+def table(figures: Figures, indent: str = "") -> str:
+    """Return the figures as lines of text, subgroups indented."""
+    lines = []
+    for name, own in figures.items():
+        if isinstance(own, dict) and "value" not in own:
+            lines += [f"{indent}{name}", table(own, indent + "  ")]
+        elif isinstance(own, dict):
+            value, low, high = ("-" if own[k] is None else f"{own[k]:.3f}" for k in ("value", "low", "high"))
+            lines.append(f"{indent}{name:28} {value:>6} [{low}, {high}]  n={own['n']}")
+        else:
+            lines.append(f"{indent}{name:28} {own}")
+    return "\n".join(lines)
+
+
+def rows_of(arguments: argparse.Namespace) -> list[Row]:
+    """Return the rows to measure."""
+    segments = arguments.what == "segmentation"
+    rows = measuring_rows(arguments, masks=segments, classes=() if segments else CLASSES)
+    rows = [row for row in rows if held_out(row) or not arguments.held_out]
+    if not rows:
+        raise ManifestError(f"{arguments.manifest}: no line belongs to a held-out group")
+    return rows
+
+
+@plainly
+def main(argv: list[str] | None = None) -> None:
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO)
+    rows = rows_of(arguments)
+    chosen = engine.pick(arguments.device)
+    models = weights.in_force(arguments.weights)
+    segmenter = Segmenter(models["segmentation"], chosen)
+    if arguments.what == "segmentation":
+        figures = segmentation(rows, segmenter)
+    else:
+        figures = classification(rows, segmenter, Classifier(models["classification"], chosen))
+    figures["model"] = (
+        f"{arguments.what} {models[arguments.what].version} {models[arguments.what].sha256[:12]}"
+    )
+    print(table(figures))
+    arguments.json.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("segmentation", "classification"))
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--root", type=Path, required=True, help="folder the manifest's paths start from")
+    parser.add_argument("--json", type=output, required=True)
+    parser.add_argument("--use", help="only rows of this use, e.g. evaluate")
+    parser.add_argument("--weights", type=Path, help="folder of a clinic's own, in place of the shipped ones")
+    parser.add_argument("--held-out", action="store_true", help="only groups that never train")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    return parser
+
+
+if __name__ == "__main__":
+    main()

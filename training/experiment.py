@@ -1,0 +1,322 @@
+"""Does the road learn from real photos? Measured on photos that no shipped weights may see; nothing is kept.
+
+    python -m training.experiment --manifest ../shared/data/cls/manifest.csv \
+        --root ../shared/data/cls --json runs/experiment.json --markdown docs/models/experiment.md
+
+Logistic regressions on the features of a frozen network (from ImageNet, or taught by drawn scenes: the published
+classification, or one of your runs with `--run`), with the whole photo alone or with the automatic crops too. Learnt from `use=experiment` rows: cross-validated by group
+(photos of one scene are one group, also where their publisher did not say so), then tried on the `use=evaluate` rows
+as an external test. The regressions live in memory and end with the command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from inference_worker.models import engine, weights
+from inference_worker.models.classification import CLASSES, CONDITIONS, aggregate, views_of
+from inference_worker.models.cropping import boxes_of
+from inference_worker.models.segmentation import Segmenter
+from training import features
+from training.data import Row, measuring_rows, output, plainly, read_photo
+from training.duplicates import Print, print_of, same_photos
+from training.evaluate import ANALYSIS_LONG_SIDE, Figures, auc, balanced, batches, over, table
+from training.statistics import bootstrap
+
+FOUR = ("AD", "HI", "IM", "MF")
+SHARES = (0.1, 0.25, 0.5, 1.0)  # of the persons learnt from, for the learning curve
+DRAWS = 5  # times that each smaller share is drawn
+DRAWN_AGAIN = 1000  # times at most
+FOLDS = 5
+STRENGTH = 0.003  # inverse of the penalty; fixed beforehand, never tuned on these photos
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Photos as numbers: `views` (N, F) of all photos, `owner` (N,) which photo a view is of, its whole first."""
+
+    rows: list[Row]
+    views: np.ndarray
+    owner: np.ndarray
+
+    @property
+    def groups(self) -> np.ndarray:
+        return np.array([row.group for row in self.rows])
+
+    @property
+    def truth(self) -> np.ndarray:
+        return np.array(["OTHER" if row.label == "NORMAL" else row.label for row in self.rows])
+
+    def whole_only(self) -> Photos:
+        first = np.flatnonzero(np.diff(self.owner, prepend=-1))
+        return Photos(self.rows, self.views[first], self.owner[first])
+
+
+def one_scene_one_group(rows: list[Row], prints: list[Print]) -> list[Row]:
+    """Return the rows with photos of one scene under one group, whatever groups their publisher gave them."""
+    group = {row.group: row.group for row in rows}
+    for i, j in same_photos(prints, [row.group for row in rows]):
+        one, other = group[rows[i].group], group[rows[j].group]
+        group = {name: one if of == other else of for name, of in group.items()}
+    return [dataclasses.replace(row, group=group[row.group]) for row in rows]
+
+
+def views_with_crops(rows: list[Row]) -> list[np.ndarray]:
+    """Return for each photo the views that the pipeline would classify, (1 + crops, 224, 224, 3) uint8."""
+    segmenter = Segmenter(weights.published("segmentation"), engine.pick("cpu"))
+    found = []
+    for some in batches(rows):
+        photos = [read_photo(row.path, ANALYSIS_LONG_SIDE) for row in some]
+        found += [views_of(p, boxes_of(m)[0]) for p, m in zip(photos, segmenter(photos), strict=True)]
+    return found
+
+
+def as_numbers(rows: list[Row], views: list[np.ndarray], extract: features.Extractor) -> Photos:
+    owner = np.repeat(np.arange(len(rows)), [len(own) for own in views])
+    return Photos(rows, np.concatenate([extract(own) for own in views]), owner)
+
+
+def learnt(photos: Photos, which: np.ndarray) -> object:
+    """Return a regression fitted to the views of some photos; each photo counts the same."""
+    chosen = np.isin(photos.owner, which)
+    per_photo = np.bincount(photos.owner, minlength=len(photos.rows))
+    judge = make_pipeline(
+        StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=1000, class_weight="balanced")
+    )
+    owner = photos.owner[chosen]
+    judge.fit(
+        photos.views[chosen], photos.truth[owner], logisticregression__sample_weight=1 / per_photo[owner]
+    )
+    return judge
+
+
+def probabilities(judge: object, photos: Photos, which: np.ndarray) -> np.ndarray:
+    """Return (len(which), 5) in the order of CONDITIONS, aggregated as the pipeline does; unlearnt classes get 0."""
+    by_view = np.zeros((len(photos.views), len(CONDITIONS)))
+    by_view[:, [CONDITIONS.index(name) for name in judge.classes_]] = judge.predict_proba(photos.views)
+    return np.array([aggregate(by_view[photos.owner == i]) for i in which])
+
+
+def cross_validated(photos: Photos) -> np.ndarray:
+    """Return the probabilities (photos, 5) that each photo gets from those of other groups."""
+    everyone, p = np.arange(len(photos.rows)), np.zeros((len(photos.rows), len(CONDITIONS)))
+    for train, test in GroupKFold(FOLDS).split(everyone, groups=photos.groups):
+        p[test] = probabilities(learnt(photos, train), photos, test)
+    return p
+
+
+def not_ad(p: np.ndarray) -> np.ndarray:
+    """Return the score of "not AD" among the four diseases."""
+    four = p[:, [CONDITIONS.index(name) for name in FOUR]]
+    return 1 - four[:, 0] / np.maximum(four.sum(axis=1), 1e-12)
+
+
+def figures_of(photos: Photos, p: np.ndarray) -> Figures:
+    truth, groups = photos.truth, list(photos.groups)
+    told, score = np.array(CONDITIONS)[p.argmax(axis=1)], not_ad(p)
+    four = np.isin(truth, FOUR)
+    figures = {
+        "auc_not_ad": over(four, groups, lambda i: auc(score[i], truth[i] != "AD")),
+        "auc_hi": over(four, groups, lambda i: auc(p[i, CONDITIONS.index("HI")], truth[i] == "HI")),
+        "balanced_accuracy": bootstrap(lambda i: balanced(truth[i], told[i]), groups),
+    }
+    for name in sorted(set(truth)):
+        figures[f"recall.{name}"] = over(
+            truth == name, groups, lambda i, n=name: float((told[i] == n).mean())
+        )
+    return figures
+
+
+def gain(photos: Photos, one: np.ndarray, other: np.ndarray) -> dict:
+    """Return by how much the AUC of "not AD" of the second exceeds that of the first, on the same draws of persons."""
+    truth, first, second = photos.truth, not_ad(one), not_ad(other)
+    four = np.isin(truth, FOUR)
+    return over(
+        four,
+        list(photos.groups),
+        lambda i: auc(second[i], truth[i] != "AD") - auc(first[i], truth[i] != "AD"),
+    )
+
+
+def learning_curve(learn: Photos, test: Photos) -> Figures:
+    """Return the external AUC of "not AD" by the share of persons learnt from: mean, lowest and highest draw."""
+    return {f"{share:.0%}": _curve_point(learn, test, share) for share in SHARES}
+
+
+def _curve_point(learn: Photos, test: Photos, share: float) -> dict:
+    four = np.isin(test.truth, FOUR)
+    chosen = list(_draws(learn, share))
+    if not chosen:
+        return {"value": None, "low": None, "high": None, "n": 0}
+    values = [
+        auc(
+            not_ad(probabilities(learnt(learn, some), test, np.arange(len(test.rows))))[four],
+            test.truth[four] != "AD",
+        )
+        for some in chosen
+    ]
+    low, high = (round(float(v), 4) for v in (min(values), max(values)))
+    return {
+        "value": round(float(np.mean(values)), 4),
+        "low": low,
+        "high": high,
+        "n": round(np.mean([len(c) for c in chosen])),
+    }
+
+
+def _draws(learn: Photos, share: float) -> Iterator[np.ndarray]:
+    """Yield the photos of that share of the persons; draws without both AD and HI are drawn again.
+
+    Too few persons have no such draw: then nothing is yielded.
+    """
+    persons = np.unique(learn.groups)
+    for seed in range(1 if share == 1 else DRAWS):
+        rng = np.random.default_rng(seed)
+        for _ in range(DRAWN_AGAIN):
+            some = np.flatnonzero(
+                np.isin(learn.groups, rng.choice(persons, int(share * len(persons)), replace=False))
+            )
+            if {"AD", "HI"} <= set(learn.truth[some]):
+                yield some
+                break
+
+
+def measure(learn: list[Row], test: list[Row], run: str | None) -> Figures:
+    """Return all figures, by what the features come from and what is looked at."""
+    views = {"learn": views_with_crops(learn), "test": views_with_crops(test)}
+    figures: Figures = {
+        "crops": named("segmentation"),
+        "phantoms": f"run {run}" if run else named("classification"),
+    }
+    seen: dict[str, np.ndarray] = {}
+    drawn = features.of_run(run) if run else features.of_published()
+    for start, extract in (("imagenet", features.of_imagenet()), ("phantoms", drawn)):
+        numbers = [as_numbers(rows, views[n], extract) for n, rows in (("learn", learn), ("test", test))]
+        for look, (own, outside) in (("whole", [p.whole_only() for p in numbers]), ("crops", numbers)):
+            p = probabilities(learnt(own, np.arange(len(learn))), outside, np.arange(len(test)))
+            seen[f"{start}.{look}"] = p
+            figures[f"{start}.{look}"] = {
+                "cross_validated": figures_of(own, cross_validated(own)),
+                "external": figures_of(outside, p),
+                "learning_curve": learning_curve(own, outside),
+            }
+    figures["gain"] = {
+        f"{b} over {a}": gain(outside, seen[a], seen[b])
+        for a, b in (
+            ("imagenet.whole", "imagenet.crops"),
+            ("phantoms.whole", "phantoms.crops"),
+            ("imagenet.whole", "phantoms.whole"),
+            ("imagenet.crops", "phantoms.crops"),
+        )
+    }
+    return figures
+
+
+@plainly
+def main(argv: list[str] | None = None) -> None:
+    arguments = _parser().parse_args(argv)
+    learn, test = (
+        measuring_rows(argparse.Namespace(**vars(arguments), use=use), classes=CLASSES)
+        for use in (arguments.learn, arguments.test)
+    )
+    learn = one_scene_one_group(learn, [print_of(read_photo(row.path)) for row in learn])
+    figures = measure(learn, test, arguments.run)
+    print(table(figures))
+    arguments.json.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
+    if arguments.markdown:
+        arguments.markdown.write_text(page(figures, len(learn), len(test)), encoding="utf-8")
+
+
+def named(name: str) -> str:
+    """Return which published weights were at work."""
+    own = weights.published(name)
+    return f"{name} {own.version} {own.sha256[:12]}"
+
+
+def page(figures: Figures, learnt_from: int, tested_on: int) -> str:
+    """Return the figures as Markdown tables."""
+    return "\n".join(_page(figures, learnt_from, tested_on)) + "\n"
+
+
+ARMS = ("imagenet.whole", "imagenet.crops", "phantoms.whole", "phantoms.crops")
+
+
+def _page(figures: Figures, learnt_from: int, tested_on: int) -> Iterator[str]:
+    yield "# Does it learn from real photos?\n"
+    yield "Written by `python -m training.experiment` (command in its docstring). Logistic regressions on"
+    yield f"frozen features, learnt from {learnt_from} photos whose rights are unclear and thrown away with the command;"
+    yield f"external test: {tested_on} photos. 95 % intervals by a bootstrap over persons. Labels are noisy, HI sits on lips"
+    yield "and IM round the mouth, and clinics light their photos alike: a part of what is learnt is that."
+    yield f"Crops by {figures['crops']}; `phantoms`: features of {figures['phantoms']}.\n"
+    for part in ("external", "cross_validated"):
+        yield f"## {part.replace('_', ' ').capitalize()}\n"
+        yield "| figure | n | " + " | ".join(ARMS) + " |\n|---|---|" + "---|" * len(ARMS)
+        for name, own in figures[ARMS[0]][part].items():
+            cells = [_cell(figures[arm][part][name]) for arm in ARMS]
+            yield f"| {name} | {own['n']} | " + " | ".join(cells) + " |"
+        yield ""
+    yield '## Learning curve: external AUC of "not AD"\n\nMean of five draws, lowest to highest.\n'
+    yield "| persons | " + " | ".join(ARMS) + " |\n|---|" + "---|" * len(ARMS)
+    for share in figures[ARMS[0]]["learning_curve"]:
+        points = [figures[arm]["learning_curve"][share] for arm in ARMS]
+        yield f"| {share} (about {points[0]['n']} photos) | " + " | ".join(_cell(p) for p in points) + " |"
+    yield '\n## What crops and phantoms add to the external AUC of "not AD"\n\nPaired, on the same persons.\n'
+    yield "| comparison | gain | n |\n|---|---|---|"
+    yield from (f"| {name} | {_cell(own)} | {own['n']} |" for name, own in figures["gain"].items())
+    yield from _seen(figures)
+
+
+def _seen(figures: Figures) -> Iterator[str]:
+    """Say what the intervals allow, so that nobody reads more into the tables."""
+    yield "\n## What is seen\n"
+    best = max(ARMS, key=lambda arm: figures[arm]["external"]["auc_not_ad"]["value"])
+    yield f"- With real photos the road learns: external AUC up to {_cell(figures[best]['external']['auc_not_ad'])} ({best})."
+    for name, own in figures["gain"].items():
+        verdict = (
+            "helps"
+            if own["low"] > 0
+            else "harms"
+            if own["high"] < 0
+            else "makes no difference that these photos show"
+        )
+        yield f"- {name}: {verdict} ({_cell(own)})."
+    whole, crops = (figures[f"imagenet.{look}"]["external"]["recall.HI"] for look in ("whole", "crops"))
+    yield f"- Recall of HI from the whole photo {_cell(whole)}, with crops and herpes first {_cell(crops)}."
+    yield "- Cross-validated figures are higher than external ones: photos of one source resemble each other."
+
+
+def _cell(figure: dict) -> str:
+    value, low, high = ("-" if figure[k] is None else f"{figure[k]:.3f}" for k in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--learn", default="experiment", help="`use` of the rows learnt from")
+    parser.add_argument("--test", default="evaluate", help="`use` of the rows of the external test")
+    parser.add_argument(
+        "--run",
+        help="run of training.classify whose features are the `phantoms`; else the published weights'",
+    )
+    parser.add_argument("--json", type=output, required=True)
+    parser.add_argument("--markdown", type=output)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

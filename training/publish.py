@@ -1,0 +1,108 @@
+"""Turn a run's network into published weights: safetensors in half precision, sha256, table row.
+
+    python -m training.segment publish --run NAME
+    python -m training.publish segmentation --figures OUT.json --title "hidden photos"
+
+The second writes what `training.evaluate` measured into the row of the weights it measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from inference_worker.models import weights
+from training.data import Row
+
+SUBGROUPS = ("fitzpatrick", "tone", "distance", "source")
+SIZE_LIMIT = 15_000_000  # bytes; the file is committed
+
+
+def publish(network: nn.Module, row: dict[str, Any], folder: Path = weights.FOLDER) -> weights.Weights:
+    """Write the file and replace the row of the same name; `row` brings all but `file` and `sha256`."""
+    content = safetensors.torch.save(halved(network))
+    if len(content) > SIZE_LIMIT:
+        raise ValueError(
+            f"{row['name']}: {len(content)} bytes, more than the {SIZE_LIMIT} that may be committed"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    file = f"{row['name']}.safetensors"
+    (folder / file).write_bytes(content)
+    _replace_row({**row, "file": file, "sha256": hashlib.sha256(content).hexdigest()}, folder)
+    return weights.published(row["name"], folder)
+
+
+def halved(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Return the state with its floats in half precision; raises ValueError for what that cannot hold."""
+    state = {key: v.half() if v.is_floating_point() else v for key, v in network.state_dict().items()}
+    if spoilt := [key for key, value in state.items() if not torch.isfinite(value).all()]:
+        raise ValueError(f"{', '.join(spoilt)}: not finite in half precision; such a network answers nothing")
+    return {key: value.contiguous().clone() for key, value in state.items()}
+
+
+def _replace_row(row: dict[str, Any], folder: Path) -> None:
+    path = folder / "table.json"
+    rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    kept = [other for other in rows if other["name"] != row["name"]]
+    rows = sorted([*kept, row], key=lambda r: r["name"])
+    path.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def sources_of(rows: list[Row]) -> list[dict[str, Any]]:
+    """Return each source with its licence and the number of its photos, for the card and the table."""
+    counted = Counter((row.source, row.licence) for row in rows)
+    return [{"source": s, "licence": licence, "photos": n} for (s, licence), n in sorted(counted.items())]
+
+
+def record_figures(figures: dict[str, Any], name: str, title: str, folder: Path = weights.FOLDER) -> None:
+    """Keep an evaluation's figures, overall and of subgroups, under a title that says on which photos."""
+    own = weights.published(name, folder)
+    if own.sha256[:12] not in figures["model"]:
+        raise ValueError(f"measured was {figures['model']}, published is {own.version} {own.sha256[:12]}")
+    rows = json.loads((folder / "table.json").read_text(encoding="utf-8"))
+    row = next(row for row in rows if row["name"] == name)
+    metrics = row["metrics"] | {title: measured(figures)}
+    subgroups = row.get("subgroups", {}) | {title: subgroups_of(figures)}
+    _replace_row(row | {"metrics": metrics, "subgroups": subgroups}, folder)
+
+
+def measured(figures: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in figures.items() if isinstance(value, dict) and "value" in value}
+
+
+def subgroups_of(figures: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures by column and group, without those of single classes: too few photos are left."""
+    columns = {column: figures.get(f"by_{column}", {}) for column in SUBGROUPS}
+    return {
+        column: {
+            group: {key: value for key, value in measured(own).items() if "." not in key}
+            for group, own in groups.items()
+        }
+        for column, groups in columns.items()
+        if groups
+    }
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", choices=sorted(weights.table()))
+    parser.add_argument("--figures", type=Path, required=True, help="JSON of training.evaluate")
+    parser.add_argument("--title", required=True, help='the photos measured, e.g. "evaluate rows of cls"')
+    parser.add_argument("--weights", type=Path, default=weights.FOLDER, help="folder of a clinic's own")
+    arguments = parser.parse_args(argv)
+    figures = json.loads(arguments.figures.read_text())
+    record_figures(figures, arguments.name, arguments.title, arguments.weights)
+
+
+if __name__ == "__main__":
+    main()

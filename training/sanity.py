@@ -1,0 +1,117 @@
+"""Does the map depend on what the network learned? Parameter randomisation (Adebayo et al. 2018, arXiv 1810.03292).
+
+    python -m training.sanity [--photos 40] [--json OUT]
+    python -m training.sanity --manifest CSV --root DIR --use evaluate [--json OUT]
+
+The layers are drawn anew from the last to the first, each on top of those before it. After each the maps of the
+same photos for the same conditions are compared with the trained network's: Spearman's rank correlation of the
+fields, mean over photos with a 95 % interval. A map that stays the same shows the photo, not the network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+from torch import nn
+
+from contract.messages import Condition
+from inference_worker.models import engine, weights
+from inference_worker.models.attribution import Attributor, decisive
+from inference_worker.models.classification import CLASSES, Classifier, views_of
+from training import phantom
+from training.data import measuring_rows, output, plainly, read_photo
+from training.evaluate import ANALYSIS_LONG_SIDE
+from training.statistics import bootstrap
+
+SEED = 1
+
+
+def layers(network: nn.Module) -> dict[str, nn.Module]:
+    """Return the layers of an EfficientNet from the last to the first."""
+    blocks = {f"blocks.{i}": block for i, block in reversed(list(enumerate(network.blocks)))}
+    last = {"classifier": network.classifier, "conv_head": nn.Sequential(network.conv_head, network.bn2)}
+    return {**last, **blocks, "conv_stem": nn.Sequential(network.conv_stem, network.bn1)}
+
+
+def randomise(layer: nn.Module, rng: np.random.Generator) -> None:
+    """Shuffle the values of each parameter: their distribution stays, what was learned goes."""
+    for parameter in layer.parameters():
+        values = parameter.detach().cpu().numpy()
+        fresh = rng.permutation(values.ravel()).reshape(values.shape)
+        parameter.data.copy_(parameter.data.new_tensor(fresh))
+
+
+def maps_of(attributor: Attributor, views: np.ndarray, conditions: list[Condition]) -> np.ndarray:
+    """Return the map (N, 7, 7) of each view for its own condition."""
+    return np.concatenate([attributor(view[None], own) for view, own in zip(views, conditions, strict=True)])
+
+
+def correlations(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Return Spearman's rank correlation (N,) of two sets of maps; a flat map has none, nan."""
+    pairs = zip(before.reshape(len(before), -1), after.reshape(len(after), -1), strict=True)
+    return np.array([spearmanr(a, b).statistic if np.ptp(a) and np.ptp(b) else np.nan for a, b in pairs])
+
+
+def check(classifier: Classifier, photos: list[np.ndarray], groups: list[str]) -> dict[str, Any]:
+    """Return for each layer the correlation after it and all later ones were drawn anew; spoils the classifier."""
+    attributor = Attributor(classifier)
+    conditions = [decisive(found)[0] for found in classifier(photos, [[]] * len(photos))]
+    views = np.concatenate([views_of(photo, []) for photo in photos])
+    before, rng = maps_of(attributor, views, conditions), np.random.default_rng(SEED)
+    figures = {}
+    for name, layer in layers(classifier.network).items():
+        randomise(layer, rng)
+        figures[name] = _figure(correlations(before, maps_of(attributor, views, conditions)), groups)
+    return figures
+
+
+def _figure(found: np.ndarray, groups: list[str]) -> dict[str, float]:
+    known = np.flatnonzero(np.isfinite(found))
+    if not known.size:
+        return {"value": None, "low": None, "high": None, "n": 0}
+    return bootstrap(lambda i: float(found[known[i]].mean()), [groups[i] for i in known])
+
+
+def _drawn(number: int) -> Iterator[tuple[np.ndarray, str]]:
+    for seed in range(number):
+        yield phantom.draw(seed, condition=CLASSES[seed % len(CLASSES)]).photo, str(seed)
+
+
+@plainly
+def main(argv: list[str] | None = None) -> None:
+    arguments = _parser().parse_args(argv)
+    if arguments.manifest:
+        rows = measuring_rows(arguments)[: arguments.photos]
+        found = [(read_photo(row.path, ANALYSIS_LONG_SIDE), row.group) for row in rows]
+    else:
+        found = list(_drawn(arguments.photos))
+    photos, groups = map(list, zip(*found, strict=True))
+    own = weights.published("classification")
+    figures = check(Classifier(own, engine.pick("cpu")), photos, groups)
+    print(f"classification {own.version} {own.sha256[:12]}: rank correlation with the trained network's maps")
+    for name, figure in figures.items():
+        print("{:12} {value} [{low}, {high}]  n={n}".format(name, **figure))
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"model": own.sha256, **figures}, indent=1) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--photos", type=int, default=40, help="how many; drawn scenes without a manifest")
+    parser.add_argument("--manifest", type=Path)
+    parser.add_argument("--root", type=Path, default=Path("."), help="folder the manifest's paths start from")
+    parser.add_argument("--use", help="only rows of this use, e.g. evaluate")
+    parser.add_argument("--json", type=output)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

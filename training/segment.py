@@ -1,0 +1,274 @@
+"""Train the segmentation network on `use=train` photos and phantoms.
+
+    python -m training.segment --data ../shared/data --run first --minutes 60
+    python -m training.segment --data ../shared/data --run first --minutes 60   # goes on
+    python -m training.segment publish --run first
+
+A run lives in runs/segment/<NAME>/: recipe.json, card.json (its sources), checkpoint.pt and log.csv.
+Labels are partial (`data.Known`): each set teaches only what its makers looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from inference_worker.models.engine import to_tensor
+from inference_worker.models.segmentation import CLASSES, DeepLab, fit
+from training import augment, imagenet, phantom, runs
+from training.data import Known, Row, Sample, held_out, load_sample, phantom_rows, training_rows
+from training.loop import Task, learn, saved_network
+from training.outlines import load_outlined, outlined
+from training.phantom import backdrop, onto
+from training.publish import publish, sources_of
+
+FROZEN_STAGES = 2  # of seven; they hold edges and colours that 1,100 photos cannot better
+KINDS = ("full", "outlined", "wounds", "people", "rooms", "grafts", "painted", "phantoms")
+DONORS = ("full", "full", "outlined", "wounds")  # whose lesions are laid on other people, as often as named
+PAINTED = (0.2, 0.15, 0.15, 0.12, 0.3, 0.08)  # how often each of phantom.CONDITIONS is painted on a person
+TAUGHT = ("people", "wounds")
+OPEN = {  # what a partial label leaves open, and the answers it allows
+    Known.SKIN_OR_LESION: (Known.SKIN, Known.LESION),
+    Known.NOT_LESION: (Known.BACKGROUND, Known.SKIN),
+    Known.NOTHING: (Known.BACKGROUND, Known.SKIN, Known.LESION),
+}
+HOST_SKIN, HOST_TRIES = 0.15, 4  # share of skin looked for
+HEALTHY_SKIN_PRIOR = 0.3  # people sets: most of that skin is healthy, some is not
+LONG_SIDE = 416  # px at inference; models.md: 384 to 512
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a run; stored with its checkpoint."""
+
+    steps: int = 3000
+    batch: int = 14
+    crop: int = 256
+    encoder_rate: float = 3e-4
+    decoder_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    dice: float = 0.7
+    seed: int = 1
+    full: float = 0.20
+    outlined: float = 0.27
+    wounds: float = 0.10
+    people: float = 0.17
+    rooms: float = 0.03
+    grafts: float = 0.08
+    painted: float = 0.12
+    phantoms: float = 0.03
+    anything: float = 0.0  # share of the painted rashes that are of no disease there is
+    rehung: float = 0.6  # share of people who get another background
+    bf16: int = 1
+    lite: int = 0  # size of the encoder: 0 or 2 (2 can be tried, not published: the worker builds 0)
+    start: str = ""  # a finished run whose network this one begins from; empty: from ImageNet
+    teacher: str = ""  # a finished run that labels what the partial labels leave open (self-training)
+    sure: float = 0.9  # probability from which the teacher's answer counts
+
+
+class Mixture:
+    """Draws batches: a share from each kind of photo, so that small, fully labelled sets count most."""
+
+    def __init__(self, rows: list[Row], recipe: Recipe, phantoms: list[Row]) -> None:
+        kinds = {"full": "bg+skin+lesion", "wounds": "lesion", "people": "bg+skin", "rooms": "bg"}
+        self.samples = {
+            name: [load_sample(r) for r in rows if r.kinds == kind] for name, kind in kinds.items()
+        }
+        self.samples["phantoms"] = [load_sample(row) for row in phantoms]
+        self.samples["outlined"] = [load_outlined(row) for row in outlined(rows)]
+        absent = {name: 0.0 for name in ("phantoms", "outlined") if not self.samples[name]}
+        self.donors = [kind for kind in DONORS if self.samples[kind]]
+        if recipe.teacher:
+            teacher = finished(recipe.teacher)
+            for name in TAUGHT:
+                self.samples[name] = [taught(teacher, one, recipe.sure) for one in self.samples[name]]
+        self.recipe = dataclasses.replace(recipe, **absent)
+
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return photos (B, 3, S, S) float and codes (B, S, S) long; the step alone decides which."""
+        rng = np.random.default_rng([self.recipe.seed, step])
+        samples = [self._one(rng) for _ in range(self.recipe.batch)]
+        photos = np.stack([augment.develop(rng, s.photo) for s in samples])
+        return to_tensor(photos), torch.from_numpy(np.stack([s.known for s in samples])).long()
+
+    def _one(self, rng: np.random.Generator) -> Sample:
+        shares = np.array([getattr(self.recipe, name) for name in KINDS])
+        kind = rng.choice(KINDS, p=shares / shares.sum())
+        if kind == "people":
+            return self._person(rng)
+        if kind == "painted":
+            return augment.painted(rng, self._host(rng), self._condition(rng))
+        if kind == "grafts":
+            return self._grafted(rng)
+        return augment.crop(rng, self._pick(rng, kind), self.recipe.crop)
+
+    def _condition(self, rng: np.random.Generator) -> str:
+        if self.recipe.anything and rng.random() < self.recipe.anything:
+            return onto.ANYTHING
+        return str(rng.choice(phantom.CONDITIONS, p=PAINTED))
+
+    def _grafted(self, rng: np.random.Generator) -> Sample:
+        host = self._host(rng)
+        for _ in range(int(rng.integers(1, 4))):
+            host = augment.graft(rng, self._pick(rng, str(rng.choice(self.donors))), host)
+        return host
+
+    def _host(self, rng: np.random.Generator) -> Sample:
+        """Return a person with skin enough to carry a rash, if one is met in a few tries."""
+        for _ in range(HOST_TRIES):
+            host = self._person(rng)
+            if np.isin(host.known, (Known.SKIN, Known.SKIN_OR_LESION)).mean() > HOST_SKIN:
+                break
+        return host
+
+    def _person(self, rng: np.random.Generator) -> Sample:
+        """Return a crop of a person, often before another background: many were cut out and stand in black."""
+        person = augment.crop(rng, self._pick(rng, "people"), self.recipe.crop)
+        if rng.random() > self.recipe.rehung:
+            return person
+        if rng.random() < 0.5:
+            behind = cv2.resize(self._pick(rng, "rooms").photo, person.known.shape[::-1])
+        else:
+            behind = backdrop.picture(rng, person.known.shape)
+        return augment.rehang(rng, person, behind)
+
+    def _pick(self, rng: np.random.Generator, kind: str) -> Sample:
+        return self.samples[kind][rng.integers(len(self.samples[kind]))]
+
+
+@torch.inference_mode()
+def taught(teacher: DeepLab, sample: Sample, sure: float) -> Sample:
+    """Return the sample with what its makers left open answered by the teacher, where it is sure."""
+    scores = teacher(to_tensor(fit(sample.photo, LONG_SIDE)[None])).softmax(1)[0].numpy()
+    height, width = sample.known.shape
+    p = cv2.resize(scores.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_LINEAR)
+    told, known = p.argmax(2), sample.known.copy()
+    for code, allowed in OPEN.items():
+        answered = (known == code) & (p.max(2) > sure) & np.isin(told, allowed)
+        known[answered] = told[answered]
+    return Sample(sample.photo, known)
+
+
+def loss_of(logits: torch.Tensor, known: torch.Tensor, dice: float) -> torch.Tensor:
+    """Return the partial-label loss of logits (B, 3, H, W) against `Known` codes (B, H, W).
+
+    Each photo counts the same, however much of it is labelled. Dice is on the lesion, over the pixels of
+    which lesion or not is known, in photos that have one.
+    """
+    log_p = F.log_softmax(logits, dim=1)
+    background, skin, lesion = log_p.unbind(1)
+    some_skin = torch.logaddexp(skin, lesion)
+    surprise = torch.zeros_like(skin)
+    for code, value in (
+        (Known.BACKGROUND, -background),
+        (Known.SKIN, -skin),
+        (Known.LESION, -lesion),
+        (Known.SKIN_OR_LESION, -some_skin - HEALTHY_SKIN_PRIOR * skin),
+        (Known.NOT_LESION, -torch.logaddexp(background, skin)),
+    ):
+        surprise = torch.where(known == code, value, surprise)
+    labelled = (known != Known.NOTHING).sum((1, 2)).clamp(min=1)
+    return (surprise.sum((1, 2)) / labelled).mean() + dice * _lesion_dice(lesion.exp(), known)
+
+
+def _lesion_dice(p: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    told = (known != Known.NOTHING) & (known != Known.SKIN_OR_LESION)
+    truth = (known == Known.LESION).float()
+    overlap = (p * truth).sum((1, 2))
+    score = 2 * overlap / ((p * told).sum((1, 2)) + truth.sum((1, 2)) + 1)
+    has_lesion = truth.sum((1, 2)) > 20
+    return (1 - score)[has_lesion].mean() if has_lesion.any() else score.sum() * 0
+
+
+def task_of(mixture: Mixture) -> Task:
+    """Return what the loop needs."""
+    recipe, network = mixture.recipe, started(mixture.recipe)
+    encoder = network.encoder.model
+    rest = [*network.decoder.parameters(), *network.segmentation_head.parameters()]
+    return Task(
+        network=network.to(memory_format=torch.channels_last),
+        frozen=[encoder.conv_stem, encoder.bn1, *encoder.blocks[:FROZEN_STAGES]],
+        rates=[(list(encoder.parameters()), recipe.encoder_rate), (rest, recipe.decoder_rate)],
+        batch=mixture.batch,
+        loss=lambda net, batch: loss_of(_logits(net, batch[0]), batch[1], recipe.dice),
+        steps=recipe.steps,
+        weight_decay=recipe.weight_decay,
+        bf16=bool(recipe.bf16),
+    )
+
+
+def started(recipe: Recipe) -> DeepLab:
+    """Return the network before the first step."""
+    network = DeepLab(recipe.lite)
+    if recipe.start:
+        network.load_state_dict(finished(recipe.start, recipe.lite).state_dict())
+    else:
+        imagenet.load_lite(network.encoder.model, recipe.lite)
+    return network
+
+
+def finished(name: str, lite: int = 0) -> DeepLab:
+    """Return the network that a run ended with."""
+    return saved_network(runs.Run("segment", name), DeepLab(lite))[0]
+
+
+def _logits(network: nn.Module, photos: torch.Tensor) -> torch.Tensor:
+    return network(photos.to(memory_format=torch.channels_last)).float()
+
+
+def train(arguments: argparse.Namespace) -> None:
+    run = runs.Run("segment", arguments.run)
+    recipe = runs.recipe_of(Recipe, arguments)
+    photos, phantoms = real_rows(arguments.data), phantom_rows(arguments.scenes)
+    photos, phantoms = ([row for row in rows if not held_out(row)] for rows in (photos, phantoms))
+    run.write("recipe.json", dataclasses.asdict(recipe))
+    run.write("card.json", {"sources": sources_of(photos + phantoms)})
+    learn(run, task_of(Mixture(photos, recipe, phantoms)), arguments.minutes)
+
+
+def real_rows(data: Path) -> list[Row]:
+    """Return the photos with masks, and those of the classification that were outlined by hand."""
+    masked = training_rows(data / "seg/manifest.csv", data / "seg")
+    clinical = data / "cls/manifest.csv"
+    return masked + (outlined(training_rows(clinical, data / "cls")) if clinical.exists() else [])
+
+
+def publish_run(arguments: argparse.Namespace) -> None:
+    run = runs.Run("segment", arguments.run)
+    network, steps = saved_network(run, DeepLab())
+    recipe = {**run.read("recipe.json"), "run": arguments.run, "steps_done": steps}
+    publish(network, row_of(arguments.version, run.read("card.json")["sources"], recipe))
+
+
+def row_of(version: str, sources: list[dict], recipe: dict) -> dict:
+    """Return the row of the table of weights, but for what the file decides."""
+    return {
+        "name": "segmentation",
+        "version": version,
+        "classes": CLASSES,
+        "transform": {"long_side": LONG_SIDE},
+        "temperature": 1.0,
+        "thresholds": {"skin": 0.8, "lesion": 0.1},  # of a box's pixels; the rule of cropping.py
+        "metrics": {},
+        "licences": [f"{s['source']} ({s['photos']}): {s['licence']}" for s in sources],
+        "recipe": recipe,
+        "demonstration": False,
+    }
+
+
+def main(argv: list[str] | None = None) -> None:
+    arguments = runs.parser(__doc__, Recipe).parse_args(argv)
+    runs.begin(arguments)
+    {"train": train, "publish": publish_run}[arguments.action](arguments)
+
+
+if __name__ == "__main__":
+    main()
