@@ -27,7 +27,16 @@ def crop(rng: np.random.Generator, sample: Sample, side: int) -> Sample:
     linear = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ mirror
     shift = side / 2 - linear @ _centre(rng, sample.known, side / scale)
     matrix = np.hstack([linear, shift[:, None]])
-    return _warp(sample, matrix, side)
+    photo = cv2.warpAffine(sample.photo, matrix, (side, side), flags=cv2.INTER_LINEAR)
+    known = cv2.warpAffine(
+        sample.known,
+        matrix,
+        (side, side),
+        flags=cv2.INTER_NEAREST,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=int(Known.NOTHING),
+    )
+    return Sample(photo, known)
 
 
 def _centre(rng: np.random.Generator, known: np.ndarray, reach: float) -> np.ndarray:
@@ -43,19 +52,6 @@ def _centre(rng: np.random.Generator, known: np.ndarray, reach: float) -> np.nda
 def _inside(rng: np.random.Generator, length: int, reach: float) -> float:
     margin = min(reach / 2, length / 2)
     return rng.uniform(margin, length - margin)
-
-
-def _warp(sample: Sample, matrix: np.ndarray, side: int) -> Sample:
-    photo = cv2.warpAffine(sample.photo, matrix, (side, side), flags=cv2.INTER_LINEAR)
-    known = cv2.warpAffine(
-        sample.known,
-        matrix,
-        (side, side),
-        flags=cv2.INTER_NEAREST,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=int(Known.NOTHING),
-    )
-    return Sample(photo, known)
 
 
 def develop(rng: np.random.Generator, photo: np.ndarray) -> np.ndarray:
@@ -121,7 +117,25 @@ def graft(rng: np.random.Generator, donor: Sample, host: Sample) -> Sample:
         return host
     photo, known = host.photo.copy(), host.known.copy()
     known[known == Known.SKIN_OR_LESION] = Known.SKIN  # healthy people: what is not grafted is plain skin
-    _lay(photo, known, cut, place[rng.integers(len(place))])
+    top, left = (
+        int(c - s // 2) for c, s in zip(place[rng.integers(len(place))], cut.known.shape, strict=True)
+    )
+    bottom, right = (
+        min(known.shape[0], top + cut.known.shape[0]),
+        min(known.shape[1], left + cut.known.shape[1]),
+    )
+    here = np.s_[max(0, top) : bottom, max(0, left) : right]
+    there = np.s_[max(0, -top) : bottom - top, max(0, -left) : right - left]
+    below, piece, lesion = photo[here], cut.photo[there], cut.known[there] == Known.LESION
+    skin = np.isin(known[here], (Known.SKIN, Known.LESION))
+    weight = cv2.GaussianBlur(
+        (lesion & skin).astype(np.float32), (0, 0), max(0.7, (FEATHER * max(cut.known.shape)))
+    )
+    matched = _match(piece, below, around=~lesion, onto=skin)
+    photo[here] = np.where(skin[..., None], below + weight[..., None] * (matched - below), below).astype(
+        np.uint8
+    )
+    known[here][(weight > 0.5) & skin] = Known.LESION
     return Sample(photo, known)
 
 
@@ -168,28 +182,6 @@ def _lesion_cut(rng: np.random.Generator, donor: Sample) -> Sample | None:
         cv2.resize(photo, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR),
         cv2.resize(known, size, interpolation=cv2.INTER_NEAREST),
     )
-
-
-def _lay(photo: np.ndarray, known: np.ndarray, cut: Sample, centre: np.ndarray) -> None:
-    top, left = (int(c - s // 2) for c, s in zip(centre, cut.known.shape, strict=True))
-    bottom, right = (
-        min(known.shape[0], top + cut.known.shape[0]),
-        min(known.shape[1], left + cut.known.shape[1]),
-    )
-    here = np.s_[max(0, top) : bottom, max(0, left) : right]
-    there = np.s_[max(0, -top) : bottom - top, max(0, -left) : right - left]
-    below, piece, lesion = photo[here], cut.photo[there], cut.known[there] == Known.LESION
-    skin = np.isin(known[here], (Known.SKIN, Known.LESION))
-    weight = _feathered(lesion & skin, FEATHER * max(cut.known.shape))
-    matched = _match(piece, below, around=~lesion, onto=skin)
-    photo[here] = np.where(skin[..., None], below + weight[..., None] * (matched - below), below).astype(
-        np.uint8
-    )
-    known[here][(weight > 0.5) & skin] = Known.LESION
-
-
-def _feathered(mask: np.ndarray, width: float) -> np.ndarray:
-    return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), max(0.7, width))
 
 
 def _match(piece: np.ndarray, below: np.ndarray, around: np.ndarray, onto: np.ndarray) -> np.ndarray:

@@ -141,17 +141,18 @@ def _gain(ours: list[MaskScore], theirs: list[MaskScore], groups: list[str], nam
 def _measured(rows: list[Row], segmenter: Segmenter) -> list[Measured]:
     photos, truths = [read_photo(row.path) for row in rows], [read_mask(row.mask) for row in rows]
     found = zip(segmenter(photos), photos, truths, strict=True)
-    return [Measured(_scored(f, t), _scored(thresholds.class_map(p), t), _angle(p, t)) for f, p, t in found]
+    return [
+        Measured(
+            _scored(f, t),
+            _scored(thresholds.class_map(p), t),
+            tone.typology_angle(p, cv2.resize(t, p.shape[1::-1], interpolation=cv2.INTER_NEAREST) == SKIN),
+        )
+        for f, p, t in found
+    ]
 
 
 def _scored(found: np.ndarray, truth: np.ndarray) -> MaskScore:
     return score_mask(cv2.resize(found, truth.shape[::-1], interpolation=cv2.INTER_NEAREST), truth)
-
-
-def _angle(photo: np.ndarray, truth: np.ndarray) -> float:
-    return tone.typology_angle(
-        photo, cv2.resize(truth, photo.shape[1::-1], interpolation=cv2.INTER_NEAREST) == SKIN
-    )
 
 
 def segmentation_figures(scores: list[MaskScore], groups: list[str]) -> Figures:

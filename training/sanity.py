@@ -39,14 +39,6 @@ def layers(network: nn.Module) -> dict[str, nn.Module]:
     return {**last, **blocks, "conv_stem": nn.Sequential(network.conv_stem, network.bn1)}
 
 
-def randomise(layer: nn.Module, rng: np.random.Generator) -> None:
-    """Shuffle the values of each parameter: their distribution stays, what was learned goes."""
-    for parameter in layer.parameters():
-        values = parameter.detach().cpu().numpy()
-        fresh = rng.permutation(values.ravel()).reshape(values.shape)
-        parameter.data.copy_(parameter.data.new_tensor(fresh))
-
-
 def maps_of(attributor: Attributor, views: np.ndarray, conditions: list[Condition]) -> np.ndarray:
     """Return the map (N, 7, 7) of each view for its own condition."""
     return np.concatenate([attributor(view[None], own) for view, own in zip(views, conditions, strict=True)])
@@ -66,7 +58,11 @@ def check(classifier: Classifier, photos: list[np.ndarray], groups: list[str]) -
     before, rng = maps_of(attributor, views, conditions), np.random.default_rng(SEED)
     figures = {}
     for name, layer in layers(classifier.network).items():
-        randomise(layer, rng)
+        # Shuffle the values of each parameter: their distribution stays, what was learned goes
+        for parameter in layer.parameters():
+            values = parameter.detach().cpu().numpy()
+            fresh = rng.permutation(values.ravel()).reshape(values.shape)
+            parameter.data.copy_(parameter.data.new_tensor(fresh))
         figures[name] = _figure(correlations(before, maps_of(attributor, views, conditions)), groups)
     return figures
 

@@ -18,7 +18,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from inference_worker.models.engine import to_tensor
@@ -198,7 +197,9 @@ def task_of(mixture: Mixture) -> Task:
         frozen=[encoder.conv_stem, encoder.bn1, *encoder.blocks[:FROZEN_STAGES]],
         rates=[(list(encoder.parameters()), recipe.encoder_rate), (rest, recipe.decoder_rate)],
         batch=mixture.batch,
-        loss=lambda net, batch: loss_of(_logits(net, batch[0]), batch[1], recipe.dice),
+        loss=lambda net, batch: loss_of(
+            net(batch[0].to(memory_format=torch.channels_last)).float(), batch[1], recipe.dice
+        ),
         steps=recipe.steps,
         weight_decay=recipe.weight_decay,
         bf16=bool(recipe.bf16),
@@ -218,10 +219,6 @@ def started(recipe: Recipe) -> DeepLab:
 def finished(name: str, lite: int = 0) -> DeepLab:
     """Return the network that a run ended with."""
     return saved_network(runs.Run("segment", name), DeepLab(lite))[0]
-
-
-def _logits(network: nn.Module, photos: torch.Tensor) -> torch.Tensor:
-    return network(photos.to(memory_format=torch.channels_last)).float()
 
 
 def train(arguments: argparse.Namespace) -> None:

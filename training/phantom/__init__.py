@@ -128,7 +128,12 @@ def _photograph(rng: np.random.Generator, shape: tuple[int, int], parameters: Pa
     # Each part has its own lot, so that the same rash is drawn from any distance.
     pose, skin, rash, lamp, phone = rng.spawn(5)
     canvas = Canvas(pose, shape, parameters.mm_per_px, colour_of(parameters.tone))
-    body = _pose(canvas, parameters.site)
+    # Lay the body part under the camera, turned as people turn it
+    turn = canvas.rng.normal(0, 0.25) if parameters.site == "face" else canvas.rng.uniform(0, 2 * np.pi)
+    x = (canvas.x - canvas.shape[1] / 2) * canvas.mm
+    y = (canvas.y - canvas.shape[0] / 2) * canvas.mm
+    along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    body = SITES[parameters.site](canvas.rng, along.astype(np.float32), across.astype(np.float32))
     canvas.rng = skin
     cover_with_skin(canvas, body, hairy=0.1 if parameters.site == "face" else skin.uniform(0, 1))
     mouth_and_eyes(canvas, body)
@@ -139,15 +144,6 @@ def _photograph(rng: np.random.Generator, shape: tuple[int, int], parameters: Pa
     photo = camera.develop(phone, light, parameters.light)
     photo = camera.take(phone, photo, parameters.blur, parameters.noise, parameters.jpeg)
     return Scene(photo, _truth(canvas, body), dataclasses.replace(parameters, variant=variant))
-
-
-def _pose(canvas: Canvas, site: str) -> Body:
-    """Lay the body part under the camera, turned as people turn it."""
-    turn = canvas.rng.normal(0, 0.25) if site == "face" else canvas.rng.uniform(0, 2 * np.pi)
-    x = (canvas.x - canvas.shape[1] / 2) * canvas.mm
-    y = (canvas.y - canvas.shape[0] / 2) * canvas.mm
-    along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-    return SITES[site](canvas.rng, along.astype(np.float32), across.astype(np.float32))
 
 
 def _focus(canvas: Canvas, body: Body, parameters: Parameters) -> tuple[float, float]:

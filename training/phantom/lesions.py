@@ -33,7 +33,12 @@ def atopic(c: Canvas, centre: Point) -> str:
     _papules(c, area)
     _dryness(c, area, c.rng.uniform(0.15, 0.5))
     if variant == "lichenified":
-        _lichenify(c, area)
+        angle = c.rng.uniform(0, np.pi)
+        lines = sum(np.abs(c.noise.streaks(12 / c.mm, 1.3 / c.mm, angle + turn)) for turn in (0, 1.1))
+        plates = np.clip(lines / 2, 0, 1) * np.clip(area, 0, 1)
+        c.relief += 0.45 * plates
+        c.melanin += 0.35 * area
+        c.blood += 0.25 * plates
     if variant != "subacute":
         _scratches(c, area, int(c.rng.integers(6, 40)), crusted=variant != "lichenified")
     if variant == "weeping":
@@ -168,7 +173,11 @@ def _mycosis_area(c: Canvas, centre: Point, variant: str) -> None:
     c.lesion |= area > 0.4
     c.blood += area * c.rng.uniform(0.3, 0.65) * (1 + 0.15 * c.noise.cloud(6 / c.mm))
     c.melanin += area * c.rng.uniform(0.08, 0.4)
-    _cigarette_paper(c, area)
+    angle = c.rng.uniform(0, np.pi)
+    wrinkles = c.noise.streaks(9 / c.mm, 0.7 / c.mm, angle) + c.noise.streaks(
+        6 / c.mm, 0.8 / c.mm, angle + 1.2
+    )
+    c.relief += 0.05 * area * wrinkles
     _dryness(c, area, c.rng.uniform(0.1, 0.35))
     if variant == "plaque":
         c.relief += 0.9 * area
@@ -176,14 +185,6 @@ def _mycosis_area(c: Canvas, centre: Point, variant: str) -> None:
         net = np.abs(c.noise.cloud(5 / c.mm))
         c.melanin += 0.5 * area * np.exp(-((net / 0.25) ** 2))
         c.blood += 0.5 * area * edge(0.15 - np.abs(c.noise.cloud(3.5 / c.mm)), 0.2)
-
-
-def _cigarette_paper(c: Canvas, area: np.ndarray) -> None:
-    angle = c.rng.uniform(0, np.pi)
-    wrinkles = c.noise.streaks(9 / c.mm, 0.7 / c.mm, angle) + c.noise.streaks(
-        6 / c.mm, 0.8 / c.mm, angle + 1.2
-    )
-    c.relief += 0.05 * area * wrinkles
 
 
 def psoriasis(c: Canvas, centre: Point) -> str:
@@ -387,15 +388,6 @@ def _dryness(c: Canvas, area: np.ndarray, amount: float) -> None:
     flakes *= np.clip(0.7 + 0.6 * c.noise.cloud(12 / c.mm, 2), 0, 1)
     c.cover(c.rng.uniform(0.04, 0.22) * flakes, c.tinted(SCALE))
     c.relief += 0.06 * flakes
-
-
-def _lichenify(c: Canvas, area: np.ndarray) -> None:
-    angle = c.rng.uniform(0, np.pi)
-    lines = sum(np.abs(c.noise.streaks(12 / c.mm, 1.3 / c.mm, angle + turn)) for turn in (0, 1.1))
-    plates = np.clip(lines / 2, 0, 1) * np.clip(area, 0, 1)
-    c.relief += 0.45 * plates
-    c.melanin += 0.35 * area
-    c.blood += 0.25 * plates
 
 
 def _scratches(c: Canvas, area: np.ndarray, count: int, crusted: bool) -> None:

@@ -36,11 +36,27 @@ def cover_with_skin(c: Canvas, body: Body, hairy: float) -> None:
     """Give the canvas what healthy skin has, before any lesion."""
     c.blood += 0.07 * c.noise.cloud(14 / c.mm) + 0.05 * c.noise.cloud(60 / c.mm, 2)
     c.melanin += 0.05 * c.noise.cloud(25 / c.mm)
-    _fine_lines(c)
+    # The net of skin lines and pores; too fine to see from afar
+    seen = float(np.clip(1.6 - c.mm / 0.35, 0.15, 1))
+    angle = c.rng.uniform(0, np.pi)
+    net = c.noise.streaks(2.2 / c.mm, 0.45 / c.mm, angle) + c.noise.streaks(
+        2.0 / c.mm, 0.45 / c.mm, angle + 1.3
+    )
+    c.relief += 0.022 * seen * net + 0.02 * seen * c.noise.cloud(1.2 / c.mm, 2)
+    pores = edge(c.noise.cloud(1.1 / c.mm, 1) - 1.7, 0.5)
+    c.relief -= 0.05 * seen * pores
+    c.melanin += 0.12 * seen * pores
     if c.rng.random() < 0.4:
-        _veins(c)
+        field = c.noise.cloud(70 / c.mm, 2) + 0.6 * c.noise.streaks(
+            160 / c.mm, 30 / c.mm, c.rng.uniform(0, np.pi)
+        )
+        vein = np.exp(-((field / 0.09) ** 2)) * np.clip(c.noise.cloud(90 / c.mm, 1), 0, 1)
+        soft = soften(vein, float(np.clip(1.5 / c.mm, 0.8, 12)))
+        c.cover(0.16 * soft, linear(88, 110, 118))
+        c.relief += 0.3 * soft
     if c.rng.random() < 0.4:
-        _freckles(c)
+        spots = edge(c.noise.cloud(3.2 / c.mm, 2) - 1.9, 0.4)
+        c.melanin += c.rng.uniform(0.15, 0.5) * spots
     if body.crease is not None:
         c.relief -= 1.2 * body.crease
         c.blood += 0.25 * body.crease
@@ -55,34 +71,6 @@ def mouth_and_eyes(c: Canvas, body: Body) -> None:
         c.gloss += 0.3 * body.lips
     if body.openings is not None:
         c.cover(0.93 * body.openings, DARK)
-
-
-def _fine_lines(c: Canvas) -> None:
-    """The net of skin lines and pores; too fine to see from afar."""
-    seen = float(np.clip(1.6 - c.mm / 0.35, 0.15, 1))
-    angle = c.rng.uniform(0, np.pi)
-    net = c.noise.streaks(2.2 / c.mm, 0.45 / c.mm, angle) + c.noise.streaks(
-        2.0 / c.mm, 0.45 / c.mm, angle + 1.3
-    )
-    c.relief += 0.022 * seen * net + 0.02 * seen * c.noise.cloud(1.2 / c.mm, 2)
-    pores = edge(c.noise.cloud(1.1 / c.mm, 1) - 1.7, 0.5)
-    c.relief -= 0.05 * seen * pores
-    c.melanin += 0.12 * seen * pores
-
-
-def _veins(c: Canvas) -> None:
-    field = c.noise.cloud(70 / c.mm, 2) + 0.6 * c.noise.streaks(
-        160 / c.mm, 30 / c.mm, c.rng.uniform(0, np.pi)
-    )
-    vein = np.exp(-((field / 0.09) ** 2)) * np.clip(c.noise.cloud(90 / c.mm, 1), 0, 1)
-    soft = soften(vein, float(np.clip(1.5 / c.mm, 0.8, 12)))
-    c.cover(0.16 * soft, linear(88, 110, 118))
-    c.relief += 0.3 * soft
-
-
-def _freckles(c: Canvas) -> None:
-    spots = edge(c.noise.cloud(3.2 / c.mm, 2) - 1.9, 0.4)
-    c.melanin += c.rng.uniform(0.15, 0.5) * spots
 
 
 def draw_hairs(c: Canvas, count: int) -> None:
