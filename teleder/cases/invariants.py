@@ -17,9 +17,6 @@ from teleder.accounts.models import Role, User
 from teleder.cases.keys import ORIGINAL, size_of
 from teleder.cases.leftovers import KEEP_HOURS, leftovers
 from teleder.cases.models import (
-    OPEN,
-    UNDER_WAY,
-    UNFINISHED,
     AIStatus,
     Analysis,
     Event,
@@ -30,6 +27,8 @@ from teleder.cases.models import (
     Status,
     Submission,
 )
+from teleder.cases.transitions import OPEN
+from teleder.pipeline.transitions import UNDER_WAY, UNFINISHED
 
 SHOWN = 10
 QUEUED_HOURS = 24  # a backlog takes hours at most; what has not been tried by then was forgotten
@@ -63,7 +62,7 @@ def submissions_that_wait_for_ai_are_not_late() -> Iterator[str]:
 
 
 def submissions_that_wait_for_ai_have_a_job_that_can_still_move() -> Iterator[str]:
-    movable = Job.objects.filter(state__in=[JobState.QUEUED, *UNDER_WAY]).values("photo__submission")
+    movable = Job.objects.filter(state__in=UNFINISHED).values("photo__submission")
     yield from _ids(Submission.objects.filter(ai_status=AIStatus.WAITING).exclude(pk__in=movable))
 
 

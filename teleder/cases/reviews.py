@@ -27,7 +27,13 @@ from teleder.cases.models import (
     Submission,
 )
 from teleder.cases.originals import Refused
-from teleder.cases.transitions import UNCLAIMED, AlreadyAmendedError, IllegalMoveError, UrgencyRoseError
+from teleder.cases.transitions import (
+    UNCLAIMED,
+    WITH_ANSWER,
+    AlreadyAmendedError,
+    IllegalMoveError,
+    UrgencyRoseError,
+)
 from teleder.cases.triage import Urgency
 
 
@@ -83,7 +89,7 @@ def sign(
     if submission.status == Status.IN_REVIEW and submission.claimed_by_id == by.pk:
         _require_reason(submission, seen, disposition, reason)
     transitions.move(submission, EventKind.SIGNED, actor=by, only={"claimed_by": by}, **UNCLAIMED)
-    return _write_review(submission, by, impression, disposition, text, reason)
+    return write_review(submission, by, impression, disposition, text, reason)
 
 
 @transaction.atomic
@@ -104,14 +110,14 @@ def amend(
     """
     seen, read = submission.urgency, amends or getattr(submission.answer(), "pk", None)
     _lock(submission)
-    if submission.status not in {Status.ANSWERED, Status.CLOSED}:
+    if submission.status not in WITH_ANSWER:
         raise IllegalMoveError(_("There is no signed answer to correct."))
     in_force = submission.answer()
     if in_force.pk != read:
         raise AlreadyAmendedError(in_force)
     _require_reason(submission, seen, disposition, reason)
     submission.events.create(kind=EventKind.AMENDED, actor=by)
-    return _write_review(submission, by, impression, disposition, text, reason, amends=in_force)
+    return write_review(submission, by, impression, disposition, text, reason, amends=in_force)
 
 
 def _lock(submission: Submission) -> None:
@@ -131,7 +137,7 @@ def _require_reason(submission: Submission, seen: int, disposition: Disposition,
     raise ValidationError({"reason": _("Please say why this is less urgent than the triage.")})
 
 
-def _write_review(
+def write_review(
     submission: Submission,
     by: User,
     impression: Impression,
@@ -172,11 +178,13 @@ def reassign(submission: Submission, *, to: User, by: User) -> None:
     of_clinic = Case.objects.filter(to.in_own_clinic(), pk=submission.case_id).exists()
     if not to.is_dermatologist or not to.is_active or not of_clinic:
         raise Refused("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
-    rows = Submission.objects.filter(pk=submission.pk, status__in=[Status.SUBMITTED, Status.IN_REVIEW])
-    if not rows.update(status=Status.IN_REVIEW, claimed_by=to, claimed_at=Now()):
-        raise IllegalMoveError(_("Only a submission that waits for an answer can be handed on."))
-    submission.refresh_from_db()
-    submission.events.create(kind=EventKind.REASSIGNED, actor=by, detail={"to": str(to.pk)})
+    detail = {"to": str(to.pk)}
+    try:
+        transitions.move(
+            submission, EventKind.REASSIGNED, actor=by, detail=detail, claimed_by=to, claimed_at=Now()
+        )
+    except IllegalMoveError as error:
+        raise IllegalMoveError(_("Only a submission that waits for an answer can be handed on.")) from error
 
 
 def release_idle_claims() -> int:

@@ -18,8 +18,9 @@ from django.utils.crypto import salted_hmac
 from contract.messages import Stage
 from teleder.accounts.models import Clinic, Consent, Purpose, User
 from teleder.cases import keys
-from teleder.cases.models import Impression, Photo, Review, Status, Submission
+from teleder.cases.models import Impression, Photo, Review, Submission
 from teleder.cases.questionnaire import INTIMATE_SITES
+from teleder.cases.transitions import WITH_ANSWER
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ def _row(submission: Submission, review: Review) -> dict[str, object]:
 def answered(clinic: Clinic) -> QuerySet[Submission]:
     """Return the clinic's answered submissions of patients whose consent to training is in force, oldest first."""
     return (
-        Submission.objects.filter(case__clinic=clinic, status__in=[Status.ANSWERED, Status.CLOSED])
+        Submission.objects.filter(case__clinic=clinic, status__in=WITH_ANSWER)
         .filter(case__patient__in=_consents().values("person"))
         .exclude(case__body_site__in=INTIMATE_SITES)
         .select_related("case__patient__patient")

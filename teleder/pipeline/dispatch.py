@@ -21,12 +21,12 @@ from contract import logs, messages, messaging
 from contract.messages import Stage
 from teleder.cases import keys
 from teleder.cases.models import (
-    UNDER_WAY,
     Job,
     JobState,
     Photo,
 )
 from teleder.pipeline import broker
+from teleder.pipeline.transitions import UNDER_WAY, WAITING, JobStep, move_jobs
 
 log = logging.getLogger(__name__)
 NO_WORKER = ""  # begun, and its worker is done with it
@@ -51,12 +51,12 @@ def dispatch_stage(stage: Stage) -> int:
     with transaction.atomic():
         batches = _take(stage, depth)
     for jobs in batches:
-        _send(stage, jobs)
+        send_message(stage, jobs)
     return sum(map(len, batches))
 
 
 def _waiting(stage: Stage) -> QuerySet[Job]:
-    return Job.objects.filter(stage=stage, state=JobState.QUEUED)
+    return Job.objects.filter(stage=stage, state__in=WAITING)
 
 
 def _take(stage: Stage, depth: int) -> list[list[Job]]:
@@ -73,7 +73,7 @@ def _take(stage: Stage, depth: int) -> list[list[Job]]:
     waiting = _waiting(stage).order_by("-priority", "created_at")
     jobs = waiting.select_related("photo").select_for_update(of=("self",), skip_locked=True)
     size = 1 if stage == Stage.PREPARE else settings.JOB_BATCH
-    return [_mark_sent(batch) for batch in _batches(list(jobs[: room * size]), room, size)]
+    return [mark_sent(batch) for batch in _batches(list(jobs[: room * size]), room, size)]
 
 
 def _batches(jobs: list[Job], room: int, size: int) -> list[list[Job]]:
@@ -93,10 +93,11 @@ def _batches(jobs: list[Job], room: int, size: int) -> list[list[Job]]:
     return batches[:room]
 
 
-def _mark_sent(batch: list[Job]) -> list[Job]:
+def mark_sent(batch: list[Job]) -> list[Job]:
     rows = Job.objects.filter(pk__in=[job.pk for job in batch])
-    rows.update(
-        state=JobState.SENT,
+    move_jobs(
+        rows,
+        JobStep.SEND,
         attempt=F("attempt") + 1,
         batch=len(batch),
         sent_at=_statement_time(),
@@ -115,7 +116,7 @@ def _statement_time() -> Any:
     return Func(function="STATEMENT_TIMESTAMP", output_field=DateTimeField())
 
 
-def _send(stage: Stage, jobs: list[Job]) -> None:
+def send_message(stage: Stage, jobs: list[Job]) -> None:
     """Hand one message to the broker; if it is away, put its jobs back at once."""
     from teleder.celery import app  # the app reads the settings; this module is imported by models' users
 
@@ -132,9 +133,8 @@ def _send(stage: Stage, jobs: list[Job]) -> None:
         )
     except (redis.RedisError, OperationalError):
         for job in jobs:
-            Job.objects.filter(pk=job.pk, attempt=job.attempt, state=JobState.SENT).update(
-                state=JobState.QUEUED, losses=F("losses") + 1
-            )
+            unsent = Job.objects.filter(pk=job.pk, attempt=job.attempt)
+            move_jobs(unsent, JobStep.LOSE, losses=F("losses") + 1)
         raise
     for job in jobs:
         with logs.about(trace=job.photo.trace, photo=str(job.photo_id), job=str(job.pk)):

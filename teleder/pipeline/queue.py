@@ -17,10 +17,11 @@ from teleder.cases.models import (
     Job,
     JobState,
     Photo,
-    Status,
     Submission,
 )
+from teleder.cases.transitions import WITH_PATIENT
 from teleder.pipeline import dispatch
+from teleder.pipeline.transitions import JobStep, move_jobs
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +30,8 @@ def enqueue(photo: Photo, stage: Stage, *, priority: int) -> None:
     """Make the job of a stage, once; it is sent when the transaction is through."""
     job, made = Job.objects.get_or_create(photo=photo, stage=stage, defaults={"priority": priority})
     if not made:  # cancelled when the patient took the submission back, and now it is sent again
-        Job.objects.filter(pk=job.pk, state=JobState.CANCELLED).update(
-            state=JobState.QUEUED, priority=priority
-        )
+        cancelled = Job.objects.filter(pk=job.pk, state=JobState.CANCELLED)
+        move_jobs(cancelled, JobStep.REQUEUE, priority=priority)
     log.info("queued: %s of photo %s is job %s", stage, photo.pk, job.pk)
     transaction.on_commit(partial(dispatch.dispatch_all, (stage,)))
 
@@ -41,8 +41,7 @@ def advance(photo: Photo, submission: Submission) -> None:
 
     Before the patient has sent it, and without consent to AI, a photo is prepared and no more.
     """
-    not_sent = {Status.DRAFT, Status.NEEDS_PHOTOS, Status.WITHDRAWN}
-    if submission.ai_status == AIStatus.NOT_USED or submission.status in not_sent:
+    if submission.ai_status == AIStatus.NOT_USED or submission.status in WITH_PATIENT:
         return
     if not ai_may_read(submission):
         return

@@ -17,14 +17,13 @@ from django.db.models.functions import Least, Now
 
 from contract.messages import Stage
 from teleder.cases.models import (
-    UNDER_WAY,
-    UNFINISHED,
     EventKind,
     Job,
     JobState,
 )
 from teleder.pipeline import ai_status, broker, dispatch, queue
 from teleder.pipeline.broker import BROKER_MARK
+from teleder.pipeline.transitions import UNDER_WAY, JobStep, move_jobs
 
 log = logging.getLogger(__name__)
 STRAY_SECONDS = 10  # for a result that was under way when the broker lost everything
@@ -33,20 +32,20 @@ STRAY_SECONDS = 10  # for a result that was under way when the broker lost every
 def expire() -> int:
     """Take back every job whose worker was silent past its deadline; return how many."""
     silent = Job.objects.filter(state__in=UNDER_WAY, deadline__lt=Now()).order_by("deadline")
-    return sum(_expire(pk) for pk in silent.values_list("pk", flat=True)[:200])
+    return sum(expire_job(pk) for pk in silent.values_list("pk", flat=True)[:200])
 
 
 @transaction.atomic
-def _expire(pk: Any) -> bool:
+def expire_job(pk: Any) -> bool:
     submission = queue.lock_submission(pk)
     job = Job.objects.filter(pk=pk, state__in=UNDER_WAY, deadline__lt=Now()).first()
     if job is None or submission is None:
         return False
     if job.state == JobState.SENT:
-        return bool(_leave(job, state=JobState.QUEUED, losses=F("losses") + 1))
+        return bool(leave(job, JobStep.LOSE, losses=F("losses") + 1))
     died_too_often = job.deaths + 1 >= settings.JOB_DEATHS
-    state = JobState.QUARANTINED if died_too_often else JobState.QUEUED
-    left = _leave(job, state=state, deaths=F("deaths") + 1, error="worker_died")
+    step = JobStep.QUARANTINE if died_too_often else JobStep.CRASH
+    left = leave(job, step, deaths=F("deaths") + 1, error="worker_died")
     if left and died_too_often:
         submission.events.create(kind=EventKind.JOB_QUARANTINED, detail={"stage": job.stage})
         ai_status.settle(submission)
@@ -62,11 +61,10 @@ def requeue_after_broker_flush() -> int:
     try:
         if connection.exists(BROKER_MARK):
             return 0
-        begun = Job.objects.filter(state=JobState.STARTED)
         soon = Least(F("deadline"), Now() + timedelta(seconds=STRAY_SECONDS))
-        sent = Job.objects.filter(state=JobState.SENT)
-        lost = sent.update(state=JobState.QUEUED, losses=F("losses") + 1, deadline=None, sent_at=None)
-        lost += begun.update(state=JobState.SENT, deadline=soon)
+        jobs = Job.objects.all()
+        lost = move_jobs(jobs, JobStep.LOSE, losses=F("losses") + 1, deadline=None, sent_at=None)
+        lost += move_jobs(jobs, JobStep.HAND_BACK, deadline=soon)
         connection.set(BROKER_MARK, 1)
     except redis.RedisError as error:
         log.warning("broker away (%s)", type(error).__name__)
@@ -74,9 +72,9 @@ def requeue_after_broker_flush() -> int:
     return lost
 
 
-def _leave(job: Job, **changes: Any) -> int:
+def leave(job: Job, step: JobStep, **changes: Any) -> int:
     same = Job.objects.filter(pk=job.pk, attempt=job.attempt, state=job.state)
-    return same.update(deadline=None, sent_at=None, **changes)
+    return move_jobs(same, step, deadline=None, sent_at=None, **changes)
 
 
 @transaction.atomic
@@ -85,9 +83,8 @@ def requeue(job: Job, *, by: Any) -> bool:
     submission = queue.lock_submission(job.pk)
     if job.stage != Stage.PREPARE and not queue.ai_may_read(submission):
         return False
-    stopped = (JobState.FAILED, JobState.QUARANTINED, JobState.CANCELLED)
-    rows = Job.objects.filter(pk=job.pk, state__in=stopped)
-    if not rows.update(state=JobState.QUEUED, deaths=0, error="", finished_at=None):
+    rows = Job.objects.filter(pk=job.pk)
+    if not move_jobs(rows, JobStep.REQUEUE, deaths=0, error="", finished_at=None):
         return False
     submission.events.create(kind=EventKind.JOB_REQUEUED, actor=by, detail={"stage": job.stage})
     transaction.on_commit(dispatch.dispatch_all)
@@ -98,8 +95,7 @@ def requeue(job: Job, *, by: Any) -> bool:
 def cancel(job: Job, *, by: Any) -> bool:
     """Stop a job that is not finished; a result that still comes changes nothing."""
     submission = queue.lock_submission(job.pk)
-    rows = Job.objects.filter(pk=job.pk, state__in=UNFINISHED)
-    if not rows.update(state=JobState.CANCELLED, deadline=None):
+    if not move_jobs(Job.objects.filter(pk=job.pk), JobStep.CANCEL, deadline=None):
         return False
     submission.events.create(kind=EventKind.JOB_CANCELLED, actor=by, detail={"stage": job.stage})
     ai_status.settle(submission)

@@ -15,7 +15,6 @@ from django.db.models.functions import Least, Now
 from contract import messages
 from contract.messages import Stage
 from teleder.cases.models import (
-    UNDER_WAY,
     Analysis,
     Finding,
     Job,
@@ -25,6 +24,7 @@ from teleder.cases.models import (
 )
 from teleder.pipeline import ai_status, dispatch, queue, result_checks
 from teleder.pipeline.dispatch import NO_WORKER
+from teleder.pipeline.transitions import JOB_MOVES, UNDER_WAY, JobStep, move_jobs
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +33,10 @@ RESULT_GRACE_SECONDS = 5  # for the result to travel
 
 def started(*, job: str, attempt: int, worker: str) -> None:
     """A worker has begun: from here its silence is a death."""
-    row = Job.objects.filter(pk=job, attempt=attempt, state=JobState.SENT).first()
-    if row is None:
-        return
-    Job.objects.filter(pk=job, attempt=attempt, state=JobState.SENT).update(
-        state=JobState.STARTED, worker=worker[:100], deadline=_deadline_in(_lease_seconds(row), row)
-    )
+    rows = Job.objects.filter(pk=job, attempt=attempt)
+    if (row := rows.first()) is not None:
+        deadline = _deadline_in(_lease_seconds(row), row)
+        move_jobs(rows, JobStep.START, worker=worker[:100], deadline=deadline)
 
 
 def _lease_seconds(job: Job) -> float:
@@ -75,9 +73,7 @@ def leave_to_another_version(*, job: str, attempt: int) -> bool:
     row = rows.first()
     if row is None:
         return False
-    rows.filter(state=JobState.STARTED).update(
-        state=JobState.SENT, deadline=_deadline_in(settings.JOB_WAIT_SECONDS, row)
-    )
+    move_jobs(rows, JobStep.HAND_BACK, deadline=_deadline_in(settings.JOB_WAIT_SECONDS, row))
     return True
 
 
@@ -94,14 +90,21 @@ def record(*, job: str, attempt: int, worker: str, outcome: messages.Outcome) ->
     under_way = Job.objects.filter(pk=job, attempt=attempt, state__in=UNDER_WAY)
     if (found := under_way.select_related("photo").first()) is not None:
         result_checks.check(found, outcome)
-    state = JobState.FAILED if isinstance(outcome, messages.Failed) else JobState.DONE
+    step = JobStep.FAIL if isinstance(outcome, messages.Failed) else JobStep.SUCCEED
     error = outcome.code if isinstance(outcome, messages.Failed) else ""
     taken = {"worker": worker[:100], "error": error, "finished_at": Now(), "deadline": None}
-    if found is None or not under_way.update(state=state, **taken):
+    if found is None or not move_jobs(under_way, step, **taken):
         log.info("result of job %s attempt %s came too late", job, attempt)
         return False
     photo = found.photo
-    log.info("result of photo %s job %s attempt %s: %s %s", photo.pk, job, attempt, outcome.kind, state)
+    log.info(
+        "result of photo %s job %s attempt %s: %s %s",
+        photo.pk,
+        job,
+        attempt,
+        outcome.kind,
+        JOB_MOVES[step][1],
+    )
     _APPLY[type(outcome)](photo, outcome)
     queue.advance(photo, submission)
     ai_status.settle(submission)

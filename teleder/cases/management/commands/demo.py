@@ -100,7 +100,7 @@ def _case(
     intake.describe(submission, body_site=site, history=history)
     for view, path in zip((PhotoView.OVERVIEW, PhotoView.CLOSE_UP), drawn[condition], strict=False):
         upload = SimpleUploadedFile(path.name, path.read_bytes())
-        intake.add_photo(submission, view=view, upload=upload, by=patient)
+        intake.add_photo(submission, view=view, upload=upload)
     if to != "draft":
         intake.submit(submission, by=patient, send_anyway=True)
     if to == "answered":
