@@ -99,7 +99,7 @@ def find_repeated_request(
 
 @transaction.atomic
 def describe(submission: Submission, *, body_site: Any = None, history: Any = None) -> None:
-    """Set where it is and its history, while it is a draft. Raises `ValidationError`, `IllegalMove`."""
+    """Set body site and history of a draft. Raises `ValidationError`, `IllegalMoveError`."""
     submission = Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
     if submission.status != Status.DRAFT:
         raise IllegalMoveError(_("This was already sent."))
@@ -120,7 +120,7 @@ def describe(submission: Submission, *, body_site: Any = None, history: Any = No
 
 
 def settled_body_site(submission: Submission) -> str:
-    """Return where the case is, once an earlier submission told the clinic so; else an empty text."""
+    """Return the case's body site if an earlier submission already gave it to the clinic, else an empty string."""
     others = submission.case.submissions.exclude(pk=submission.pk)
     return submission.case.body_site if others.exclude(status__in=UNSENT).exists() else ""
 
@@ -139,14 +139,14 @@ def refuse_intimate_photos_of_children(patient: User, site: str) -> None:
 
 
 def add_photo(submission: Submission, *, view: Any, upload: UploadedFile) -> Photo:
-    """Store one photo; the same bytes twice are one photo. Raises `Refused`, `ValidationError`, `IllegalMove`."""
+    """Store one photo; the same bytes twice are one photo. Raises `Refused`, `ValidationError`, `IllegalMoveError`."""
     if view not in PhotoView.values:
         raise ValidationError({"view": _("Please say which photo this is: overview, close_up or other.")})
     originals.check(upload)
     require_consent(submission.patient)
     refuse_intimate_photos_of_children(submission.patient, submission.case.body_site)
     if not submission.current_photos().filter(sha256=originals.digest_of(upload)).exists():
-        refuse_too_many_today(submission.patient, upload.size)  # a repeat of what is there counts nothing
+        refuse_too_many_today(submission.patient, upload.size)  # a repeated photo does not count
     photo = Photo(submission=submission, view=view, size=upload.size, trace=logs.current("trace"))
     photo.original_key, photo.sha256 = originals.keep(upload, photo.pk)
     photo.sealed_by = settings.PHOTO_KEYS.newest
@@ -155,7 +155,7 @@ def add_photo(submission: Submission, *, view: Any, upload: UploadedFile) -> Pho
     except (Refused, IllegalMoveError):
         originals.discard(photo.pk, photo.original_key)
         raise
-    # After any other error nobody knows whether the row was committed: leftovers.py decides a day later.
+    # After any other error it is unknown whether the row was committed: leftovers.py decides a day later.
     if kept != photo:
         originals.discard(photo.pk, photo.original_key)
     return kept
@@ -163,7 +163,7 @@ def add_photo(submission: Submission, *, view: Any, upload: UploadedFile) -> Pho
 
 @transaction.atomic
 def record_photo(photo: Photo) -> Photo:
-    # One photo of a patient after the other, whatever the submission: each counts for the next one's day.
+    # Lock the patient: each photo counts towards the daily limit of the next one, in any submission.
     patient = User.objects.select_for_update(no_key=True).get(pk=photo.submission.patient.pk)
     submission = Submission.objects.select_for_update(of=("self",)).get(pk=photo.submission_id)
     if submission.status not in TAKES_PHOTOS:
@@ -198,7 +198,7 @@ def refuse_too_many_today(patient: User, size: int) -> None:
 
 @transaction.atomic
 def remove_photo(photo: Photo) -> None:
-    """Take a photo out of a draft (or of a submission that waits for photos); calling twice changes nothing."""
+    """Remove a photo from a draft or from a submission that waits for photos; calling it twice changes nothing."""
     submission = Submission.objects.select_for_update(of=("self",)).get(pk=photo.submission_id)
     if submission.status not in EDITABLE:
         raise IllegalMoveError(_("This was already sent."))
@@ -208,15 +208,15 @@ def remove_photo(photo: Photo) -> None:
 
 @transaction.atomic
 def send_anyway(photo: Photo) -> None:
-    """Keep a photo of poor quality: the patient knows and sends it as it is."""
-    # As everywhere, the submission's lock before the photo's: a written photo touches `updated_at` of its submission.
+    """Keep a photo of poor quality: the patient was warned and sends it as it is."""
+    # Lock order, as everywhere: submission before photo, because a trigger sets the submission's `updated_at`.
     Submission.objects.select_for_update(of=("self",)).get(pk=photo.submission_id)
     Photo.objects.filter(pk=photo.pk, state=PhotoState.POOR).update(sent_anyway=True)
 
 
 @transaction.atomic
 def submit(submission: Submission, *, by: User, send_anyway: bool = False) -> Submission:
-    """Send it: from here it is on the worklist with a due time, whatever happens to the AI."""
+    """Submit it: from now on it is on the worklist with a due time, whatever happens to the AI."""
     submission = Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
     require_consent(submission.patient)
     _refuse_incomplete(submission, send_anyway)
@@ -243,7 +243,7 @@ def _refuse_incomplete(submission: Submission, send_anyway: bool) -> None:
     if not photos.exclude(state=PhotoState.UNUSABLE).exists():
         raise Refused("photo_missing", _("Please add at least one photo that can be used."))
     pending = photos.filter(state=PhotoState.POOR, sent_anyway=False).exists()
-    # Never a wall: whose answers say "today" is not asked to take a better photo.
+    # Never a barrier: a patient whose answers mean "same day" is not asked for a better photo.
     if pending and not send_anyway and submission.rule_urgency < Urgency.SAME_DAY:
         raise Refused(
             "poor_photo", _("One photo is hard to read. Please take it again, or choose to send it anyway.")
@@ -258,7 +258,7 @@ def wait_for_ai(submission: Submission) -> None:
 
 @transaction.atomic
 def withdraw(submission: Submission, *, by: User) -> None:
-    """Take it back before an answer is given; `restore` undoes it."""
+    """Withdraw it before it is answered; `restore` undoes that."""
     transitions.move(submission, EventKind.WITHDRAWN, actor=by)
     move_ai_status(Submission.objects.filter(pk=submission.pk), AIStep.STOP, ai_deadline=None)
     submission.refresh_from_db()
@@ -268,14 +268,14 @@ def withdraw(submission: Submission, *, by: User) -> None:
 
 @transaction.atomic
 def withdraw_consent(patient: User, purpose: Purpose) -> None:
-    """End a consent; without that to AI no photo is read any more, work under way included. People go on."""
+    """End a consent. Without the one to AI, no photo is analysed any more and running jobs are cancelled; people still read it."""
     people.withdraw_consent(patient, purpose)
     if purpose != Purpose.AI:
         return
     unread = Job.objects.filter(photo__submission__case__patient=patient, state__in=UNFINISHED)
     unread = unread.exclude(stage=Stage.PREPARE)
     waiting = Submission.objects.filter(case__patient=patient)
-    # The submissions first, whose locks a result waits for: it then finds its job cancelled.
+    # Submissions first: a result waits for their locks, and then finds its job cancelled.
     concerned = waiting.filter(Q(ai_status=AIStatus.WAITING) | Q(photos__jobs__in=unread))
     move_ai_status(concerned, AIStep.STOP, ai_deadline=None)
     move_jobs(unread, JobStep.CANCEL, deadline=None)

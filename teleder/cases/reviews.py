@@ -48,13 +48,13 @@ def release(submission: Submission, *, by: User) -> None:
 
 
 def keep_claim(submission: Submission, *, by: User) -> bool:
-    """Say that `by` is still at it; false when the claim is no longer theirs."""
+    """Extend the claim of `by`, who is still reading; false when the claim is no longer theirs."""
     mine = Submission.objects.filter(pk=submission.pk, status=Status.IN_REVIEW, claimed_by=by)
     return bool(mine.update(claimed_at=Now()))
 
 
 def request_photos(submission: Submission, *, by: User, reason: str) -> None:
-    """Ask the patient for another photo. The clock starts anew when it comes.
+    """Ask the patient for another photo. The due time starts again when it arrives.
 
     `reason` is one of `PhotosWanted`. A same-day case does not wait for photos: raises `Refused`.
     """
@@ -80,7 +80,7 @@ def sign(
     text: str,
     reason: str = "",
 ) -> Review:
-    """Answer the patient. An answer less urgent than the triage needs a reason; only who claimed it signs.
+    """Answer the patient. An answer less urgent than the triage needs a reason; only the claim's holder may sign.
 
     Raises `UrgencyRoseError` where the triage rose after `submission` was read.
     """
@@ -124,12 +124,12 @@ def _lock(submission: Submission) -> None:
     """Lock its row until the transaction ends, and read it again: its urgency cannot rise meanwhile."""
     try:
         submission.refresh_from_db(from_queryset=Submission.objects.select_for_update(of=("self",)))
-    except Submission.DoesNotExist as error:  # its patient has just been erased
+    except Submission.DoesNotExist as error:  # its patient was just erased
         raise IllegalMoveError(_("This cannot be done now: the case is no longer there.")) from error
 
 
 def _require_reason(submission: Submission, seen: int, disposition: Disposition, reason: str) -> None:
-    """Raise where the answer is less urgent than the triage and says not why; `seen` is the urgency read before."""
+    """Raise if the answer is less urgent than the triage and gives no reason; `seen` is the urgency that was shown."""
     if Disposition(disposition).urgency >= submission.urgency or clean_text(reason).strip():
         return
     if submission.urgency > seen:
@@ -188,7 +188,7 @@ def reassign(submission: Submission, *, to: User, by: User) -> None:
 
 
 def release_idle_claims() -> int:
-    """Give back what a dermatologist opened and left, and what is held by who may no longer log in."""
+    """Release claims that are idle, and those of users who may no longer log in."""
     idle_since = Now() - timedelta(minutes=settings.CLAIM_IDLE_MINUTES)
     held = Submission.objects.filter(status=Status.IN_REVIEW)
     idle, locked = held.filter(claimed_at__lt=idle_since), held.filter(claimed_by__is_active=False)

@@ -24,7 +24,7 @@ from teleder.cases.transitions import WITH_ANSWER
 
 log = logging.getLogger(__name__)
 
-# What the photos could not tell teaches nothing.
+# A diagnosis that the photos could not show teaches nothing.
 DIAGNOSES = {
     Impression.AD: "AD",
     Impression.HI: "HI",
@@ -39,8 +39,8 @@ PSEUDONYM_LENGTH = 16
 def export(clinic: Clinic, out: Path) -> int:
     """Write the photos and photos.csv to a new folder; return how many photos.
 
-    Copied is what the worker prepared, without metadata, never a stranger's bytes; a photo whose copy cannot be read is
-    left out. Raises FileExistsError.
+    The worker's copies are written, without metadata, never the uploads; a photo whose copy cannot be read is left out.
+    Raises FileExistsError.
     """
     out.mkdir(mode=0o700)
     rows = [row for photo, row in _rows(clinic) if _is_written(photo, out / str(row["file"]))]
@@ -105,6 +105,6 @@ def _consents() -> QuerySet[Consent]:
 
 
 def pseudonym(patient: User) -> str:
-    """Return the same name for a patient in each export; without the secret key nobody finds out whose it is."""
+    """Return the patient's pseudonym, the same in each export; it cannot be reversed without the secret key."""
     digest = salted_hmac("teleder.cases.training", str(patient.pk), algorithm="sha256").hexdigest()
     return digest[:PSEUDONYM_LENGTH]

@@ -1,6 +1,6 @@
-"""Taking back jobs whose worker is silent, and what an admin does with jobs.
+"""Times out jobs of workers that do not answer, and lets an admin cancel or requeue jobs.
 
-Silence after "started" is a worker crash; three of them quarantine the job. Silence without it is a lost message.
+A time-out after "started" is a worker crash; three of them quarantine the job. Without "started" the message was lost.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from teleder.pipeline.broker import BROKER_MARK
 from teleder.pipeline.transitions import UNDER_WAY, JobStep, move_jobs
 
 log = logging.getLogger(__name__)
-STRAY_SECONDS = 10  # for a result that was under way when the broker lost everything
+STRAY_SECONDS = 10  # for a result that is still on its way after the broker lost everything
 
 
 def expire() -> int:
-    """Take back every job whose worker was silent past its deadline; return how many."""
+    """Time out every job past its deadline; return how many."""
     silent = Job.objects.filter(state__in=UNDER_WAY, deadline__lt=Now()).order_by("deadline")
     return sum(expire_job(pk) for pk in silent.values_list("pk", flat=True)[:200])
 
@@ -53,9 +53,9 @@ def expire_job(pk: Any) -> bool:
 
 
 def requeue_after_broker_flush() -> int:
-    """Take back at once what lay in a broker that has lost everything; return how many jobs that concerns.
+    """Queue again what was in a broker that has lost everything; return how many jobs.
 
-    A job that was begun may still answer for a moment. Its silence is a loss then, no strike against the photo.
+    A job that was started gets a moment for its result; a time-out then counts as a lost message, not as a crash.
     """
     connection = broker.connect()
     try:
@@ -67,7 +67,7 @@ def requeue_after_broker_flush() -> int:
         lost += move_jobs(jobs, JobStep.HAND_BACK, deadline=soon)
         connection.set(BROKER_MARK, 1)
     except redis.RedisError as error:
-        log.warning("broker away (%s)", type(error).__name__)
+        log.warning("broker unreachable (%s)", type(error).__name__)
         return 0
     return lost
 
@@ -79,7 +79,7 @@ def leave(job: Job, step: JobStep, **changes: Any) -> int:
 
 @transaction.atomic
 def requeue(job: Job, *, by: Any) -> bool:
-    """Try a failed, quarantined or cancelled job again with a clean slate; without consent to AI only `prepare`."""
+    """Queue a failed, quarantined or cancelled job again, its crash count at 0; without consent to AI only `prepare`."""
     submission = queue.lock_submission(job.pk)
     if job.stage != Stage.PREPARE and not queue.ai_may_read(submission):
         return False
@@ -93,7 +93,7 @@ def requeue(job: Job, *, by: Any) -> bool:
 
 @transaction.atomic
 def cancel(job: Job, *, by: Any) -> bool:
-    """Stop a job that is not finished; a result that still comes changes nothing."""
+    """Cancel an unfinished job; a result that still arrives changes nothing."""
     submission = queue.lock_submission(job.pk)
     if not move_jobs(Job.objects.filter(pk=job.pk), JobStep.CANCEL, deadline=None):
         return False

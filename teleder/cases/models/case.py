@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from teleder.accounts.models import Clinic, User
 from teleder.cases.questionnaire import INTIMATE_SITES, BodySite
 
-# Letters and digits that are not taken for one another when read aloud.
+# Letters and digits that are not confused when read aloud.
 NUMBER_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 

@@ -13,7 +13,7 @@ from teleder.cases.transitions import EventKind
 
 
 class Event(models.Model):
-    """One step: history, audit and outbox in one table. `told_at` is empty until people were told."""
+    """One step: history, audit and outbox in one table. `told_at` is empty until its messages are queued."""
 
     submission = models.ForeignKey(Submission, models.PROTECT, related_name="events")
     kind = models.CharField(_("kind"), max_length=20, choices=EventKind)

@@ -24,7 +24,7 @@ class JobQuerySet(models.QuerySet):
 
 
 class Job(models.Model):
-    """One stage of work on one photo: the truth of which messages in Valkey are only the carriers."""
+    """One stage of work on one photo. This row is the truth; the messages in Valkey only carry it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid7, editable=False)
     photo = models.ForeignKey(Photo, models.CASCADE, related_name="jobs", verbose_name=_("photo"))

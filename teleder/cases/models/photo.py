@@ -56,7 +56,7 @@ class Photo(models.Model):
     removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
 
     original_key = models.CharField(max_length=200)
-    # Written no more, as names of files tell of people; the version after this one drops the column.
+    # No longer written, as file names can identify people; the version after this one drops the column.
     original_name = models.CharField(max_length=200, blank=True)
     trace = models.CharField(
         max_length=36, blank=True, db_default="", help_text="the request that brought it"
@@ -102,7 +102,7 @@ class Photo(models.Model):
 
     @property
     def analysis(self) -> Analysis | None:
-        """The newest analysis; a repeated one keeps the old beside it."""
+        """The newest analysis; older ones are kept."""
         return max(self.analyses.all(), key=lambda analysis: analysis.created_at, default=None)
 
     @property

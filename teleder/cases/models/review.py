@@ -15,7 +15,7 @@ from teleder.cases.triage import Urgency
 
 
 class Impression(models.TextChoices):
-    """What the dermatologist takes it for."""
+    """The dermatologist's impression."""
 
     AD = "AD", _("atopic dermatitis")
     HI = "HI", _("herpesvirus infection")

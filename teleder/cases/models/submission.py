@@ -49,7 +49,7 @@ class SubmissionQuerySet(models.QuerySet):
         if user.is_patient:
             return self.filter(case__patient=user)
         if user.is_dermatologist or user.is_admin:
-            # A draft that was sent once, taken back and restored is the patient's own again.
+            # A draft that was submitted once, withdrawn and restored is visible to its patient only.
             sent = self.exclude(submitted_at=None).exclude(status=Status.DRAFT)
             return sent.filter(user.in_own_clinic("case__clinic"))
         return self.none()
@@ -166,7 +166,7 @@ class Submission(models.Model):
         return self.photos.filter(removed_at=None)
 
     def answer(self) -> Review | None:
-        """The review in force: the newest that no other one corrects."""
+        """The review in force: the newest that was not amended."""
         return self.reviews.filter(amended_by=None).order_by("-signed_at").first()
 
 
