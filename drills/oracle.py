@@ -17,7 +17,6 @@ from drills.client import Accepted, Clients
 from drills.mail import Mailbox
 from teleder.cases import invariants
 from teleder.cases.models import (
-    UNFINISHED,
     AIStatus,
     Analysis,
     Event,
@@ -30,6 +29,7 @@ from teleder.cases.models import (
     Submission,
 )
 from teleder.notifications.models import Channel, Message, MessageState
+from teleder.pipeline.transitions import UNFINISHED
 
 READ = (AIStatus.DONE, AIStatus.PARTLY)
 ENDED = (EventKind.AI_DONE, EventKind.AI_UNAVAILABLE)

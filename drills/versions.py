@@ -89,7 +89,8 @@ def _with_the_one_after(run: Run, clients: Clients) -> str:
 
 
 def _unfinished(clients: Clients) -> int:
-    from teleder.cases.models import UNFINISHED, Job
+    from teleder.cases.models import Job
+    from teleder.pipeline.transitions import UNFINISHED
 
     photos = Job.objects.filter(photo__submission__in=[each.submission for each in clients.accepted])
     return photos.filter(state__in=UNFINISHED).values("photo__submission").distinct().count()

@@ -263,7 +263,7 @@ def draft_of(photo_file) -> Callable:
         submission = intake.start(patient=patient, answers=CALM | answers)
         intake.describe(submission, body_site="elbow_crease", history={"itch": 5})
         for _ in range(photos):
-            intake.add_photo(submission, view="close_up", upload=photo_file(), by=patient)
+            intake.add_photo(submission, view="close_up", upload=photo_file())
         submission.refresh_from_db()
         return submission
 

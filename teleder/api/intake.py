@@ -37,7 +37,8 @@ from teleder.api.serializers.questionnaire import (
     QuestionnaireSerializer,
 )
 from teleder.cases import intake, questionnaire, transitions, triage
-from teleder.cases.models import AWAITING_DERMATOLOGIST, Case, PhotoView, Status, Submission
+from teleder.cases.models import Case, PhotoView, Status, Submission
+from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 
 KEY_LENGTH = 100
 STATUS_SECONDS = 5  # how long to wait before asking for the status again

@@ -20,10 +20,11 @@ from teleder.api.serializers.clinic import WorklistRowSerializer
 from teleder.api.serializers.filters import JobFilters
 from teleder.api.serializers.operations import JobSerializer, QueueSerializer, ReassignSerializer
 from teleder.cases import reviews
-from teleder.cases.models import UNFINISHED, Job, JobState
+from teleder.cases.models import Job, JobState
 from teleder.cases.originals import Refused
 from teleder.cases.transitions import IllegalMoveError
 from teleder.pipeline import recovery
+from teleder.pipeline.transitions import UNFINISHED
 
 
 def jobs_of(user: User) -> QuerySet[Job]:

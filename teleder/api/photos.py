@@ -59,7 +59,7 @@ class Photos(Endpoint):
         given = PhotoUploadSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         view, upload = given.validated_data["view"], given.validated_data["file"]
-        photo = intake.add_photo(submission, view=view, upload=upload, by=request.user)
+        photo = intake.add_photo(submission, view=view, upload=upload)
         return Response(shown(request, photo), status=201)
 
 

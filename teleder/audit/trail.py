@@ -1,4 +1,4 @@
-"""Writing the audit trail and looking whether anybody has tampered with it."""
+"""Writes the entries of the audit log, and verifies their hash chain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from teleder.audit.models import Entry, Verb
 FIRST = "0" * 64
 SYSTEM = "system"
 COLUMNS = ("person", "role", "clinic", "verb", "door", "kind", "object", "cases", "trace", "status")
-# With its schema: a temporary table of that name would take the entries and lose them.
+# With its schema: a temporary table of the same name would otherwise receive the entries.
 INSERT = f"INSERT INTO public.audit_entry ({', '.join(COLUMNS)}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s::uuid[], %s, %s)"  # noqa: S608
 
 
@@ -32,10 +32,10 @@ def record(
     trace: str = "",
     status: int = 0,
 ) -> None:
-    """Add one entry. `by` nobody is the system itself, or who sits at its console.
+    """Add one entry. Without `by` the actor is the system, or an operator at its console.
 
-    All writers wait for one another until they commit: call it outside of other transactions, or as their
-    last step, never before taking another lock.
+    Writers wait for each other until they commit: call it outside of a transaction or as its last step, never before
+    taking another lock.
     """
     role, person = (by.role, by.pk) if by else (SYSTEM, None)
     values = [person, role, by and by.clinic_id, verb.value, door, kind, str(pk), list(cases), trace, status]
@@ -44,7 +44,7 @@ def record(
 
 
 def call(request: HttpRequest, deed: Verb) -> None:
-    """Let the entry of this request (middleware.py) say what was done, where "changed it" is too little."""
+    """Set the verb of this request's entry, where the default ("change") says too little."""
     request.deed = deed
 
 
@@ -70,9 +70,9 @@ def digest(entry: Entry) -> str:
 
 
 def faults(head: str = "") -> Iterator[str]:
-    """Yield in words what is wrong with the chain; `head` is one that was kept elsewhere, "number:hash".
+    """Yield a description of each fault of the chain; `head` ("number:hash") is one that was kept elsewhere.
 
-    Without a head nobody can tell whether entries are missing at the end, or all of it was written anew.
+    Without a head, neither missing entries at the end nor a chain rewritten from the start can be detected.
     """
     number, hashed, blamed = 0, FIRST, 0
     for entry in Entry.objects.order_by("number").iterator(chunk_size=5000):
@@ -85,7 +85,7 @@ def faults(head: str = "") -> Iterator[str]:
             blamed = entry.number
         elif entry.previous != hashed and not gap and blamed != number:
             yield (
-                f"entry {number} was changed and hashed anew"
+                f"entry {number} was changed and hashed again"
                 if number
                 else "the first entry is not the first"
             )
@@ -110,7 +110,7 @@ def _against(head: str, last: int) -> Iterator[str]:
     if number > last:
         yield f"{_missing(last + 1, number)} at the end"
     elif not Entry.objects.filter(number=number, hash=hashed).exists():
-        yield f"entry {number} is not the one whose hash was kept: the chain was written anew"
+        yield f"entry {number} is not the one whose hash was kept: the chain was rewritten"
 
 
 def parse_head(head: str) -> tuple[int, str]:
@@ -122,6 +122,6 @@ def parse_head(head: str) -> tuple[int, str]:
 
 
 def head() -> str:
-    """Return "number:hash" of the last entry: to be kept where nobody who can write here can write."""
+    """Return "number:hash" of the last entry, to be kept on a system with other administrators."""
     last = Entry.objects.order_by("-number").first()
     return f"{last.number}:{last.hash}" if last else f"0:{FIRST}"

@@ -1,4 +1,4 @@
-"""The back room: the clinical record as tables, to look at. It changes only through its verbs."""
+"""The admin site's read-only view of the clinical record. Changes go through `intake`, `reviews` and `pipeline`."""
 
 from __future__ import annotations
 

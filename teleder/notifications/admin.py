@@ -1,4 +1,4 @@
-"""The back room: who was told, over what, and whether it went out. A message has no text to read here."""
+"""The admin site's list of messages: to whom, over which channel, sent or not. Messages hold no text."""
 
 from __future__ import annotations
 

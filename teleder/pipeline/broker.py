@@ -12,8 +12,8 @@ from django.conf import settings
 
 from contract import messages, messaging
 
-BROKER_MARK = "teleder.mark"  # gone: the broker has lost everything
-BROKER_TIMEOUT_SECONDS = 0.5  # what a request may wait for Valkey at the most
+BROKER_MARK = "teleder.mark"  # missing: the broker has lost everything
+BROKER_TIMEOUT_SECONDS = 0.5  # the longest a request waits for Valkey
 
 
 def connect() -> redis.Redis:
@@ -31,9 +31,9 @@ def _broker_at(url: str) -> redis.Redis:
 
 
 def forget_messages(words: Collection[str]) -> int:
-    """Take out of the broker every message that names one of these ids; return how many.
+    """Remove every message that names one of these ids from the broker; return how many.
 
-    Others' jobs in such a message are missed at their deadline and sent again. Raises `RedisError`.
+    Other jobs of such a message time out and are sent again. Raises `RedisError`.
     """
     broker, found = connect(), 0
     for queue in [*messages.QUEUES.values(), messages.RESULTS_QUEUE]:
@@ -48,7 +48,7 @@ def forget_messages(words: Collection[str]) -> int:
 
 
 def _names(raw: bytes, words: Collection[str]) -> bool:
-    """Whether a message as kombu writes it names one of the words: in its head, or in its body (base64)."""
+    """Whether a message in kombu's format contains one of the words, in its headers or in its body (base64)."""
     message = json.loads(raw)
     message = message[0] if isinstance(message, list) else message
     text = json.dumps(message) + base64.b64decode(message["body"]).decode(errors="replace")

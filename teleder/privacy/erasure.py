@@ -24,7 +24,14 @@ from django.utils.translation import override
 from teleder.accounts.models import Role, User
 from teleder.audit import trail
 from teleder.audit.models import Verb
-from teleder.cases.models import AWAITING_DERMATOLOGIST, Case, Photo, Review, Status, Submission
+from teleder.cases.models import (
+    Case,
+    Photo,
+    Review,
+    Status,
+    Submission,
+)
+from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.privacy import belongings, holds, remnants
 from teleder.privacy.models import Erasure, Tombstone, Why, trace_of
 from teleder.privacy.policy import policy

@@ -13,7 +13,15 @@ from django.db.models.functions import Now
 
 from teleder.accounts.models import Invitation, Role, User
 from teleder.audit.models import Verb
-from teleder.cases.models import OPEN, Case, Event, EventKind, Photo, Status, Submission
+from teleder.cases.models import (
+    Case,
+    Event,
+    EventKind,
+    Photo,
+    Status,
+    Submission,
+)
+from teleder.cases.transitions import OPEN
 from teleder.privacy import belongings, erasure, holds, remnants
 from teleder.privacy.models import Why
 from teleder.privacy.policy import Purpose, policy

@@ -183,7 +183,7 @@ def test_a_removed_photo_still_counts_for_the_day(settings, alice, alices_draft,
     settings.PHOTOS_PER_PATIENT_PER_DAY = 1
     intake.remove_photo(alices_draft.photos.get())
     with pytest.raises(Refused):
-        intake.add_photo(alices_draft, view="close_up", upload=photo_file(), by=alice)
+        intake.add_photo(alices_draft, view="close_up", upload=photo_file())
 
 
 @pytest.mark.django_db(transaction=True)
@@ -199,7 +199,7 @@ def test_two_photos_at_the_same_moment_do_not_both_take_the_last_place(
 
     def is_taken(draft) -> bool:
         try:
-            intake.add_photo(draft, view="close_up", upload=photo_file(), by=alice)
+            intake.add_photo(draft, view="close_up", upload=photo_file())
         except Refused:
             return False
         finally:

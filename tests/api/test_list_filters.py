@@ -45,7 +45,7 @@ def test_whatever_happens_to_a_submission_is_an_update(
         "place": lambda: intake.describe(alices_draft, body_site="hand"),
         "photo checked": poor,
         "sent anyway": lambda: intake.send_anyway(photos.first()),
-        "photo added": lambda: intake.add_photo(alices_draft, view="other", upload=photo_file(), by=alice),
+        "photo added": lambda: intake.add_photo(alices_draft, view="other", upload=photo_file()),
         "photo removed": lambda: intake.remove_photo(photos.last()),
         "submitted": lambda: intake.submit(alices_draft, by=alice),
         "claimed": lambda: reviews.claim(alices_draft, by=dana),

@@ -112,7 +112,7 @@ def test_a_changed_entry_is_named(five):
 
 def test_an_entry_that_was_changed_and_hashed_anew_is_named(five):
     tamper(f"UPDATE audit_entry SET person = NULL WHERE number = {five + 2}", rehash(five + 2))
-    assert list(trail.faults()) == [f"entry {five + 2} was changed and hashed anew"]
+    assert list(trail.faults()) == [f"entry {five + 2} was changed and hashed again"]
 
 
 def test_removed_entries_are_named(five):
@@ -146,7 +146,7 @@ def test_a_chain_that_was_written_anew_does_not_fit_the_head_that_was_kept(five)
     tamper(*statements)
     assert list(trail.faults()) == []
     assert list(trail.faults(kept)) == [
-        f"entry {five + 5} is not the one whose hash was kept: the chain was written anew"
+        f"entry {five + 5} is not the one whose hash was kept: the chain was rewritten"
     ]
 
 

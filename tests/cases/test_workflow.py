@@ -70,7 +70,7 @@ def test_a_submission_needs_site_photo_and_consent(alice, photo_file):
     with pytest.raises(Refused, match="agree"):
         intake.start(patient=alice, answers=CALM)
     with pytest.raises(Refused, match="agree"):
-        intake.add_photo(submission, view="close_up", upload=photo_file(), by=alice)
+        intake.add_photo(submission, view="close_up", upload=photo_file())
     with pytest.raises(Refused, match="agree"):
         intake.submit(submission, by=alice)
 
@@ -109,8 +109,8 @@ def test_a_photo_that_is_checked_after_the_consent_to_ai_ended_is_not_read(alice
 
 def test_the_same_photo_twice_is_one_photo(alice, alices_draft, photo_file):
     same = photo_file().read()
-    one = intake.add_photo(alices_draft, view="overview", upload=photo_file(content=same), by=alice)
-    two = intake.add_photo(alices_draft, view="other", upload=photo_file(content=same), by=alice)
+    one = intake.add_photo(alices_draft, view="overview", upload=photo_file(content=same))
+    two = intake.add_photo(alices_draft, view="other", upload=photo_file(content=same))
     assert one == two
     assert alices_draft.photos.count() == 2
 
@@ -118,7 +118,7 @@ def test_the_same_photo_twice_is_one_photo(alice, alices_draft, photo_file):
 def test_six_photos_are_enough(alice, draft_of, photo_file):
     full = draft_of(alice, photos=6)
     with pytest.raises(Refused, match="Six"):
-        intake.add_photo(full, view="other", upload=photo_file(), by=alice)
+        intake.add_photo(full, view="other", upload=photo_file())
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_six_photos_are_enough(alice, draft_of, photo_file):
 )
 def test_a_file_that_is_no_photo_is_refused_with_its_reason(alice, alices_draft, photo_file, content, reason):
     with pytest.raises(Refused) as refusal:
-        intake.add_photo(alices_draft, view="other", upload=photo_file(content=content), by=alice)
+        intake.add_photo(alices_draft, view="other", upload=photo_file(content=content))
     assert refusal.value.code == reason
     assert alices_draft.photos.count() == 1
 
@@ -140,7 +140,7 @@ def test_a_file_that_is_no_photo_is_refused_with_its_reason(alice, alices_draft,
 def test_a_refused_photo_leaves_no_file_behind(alice, draft_of, photo_file, settings):
     full = draft_of(alice, photos=6)
     with pytest.raises(Refused):
-        intake.add_photo(full, view="other", upload=photo_file(), by=alice)
+        intake.add_photo(full, view="other", upload=photo_file())
     assert len([path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()]) == 6
 
 
@@ -227,7 +227,7 @@ def test_what_a_dermatologist_holds_who_is_locked_out_goes_back_at_once(alices_s
 
 def test_a_broken_photo_beside_a_good_one_leaves_the_reading_complete(alice, draft_of, analyse, photo_file):
     draft = draft_of(alice)
-    good, broken = draft.photos.get(), intake.add_photo(draft, view="other", upload=photo_file(), by=alice)
+    good, broken = draft.photos.get(), intake.add_photo(draft, view="other", upload=photo_file())
     intake.submit(draft, by=alice)
     broken.jobs.all().delete()
     draft.photos.filter(pk=broken.pk).update(state=PhotoState.UNUSABLE, reason=Reason.TRUNCATED_IMAGE)
@@ -241,7 +241,7 @@ def test_photos_asked_for_come_back_with_a_new_due_time(alice, dana, alices_subm
     reviews.claim(alices_submission, by=dana)
     reviews.request_photos(alices_submission, by=dana, reason="blurred")
     assert alices_submission.status == Status.NEEDS_PHOTOS
-    intake.add_photo(alices_submission, view="close_up", upload=photo_file(), by=alice)
+    intake.add_photo(alices_submission, view="close_up", upload=photo_file())
     again = intake.submit(alices_submission, by=alice)
     assert again.status == Status.SUBMITTED
     assert again.due_at > first_due
@@ -349,15 +349,15 @@ def test_dana_says_what_is_wrong_with_the_photos_she_asks_anew(dana, alices_subm
 
 def test_a_commit_that_nobody_heard_of_keeps_its_photo(alices_draft, photo_file, settings, monkeypatch):
     """PostgreSQL had committed and then dropped the connection: the row's file was deleted (drill R6)."""
-    record = intake._record_photo
+    record = intake.record_photo
 
     def committed_unheard(photo):
         record(photo)
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(intake, "_record_photo", committed_unheard)
+    monkeypatch.setattr(intake, "record_photo", committed_unheard)
     with pytest.raises(OperationalError):
-        intake.add_photo(alices_draft, view="other", upload=photo_file(), by=alices_draft.patient)
+        intake.add_photo(alices_draft, view="other", upload=photo_file())
     newest = alices_draft.photos.order_by("created_at").last()
     assert alices_draft.photos.count() == 2
     assert (settings.MEDIA_ROOT / newest.original_key).is_file()
@@ -372,7 +372,7 @@ def test_a_full_disk_is_told_and_leaves_neither_row_nor_file(alices_draft, photo
 
     monkeypatch.setattr(originals.os, "fsync", full)
     with pytest.raises(Refused) as refused:
-        intake.add_photo(alices_draft, view="other", upload=photo_file(), by=alices_draft.patient)
+        intake.add_photo(alices_draft, view="other", upload=photo_file())
     assert refused.value.code == "storage_full"
     assert alices_draft.photos.count() == 1
     assert {path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()} == before

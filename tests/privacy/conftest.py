@@ -78,7 +78,7 @@ def _sent(patient: User, *, send: bool = True) -> Any:
     submission = submission if send else intake.start(patient=patient, answers=CALM, key=f"{CANARY}-draft")
     intake.describe(submission, body_site="elbow_crease", history={"different": f"{CANARY}-history"})
     upload = SimpleUploadedFile(f"{CANARY}-IMG.jpg", PHOTO)
-    intake.add_photo(submission, view="close_up", upload=upload, by=patient)
+    intake.add_photo(submission, view="close_up", upload=upload)
     return intake.submit(submission, by=patient) if send else submission
 
 

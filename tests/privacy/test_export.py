@@ -103,7 +103,7 @@ def test_a_photo_whose_file_is_gone_is_named_and_does_not_stop_it(carol):
 
 def test_a_hostile_name_is_a_text_and_never_a_path(alice, draft_of, photo_file):
     submission = draft_of(alice, photos=0)
-    intake.add_photo(submission, view="other", upload=photo_file(), by=alice)
+    intake.add_photo(submission, view="other", upload=photo_file())
     Photo.objects.update(original_name="../../etc/passwd")
     archive, data = opened(alice)
     assert data["cases"][0]["submissions"][0]["photos"][0]["original_name"] == "../../etc/passwd"

@@ -18,7 +18,6 @@ from django.utils.translation import gettext_lazy, ngettext
 from contract.messages import Condition
 from teleder.accounts.models import User
 from teleder.cases.models import (
-    AWAITING_DERMATOLOGIST,
     AIStatus,
     Photo,
     PhotoState,
@@ -27,6 +26,7 @@ from teleder.cases.models import (
     Submission,
     Submissions,
 )
+from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.cases.triage import Urgency
 from teleder.web import wording
 

@@ -16,17 +16,11 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from contract.messages import RESULTS_QUEUE, Stage
 from teleder.accounts.models import User
-from teleder.cases.models import (
-    AWAITING_DERMATOLOGIST,
-    UNDER_WAY,
-    UNFINISHED,
-    AIStatus,
-    Job,
-    JobState,
-    Submission,
-)
+from teleder.cases.models import AIStatus, Job, JobState, Submission
+from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.notifications.models import Message, MessageState
 from teleder.pipeline import refusals
+from teleder.pipeline.transitions import UNDER_WAY, UNFINISHED
 
 BROKER_TIMEOUT_SECONDS = 0.5
 SILENCE_SECONDS = 60  # work waits and no result came for so long: the workers are silent

@@ -17,9 +17,10 @@ from django.views.decorators.vary import vary_on_headers
 from teleder.accounts.models import Role, User
 from teleder.accounts.normalisation import normalise_code, normalise_email
 from teleder.cases import intake, reviews, transitions
-from teleder.cases.models import UNFINISHED, Case, Job, Status, Submission
+from teleder.cases.models import Case, Job, Status, Submission
 from teleder.cases.originals import Refused
 from teleder.pipeline import recovery
+from teleder.pipeline.transitions import UNFINISHED
 from teleder.web.conditional import unless_same
 from teleder.web.operations import health
 from teleder.web.roles import admin_required

@@ -264,7 +264,7 @@ def _add_photo(request: HttpRequest, submission: Submission) -> str:
     if upload is None:
         return _("Please choose a photo first.")
     try:
-        intake.add_photo(submission, view=request.POST.get("view"), upload=upload, by=request.user)
+        intake.add_photo(submission, view=request.POST.get("view"), upload=upload)
     except Refused as refusal:
         if refusal.wait:
             raise TooMany(refusal.wait, refusal.message) from refusal

@@ -15,7 +15,7 @@ from teleder.audit.models import Entry
 
 
 class Command(BaseCommand):
-    help = "Look whether the audit trail was tampered with; print or mail its head; take rights from a role."
+    help = "Check whether the audit log was tampered with; print or mail its head; limit a role's rights."
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -42,7 +42,7 @@ class Command(BaseCommand):
             self.stdout.write(fault)
         self.stdout.write(f"{Entry.objects.count()} entries, {len(found)} faults; head {trail.head()}")
         if not head:
-            self.stdout.write("without --head nobody can tell whether entries are missing at the end")
+            self.stdout.write("without --head, missing entries at the end cannot be detected")
         if found:
             sys.exit(1)
 

@@ -1,4 +1,4 @@
-"""How urgent a submission is: urgency = max(rules, AI, quality, human). AI can only raise.
+"""How urgent a submission is: urgency = max(rules, AI, quality). AI can only raise.
 
 Pure: no database, no clock but the one handed in. The policy (questions, rules, times, texts) is versioned
 data in `policies/`; each decision stores its id. Clinical source: docs/clinical.md.
@@ -47,7 +47,7 @@ class Origin(models.TextChoices):
     ANSWERS = "answers", _("answers")
     MODEL = "model", _("AI")
     PHOTO = "photo", _("photo")
-    HUMAN = "human", _("dermatologist")
+    HUMAN = "human", _("dermatologist")  # a code of the API; nothing writes it yet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,12 +139,9 @@ def urgency_of(
     photos: Iterable[PhotoReport] = (),
     *,
     policy: Policy,
-    human: Urgency | None = None,
 ) -> Triage:
-    """Return how urgent it is and why. Adding a photo, a finding or a human level never lowers the result."""
+    """Return how urgent it is and why. Adding a photo or a finding never lowers the result."""
     flags = [*answer_flags(answers, policy), *photo_flags(photos, policy)]
-    if human is not None:
-        flags.append(Flag(origin=Origin.HUMAN, code="set_by_dermatologist", level=human))
     levels = [flag.level for flag in flags if flag.level is not None]
     return Triage(urgency=max(levels, default=Urgency.ROUTINE), flags=tuple(flags), policy=policy.id)
 
