@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from inference_worker.decode import sandbox
-from inference_worker.decode.formats import Rejected
+from inference_worker.decode.anatomy import Rejected
 
 TIMES = 3
 

@@ -33,6 +33,7 @@ from contract.fields import (
     text,
     whole,
 )
+from contract.photos import QualityFault, Reason
 
 VERSION = 1
 
@@ -68,29 +69,6 @@ class Condition(StrEnum):
     IM = "IM"
     MF = "MF"
     OTHER = "OTHER"
-
-
-class Reason(StrEnum):
-    """Why a photo cannot be used, or not as it is."""
-
-    EMPTY_FILE = "empty_file"
-    UNSUPPORTED_FORMAT = "unsupported_format"
-    CORRUPT_IMAGE = "corrupt_image"
-    TRUNCATED_IMAGE = "truncated_image"
-    TOO_MANY_PIXELS = "too_many_pixels"
-    FILE_TOO_LARGE = "file_too_large"
-    IMAGE_TOO_SMALL = "image_too_small"
-    POOR_QUALITY = "poor_quality"
-
-
-class QualityFault(StrEnum):
-    """What is wrong with a photo of poor quality; each has one remedy."""
-
-    TOO_DARK = "too_dark"
-    TOO_BRIGHT = "too_bright"
-    BLURRED = "blurred"
-    GLARE = "glare"
-    NOT_A_PHOTO = "not_a_photo"
 
 
 class NoBox(StrEnum):

@@ -21,7 +21,7 @@ import numpy as np
 import simplejpeg
 
 from contract.messages import Attribution, Box, Classified
-from inference_worker.decode.formats import FILE_LIMIT_BYTES
+from contract.photos import FILE_LIMIT_BYTES
 from inference_worker.decode.sandbox import DecoderLost
 from inference_worker.models import cropping
 from inference_worker.models.attribution import Attributor, decisive

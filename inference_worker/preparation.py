@@ -17,9 +17,10 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from contract.messages import Prepared, Reason
+from contract.messages import Prepared
+from contract.photos import FILE_LIMIT_BYTES, Reason
 from inference_worker import quality
-from inference_worker.decode.formats import FILE_LIMIT_BYTES, Rejected
+from inference_worker.decode.anatomy import Rejected
 from inference_worker.decode.sandbox import decode_apart
 
 # name: (long side in px at most, JPEG quality, chroma); what the models see keeps its colours whole

@@ -10,7 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from contract.messages import QualityFault
+from contract.photos import QualityFault
 
 LONG_SIDE = 768  # px; all limits are for this size
 TILES = 8  # a side

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contract.messages import Reason
+from contract.photos import FORMATS, Reason
 
-PIXEL_LIMIT = 100_000_000
-JPEG_PIXEL_LIMIT = 200_000_000  # 200 MP phones exist, and a JPEG is never held at its full size
 BLANK = bytes(256)  # half a disk sector that never was written; no coder makes so long a run in a photo
 
 
@@ -43,6 +41,7 @@ class Anatomy:
     is_turned: bool = False
 
 
-def check_pixels(width: int, height: int, limit: int = PIXEL_LIMIT) -> None:
-    if width * height > limit:
+def check_pixels(width: int, height: int, photo_format: str) -> None:
+    """Raise Rejected for more pixels than photos of this format may have."""
+    if width * height > FORMATS[photo_format].pixel_limit:
         raise Rejected(Reason.TOO_MANY_PIXELS)

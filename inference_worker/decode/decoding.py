@@ -20,15 +20,14 @@ from PIL import Image, ImageCms
 # Pillow would load these on demand (EXIF is read as TIFF), and cannot any more.
 from PIL import TiffImagePlugin, WebPImagePlugin  # noqa: F401 # isort: skip
 
-from contract.messages import Reason
+from contract.photos import PIXEL_LIMIT, SHORT_SIDE_LIMIT, Reason
 from inference_worker.decode import colour
-from inference_worker.decode.anatomy import PIXEL_LIMIT, Anatomy, Rejected, check_pixels
+from inference_worker.decode.anatomy import Anatomy, Rejected, check_pixels
 from inference_worker.decode.formats import examine
 from inference_worker.decode.jpeg_scans import without_stray_bytes
 
 DISPLAY_SIDE = 2048  # px, long side at most
 SHRUNK_SIDE = DISPLAY_SIDE * 15 // 16  # half of the usual 4000 px is near enough, and half the work
-SIDE_LIMIT = 200  # px, short side at least
 ORIENTATION, GPS, EXIF_IFD, COLOUR_SPACE, INTEROP_IFD, INTEROP_INDEX = (
     0x0112,
     0x8825,
@@ -99,7 +98,7 @@ def decode(data: bytes) -> Decoded:
     anatomy = examine(data)
     stored = _READERS[anatomy.format](anatomy)
     orientation, width, height = _orientation(stored), stored.width, stored.height
-    if min(width, height) < SIDE_LIMIT:
+    if min(width, height) < SHORT_SIDE_LIMIT:
         raise Rejected(Reason.IMAGE_TOO_SMALL)
     upright = _upright(_displayed(stored), orientation)
     if orientation >= 5:
@@ -235,7 +234,7 @@ def _read_heif(anatomy: Anatomy) -> Stored:
     ISO/IEC 23008-12 does not say so, but the firmware that wrote such files meant it, and galleries follow it.
     """
     file = pi_heif.open_heif(io.BytesIO(anatomy.pixels), convert_hdr_to_8bit=False)
-    check_pixels(*file.size)
+    check_pixels(*file.size, "HEIF")
     if anatomy.is_cut:
         raise Rejected(Reason.TRUNCATED_IMAGE)
     info = file.info

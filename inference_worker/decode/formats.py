@@ -11,44 +11,20 @@ import io
 import zlib
 from collections.abc import Iterator
 
-from contract.messages import Reason
+from contract import photos
+from contract.photos import Reason
 from inference_worker.decode.anatomy import BLANK, Anatomy, Rejected, check_pixels
 from inference_worker.decode.jpeg import examine_jpeg
 
-FILE_LIMIT_BYTES = 25 * 1024 * 1024
-
-HEVC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
-HEIF_BRANDS = HEVC_BRANDS | {b"mif1", b"msf1"}
 WEBP_PIXELS = {b"VP8 ", b"VP8L"}
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
 
 def examine(data: bytes) -> Anatomy:
     """Say what a file is; raises Rejected for one that is empty, too large, of another format or not whole."""
-    if not data:
-        raise Rejected(Reason.EMPTY_FILE)
-    if len(data) > FILE_LIMIT_BYTES:
-        raise Rejected(Reason.FILE_TOO_LARGE)
-    return _EXAMINERS[sniff(data)](data)
-
-
-def sniff(data: bytes) -> str:
-    """Return JPEG, PNG, WEBP or HEIF; raises Rejected for everything else."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(PNG_MAGIC):
-        return "PNG"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data[4:8] == b"ftyp" and _is_heif(data):
-        return "HEIF"
-    raise Rejected(Reason.UNSUPPORTED_FORMAT)
-
-
-def _is_heif(data: bytes) -> bool:
-    size = min(int.from_bytes(data[:4], "big"), 256)
-    brands = {data[8:12], *(data[at : at + 4] for at in range(16, size - 3, 4))}
-    return bool(brands & HEVC_BRANDS or (brands & HEIF_BRANDS and not brands & {b"avif", b"avis"}))
+    if reason := photos.refusal_at_upload(len(data), data[: photos.HEAD_BYTES]):
+        raise Rejected(reason)
+    return _EXAMINERS[photos.sniff(data).name](data)
 
 
 # --- PNG --------------------------------------------------------------------------------------------------
@@ -57,7 +33,7 @@ def examine_png(data: bytes) -> Anatomy:
     if data[12:16] != b"IHDR":
         raise Rejected(Reason.CORRUPT_IMAGE)
     width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    check_pixels(width, height)
+    check_pixels(width, height, "PNG")
     found, colour = set(), {}
     for kind, body in _chunks(data):
         if kind in _PNG_NAMES:
@@ -127,7 +103,7 @@ def _is_complete(stream: list[bytes], step: int = 1 << 20) -> bool:
 def examine_webp(data: bytes) -> Anatomy:
     """Read the size before the decoder does: it reserves the whole canvas when it opens a file."""
     width, height = _webp_size(data)
-    check_pixels(width, height)
+    check_pixels(width, height, "WEBP")
     if int.from_bytes(data[4:8], "little") + 8 > len(data):
         raise Rejected(Reason.TRUNCATED_IMAGE)
     names = {b"EXIF": "exif", b"XMP ": "xmp", b"ICCP": "icc", b"ANIM": "animation"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from contract.messages import Reason
-from inference_worker.decode.anatomy import BLANK, JPEG_PIXEL_LIMIT, Anatomy, Rejected, check_pixels
+from contract.photos import Reason
+from inference_worker.decode.anatomy import BLANK, Anatomy, Rejected, check_pixels
 
 JFIF = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 SOI, EOI, SOS, DQT, DRI, DHT, APP0, ADOBE = 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xC4, 0xE0, 0xEE
@@ -30,7 +30,7 @@ def examine_jpeg(data: bytes) -> Anatomy:
     for last, segment, end in _segments(data):  # noqa: B007  (the last end tells whether something follows)
         if last in FRAMES and not frame:
             frame = segment
-            check_pixels(*_size(frame), limit=JPEG_PIXEL_LIMIT)
+            check_pixels(*_size(frame), "JPEG")
         codes.read(last, segment)
         if last == SOS:
             segment = _with_valid_parameters(segment, frame)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from contract.messages import Reason
+from contract.photos import Reason
 from inference_worker.decode.anatomy import Rejected
 from inference_worker.decode.jpeg import BASELINE, DHT, DQT, DRI, END, FRAMES, SOS, huffman_tables
 

@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from contract.messages import Reason
-from inference_worker.decode.formats import Rejected
+from contract.photos import Reason
+from inference_worker.decode.anatomy import Rejected
 from inference_worker.decode.system_calls import give_up_the_rest
 
 MEMORY_LIMIT_BYTES = 1_200 * 1024 * 1024

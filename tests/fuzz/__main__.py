@@ -1,6 +1,6 @@
 """`./run fuzz [--minutes N] [TARGET...]`: broken and invented files against what reads strangers' bytes.
 
-Each input is a drawn file of tests/strangers.py with some bytes changed, cut out, doubled or taken from another.
+Each input is a drawn file of tests/drawn_uploads.py with some bytes changed, cut out, doubled or taken from another.
 `sniff` looks at the file's structure, `prepare` decodes in the disposable child, `upload` sends multipart forms.
 A target fails by any outcome that is not foreseen; the input is then kept in runs/fuzz/.
 Not guided by coverage: most of what runs are C decoders, into which such tools cannot look either.
@@ -32,7 +32,7 @@ from inference_worker.decode.sandbox import DecoderLost  # noqa: E402
 from inference_worker.preparation import COPIES, prepare  # noqa: E402
 from teleder.api.parsers import PhotoForm  # noqa: E402
 from teleder.api.serializers.patient import PhotoUploadSerializer  # noqa: E402
-from tests import strangers  # noqa: E402
+from tests import drawn_uploads  # noqa: E402
 
 KEPT = Path("runs/fuzz")
 BOUNDARY = b"teleder-fuzz"
@@ -98,7 +98,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {"sniff": sniff, "prepare": prepar
 
 def run(name: str, seconds: float, seed: int) -> tuple[int, set[str]]:
     """Return how many inputs ran and the kinds of failure; inputs repeat with the seed."""
-    seeds = [each.data for each in strangers.all_kinds() if len(each.data) < 300_000]
+    seeds = [each.data for each in drawn_uploads.all_kinds() if len(each.data) < 300_000]
     if name == "upload":
         seeds = [form_of(data) for data in seeds]
     random, until, count, failures = np.random.default_rng(seed), time.monotonic() + seconds, 0, set()

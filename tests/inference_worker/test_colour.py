@@ -15,7 +15,7 @@ from PIL import Image
 
 from inference_worker.decode.decoding import decode
 from inference_worker.decode.sandbox import decode_apart
-from tests.strangers import chunk, file_of, in_space, png, profile, segment, with_segments
+from tests.drawn_uploads import chunk, file_of, in_space, png, profile, segment, with_segments
 
 some = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SIDE = 208

@@ -15,7 +15,7 @@ from PIL import Image
 
 from inference_worker.decode.anatomy import Rejected
 from inference_worker.decode.decoding import decode
-from tests.strangers import file_of, segment, tiff, with_segments
+from tests.drawn_uploads import file_of, segment, tiff, with_segments
 
 EOI, SOS = b"\xff\xd9", b"\xff\xda"
 some = settings(

@@ -18,8 +18,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from contract.messages import Reason
-from inference_worker.decode.formats import FILE_LIMIT_BYTES
+from contract.photos import FILE_LIMIT_BYTES, Reason
 from inference_worker.preparation import COPIES, prepare
 from training import phantom
 

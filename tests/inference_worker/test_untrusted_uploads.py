@@ -1,4 +1,4 @@
-"""Photos of strangers: every kind of file that phones, editors and attackers send, drawn by tests/strangers.py."""
+"""Photos of strangers: every kind of file that phones, editors and attackers send, drawn by tests/drawn_uploads.py."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 import pytest
 
-from contract.messages import Reason
+from contract.photos import Reason
 from inference_worker.decode import sandbox
 from inference_worker.decode.decoding import decode
 from inference_worker.decode.formats import BLANK, Rejected, examine
 from inference_worker.preparation import prepare
-from tests import strangers
-from tests.strangers import SCENE, WHOLE, Stranger, file_of
+from tests import drawn_uploads
+from tests.drawn_uploads import SCENE, WHOLE, DrawnUpload, file_of
 
 COLOUR_LIMIT = 3  # CIE76 difference between areas of 8 x 8 px
 
@@ -37,14 +37,14 @@ def pixels_of(jpeg: bytes) -> np.ndarray:
     return cv2.cvtColor(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
-@pytest.mark.parametrize("stranger", [pytest.param(each, id=each.name) for each in strangers.all_kinds()])
-def test_a_strangers_photo_is_shown_upright_in_its_colours_or_refused_with_its_reason(stranger: Stranger):
-    preparation = prepare(stranger.data)
+@pytest.mark.parametrize("upload", [pytest.param(each, id=each.name) for each in drawn_uploads.all_kinds()])
+def test_an_upload_is_shown_upright_in_its_colours_or_refused_with_its_reason(upload: DrawnUpload):
+    preparation = prepare(upload.data)
     if not preparation.copies:
-        assert preparation.outcome.reason in stranger.reasons
+        assert preparation.outcome.reason in upload.reasons
         return
-    assert stranger.shows is not None, "taken, and should not have been"
-    assert colour_difference(pixels_of(preparation.copies["analysis"]), stranger.shows) < COLOUR_LIMIT
+    assert upload.shows is not None, "taken, and should not have been"
+    assert colour_difference(pixels_of(preparation.copies["analysis"]), upload.shows) < COLOUR_LIMIT
 
 
 def _refuse_poorly(data: bytes, theirs: Connection) -> None:
@@ -64,19 +64,19 @@ def _refuse_poorly(data: bytes, theirs: Connection) -> None:
     theirs.send(reason)
 
 
-@pytest.mark.parametrize("stranger", [pytest.param(each, id=each.name) for each in strangers.bombs()])
-def test_a_bomb_is_refused_within_50_mb(stranger):
+@pytest.mark.parametrize("upload", [pytest.param(each, id=each.name) for each in drawn_uploads.bombs()])
+def test_a_bomb_is_refused_within_50_mb(upload):
     ours, theirs = sandbox._fork_server.Pipe()
-    child = sandbox._fork_server.Process(target=_refuse_poorly, args=(stranger.data, theirs))
+    child = sandbox._fork_server.Process(target=_refuse_poorly, args=(upload.data, theirs))
     child.start()
     theirs.close()
     reason = ours.recv()
     child.join()
-    assert reason in stranger.reasons
+    assert reason in upload.reasons
 
 
 def test_refusals_side_by_side_are_the_same_as_one_after_the_other():
-    refused = [each for each in strangers.no_photos() if len(each.data) < 300_000]
+    refused = [each for each in drawn_uploads.not_photos() if len(each.data) < 300_000]
     with ThreadPoolExecutor(3) as three:
         reasons = list(three.map(lambda each: prepare(each.data).outcome.reason, [*refused] * 3))
     assert all(reason in each.reasons for each, reason in zip(refused * 3, reasons, strict=True))
@@ -88,7 +88,7 @@ def test_no_cut_photo_passes_as_whole(name):
     for percent in range(1, 100):
         with pytest.raises(Rejected) as refused:
             decode(whole[: len(whole) * percent // 100])
-        assert refused.value.reason in strangers.BROKEN | {Reason.UNSUPPORTED_FORMAT}, percent
+        assert refused.value.reason in drawn_uploads.BROKEN | {Reason.UNSUPPORTED_FORMAT}, percent
 
 
 def test_a_white_wall_is_not_taken_for_a_hole_in_the_file():
