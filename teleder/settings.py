@@ -11,11 +11,8 @@ from urllib.parse import SplitResult, unquote
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError
-from redis.retry import Retry
 
-from contract import encryption, environment, logs, messages
+from contract import encryption, environment, logs, messages, messaging
 from teleder import database, deployment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -239,10 +236,7 @@ CACHES = {
         "KEY_PREFIX": "teleder",
         "OPTIONS": {
             "serializer": "teleder.security.rate_limits.JSON",
-            "socket_connect_timeout": 0.3,
-            "socket_timeout": 0.3,
-            # Once more, for a connection that a restart of Valkey has closed.
-            "retry": Retry(NoBackoff(), 1, (ConnectionError,)),
+            **messaging.connection_options("cache"),
         },
     }
 }
