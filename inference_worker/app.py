@@ -1,11 +1,10 @@
-"""The worker's Celery app. It takes requests from the inference queues and answers by tasks of the web.
+"""The worker's Celery app. It takes requests from the inference queues and answers with tasks of the web.
 
     celery -A inference_worker.app worker -Q inference.prepare,inference.segment,inference.classify \\
         -P prefork -c 1 --without-gossip --without-mingle --without-heartbeat
 
-One process per GPU (`-c 1`); `-P solo` would ignore time limits. The truth of the work is in the web's
-database: a message that is lost or a worker that dies costs seconds and never a job, so that nothing here
-retries.
+One process per GPU (`-c 1`); `-P solo` would ignore time limits. The web's database holds the state of every job: a lost
+message or a crashed worker costs seconds and never a job, so that nothing here retries.
 """
 
 from __future__ import annotations

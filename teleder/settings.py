@@ -80,7 +80,7 @@ ERASED_LIST = Path(os.environ.get("TELEDER_ERASED_LIST", MEDIA_ROOT.parent / "er
 RETENTION_BY_NIGHT = flag("TELEDER_RETENTION")
 try:
     PHOTO_KEYS = encryption.from_environment()
-except (encryption.BadKeys, environment.BadSetting) as error:
+except (encryption.InvalidKeysError, environment.BadSetting) as error:
     raise ImproperlyConfigured(str(error)) from None
 INSECURE_COOKIES = flag("TELEDER_INSECURE_COOKIES")  # plain http on loopback (the demo); never elsewhere
 STAFF_SECOND_FACTOR = flag("TELEDER_STAFF_SECOND_FACTOR", default=True)

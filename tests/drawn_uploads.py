@@ -1,4 +1,4 @@
-"""Files as phones, editors and attackers make them, drawn here: what tests must always have.
+"""Files as phones, editors and attackers make them, drawn here, so that every test run has them.
 
 Each photo shows the same `SCENE`, so that what comes out of the product can be compared with it.
 """
@@ -45,9 +45,9 @@ GREY = np.asarray(Image.fromarray(SCENE).convert("L"))
 
 @dataclass(frozen=True)
 class DrawnUpload:
-    """A file, what it shows (upright sRGB) if it is to be taken, else the reasons that fit it.
+    """A file, what it shows (upright sRGB) if it is to be accepted, else the possible reasons.
 
-    With both it may be taken or refused.
+    With both it may be accepted or refused.
     """
 
     name: str
@@ -595,7 +595,7 @@ def with_ispe(heif: bytes, width: int, height: int) -> bytes:
 
 
 def damaged() -> Iterable[DrawnUpload]:
-    """Photos that lost something in their middle. Of WebP and HEIC nobody can tell noise from pixels."""
+    """Photos that lost something in their middle. Of WebP and HEIC noise cannot be told from pixels."""
     for name, data in WHOLE.items():
         half = len(data) // 2
         yield DrawnUpload(f"{name}, second half zeros", data[:half] + bytes(len(data) - half), reasons=BROKEN)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_no_other_file_of_the_product_connects_to_valkey():
-    connecting = re.compile(r"\bRedis\(|from_url\(|socket_(connect_)?timeout")
+    connecting = re.compile(r"\bRedis(\(|\.from_url)|socket_(connect_)?timeout")
     files = [
         path for name in ("contract", "teleder", "inference_worker") for path in (ROOT / name).rglob("*.py")
     ]

@@ -32,12 +32,12 @@ def reason_of_web(data: bytes) -> str | None:
 
 @pytest.mark.parametrize("data", UPLOADS)
 def test_the_worker_refuses_no_format_that_the_web_accepts_and_the_web_none_that_the_worker_reads(data):
-    anatomy = pytest.importorskip("inference_worker.decode.anatomy")
+    photo_file = pytest.importorskip("inference_worker.decode.photo_file")
     formats = pytest.importorskip("inference_worker.decode.formats")
     try:
         formats.examine(data)
         reason = None
-    except anatomy.Rejected as rejected:
+    except photo_file.RejectedError as rejected:
         reason = rejected.reason
     assert reason_of_web(data) == (reason if reason in AT_UPLOAD else None)
 
@@ -58,11 +58,11 @@ def test_a_brand_of_hevc_is_found_behind_another():
 
 def test_the_limit_of_a_file_is_the_same_at_both_ends_to_the_byte():
     formats = pytest.importorskip("inference_worker.decode.formats")
-    anatomy = pytest.importorskip("inference_worker.decode.anatomy")
+    photo_file = pytest.importorskip("inference_worker.decode.photo_file")
     large = file_of(SCENE).ljust(photos.FILE_LIMIT_BYTES, b"\0")
     assert reason_of_web(large) is None and formats.examine(large).format == "JPEG"
     assert reason_of_web(large + b"\0") == Reason.FILE_TOO_LARGE
-    with pytest.raises(anatomy.Rejected, match=Reason.FILE_TOO_LARGE):
+    with pytest.raises(photo_file.RejectedError, match=Reason.FILE_TOO_LARGE):
         formats.examine(large + b"\0")
 
 

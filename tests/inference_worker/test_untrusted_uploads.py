@@ -1,4 +1,4 @@
-"""Photos of strangers: every kind of file that phones, editors and attackers send, drawn by tests/drawn_uploads.py."""
+"""Untrusted uploads: every kind of file that phones, editors and attackers send, drawn by tests/drawn_uploads.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from contract.photos import Reason
 from inference_worker.decode import sandbox
 from inference_worker.decode.decoding import decode
-from inference_worker.decode.formats import BLANK, Rejected, examine
+from inference_worker.decode.formats import BLANK, RejectedError, examine
 from inference_worker.preparation import prepare
 from tests import drawn_uploads
 from tests.drawn_uploads import SCENE, WHOLE, DrawnUpload, file_of
@@ -55,7 +55,7 @@ def _refuse_poorly(data: bytes, theirs: Connection) -> None:
     try:
         decode(data)
         reason = "taken"
-    except Rejected as rejected:
+    except RejectedError as rejected:
         reason = str(rejected.reason)
     except MemoryError:
         reason = "more than 50 MB"
@@ -66,8 +66,8 @@ def _refuse_poorly(data: bytes, theirs: Connection) -> None:
 
 @pytest.mark.parametrize("upload", [pytest.param(each, id=each.name) for each in drawn_uploads.bombs()])
 def test_a_bomb_is_refused_within_50_mb(upload):
-    ours, theirs = sandbox._fork_server.Pipe()
-    child = sandbox._fork_server.Process(target=_refuse_poorly, args=(upload.data, theirs))
+    ours, theirs = sandbox.fork_server.Pipe()
+    child = sandbox.fork_server.Process(target=_refuse_poorly, args=(upload.data, theirs))
     child.start()
     theirs.close()
     reason = ours.recv()
@@ -75,7 +75,7 @@ def test_a_bomb_is_refused_within_50_mb(upload):
     assert reason in upload.reasons
 
 
-def test_refusals_side_by_side_are_the_same_as_one_after_the_other():
+def test_concurrent_refusals_are_the_same_as_sequential_ones():
     refused = [each for each in drawn_uploads.not_photos() if len(each.data) < 300_000]
     with ThreadPoolExecutor(3) as three:
         reasons = list(three.map(lambda each: prepare(each.data).outcome.reason, [*refused] * 3))
@@ -83,22 +83,22 @@ def test_refusals_side_by_side_are_the_same_as_one_after_the_other():
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_no_cut_photo_passes_as_whole(name):
+def test_no_truncated_photo_is_accepted(name):
     whole = WHOLE[name]
     for percent in range(1, 100):
-        with pytest.raises(Rejected) as refused:
+        with pytest.raises(RejectedError) as refused:
             decode(whole[: len(whole) * percent // 100])
         assert refused.value.reason in drawn_uploads.BROKEN | {Reason.UNSUPPORTED_FORMAT}, percent
 
 
-def test_a_white_wall_is_not_taken_for_a_hole_in_the_file():
+def test_a_white_wall_is_not_mistaken_for_missing_data():
     """An encoder that fits its codes to the picture writes a flat area as zeros."""
     wall = file_of(np.full((2000, 2000), 255, np.uint8), optimize=True)
     assert wall.count(BLANK) > 1
     assert examine(wall).width == 2000
 
 
-def test_a_long_panorama_is_taken():
+def test_a_long_panorama_is_accepted():
     panorama = np.tile(SCENE[:210, :50], (1, 1310, 1))
     outcome = prepare(file_of(panorama)).outcome
     assert (outcome.width, outcome.height) == (65_500, 210)

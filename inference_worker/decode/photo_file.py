@@ -9,7 +9,7 @@ from contract.photos import FORMATS, Reason
 BLANK = bytes(256)  # half a disk sector that never was written; no coder makes so long a run in a photo
 
 
-class Rejected(Exception):
+class RejectedError(Exception):
     """A foreseen reason why a file is no photo that can be used."""
 
     def __init__(self, reason: Reason) -> None:
@@ -18,7 +18,7 @@ class Rejected(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Anatomy:
+class PhotoFile:
     """What a file holds. `pixels` is what the decoder needs of it; `found` names what else it carries.
 
     Of HEIF only the decoder reads the size (0 x 0 here). `is_cut`: the file ends before its end mark.
@@ -42,6 +42,6 @@ class Anatomy:
 
 
 def check_pixels(width: int, height: int, photo_format: str) -> None:
-    """Raise Rejected for more pixels than photos of this format may have."""
+    """Raise RejectedError for more pixels than photos of this format may have."""
     if width * height > FORMATS[photo_format].pixel_limit:
-        raise Rejected(Reason.TOO_MANY_PIXELS)
+        raise RejectedError(Reason.TOO_MANY_PIXELS)
