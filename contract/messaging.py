@@ -57,7 +57,7 @@ UNACKNOWLEDGED = {
 }
 
 
-class Patience(NamedTuple):
+class Timeouts(NamedTuple):
     """How long a connection waits, in seconds, and how often a command is repeated when its connection was closed."""
 
     connect_seconds: float
@@ -66,24 +66,24 @@ class Patience(NamedTuple):
 
 
 # Every connection to Valkey serves one of these purposes. A page or API request must not wait for a Valkey that is away.
-PATIENCE = {
-    "request": Patience(0.5, 0.5),  # queue lengths, and the sweeper's mark
-    "cache": Patience(
+TIMEOUTS = {
+    "request": Timeouts(0.5, 0.5),  # queue lengths, and the sweeper's mark
+    "cache": Timeouts(
         0.3, 0.3, retries=1
-    ),  # rate limits; a restart of Valkey has closed the connections in the pool
-    "erasure": Patience(5, 5, retries=1),  # reads all keys
-    "results": Patience(0.5, 30),  # the web's Celery app: sends within requests, too
-    "worker": Patience(5, 30),  # the inference worker's Celery app
+    ),  # rate limits; a restart of Valkey closes the connections in the pool
+    "erasure": Timeouts(5, 5, retries=1),  # reads all keys
+    "results": Timeouts(0.5, 30),  # the web's Celery app: sends within requests, too
+    "worker": Timeouts(5, 30),  # the inference worker's Celery app
 }
 
 
 def connection_options(purpose: str) -> dict[str, Any]:
-    """Return the options of redis-py for connections of this purpose, see PATIENCE."""
-    patience = PATIENCE[purpose]
+    """Return the options of redis-py for connections of this purpose, see TIMEOUTS."""
+    timeouts = TIMEOUTS[purpose]
     return {
-        "socket_connect_timeout": patience.connect_seconds,
-        "socket_timeout": patience.answer_seconds,
-        "retry": Retry(NoBackoff(), patience.retries, (redis.ConnectionError,)),
+        "socket_connect_timeout": timeouts.connect_seconds,
+        "socket_timeout": timeouts.answer_seconds,
+        "retry": Retry(NoBackoff(), timeouts.retries, (redis.ConnectionError,)),
     }
 
 
@@ -98,14 +98,14 @@ def configure(app: Any, role: str, *, queues: Iterable[str], visibility_timeout:
 
     `visibility_timeout`, in seconds, is longer than the longest task: what a lost worker held is then given out again.
     """
-    patience = PATIENCE[role]
+    timeouts = TIMEOUTS[role]
     app.conf.update(
         SETTINGS,
         task_queues=[queue(name) for name in queues],
         broker_transport_options={
             "visibility_timeout": visibility_timeout,
-            "socket_connect_timeout": patience.connect_seconds,
-            "socket_timeout": patience.answer_seconds,
+            "socket_connect_timeout": timeouts.connect_seconds,
+            "socket_timeout": timeouts.answer_seconds,
             "socket_keepalive": True,
             **options,
             **UNACKNOWLEDGED[role],

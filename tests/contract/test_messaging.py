@@ -29,16 +29,16 @@ def test_no_other_file_of_the_product_connects_to_valkey():
 
 @pytest.mark.parametrize(("either", "role"), [(app, "results"), (inference, "worker")], ids=["web", "worker"])
 def test_both_celery_apps_stop_waiting_for_a_broker_that_is_away(either, role):
-    options, patience = either.conf.broker_transport_options, messaging.PATIENCE[role]
-    assert options["socket_connect_timeout"] == patience.connect_seconds > 0
-    assert options["socket_timeout"] == patience.answer_seconds > 0
+    options, timeouts = either.conf.broker_transport_options, messaging.TIMEOUTS[role]
+    assert options["socket_connect_timeout"] == timeouts.connect_seconds > 0
+    assert options["socket_timeout"] == timeouts.answer_seconds > 0
     assert options["socket_keepalive"] is True
 
 
 def test_the_cache_waits_and_retries_as_the_table_says():
-    patience, options = messaging.PATIENCE["cache"], settings.CACHES["default"]["OPTIONS"]
-    assert options["socket_timeout"] == patience.answer_seconds
-    assert options["retry"].get_retries() == patience.retries
+    timeouts, options = messaging.TIMEOUTS["cache"], settings.CACHES["default"]["OPTIONS"]
+    assert options["socket_timeout"] == timeouts.answer_seconds
+    assert options["retry"].get_retries() == timeouts.retries
 
 
 def test_a_broker_that_accepts_and_never_answers_holds_a_request_for_half_a_second():
