@@ -362,4 +362,4 @@ def test_an_installation_with_https_does_not_start_with_insecure_cookies(setting
     done = subprocess.run(
         [sys.executable, "manage.py", "check"], env=environment, capture_output=True, text=True
     )
-    assert done.returncode and "take it out" in done.stderr
+    assert done.returncode and "remove it" in done.stderr
