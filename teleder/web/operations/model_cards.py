@@ -45,7 +45,7 @@ PHOTOS = {  # how the titles in the table of weights begin
 
 @require_safe
 @admin_required
-def show(request: HttpRequest) -> HttpResponse:
+def models(request: HttpRequest) -> HttpResponse:
     cards = [_told(card, request.user) for card in _cards()]
     return render(request, "web/operations/models.html", {"cards": cards, "days": IN_USE_DAYS})
 

@@ -36,7 +36,7 @@ WITHDRAWABLE = (Status.SUBMITTED, Status.NEEDS_PHOTOS)
 @require_safe
 @admin_required
 @vary_on_headers("HX-Request")
-def show(request: HttpRequest) -> HttpResponse:
+def operations(request: HttpRequest) -> HttpResponse:
     """The whole page, or for htmx the board alone: 304 while nothing on it has changed."""
     context: dict[str, Any] = {"board": health.board(request.user)}
     if request.htmx:

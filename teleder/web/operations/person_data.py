@@ -1,4 +1,4 @@
-"""One's own data, for patients: download and erase. For admins: the same of who asks by letter, and legal holds."""
+"""A person's data, for admins: download and erasure on a letter's request, and legal holds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -19,56 +19,11 @@ from teleder.accounts.models import User
 from teleder.audit import trail
 from teleder.audit.models import Verb
 from teleder.privacy import erasure, holds
-from teleder.privacy import export as exports
 from teleder.privacy.models import Hold, Why
-from teleder.privacy.policy import policy
 from teleder.privacy.statement import statement_for
-from teleder.security import rate_limits
-from teleder.web.roles import admin_required, patient_required, recent_login_required
+from teleder.web.roles import admin_required, recent_login_required
 
 
-# --- The patient ------------------------------------------------------------------------------------------
-@require_safe
-@patient_required
-@recent_login_required
-@never_cache
-def data(request: HttpRequest) -> HttpResponse:
-    """What is held, what goes, what stays and when."""
-    context = statement_for(request.user) | {"is_draft": not policy().signed_by}
-    return render(request, "web/patient/data.html", context)
-
-
-@require_POST
-@patient_required
-@recent_login_required
-def export(request: HttpRequest) -> StreamingHttpResponse:
-    rate_limits.spend(rate_limits.EXPORTS, request.user)
-    trail.call(request, Verb.EXPORT)
-    return exports.answer(request.user)
-
-
-@require_POST
-@patient_required
-@recent_login_required
-def erase(request: HttpRequest) -> HttpResponse:
-    if "sure" not in request.POST:
-        messages.error(request, _("Please tick that you have read what happens."))
-    else:
-        erasure.ask(request.user, why=Why.REQUEST)
-        messages.success(request, _("Noted. Until the day below you can change your mind here."))
-    return redirect("web:data")
-
-
-@require_POST
-@patient_required
-def keep(request: HttpRequest) -> HttpResponse:
-    """Take the wish back: no password is asked for, as nothing is lost by it."""
-    if erasure.take_back(request.user):
-        messages.success(request, _("Your account and your data stay."))
-    return redirect("web:home")
-
-
-# --- The admin --------------------------------------------------------------------------------------------
 def _patient(request: HttpRequest, pk: UUID) -> User:
     found = get_object_or_404(User.objects.visible_to(request.user), pk=pk)
     if not found.is_patient:
@@ -80,10 +35,10 @@ def _patient(request: HttpRequest, pk: UUID) -> User:
 @admin_required
 @never_cache
 def person_data(request: HttpRequest, pk: UUID) -> HttpResponse:
-    return _shown(request, _patient(request, pk))
+    return _page(request, _patient(request, pk))
 
 
-def _shown(request: HttpRequest, person: User, *, errors: Any = (), status: int = 200) -> HttpResponse:
+def _page(request: HttpRequest, person: User, *, errors: Any = (), status: int = 200) -> HttpResponse:
     context = statement_for(person) | {
         "person": person,
         "holds": Hold.objects.visible_to(request.user)
@@ -138,7 +93,7 @@ def change_person_data(request: HttpRequest, pk: UUID, verb: str) -> HttpRespons
     try:
         messages.success(request, VERBS[verb](request, person))
     except ValidationError as error:
-        return _shown(request, person, errors=error.messages, status=422)
-    except User.DoesNotExist as error:  # erased at this very moment
+        return _page(request, person, errors=error.messages, status=422)
+    except User.DoesNotExist as error:  # erased meanwhile
         raise Http404 from error
     return redirect("web:person_data", pk)
