@@ -17,7 +17,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from teleder.api.access import ADMINS, Endpoint
+from teleder.api.access import ADMINS, EndpointView
 from teleder.cases import originals
 from teleder.web.operations import health
 
@@ -92,7 +92,7 @@ def _failure_of_storage() -> str:
     return ""
 
 
-class Status(Endpoint):
+class StatusView(EndpointView):
     """All that the board of operations knows, for an admin; not described with the API, as it follows the board."""
 
     roles = ADMINS

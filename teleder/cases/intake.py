@@ -267,7 +267,7 @@ def withdraw(submission: Submission, *, by: User) -> None:
 @transaction.atomic
 def withdraw_consent(patient: User, purpose: Purpose) -> None:
     """End a consent; without that to AI no photo is read any more, work under way included. People go on."""
-    people.withdraw_consent(patient, purpose)
+    people.end_consent(patient, purpose)
     if purpose != Purpose.AI:
         return
     unread = Job.objects.filter(photo__submission__case__patient=patient, state__in=UNFINISHED)

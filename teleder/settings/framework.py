@@ -92,7 +92,7 @@ INSTALLED_APPS = [
     "knox",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "teleder.security.admin_site.BackRoomConfig",
+    "teleder.security.admin_site.AdminSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -102,7 +102,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "teleder.web.request_log.request_log",
-    "teleder.security.response_time_padding.even_times",
+    "teleder.security.response_time_padding.pad_response_time",
     "teleder.security.headers.headers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -111,16 +111,16 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "teleder.web.script_requests.script_requests",
-    "teleder.api.request_bodies.bodies",
+    "teleder.api.request_bodies.limit_bodies",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "teleder.accounts.middleware.PersonLanguage",
-    "teleder.security.rate_limits.Limits",
+    "teleder.accounts.middleware.UserLanguageMiddleware",
+    "teleder.security.rate_limits.RateLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "teleder.security.sessions.IdleStaff",
+    "teleder.security.sessions.StaffIdleMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "teleder.security.mfa.SecondFactor",
+    "teleder.security.mfa.SecondFactorMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "csp.middleware.CSPMiddleware",
     "teleder.audit.middleware.Trail",
@@ -173,7 +173,7 @@ CACHES = {
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "teleder",
         "OPTIONS": {
-            "serializer": "teleder.security.rate_limits.JSON",
+            "serializer": "teleder.security.rate_limits.JSONSerializer",
             "socket_connect_timeout": 0.3,
             "socket_timeout": 0.3,
             # One retry, for a connection that a restart of Valkey has closed.
@@ -197,8 +197,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "web:home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "web:home"
-ACCOUNT_ADAPTER = "teleder.security.adapter.Accounts"
-ACCOUNT_USER_DISPLAY = "teleder.security.adapter.called"
+ACCOUNT_ADAPTER = "teleder.security.adapter.AccountAdapter"
+ACCOUNT_USER_DISPLAY = "teleder.security.adapter.mail_name"
 ACCOUNT_FORMS = {
     "add_email": "teleder.accounts.forms.NewAddressForm",
     "confirm_email_verification_code": "teleder.accounts.forms.AddressCodeForm",
@@ -218,7 +218,7 @@ ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_RATE_LIMITS = limits.LOGIN_RATE_LIMITS  # counted by `security/attempt_counters.py`
 ALLAUTH_TRUSTED_PROXY_COUNT = int(BEHIND_PROXY)
-MFA_ADAPTER = "teleder.security.mfa.SecondFactors"
+MFA_ADAPTER = "teleder.security.mfa.MFAAdapter"
 MFA_FORMS = {
     "activate_totp": "teleder.security.mfa.ActivateForm",
     "add_webauthn": "teleder.security.mfa.AddKeyForm",
@@ -282,13 +282,13 @@ API_PATHS = ("/api/", "/status")
 # --- API --------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "teleder.api.tokens.Tokens",
+        "teleder.api.tokens.ApiTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["teleder.api.parsers.LimitedJSON"],
-    "DEFAULT_SCHEMA_CLASS": "teleder.api.schema.Described",
+    "DEFAULT_PARSER_CLASSES": ["teleder.api.parsers.LimitedJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "teleder.api.schema.EndpointSchema",
     "EXCEPTION_HANDLER": "teleder.api.errors.handle",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

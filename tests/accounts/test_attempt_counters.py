@@ -118,7 +118,7 @@ def test_without_valkey_people_log_in_and_guesses_are_counted(alice, dana, valke
 COUNT = """
 import django; django.setup()
 from teleder.security import attempt_counters
-print(sum(attempt_counters.count("alice", amount=30, seconds=900) is not None for _ in range(20)))
+print(sum(attempt_counters.count_attempt("alice", amount=30, seconds=900) is not None for _ in range(20)))
 """
 
 
@@ -156,7 +156,7 @@ def test_a_right_password_gives_its_attempt_back(alice):
 
 
 def test_of_two_attempts_at_the_same_moment_one_is_given_back(db):
-    counted = attempt_counters.count("alice", amount=5, seconds=900)
+    counted = attempt_counters.count_attempt("alice", amount=5, seconds=900)
     AttemptCounter.objects.update(times=[counted.time, counted.time])
     counted.rollback()
     assert AttemptCounter.objects.get().times == [counted.time]
@@ -174,7 +174,7 @@ def test_when_the_window_has_passed_attempts_are_looked_at_again(alice):
 
 
 def test_a_limit_of_nothing_lets_nothing_pass(db):
-    assert attempt_counters.count("alice", amount=0, seconds=900) is None
+    assert attempt_counters.count_attempt("alice", amount=0, seconds=900) is None
 
 
 # --- What lies in the table -------------------------------------------------------------------------------

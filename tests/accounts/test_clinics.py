@@ -45,13 +45,13 @@ def test_a_superuser_sees_every_clinic(answered, noel):
 
 
 def test_a_case_stays_in_its_clinic_when_alice_moves(answered, alice, dana, nora, adam, north):
-    people.move(alice, to=north, by=adam)
+    people.move_to_clinic(alice, to=north, by=adam)
     assert Submission.objects.visible_to(dana).exists()
     assert not Submission.objects.visible_to(nora).exists()
 
 
 def test_alices_next_case_is_the_new_clinics(alice, nora, adam, north, submission_of):
-    people.move(alice, to=north, by=adam)
+    people.move_to_clinic(alice, to=north, by=adam)
     alice.refresh_from_db()
     sent = submission_of(alice)
     assert Submission.objects.visible_to(nora).get() == sent
@@ -94,7 +94,7 @@ def test_an_invitation_does_not_tell_who_has_an_account_elsewhere(noel, alice):
 # --- Rights end at once -----------------------------------------------------------------------------------
 ENDINGS = {
     "deactivated": lambda dana, adam, north: people.deactivate(dana, by=adam),
-    "moved": lambda dana, adam, north: people.move(dana, to=north, by=adam),
+    "moved": lambda dana, adam, north: people.move_to_clinic(dana, to=north, by=adam),
     "given another role": lambda dana, adam, north: people.change_role(dana, role=Role.ADMIN, by=adam),
 }
 
@@ -141,7 +141,7 @@ ON_SUPERUSERS = {
     "deactivate": people.deactivate,
     "activate": people.activate,
     "give another role": lambda sue, by: people.change_role(sue, role=Role.DERMATOLOGIST, by=by),
-    "forget the factors": people.forget_second_factors,
+    "forget the factors": people.reset_second_factors,
 }
 
 

@@ -56,7 +56,7 @@ def test_an_address_without_an_account_is_kept_as_a_keyed_hash_only(db):
     log_in(UNKNOWN)
     entry = FailedLogin.objects.get()
     assert (entry.person, entry.reason) == (None, "wrong_password")
-    assert entry.email_hash == failed_logins.hash_of(UNKNOWN)
+    assert entry.email_hash == failed_logins.address_hash(UNKNOWN)
     with connection.cursor() as cursor:
         cursor.execute("SELECT failed::text FROM accounts_failedlogin failed")
         assert UNKNOWN not in cursor.fetchone()[0]

@@ -54,7 +54,7 @@ def test_ten_guesses_at_an_account_from_one_address_and_no_more(alice, looked_at
 def test_the_refusal_says_how_long_to_wait_and_what_else_to_do(alice):
     refused = [guess(alice.email, **{"Accept-Language": "en"}) for _ in range(11)][-1]
     assert refused["Retry-After"] == "900"
-    assert b"choose a new password" in refused.content
+    assert b"reset your password" in refused.content
 
 
 def test_an_account_that_is_not_there_refuses_alike(db):

@@ -217,7 +217,7 @@ COUNT = """
 import django, sys; django.setup()
 from teleder.security import rate_limits
 rate_limits.now = lambda: float(sys.argv[1])
-print(sum(not rate_limits.count(rate_limits.UPLOADS, "alice").is_over for _ in range(20)))
+print(sum(not rate_limits.count_request(rate_limits.UPLOADS, "alice").is_over for _ in range(20)))
 """
 
 
@@ -238,7 +238,9 @@ def test_four_processes_together_let_through_what_one_may(settings, limits_clock
 
 def test_a_valkey_emptied_in_the_middle_of_a_request_starts_counting_anew(monkeypatch):
     monkeypatch.setattr(rate_limits.cache, "add", lambda *args: False)  # what was added is gone again
-    usage = rate_limits.count(rate_limits.Limit("anything", "UPLOADS_PER_PATIENT_PER_MINUTE"), "alice")
+    usage = rate_limits.count_request(
+        rate_limits.Limit("anything", "UPLOADS_PER_PATIENT_PER_MINUTE"), "alice"
+    )
     assert usage.used == 1 and not usage.is_over
 
 
@@ -265,4 +267,4 @@ def test_a_valkey_that_hangs_is_waited_for_once_in_a_request(monkeypatch, alice,
 def test_what_lies_in_valkey_is_never_run(client):
     """The workers that read strangers' bytes reach Valkey: a pickle there would be theirs to write."""
     with pytest.raises(ValueError):
-        rate_limits.JSON().loads(b"\x80\x05K*.")
+        rate_limits.JSONSerializer().loads(b"\x80\x05K*.")

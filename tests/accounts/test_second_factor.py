@@ -337,7 +337,7 @@ def test_adam_helps_dana_who_lost_her_phone(client, adam, dana, danas_app):
 
 def test_adam_cannot_shed_his_own_factor(adam):
     with pytest.raises(people.ValidationError):
-        people.forget_second_factors(adam, by=adam)
+        people.reset_second_factors(adam, by=adam)
 
 
 # --- The demo ---------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def test_a_change_of_rights_ends_sessions_and_tokens(client, adam, dana, north, 
     assert is_in(client) and is_in(bearing, "api:me")
     verb, more = {
         "role": (people.change_role, {"role": "admin"}),
-        "clinic": (people.move, {"to": north}),
+        "clinic": (people.move_to_clinic, {"to": north}),
         "suspension": (people.deactivate, {}),
     }[change]
     verb(dana, by=adam, **more)

@@ -76,7 +76,7 @@ def test_only_adam_moves_cases(client, alice, dana, alices_submission, verb):
 
 # --- The state of the work --------------------------------------------------------------------------------
 def test_a_quiet_day_is_said_in_one_sentence(adams, broker):
-    assert "Everything works. No photo waits for the AI." in text(adams.get(reverse("web:operations")))
+    assert "Everything works. No photo is waiting for the AI." in text(adams.get(reverse("web:operations")))
 
 
 def test_counts_by_stage_follow_the_jobs(adam, broker, alices_submission, alice, submission_of, analyse):
@@ -96,7 +96,7 @@ def test_silent_workers_are_named_with_the_number_of_submissions(adams, broker, 
 def test_a_silent_sweeper_is_named(adams, broker, alices_submission):
     send_for_test(alices_submission.photos.get(), "prepare")
     Job.objects.update(deadline=timezone.now() - timedelta(minutes=2))
-    assert "The sweeper is silent." in text(adams.get(reverse("web:operations")))
+    assert "The sweeper does not respond." in text(adams.get(reverse("web:operations")))
 
 
 def test_a_broker_that_is_away_is_the_first_thing_said(adams, settings):

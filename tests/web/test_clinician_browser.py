@@ -303,7 +303,7 @@ def test_dana_hears_that_the_ai_has_finished(visit, dana, alices_submission, rea
     page.goto(review(alices_submission))
     read(alices_submission)
     news = page.locator("#news a")
-    expect(news).to_have_text("The AI has something new: show it", timeout=13_000)
+    expect(news).to_have_text("New AI results: show them", timeout=13_000)
     news.click()
     expect(page.locator(".bars")).to_be_visible()
 

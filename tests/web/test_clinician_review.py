@@ -150,16 +150,14 @@ def test_what_the_model_cannot_rule_out_is_said(danas, alices_submission, analys
 
 def test_an_abstention_is_said_with_its_reason(danas, alices_submission, analyse):
     analyse(alices_submission.photos.get(), abstention=Abstention.OUT_OF_SCOPE)
-    assert "The AI does not say: this looks like nothing it was trained on." in page_of(
-        danas, alices_submission
-    )
+    assert "AI: inconclusive. The photo is unlike the training data." in page_of(danas, alices_submission)
 
 
 def test_a_photo_sent_anyway_says_so(danas, alice, draft_of, analyse):
     draft = draft_of(alice)
     analyse(draft.photos.get(), reason=Reason.POOR_QUALITY, fault=QualityFault.BLURRED)
     page = page_of(danas, intake.submit(draft, by=alice, send_anyway=True))
-    assert "hard to read: blurred" in page and "the patient sent it anyway" in page
+    assert "hard to read: blurred" in page and "the patient sent it despite the warning" in page
 
 
 def test_a_submission_without_any_finding_can_be_read(danas, claimed):
@@ -192,13 +190,13 @@ def test_dana_sees_earlier_submissions_with_their_answers(danas, dana, alice, cl
 
 def test_what_happened_is_listed_with_who(danas, claimed):
     page = page_of(danas, claimed)
-    assert "What has happened" in page and "claimed · Dana" in page
+    assert "Timeline" in page and "claimed · Dana" in page
 
 
 # --- Claim, release, heartbeat ----------------------------------------------------------------------------
 def test_without_a_claim_there_is_no_form(danas, alices_submission):
     page = page_of(danas, alices_submission)
-    assert "Claim it to answer." in page and "Sign and send" not in page
+    assert "Claim the submission to answer it." in page and "Sign and send" not in page
 
 
 def test_dana_gives_it_back(danas, claimed):
@@ -328,7 +326,7 @@ def test_a_draft_text_never_names_eczema_where_dana_saw_something_else(dispositi
 
 def test_without_a_choice_no_text_is_inserted(danas, claimed):
     reply = danas.post(at("answer", claimed), {"text": "Dear Alice,", "insert": "en"})
-    assert "Please choose what the patient should do first." in reply.content.decode()
+    assert "Please choose the action for the patient first." in reply.content.decode()
     assert "This field is required." not in reply.content.decode()
 
 
@@ -342,7 +340,7 @@ def test_there_is_a_text_for_each_disposition(disposition, language):
 
 def test_the_preview_shows_name_and_licence_and_signs_nothing(danas, claimed):
     page = danas.post(at("answer", claimed), ANSWER | {"preview": "1"}).content.decode()
-    assert "As the patient sees it" in page and "licence number 123456" in page
+    assert "What the patient will see" in page and "licence number 123456" in page
     claimed.refresh_from_db()
     assert claimed.status == Status.IN_REVIEW
 

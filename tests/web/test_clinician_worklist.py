@@ -104,7 +104,7 @@ def test_what_is_over_its_threshold_is_never_called_unlikely():
 
 def test_an_abstaining_ai_is_shown_as_such(dana, alices_submission, analyse):
     analyse(alices_submission.photos.get(), abstention=Abstention.UNCERTAIN)
-    assert worklist.page(dana, show="all").rows[0].ai == "AI does not say"
+    assert worklist.page(dana, show="all").rows[0].ai == "AI: inconclusive"
 
 
 def test_an_ai_that_is_away_is_shown_as_such(dana, alices_submission):

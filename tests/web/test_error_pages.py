@@ -15,7 +15,7 @@ from django.urls import reverse
 from contract import logs
 from teleder.audit.models import Entry
 from teleder.cases.models import Photo
-from teleder.security.rate_limits import TooMany
+from teleder.security.rate_limits import RateLimitedError
 
 pytestmark = pytest.mark.django_db
 SECRET = "hanako-kanari"
@@ -24,7 +24,7 @@ FAILURES = {
     400: SuspiciousOperation(SECRET),
     403: PermissionDenied(SECRET),
     404: Http404(SECRET),
-    429: TooMany(60),
+    429: RateLimitedError(60),
     500: RuntimeError(SECRET),
 }
 WORDS = {

@@ -49,7 +49,7 @@ def test_alice_shows_again_who_she_is(as_alice, name):
 
 def test_alice_downloads_her_data(as_alice, alice, submission_of):
     submission = submission_of(alice)
-    assert "What stays" in as_alice.get(reverse("web:data")).content.decode()
+    assert "What will be kept" in as_alice.get(reverse("web:data")).content.decode()
     answer = as_alice.post(reverse("web:export_data"))
     assert answer["Content-Type"] == "application/zip"
     assert "no-store" in answer["Cache-Control"]

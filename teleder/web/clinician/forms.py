@@ -23,11 +23,9 @@ NOTHING = "nothing"  # what the form of a first answer says that it corrects
 class AnswerForm(forms.Form):
     """The answer to sign; a correction begins with the answer in force and says why it is corrected."""
 
-    impression = forms.ChoiceField(
-        label=_("What I take it for"), choices=Impression, widget=forms.RadioSelect
-    )
+    impression = forms.ChoiceField(label=_("Impression"), choices=Impression, widget=forms.RadioSelect)
     disposition = forms.ChoiceField(
-        label=_("What the patient should do"), choices=Disposition, widget=forms.RadioSelect
+        label=_("Action for the patient"), choices=Disposition, widget=forms.RadioSelect
     )
     text = TextFormField(label=_("Answer to the patient"), max_length=TEXT_LIMIT)
     reason = TextFormField(max_length=REASON_LIMIT, required=False)
@@ -39,7 +37,9 @@ class AnswerForm(forms.Form):
         self.submission, self.amending = submission, amending
         self.fields["reason"].required = amending
         self.fields["reason"].label = (
-            _("Why it is corrected") if amending else _("Why it is less urgent than the triage (if it is)")
+            _("Reason for the correction")
+            if amending
+            else _("Reason for a lower urgency than the triage (if so)")
         )
         self.languages = sorted(Language.choices, key=lambda choice: choice[0] != submission.patient.language)
 
@@ -48,7 +48,7 @@ class AnswerForm(forms.Form):
         disposition = self.data.get("disposition")
         if disposition not in Disposition.values or language not in Language.values:
             self.errors.clear()  # it is not sent yet: what is still empty is no mistake
-            self.add_error("disposition", _("Please choose what the patient should do first."))
+            self.add_error("disposition", _("Please choose the action for the patient first."))
             return self
         draft = replies.reply(Disposition(disposition), language, self.data.get("impression", ""))
         parts = [self.data.get("text", "").strip(), draft]
@@ -88,4 +88,4 @@ def _as_initial(answer: Review) -> dict[str, Any]:
 
 
 class PhotosWantedForm(forms.Form):
-    reason = forms.ChoiceField(label=_("What is wrong with the photos"), choices=PhotosWanted)
+    reason = forms.ChoiceField(label=_("Problem with the photos"), choices=PhotosWanted)

@@ -136,7 +136,7 @@ class Reading:
             return []
         used = [
             (_("finds skin and lesion"), self.analysis.segmentation_model),
-            (_("names the condition"), self.analysis.classification_model),
+            (_("classifies the condition"), self.analysis.classification_model),
         ]
         known = [(task, model) for task, model in used if model and model["sha256"]]
         return [Model(task, m["name"], m["version"], m["sha256"][:SHA_SHOWN]) for task, m in known]

@@ -115,7 +115,7 @@ def claim(request: HttpRequest, pk: UUID) -> HttpResponse:
             return _worklist_says(request, _who_was_faster(pk, str(error)))
         return refusal(request, submission, str(error), status=409)
     if request.htmx:
-        return _worklist_says(request, _("You have %(case)s now.") % {"case": submission.case})
+        return _worklist_says(request, _("You have claimed %(case)s.") % {"case": submission.case})
     return redirect("web:review", pk)
 
 
@@ -124,7 +124,7 @@ def _who_was_faster(pk: UUID, otherwise: str) -> str:
     if submission.claimed_by is None:
         return otherwise
     who = {"case": submission.case, "name": submission.claimed_by}
-    return _("%(name)s has %(case)s already.") % who
+    return _("%(name)s has already claimed %(case)s.") % who
 
 
 def _worklist_says(request: HttpRequest, message: str) -> HttpResponse:
@@ -146,7 +146,7 @@ def claim_next(request: HttpRequest) -> HttpResponse:
         except transitions.IllegalMoveError:
             continue
         return redirect("web:review", found.pk)
-    messages.info(request, _("Nothing is waiting that nobody has."))
+    messages.info(request, _("No unclaimed submission is waiting."))
     return redirect("web:worklist")
 
 
@@ -174,7 +174,7 @@ def request_photos(request: HttpRequest, submission: Submission) -> HttpResponse
         return _review(request, submission, photos_form=form, status=422)
     reviews.request_photos(submission, by=request.user, reason=form.cleaned_data["reason"])
     messages.success(
-        request, _("The patient of %(case)s is asked for another photo.") % {"case": submission.case}
+        request, _("The patient of %(case)s was asked for another photo.") % {"case": submission.case}
     )
     return _go_on(request, submission)
 
@@ -184,7 +184,7 @@ def answer(request: HttpRequest, submission: Submission) -> HttpResponse:
     """Insert a draft text, show a preview, or sign: one form, three buttons."""
     amending = submission.status in AMENDABLE
     if not amending and not _is_mine(request, submission):
-        raise transitions.IllegalMoveError(_("Only who has claimed it can answer."))
+        raise transitions.IllegalMoveError(_("Only the dermatologist who claimed it can answer."))
     form = AnswerForm(request.POST, submission=submission, amending=amending)
     if "insert" in request.POST:
         return _review(request, submission, form=form.with_reply(request.POST["insert"]))
@@ -202,7 +202,7 @@ def answer(request: HttpRequest, submission: Submission) -> HttpResponse:
         return _review(request, submission, form=form, status=409)
     except transitions.AlreadyAmendedError as error:
         return _review(request, submission, form=form.on_top_of(error), status=409)
-    messages.success(request, _("The answer to %(case)s is signed.") % {"case": submission.case})
+    messages.success(request, _("The answer to %(case)s was signed.") % {"case": submission.case})
     return _go_on(request, submission)
 
 
@@ -279,7 +279,7 @@ def _review(
 
 def _withdrawn(patient: User) -> list[Consent]:
     """Return the consents taken back that matter to an answer."""
-    given_last = people.last_words_on_consent(patient).exclude(purpose=Purpose.TRAINING)
+    given_last = people.latest_consents(patient).exclude(purpose=Purpose.TRAINING)
     return [consent for consent in given_last if consent.withdrawn_at]
 
 

@@ -217,7 +217,7 @@ def ai_words(status: str, photos: list[Photo]) -> str:
             return _said(max(over, key=lambda finding: finding.probability))
     named = [f for a in analyses for f in a.findings.all() if a.top and f.condition == a.top]
     if not named:
-        return _("AI does not say")
+        return _("AI: inconclusive")
     return _said(max(named, key=lambda finding: finding.probability))
 
 

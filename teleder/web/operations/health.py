@@ -36,7 +36,7 @@ DAY = timedelta(hours=24)
 STAGES = {
     Stage.PREPARE: gettext_lazy("prepare photos"),
     Stage.SEGMENT: gettext_lazy("find skin and lesion"),
-    Stage.CLASSIFY: gettext_lazy("name the condition"),
+    Stage.CLASSIFY: gettext_lazy("classify the condition"),
 }
 STOPPED = (JobState.FAILED, JobState.QUARANTINED)
 
@@ -66,8 +66,10 @@ class Board:
             return self.alarms[0].words
         oldest = min((stage["oldest"] for stage in self.stages if stage["oldest"]), default=None)
         if oldest is None:
-            return _("Everything works. No photo waits for the AI.")
-        return _("Everything works. The oldest photo has waited %(time)s.") % {"time": timesince(oldest)}
+            return _("Everything works. No photo is waiting for the AI.")
+        return _("Everything works. The oldest photo has been waiting for %(time)s.") % {
+            "time": timesince(oldest)
+        }
 
 
 def board(user: User) -> Board:
@@ -162,8 +164,8 @@ def _broker_away(results: int | None) -> Alarm | None:
         return None
     return Alarm(
         _("The message broker does not answer."),
-        _("Nothing is lost. The AI reads later; people answer in the same time."),
-        _("Start Valkey again. The sweeper then sends what waits."),
+        _("Nothing is lost. AI results are delayed; dermatologists answer by the same due time."),
+        _("Start Valkey again. The sweeper then sends the waiting jobs."),
     )
 
 
@@ -172,8 +174,8 @@ def _sweeper_silent(now: datetime) -> Alarm | None:
     if not late.exists():
         return None
     return Alarm(
-        _("The sweeper is silent."),
-        _("Messages to patients and lost photos wait. Answers are not held back."),
+        _("The sweeper does not respond."),
+        _("Messages to patients and lost jobs are waiting. Answers are not delayed."),
         _("Start `manage.py sweep` again."),
     )
 
@@ -186,14 +188,16 @@ def _workers_silent(now: datetime, waiting: dict[str, Any]) -> Alarm | None:
         return None
     n = waiting["for_ai"] + waiting["without_ai"]
     words = ngettext(
-        "The inference workers are silent: %(n)d submission is without AI.",
-        "The inference workers are silent: %(n)d submissions are without AI.",
+        "The inference workers do not respond: %(n)d submission has no AI results.",
+        "The inference workers do not respond: %(n)d submissions have no AI results.",
         n,
     )
     return Alarm(
-        words % {"n": n} if n else _("The inference workers are silent: photos wait that were not sent yet."),
-        _("Nothing changes for patients: a dermatologist answers in the same time."),
-        _("Start the inference workers again. Waiting photos are sent by themselves."),
+        words % {"n": n}
+        if n
+        else _("The inference workers do not respond: photos of unsent drafts are waiting."),
+        _("Nothing changes for patients: a dermatologist answers by the same due time."),
+        _("Start the inference workers again. Waiting photos are then sent automatically."),
     )
 
 
@@ -201,8 +205,8 @@ def _results_pile_up(results: int | None) -> Alarm | None:
     if results is None or results < RESULTS_WAITING:
         return None
     return Alarm(
-        _("%(n)d results wait to be recorded.") % {"n": results},
-        _("Findings come late. People answer in the same time."),
+        _("%(n)d results are waiting to be recorded.") % {"n": results},
+        _("AI findings are delayed. Dermatologists answer by the same due time."),
         _("Start the results worker again."),
     )
 
@@ -211,9 +215,7 @@ def _submissions_overdue(waiting: dict[str, Any]) -> Alarm | None:
     if not (n := waiting["overdue"]):
         return None
     words = ngettext("%(n)d submission is overdue.", "%(n)d submissions are overdue.", n) % {"n": n}
-    return Alarm(
-        words, _("They were promised an answer by now."), _("Hand them to a dermatologist under Cases.")
-    )
+    return Alarm(words, _("The promised answer is late."), _("Assign them to a dermatologist under Cases."))
 
 
 def _jobs_stopped(stages: list[dict[str, Any]]) -> Alarm | None:
@@ -222,8 +224,8 @@ def _jobs_stopped(stages: list[dict[str, Any]]) -> Alarm | None:
     words = ngettext("%(n)d job has stopped.", "%(n)d jobs have stopped.", n) % {"n": n}
     return Alarm(
         words,
-        _("Nothing changes for patients: these photos are read by people only."),
-        _("Look at the error below, then requeue."),
+        _("Nothing changes for patients: a dermatologist reads these photos without the AI."),
+        _("Check the error below, then requeue the job."),
     )
 
 
@@ -233,7 +235,9 @@ def _messages_failed(messages: dict[str, int]) -> Alarm | None:
     words = ngettext("%(n)d message could not be delivered.", "%(n)d messages could not be delivered.", n) % {
         "n": n
     }
-    return Alarm(words, _("They find the news in their inbox after log-in."), _("Check the mail server."))
+    return Alarm(
+        words, _("The recipients see the message in their inbox after log-in."), _("Check the mail server.")
+    )
 
 
 def _messages_refused(n: int) -> Alarm | None:
@@ -246,8 +250,10 @@ def _messages_refused(n: int) -> Alarm | None:
     )
     return Alarm(
         words % {"n": n},
-        _("Nothing of them was stored. The photos are tried again, and people answer in the same time."),
         _(
-            "The log of the results worker names the worker. Stop it, and find out whether it is faulty or was taken over."
+            "None of their content was stored. The photos are tried again, and dermatologists answer by the same due time."
+        ),
+        _(
+            "The log of the results worker names the worker. Stop it and find out whether it is faulty or compromised."
         ),
     )

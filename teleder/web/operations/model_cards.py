@@ -37,9 +37,9 @@ HEADS = {
 }
 
 PHOTOS = {  # how the titles in the table of weights begin
-    "evaluate rows": _("photos of another publisher, never trained on"),
-    "held-back groups": _("held-back photos of the training sources"),
-    "drawn scenes": _("drawn scenes, never trained on"),
+    "evaluate rows": _("photos of another publisher, not used for training"),
+    "held-back groups": _("held-out photos of the training sources"),
+    "drawn scenes": _("drawn scenes, not used for training"),
 }
 
 

@@ -29,15 +29,15 @@ VERBS = {
     "deactivate": (verbs.deactivate, gettext_lazy("%(name)s can no longer log in.")),
     "make-admin": (
         partial(verbs.change_role, role=Role.ADMIN),
-        gettext_lazy("%(name)s is an admin now and has to log in anew."),
+        gettext_lazy("%(name)s is now an admin and must log in again."),
     ),
     "make-dermatologist": (
         partial(verbs.change_role, role=Role.DERMATOLOGIST),
-        gettext_lazy("%(name)s is a dermatologist now and has to log in anew."),
+        gettext_lazy("%(name)s is now a dermatologist and must log in again."),
     ),
     "forget-factors": (
-        verbs.forget_second_factors,
-        gettext_lazy("%(name)s has to log in anew and to set up a second factor."),
+        verbs.reset_second_factors,
+        gettext_lazy("%(name)s must log in again and set up a new second factor."),
     ),
 }
 
@@ -103,9 +103,7 @@ def invite(request: HttpRequest) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(
-                request, _("An invitation is on its way to %(email)s.") % {"email": invitation.email}
-            )
+            messages.success(request, _("An invitation was sent to %(email)s.") % {"email": invitation.email})
             return redirect("web:people")
     return _people(request, form, status=422)
 

@@ -44,7 +44,7 @@ def _page(request: HttpRequest, person: User, *, errors: Any = (), status: int =
         "holds": Hold.objects.visible_to(request.user)
         .filter(person=person)
         .select_related("set_by", "lifted_by"),
-        "consents": people.last_words_on_consent(person),
+        "consents": people.latest_consents(person),
         "is_held": Hold.objects.in_force().filter(person=person).exists(),
         "errors": errors,
     }
@@ -54,25 +54,27 @@ def _page(request: HttpRequest, person: User, *, errors: Any = (), status: int =
 def _hold(request: HttpRequest, person: User) -> str:
     trail.call(request, Verb.HOLD)
     holds.set_hold(person, reason=request.POST.get("reason", ""), by=request.user)
-    return _("The hold is in force: nothing of this person is erased until it is lifted.")
+    return _("The legal hold is in force: no data of this person is erased until it is lifted.")
 
 
 def _lift(request: HttpRequest, person: User) -> str:
     trail.call(request, Verb.RELEASE_HOLD)
     holds.lift_hold(person, by=request.user)
-    return _("The hold is lifted.")
+    return _("The legal hold was lifted.")
 
 
 def _erase(request: HttpRequest, person: User) -> str:
     if "sure" not in request.POST:
-        raise ValidationError(_("Please tick that the person asked for it and that you know who it was."))
+        raise ValidationError(
+            _("Please confirm that the person asked for it and that you have checked their identity.")
+        )
     erasure.ask(person, why=Why.LETTER, by=request.user)
-    return _("Noted. The person is told by mail and can stop it.")
+    return _("The request is recorded. The person is notified by e-mail and can cancel it.")
 
 
 def _keep(request: HttpRequest, person: User) -> str:
     erasure.call_off(person)
-    return _("The erasure is called off.")
+    return _("The erasure was cancelled.")
 
 
 VERBS: dict[str, Callable[[HttpRequest, User], str]] = {

@@ -59,7 +59,7 @@ def change_jobs(request: HttpRequest) -> HttpResponse:
         return redirect("web:operations")
     chosen = _chosen(request, VERBS[verb][1])
     if not chosen:
-        messages.info(request, _("No job was chosen, or they have moved on."))
+        messages.info(request, _("No job was chosen, or the chosen jobs have changed meanwhile."))
         return redirect("web:operations")
     if "sure" not in request.POST:
         return render(request, "web/operations/confirm.html", {"jobs": chosen, "verb": verb})

@@ -44,10 +44,10 @@ def export_data(request: HttpRequest) -> StreamingHttpResponse:
 @recent_login_required
 def erase_data(request: HttpRequest) -> HttpResponse:
     if "sure" not in request.POST:
-        messages.error(request, _("Please tick that you have read what happens."))
+        messages.error(request, _("Please confirm that you have read what will happen."))
     else:
         erasure.ask(request.user, why=Why.REQUEST)
-        messages.success(request, _("Noted. Until the day below you can change your mind here."))
+        messages.success(request, _("Your request is recorded. You can cancel it here until the date below."))
     return redirect("web:data")
 
 
@@ -56,5 +56,5 @@ def erase_data(request: HttpRequest) -> HttpResponse:
 def keep_data(request: HttpRequest) -> HttpResponse:
     """Cancel the erasure. It asks for no password, because nothing is lost by it."""
     if erasure.take_back(request.user):
-        messages.success(request, _("Your account and your data stay."))
+        messages.success(request, _("Your account and your data are kept."))
     return redirect("web:home")

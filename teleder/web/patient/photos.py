@@ -19,7 +19,7 @@ from teleder.cases.originals import Refused
 from teleder.cases.remedies import remedy_for, remedy_for_wish
 from teleder.cases.transitions import IllegalMoveError
 from teleder.security import rate_limits
-from teleder.security.rate_limits import TooMany
+from teleder.security.rate_limits import RateLimitedError
 from teleder.web.conditional import unless_same
 from teleder.web.patient.common import UNPROCESSABLE, own_submission, try_or_explain, urgent_advice
 from teleder.web.roles import patient_required
@@ -29,7 +29,7 @@ HOW_TO_TAKE = {
     PhotoView.OVERVIEW: gettext_lazy(
         "From about an arm's length: the whole area and some healthy skin around it."
     ),
-    PhotoView.CLOSE_UP: gettext_lazy("From about 30 cm: the worst spot, sharp, filling the picture."),
+    PhotoView.CLOSE_UP: gettext_lazy("From about 30 cm: the worst spot, in focus, filling the picture."),
     PhotoView.OTHER: gettext_lazy("Another spot, or the same from the side."),
 }
 
@@ -75,7 +75,7 @@ def add_photo(request: HttpRequest, pk: UUID) -> HttpResponse:
     try:
         rate_limits.spend(rate_limits.UPLOADS, request.user)
         problem = _store(request, submission)
-    except TooMany as refusal:
+    except RateLimitedError as refusal:
         if not by_script:
             raise
         return HttpResponse(
@@ -91,7 +91,7 @@ def add_photo(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _store(request: HttpRequest, submission: Submission) -> str:
-    """Return what was wrong, in words for the patient; empty when all went well. Raises `TooMany`."""
+    """Return what was wrong, in words for the patient; empty when all went well. Raises `RateLimitedError`."""
     upload = request.FILES.get("photo")
     if upload is None:
         return _("Please choose a photo first.")
@@ -99,7 +99,7 @@ def _store(request: HttpRequest, submission: Submission) -> str:
         intake.add_photo(submission, view=request.POST.get("view"), upload=upload, by=request.user)
     except Refused as refusal:
         if refusal.wait:
-            raise TooMany(refusal.wait, refusal.message) from refusal
+            raise RateLimitedError(refusal.wait, refusal.message) from refusal
         return str(refusal.message)
     except ValidationError as error:
         return " ".join(error.messages)
