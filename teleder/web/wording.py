@@ -1,4 +1,4 @@
-"""Codes in a dermatologist's words: conditions, flags, faults, why the AI does not say."""
+"""Texts of codes for dermatologists: conditions, flags, faults, reasons why the AI is inconclusive."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ABSTENTIONS = {
     Abstention.OUT_OF_SCOPE: _("AI: inconclusive. The photo is unlike the training data."),
     Abstention.NO_SKIN: _("AI: inconclusive. No skin was found in the photo."),
 }
-NO_BOX = {
+NO_CROP_REASONS = {
     NoBox.NO_SKIN: _("No area was cropped: no skin was found."),
     NoBox.NO_LESION: _("No area was cropped: no lesion was found."),
     NoBox.TOO_LITTLE_SKIN: _("No area was cropped: no area has enough skin."),
@@ -81,12 +81,12 @@ SHAPES = {
 
 
 def condition(code: str) -> str:
-    """Name a condition; a code that is not known here is shown as it is."""
+    """Return the name of a condition; an unknown code as it is."""
     return str(CONDITIONS.get(code, code))
 
 
 def likelihood(probability: float, threshold: float | None = None) -> str:
-    """Say a calibrated probability in words; what is over its threshold is at least possible."""
+    """Return a calibrated probability as text; one over its threshold is at least "possible"."""
     if probability >= LIKELY:
         return _("likely")
     if probability >= POSSIBLE or (threshold is not None and probability >= threshold):
@@ -94,15 +94,13 @@ def likelihood(probability: float, threshold: float | None = None) -> str:
     return _("less likely") if probability >= LESS_LIKELY else _("unlikely")
 
 
-def flag_words(flag: Mapping[str, Any]) -> str:
-    """Say a stored flag; a code of another policy version is shown as it is."""
+def flag_text(flag: Mapping[str, Any]) -> str:
+    """Return the text of a stored flag; a code of another policy version as it is."""
     origin, code = flag["origin"], flag["code"]
     if origin == Origin.MODEL:
-        return _("AI: inconclusive") if code == "abstained" else _model_flag(code)
+        if code == "abstained":
+            return _("AI: inconclusive")
+        return _("AI: %(condition)s possible") % {"condition": condition(code)}
     if origin == Origin.HUMAN:
         return _("set by a dermatologist")
     return (ANSWER_FLAGS if origin == Origin.ANSWERS else PHOTO_FLAGS).get(code, code)
-
-
-def _model_flag(code: str) -> str:
-    return _("AI: %(condition)s possible") % {"condition": condition(code)}

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from teleder.cases import intake
 from tests.api.conftest import API
-from tests.api.test_clinic_road import HERPES
+from tests.api.test_clinic_flow import HERPES
 
 pytestmark = pytest.mark.django_db
 

@@ -187,7 +187,7 @@ def test_a_list_refuses_what_it_does_not_know_and_says_what_it_knows(
     assert client.get(address).status_code == 200
     refused = client.get(f"{address}?{query}")
     assert refused.status_code == 400
-    assert refused.data["errors"][0]["message"].endswith(f"knows: {LISTS[path]}.")
+    assert refused.data["errors"][0]["message"].endswith(f"Allowed here: {LISTS[path]}.")
 
 
 @pytest.mark.parametrize(

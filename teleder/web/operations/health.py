@@ -1,4 +1,4 @@
-"""How the work is going, for an admin: counts by stage, who was last heard, and what needs a hand."""
+"""The state of the work, for an admin: counts by stage, active workers, and alarms."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from teleder.notifications.models import Message, MessageState
 from teleder.pipeline import refusals
 
 BROKER_TIMEOUT_SECONDS = 0.5
-SILENCE_SECONDS = 60  # work waits and no result came for so long: the workers are silent
-LATE_SECONDS = 30  # a deadline passed so long ago that the sweeper cannot be running
+SILENCE_SECONDS = 60  # without a result while work waits, the workers count as silent
+LATE_SECONDS = 30  # after a missed deadline, the sweeper counts as stopped
 RESULTS_WAITING = 50
 DAY = timedelta(hours=24)
 STAGES = {
@@ -43,7 +43,7 @@ STOPPED = (JobState.FAILED, JobState.QUARANTINED)
 
 @dataclass(frozen=True)
 class Alarm:
-    """What is wrong, what patients see of it, and what helps."""
+    """What is wrong, the effect on patients, and the remedy."""
 
     words: str
     patients: str
@@ -73,7 +73,7 @@ class Board:
 
 
 def board(user: User) -> Board:
-    """Count what `user` may see; the broker and the processes serve all clinics together."""
+    """Count what `user` may see; broker and processes serve all clinics together."""
     now = timezone.now()
     seen = {
         "stages": stages(user, now),
@@ -87,7 +87,7 @@ def board(user: User) -> Board:
 
 
 def stages(user: User, now: datetime) -> list[dict[str, Any]]:
-    """Return per stage how many jobs are in each state, and since when the oldest unfinished one waits."""
+    """Return for each stage the number of jobs by state and the start of the oldest unfinished one."""
     by_state = {state.value: Count("id", filter=Q(state=state)) for state in (*UNFINISHED, *STOPPED)}
     done = Count("id", filter=Q(state=JobState.DONE, finished_at__gte=now - DAY))
     oldest = Min("created_at", filter=Q(state__in=UNFINISHED))
@@ -103,7 +103,7 @@ def stages(user: User, now: datetime) -> list[dict[str, Any]]:
 
 
 def results_waiting() -> int | None:
-    """Return how many results wait to be recorded; `None` when the broker does not answer."""
+    """Return the number of results waiting to be recorded; `None` when the broker does not answer."""
     limits = {"socket_connect_timeout": BROKER_TIMEOUT_SECONDS, "socket_timeout": BROKER_TIMEOUT_SECONDS}
     try:
         return redis.Redis.from_url(settings.REDIS_URL, **limits, retry=None).llen(RESULTS_QUEUE)
@@ -126,7 +126,7 @@ def submissions(user: User, now: datetime) -> dict[str, Any]:
 
 
 def workers(user: User, now: datetime) -> list[dict[str, Any]]:
-    """Return who finished or holds a job in the last 24 hours, by name, with when they were last heard."""
+    """Return the workers that finished or hold a job in the last 24 hours, with their last result."""
     recent = Job.objects.visible_to(user).exclude(worker="")
     recent = recent.filter(Q(finished_at__gte=now - DAY) | Q(state=JobState.STARTED))
     rows = recent.values("worker").annotate(
@@ -145,7 +145,7 @@ def messages(user: User) -> dict[str, int]:
 
 
 def alarms(now: datetime, **seen: Any) -> list[Alarm]:
-    """Return what needs a hand, the gravest first."""
+    """Return the current alarms, the most serious first."""
     found = [
         _broker_away(seen["results_waiting"]),
         _sweeper_silent(now),

@@ -70,10 +70,14 @@ def _people(request: HttpRequest, form: InviteForm, *, status: int = 200) -> Htt
 @admin_required
 @never_cache
 def failed_logins(request: HttpRequest) -> HttpResponse:
-    """Log-ins that failed in the last 90 days: of everybody in the clinic, or of the person that `?person=` names."""
+    """Failed log-ins of the last 90 days: of the whole clinic, or of the person in `?person=`."""
     rows = FailedLogin.objects.visible_to(request.user).select_related("person")
-    person = _person_named_by(request)
-    if person:
+    person = None
+    if wanted := request.GET.get("person", ""):
+        try:
+            person = get_object_or_404(User.objects.visible_to(request.user), pk=UUID(wanted))
+        except ValueError:
+            raise Http404 from None
         rows = rows.filter(person=person)
     context = {
         "page": Paginator(rows, PEOPLE_SHOWN).get_page(request.GET.get("page")),
@@ -81,15 +85,6 @@ def failed_logins(request: HttpRequest) -> HttpResponse:
         "days": FAILED_LOGINS_KEPT_DAYS,
     }
     return render(request, "web/operations/failed_logins.html", context)
-
-
-def _person_named_by(request: HttpRequest) -> User | None:
-    if not (wanted := request.GET.get("person", "")):
-        return None
-    try:
-        return get_object_or_404(User.objects.visible_to(request.user), pk=UUID(wanted))
-    except ValueError:
-        raise Http404 from None
 
 
 @require_POST
@@ -128,10 +123,10 @@ def change_person(request: HttpRequest, pk: UUID, verb: str) -> HttpResponse:
 @sensitive_post_parameters("password")
 @never_cache
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
-    """Make the invited person's account: name, password, and for dermatologists the licence number."""
+    """Create the invited person's account: name, password, and for dermatologists the licence number."""
     found = Invitation.by_token(token)
     if found is None:
-        return render(request, "web/operations/invitation_over.html", status=410)
+        return render(request, "web/operations/invitation_expired.html", status=410)
     form = InvitationForm(request.POST or None, invitation=found)
     if not form.is_valid():
         context = {"form": form, "invitation": found}
@@ -139,6 +134,6 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
             request, "web/operations/invitation.html", context, status=422 if form.is_bound else 200
         )
     if verbs.accept_invitation(found, **form.cleaned_data) is None:
-        return render(request, "web/operations/invitation_over.html", status=410)
+        return render(request, "web/operations/invitation_expired.html", status=410)
     messages.success(request, _("Your account is ready. Please log in."))
     return redirect("account_login")
