@@ -77,4 +77,4 @@ def test_the_app_says_what_it_waits_for_in_her_language(app, alice, submission_o
     submission_of(alice)
     data = app.get(f"{API}/me/data", HTTP_ACCEPT_LANGUAGE="ja").json()
     assert (data["consultations"], data["photos"]) == (1, 1)
-    assert "まだ回答していない" in data["waits_for"][0]
+    assert "まだお返事していない" in data["waits_for"][0]

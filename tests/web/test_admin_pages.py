@@ -90,7 +90,7 @@ def test_silent_workers_are_named_with_the_number_of_submissions(adams, broker, 
     Job.objects.update(created_at=timezone.now() - timedelta(minutes=5))
     page = text(adams.get(reverse("web:operations")))
     assert "The inference workers are silent: 1 submission is without AI." in page
-    assert "a dermatologist answers in the same time" in page
+    assert "a dermatologist answers by the same due time" in page
 
 
 def test_a_silent_sweeper_is_named(adams, broker, alices_submission):
@@ -304,7 +304,7 @@ def test_a_deactivated_dana_is_out_at_once_and_may_come_back(adams, client, adam
 def test_adam_cannot_lock_himself_out(adams, adam):
     reply = adams.post(reverse("web:change_person", args=[adam.pk, "deactivate"]), follow=True)
     adam.refresh_from_db()
-    assert adam.is_active and "You cannot lock yourself out" in text(reply)
+    assert adam.is_active and "You cannot deactivate yourself" in text(reply)
 
 
 def test_adam_finds_people_by_name_and_role(adams, alice, dana):

@@ -105,7 +105,7 @@ def test_layers_are_off_until_dana_asks(danas, alices_submission, analyse):
     assert 'data-layer="mask" data-key="m" aria-pressed="false"' in page
     assert 'aria-hidden="true" hidden></canvas>' in page
     assert 'preserveAspectRatio="none" aria-hidden="true" hidden>' in page
-    assert page.index('class="original"') < page.index("What the AI says")
+    assert page.index('class="original"') < page.index("AI results for this photo")
 
 
 def test_a_heat_map_comes_with_what_it_is_and_what_it_is_not(danas, alices_submission, analyse):
@@ -116,7 +116,7 @@ def test_a_heat_map_comes_with_what_it_is_and_what_it_is_not(danas, alices_submi
     page = page_of(danas, alices_submission)
     assert 'data-layer="map" data-key="h" aria-pressed="false"' in page
     assert "Heat map of area 1" in page
-    assert "spoke more for “impetigo”" in page and "does not say how likely" in page
+    assert "spoke more for “impetigo”" in page and "shows neither how likely" in page
 
 
 def test_an_analysis_of_an_older_worker_has_no_heat_map(danas, alices_submission, analyse):
@@ -230,7 +230,7 @@ def test_the_open_page_hears_of_the_claim_and_of_the_ai(danas, dana, alices_subm
     later = danas.get(
         at("review_state", alices_submission), {"ai": "waiting"}, headers={"If-None-Match": first["ETag"]}
     )
-    assert "The AI has something new" in later.content.decode()
+    assert "New AI results" in later.content.decode()
 
 
 def test_erik_sees_that_dana_has_it_and_cannot_sign(client, erik, claimed):
@@ -309,7 +309,7 @@ def test_a_draft_text_is_inserted_below_what_was_typed(danas, claimed):
         < page.index("写真を見ました")
         < page.index("その日のうちに受診してください")
     )
-    assert "The texts are drafts" in page
+    assert "These texts are drafts" in page
     assert not Review.objects.exists()
 
 

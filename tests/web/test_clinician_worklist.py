@@ -39,7 +39,7 @@ def shown(client, **query) -> str:
 
 
 def numbers(dana, show="all", **more) -> list[str]:
-    return [row.submission.case.number for row in worklist.page(dana, show=show, **more).rows]
+    return [row.submission.case.number for row in worklist.page_of(dana, show=show, **more).rows]
 
 
 def overdue(submission) -> None:
@@ -86,7 +86,7 @@ def test_the_most_urgent_stands_first_with_its_reasons(danas, dana, alice, bob, 
 
 def test_the_ai_speaks_in_words_and_names_herpes_first(dana, alices_submission, analyse):
     analyse(alices_submission.photos.get(), probabilities=HERPES)
-    row = worklist.page(dana, show="all").rows[0]
+    row = worklist.page_of(dana, show="all").rows[0]
     assert row.ai == "herpesvirus infection: possible"
     assert "%" not in row.ai
 
@@ -104,17 +104,17 @@ def test_what_is_over_its_threshold_is_never_called_unlikely():
 
 def test_an_abstaining_ai_is_shown_as_such(dana, alices_submission, analyse):
     analyse(alices_submission.photos.get(), abstention=Abstention.UNCERTAIN)
-    assert worklist.page(dana, show="all").rows[0].ai == "AI: inconclusive"
+    assert worklist.page_of(dana, show="all").rows[0].ai == "AI: inconclusive"
 
 
 def test_an_ai_that_is_away_is_shown_as_such(dana, alices_submission):
     Submission.objects.update(ai_status=AIStatus.UNAVAILABLE)
-    assert worklist.page(dana, show="all").rows[0].ai == "AI unavailable"
+    assert worklist.page_of(dana, show="all").rows[0].ai == "AI unavailable"
 
 
 def test_a_blurred_photo_is_called_blurred(dana, alices_submission, analyse):
     analyse(alices_submission.photos.get(), reason=Reason.POOR_QUALITY, fault=QualityFault.BLURRED)
-    assert worklist.page(dana, show="all").rows[0].quality == "blurred"
+    assert worklist.page_of(dana, show="all").rows[0].quality == "blurred"
 
 
 def test_filters_narrow_the_list(dana, person, alice, submission_of):
@@ -182,7 +182,7 @@ def test_page_after_page_shows_each_submission_once(dana, alice, bob, submission
     ]
     pages, after = [], None
     while not pages or after:
-        page = worklist.page(dana, show="all", after=after)
+        page = worklist.page_of(dana, show="all", after=after)
         pages.append([row.submission for row in page.rows])
         after = page.after
     assert [len(page) for page in pages] == [2, 2, 2]
@@ -256,7 +256,7 @@ def test_claim_next_takes_the_most_urgent_that_is_free(danas, dana, person, alic
 
 def test_claim_next_says_so_when_nothing_waits(danas):
     reply = danas.post(reverse("web:claim_next"), follow=True)
-    assert "Nothing is waiting" in reply.content.decode()
+    assert "No unclaimed submission is waiting" in reply.content.decode()
 
 
 def test_a_claim_by_the_address_bar_does_nothing(danas, alices_submission):
@@ -279,6 +279,6 @@ def test_the_page_speaks_japanese_to_a_japanese_dermatologist(client, person, al
 def test_the_last_failure_of_the_ai_leaves_the_row_in_place(dana, alices_submission):
     for job in alices_submission.photos.get().jobs.all():
         recovery.cancel(job, by=dana)
-    row = worklist.page(dana, show="all").rows[0]
+    row = worklist.page_of(dana, show="all").rows[0]
     assert row.submission.status == Status.SUBMITTED
     assert row.ai == "AI unavailable"

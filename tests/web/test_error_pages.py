@@ -29,16 +29,16 @@ FAILURES = {
 }
 WORDS = {
     "en": {
-        400: "cannot be understood",
-        403: "not for you",
-        404: "no such page",
+        400: "This request is invalid",
+        403: "You cannot open this page",
+        404: "Page not found",
         429: "Too many",
         500: "went wrong",
     },
     "ja": {
         400: "読みとれません",
         403: "開けません",
-        404: "ページがありません",
+        404: "ページが見つかりません",
         429: "多すぎます",
         500: "問題が起きました",
     },
@@ -122,7 +122,7 @@ def test_what_came_without_a_form_token_does_so_too(alice, path):
     assert answer.status_code == 403
     assert answer["X-Request-ID"] in answer.content.decode()
     assert "CSRF" not in answer.content.decode()
-    assert path.startswith("/api/") or "load the page anew" in answer.content.decode()
+    assert path.startswith("/api/") or "reload the page" in answer.content.decode()
 
 
 @pytest.mark.parametrize(

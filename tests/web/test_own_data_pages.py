@@ -69,12 +69,12 @@ def test_alice_must_say_that_she_read_what_happens(as_alice):
 
 def test_alice_asks_sees_it_everywhere_and_changes_her_mind(as_alice, alice):
     answer = as_alice.post(reverse("web:erase_data"), {"sure": "1"}, follow=True)
-    assert "is going to be erased" in answer.content.decode()
-    assert "are going to be erased" in as_alice.get(reverse("web:home")).content.decode()
+    assert "will be erased" in answer.content.decode()
+    assert "will be erased" in as_alice.get(reverse("web:home")).content.decode()
     forget_when(as_alice)
     as_alice.post(reverse("web:keep_data"))
     assert not Erasure.objects.exists()
-    assert "are going to be erased" not in as_alice.get(reverse("web:home")).content.decode()
+    assert "will be erased" not in as_alice.get(reverse("web:home")).content.decode()
 
 
 def test_alice_reads_of_a_hold_in_neutral_words(as_alice, alice, adam):
@@ -88,12 +88,15 @@ def test_alice_reads_of_a_hold_in_neutral_words(as_alice, alice, adam):
 def test_no_page_promises_a_day_while_a_hold_stands_against_it(as_alice, as_adam, alice, adam):
     erasure.ask(alice, why=Why.REQUEST)
     hers, his = reverse("web:data"), reverse("web:person_data", args=[alice.pk])
-    assert "It is erased after" in as_alice.get(hers).content.decode()
+    assert "It will be erased after" in as_alice.get(hers).content.decode()
     assert "Erased after" in as_adam.get(his).content.decode()
     holds.set_hold(alice, reason="court, file 7", by=adam)
-    assert "It is erased after" not in (page := as_alice.get(hers).content.decode()) and "Not before" in page
+    assert (
+        "It will be erased after" not in (page := as_alice.get(hers).content.decode())
+        and "Not before" in page
+    )
     assert "Erased after" not in (page := as_adam.get(his).content.decode())
-    assert "Nothing is erased while the hold is in force" in page
+    assert "No data is erased while the legal hold is in force" in page
 
 
 def test_dana_is_told_that_the_patient_of_her_case_will_go(client, alice, dana, submission_of):
@@ -102,7 +105,7 @@ def test_dana_is_told_that_the_patient_of_her_case_will_go(client, alice, dana, 
     client.force_login(alice)
     client.post(reverse("web:erase_data"), {"sure": "1"})
     client.force_login(dana)
-    assert "asked to be erased" in client.get(reverse("web:review", args=[submission.pk])).content.decode()
+    assert "asked for erasure" in client.get(reverse("web:review", args=[submission.pk])).content.decode()
 
 
 # --- The admin --------------------------------------------------------------------------------------------
