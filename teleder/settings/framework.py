@@ -345,7 +345,5 @@ RECORD_INVARIANTS = [
     "teleder.audit.trail.INVARIANTS",
 ]
 SWEEP_HEARTBEAT = os.environ.get("TELEDER_SWEEP_HEARTBEAT")  # a file that health checks look at
-
-# --- Logs -------------------------------------------------------------------------------------------------
 with checked():
     LOGGING = logs.configuration()

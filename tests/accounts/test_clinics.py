@@ -57,7 +57,7 @@ def test_alices_next_case_is_the_new_clinics(alice, nora, adam, north, submissio
     assert Submission.objects.visible_to(nora).get() == sent
 
 
-def test_a_case_is_not_handed_to_a_dermatologist_elsewhere(alices_submission, adam, nora):
+def test_a_case_is_not_assigned_to_a_dermatologist_of_another_clinic(alices_submission, adam, nora):
     with pytest.raises(Refused):
         reviews.reassign(alices_submission, to=nora, by=adam)
 
@@ -66,7 +66,7 @@ def test_a_case_is_not_handed_to_a_dermatologist_elsewhere(alices_submission, ad
 FORM = {"email": "cleo@example.com", "password1": PASSWORD, "password2": PASSWORD}
 
 
-def test_with_one_clinic_nobody_is_asked_for_it(client, db):
+def test_with_one_clinic_sign_up_does_not_ask_for_it(client, db):
     assert b"clinic" not in client.get(reverse("account_signup")).content
     client.post(reverse("account_signup"), FORM)
     assert User.objects.get(email=FORM["email"]).clinic == Clinic.objects.get()
@@ -113,7 +113,7 @@ def test_danas_sessions_and_tokens_end_with_her_rights(client, answered, dana, a
     assert client.get(reverse("api:worklist"), **bearing).status_code == 401
 
 
-def test_dana_let_in_again_has_to_log_in_anew(client, dana, adam):
+def test_a_reactivated_dana_must_log_in_again(client, dana, adam):
     client.force_login(dana)
     people.deactivate(dana, by=adam)
     dana.refresh_from_db()
@@ -121,7 +121,7 @@ def test_dana_let_in_again_has_to_log_in_anew(client, dana, adam):
     assert client.get(reverse("web:worklist")).status_code == 302
 
 
-def test_nobody_changes_their_own_role_or_a_patients(adam, alice):
+def test_no_admin_changes_their_own_role_or_a_patients(adam, alice):
     for person in (adam, alice):
         with pytest.raises(people.ValidationError):
             people.change_role(person, role=Role.DERMATOLOGIST, by=adam)

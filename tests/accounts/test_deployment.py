@@ -1,4 +1,4 @@
-"""What no site with patients can be started with, and what it is told to do."""
+"""Settings with which no production site starts, and the remedy in the error."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_a_wrong_code_leaves_an_entry_by_page_and_by_api(dana):
     log_in(dana.email, PASSWORD, client)
     client.post(reverse("mfa_authenticate"), {"code": "000000"})
     ask_for_token(dana.email, PASSWORD, code="000000")
-    expected = [(dana.email, door, "wrong_second_factor", 1) for door in ("page", "api")]
+    expected = [(dana.email, endpoint, "wrong_second_factor", 1) for endpoint in ("page", "api")]
     assert entries() == expected
 
 
@@ -174,7 +174,7 @@ def test_of_several_clinics_no_admin_learns_from_it_who_has_an_account_elsewhere
     assert page_of(client, sue).count(ELSEWHERE) == 2
 
 
-def test_where_there_is_one_clinic_its_admin_sees_guesses_at_no_account(client, adam):
+def test_with_one_clinic_its_admin_sees_guesses_at_unknown_addresses(client, adam):
     log_in(UNKNOWN)
     assert "no account with this address" in page_of(client, adam)
 

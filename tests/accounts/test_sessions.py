@@ -134,7 +134,7 @@ def test_staff_who_do_nothing_for_15_minutes_are_logged_out(client, request, who
         assert not is_in(with_session(kept), page)
 
 
-def test_a_page_that_asks_for_news_by_itself_keeps_nobody_logged_in(client, dana):
+def test_polling_does_not_keep_dana_logged_in(client, dana):
     with travel(START, tick=False) as clock:
         client.force_login(dana)
         assert is_in(client, "web:worklist")

@@ -89,8 +89,8 @@ def test_a_typescript_client_walks_to_the_amended_answer(address, tmp_path):
     run(*NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=tmp_path)
     run(*NPM, "run", "generate", cwd=tmp_path)
     run(*NPM, "run", "types", cwd=tmp_path)
-    told = run(NODE, "walk.ts", address, PASSWORD, photo, cwd=tmp_path)
-    assert json.loads(told)["answers"] == 2
+    reported = run(NODE, "walk.ts", address, PASSWORD, photo, cwd=tmp_path)
+    assert json.loads(reported)["answers"] == 2
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def test_answered_since_finds_signed_and_amended_answers(as_dana, as_alice, dana
     assert str(waiting.pk) in ids(as_dana, "submissions")
 
 
-def test_nobody_finds_others_submissions_by_time(as_bob, alices_submission):
+def test_bob_cannot_find_alices_submissions_by_time(as_bob, alices_submission):
     assert ids(as_bob, "submissions", updated_since="2000-01-01T00:00:00Z") == []
     assert ids(as_bob, "cases", updated_since="2000-01-01T00:00:00Z") == []
 

@@ -16,7 +16,7 @@ from tests.api.description import DescribedClient
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
-DOORS = ("export", "erasure")
+ENDPOINTS = ("export", "erasure")
 
 
 @pytest.fixture
@@ -26,21 +26,21 @@ def app(alice) -> DescribedClient:
     return client
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_stolen_token_alone_gets_nothing(app, alice, door):
-    assert app.post(f"{API}/me/data/{door}", {}).status_code == 400
-    answer = app.post(f"{API}/me/data/{door}", {"password": "guessed"})
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_a_stolen_token_alone_gets_nothing(app, alice, endpoint):
+    assert app.post(f"{API}/me/data/{endpoint}", {}).status_code == 400
+    answer = app.post(f"{API}/me/data/{endpoint}", {"password": "guessed"})
     assert (answer.status_code, answer.json()["code"]) == (401, "wrong_credentials")
     assert not Erasure.objects.exists()
     assert not Entry.objects.filter(verb=Verb.EXPORT, person=alice.pk).exists()
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_guesses_there_count_as_at_log_in(app, settings, door):
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_failed_credentials_count_as_at_log_in(app, settings, endpoint):
     settings.EXPORTS_PER_PATIENT_PER_HOUR = 100  # it is not that limit which stops them
     for _try in range(10):
-        app.post(f"{API}/me/data/{door}", {"password": "guessed"})
-    assert app.post(f"{API}/me/data/{door}", {"password": PASSWORD}).status_code == 429
+        app.post(f"{API}/me/data/{endpoint}", {"password": "guessed"})
+    assert app.post(f"{API}/me/data/{endpoint}", {"password": PASSWORD}).status_code == 429
 
 
 def test_alice_gets_her_zip_and_it_is_on_record(app, alice, submission_of):

@@ -1,4 +1,4 @@
-"""Dana at her desk in a real browser: keys, layers, drafts, and the same road without JavaScript."""
+"""Dana in a real browser: shortcuts, layers, drafts, and the same flow without JavaScript."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_erik_sees_the_claim_within_seconds_and_keeps_his_place(visit, dana, eri
     assert in_focus(page) == f"open-{second.pk}"
 
 
-def test_erik_is_told_at_once_when_dana_was_faster(visit, dana, erik, alices_submission):
+def test_erik_sees_at_once_that_dana_was_faster(visit, dana, erik, alices_submission):
     page = visit(erik, size="desk")
     page.goto(reverse("web:worklist"))
     reviews.claim(alices_submission, by=dana)

@@ -85,7 +85,7 @@ def test_dana_reads_the_answers_with_yes_first(danas, alice, submission_of):
     assert "Reasons to look sooner" in page and "same day" in page
 
 
-def test_dana_reads_that_a_consent_was_withdrawn_until_it_is_given_anew(danas, alice, alices_submission):
+def test_dana_sees_that_a_consent_was_withdrawn_until_it_is_given_again(danas, alice, alices_submission):
     assert "withdrew a consent" not in page_of(danas, alices_submission)
     intake.withdraw_consent(alice, Purpose.CARE)
     page = page_of(danas, alices_submission)
@@ -116,7 +116,7 @@ def test_a_heat_map_comes_with_what_it_is_and_what_it_is_not(danas, alices_submi
     page = page_of(danas, alices_submission)
     assert 'data-layer="map" data-key="h" aria-pressed="false"' in page
     assert "Heat map of area 1" in page
-    assert "spoke more for “impetigo”" in page and "shows neither how likely" in page
+    assert "contributed more to “impetigo”" in page and "shows neither how likely" in page
 
 
 def test_an_analysis_of_an_older_worker_has_no_heat_map(danas, alices_submission, analyse):
@@ -125,15 +125,15 @@ def test_an_analysis_of_an_older_worker_has_no_heat_map(danas, alices_submission
     assert 'data-layer="mask"' in page and "Heat map" not in page
 
 
-def test_findings_come_with_words_model_and_warning(danas, alices_submission, analyse):
+def test_findings_show_text_model_and_warning(danas, alices_submission, analyse):
     analyse(
         alices_submission.photos.get(),
         probabilities={"AD": 0.6, "HI": 0.3, "IM": 0.05, "MF": 0.01, "OTHER": 0.04},
     )
     page = page_of(danas, alices_submission)
     assert "Demonstration model" in page
-    assert "possible · flagged" in page and "flag from 20%" in page
-    assert "flag from 60%" not in page  # that of naming eczema is no alarm
+    assert "possible · flagged" in page and "flagged from 20%" in page
+    assert "flagged from 60%" not in page  # that of naming eczema is no alarm
     assert "test 1 <code>000000000000</code>" in page
     assert "Area 1: skin 95%, lesion 40%" in page
     assert "whole photo" in page and "area 1" in page
@@ -215,7 +215,7 @@ def test_the_open_page_keeps_the_claim(danas, claimed):
 def test_dana_is_warned_when_her_claim_is_gone(danas, adam, erik, claimed):
     reviews.reassign(claimed, to=erik, by=adam)
     reply = danas.post(at("keep_claim", claimed))
-    assert reply.status_code == 200 and "Erik has it" in reply.content.decode()
+    assert reply.status_code == 200 and "Erik has claimed it" in reply.content.decode()
 
 
 def test_the_open_page_hears_of_the_claim_and_of_the_ai(danas, dana, alices_submission, analyse):
@@ -236,10 +236,10 @@ def test_the_open_page_hears_of_the_claim_and_of_the_ai(danas, dana, alices_subm
 def test_erik_sees_that_dana_has_it_and_cannot_sign(client, erik, claimed):
     client.force_login(erik)
     page = page_of(client, claimed)
-    assert "Dana has it" in page and "Sign and send" not in page
+    assert "Claimed by Dana" in page and "Sign and send" not in page
     reply = client.post(at("answer", claimed), ANSWER | {"text": "Something I wrote."})
     assert reply.status_code == 409
-    assert "Dana has" in reply.content.decode() and "Something I wrote." in reply.content.decode()
+    assert "claimed by Dana" in reply.content.decode() and "Something I wrote." in reply.content.decode()
     assert not Review.objects.exists()
 
 

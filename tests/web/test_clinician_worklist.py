@@ -47,7 +47,7 @@ def overdue(submission) -> None:
 
 
 @pytest.mark.parametrize("name", ["worklist", "claim_next"])
-def test_a_stranger_is_sent_to_log_in(client, db, name):
+def test_a_visitor_is_sent_to_log_in(client, db, name):
     reply = (
         client.post(reverse("web:claim_next"))
         if name == "claim_next"
@@ -84,7 +84,7 @@ def test_the_most_urgent_stands_first_with_its_reasons(danas, dana, alice, bob, 
     assert "same day" in page and "fever" in page and "grouped blisters" in page
 
 
-def test_the_ai_speaks_in_words_and_names_herpes_first(dana, alices_submission, analyse):
+def test_the_ai_result_is_text_and_names_herpes_first(dana, alices_submission, analyse):
     analyse(alices_submission.photos.get(), probabilities=HERPES)
     row = worklist.page_of(dana, show="all").rows[0]
     assert row.ai == "herpesvirus infection: possible"
@@ -94,7 +94,7 @@ def test_the_ai_speaks_in_words_and_names_herpes_first(dana, alices_submission, 
 @pytest.mark.parametrize(
     ("probability", "words"), [(0.9, "likely"), (0.5, "possible"), (0.2, "less likely"), (0.01, "unlikely")]
 )
-def test_a_probability_has_a_word(probability, words):
+def test_a_probability_has_a_text(probability, words):
     assert str(worklist.wording.likelihood(probability)) == words
 
 
@@ -232,7 +232,7 @@ def test_dana_claims_in_place_and_keeps_her_filter(danas, dana, alice, bob, subm
     assert _calm.case.number not in page
 
 
-def test_dana_is_told_that_erik_was_faster(danas, person, alices_submission):
+def test_dana_sees_that_erik_was_faster(danas, person, alices_submission):
     reviews.claim(alices_submission, by=person("erik", "dermatologist"))
     page = danas.post(reverse("web:claim", args=[alices_submission.pk]), headers={"HX-Request": "true"})
     assert page.status_code == 200

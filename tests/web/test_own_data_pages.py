@@ -77,7 +77,7 @@ def test_alice_asks_sees_it_everywhere_and_changes_her_mind(as_alice, alice):
     assert "will be erased" not in as_alice.get(reverse("web:home")).content.decode()
 
 
-def test_alice_reads_of_a_hold_in_neutral_words(as_alice, alice, adam):
+def test_alice_reads_of_a_hold_in_neutral_terms(as_alice, alice, adam):
     holds.set_hold(alice, reason="court, file 7", by=adam)
     page = as_alice.get(reverse("web:data")).content.decode()
     assert "The law asks the clinic to keep your data for now" in page
@@ -99,7 +99,7 @@ def test_no_page_promises_a_day_while_a_hold_stands_against_it(as_alice, as_adam
     assert "No data is erased while the legal hold is in force" in page
 
 
-def test_dana_is_told_that_the_patient_of_her_case_will_go(client, alice, dana, submission_of):
+def test_dana_sees_that_the_patient_of_her_case_will_be_erased(client, alice, dana, submission_of):
     submission = submission_of(alice)
     reviews.claim(submission, by=dana)
     client.force_login(alice)
@@ -139,7 +139,7 @@ def test_adam_does_not_call_off_what_alice_wants(as_adam, alice):
     assert Erasure.objects.exists()
 
 
-def test_adam_enters_a_letter_calls_it_off_and_alice_is_told_of_both(as_adam, alice, mailoutbox):
+def test_adam_enters_and_cancels_an_erasure_and_alice_is_notified_of_both(as_adam, alice, mailoutbox):
     erase = reverse("web:change_person_data", args=[alice.pk, "erase"])
     assert as_adam.post(erase).status_code == 422
     as_adam.post(erase, {"sure": "1"})

@@ -17,7 +17,7 @@ EACH_WAY = pytest.mark.parametrize(
 
 
 @EACH_WAY
-def test_a_stranger_finds_sound_pages(visit, is_sound, language, size):
+def test_a_visitor_finds_sound_pages(visit, is_sound, language, size):
     page = visit(language=language, size=size)
     for name in ("web:home", "account_login", "account_signup", "account_reset_password"):
         page.goto(reverse(name))

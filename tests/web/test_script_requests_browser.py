@@ -1,4 +1,4 @@
-"""Dana's and alice's open pages, whose session ends, in a real browser."""
+"""Open pages of dana and alice after their session has ended, in a real browser."""
 
 from __future__ import annotations
 
