@@ -155,7 +155,7 @@ def test_erik_sees_at_once_that_dana_was_faster(visit, dana, erik, alices_submis
     page.goto(reverse("web:worklist"))
     reviews.claim(alices_submission, by=dana)
     page.keyboard.press("c")
-    expect(page.locator("#said")).to_have_text(f"Dana has {alices_submission.case.number} already.")
+    expect(page.locator("#said")).to_have_text(f"Dana has already claimed {alices_submission.case.number}.")
 
 
 def test_keys_can_be_switched_off_and_stay_off(visit, dana, alice, submission_of):

@@ -228,7 +228,7 @@ def test_dana_claims_in_place_and_keeps_her_filter(danas, dana, alice, bob, subm
     urgent, _calm = submission_of(alice, fever="yes"), submission_of(bob)
     headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/worklist/?show=urgent"}
     page = danas.post(reverse("web:claim", args=[urgent.pk]), headers=headers).content.decode()
-    assert f"You have {urgent.case.number} now." in page
+    assert f"You have claimed {urgent.case.number}." in page
     assert _calm.case.number not in page
 
 
@@ -236,10 +236,10 @@ def test_dana_sees_that_erik_was_faster(danas, person, alices_submission):
     reviews.claim(alices_submission, by=person("erik", "dermatologist"))
     page = danas.post(reverse("web:claim", args=[alices_submission.pk]), headers={"HX-Request": "true"})
     assert page.status_code == 200
-    assert f"Erik has {alices_submission.case.number} already." in page.content.decode()
+    assert f"Erik has already claimed {alices_submission.case.number}." in page.content.decode()
     plain = danas.post(reverse("web:claim", args=[alices_submission.pk]))
     assert plain.status_code == 409
-    assert "Erik has" in plain.content.decode()
+    assert "claimed by Erik" in plain.content.decode()
 
 
 def test_claim_next_takes_the_most_urgent_that_is_free(danas, dana, person, alice, bob, submission_of):
