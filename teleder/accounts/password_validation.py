@@ -1,4 +1,4 @@
-"""Refuses passwords that are guessed first: words of this product, of the clinic and its field, keyboard rows.
+"""Refuses easily guessed passwords: words of this product, of the clinic and its field, keyboard rows.
 
 Django's own validator checks its list of 20,000 common passwords. Here the list is also checked for what is left of a
 password without digits, signs and substituted letters ("P@ssw0rd-2026" is "password").

@@ -1,4 +1,4 @@
-"""The dermatologist's worklist as it is read: filters, counts, rows in words."""
+"""The dermatologist's worklist: filters, counts and the text of each row."""
 
 from __future__ import annotations
 

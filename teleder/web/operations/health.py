@@ -187,13 +187,13 @@ def _workers_silent(now: datetime, waiting: dict[str, Any]) -> Alarm | None:
     if not is_waiting or (last and last >= since):
         return None
     n = waiting["for_ai"] + waiting["without_ai"]
-    words = ngettext(
+    text = ngettext(
         "The inference workers do not respond: %(n)d submission has no AI results.",
         "The inference workers do not respond: %(n)d submissions have no AI results.",
         n,
     )
     return Alarm(
-        words % {"n": n}
+        text % {"n": n}
         if n
         else _("The inference workers do not respond: photos of unsent drafts are waiting."),
         _("Nothing changes for patients: a dermatologist answers by the same due time."),
@@ -214,16 +214,16 @@ def _results_pile_up(results: int | None) -> Alarm | None:
 def _submissions_overdue(waiting: dict[str, Any]) -> Alarm | None:
     if not (n := waiting["overdue"]):
         return None
-    words = ngettext("%(n)d submission is overdue.", "%(n)d submissions are overdue.", n) % {"n": n}
-    return Alarm(words, _("The promised answer is late."), _("Assign them to a dermatologist under Cases."))
+    text = ngettext("%(n)d submission is overdue.", "%(n)d submissions are overdue.", n) % {"n": n}
+    return Alarm(text, _("The promised answer is late."), _("Assign them to a dermatologist under Cases."))
 
 
 def _jobs_stopped(stages: list[dict[str, Any]]) -> Alarm | None:
     if not (n := sum(stage[state] for stage in stages for state in STOPPED)):
         return None
-    words = ngettext("%(n)d job has stopped.", "%(n)d jobs have stopped.", n) % {"n": n}
+    text = ngettext("%(n)d job has stopped.", "%(n)d jobs have stopped.", n) % {"n": n}
     return Alarm(
-        words,
+        text,
         _("Nothing changes for patients: a dermatologist reads these photos without the AI."),
         _("Check the error below, then requeue the job."),
     )
@@ -232,24 +232,24 @@ def _jobs_stopped(stages: list[dict[str, Any]]) -> Alarm | None:
 def _messages_failed(messages: dict[str, int]) -> Alarm | None:
     if not (n := messages["failed"]):
         return None
-    words = ngettext("%(n)d message could not be delivered.", "%(n)d messages could not be delivered.", n) % {
+    text = ngettext("%(n)d message could not be delivered.", "%(n)d messages could not be delivered.", n) % {
         "n": n
     }
     return Alarm(
-        words, _("The recipients see the message in their inbox after log-in."), _("Check the mail server.")
+        text, _("The recipients see the message in their inbox after log-in."), _("Check the mail server.")
     )
 
 
 def _messages_refused(n: int) -> Alarm | None:
     if not n:
         return None
-    words = ngettext(
+    text = ngettext(
         "%(n)d message of an inference worker was refused since yesterday.",
         "%(n)d messages of inference workers were refused since yesterday.",
         n,
     )
     return Alarm(
-        words % {"n": n},
+        text % {"n": n},
         _(
             "None of their content was stored. The photos are tried again, and dermatologists answer by the same due time."
         ),

@@ -49,16 +49,16 @@ def people(request: HttpRequest) -> HttpResponse:
 
 
 def _people(request: HttpRequest, form: InviteForm, *, status: int = 200) -> HttpResponse:
-    words, role = request.GET.get("find", "").strip()[:100], request.GET.get("role", "")
+    query, role = request.GET.get("find", "").strip()[:100], request.GET.get("role", "")
     rows = User.objects.visible_to(request.user).select_related("clinic").order_by("-date_joined")
-    if words:
-        rows = rows.matching(words)
+    if query:
+        rows = rows.matching(query)
     if role in Role.values:
         rows = rows.filter(role=role)
     context: dict[str, Any] = {
         "page": Paginator(rows, PEOPLE_SHOWN).get_page(request.GET.get("page")),
         "form": form,
-        "find": words,
+        "find": query,
         "role": role,
         "roles": Role.choices,
         "invitations": Invitation.objects.visible_to(request.user).open(),

@@ -88,18 +88,18 @@ def _uuids(texts: list[str]) -> list[UUID]:
 @admin_required
 def cases(request: HttpRequest) -> HttpResponse:
     """Find submissions by case number or e-mail address, and by status."""
-    words, status = request.GET.get("find", "").strip()[:100], request.GET.get("status", "")
+    query, status = request.GET.get("find", "").strip()[:100], request.GET.get("status", "")
     rows = Submission.objects.visible_to(request.user).select_related("case__patient", "claimed_by")
     if status in Status.values:
         rows = rows.filter(status=status)
-    if words:
-        letters = "".join(filter(str.isalnum, normalise_code(words).upper()))
+    if query:
+        letters = "".join(filter(str.isalnum, normalise_code(query).upper()))
         number = f"{letters[:4]}-{letters[4:]}" if len(letters) > 4 else letters
         numbered = Q(case__number__contains=number) if letters else Q()
-        rows = rows.filter(Q(case__patient__email__icontains=normalise_email(words)) | numbered)
+        rows = rows.filter(Q(case__patient__email__icontains=normalise_email(query)) | numbered)
     context = {
         "rows": rows.order_by("-submitted_at")[:CASES_SHOWN],
-        "find": words,
+        "find": query,
         "status": status,
         "statuses": [choice for choice in Status.choices if choice[0] != Status.DRAFT],
         "limit": CASES_SHOWN,

@@ -91,7 +91,7 @@ def add_photo(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _store(request: HttpRequest, submission: Submission) -> str:
-    """Return what was wrong, in words for the patient; empty when all went well. Raises `RateLimitedError`."""
+    """Store the upload; return an error message for the patient, or "". Raises `RateLimitedError`."""
     upload = request.FILES.get("photo")
     if upload is None:
         return _("Please choose a photo first.")
