@@ -25,7 +25,7 @@ from typing import Any
 
 from contract.environment import BadSetting
 
-OURS = ("teleder", "inference_worker")
+OURS = ("contract", "teleder", "inference_worker")
 QUOTING = ("django.security",)  # its lines are an exception's message
 HIDDEN = "…"
 TOLD_OF_A_TASK = {"id", "name", "runtime"}

@@ -11,10 +11,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from contract.messages import Stage
-from teleder.cases import intake, transitions
-from teleder.pipeline import dispatch, recovery, result_checks, results
-
 
 def take_out(name: str) -> None:
     if name:
@@ -23,12 +19,14 @@ def take_out(name: str) -> None:
 
 def _expire() -> None:
     """Silent jobs are not taken back."""
+    from teleder.pipeline import recovery
 
     recovery.expire = lambda: 0
 
 
 def _notice() -> None:
     """Neither an emptied broker nor a silent job is noticed."""
+    from teleder.pipeline import recovery
 
     recovery.requeue_after_broker_flush = recovery.expire = lambda: 0
 
@@ -38,6 +36,7 @@ def _fence() -> None:
     from django.db.models.functions import Now
 
     from teleder.cases.models import Job
+    from teleder.pipeline import result_checks, results
 
     result_checks.check = lambda job, outcome: None  # it knows an attempt by its folder, too
     record = results.record
@@ -52,12 +51,15 @@ def _fence() -> None:
 
 def _broker_away() -> None:
     """A broker that is away is the patient's error."""
+    from contract.messages import Stage
+    from teleder.pipeline import dispatch
 
     dispatch.dispatch_all = lambda: sum(dispatch.dispatch_stage(stage) for stage in Stage)
 
 
 def _idempotency() -> None:
     """A repeated request is a new one."""
+    from teleder.cases import intake
 
     intake._earlier = lambda *args: None
 
@@ -71,6 +73,7 @@ def _quarantine() -> None:
 
 def _one_claims() -> None:
     """The first to claim does not keep the others out."""
+    from teleder.cases import transitions
     from teleder.cases.models import EventKind, Status
 
     sources, target = transitions.MOVES[EventKind.CLAIMED]
@@ -171,6 +174,7 @@ def _seen_by_hash() -> None:
 
 def _hand_back() -> None:
     """A result that cannot be read is thrown away."""
+    from teleder.pipeline import results
 
     results.leave_to_another_version = lambda **_result: False
 

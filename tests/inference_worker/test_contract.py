@@ -225,8 +225,8 @@ def test_the_web_can_read_the_contract_without_the_worker():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     packages = {name.partition(".")[0] for name in loaded.stdout.split()}
-    assert "inference_worker" in packages
-    assert packages - {"inference_worker"} <= sys.stdlib_module_names
+    assert "contract" in packages
+    assert packages - {"contract"} <= sys.stdlib_module_names
 
 
 @pytest.mark.parametrize(
