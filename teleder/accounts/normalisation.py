@@ -1,4 +1,4 @@
-"""What people type into codes, numbers, searches and e-mail fields, in one form.
+"""Normalises what people type into codes, numbers, searches and e-mail fields.
 
 A Japanese keyboard writes full-width letters, digits, spaces and dashes. Unicode's NFKC makes most of them ASCII; the
 dashes it leaves alone are mapped here. Passwords are not normalised: a stored hash knows only what was typed, and a

@@ -1,4 +1,4 @@
-"""Answers where an address is named leave at even times: how long the work took does not tell who has an account.
+"""Pads the response time of views that take an e-mail address, so that it does not tell who has an account.
 
 Every account costs the same work already (`tests/accounts/test_no_enumeration.py`); a few milliseconds of difference
 between an existing row and a missing one remain, and hundreds of requests would find them.

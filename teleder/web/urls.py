@@ -1,4 +1,4 @@
-"""The pages, by who opens them."""
+"""The URLs of the pages, by role."""
 
 from django.urls import path
 

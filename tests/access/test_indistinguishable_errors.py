@@ -1,4 +1,4 @@
-"""What others have changes nothing of what one reads: no list, filter, order, search or count tells of it."""
+"""Other people's data changes nothing that a caller can read: no list, filter, order, search or count reveals it."""
 
 from __future__ import annotations
 

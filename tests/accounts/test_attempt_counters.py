@@ -1,4 +1,4 @@
-"""Attempts are counted in PostgreSQL: a flush, a restart or the absence of Valkey opens no further guesses."""
+"""PostgreSQL counts attempts: no flush, restart or absence of Valkey allows further guesses."""
 
 from __future__ import annotations
 

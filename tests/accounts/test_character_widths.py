@@ -1,4 +1,4 @@
-"""Codes, numbers, addresses and searches are taken as a Japanese keyboard writes them."""
+"""Codes, numbers, addresses and searches are accepted in the widths that a Japanese keyboard writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clinics share nothing: who works in one does not see the cases, people and counts of another."""
+"""Clinics share nothing: staff do not see cases, people or counts of another clinic."""
 
 from __future__ import annotations
 

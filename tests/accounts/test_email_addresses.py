@@ -1,4 +1,4 @@
-"""Addresses of old Japanese carriers are taken everywhere, and mail to them leaves."""
+"""Addresses of old Japanese carriers are accepted everywhere, and mail to them is sent."""
 
 from __future__ import annotations
 

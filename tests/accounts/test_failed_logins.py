@@ -1,4 +1,4 @@
-"""Log-ins that failed leave an entry that the clinic's admins see, that can be erased and that ends after 90 days."""
+"""Failed log-ins leave an entry for the clinic's admins, which can be erased and ends after 90 days."""
 
 from __future__ import annotations
 

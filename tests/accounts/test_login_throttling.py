@@ -1,4 +1,4 @@
-"""Guessing passwords and codes: where it ends, and who is not harmed by it."""
+"""Guessing passwords and codes: its limits, and who is not affected by them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nobody learns who has an account: a known and an unknown address get the same answer and the same work.
+"""No response tells who has an account: a known and an unknown address get the same response and the same work.
 
 Work is counted (passwords hashed, mails sent), not timed; `python -m benchmarks.enumeration` takes the time.
 """

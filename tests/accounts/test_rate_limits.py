@@ -1,4 +1,4 @@
-"""How often somebody may do something: by pages and API, by many processes at once, and without Valkey."""
+"""Rate limits: on pages and API, across many processes, and without Valkey."""
 
 from __future__ import annotations
 

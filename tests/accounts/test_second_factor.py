@@ -1,4 +1,4 @@
-"""Dermatologists and admins show a second factor before all else, and again before what gives rights."""
+"""Dermatologists and admins show a second factor first, and again before granting rights."""
 
 from __future__ import annotations
 

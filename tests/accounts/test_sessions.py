@@ -1,4 +1,4 @@
-"""When sessions and tokens end, and when a session gets another name."""
+"""When sessions and tokens end, and when a session key changes."""
 
 from __future__ import annotations
 

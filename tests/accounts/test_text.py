@@ -1,4 +1,4 @@
-"""Text that people type is kept without characters that control or mislead, and otherwise as it was typed."""
+"""Typed text is stored without control characters and misleading ones, and is otherwise unchanged."""
 
 from __future__ import annotations
 

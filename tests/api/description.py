@@ -1,4 +1,4 @@
-"""Holds every answer of the API against its description, stricter than a client would: no property may be unknown."""
+"""Checks every response of the API against the OpenAPI document; unknown properties fail too."""
 
 from __future__ import annotations
 

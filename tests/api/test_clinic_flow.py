@@ -1,4 +1,4 @@
-"""Dana and Adam by the API, and what Alice never gets to see."""
+"""Dana and Adam use the API; what Alice never gets to see."""
 
 from __future__ import annotations
 

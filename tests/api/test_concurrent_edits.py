@@ -1,4 +1,4 @@
-"""Two devices edit one draft or one profile: with If-Match nothing is overwritten unseen."""
+"""Two devices edit one draft or one profile: with If-Match no edit overwrites another unnoticed."""
 
 from __future__ import annotations
 

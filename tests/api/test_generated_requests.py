@@ -1,4 +1,4 @@
-"""The API answers as its description says: four callers, every operation, made-up input (schemathesis).
+"""The API responds as its OpenAPI document says: four callers, every operation, generated input (schemathesis).
 
 Each operation gets a few examples here. The long form, with figures: `./run contract --examples 50`.
 """

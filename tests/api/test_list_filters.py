@@ -1,4 +1,4 @@
-"""Lists are narrowed by time, and refuse what they do not know instead of passing it over."""
+"""Lists filter by time, and refuse unknown parameters instead of ignoring them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alice asks by an app for her data, or to be erased: she shows again who she is, and it is on record."""
+"""Alice requests her data or its erasure through the API: it needs her password again and is audited."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The description of the API is whole, current and readable, and every answer is as it says."""
+"""The OpenAPI document is complete, current and readable, and every response matches it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dana reads a submission, answers it, and cannot do what is not hers to do."""
+"""Dana reads and answers a submission, and cannot exceed her rights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What dana sees on the worklist, and who else may not."""
+"""The worklist: what dana sees, and who has no access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page that tells of a failure names the id under which the log knows it, and nothing else of what went wrong."""
+"""Error pages show the trace id of the log and nothing else about the failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows from before results were checked: no page, no API answer and no export fails or shows what is another's."""
+"""Rows from before results were checked: no page, API response or export fails or shows another person's data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patients download and erase their data on their pages; admins do it for who wrote a letter, and set legal holds."""
+"""Patients download and erase their data; admins do it on request by letter, and set legal holds."""
 
 from __future__ import annotations
 

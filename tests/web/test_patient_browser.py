@@ -1,4 +1,4 @@
-"""What alice lives through in a browser, on her phone and at a desk, in both languages."""
+"""Alice in a real browser, on a phone and at a desk, in both languages."""
 
 from __future__ import annotations
 

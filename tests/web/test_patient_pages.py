@@ -1,4 +1,4 @@
-"""What alice's pages do with good and bad input, and what they never show."""
+"""The patient's pages with good and bad input, and what they never show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /status tell the truth to who keeps the system running."""
+"""/healthz, /readyz and /status report the true state to operators."""
 
 from __future__ import annotations
 

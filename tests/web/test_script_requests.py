@@ -1,4 +1,4 @@
-"""A page that goes on asking after its session has ended leads to the log-in, and back to the page after it."""
+"""A page that polls after its session has ended leads to the log-in, and back to the page after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Query parameters of the lists. What is unknown, given twice or ill-formed is refused by name."""
+"""Query parameters of the lists. Unknown, repeated and malformed ones are refused by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked, and the answers to it."""
+"""The questions and the answers to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API's description of itself and a page that shows it."""
+"""The OpenAPI document and the page that shows it."""
 
 from __future__ import annotations
 

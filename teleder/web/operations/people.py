@@ -1,4 +1,4 @@
-"""The admin's pages about people, and the page behind an invitation's link."""
+"""The admin's pages about people, and the page that an invitation links to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several pages of patients share."""
+"""Helpers that several pages of patients share."""
 
 from __future__ import annotations
 

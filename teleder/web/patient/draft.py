@@ -1,4 +1,4 @@
-"""A submission before it is sent: the questions, the advice they call for, the history, and the last look."""
+"""A submission before sending: the questions with their advice, the history, and the final review."""
 
 from __future__ import annotations
 

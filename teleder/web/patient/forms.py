@@ -1,4 +1,4 @@
-"""Forms of patients and of everybody's settings."""
+"""Forms of patients, and of the settings page for all roles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""After sending: where a submission stands, the answer, and taking it back."""
+"""A submission after sending: status, answer, withdrawal."""
 
 from __future__ import annotations
 
