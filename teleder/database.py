@@ -1,4 +1,4 @@
-"""The database's settings, read from one address; what is wrong with it is said without quoting it."""
+"""Django's settings of the database from one URL. Errors never quote the URL."""
 
 from __future__ import annotations
 
@@ -49,5 +49,5 @@ def _check_options(name: str, query: str, *, pooler: bool) -> None:
     if pooler and "options" in dict(pairs):
         raise environment.BadSetting(
             f"{name} has options=…, which pgbouncer refuses: set them with ALTER ROLE … SET, "
-            "or take TELEDER_DATABASE_POOLER=1 away"
+            "or remove TELEDER_DATABASE_POOLER=1"
         )

@@ -269,7 +269,7 @@ def withdraw(submission: Submission, *, by: User) -> None:
 @transaction.atomic
 def withdraw_consent(patient: User, purpose: Purpose) -> None:
     """End a consent. Without the one to AI, no photo is analysed any more and running jobs are cancelled; people still read it."""
-    people.withdraw_consent(patient, purpose)
+    people.end_consent(patient, purpose)
     if purpose != Purpose.AI:
         return
     unread = Job.objects.filter(photo__submission__case__patient=patient, state__in=UNFINISHED)

@@ -68,6 +68,6 @@ def _forget_in_valkey(ids: list[UUID]) -> None:
     words = [str(pk) for pk in ids]
     try:
         broker.forget_messages(words)
-        rate_limits.forget(words)
+        rate_limits.delete_keys_naming(words)
     except RedisError as error:  # the place stays noted, and messages end by themselves
         log.warning("Valkey away (%s): looked into again in a minute", type(error).__name__)

@@ -1,4 +1,4 @@
-"""Bad input at every door: a clear 4xx that says why, never a 500, and nothing kept of it."""
+"""Bad input at every endpoint: a clear 4xx with a reason, never a 500, and nothing stored."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def photos_of(alices_draft) -> str:
     return f"{API}/submissions/{alices_draft.pk}/photos"
 
 
-def test_a_database_that_is_away_is_told_as_such(as_alice, photos_of, monkeypatch):
+def test_an_unavailable_database_is_reported_as_503(as_alice, photos_of, monkeypatch):
     """A restart of PostgreSQL was 68 answers 500 in the drill R6."""
 
     def away(*_args, **_rest):
@@ -52,7 +52,7 @@ def test_a_database_that_is_away_is_told_as_such(as_alice, photos_of, monkeypatc
 def test_a_database_that_goes_away_between_view_and_answer_is_503(
     is_api, client, as_alice, alice, alices_submission, monkeypatch
 ):
-    """The trail is written last: a restart of PostgreSQL just there was a 500 in the drill R6."""
+    """The audit entry is written last: a restart of PostgreSQL at that moment was a 500 in the drill R6."""
 
     def away(*_entry, **_more):
         raise OperationalError("server closed the connection unexpectedly")

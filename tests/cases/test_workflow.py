@@ -14,7 +14,7 @@ from contract import messages
 from contract.messages import Reason
 from teleder.accounts import people
 from teleder.accounts.models import Purpose
-from teleder.accounts.people import withdraw_consent
+from teleder.accounts.people import end_consent
 from teleder.cases import intake, originals, reviews
 from teleder.cases.models import AIStatus, Case, EventKind, Job, PhotoState, Review, Status, Submission
 from teleder.cases.originals import Refused
@@ -66,7 +66,7 @@ def test_a_submission_needs_site_photo_and_consent(alice, photo_file):
     intake.describe(submission, body_site="face")
     with pytest.raises(Refused, match="photo"):
         intake.submit(submission, by=alice)
-    withdraw_consent(alice, Purpose.CARE)
+    end_consent(alice, Purpose.CARE)
     with pytest.raises(Refused, match="agree"):
         intake.start(patient=alice, answers=CALM)
     with pytest.raises(Refused, match="agree"):
@@ -76,7 +76,7 @@ def test_a_submission_needs_site_photo_and_consent(alice, photo_file):
 
 
 def test_without_consent_to_ai_people_read_it_in_the_same_time(alice, draft_of):
-    withdraw_consent(alice, Purpose.AI)
+    end_consent(alice, Purpose.AI)
     submission = intake.submit(draft_of(alice), by=alice)
     assert submission.ai_status == AIStatus.NOT_USED
     assert set(Job.objects.values_list("stage", flat=True)) == {"prepare"}
@@ -102,7 +102,7 @@ def test_alice_withdraws_her_consent_to_ai_and_no_photo_is_read_any_more(alice, 
 
 
 def test_a_photo_that_is_checked_after_the_consent_to_ai_ended_is_not_read(alice, alices_submission, analyse):
-    withdraw_consent(alice, Purpose.AI)
+    end_consent(alice, Purpose.AI)
     analyse(alices_submission.photos.get())
     assert set(Job.objects.values_list("stage", flat=True)) == {"prepare"}
 

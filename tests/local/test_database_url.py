@@ -89,7 +89,7 @@ def test_a_pooler_gets_no_cursors_and_no_options_at_the_start():
 @pytest.fixture
 def settings_of(monkeypatch):
     """The database's settings for an environment and a command line."""
-    settings = importlib.import_module("teleder.settings")
+    settings = importlib.import_module("teleder.settings.environment")
 
     def read(*arguments: str, **environment: str) -> dict:
         monkeypatch.setattr(settings.sys, "argv", ["manage.py", *arguments])

@@ -61,7 +61,7 @@ def test_each_receives_it_in_their_own_language(alices_submission, alice):
     alice.language = "ja"
     alice.save()
     sweep()
-    assert mail.outbox[0].subject == "ご相談を受けつけました"
+    assert mail.outbox[0].subject == "相談を受けつけました"
 
 
 @pytest.mark.django_db

@@ -91,7 +91,7 @@ def photo_folder(photo: Any) -> Path:
 def _account_of(carol: User, adam: User, noel: User) -> None:
     Preference.objects.create(person=carol)
     people.give_consent(carol, Purpose.TRAINING)
-    people.withdraw_consent(carol, Purpose.TRAINING)
+    people.end_consent(carol, Purpose.TRAINING)
     Authenticator.objects.create(user=carol, type="recovery_codes", data={"seed": TRACES["secret"]})
     EmailConfirmation.objects.create(email_address=carol.emailaddress_set.get(), key=f"{CANARY}-confirm")
     carol.groups.add(Group.objects.create(name="made-up"))

@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /status tell the truth to who keeps the system running."""
+"""/healthz, /readyz and /status report the true state to operators."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_process_without_database_broker_or_storage_lives(
 
 
 @pytest.mark.parametrize("address", ["/healthz", "/readyz"])
-def test_a_probe_asks_nobody_who_asks(client, dana, address, django_assert_max_num_queries):
+def test_a_probe_ignores_the_session(client, dana, address, django_assert_max_num_queries):
     client.force_login(dana)
     client.cookies["teleder_language"] = "ja"
     before = User.objects.get().last_login
@@ -101,7 +101,7 @@ def test_it_is_not_ready_while_the_database(client, db, fault):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_is_not_ready_with_a_database_that_was_told_to_read_only(client):
+def test_it_is_not_ready_with_a_read_only_database(client):
     name = connection.settings_dict["NAME"]
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
@@ -118,7 +118,7 @@ def test_it_is_not_ready_with_a_database_that_was_told_to_read_only(client):
     assert asked(client, "/readyz") == (200, "ready\n")
 
 
-def test_it_is_not_ready_when_the_audit_trail_has_ended(client, db):
+def test_it_is_not_ready_when_the_audit_log_is_full(client, db):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE audit_entry DISABLE TRIGGER USER")
         cursor.execute(

@@ -1,4 +1,4 @@
-"""Query parameters of the lists. What is unknown, given twice or ill-formed is refused by name."""
+"""Query parameters of the lists. Unknown, repeated and malformed ones are refused by name."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ class MomentField(serializers.DateTimeField):
 
     default_error_messages = {
         "invalid": _(
-            "Please give date, time and offset, as in 2026-11-28T09:00:00Z. "
-            "In an address the plus sign of an offset must be encoded."
+            "Please give date, time and offset, as in 2026-11-28T09:00:00Z. In a URL, the plus sign of an offset must be encoded."
         )
     }
 
@@ -39,7 +38,7 @@ class MomentField(serializers.DateTimeField):
             self.fail("invalid", format="RFC 3339")
 
 
-class ListFilters(serializers.Serializer):
+class ListFilterSerializer(serializers.Serializer):
     """The parameters of one list beside those of its pages, which the context names as `page_parameters`."""
 
     def to_internal_value(self, data: QueryDict) -> dict[str, Any]:
@@ -48,8 +47,7 @@ class ListFilters(serializers.Serializer):
         for name in data:
             if name not in known:
                 errors[name[:50]] = [
-                    _("Unknown parameter. This address knows: %(known)s.")
-                    % {"known": ", ".join(known) or "–"}
+                    _("Unknown parameter. Allowed here: %(known)s.") % {"known": ", ".join(known) or "–"}
                 ]
             elif len(data.getlist(name)) > 1:
                 errors[name] = [_("Please give this only once.")]
@@ -58,7 +56,7 @@ class ListFilters(serializers.Serializer):
         return super().to_internal_value(data.dict())
 
 
-class RecordFilters(ListFilters):
+class RecordFilterSerializer(ListFilterSerializer):
     updated_since = MomentField(
         required=False,
         help_text="those that changed at this time or later, with their photos, findings and answers",
@@ -68,7 +66,7 @@ class RecordFilters(ListFilters):
     )
 
 
-def narrowed(
+def narrow(
     rows: Submissions,
     *,
     updated_since: datetime | None = None,
@@ -81,11 +79,11 @@ def narrowed(
     return rows.filter(**equal)
 
 
-class SubmissionFilters(RecordFilters):
+class SubmissionFilterSerializer(RecordFilterSerializer):
     status = serializers.ChoiceField(Status.choices, required=False)
     case = serializers.UUIDField(required=False)
 
 
-class JobFilters(ListFilters):
+class JobFilterSerializer(ListFilterSerializer):
     state = serializers.ChoiceField(JobState.choices, required=False)
     stage = serializers.ChoiceField([stage.value for stage in Stage], required=False)

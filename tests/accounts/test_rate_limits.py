@@ -1,4 +1,4 @@
-"""How often somebody may do something: by pages and API, by many processes at once, and without Valkey."""
+"""Rate limits: on pages and API, across many processes, and without Valkey."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def is_told_to_wait(response) -> bool:
 
 
 # --- The API ----------------------------------------------------------------------------------------------
-def test_alice_reads_as_often_as_she_may_and_is_then_told_how_long_to_wait(settings, alice):
+def test_alice_is_limited_and_sees_how_long_to_wait(settings, alice):
     settings.API_REQUESTS_PER_PERSON_PER_MINUTE = 3
     client = bearing(alice)
     assert statuses(lambda: client.get(ME), 3) == [200] * 3
@@ -76,7 +76,7 @@ def test_a_flood_of_wrong_tokens_is_cut_off(settings):
     assert statuses(lambda: client.get(ME), 3) == [401, 401, 429]
 
 
-def test_with_the_next_minute_counting_begins_anew(settings, alice, limits_clock):
+def test_counting_restarts_with_the_next_minute(settings, alice, limits_clock):
     settings.API_REQUESTS_PER_PERSON_PER_MINUTE = 1
     client, limits_clock[0] = bearing(alice), 59.9
     assert statuses(lambda: client.get(ME), 2) == [200, 429]
@@ -90,7 +90,7 @@ def test_who_names_another_address_is_still_counted_under_their_own(settings):
     assert [answer.status_code for answer in answers] == [401, 401, 429]
 
 
-def test_behind_our_proxy_people_are_told_apart_by_what_the_proxy_adds(settings):
+def test_behind_our_proxy_clients_are_distinguished_by_its_header(settings):
     settings.API_REQUESTS_PER_ADDRESS_PER_MINUTE, settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1, 1
     said = ["9.9.9.9, 203.0.113.1", "8.8.8.8, 203.0.113.1", "203.0.113.2"]
     answers = [Client().get(ME, headers={"X-Forwarded-For": each}) for each in said]
@@ -217,7 +217,7 @@ COUNT = """
 import django, sys; django.setup()
 from teleder.security import rate_limits
 rate_limits.now = lambda: float(sys.argv[1])
-print(sum(not rate_limits.count(rate_limits.UPLOADS, "alice").is_over for _ in range(20)))
+print(sum(not rate_limits.count_request(rate_limits.UPLOADS, "alice").is_over for _ in range(20)))
 """
 
 
@@ -236,9 +236,11 @@ def test_four_processes_together_let_through_what_one_may(settings, limits_clock
     assert sum(int(each.communicate()[0]) for each in started) == 30
 
 
-def test_a_valkey_emptied_in_the_middle_of_a_request_starts_counting_anew(monkeypatch):
+def test_a_flush_of_valkey_during_a_request_restarts_counting(monkeypatch):
     monkeypatch.setattr(rate_limits.cache, "add", lambda *args: False)  # what was added is gone again
-    usage = rate_limits.count(rate_limits.Limit("anything", "UPLOADS_PER_PATIENT_PER_MINUTE"), "alice")
+    usage = rate_limits.count_request(
+        rate_limits.Limit("anything", "UPLOADS_PER_PATIENT_PER_MINUTE"), "alice"
+    )
     assert usage.used == 1 and not usage.is_over
 
 
@@ -263,6 +265,6 @@ def test_a_valkey_that_hangs_is_waited_for_once_in_a_request(monkeypatch, alice,
 
 
 def test_what_lies_in_valkey_is_never_run(client):
-    """The workers that read strangers' bytes reach Valkey: a pickle there would be theirs to write."""
+    """Workers that read untrusted uploads can write to Valkey, so the cache must not use pickle."""
     with pytest.raises(ValueError):
-        rate_limits.JSON().loads(b"\x80\x05K*.")
+        rate_limits.JSONSerializer().loads(b"\x80\x05K*.")

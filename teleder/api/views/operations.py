@@ -1,4 +1,4 @@
-"""The admin's hands: jobs, queues, and submissions that need to be moved."""
+"""What admins do: jobs, queues, and moving submissions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from rest_framework.response import Response
 
 from contract.messages import Stage
 from teleder.accounts.models import User
-from teleder.api.access import ADMINS, CLINIC, Endpoint
-from teleder.api.pagination import NewestFirst
+from teleder.api.access import ADMINS, CLINIC, EndpointView
+from teleder.api.pagination import NewestFirstPagination
 from teleder.api.schema import problems
 from teleder.api.serializers.clinic import WorklistRowSerializer
-from teleder.api.serializers.filters import JobFilters
+from teleder.api.serializers.filters import JobFilterSerializer
 from teleder.api.serializers.operations import JobSerializer, QueueSerializer, ReassignSerializer
 from teleder.cases import reviews
 from teleder.cases.models import Job, JobState
@@ -31,18 +31,18 @@ def jobs_of(user: User) -> QuerySet[Job]:
     return Job.objects.visible_to(user).select_related("photo__submission__case")
 
 
-class Jobs(Endpoint):
+class JobListView(EndpointView):
     """The work on photos, newest first."""
 
     roles = ADMINS
-    pagination_class = NewestFirst
+    pagination_class = NewestFirstPagination
 
-    @extend_schema(parameters=[JobFilters], responses=JobSerializer(many=True))
+    @extend_schema(parameters=[JobFilterSerializer], responses=JobSerializer(many=True))
     def get(self, request: Request) -> Response:
-        return self.page(jobs_of(request.user).filter(**self.filters(JobFilters)), JobSerializer)
+        return self.page(jobs_of(request.user).filter(**self.filters(JobFilterSerializer)), JobSerializer)
 
 
-class Requeue(Endpoint):
+class RequeueView(EndpointView):
     """Try a failed, quarantined or cancelled job again with a clean slate."""
 
     roles = ADMINS
@@ -55,7 +55,7 @@ class Requeue(Endpoint):
         return Response(JobSerializer(rows.get(pk=pk)).data)
 
 
-class Cancel(Endpoint):
+class CancelView(EndpointView):
     """Stop a job that is not finished."""
 
     roles = ADMINS
@@ -68,7 +68,7 @@ class Cancel(Endpoint):
         return Response(JobSerializer(rows.get(pk=pk)).data)
 
 
-class Queues(Endpoint):
+class QueueListView(EndpointView):
     """How much waits in each stage, and since when."""
 
     roles = ADMINS
@@ -85,15 +85,15 @@ class Queues(Endpoint):
             .annotate(oldest=oldest, **by_state)
         )
         found = {row["stage"]: row for row in rows}
-        return Response([_queue(stage, found.get(stage, {})) for stage in Stage])
+        queues = []
+        for stage in Stage:
+            row = found.get(stage, {})
+            counts = {state.value: row.get(state.value, 0) for state in JobState}
+            queues.append({"stage": stage.value, "oldest": row.get("oldest"), "jobs": counts})
+        return Response(QueueSerializer(queues, many=True).data)
 
 
-def _queue(stage: Stage, row: dict) -> dict:
-    counts = {state.value: row.get(state.value, 0) for state in JobState}
-    return QueueSerializer({"stage": stage.value, "oldest": row.get("oldest"), "jobs": counts}).data
-
-
-class Reassign(Endpoint):
+class ReassignView(EndpointView):
     """Hand a submission to a dermatologist, claimed or not."""
 
     roles = ADMINS
@@ -110,7 +110,7 @@ class Reassign(Endpoint):
         return Response(WorklistRowSerializer(submission).data)
 
 
-class Reopen(Endpoint):
+class ReopenView(EndpointView):
     """Put an answered submission back on the worklist, with a new due time."""
 
     roles = ADMINS
@@ -122,7 +122,7 @@ class Reopen(Endpoint):
         return Response(WorklistRowSerializer(submission).data)
 
 
-class Close(Endpoint):
+class CloseView(EndpointView):
     """End an answered submission."""
 
     roles = CLINIC

@@ -1,4 +1,4 @@
-"""Codes, numbers, addresses and searches are taken as a Japanese keyboard writes them."""
+"""Codes, numbers, addresses and searches are accepted in the widths that a Japanese keyboard writes."""
 
 from __future__ import annotations
 
@@ -266,9 +266,9 @@ ERAS = {
 @pytest.mark.parametrize("typed", ERAS)
 def test_a_year_of_an_era_is_answered_with_the_western_year(typed):
     name, year = ERAS[typed]
-    with pytest.raises(ValidationError) as told:
+    with pytest.raises(ValidationError) as reported:
         western_year(typed)
-    assert told.value.messages == [f"Please use the western year: {name} is {year}."]
+    assert reported.value.messages == [f"Please use the western year: {name} is {year}."]
 
 
 @pytest.mark.parametrize(

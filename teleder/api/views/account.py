@@ -1,4 +1,4 @@
-"""Log-in by token, one's own profile, consents and inbox."""
+"""For every role: log-in by token, profile, consents, inbox."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from allauth.account.adapter import get_adapter
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.db import transaction
-from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from knox.models import AuthToken
@@ -21,11 +20,11 @@ from rest_framework.response import Response
 from teleder.accounts import people
 from teleder.accounts.models import STAFF, PatientProfile, Purpose, User
 from teleder.api import throttles
-from teleder.api.access import PATIENTS, Endpoint
-from teleder.api.pagination import NewestFirst
+from teleder.api.access import PATIENTS, EndpointView
+from teleder.api.pagination import NewestFirstPagination
 from teleder.api.preconditions import ETAG, IF_MATCH, etag_of_person, require_match
 from teleder.api.schema import problems
-from teleder.api.serializers.person import (
+from teleder.api.serializers.account import (
     ConsentChoiceSerializer,
     ConsentSerializer,
     LogInSerializer,
@@ -45,11 +44,11 @@ class Conflict(exceptions.APIException):
     status_code, default_code = 409, "conflict"
 
 
-class LogIn(Endpoint):
+class LogInView(EndpointView):
     """Get a token for a program or a device. Wrong address and wrong password answer alike."""
 
     authentication_classes = permission_classes = ()
-    throttle_classes = (throttles.Tokens,)
+    throttle_classes = (throttles.TokenThrottle,)
 
     def get_authenticate_header(self, request: Request) -> str:
         return "Token"
@@ -58,50 +57,46 @@ class LogIn(Endpoint):
     def post(self, request: Request) -> Response:
         given = LogInSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        user = whose(request, **given.validated_data)
+        user = authenticated_user(request, **given.validated_data)
         life = timedelta(hours=settings.STAFF_TOKEN_HOURS) if user.role in STAFF else knox_settings.TOKEN_TTL
         row, token = AuthToken.objects.create(user, expiry=life)
         return Response(TokenSerializer({"token": token, "expires_at": row.expiry}).data, status=201)
 
 
-def whose(request: Request, *, email: str, password: str, code: str = "") -> User:
-    """Return whose log-in this is; an account with a second factor needs its code too, and staff need one."""
+def authenticated_user(request: Request, *, email: str, password: str, code: str = "") -> User:
+    """Return the user with these credentials. A second factor needs its code too, and staff must have one."""
     user = get_adapter().authenticate(request._request, email=email, password=password)
     if user is None or not user.is_active:
         raise exceptions.AuthenticationFailed(
-            _("This e-mail address and password do not fit."), code="wrong_credentials"
+            _("This e-mail address or password is wrong."), code="wrong_credentials"
         )
     if is_mfa_enabled(user) or mfa.is_required(user):
-        _check_code(request._request, user, code)
+        if code and is_mfa_enabled(user):
+            form = mfa.AuthenticateForm({"code": code}, user=user)
+            if form.is_valid():
+                form.authenticator.record_usage()
+                return user
+        else:
+            failed_logins.record_failed_login(request._request, Reason.NO_SECOND_FACTOR, email=user.email)
+        detail = _(
+            "This account also needs a new code from the authenticator app. Staff set up the app on the website."
+        )
+        raise exceptions.AuthenticationFailed(detail, code="second_factor_needed")
     return user
 
 
-def _check_code(request: HttpRequest, user: User, code: str) -> None:
-    if code and is_mfa_enabled(user):
-        form = mfa.AuthenticateForm({"code": code}, user=user)
-        if form.is_valid():
-            form.authenticator.record_usage()
-            return
-    else:
-        failed_logins.record(request, Reason.NO_SECOND_FACTOR, email=user.email)
-    detail = _(
-        "This account needs a fresh code from the authenticator app as well. Staff set the app up on the pages."
-    )
-    raise exceptions.AuthenticationFailed(detail, code="second_factor_needed")
-
-
-class LogOut(Endpoint):
+class LogOutView(EndpointView):
     """End the token that the request bears."""
 
     @extend_schema(request=None, responses={204: None, **problems(400)})
     def delete(self, request: Request) -> Response:
         if request.auth is None:
-            raise exceptions.ParseError(_("This request bears no token."))
+            raise exceptions.ParseError(_("This request has no token."))
         request.auth.delete()
         return Response(status=204)
 
 
-class Me(Endpoint):
+class MeView(EndpointView):
     """Who I am, and what of it I can change."""
 
     @extend_schema(responses=MeSerializer, parameters=[ETAG])
@@ -121,14 +116,14 @@ class Me(Endpoint):
         with transaction.atomic():
             person = User.objects.select_for_update(no_key=True).get(pk=request.user.pk)
             require_match(request, etag_of_person(person))
-            _change(person, **wanted.validated_data)
+            _save_profile(person, **wanted.validated_data)
         return self.shown(User.objects.get(pk=request.user.pk))
 
     def shown(self, person: User) -> Response:
         return Response(MeSerializer(person).data, headers={"ETag": etag_of_person(person)})
 
 
-def _change(user: User, **wanted: Any) -> None:
+def _save_profile(user: User, **wanted: Any) -> None:
     if "email_messages" in wanted:
         row = {"email": wanted.pop("email_messages")}
         Preference.objects.update_or_create(person=user, defaults=row)
@@ -141,7 +136,7 @@ def _change(user: User, **wanted: Any) -> None:
         User.objects.filter(pk=user.pk).update(**wanted)
 
 
-class Consents(Endpoint):
+class ConsentListView(EndpointView):
     """What I may agree to, word for word, and what I have agreed to."""
 
     roles = PATIENTS
@@ -182,10 +177,10 @@ def _consents(person: User) -> list[dict]:
     return ConsentSerializer(rows, many=True).data
 
 
-class Inbox(Endpoint):
+class InboxView(EndpointView):
     """News for me, newest first."""
 
-    pagination_class = NewestFirst
+    pagination_class = NewestFirstPagination
 
     @extend_schema(responses=MessageSerializer(many=True))
     def get(self, request: Request) -> Response:
@@ -193,7 +188,7 @@ class Inbox(Endpoint):
         return self.page(Message.objects.inbox_of(request.user).select_related("event"), MessageSerializer)
 
 
-class InboxRead(Endpoint):
+class InboxReadView(EndpointView):
     """Mark all that is in the inbox as read."""
 
     @extend_schema(request=None, responses={204: None})

@@ -1,4 +1,4 @@
-"""One's own data: what is held, the export, the erasure."""
+"""A patient's own data: overview, export, erasure."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from teleder.api import throttles
-from teleder.api.access import PATIENTS, Endpoint
-from teleder.api.person import whose
+from teleder.api.access import PATIENTS, EndpointView
 from teleder.api.schema import problems
-from teleder.api.serializers.person import DataSerializer, ErasureSerializer, ProofSerializer
+from teleder.api.serializers.account import CredentialsSerializer, ErasureSerializer, OwnDataSerializer
+from teleder.api.views.account import authenticated_user
 from teleder.audit import trail
 from teleder.audit.models import Verb
 from teleder.privacy import erasure, export
@@ -21,57 +21,57 @@ from teleder.privacy.models import Why
 from teleder.privacy.statement import statement_for
 
 
-class Zip(JSONRenderer):
-    """Lets callers ask for a ZIP; what refuses them is JSON all the same."""
+class ZipRenderer(JSONRenderer):
+    """Accepts requests for a ZIP; errors are JSON all the same."""
 
     media_type, format = "application/zip", "zip"
 
 
-def show_who(request: Request) -> None:
-    """Let the caller show again who they are. Raises `AuthenticationFailed`, `TooMany`; guesses count as at log-in."""
-    given = ProofSerializer(data=request.data)
+def require_credentials(request: Request) -> None:
+    """Check the caller's password and code again. Raises `AuthenticationFailed`, `RateLimitedError`; failures count as at log-in."""
+    given = CredentialsSerializer(data=request.data)
     given.is_valid(raise_exception=True)
-    whose(request, email=request.user.email, **given.validated_data)
+    authenticated_user(request, email=request.user.email, **given.validated_data)
 
 
-class Data(Endpoint):
+class OwnDataView(EndpointView):
     """What is held of me, and what an erasure would mean."""
 
     roles = PATIENTS
 
-    @extend_schema(responses=DataSerializer)
+    @extend_schema(responses=OwnDataSerializer)
     def get(self, request: Request) -> Response:
-        return Response(DataSerializer(statement_for(request.user)).data)
+        return Response(OwnDataSerializer(statement_for(request.user)).data)
 
 
-class Export(Endpoint):
+class ExportView(EndpointView):
     """Everything the record holds of me."""
 
     roles = PATIENTS
-    renderer_classes = (JSONRenderer, Zip)
-    throttle_classes = (throttles.ByPerson, throttles.Exports)
+    renderer_classes = (JSONRenderer, ZipRenderer)
+    throttle_classes = (throttles.PersonThrottle, throttles.ExportThrottle)
 
     @extend_schema(
-        request=ProofSerializer,
+        request=CredentialsSerializer,
         parameters=[OpenApiParameter("format", exclude=True)],  # there is one
         responses={(200, "application/zip"): OpenApiTypes.BINARY, **problems(401, 404, 503)},
     )
     def post(self, request: Request) -> StreamingHttpResponse:
         """Get all of it as a ZIP: data.json (described by schema.json in it), originals and copies of the photos."""
-        show_who(request)
+        require_credentials(request)
         trail.call(request._request, Verb.EXPORT)
         return export.answer(request.user)
 
 
-class Erasure(Endpoint):
+class ErasureView(EndpointView):
     """My wish to be erased."""
 
     roles = PATIENTS
 
-    @extend_schema(request=ProofSerializer, responses={202: ErasureSerializer, **problems(401, 503)})
+    @extend_schema(request=CredentialsSerializer, responses={202: ErasureSerializer, **problems(401, 503)})
     def post(self, request: Request) -> Response:
         """Ask for it; a repeat answers the same. It is carried out after `due_at`, and what it waits for (`GET me/data`)."""
-        show_who(request)
+        require_credentials(request)
         return Response(ErasureSerializer(erasure.ask(request.user, why=Why.REQUEST)).data, status=202)
 
     @extend_schema(request=None, responses={204: None})

@@ -1,4 +1,4 @@
-"""Dana and Adam by the API, and what Alice never gets to see."""
+"""Dana and Adam use the API; what Alice never gets to see."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_made_up_cursor_is_refused(as_dana):
     assert (answer.status_code, answer.data["errors"][0]["field"]) == (400, "cursor")
 
 
-def test_dana_goes_her_road(as_dana, as_alice, dana, read):
+def test_dana_completes_a_review(as_dana, as_alice, dana, read):
     address = f"{API}/submissions/{read.pk}"
     assert as_dana.post(f"{address}/claim").data["claimed_by"]["id"] == str(dana.pk)
     assert as_dana.post(f"{address}/claim").status_code == 200  # a repeat
@@ -185,7 +185,7 @@ def test_a_key_never_leads_out_of_the_store(as_alice, alices_submission, setting
     assert as_alice.get(f"{API}/photos/{photo.pk}/display").status_code == 404
 
 
-def test_drafts_are_nobody_elses(as_dana, as_adam, alices_draft):
+def test_only_the_patient_sees_a_draft(as_dana, as_adam, alices_draft):
     for client in (as_dana, as_adam):
         assert client.get(f"{API}/submissions/{alices_draft.pk}").status_code == 404
         assert client.get(f"{API}/submissions").data["results"] == []
@@ -210,7 +210,7 @@ def test_adam_sees_how_much_waits_and_since_when(as_adam, alices_submission):
     assert Job.objects.count() == 1
 
 
-def test_adam_hands_it_to_dana_and_opens_it_again(as_adam, as_dana, dana, alice, alices_submission):
+def test_adam_assigns_it_to_dana_and_reopens_it(as_adam, as_dana, dana, alice, alices_submission):
     address = f"{API}/submissions/{alices_submission.pk}"
     refused = as_adam.post(f"{address}/reassign", {"to": str(alice.pk)})
     assert (refused.status_code, refused.data["code"]) == (422, "not_a_dermatologist")

@@ -1,4 +1,4 @@
-"""The patient's road: questions, answers with advice at once, description, sending, status."""
+"""What patients do: answer the questions, describe, send, withdraw; and the lists that all roles read."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from teleder.api import throttles
-from teleder.api.access import ADMINS, EVERYBODY, PATIENTS, Endpoint
-from teleder.api.pagination import NewestFirst
+from teleder.api.access import ADMINS, EVERYBODY, PATIENTS, EndpointView
+from teleder.api.pagination import NewestFirstPagination
 from teleder.api.preconditions import ETAG, IF_MATCH, etag_of, etag_of_submission, require_match
 from teleder.api.schema import header, problems
 from teleder.api.serializers.clinic import ClinicSubmissionSerializer
-from teleder.api.serializers.filters import RecordFilters, SubmissionFilters, narrowed
+from teleder.api.serializers.filters import RecordFilterSerializer, SubmissionFilterSerializer, narrow
 from teleder.api.serializers.patient import (
     CaseSerializer,
-    OpenedSerializer,
+    OpenedSubmissionSerializer,
     ReceiptSerializer,
     StatusSerializer,
     SubmissionRowSerializer,
@@ -32,9 +32,9 @@ from teleder.api.serializers.patient import (
     status_url,
 )
 from teleder.api.serializers.questionnaire import (
-    AnswersSerializer,
     DescriptionSerializer,
     QuestionnaireSerializer,
+    RedFlagAnswersSerializer,
 )
 from teleder.cases import intake, questionnaire, transitions, triage
 from teleder.cases.models import Case, PhotoView, Status, Submission
@@ -55,12 +55,21 @@ CALM = OpenApiExample(
 )
 
 
-class Questionnaire(Endpoint):
+class QuestionnaireView(EndpointView):
     """What is asked: red flags first, then where it is and its history; with every choice in words."""
 
     @extend_schema(responses=QuestionnaireSerializer)
     def get(self, request: Request) -> Response:
         policy = triage.policy()
+        durations, symptoms = (
+            _codes(each.choices) for each in (questionnaire.Duration, questionnaire.Symptom)
+        )
+        history = [
+            {"id": "duration", "kind": "one", "text": _("How long have you had it?"), "choices": durations},
+            {"id": "symptoms", "kind": "several", "text": _("What do you notice?"), "choices": symptoms},
+        ]
+        for kind, texts in (("scale", questionnaire.HISTORY_SCALES), ("text", questionnaire.HISTORY_TEXTS)):
+            history += [{"id": name, "kind": kind, "text": str(text)} for name, text in texts.items()]
         asked = {
             "policy": policy.id,
             "red_flags": [
@@ -68,7 +77,7 @@ class Questionnaire(Endpoint):
                 for question in questionnaire.red_flag_questions(policy)
             ],
             "body_sites": _codes(questionnaire.BodySite.choices),
-            "history": list(_history()),
+            "history": history,
             "photo_views": _codes(PhotoView.choices),
             "receipt": policy.advice("receipt"),
         }
@@ -79,30 +88,21 @@ def _codes(choices: Any) -> list[dict[str, str]]:
     return [{"value": value, "text": str(text)} for value, text in choices]
 
 
-def _history() -> Any:
-    one, several = questionnaire.Duration.choices, questionnaire.Symptom.choices
-    yield {"id": "duration", "kind": "one", "text": _("How long have you had it?"), "choices": _codes(one)}
-    yield {"id": "symptoms", "kind": "several", "text": _("What do you notice?"), "choices": _codes(several)}
-    for kind, texts in (("scale", questionnaire.HISTORY_SCALES), ("text", questionnaire.HISTORY_TEXTS)):
-        for name, text in texts.items():
-            yield {"id": name, "kind": kind, "text": str(text)}
-
-
-class Cases(Endpoint):
+class CaseListView(EndpointView):
     """My cases; for the clinic, all that were sent."""
 
-    pagination_class = NewestFirst
+    pagination_class = NewestFirstPagination
 
-    @extend_schema(parameters=[RecordFilters], responses=CaseSerializer(many=True))
+    @extend_schema(parameters=[RecordFilterSerializer], responses=CaseSerializer(many=True))
     def get(self, request: Request) -> Response:
         cases = Case.objects.visible_to(request.user)
-        if wanted := self.filters(RecordFilters):
-            found = narrowed(Submission.objects.visible_to(request.user), **wanted)
+        if wanted := self.filters(RecordFilterSerializer):
+            found = narrow(Submission.objects.visible_to(request.user), **wanted)
             cases = cases.filter(pk__in=found.values("case"))
         return self.page(cases, CaseSerializer)
 
 
-class CaseDetail(Endpoint):
+class CaseDetailView(EndpointView):
     """One case with its submissions."""
 
     @extend_schema(responses=CaseSerializer)
@@ -110,15 +110,15 @@ class CaseDetail(Endpoint):
         return Response(CaseSerializer(self.case(pk), context={"request": request}).data)
 
 
-class FollowUps(Endpoint):
+class FollowUpView(EndpointView):
     """Open a follow-up in a case of mine. Advice on the answers is in the same response."""
 
     roles = PATIENTS
-    throttle_classes = (throttles.ByPerson, throttles.Submissions)
+    throttle_classes = (throttles.PersonThrottle, throttles.SubmissionThrottle)
 
     @extend_schema(
-        request=AnswersSerializer,
-        responses={201: OpenedSerializer, **problems(422)},
+        request=RedFlagAnswersSerializer,
+        responses={201: OpenedSubmissionSerializer, **problems(422)},
         parameters=[IDEMPOTENCY_KEY, STATUS_ADDRESS],
         examples=[CALM],
     )
@@ -126,22 +126,22 @@ class FollowUps(Endpoint):
         return _open(request, case=self.case(pk))
 
 
-class Submissions(Endpoint):
+class SubmissionListView(EndpointView):
     """My submissions, and a new one in a new case."""
 
     roles = {"GET": EVERYBODY, "POST": PATIENTS}
-    pagination_class = NewestFirst
-    throttle_classes = (throttles.ByPerson, throttles.Submissions)
+    pagination_class = NewestFirstPagination
+    throttle_classes = (throttles.PersonThrottle, throttles.SubmissionThrottle)
 
-    @extend_schema(parameters=[SubmissionFilters], responses=SubmissionRowSerializer(many=True))
+    @extend_schema(parameters=[SubmissionFilterSerializer], responses=SubmissionRowSerializer(many=True))
     def get(self, request: Request) -> Response:
         """My submissions; for the clinic, all that were sent."""
-        rows = narrowed(Submission.objects.visible_to(request.user), **self.filters(SubmissionFilters))
+        rows = narrow(Submission.objects.visible_to(request.user), **self.filters(SubmissionFilterSerializer))
         return self.page(rows.select_related("case"), SubmissionRowSerializer)
 
     @extend_schema(
-        request=AnswersSerializer,
-        responses={201: OpenedSerializer, **problems(422)},
+        request=RedFlagAnswersSerializer,
+        responses={201: OpenedSubmissionSerializer, **problems(422)},
         parameters=[IDEMPOTENCY_KEY, STATUS_ADDRESS],
         examples=[CALM],
     )
@@ -151,21 +151,16 @@ class Submissions(Endpoint):
 
 
 def _open(request: Request, case: Case | None = None) -> Response:
-    given = AnswersSerializer(data=request.data)
+    given = RedFlagAnswersSerializer(data=request.data)
     given.is_valid(raise_exception=True)
-    key = _key(request)
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > KEY_LENGTH or not key.isprintable():
+        raise exceptions.ValidationError({"Idempotency-Key": [_("At most 100 printable characters.")]})
     submission = intake.start(
         patient=request.user, answers=given.validated_data["answers"], case=case, key=key
     )
     headers = {"Location": status_url(submission)}
-    return Response(OpenedSerializer(submission).data, status=201, headers=headers)
-
-
-def _key(request: Request) -> str:
-    key = request.headers.get("Idempotency-Key", "")
-    if len(key) > KEY_LENGTH or not key.isprintable():
-        raise exceptions.ValidationError({"Idempotency-Key": [_("At most 100 printable characters.")]})
-    return key
+    return Response(OpenedSubmissionSerializer(submission).data, status=201, headers=headers)
 
 
 BY_ROLE = PolymorphicProxySerializer(
@@ -175,7 +170,7 @@ BY_ROLE = PolymorphicProxySerializer(
 )
 
 
-class SubmissionDetail(Endpoint):
+class SubmissionDetailView(EndpointView):
     """One submission. The clinic sees flags and photos' measurements; findings have an address of their own."""
 
     roles = {"GET": EVERYBODY, "PATCH": PATIENTS}
@@ -207,7 +202,7 @@ class SubmissionDetail(Endpoint):
         return Response(body, headers={"ETag": etag_of_submission(submission)})
 
 
-class SubmissionStatus(Endpoint):
+class SubmissionStatusView(EndpointView):
     """How far it is; made to be asked again and again (`If-None-Match` answers 304)."""
 
     @extend_schema(
@@ -226,7 +221,7 @@ class SubmissionStatus(Endpoint):
         return get_conditional_response(request._request, etag=etag, response=answer)
 
 
-class Submit(Endpoint):
+class SubmitView(EndpointView):
     """Send it. A repeat answers the same: it was already sent."""
 
     roles = PATIENTS
@@ -253,7 +248,7 @@ class Submit(Endpoint):
         return Response(ReceiptSerializer(sent).data, status=202, headers=headers)
 
 
-class Withdraw(Endpoint):
+class WithdrawView(EndpointView):
     """Take it back before an answer is given."""
 
     roles = PATIENTS | ADMINS
@@ -265,7 +260,7 @@ class Withdraw(Endpoint):
         return Response(StatusSerializer(submission).data)
 
 
-class Restore(Endpoint):
+class RestoreView(EndpointView):
     """Make a draft again of what was withdrawn."""
 
     roles = PATIENTS

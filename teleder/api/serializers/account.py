@@ -13,7 +13,7 @@ from rest_framework import serializers
 from teleder.accounts.email_addresses import EmailAddressValidator
 from teleder.accounts.models import Language, PatientProfile, Purpose, Role, SkinType, User
 from teleder.accounts.normalisation import normalise_code, normalise_email, western_year
-from teleder.api.serializers.base import Strict
+from teleder.api.serializers.base import StrictSerializer
 from teleder.notifications.models import Message
 from teleder.privacy.models import Why
 
@@ -49,7 +49,7 @@ class BirthYearField(serializers.IntegerField):
             raise serializers.ValidationError(error.messages, code=error.code) from None
 
 
-class ProofSerializer(Strict):
+class CredentialsSerializer(StrictSerializer):
     """Who one is. It is shown again before what cannot be undone: a token alone does not do."""
 
     password = serializers.CharField(trim_whitespace=False, max_length=256, write_only=True)
@@ -61,7 +61,7 @@ class ProofSerializer(Strict):
     )
 
 
-class LogInSerializer(ProofSerializer):
+class LogInSerializer(CredentialsSerializer):
     email = EmailAddressField()
 
 
@@ -90,7 +90,7 @@ class MeSerializer(serializers.Serializer):
         return getattr(getattr(user, "preference", None), "email", True)
 
 
-class MeChangeSerializer(Strict):
+class MeChangeSerializer(StrictSerializer):
     language = serializers.ChoiceField(Language.choices, required=False)
     email_messages = serializers.BooleanField(required=False)
 
@@ -102,13 +102,13 @@ class PatientChangeSerializer(MeChangeSerializer):
 
     def validate_birth_year(self, year: int) -> int:
         if year > timezone.localdate().year:
-            raise serializers.ValidationError(_("This year has not come yet."))
+            raise serializers.ValidationError(_("The year must not be in the future."))
         return year
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         has_profile = PatientProfile.objects.filter(user=self.context["request"].user).exists()
         if data.get("skin_type") and "birth_year" not in data and not has_profile:
-            raise serializers.ValidationError({"birth_year": [_("Please say the year of birth first.")]})
+            raise serializers.ValidationError({"birth_year": [_("Please give the year of birth first.")]})
         return data
 
 
@@ -120,7 +120,7 @@ class ConsentSerializer(serializers.Serializer):
     given_at = serializers.DateTimeField(allow_null=True)
 
 
-class ConsentChoiceSerializer(Strict):
+class ConsentChoiceSerializer(StrictSerializer):
     version = serializers.CharField(max_length=20, help_text="of the texts that the person has read")
     care = serializers.BooleanField(required=False)
     ai = serializers.BooleanField(required=False)
@@ -146,7 +146,7 @@ class ErasureSerializer(serializers.Serializer):
     due_at = serializers.DateTimeField(help_text="until then it can be taken back")
 
 
-class DataSerializer(serializers.Serializer):
+class OwnDataSerializer(serializers.Serializer):
     """What is held of the person, and what becomes of it."""
 
     consultations = serializers.IntegerField()

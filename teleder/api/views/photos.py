@@ -1,4 +1,4 @@
-"""Photos: one request for each, its state with a reason and a remedy, and the copies to look at."""
+"""Photos, for all roles: upload one by one, state with reason and remedy, and the copies to view."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from teleder.api import throttles
-from teleder.api.access import EVERYBODY, PATIENTS, Endpoint
-from teleder.api.parsers import PhotoForm
+from teleder.api.access import EVERYBODY, PATIENTS, EndpointView
+from teleder.api.parsers import PhotoParser
 from teleder.api.schema import problems
 from teleder.api.serializers.clinic import ClinicPhotoSerializer
 from teleder.api.serializers.patient import PhotoSerializer, PhotoUploadSerializer
@@ -36,12 +36,12 @@ def photo_by_role(*, many: bool) -> PolymorphicProxySerializer:
     )
 
 
-class Photos(Endpoint):
+class PhotoListView(EndpointView):
     """The photos of a submission."""
 
     roles = {"GET": EVERYBODY, "POST": PATIENTS}
-    parser_classes = (PhotoForm,)
-    throttle_classes = (throttles.ByPerson, throttles.Uploads)
+    parser_classes = (PhotoParser,)
+    throttle_classes = (throttles.PersonThrottle, throttles.UploadThrottle)
 
     @extend_schema(responses=photo_by_role(many=True))
     def get(self, request: Request, pk: UUID) -> Response:
@@ -63,7 +63,7 @@ class Photos(Endpoint):
         return Response(shown(request, photo), status=201)
 
 
-class PhotoDetail(Endpoint):
+class PhotoDetailView(EndpointView):
     """One photo."""
 
     roles = {"GET": EVERYBODY, "DELETE": PATIENTS}
@@ -79,7 +79,7 @@ class PhotoDetail(Endpoint):
         return Response(status=204)
 
 
-class SendAnyway(Endpoint):
+class SendAnywayView(EndpointView):
     """Keep a photo that is hard to read as it is."""
 
     roles = PATIENTS
@@ -92,17 +92,17 @@ class SendAnyway(Endpoint):
         return Response(shown(request, photo))
 
 
-class Picture(JSONRenderer):
-    """Lets callers ask for a picture; what refuses them is JSON all the same."""
+class ImageRenderer(JSONRenderer):
+    """Accepts requests for an image; errors are JSON all the same."""
 
     media_type, format = "image/*", "image"
 
 
-class PhotoFile(Endpoint):
+class PhotoFileView(EndpointView):
     """A copy of a photo: `display`, `thumbnail`, and for the clinic the `mask` (0 background, 1 skin, 2 lesion)
     and the `attribution`: what spoke for a condition, red in the whole photo, green in one box in its place."""
 
-    renderer_classes = (JSONRenderer, Picture)
+    renderer_classes = (JSONRenderer, ImageRenderer)
 
     @extend_schema(
         operation_id="photos_file",

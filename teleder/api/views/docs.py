@@ -1,4 +1,4 @@
-"""The API's description of itself and a page that shows it."""
+"""The OpenAPI document and the page that shows it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.request import Request
 
 
-class Description(SpectacularAPIView):
+class SchemaView(SpectacularAPIView):
     """The OpenAPI document, the same for everybody.
 
     Making it takes a second or two of CPU, and anybody may ask for it: each process makes it once for each format.
@@ -29,7 +29,7 @@ class Description(SpectacularAPIView):
         return HttpResponse(self.rendered[media_type], content_type=media_type, headers=disposition)
 
 
-class Docs(SpectacularSwaggerSplitView):
+class DocsView(SpectacularSwaggerSplitView):
     """Swagger from our own address: its script comes by a second request, so that the page needs none inline."""
 
     url_name = "api:schema"

@@ -1,4 +1,4 @@
-"""The API answers as its description says: four callers, every operation, made-up input (schemathesis).
+"""The API responds as its OpenAPI document says: four callers, every operation, generated input (schemathesis).
 
 Each operation gets a few examples here. The long form, with figures: `./run contract --examples 50`.
 """
@@ -83,19 +83,21 @@ def test_whoever_asks_whatever_the_answer_is_a_described_one(request, described,
     headers = {}
     if caller != "nobody":
         headers["Authorization"] = f"Token {AuthToken.objects.create(request.getfixturevalue(caller))[1]}"
-    told, answers = [], Counter()
+    reported, answers = [], Counter()
     for result in described.get_all_operations():
         try:
             _ask(result.ok(), headers, real, mode, answers)
         except FailureGroup as failure:
-            told += [f"{result.ok().label}: {each}" for each in failure.exceptions]
+            reported += [f"{result.ok().label}: {each}" for each in failure.exceptions]
     if FIGURES:
         with Path(FIGURES).open("a") as file:
             file.write(
-                json.dumps({"caller": caller, "mode": mode.value, "broken": len(told), "answers": answers})
+                json.dumps(
+                    {"caller": caller, "mode": mode.value, "broken": len(reported), "answers": answers}
+                )
                 + "\n"
             )
-    assert not told, "\n".join(told)
+    assert not reported, "\n".join(reported)
 
 
 def _ask(operation: Any, headers: dict, real: dict, mode: GenerationMode, answers: Counter) -> None:
@@ -122,5 +124,5 @@ def _ask(operation: Any, headers: dict, real: dict, mode: GenerationMode, answer
         ask()
 
 
-def test_what_is_not_asked_is_a_door_that_is_there(described):
+def test_every_excluded_operation_exists(described):
     assert set(NOT_BY_SCHEMA) <= {result.ok().label for result in described.get_all_operations()}

@@ -1,97 +1,59 @@
-"""Settings of the web. From the environment only, and safe where the environment is silent."""
+"""Settings of Django and its libraries. They come from the environment only; what it leaves out has a safe default."""
 
 from __future__ import annotations
 
 import os
-import sys
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import SplitResult, unquote
+from urllib.parse import unquote
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from contract import encryption, environment, logs, messages, messaging
-from teleder import database, deployment
+from contract import encryption, logs, messages, messaging
+from teleder import deployment
+from teleder.settings import limits
+from teleder.settings.environment import (
+    address,
+    checked,
+    comma_separated,
+    database_settings,
+    flag,
+    required,
+    secret,
+)
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-
-
-def flag(name: str, *, default: bool = False) -> bool:
-    value = os.environ.get(name, "1" if default else "0").lower()
-    if value not in {"0", "1", "true", "false", "yes", "no"}:
-        raise ImproperlyConfigured(f"{name} must be 0 or 1, not {value!r}")
-    return value in {"1", "true", "yes"}
-
-
-def words(name: str, default: str = "") -> list[str]:
-    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
-
-
-def secret(name: str, default: str = "") -> str:
-    """Return a setting of which `NAME_FILE` may name a file that holds it."""
-    try:
-        return environment.secret(name, default)
-    except environment.BadSetting as error:
-        raise ImproperlyConfigured(str(error)) from None
-
-
-def required(name: str) -> str:
-    """Return a secret that has no safe default."""
-    if value := secret(name):
-        return value
-    raise ImproperlyConfigured(f"{name} is not set. `./run demo` sets it; .env.example explains it.")
-
-
-def address(name: str, text: str) -> SplitResult:
-    try:
-        return environment.address(name, text)
-    except environment.BadSetting as error:
-        raise ImproperlyConfigured(str(error)) from None
-
-
-def database_settings() -> dict:
-    """Return where the database is. Migrations and roles need one session throughout, which no pooler gives."""
-    direct = sys.argv[1:2] == ["migrate"] or sys.argv[1:3] == ["audit", "protect"]
-    name = "DATABASE_DIRECT_URL" if direct and secret("DATABASE_DIRECT_URL") else "DATABASE_URL"
-    pooler = flag("TELEDER_DATABASE_POOLER") and name == "DATABASE_URL"
-    try:
-        return database.from_url(required(name), pooler=pooler, name=name)
-    except environment.BadSetting as error:
-        raise ImproperlyConfigured(str(error)) from None
+BASE_DIR = Path(__file__).resolve().parents[2]
 
 
 # --- What the environment decides -------------------------------------------------------------------------
 SECRET_KEY = required("TELEDER_SECRET_KEY")
 SECRET_KEY_FALLBACKS = secret("TELEDER_SECRET_KEY_FALLBACKS").split()  # older ones, while the key is changed
 DEBUG = flag("TELEDER_DEBUG")
-ALLOWED_HOSTS = words("TELEDER_HOSTS", "localhost,127.0.0.1,[::1]")
-CSRF_TRUSTED_ORIGINS = words("TELEDER_ORIGINS")
+ALLOWED_HOSTS = comma_separated("TELEDER_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = comma_separated("TELEDER_ORIGINS")
 DATABASES = {"default": database_settings()}
 REDIS_URL = required("REDIS_URL")
 address("REDIS_URL", REDIS_URL)
-BEHIND_PROXY = flag(
-    "TELEDER_BEHIND_PROXY"
-)  # one, which sets X-Forwarded-For and -Proto; else nobody is believed
+# One proxy, which sets X-Forwarded-For and X-Forwarded-Proto; without it these headers are ignored.
+BEHIND_PROXY = flag("TELEDER_BEHIND_PROXY")
 MEDIA_ROOT = Path(os.environ.get("TELEDER_MEDIA_ROOT", BASE_DIR / "media"))
-# Of tombstones; neither in the database nor among the photos, so that it outlives a restore of both.
+# The tombstones. Neither in the database nor among the photos, so that they outlive a restore of both.
 ERASED_LIST = Path(os.environ.get("TELEDER_ERASED_LIST", MEDIA_ROOT.parent / "erased" / "list.jsonl"))
 RETENTION_BY_NIGHT = flag("TELEDER_RETENTION")
-try:
+with checked():
     PHOTO_KEYS = encryption.from_environment()
-except (encryption.InvalidKeysError, environment.BadSetting) as error:
-    raise ImproperlyConfigured(str(error)) from None
 INSECURE_COOKIES = flag("TELEDER_INSECURE_COOKIES")  # plain http on loopback (the demo); never elsewhere
 STAFF_SECOND_FACTOR = flag("TELEDER_STAFF_SECOND_FACTOR", default=True)
 if INSECURE_COOKIES and (BEHIND_PROXY or any(each.startswith("https:") for each in CSRF_TRUSTED_ORIGINS)):
     raise ImproperlyConfigured(
         "TELEDER_INSECURE_COOKIES=1 is for plain http on loopback; "
-        "take it out behind a proxy and where TELEDER_ORIGINS names https."
+        "remove it behind a proxy and where TELEDER_ORIGINS names https."
     )
 if not STAFF_SECOND_FACTOR and not INSECURE_COOKIES:
     raise ImproperlyConfigured(
-        "TELEDER_STAFF_SECOND_FACTOR=0 is for the demo and drills on loopback, with TELEDER_INSECURE_COOKIES=1."
+        "TELEDER_STAFF_SECOND_FACTOR=0 is for the demo, with TELEDER_INSECURE_COOKIES=1."
     )
 PUBLIC_URL = os.environ.get("TELEDER_PUBLIC_URL", "http://localhost:8000").rstrip("/")  # all links in mail
 deployment.require_public_url(PUBLIC_URL, ALLOWED_HOSTS)
@@ -101,7 +63,6 @@ else:
     deployment.refuse_demo_settings(
         debug=DEBUG, hosts=ALLOWED_HOSTS, secret_key=SECRET_KEY, public_url=PUBLIC_URL
     )
-INFERENCE_SLOTS = int(os.environ.get("TELEDER_INFERENCE_SLOTS", "1"))  # worker processes per inference queue
 INTENDED_USE = os.environ.get("TELEDER_INTENDED_USE", "clinician_only")
 if INTENDED_USE != "clinician_only":
     raise ImproperlyConfigured(
@@ -128,7 +89,7 @@ INSTALLED_APPS = [
     "knox",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "teleder.security.admin_site.BackRoomConfig",
+    "teleder.security.admin_site.AdminSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -138,7 +99,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "teleder.web.request_log.request_log",
-    "teleder.security.response_time_padding.even_times",
+    "teleder.security.response_time_padding.pad_response_time",
     "teleder.security.headers.headers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -147,16 +108,16 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "teleder.web.script_requests.script_requests",
-    "teleder.api.request_bodies.bodies",
+    "teleder.api.request_bodies.limit_bodies",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "teleder.accounts.middleware.PersonLanguage",
-    "teleder.security.rate_limits.Limits",
+    "teleder.accounts.middleware.UserLanguageMiddleware",
+    "teleder.security.rate_limits.RateLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "teleder.security.sessions.IdleStaff",
+    "teleder.security.sessions.StaffIdleMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "teleder.security.mfa.SecondFactor",
+    "teleder.security.mfa.SecondFactorMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "csp.middleware.CSPMiddleware",
     "teleder.audit.middleware.Trail",
@@ -171,7 +132,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "teleder.web.context.chrome",
+                "teleder.web.context.menu",
             ]
         },
     }
@@ -197,64 +158,41 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
-FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = limits.BODY_LIMIT_BYTES
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "teleder.cases.originals.NamelessUploadHandler",
 ]
 
-# --- Limits -----------------------------------------------------------------------------------------------
-# Counted in Valkey for all web processes; the last two, and log-ins, in the database: they hold without Valkey.
-API_REQUESTS_PER_ADDRESS_PER_MINUTE = 3000  # a clinic may be one address
-API_REQUESTS_PER_PERSON_PER_MINUTE = 600
-TOKENS_PER_ADDRESS_PER_MINUTE = 300
-ANSWER_STEP_SECONDS = 0.25  # of doors where an address is named; a password takes a little less to check
-UPLOADS_PER_PATIENT_PER_MINUTE = 30
-SUBMISSIONS_PER_PATIENT_PER_HOUR = 100  # every tap on the button counts
-EXPORTS_PER_PATIENT_PER_HOUR = 5
-PHOTOS_PER_PATIENT_PER_DAY = 60
-BYTES_PER_PATIENT_PER_DAY = 500 * 1024 * 1024
-# allauth's own, counted by `attempt_counters.py`: so many per second, minute, hour or day of an address, a person (user) or what `guesses.py` names (key).
-ACCOUNT_RATE_LIMITS = {
-    "login": "300/m/ip",
-    "login_failed": "10/15m/key,20/d/key",  # account and address, account and device, and codes of the second factor
-    "login_failed_account": "30/h/key,100/d/key",
-    "login_failed_address": "100/15m/ip",
-    "signup": "20/m/ip,100/h/ip",
-    "reset_password": "20/m/ip,3/15m/key,10/d/key",
-    "reset_password_from_key": "20/m/ip",
-    "reauthenticate": "10/15m/user",
-    "change_password": "10/15m/user",
-    "manage_email": "10/15m/user",
-}
-ALLAUTH_TRUSTED_PROXY_COUNT = int(BEHIND_PROXY)
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "teleder",
         "OPTIONS": {
-            "serializer": "teleder.security.rate_limits.JSON",
+            "serializer": "teleder.security.rate_limits.JSONSerializer",
             **messaging.connection_options("cache"),
         },
     }
 }
 
-# --- People -----------------------------------------------------------------------------------------------
+# --- Accounts ---------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": limits.PASSWORD_CHARACTERS},
+    },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "teleder.accounts.password_validation.ProductPasswordValidator"},
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "web:home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "web:home"
-ACCOUNT_ADAPTER = "teleder.security.adapter.Accounts"
-ACCOUNT_USER_DISPLAY = "teleder.security.adapter.called"
+ACCOUNT_ADAPTER = "teleder.security.adapter.AccountAdapter"
+ACCOUNT_USER_DISPLAY = "teleder.security.adapter.mail_name"
 ACCOUNT_FORMS = {
     "add_email": "teleder.accounts.forms.NewAddressForm",
     "confirm_email_verification_code": "teleder.accounts.forms.AddressCodeForm",
@@ -270,9 +208,11 @@ ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = False
-# Before one's own addresses change: a new password can be sent there.
+# Before a person changes their own addresses: a new password can be sent there.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
-MFA_ADAPTER = "teleder.security.mfa.SecondFactors"
+ACCOUNT_RATE_LIMITS = limits.LOGIN_RATE_LIMITS  # counted by `security/attempt_counters.py`
+ALLAUTH_TRUSTED_PROXY_COUNT = int(BEHIND_PROXY)
+MFA_ADAPTER = "teleder.security.mfa.MFAAdapter"
 MFA_FORMS = {
     "activate_totp": "teleder.security.mfa.ActivateForm",
     "add_webauthn": "teleder.security.mfa.AddKeyForm",
@@ -285,7 +225,7 @@ MFA_FORMS = {
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_TOTP_ISSUER = "teleder"
-MFA_ALLOW_UNVERIFIED_EMAIL = True  # staff come by invitation, and must have a factor before all else
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # staff are invited, and set up a factor first
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = INSECURE_COOKIES
 
 # --- Mail -------------------------------------------------------------------------------------------------
@@ -303,9 +243,9 @@ EMAIL_USE_SSL = _mail.scheme == "smtps" and EMAIL_PORT == 465
 EMAIL_USE_TLS = _mail.scheme == "smtps" and not EMAIL_USE_SSL
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = os.environ.get("TELEDER_MAIL_FROM", "teleder <no-reply@localhost>")
-AUDIT_MAIL = os.environ.get("TELEDER_AUDIT_MAIL", "")  # who keeps the head of the audit trail
+AUDIT_MAIL = os.environ.get("TELEDER_AUDIT_MAIL", "")  # receives the head of the audit log
 
-# --- Safety of the pages ----------------------------------------------------------------------------------
+# --- Security of the pages --------------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = not INSECURE_COOKIES
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_HSTS_SECONDS = 0 if INSECURE_COOKIES else 31_536_000
@@ -314,9 +254,7 @@ SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = not INSECURE_COOKIES
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 3600
-STAFF_IDLE_MINUTES = 15
-STAFF_TOKEN_HOURS = 12
+SESSION_COOKIE_AGE = limits.SESSION_HOURS * 3600
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = {
@@ -332,23 +270,23 @@ CONTENT_SECURITY_POLICY = {
 
 CSRF_FAILURE_VIEW = "teleder.api.errors.csrf_failure"
 
-# What answers programs: with problem documents, and 403 in place of a page that leads to log-in.
+# Paths for programs: errors are problem documents, and a missing log-in is a 403 instead of a redirect.
 API_PATHS = ("/api/", "/status")
 
 # --- API --------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "teleder.api.tokens.Tokens",
+        "teleder.api.tokens.ApiTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["teleder.api.parsers.LimitedJSON"],
-    "DEFAULT_SCHEMA_CLASS": "teleder.api.schema.Described",
+    "DEFAULT_PARSER_CLASSES": ["teleder.api.parsers.LimitedJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "teleder.api.schema.EndpointSchema",
     "EXCEPTION_HANDLER": "teleder.api.errors.handle",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-REST_KNOX = {"TOKEN_TTL": timedelta(days=30), "AUTO_REFRESH": False}
+REST_KNOX = {"TOKEN_TTL": timedelta(days=limits.PATIENT_TOKEN_DAYS), "AUTO_REFRESH": False}
 SPECTACULAR_SETTINGS = {
     "TITLE": "teleder",
     "DESCRIPTION": "Store-and-forward teledermatology for atopic dermatitis. Not a certified medical device.",
@@ -380,7 +318,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Work -------------------------------------------------------------------------------------------------
-# The sweeper does these in turn, each in its own transaction. A list here keeps `cases` ignorant of those above it.
+# The sweeper runs these in turn, each in its own transaction. Listed here, so that `cases` imports no layer above it.
 SWEEP_DUTIES = [
     "teleder.pipeline.recovery.requeue_after_broker_flush",
     "teleder.pipeline.recovery.expire",
@@ -400,19 +338,6 @@ RECORD_INVARIANTS = [
     "teleder.privacy.invariants.INVARIANTS",
     "teleder.audit.trail.INVARIANTS",
 ]
-SWEEP_SECONDS = 1.0
 SWEEP_HEARTBEAT = os.environ.get("TELEDER_SWEEP_HEARTBEAT")  # a file that health checks look at
-AI_PATIENCE_MINUTES = 10
-CLAIM_IDLE_MINUTES = 15
-JOB_WINDOW = 4 * INFERENCE_SLOTS  # messages per queue that Valkey may hold
-JOB_BATCH = min(int(os.environ.get("TELEDER_JOB_BATCH", "4")), messages.BATCH_LIMIT)
-JOB_WAIT_SECONDS = int(
-    os.environ.get("TELEDER_JOB_WAIT_SECONDS", "40")
-)  # a message nobody took is lost after this
-JOB_DEATHS = 3
-
-# --- Logs -------------------------------------------------------------------------------------------------
-try:
+with checked():
     LOGGING = logs.configuration()
-except environment.BadSetting as error:
-    raise ImproperlyConfigured(str(error)) from None

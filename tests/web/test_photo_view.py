@@ -1,4 +1,4 @@
-"""A photo's address is worth nothing by itself: it opens for a session that may see the photo now, and nobody else."""
+"""The URL of a photo grants nothing by itself: it opens only for a session that may see the photo now."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_link_is_dead_with_the_next_request_after_logging_out(alice, photo):
     assert hers.get(link(photo)).status_code == 302
 
 
-def test_bob_and_a_stranger_cannot_use_alices_link(bob, photo):
+def test_bob_and_a_visitor_cannot_use_alices_link(bob, photo):
     assert logged_in(bob).get(link(photo)).status_code == 404
     assert Client().get(link(photo)).status_code == 302
 
@@ -155,7 +155,7 @@ def test_even_a_worker_that_was_taken_over_puts_no_script_into_danas_browser(
     assert not [url for url in asked if url.endswith("/ran")]
 
 
-def test_what_could_hold_a_script_is_refused_at_the_door(client, alice, alices_draft, photo_file):
+def test_a_file_that_could_hold_a_script_is_refused_at_upload(client, alice, alices_draft, photo_file):
     client.force_login(alice)
     before = alices_draft.photos.count()
     for name in ("svg", "html", "pdf", "mhtml"):

@@ -1,4 +1,4 @@
-"""Alice goes her road by the API: questions, advice, photos, sending, answer."""
+"""The patient's flow through the API: questions, advice, photos, sending, answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def post_photo(client, submission, upload, view="close_up"):
     return client.post(address, {"view": view, "file": upload}, format="multipart")
 
 
-def test_alice_goes_the_whole_road(as_alice, as_dana, photo_file, analyse):
+def test_alice_completes_the_whole_flow(as_alice, as_dana, photo_file, analyse):
     opened = as_alice.post(f"{API}/submissions", {"answers": CALM})
     assert (opened.status_code, opened.data["urgency"]) == (201, "routine")
     pk = opened.data["id"]
@@ -164,7 +164,7 @@ def test_the_same_file_twice_is_one_photo(as_alice, alices_draft, photo_file):
     assert alices_draft.current_photos().count() == 2
 
 
-def test_an_app_whose_line_broke_sees_by_the_hash_which_photos_have_come(as_alice, alices_draft, photo_file):
+def test_an_app_sees_by_the_hash_which_photos_have_arrived(as_alice, alices_draft, photo_file):
     sent = photo_file().read()
     post_photo(as_alice, alices_draft.pk, photo_file(content=sent))
     rows = as_alice.get(f"/api/v1/submissions/{alices_draft.pk}/photos").json()
@@ -231,6 +231,6 @@ def test_news_is_in_the_inbox(as_alice, as_bob, alices_submission):
 
 def test_red_flags_and_history_are_kept_word_for_word(as_alice, alices_draft):
     assert alices_draft.status == Status.DRAFT
-    told = {"treatment": "ステロイド <b>塗り薬</b>", "duration": "years", "itch": 0}
-    answer = as_alice.patch(f"{API}/submissions/{alices_draft.pk}", {"history": told})
-    assert answer.data["history"] == told
+    reported = {"treatment": "ステロイド <b>塗り薬</b>", "duration": "years", "itch": 0}
+    answer = as_alice.patch(f"{API}/submissions/{alices_draft.pk}", {"history": reported})
+    assert answer.data["history"] == reported

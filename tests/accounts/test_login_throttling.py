@@ -1,4 +1,4 @@
-"""Guessing passwords and codes: where it ends, and who is not harmed by it."""
+"""Guessing passwords and codes: its limits, and who is not affected by them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HER_CLINIC, ELSEWHERE = "198.51.100.1", "203.0.113.9"
 
 
 @pytest.fixture
-def looked_at(monkeypatch) -> list[str]:
+def checked_guesses(monkeypatch) -> list[str]:
     """The guesses that were compared with a password."""
     seen: list[str] = []
     compare = User.check_password
@@ -44,9 +44,9 @@ def gets_in(email: str, *, at: str, by: Client | None = None) -> bool:
     return "_auth_user_id" in client.session
 
 
-def test_ten_guesses_at_an_account_from_one_address_and_no_more(alice, looked_at):
+def test_ten_guesses_at_an_account_from_one_address_are_checked_and_no_more(alice, checked_guesses):
     answers = [guess(alice.email, f"guess {n}").status_code for n in range(40)]
-    assert len(looked_at) == 10
+    assert len(checked_guesses) == 10
     assert answers == [200] * 10 + [429] * 30
     assert not gets_in(alice.email, at=ELSEWHERE)
 
@@ -54,25 +54,25 @@ def test_ten_guesses_at_an_account_from_one_address_and_no_more(alice, looked_at
 def test_the_refusal_says_how_long_to_wait_and_what_else_to_do(alice):
     refused = [guess(alice.email, **{"Accept-Language": "en"}) for _ in range(11)][-1]
     assert refused["Retry-After"] == "900"
-    assert b"choose a new password" in refused.content
+    assert b"reset your password" in refused.content
 
 
 def test_an_account_that_is_not_there_refuses_alike(db):
     assert [guess("nobody@example.com").status_code for _ in range(12)] == [200] * 10 + [429] * 2
 
 
-def test_another_spelling_of_her_address_is_no_other_account(alice, looked_at):
+def test_another_spelling_of_her_address_is_no_other_account(alice, checked_guesses):
     for spelling in ("alice@example.com", "ALICE@example.com", "Alice@Example.Com"):
         for _ in range(10):
             guess(spelling)
             ask_for_token(spelling)
-    assert len(looked_at) == 10
+    assert len(checked_guesses) == 10
 
 
-def test_an_address_that_somebody_makes_up_changes_nothing(alice, looked_at):
+def test_an_address_that_somebody_makes_up_changes_nothing(alice, checked_guesses):
     for n in range(30):
         guess(alice.email, **{"X-Forwarded-For": f"192.0.2.{n}", "X-Real-IP": f"192.0.2.{n}"})
-    assert len(looked_at) == 10
+    assert len(checked_guesses) == 10
 
 
 def test_dana_logs_in_at_the_clinic_while_somebody_guesses_elsewhere(dana):
@@ -87,20 +87,20 @@ def test_one_who_forgot_his_password_does_not_lock_the_clinics_address(alice, da
     assert gets_in(dana.email, at=HER_CLINIC)
 
 
-def test_many_addresses_together_guess_little(alice, looked_at):
+def test_many_addresses_together_make_few_guesses(alice, checked_guesses):
     for n in range(GUESSES):
         guess(alice.email, at=f"203.0.113.{n % 100}")
-    assert len(looked_at) == 30
+    assert len(checked_guesses) == 30
 
 
-def test_one_address_guesses_little_at_many_accounts(alice, looked_at):
+def test_one_address_makes_few_guesses_at_many_accounts(alice, checked_guesses):
     for n in range(GUESSES):
         guess(f"person{n}@example.com")
     assert guess(alice.email).status_code == 429
-    assert not looked_at
+    assert not checked_guesses
 
 
-def test_from_her_own_device_dana_gets_in_though_all_the_world_guesses(dana):
+def test_dana_logs_in_from_her_device_while_others_guess(dana):
     hers = Client()
     assert gets_in(dana.email, at=HER_CLINIC, by=hers)
     hers.post(reverse("account_logout"))
@@ -113,40 +113,40 @@ def test_from_her_own_device_dana_gets_in_though_all_the_world_guesses(dana):
     assert gets_in(dana.email, at=HER_CLINIC, by=hers)
 
 
-def test_on_her_own_device_guesses_end_as_well(alice, looked_at):
+def test_guesses_from_a_known_device_are_limited_too(alice, checked_guesses):
     hers = Client()
     gets_in(alice.email, at=HER_CLINIC, by=hers)
     hers.post(reverse("account_logout"))
-    looked_at.clear()
+    checked_guesses.clear()
     for n in range(30):
         guess(alice.email, at=f"203.0.113.{n}", by=hers)
-    assert len(looked_at) == 10
+    assert len(checked_guesses) == 10
 
 
-def test_a_device_cookie_that_somebody_made_up_opens_no_further_tries(alice, looked_at):
+def test_a_device_cookie_that_somebody_made_up_opens_no_further_tries(alice, checked_guesses):
     forger = Client()
     forger.cookies[DEVICE_COOKIE] = 'WyJ4Iiwi:1abc:"'
     for _ in range(30):
         guess(alice.email, by=forger)
-    assert len(looked_at) == 10
+    assert len(checked_guesses) == 10
 
 
-def test_bobs_devices_give_no_further_tries_at_alices_account(alice, bob, looked_at):
+def test_bobs_devices_give_no_further_tries_at_alices_account(alice, bob, checked_guesses):
     bobs = [Client() for _ in range(3)]
     for device in bobs:
         gets_in(bob.email, at=ELSEWHERE, by=device)
         device.post(reverse("account_logout"))
-    looked_at.clear()
+    checked_guesses.clear()
     for n in range(30):
         guess(alice.email, by=bobs[n % 3])
-    assert len(looked_at) == 10
+    assert len(checked_guesses) == 10
 
 
-def test_right_passwords_use_up_nothing(alice):
+def test_right_passwords_are_not_counted(alice):
     assert all(gets_in(alice.email, at=HER_CLINIC) for _ in range(15))
 
 
-def test_a_right_password_in_between_does_not_begin_the_count_anew(alice, bob, looked_at):
+def test_a_right_password_does_not_reset_the_count(alice, bob, checked_guesses):
     for _ in range(3):
         for _ in range(5):
             guess(alice.email)
@@ -165,19 +165,19 @@ def test_who_chose_a_new_password_by_mail_gets_in_at_once(alice, mailoutbox):
     assert guess(alice.email, PASSWORD + "2").status_code == 302
 
 
-# --- Other doors ------------------------------------------------------------------------------------------
+# --- Other endpoints ------------------------------------------------------------------------------------------
 def ask_for_token(email: str, **more):
     given = {"email": email, "password": "wrong"} | more
     return Client().post(reverse("api:tokens"), given, "application/json", REMOTE_ADDR=ELSEWHERE)
 
 
-def test_the_endpoint_for_tokens_shares_the_count(alice, looked_at):
+def test_the_endpoint_for_tokens_shares_the_count(alice, checked_guesses):
     for _ in range(5):
         guess(alice.email)
     answers = [ask_for_token(alice.email) for _ in range(10)]
     assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 5
     assert answers[-1]["Content-Type"] == "application/problem+json" and answers[-1]["Retry-After"] == "900"
-    assert len(looked_at) == 10
+    assert len(checked_guesses) == 10
 
 
 def test_ten_codes_are_tried_and_no_more(dana):
@@ -190,11 +190,11 @@ def test_ten_codes_are_tried_and_no_more(dana):
     assert by_api.status_code == 429
 
 
-def test_a_stolen_session_guesses_the_password_no_faster(client, alice, looked_at):
+def test_a_stolen_session_guesses_the_password_no_faster(client, alice, checked_guesses):
     client.force_login(alice)
     for _ in range(30):
         client.post(reverse("account_reauthenticate"), {"password": "wrong"})
     for _ in range(30):
         form = {"oldpassword": "wrong", "password1": PASSWORD + "2", "password2": PASSWORD + "2"}
         client.post(reverse("account_change_password"), form)
-    assert len(looked_at) <= 20
+    assert len(checked_guesses) <= 20

@@ -1,4 +1,4 @@
-"""The dermatologist's road: worklist, claim, findings, answer."""
+"""What dermatologists do: worklist, claim, findings, answer."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from teleder.api.access import CLINIC, DERMATOLOGISTS, EVERYBODY, Endpoint
-from teleder.api.pagination import WorklistOrder
+from teleder.api.access import CLINIC, DERMATOLOGISTS, EVERYBODY, EndpointView
+from teleder.api.pagination import WorklistPagination
 from teleder.api.schema import problems
 from teleder.api.serializers.clinic import (
     AmendSerializer,
@@ -22,26 +22,28 @@ from teleder.api.serializers.clinic import (
     SignSerializer,
     WorklistRowSerializer,
 )
-from teleder.api.serializers.filters import RecordFilters, narrowed
-from teleder.api.serializers.patient import AnswerSerializer
+from teleder.api.serializers.filters import RecordFilterSerializer, narrow
+from teleder.api.serializers.patient import PatientReviewSerializer
 from teleder.cases import reviews
 from teleder.cases.models import Submission
 from teleder.cases.transitions import IllegalMoveError
 
 
-class Worklist(Endpoint):
+class WorklistView(EndpointView):
     """What waits for a dermatologist, most urgent first; on it from the moment it was sent, with AI or without."""
 
     roles = CLINIC
-    pagination_class = WorklistOrder
+    pagination_class = WorklistPagination
 
-    @extend_schema(parameters=[RecordFilters], responses=WorklistRowSerializer(many=True))
+    @extend_schema(parameters=[RecordFilterSerializer], responses=WorklistRowSerializer(many=True))
     def get(self, request: Request) -> Response:
-        rows = narrowed(Submission.objects.visible_to(request.user), **self.filters(RecordFilters)).worklist()
+        rows = narrow(
+            Submission.objects.visible_to(request.user), **self.filters(RecordFilterSerializer)
+        ).worklist()
         return self.page(rows.select_related("case", "claimed_by"), WorklistRowSerializer)
 
 
-class Claim(Endpoint):
+class ClaimView(EndpointView):
     """Take a submission off the shared list to answer it. Of two who try, one has it; a repeat answers the same."""
 
     roles = DERMATOLOGISTS
@@ -56,7 +58,7 @@ class Claim(Endpoint):
         return Response(WorklistRowSerializer(self.submission(pk)).data)
 
 
-class Release(Endpoint):
+class ReleaseView(EndpointView):
     """Give it back to the list; an admin may give back another's."""
 
     roles = CLINIC
@@ -68,7 +70,7 @@ class Release(Endpoint):
         return Response(WorklistRowSerializer(submission).data)
 
 
-class KeepClaim(Endpoint):
+class KeepClaimView(EndpointView):
     """Say that I am still at it; a claim that idles goes back to the list."""
 
     roles = DERMATOLOGISTS
@@ -80,7 +82,7 @@ class KeepClaim(Endpoint):
         return Response(status=204)
 
 
-class RequestPhotos(Endpoint):
+class RequestPhotosView(EndpointView):
     """Ask the patient for another photo. A same-day case does not wait for one."""
 
     roles = DERMATOLOGISTS
@@ -96,13 +98,13 @@ class RequestPhotos(Endpoint):
 
 REVIEW_BY_ROLE = PolymorphicProxySerializer(
     component_name="ReviewByRole",
-    serializers=[ReviewSerializer, AnswerSerializer],
+    serializers=[ReviewSerializer, PatientReviewSerializer],
     resource_type_field_name=None,
     many=True,
 )
 
 
-class Reviews(Endpoint):
+class ReviewListView(EndpointView):
     """The signed answers, newest first: the first is in force."""
 
     roles = {"GET": EVERYBODY, "POST": DERMATOLOGISTS}
@@ -110,7 +112,7 @@ class Reviews(Endpoint):
     @extend_schema(responses=REVIEW_BY_ROLE)
     def get(self, request: Request, pk: UUID) -> Response:
         self.filters()
-        kind = AnswerSerializer if request.user.is_patient else ReviewSerializer
+        kind = PatientReviewSerializer if request.user.is_patient else ReviewSerializer
         rows = self.submission(pk).reviews.select_related("author__dermatologist")
         return Response(kind(rows, many=True).data)
 
@@ -120,7 +122,7 @@ class Reviews(Endpoint):
         return _signed(reviews.sign, self.submission(pk), request)
 
 
-class Amendments(Endpoint):
+class AmendmentView(EndpointView):
     """Correct a signed answer by a new one; the old one stays on the record."""
 
     roles = DERMATOLOGISTS
@@ -142,7 +144,7 @@ def _signed(
     return Response(ReviewSerializer(review).data, status=201)
 
 
-class Findings(Endpoint):
+class FindingListView(EndpointView):
     """What the models found, newest analysis of each photo. Preliminary, and never for patients."""
 
     roles = CLINIC

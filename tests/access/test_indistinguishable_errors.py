@@ -1,4 +1,4 @@
-"""What others have changes nothing of what one reads: no list, filter, order, search or count tells of it."""
+"""Other people's data changes nothing that a caller can read: no list, filter, order, search or count reveals it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ SAME = r"(?<=trace_id\":\")\w+|\d+\xa0\w+|\w{64}|(?<=CSRFToken&quot;: &quot;)\w+
 
 
 def table_queries(table: admin.ModelAdmin) -> list[str]:
-    """Return searches, orders and filters of a table of the back room."""
+    """Return searches, orders and filters of a table of the admin site."""
     name = table.opts.model_name
     filters = [f"{each}__exact=1" if "__" not in each else f"{each}=signed" for each in table.list_filter]
     filters += [f"{each}=alice" for each in ("q",) if table.search_fields]
