@@ -29,9 +29,8 @@ from teleder.cases.models import (
     Submission,
 )
 from teleder.notifications.models import Channel, Message, MessageState
-from teleder.pipeline.transitions import UNFINISHED
+from teleder.pipeline.transitions import AI_READ, UNFINISHED
 
-READ = (AIStatus.DONE, AIStatus.PARTLY)
 ENDED = (EventKind.AI_DONE, EventKind.AI_UNAVAILABLE)
 
 
@@ -108,7 +107,7 @@ def figures(clients: Clients, mailbox: Mailbox, *, bound: float) -> Figures:
     """Compare; no submission may wait longer for its end than `bound` seconds."""
     rows = _rows(clients)
     found = Figures(accepted=len(clients.accepted))
-    found.by_ai = rows.filter(ai_status__in=READ).count()
+    found.by_ai = rows.filter(ai_status__in=AI_READ).count()
     found.unavailable = rows.filter(ai_status=AIStatus.UNAVAILABLE).count()
     found.lost = len(set(_lost(clients)))
     found.stuck = _stuck(rows)

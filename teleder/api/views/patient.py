@@ -37,12 +37,11 @@ from teleder.api.serializers.questionnaire import (
     RedFlagAnswersSerializer,
 )
 from teleder.cases import intake, questionnaire, transitions, triage
-from teleder.cases.models import Case, PhotoView, Status, Submission
-from teleder.cases.transitions import AWAITING_DERMATOLOGIST
+from teleder.cases.models import Case, PhotoView, Submission
+from teleder.cases.transitions import WITH_PATIENT
 
 KEY_LENGTH = 100
 STATUS_SECONDS = 5  # how long to wait before asking for the status again
-SENT = {*AWAITING_DERMATOLOGIST, Status.ANSWERED, Status.CLOSED}
 STATUS_ADDRESS = header("Location", "where its status is asked for", 201, 202, schema=OpenApiTypes.URI)
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -241,7 +240,7 @@ class SubmitView(EndpointView):
         try:
             intake.submit(submission, by=request.user, **given.validated_data)
         except transitions.IllegalMoveError:
-            if self.submission(pk).status not in SENT:
+            if self.submission(pk).status in WITH_PATIENT:
                 raise
         sent = self.submission(pk)
         headers = {"Location": status_url(sent), "Retry-After": str(STATUS_SECONDS)}

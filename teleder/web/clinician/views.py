@@ -22,14 +22,13 @@ from teleder.accounts.models import Purpose
 from teleder.cases import reviews, transitions
 from teleder.cases.models import Photo, PhotoState, Review, Status, Submission
 from teleder.cases.originals import Refused
+from teleder.cases.transitions import WITH_ANSWER
 from teleder.cases.triage import Urgency
 from teleder.web import wording
 from teleder.web.clinician import readings, replies, worklist
 from teleder.web.clinician.forms import AnswerForm, PhotosWantedForm
 from teleder.web.conditional import unless_same
 from teleder.web.roles import dermatologist_required
-
-AMENDABLE = (Status.ANSWERED, Status.CLOSED)
 
 
 # --- The worklist -----------------------------------------------------------------------------------------
@@ -173,7 +172,7 @@ def request_photos(request: HttpRequest, submission: Submission) -> HttpResponse
 @submission_action
 def answer(request: HttpRequest, submission: Submission) -> HttpResponse:
     """Insert a draft text, show a preview, or sign: one form, three buttons."""
-    amending = submission.status in AMENDABLE
+    amending = submission.status in WITH_ANSWER
     if not amending and not _is_mine(request, submission):
         raise transitions.IllegalMoveError(_("Only the dermatologist who claimed it can answer."))
     form = AnswerForm(request.POST, submission=submission, amending=amending)
@@ -244,8 +243,8 @@ def _review(
     status: int = 200,
 ) -> HttpResponse:
     state = _state(request, submission)
-    may_answer = state["is_mine"] or submission.status in AMENDABLE
-    amending = submission.status in AMENDABLE
+    may_answer = state["is_mine"] or submission.status in WITH_ANSWER
+    amending = submission.status in WITH_ANSWER
     consents = people.latest_consents(submission.patient).exclude(purpose=Purpose.TRAINING)
     context = {
         **state,

@@ -27,6 +27,7 @@ from teleder.cases.models import (
 )
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.cases.triage import Urgency
+from teleder.pipeline.transitions import AI_READ
 from teleder.web import wording
 
 ROWS = 50
@@ -156,7 +157,7 @@ class Row:
             analysis for photo in self.photos if (analysis := photo.analysis) and analysis.classified_at
         ]
         status = self.submission.ai_status
-        if status in {AIStatus.NOT_USED, AIStatus.WAITING, AIStatus.UNAVAILABLE} and not analyses:
+        if status not in AI_READ and not analyses:
             return AIStatus(status).label
         findings = [finding for analysis in analyses for finding in analysis.findings.all()]
         candidates = [f for a in analyses for f in a.findings.all() if a.top and f.condition == a.top]

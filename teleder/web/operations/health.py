@@ -19,7 +19,7 @@ from teleder.cases.models import AIStatus, Job, JobState, Submission
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.notifications.models import Message, MessageState
 from teleder.pipeline import broker, refusals
-from teleder.pipeline.transitions import UNDER_WAY, UNFINISHED
+from teleder.pipeline.transitions import NEEDS_ADMIN, UNDER_WAY, UNFINISHED
 
 SILENCE_SECONDS = 60  # without a result while work waits, the workers count as silent
 LATE_SECONDS = 30  # after a missed deadline, the sweeper counts as stopped
@@ -30,7 +30,6 @@ STAGES = {
     Stage.SEGMENT: gettext_lazy("find skin and lesion"),
     Stage.CLASSIFY: gettext_lazy("classify the condition"),
 }
-STOPPED = (JobState.FAILED, JobState.QUARANTINED)
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def board(user: User) -> Board:
 
 def stages(user: User, now: datetime) -> list[dict[str, Any]]:
     """Return for each stage the number of jobs by state and the start of the oldest unfinished one."""
-    by_state = {state.value: Count("id", filter=Q(state=state)) for state in (*UNFINISHED, *STOPPED)}
+    by_state = {state.value: Count("id", filter=Q(state=state)) for state in (*UNFINISHED, *NEEDS_ADMIN)}
     done = Count("id", filter=Q(state=JobState.DONE, finished_at__gte=now - DAY))
     oldest = Min("created_at", filter=Q(state__in=UNFINISHED))
     rows = {
@@ -210,7 +209,7 @@ def _submissions_overdue(waiting: dict[str, Any]) -> Alarm | None:
 
 
 def _jobs_stopped(stages: list[dict[str, Any]]) -> Alarm | None:
-    if not (n := sum(stage[state] for stage in stages for state in STOPPED)):
+    if not (n := sum(stage[state] for stage in stages for state in NEEDS_ADMIN)):
         return None
     text = ngettext("%(n)d job has stopped.", "%(n)d jobs have stopped.", n) % {"n": n}
     return Alarm(

@@ -19,18 +19,17 @@ from teleder.accounts.normalisation import normalise_code, normalise_email
 from teleder.cases import intake, reviews, transitions
 from teleder.cases.models import Job, Status, Submission
 from teleder.cases.originals import Refused
+from teleder.cases.transitions import AWAITING_DERMATOLOGIST, OPEN, WITH_ANSWER, EventKind, sources_of
 from teleder.pipeline import recovery
-from teleder.pipeline.transitions import UNFINISHED
+from teleder.pipeline.transitions import NEEDS_ADMIN, UNFINISHED
 from teleder.web.conditional import unless_same
 from teleder.web.operations import health
 from teleder.web.roles import admin_required
 
 JOBS_SHOWN = 100
 CASES_SHOWN = 50
-VERBS = {"requeue": (recovery.requeue, health.STOPPED), "cancel": (recovery.cancel, UNFINISHED)}
-REASSIGNABLE = (Status.SUBMITTED, Status.IN_REVIEW)
-REOPENABLE = (Status.ANSWERED, Status.CLOSED)
-WITHDRAWABLE = (Status.SUBMITTED, Status.NEEDS_PHOTOS)
+VERBS = {"requeue": (recovery.requeue, NEEDS_ADMIN), "cancel": (recovery.cancel, UNFINISHED)}
+WITHDRAWABLE = {*sources_of(EventKind.WITHDRAWN)} & {*OPEN}  # a draft is its patient's own
 
 
 # --- The state of the work --------------------------------------------------------------------------------
@@ -42,7 +41,7 @@ def operations(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"board": health.board(request.user)}
     if request.htmx:
         return unless_same(request, render(request, "web/operations/_board.html", context))
-    context["stopped"] = _jobs(request.user, health.STOPPED).order_by("-finished_at")[:JOBS_SHOWN]
+    context["stopped"] = _jobs(request.user, NEEDS_ADMIN).order_by("-finished_at")[:JOBS_SHOWN]
     context["unfinished"] = _jobs(request.user, UNFINISHED).order_by("-priority", "created_at")[:JOBS_SHOWN]
     return render(request, "web/operations/operations.html", context)
 
@@ -133,9 +132,9 @@ def _case(
         "events": submission.events.select_related("actor"),
         "jobs": Job.objects.filter(photo__submission=submission).order_by("created_at"),
         "dermatologists": dermatologists.order_by("name"),
-        "may_reassign": submission.status in REASSIGNABLE,
+        "may_reassign": submission.status in AWAITING_DERMATOLOGIST,
         "may_release": submission.status == Status.IN_REVIEW,
-        "may_reopen": submission.status in REOPENABLE,
+        "may_reopen": submission.status in WITH_ANSWER,
         "may_withdraw": submission.status in WITHDRAWABLE,
     }
     return render(request, "web/operations/case.html", context, status=status)

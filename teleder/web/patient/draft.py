@@ -13,9 +13,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from teleder.cases import intake, questionnaire, triage
-from teleder.cases.models import Case, Status, Submission
+from teleder.cases.models import Case, Submission
 from teleder.cases.originals import Refused
-from teleder.cases.transitions import IllegalMoveError
+from teleder.cases.transitions import EDITABLE, IllegalMoveError
 from teleder.cases.triage import Urgency
 from teleder.security import rate_limits
 from teleder.web.patient.common import (
@@ -123,7 +123,7 @@ def about(request: HttpRequest, pk: UUID) -> HttpResponse:
 def send(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Step 4: review, then send."""
     submission = own_submission(request, pk)
-    if submission.status not in {Status.DRAFT, Status.NEEDS_PHOTOS}:
+    if submission.status not in EDITABLE:
         return redirect(submission)
     if request.method == "POST":
         anyway = "anyway" in request.POST

@@ -10,13 +10,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from teleder.accounts.models import PatientProfile, Purpose, Role
 from teleder.accounts.people import consent_text, give_consent
 from teleder.cases import triage
-from teleder.cases.models import Status, Submission
+from teleder.cases.models import Submission
+from teleder.cases.transitions import IN_PROGRESS, WITH_ANSWER
 from teleder.web.patient.common import UNPROCESSABLE, is_ready_to_ask
 from teleder.web.patient.forms import ConsentForm, ProfileForm
 from teleder.web.patient.submission import progress
 from teleder.web.roles import patient_required
 
-OPEN = (Status.DRAFT, Status.SUBMITTED, Status.IN_REVIEW, Status.NEEDS_PHOTOS)
 EARLIER_SHOWN = 20
 
 
@@ -33,8 +33,10 @@ def home(request: HttpRequest) -> HttpResponse:
         return redirect("web:welcome")
     mine = Submission.objects.visible_to(request.user).select_related("case")
     context = {
-        "open": [{"submission": each, "steps": progress(each)} for each in mine.filter(status__in=OPEN)],
-        "earlier": mine.filter(status__in=[Status.ANSWERED, Status.CLOSED])[:EARLIER_SHOWN],
+        "open": [
+            {"submission": each, "steps": progress(each)} for each in mine.filter(status__in=IN_PROGRESS)
+        ],
+        "earlier": mine.filter(status__in=WITH_ANSWER)[:EARLIER_SHOWN],
     }
     return render(request, "web/patient/home.html", context)
 
