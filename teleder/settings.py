@@ -6,7 +6,7 @@ import os
 import sys
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import SplitResult, unquote
+from urllib.parse import SplitResult, quote, unquote
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
-from contract import encryption, environment, logs, messages
+from contract import encryption, environment, logs, messages, storage
 from teleder import database, deployment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -77,9 +77,13 @@ address("REDIS_URL", REDIS_URL)
 BEHIND_PROXY = flag(
     "TELEDER_BEHIND_PROXY"
 )  # one, which sets X-Forwarded-For and -Proto; else nobody is believed
-MEDIA_ROOT = Path(os.environ.get("TELEDER_MEDIA_ROOT", BASE_DIR / "media"))
+try:
+    PHOTO_STORAGE = storage.from_environment(default=f"file://{quote(str(BASE_DIR / 'media'))}")
+except (storage.StorageSettingError, environment.BadSetting) as error:
+    raise ImproperlyConfigured(str(error)) from None
 # Of tombstones; neither in the database nor among the photos, so that it outlives a restore of both.
-ERASED_LIST = Path(os.environ.get("TELEDER_ERASED_LIST", MEDIA_ROOT.parent / "erased" / "list.jsonl"))
+_beside_photos = getattr(PHOTO_STORAGE, "root", BASE_DIR / "media").parent
+ERASED_LIST = Path(os.environ.get("TELEDER_ERASED_LIST", _beside_photos / "erased" / "list.jsonl"))
 RETENTION_BY_NIGHT = flag("TELEDER_RETENTION")
 try:
     PHOTO_KEYS = encryption.from_environment()

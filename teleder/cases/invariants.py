@@ -137,7 +137,7 @@ def masks_and_attributions_have_their_files() -> Iterator[str]:
 
 def files_have_their_row() -> Iterator[str]:
     # What is left over is collected every night after a day.
-    yield from (path.parent.as_posix() for path in leftovers(2 * KEEP_HOURS))
+    yield from (key.rpartition("/")[0] for key in leftovers(2 * KEEP_HOURS))
 
 
 def events_are_told_or_young() -> Iterator[str]:
