@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import secrets
 import shutil
@@ -10,10 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from contract.storage import S3Storage, StorageError
 from local import servers
 
 BUCKET = "photos"
@@ -39,15 +39,16 @@ class S3Server:
         self.process = servers.spawn(command, log)
         end = time.monotonic() + servers.START_SECONDS
         while time.monotonic() < end and self.process.poll() is None:
-            connection = http.client.HTTPConnection("127.0.0.1", self.ports["s3.port"], timeout=5)
-            try:
-                connection.request("GET", "/healthz")
-                if connection.getresponse().status == http.HTTPStatus.OK:
-                    return
-            except OSError:
-                time.sleep(0.1)
-            finally:
-                connection.close()
+            # Its own probe answers before it takes a file; the first file also makes the bucket.
+            with suppress(StorageError):
+                storage = S3Storage(
+                    bucket=BUCKET,
+                    endpoint=self.environment["TELEDER_S3_ENDPOINT"],
+                    access_key=self.environment["TELEDER_S3_ACCESS_KEY"],
+                    secret_key=self.environment["TELEDER_S3_SECRET_KEY"],
+                )
+                return storage.check()
+            time.sleep(0.1)
         raise servers.ServerError(f"S3 did not start; the end of {log}:\n{log.read_text()[-2000:]}")
 
     def stop(self) -> None:

@@ -90,7 +90,7 @@ def _problem_of(error: Exception) -> dict[str, Any] | None:
         return problem(400, "bad_request", _("This request cannot be read."))
     if isinstance(error, TooMany):
         return problem(429, "too_many", str(error))
-    if isinstance(error, DATABASE_AWAY) or isinstance(error, STORAGE_AWAY):
+    if isinstance(error, (*DATABASE_AWAY, *STORAGE_AWAY)):
         what = "storage" if isinstance(error, STORAGE_AWAY) else "database"
         log.error("%s away: %s", what, type(error).__name__)
         return problem(503, "unavailable", _("Not available at the moment. Please try again shortly."))
@@ -167,7 +167,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """What no view answered: a fault of ours, or a database or storage that went away between view and answer."""
-    is_away = isinstance(sys.exception(), DATABASE_AWAY) or isinstance(sys.exception(), STORAGE_AWAY)
+    is_away = isinstance(sys.exception(), (*DATABASE_AWAY, *STORAGE_AWAY))
     away = _problem_of(sys.exception()) if is_away else None
     if away:
         return _plain(away) if _is_api(request) else page(500, away["status"])

@@ -95,7 +95,9 @@ def record(*, job: str, attempt: int, worker: str, outcome: messages.Outcome) ->
     if (found := under_way.select_related("photo").first()) is not None:
         result_checks.check(found, outcome)
     if isinstance(outcome, messages.Failed) and outcome.code == messages.STORAGE_UNAVAILABLE:
-        leave_to_another_version(job=job, attempt=attempt)  # sent again after a while: a loss, no worker crash
+        leave_to_another_version(
+            job=job, attempt=attempt
+        )  # sent again after a while: a loss, no worker crash
         return False
     state = JobState.FAILED if isinstance(outcome, messages.Failed) else JobState.DONE
     error = outcome.code if isinstance(outcome, messages.Failed) else ""
