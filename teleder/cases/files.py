@@ -1,7 +1,7 @@
-"""The only door to a photo's files, for pages and API alike.
+"""Serves the files of a photo, for pages and API alike; no other code does.
 
-What leaves is a copy the worker made, never a stranger's bytes. The type is said by our own table, the
-browser may not guess another, and no cache keeps it.
+Only copies that the worker made are served, never an uploaded file. The content type comes from our own table, the
+browser may not guess another, and no cache keeps a copy.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def serve(request: HttpRequest | Any, photo: UUID, kind: str) -> FileResponse | 
     """Stream one file of a photo that the request's user may see: whole (200) or the one range asked for (206, 416).
 
     Raises StorageUnavailableError, and `Http404` alike for an unknown photo, somebody else's, a removed one, a file that is not made yet,
-    and for a patient who asks for what the AI drew (mask, attribution): the AI's word stays with the clinic.
+    and for a patient who asks for the AI's mask or attribution: AI output is for the clinic only.
     """
     found = Photo.objects.visible_to(request.user).current().filter(pk=photo).first()
     kinds = FOR_PATIENTS if request.user.is_patient else set(FileKind)

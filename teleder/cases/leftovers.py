@@ -1,4 +1,4 @@
-"""Files that no row names: of an upload that was cut off, of a process that died, of an attempt that lost."""
+"""Files that no row names: of an interrupted upload, of a process that died, of a superseded attempt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The web's side of a stranger's file: sniff it, seal it, store it, never decode it.
+"""Originals: the web checks an upload's first bytes, encrypts it and stores it. It never decodes it.
 
 Key: photos/<photo id>/original/<sha256>, in the storage of web and workers (`contract.storage`). The hash is of the bytes as
 they came: the same photo sent twice is one photo. Who has the disk alone can tell by it whether a photo they already
