@@ -246,6 +246,10 @@ class Classified:
     seconds: Seconds = 0.0
 
 
+# The `code` of a `Failed` that fails no job: the web waits a while and sends the photo again.
+STORAGE_UNAVAILABLE = "storage_unavailable"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Failed:
     """A failure the worker foresaw and survived; `code` is for operators, never free text of a photo."""

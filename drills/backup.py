@@ -89,7 +89,7 @@ def _restored(run: Run, folder: Path, erased: list[str]) -> list[str]:
     _postgres("dropdb", "--if-exists", f"--maintenance-db={run.system.urls['database']}", "teleder_restored")
     _postgres("createdb", f"--maintenance-db={run.system.urls['database']}", "teleder_restored")
     _postgres("pg_restore", "--no-owner", "--no-privileges", f"--dbname={url}", f"{folder}/database")
-    owner = os.environ | {"DATABASE_URL": url, "TELEDER_MEDIA_ROOT": str(folder / "media")}
+    owner = os.environ | {"DATABASE_URL": url, "TELEDER_STORAGE": (folder / "media").as_uri()}
     if faults := _faults_of(("manage.py", "audit", "protect", processes.ROLE), owner):
         return faults
     web = f"{run.system.environment['DATABASE_URL']}_restored"
@@ -97,7 +97,7 @@ def _restored(run: Run, folder: Path, erased: list[str]) -> list[str]:
 
 
 def _faults_there(run: Run, url: str, media: Path, erased: list[str] | None = None) -> list[str]:
-    environment = os.environ | {"DATABASE_URL": url, "TELEDER_MEDIA_ROOT": str(media)}
+    environment = os.environ | {"DATABASE_URL": url, "TELEDER_STORAGE": media.as_uri()}
     steps = [
         ("manage.py", "check_record"),
         ("manage.py", "audit", "verify"),

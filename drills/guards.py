@@ -96,9 +96,9 @@ def _message_id() -> None:
 
 def _disk_full() -> None:
     """A full disk is not told from any other fault."""
-    from teleder.cases import originals
+    from contract.storage import files
 
-    originals.DISK_FULL = set()
+    files.DISK_FULL = set()
 
 
 def _whole_copy() -> None:

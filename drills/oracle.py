@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
@@ -149,7 +148,7 @@ def _lost(clients: Clients) -> Iterator[str]:
     kept = {
         (str(photo.submission_id), photo.sha256)
         for photo in photos
-        if (Path(settings.MEDIA_ROOT) / photo.original_key).is_file()
+        if settings.PHOTO_STORAGE.exists(photo.original_key)
     }
     for each in clients.accepted:
         wanted = {(each.submission, sha256) for sha256 in each.photos}

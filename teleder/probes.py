@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict
 
+from django.conf import settings
 from django.db import Error, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
@@ -17,8 +18,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from contract.storage import StorageError
 from teleder.api.access import ADMINS, EndpointView
-from teleder.cases import originals
 from teleder.web.operations import health
 
 log = logging.getLogger(__name__)
@@ -85,8 +86,8 @@ def _failure_of_database() -> str:
 
 def _failure_of_storage() -> str:
     try:
-        originals.check_storage()
-    except OSError as error:
+        settings.PHOTO_STORAGE.check()
+    except StorageError as error:
         log.error("the storage of photos does not take a file (%s)", type(error).__name__)
         return "the storage of photos does not take a file"
     return ""

@@ -26,6 +26,7 @@ from rest_framework.response import Response
 
 from contract import logs
 from contract.messages import Reason
+from contract.storage import StorageFullError, StorageUnavailableError
 from teleder.cases.originals import Refused
 from teleder.cases.transitions import AlreadyAmendedError, IllegalMoveError, UrgencyRoseError
 from teleder.security.rate_limits import RateLimitedError
@@ -33,6 +34,7 @@ from teleder.security.rate_limits import RateLimitedError
 log = logging.getLogger(__name__)
 
 DATABASE_AWAY = (OperationalError, InterfaceError)
+STORAGE_AWAY = (StorageUnavailableError, StorageFullError)
 MEDIA_TYPE = "application/problem+json"
 # Statuses of refusals by their code; any other refusal is 422.
 REFUSALS = {
@@ -45,6 +47,7 @@ REFUSALS = {
     "poor_photo": 409,
     "same_day": 409,
     "storage_full": 507,
+    "storage_unavailable": 503,
     "too_many_photos": 409,
 }
 # Replace texts of the framework that quote the request or an exception.
@@ -92,8 +95,9 @@ def _problem_of(error: Exception) -> dict[str, Any] | None:
         return problem(400, "bad_request", _("This request cannot be read."))
     if isinstance(error, RateLimitedError):
         return problem(429, "too_many", str(error))
-    if isinstance(error, DATABASE_AWAY):
-        log.error("database away: %s", type(error).__name__)
+    if isinstance(error, (*DATABASE_AWAY, *STORAGE_AWAY)):
+        what = "storage" if isinstance(error, STORAGE_AWAY) else "database"
+        log.error("%s away: %s", what, type(error).__name__)
         return problem(503, "unavailable", _("Not available at the moment. Please try again shortly."))
     if isinstance(error, exceptions.APIException):
         code = error.get_codes()
@@ -153,8 +157,9 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer an unexpected exception, or a database that became unavailable after the view."""
-    away = _problem_of(sys.exception()) if isinstance(sys.exception(), DATABASE_AWAY) else None
+    """Answer an unexpected exception, or a database or storage that became unavailable after the view."""
+    is_away = isinstance(sys.exception(), (*DATABASE_AWAY, *STORAGE_AWAY))
+    away = _problem_of(sys.exception()) if is_away else None
     if away:
         return _problem_response(away) if _is_api(request) else error_page(500, away["status"])
     return _respond(

@@ -136,7 +136,7 @@ def masks_and_attributions_have_their_files() -> Iterator[str]:
 
 def files_have_their_row() -> Iterator[str]:
     # Files without a row are removed every night, a day after they were written.
-    yield from (path.parent.as_posix() for path in leftovers(2 * KEEP_HOURS))
+    yield from (key.rpartition("/")[0] for key in leftovers(2 * KEEP_HOURS))
 
 
 def events_are_told_or_young() -> Iterator[str]:

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
 
 from contract.messages import Stage
+from contract.storage import StorageUnavailableError
 from teleder.accounts.models import Clinic, Consent, Purpose, User
 from teleder.cases import keys
 from teleder.cases.models import Impression, Photo, Review, Submission
@@ -54,6 +55,8 @@ def export(clinic: Clinic, out: Path) -> int:
 def _is_written(photo: Photo, to: Path) -> bool:
     try:
         analysis_copy = keys.open_file(photo.pk, Stage.PREPARE, photo.analysis_key)
+    except StorageUnavailableError:  # no photo of it is left out for that
+        raise
     except OSError as error:
         log.warning("photo %s is left out: its copy cannot be read (%s)", photo.pk, type(error).__name__)
         return False

@@ -90,6 +90,9 @@ def record(*, job: str, attempt: int, worker: str, outcome: messages.Outcome) ->
     under_way = Job.objects.filter(pk=job, attempt=attempt, state__in=UNDER_WAY)
     if (found := under_way.select_related("photo").first()) is not None:
         result_checks.check(found, outcome)
+    if isinstance(outcome, messages.Failed) and outcome.code == messages.STORAGE_UNAVAILABLE:
+        leave_to_another_version(job=job, attempt=attempt)  # its time-out then counts as a lost message
+        return False
     step = JobStep.FAIL if isinstance(outcome, messages.Failed) else JobStep.SUCCEED
     error = outcome.code if isinstance(outcome, messages.Failed) else ""
     taken = {"worker": worker[:100], "error": error, "finished_at": Now(), "deadline": None}

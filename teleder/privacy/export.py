@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 
 from contract.encryption import Locked
 from contract.messages import Stage
+from contract.storage import StorageUnavailableError
 from teleder.accounts.models import User
 from teleder.audit.models import Entry, Verb
 from teleder.cases import files, keys, originals
@@ -114,6 +115,8 @@ def _copy(photo: Photo) -> bytes:
 def _read(opened: Any) -> bytes | None:
     try:
         return opened()
+    except StorageUnavailableError:  # the download breaks off: the file is not missing
+        raise
     except (OSError, Locked):
         return None
 

@@ -7,10 +7,8 @@ again and again for a day: a worker that was reading an erased photo may still w
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterable
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
@@ -59,9 +57,8 @@ def _is_emptied(place: str) -> bool:
 
 def _remove_folder(place: str) -> None:
     kind, _slash, pk = place.partition("/")
-    folder = Path(settings.MEDIA_ROOT) / "photos" / str(UUID(pk))
-    if kind == "photos" and folder.exists():
-        shutil.rmtree(folder)
+    if kind == "photos":
+        settings.PHOTO_STORAGE.delete_all(f"photos/{UUID(pk)}")
 
 
 def _forget_in_valkey(ids: list[UUID]) -> None:

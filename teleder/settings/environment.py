@@ -11,7 +11,7 @@ from urllib.parse import SplitResult
 
 from django.core.exceptions import ImproperlyConfigured
 
-from contract import encryption, environment
+from contract import encryption, environment, storage
 from teleder import database
 
 
@@ -20,7 +20,7 @@ def checked() -> Iterator[None]:
     """Raise `ImproperlyConfigured` for what `contract` refuses."""
     try:
         yield
-    except (encryption.InvalidKeysError, environment.BadSetting) as error:
+    except (encryption.InvalidKeysError, environment.BadSetting, storage.StorageSettingError) as error:
         raise ImproperlyConfigured(str(error)) from None
 
 

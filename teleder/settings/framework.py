@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from contract import encryption, logs, messages, messaging
+from contract import encryption, logs, messages, messaging, storage
 from teleder import deployment
 from teleder.settings import limits
 from teleder.settings.environment import (
@@ -38,9 +38,11 @@ REDIS_URL = required("REDIS_URL")
 address("REDIS_URL", REDIS_URL)
 # One proxy, which sets X-Forwarded-For and X-Forwarded-Proto; without it these headers are ignored.
 BEHIND_PROXY = flag("TELEDER_BEHIND_PROXY")
-MEDIA_ROOT = Path(os.environ.get("TELEDER_MEDIA_ROOT", BASE_DIR / "media"))
+with checked():
+    PHOTO_STORAGE = storage.from_environment(default=f"file://{quote(str(BASE_DIR / 'media'))}")
 # The tombstones. Neither in the database nor among the photos, so that they outlive a restore of both.
-ERASED_LIST = Path(os.environ.get("TELEDER_ERASED_LIST", MEDIA_ROOT.parent / "erased" / "list.jsonl"))
+_beside_photos = getattr(PHOTO_STORAGE, "root", BASE_DIR / "media").parent
+ERASED_LIST = Path(os.environ.get("TELEDER_ERASED_LIST", _beside_photos / "erased" / "list.jsonl"))
 RETENTION_BY_NIGHT = flag("TELEDER_RETENTION")
 with checked():
     PHOTO_KEYS = encryption.from_environment()

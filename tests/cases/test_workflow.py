@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from contract import messages
 from contract.messages import Reason
+from contract.storage import files
 from teleder.accounts import people
 from teleder.accounts.models import Purpose
 from teleder.accounts.people import end_consent
-from teleder.cases import intake, originals, reviews
+from teleder.cases import intake, reviews
 from teleder.cases.models import AIStatus, Case, EventKind, Job, PhotoState, Review, Status, Submission
 from teleder.cases.originals import Refused
 from teleder.cases.transitions import IllegalMoveError
@@ -370,7 +371,7 @@ def test_a_full_disk_is_told_and_leaves_neither_row_nor_file(alices_draft, photo
     def full(_descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(originals.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(Refused) as refused:
         intake.add_photo(alices_draft, view="other", upload=photo_file())
     assert refused.value.code == "storage_full"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import os
 import subprocess
 import sys
@@ -93,8 +94,13 @@ def test_a_worker_passes_its_keys_to_no_child(monkeypatch):
     from inference_worker import tasks
 
     monkeypatch.setenv(encryption.NAME, key := new_key())
+    s3 = {"TELEDER_STORAGE": "s3://photos", "TELEDER_S3_ACCESS_KEY": "a", "TELEDER_S3_SECRET_KEY": "b"}
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(tasks, "photo_storage", functools.cache(tasks.photo_storage.__wrapped__))
     tasks.photo_keys.cache_clear()
     tasks.take_keys_from_environment()
-    assert encryption.NAME not in os.environ
+    assert not {encryption.NAME, "TELEDER_S3_ACCESS_KEY", "TELEDER_S3_SECRET_KEY"} & set(os.environ)
+    assert tasks.photo_storage().secret_key == "b"
     assert tasks.photo_keys().newest == encryption.parse(key).newest
     tasks.photo_keys.cache_clear()

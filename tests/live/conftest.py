@@ -31,7 +31,7 @@ def environment(settings, tmp_path) -> dict[str, str]:
     return os.environ | {
         "DATABASE_URL": f"postgresql://{credentials}{host}:{port}/{database['NAME']}",
         "REDIS_URL": settings.REDIS_URL,
-        "TELEDER_MEDIA_ROOT": str(settings.MEDIA_ROOT),
+        "TELEDER_STORAGE": str(settings.PHOTO_STORAGE),
         "TELEDER_EMAIL_URL": f"file://{tmp_path}/mail",
         "TELEDER_JOB_BATCH": "1",
         "TELEDER_JOB_WAIT_SECONDS": "15",

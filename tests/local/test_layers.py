@@ -37,8 +37,8 @@ def copy(tmp_path_factory) -> Path:
     [
         ("contract/messages.py", "import teleder.celery", "imports neither side"),
         ("contract/messages.py", "import inference_worker.app", "imports neither side"),
-        ("contract/storage.py", "import django", "imports neither side"),
-        ("contract/storage.py", "import cv2", "imports neither side"),
+        ("contract/storage/base.py", "import django", "imports neither side"),
+        ("contract/storage/base.py", "import cv2", "imports neither side"),
         ("teleder/cases/triage/__init__.py", "import torch", "never decodes"),
         ("teleder/web/context.py", "import PIL.Image", "never decodes"),
         ("teleder/pipeline/queue.py", "import inference_worker.tasks", "never decodes"),

@@ -9,6 +9,7 @@ from hashlib import sha256
 
 import jsonschema
 import pytest
+from django.test import RequestFactory
 
 from teleder.accounts.models import Purpose
 from teleder.accounts.people import give_consent
@@ -132,7 +133,9 @@ def test_who_withdraws_the_consent_to_care_still_reads_and_downloads(alice, subm
     analyse(submission.photos.get())
     stored(submission.photos.get())
     intake.withdraw_consent(alice, Purpose.CARE)
-    assert serve(submission.photos.get().pk, "display", to=alice).status_code == 200
+    request = RequestFactory().get("/")
+    request.user = alice
+    assert serve(request, submission.photos.get().pk, "display").status_code == 200
     assert opened(alice)[1]["consents"][0]["withdrawn_at"]
     with pytest.raises(Refused):
         intake.start(patient=alice, answers=submission.answers)

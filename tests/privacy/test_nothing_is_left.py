@@ -14,6 +14,7 @@ from django.db.models import ForeignKey, Model
 from django.db.models.functions import Now
 
 from contract import messages
+from contract.storage import files
 from teleder.accounts.models import User
 from teleder.audit import trail
 from teleder.audit.models import Entry, Verb
@@ -225,16 +226,16 @@ def test_a_folder_that_cannot_be_removed_is_told_and_stops_nobody_else(carol, bo
         photo_folder(_photos(carol).first()),
         [photo_folder(photo) for photo in _photos(carol)[1:]],
     )
-    remove = remnants.shutil.rmtree
+    remove = files.shutil.rmtree
 
-    def refuse(folder):
-        if folder == stuck:
+    def refuse(name, *, dir_fd):
+        if name == stuck.name:
             raise PermissionError
-        remove(folder)
+        remove(name, dir_fd=dir_fd)
 
     ask_and_let_pass(carol)
     with monkeypatch.context() as patch:
-        patch.setattr(remnants.shutil, "rmtree", refuse)
+        patch.setattr(files.shutil, "rmtree", refuse)
         sweep()
     assert stuck.exists()
     assert others and not any(folder.exists() for folder in others)

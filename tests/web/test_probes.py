@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,8 @@ from django.db import OperationalError, connection
 from django.test import Client
 from knox.models import AuthToken
 
+from contract.storage import FileStorage, files
 from teleder.accounts.models import User
-from teleder.cases import originals
 from teleder.cases.models import Job
 from teleder.probes import LAST_NUMBER
 
@@ -40,7 +40,7 @@ def database_is_gone(db, monkeypatch) -> Iterator[None]:
 def test_a_process_without_database_broker_or_storage_lives(
     client, database_is_gone, valkey_is_gone, settings
 ):
-    settings.MEDIA_ROOT = "/dev/null/nowhere"
+    settings.PHOTO_STORAGE = FileStorage(Path("/dev/null/nowhere"))
     assert asked(client, "/healthz") == (200, "ok\n")
 
 
@@ -135,17 +135,20 @@ def test_it_is_not_ready_without_a_database(client, database_is_gone):
 @pytest.mark.parametrize("fault", ["is a file", "is full"])
 def test_it_is_not_ready_while_the_storage(client, db, settings, tmp_path, monkeypatch, fault):
     if fault == "is a file":
-        settings.MEDIA_ROOT = tmp_path / "file"
-        settings.MEDIA_ROOT.touch()
+        settings.PHOTO_STORAGE = FileStorage(tmp_path / "file")
+        settings.PHOTO_STORAGE.root.touch()
     else:
-        full = partial(Path("/dev/full").open, "wb")
-        monkeypatch.setattr(originals.tempfile, "NamedTemporaryFile", lambda **_: full())
+
+        def full(_descriptor):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(files.os, "fsync", full)
     assert asked(client, "/readyz") == (503, STORAGE)
     assert asked(client, "/healthz") == (200, "ok\n")
 
 
 def test_both_are_named(client, database_is_gone, settings):
-    settings.MEDIA_ROOT = "/dev/null/nowhere"
+    settings.PHOTO_STORAGE = FileStorage(Path("/dev/null/nowhere"))
     assert asked(client, "/readyz") == (503, DATABASE + STORAGE)
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from contract.messages import Stage
-from teleder.cases.models import JobState, Status, Submissions
+from teleder.cases.models import JobState, Status, SubmissionQuerySet
 
 # RFC 3339. Without an offset a time would be read as that of the server's place.
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -67,12 +67,12 @@ class RecordFilterSerializer(ListFilterSerializer):
 
 
 def narrow(
-    rows: Submissions,
+    rows: SubmissionQuerySet,
     *,
     updated_since: datetime | None = None,
     answered_since: datetime | None = None,
     **equal: Any,
-) -> Submissions:
+) -> SubmissionQuerySet:
     """Return the submissions that pass the filters; a filter that was not given lets all pass."""
     rows = rows.updated_since(updated_since) if updated_since else rows
     rows = rows.answered_since(answered_since) if answered_since else rows

@@ -113,4 +113,4 @@ class PhotoFileView(EndpointView):
         responses={(200, "image/jpeg"): OpenApiTypes.BINARY, (200, "image/png"): OpenApiTypes.BINARY},
     )
     def get(self, request: Request, pk: UUID, kind: str) -> FileResponse:
-        return files.serve(pk, kind, to=request.user)
+        return files.serve(request, pk, kind)

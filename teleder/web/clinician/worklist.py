@@ -23,7 +23,7 @@ from teleder.cases.models import (
     Review,
     Status,
     Submission,
-    Submissions,
+    SubmissionQuerySet,
 )
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.cases.triage import Urgency
@@ -34,7 +34,7 @@ ROWS = 50
 SERIOUS = (Condition.HI, Condition.IM, Condition.MF)  # in the order in which they must be named
 NUMBER_LENGTH = 8
 
-Narrow = Callable[[Submissions, User], Submissions]
+Narrow = Callable[[SubmissionQuerySet, User], SubmissionQuerySet]
 
 
 FILTERS: dict[str, tuple[Any, Narrow]] = {
