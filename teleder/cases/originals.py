@@ -27,7 +27,6 @@ from teleder.cases.remedies import REMEDIES
 log = logging.getLogger(__name__)
 
 
-
 class NamelessUploadHandler(TemporaryFileUploadHandler):
     """Takes a large upload in a file without a name: a process that dies leaves no open photo on the disk."""
 
