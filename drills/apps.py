@@ -15,5 +15,5 @@ class Drills(AppConfig):
 
         crashes.install(crashes.OF_THE_WEB)
         clock.install_in_django()
-        newer.become_newer_if_told()
+        newer.become_newer_if_asked()
         guards.take_out(os.environ.get("DRILLS_WITHOUT", ""))

@@ -1,4 +1,4 @@
-"""Makes a process one of the next version: a higher contract number, and a field more in what it says (drill R17)."""
+"""Makes a process one of the next version: a higher contract number, and a field more in each message (drill R17)."""
 
 from __future__ import annotations
 
@@ -11,21 +11,27 @@ NEWER = "DRILLS_NEWER"
 FIELD = "not_known_yet"
 
 
-def become_newer_if_told() -> None:
+def become_newer_if_asked() -> None:
+    """Write the new field into requests and outcomes, and read messages that have it."""
     if NEWER not in os.environ:
         return
-    pack_requests, pack_outcome, build = messages.pack_requests, messages.pack_outcome, messages._build
+    pack_requests, unpack_requests = messages.pack_requests, messages.unpack_requests
+    pack_outcome, unpack_outcome = messages.pack_outcome, messages.unpack_outcome
 
-    def requests(*args: Any) -> dict[str, Any]:
+    def new_requests(*args: Any) -> dict[str, Any]:
         message = pack_requests(*args)
         return message | {"requests": [row | {FIELD: True} for row in message["requests"]]}
 
-    def outcome(*args: Any, **more: Any) -> dict[str, Any]:
+    def new_outcome(*args: Any, **more: Any) -> dict[str, Any]:
         message = pack_outcome(*args, **more)
         return message | {"outcome": message["outcome"] | {FIELD: True}}
 
+    def known(row: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in row.items() if name != FIELD}
+
     messages.VERSION += 1
-    messages.pack_requests, messages.pack_outcome = requests, outcome
-    messages._build = lambda cls, row: build(
-        cls, {name: value for name, value in row.items() if name != FIELD}
+    messages.pack_requests, messages.pack_outcome = new_requests, new_outcome
+    messages.unpack_requests = lambda *, requests, **rest: unpack_requests(
+        requests=[known(row) for row in requests], **rest
     )
+    messages.unpack_outcome = lambda *, outcome, **rest: unpack_outcome(outcome=known(outcome), **rest)

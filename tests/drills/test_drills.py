@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
+import inspect
 import smtplib
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -98,16 +102,151 @@ def test_a_mail_under_a_second_id_is_a_double_message(clients, mailbox):
     assert "1 double messages" in broken(clients, mailbox)
 
 
+STEP_NAMES = [
+    "upload.before_file",
+    "upload.after_file",
+    "upload.before_commit",
+    "upload.after_commit",
+    "open.before_commit",
+    "open.after_commit",
+    "describe.before_commit",
+    "describe.after_commit",
+    "trail.before_commit",
+    "trail.after_commit",
+    "submit.before_commit",
+    "submit.after_commit",
+    "dispatch.before_commit",
+    "dispatch.before_send",
+    "dispatch.after_send",
+    "started.before_commit",
+    "started.after_commit",
+    "ended.before_commit",
+    "ended.after_commit",
+    "record.before_commit",
+    "record.after_commit",
+    "expire.before_commit",
+    "expire.after_commit",
+    "claim.before_commit",
+    "claim.after_commit",
+    "sign.before_commit",
+    "sign.after_commit",
+    "tell.before_commit",
+    "tell.after_commit",
+    "deliver.before_send",
+    "deliver.after_send",
+    "deliver.after_commit",
+    "worker.before_started",
+    "worker.after_started",
+    "worker.before_file",
+    "worker.before_rename",
+    "worker.after_file",
+    "worker.before_result",
+    "worker.after_result",
+    "worker.before_ended",
+    "worker.after_ended",
+]
+GUARD_NAMES = [
+    "expire",
+    "notice",
+    "fence",
+    "broker-away",
+    "idempotency",
+    "quarantine",
+    "one-claims",
+    "message-id",
+    "reconnect",
+    "sigterm",
+    "database-clock",
+    "disk-full",
+    "whole-copy",
+    "one-moment",
+    "database-full",
+    "seen-by-hash",
+    "hand-back",
+    "small-decoder",
+    "let-go",
+]
+DRILLS = Path(crashes.__file__).parent
+PRODUCT = [
+    (file, ast.parse(file.read_text()))
+    for package in ("contract", "teleder", "inference_worker")
+    for file in sorted((DRILLS.parent / package).rglob("*.py"))
+    if "migrations" not in file.parts
+]
+
+
+def test_the_names_of_the_steps_and_of_the_guards_stay():
+    """docs/reliability.md and the reports of earlier runs name them."""
+    assert list(crashes.STEPS) == STEP_NAMES
+    assert list(GUARDS) == GUARD_NAMES
+
+
 @pytest.mark.parametrize(("step", "place"), [(step, place) for step, (place, _) in crashes.STEPS.items()])
-def test_each_named_step_lies_at_a_function_that_exists(step, place):
+def test_each_step_lies_at_a_public_function(step, place):
     module, _, path = place.partition(":")
     found = importlib.import_module(module)
     for name in path.split("."):
+        assert not name.startswith("_"), f"{step}: {place} is private"
         found = getattr(found, name)
-    assert callable(found), step
+    assert inspect.isroutine(found), step
 
 
-def test_every_drill_names_a_guard_that_can_be_taken_out():
+@pytest.mark.parametrize("place", sorted({place for place, _ in crashes.STEPS.values()}))
+def test_each_wrapped_function_is_looked_up_in_its_module(place):
+    """Elsewhere a name that was imported from the module would still be the function without the wrapper."""
+    module, _, path = place.partition(":")
+    name, is_used = path.split(".")[-1], False
+    for file, tree in PRODUCT:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module == module:
+                assert path not in {each.name for each in node.names}, f"{file} imports {path} itself"
+            is_used |= isinstance(node, ast.Attribute) and node.attr == name
+            is_used |= isinstance(node, ast.Name) and node.id == name
+    assert is_used, f"nothing uses {place}"
+
+
+@pytest.mark.parametrize("file", sorted(DRILLS.glob("*.py")), ids=lambda file: file.stem)
+def test_drills_use_public_names_of_the_product_only(file):
+    tree = ast.parse(file.read_text())
+    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    named = [(node.lineno, node.attr) for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    named += [
+        (node.lineno, each.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for each in node.names
+    ]
+    # `_state` is Django's documented Model._state.
+    private = {name for _line, name in named if name.startswith("_") and not name.endswith("__")}
+    assert sorted(private - own - {"_state"}) == []
+
+
+def replaced_names() -> Iterator[tuple[str, str, str]]:
+    """Yield (file, module, name) for each name of a module that a drill replaces by another."""
+    for file in sorted(DRILLS.glob("*.py")):
+        tree = ast.parse(file.read_text())
+        modules = {
+            each.asname or each.name: f"{node.module}.{each.name}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module
+            for each in node.names
+        }
+        for node in ast.walk(tree):
+            for target in node.targets if isinstance(node, ast.Assign) else []:
+                for each in target.elts if isinstance(target, ast.Tuple) else [target]:
+                    if isinstance(each, ast.Attribute) and getattr(each.value, "id", "") in modules:
+                        yield file.name, modules[each.value.id], each.attr
+
+
+@pytest.mark.parametrize(("file", "module", "name"), sorted(set(replaced_names())))
+def test_each_name_that_a_drill_replaces_exists(file, module, name):
+    parent, _, last = module.rpartition(".")
+    if find_spec(parent) and (owner := getattr(importlib.import_module(parent), last, None)) is None:
+        owner = importlib.import_module(module)
+    assert hasattr(owner, name), f"{file} replaces {module}.{name}, which does not exist"
+
+
+def test_every_drill_names_a_guard_that_can_be_removed():
     from drills.__main__ import NAMES
     from drills.run import all_drills
 
@@ -228,16 +367,15 @@ def test_a_memory_group_is_read_in_either_version(tmp_path, names):
 
 def test_what_a_newer_version_says_is_read_by_it_and_by_no_older_one(monkeypatch):
     request = messages.Request(stage="prepare", job="j", attempt=1, photo="p", source="s", prefix="x")
-    for name in ("VERSION", "pack_requests", "pack_outcome", "_build"):
+    for name in ("VERSION", "pack_requests", "pack_outcome", "unpack_requests", "unpack_outcome"):
         monkeypatch.setattr(messages, name, getattr(messages, name))
-    version, build = messages.VERSION, messages._build
+    version, unpack_requests = messages.VERSION, messages.unpack_requests
     monkeypatch.setenv(newer.NEWER, "1")
-    newer.become_newer_if_told()
+    newer.become_newer_if_asked()
     message = messages.pack_requests([request])
     assert messages.unpack_requests(**message) == [request]
     monkeypatch.setattr(messages, "VERSION", version)
-    monkeypatch.setattr(messages, "_build", build)
     with pytest.raises(messages.ContractError):
-        messages.unpack_requests(**message)
+        unpack_requests(**message)
     with pytest.raises(messages.ContractError):
-        messages.unpack_requests(**message | {"contract": version})
+        unpack_requests(**message | {"contract": version})
