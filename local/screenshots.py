@@ -73,7 +73,7 @@ def main() -> int:
             wait_for_demo(demo, folder / "demo.log")
             take_pictures(f"http://localhost:{port}")
         finally:
-            demo.send_signal(signal.SIGINT)
+            demo.send_signal(signal.SIGTERM)
             demo.wait()
     return 0
 
