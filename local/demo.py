@@ -19,7 +19,7 @@ from local import servers
 from local.processes import Supervisor, restricted
 
 ROOT = Path(__file__).resolve().parents[1]
-STATE = ROOT / ".teleder"
+STATE = Path(os.environ.get("TELEDER_DEMO_FOLDER") or ROOT / ".teleder")
 FIRST_PORT = 8000
 READY_SECONDS = 60
 
