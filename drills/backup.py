@@ -70,13 +70,13 @@ def _erase_now(email: str) -> list[str]:
     from teleder.cases.models import Photo
     from teleder.privacy import erasure
     from teleder.privacy.models import Erasure, Tombstone, Why
-    from teleder.privacy.policy import policy
+    from teleder.privacy.policy import retention_policy
 
     person = User.objects.get(email=email)
     photos = Photo.objects.filter(submission__case__patient=person)
     ids = [str(pk) for pk in (person.pk, *photos.values_list("pk", flat=True))]
     erasure.ask(person, why=Why.REQUEST)
-    patience = timedelta(days=policy().open_case_days + 1)
+    patience = timedelta(days=retention_policy().open_case_days + 1)
     Erasure.objects.filter(person=person).update(due_at=Now() - patience)
     wait_until(lambda: not User.objects.filter(pk=person.pk).exists(), ERASE_SECONDS)
     wait_until(lambda: not Tombstone.objects.filter(listed_at=None).exists(), ERASE_SECONDS)

@@ -17,7 +17,7 @@ OPENED = 300  # drawn by lot: a person's allowance of requests a minute is 600
 def faults(*erased: str) -> Iterator[str]:
     from django.conf import settings
 
-    from contract.encryption import Locked
+    from contract.encryption import LockedOriginalError
     from teleder.accounts.models import User
     from teleder.cases import originals
     from teleder.cases.models import Photo, Submission
@@ -26,7 +26,7 @@ def faults(*erased: str) -> Iterator[str]:
     for pk, key, sha256 in Photo.objects.values_list("pk", "original_key", "sha256"):
         try:
             same = hashlib.sha256(originals.read(pk, key)).hexdigest() == sha256
-        except (OSError, Locked):
+        except (OSError, LockedOriginalError):
             same = False
         if not same:
             yield "an original is missing or changed"

@@ -205,7 +205,7 @@ def _prepared(request: Request) -> Outcome:
         original = photo_keys().open(files.read(request.source), request.source)
     except (storage.FileMissingError, storage.StorageKeyError):
         return Failed(code="file_missing")
-    except encryption.Locked as error:
+    except encryption.LockedOriginalError as error:
         log.error("%s", error)
         return Failed(code="original_locked")
     preparation = prepare_photo(original)
@@ -312,7 +312,7 @@ def try_to_load(load: Callable[[], Any]) -> tuple[Any, Exception | None]:
 def _engine():
     from inference_worker.models import engine
 
-    return engine.pick()
+    return engine.select_device()
 
 
 @functools.cache

@@ -320,7 +320,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO)
     rows = rows_of(arguments)
-    chosen = engine.pick(arguments.device)
+    chosen = engine.select_device(arguments.device)
     models = weights.in_force(arguments.weights)
     segmenter = Segmenter(models["segmentation"], chosen)
     if arguments.what == "segmentation":

@@ -60,7 +60,7 @@ SECRET_NAMES = ("TELEDER_S3_ACCESS_KEY", "TELEDER_S3_SECRET_KEY")
 
 
 def from_environment(default: str = "") -> Storage:
-    """Return the storage that TELEDER_STORAGE names. Raises StorageSettingError, BadSetting."""
+    """Return the storage that TELEDER_STORAGE names. Raises StorageSettingError, InvalidSettingError."""
     url, former = os.environ.get(NAME, ""), os.environ.get(FORMER_NAME, "")
     if former and (not url or from_url(url) != FileStorage(Path(former))):
         # Silently using another folder would hide every photo that is there.
@@ -74,7 +74,7 @@ def from_environment(default: str = "") -> Storage:
 
 
 def from_url(url: str) -> Storage:
-    """Return the storage of `file:///folder` or `s3://bucket/prefix`. Raises StorageSettingError, BadSetting."""
+    """Return the storage of `file:///folder` or `s3://bucket/prefix`. Raises StorageSettingError, InvalidSettingError."""
     parts = address(NAME, url)
     if parts.scheme not in _SCHEMES or parts.query or parts.fragment or "@" in parts.netloc:
         raise StorageSettingError(f"{NAME} must be file:///folder or s3://bucket/prefix, without a password")

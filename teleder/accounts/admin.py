@@ -30,7 +30,7 @@ from teleder.accounts.normalisation import normalise_width
 FILTER_LOOKUPS = ("", "__exact", "__id__exact", "__isnull", "__gte", "__lt")
 
 
-class ForAdmins:
+class AdminOnlyMixin:
     """Every admin may view, superuser or not; a class that allows adding or changing says so."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -49,7 +49,7 @@ class ForAdmins:
         return False
 
 
-class OnlyVisible:
+class VisibleRowsMixin:
     """Restricts lists, pages, searches and actions to `visible_to`; a model without it does not open."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -75,24 +75,24 @@ def _require_recent_login(request: HttpRequest) -> None:
         raise ReauthenticationRequired
 
 
-class DermatologistInline(ForAdmins, admin.StackedInline):
+class DermatologistInline(AdminOnlyMixin, admin.StackedInline):
     model = DermatologistProfile
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_module_permission(request)
 
 
-class PatientInline(ForAdmins, admin.StackedInline):
+class PatientInline(AdminOnlyMixin, admin.StackedInline):
     model = PatientProfile
 
 
-class ConsentInline(ForAdmins, admin.TabularInline):
+class ConsentInline(AdminOnlyMixin, admin.TabularInline):
     model = Consent
     fields = ("purpose", "version", "language", "given_at", "withdrawn_at")
 
 
 @admin.register(Clinic)
-class ClinicAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
+class ClinicAdmin(VisibleRowsMixin, AdminOnlyMixin, admin.ModelAdmin):
     """A superuser adds and names clinics. Clinics are never deleted, because their cases stay."""
 
     list_display = ("name",)
@@ -105,7 +105,7 @@ class ClinicAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
 
 
 @admin.register(User)
-class UserAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
+class UserAdmin(VisibleRowsMixin, AdminOnlyMixin, admin.ModelAdmin):
     """Admins change name and language, a superuser also the address. People are deactivated, never deleted.
 
     The name stands under signatures, so a change needs a recent log-in. Only a superuser changes an address: a new
@@ -170,7 +170,7 @@ class UserAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
 
 
 @admin.register(FailedLogin)
-class FailedLoginAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
+class FailedLoginAdmin(VisibleRowsMixin, AdminOnlyMixin, admin.ModelAdmin):
     list_display = ("at", "person", "reason", "attempts", "entrance", "network_address")
     list_filter = ("reason", "entrance")
     search_fields = ("person__email", "network_address")
@@ -180,7 +180,7 @@ class FailedLoginAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
 
 
 @admin.register(Consent)
-class ConsentAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
+class ConsentAdmin(VisibleRowsMixin, AdminOnlyMixin, admin.ModelAdmin):
     list_display = ("person", "purpose", "version", "language", "given_at", "withdrawn_at")
     list_filter = ("purpose", "version", "language")
     search_fields = ("person__email",)
@@ -189,7 +189,7 @@ class ConsentAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
 
 
 @admin.register(Invitation)
-class InvitationAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
+class InvitationAdmin(VisibleRowsMixin, AdminOnlyMixin, admin.ModelAdmin):
     """Invitations are sent from the People page; a leaked link is stopped here."""
 
     list_display = ("email", "role", "invited_by", "created_at", "expires_at", "accepted_at")

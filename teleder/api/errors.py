@@ -27,7 +27,7 @@ from rest_framework.response import Response
 from contract import logs
 from contract.messages import Reason
 from contract.storage import StorageFullError, StorageUnavailableError
-from teleder.cases.originals import Refused
+from teleder.cases.originals import RefusedError
 from teleder.cases.transitions import AlreadyAmendedError, IllegalMoveError, UrgencyRoseError
 from teleder.security.rate_limits import RateLimitedError
 
@@ -80,7 +80,7 @@ def _problem_of(error: Exception) -> dict[str, Any] | None:
         return problem(409, "urgency_rose", str(error), urgency=error.urgency.code)
     if isinstance(error, IllegalMoveError):
         return problem(409, "illegal_move", str(error))
-    if isinstance(error, Refused):
+    if isinstance(error, RefusedError):
         return problem(REFUSALS.get(error.code, 422), error.code, str(error.message))
     if isinstance(error, DjangoValidationError):
         error = exceptions.ValidationError(get_error_detail(error))

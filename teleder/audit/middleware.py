@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import ResolverMatch, resolve
 
 from contract import logs
-from teleder.audit import seen, trail
+from teleder.audit import entries, seen
 from teleder.audit.models import Verb
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -53,8 +53,8 @@ def _write(request: HttpRequest, response: HttpResponse, found: seen.Seen) -> No
     if reads and not cases:
         return
     kind, pk = _about(door, found)
-    trail.record(
-        Verb.READ if reads else getattr(request, "deed", Verb.CHANGE),
+    entries.write_entry(
+        Verb.READ if reads else getattr(request, "audit_verb", Verb.CHANGE),
         door.view_name,
         by=request.user,
         kind=kind,

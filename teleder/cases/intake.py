@@ -36,7 +36,7 @@ from teleder.cases.models import (
     Status,
     Submission,
 )
-from teleder.cases.originals import Refused
+from teleder.cases.originals import RefusedError
 from teleder.cases.questionnaire import (
     ADULT_YEARS,
     INTIMATE_SITES,
@@ -55,7 +55,7 @@ def start(*, patient: User, answers: Any, case: Case | None = None, key: str = "
     """Open a submission with its red-flag answers; without `case` a new case is opened.
 
     The urgency by rules is known when this returns: no worker, broker or model takes part.
-    `key` makes a repeat return the first submission. Raises `ValidationError`, `Refused`.
+    `key` makes a repeat return the first submission. Raises `ValidationError`, `RefusedError`.
     """
     policy = triage.policy()
     answers = clean_red_flags(answers, policy)
@@ -82,7 +82,9 @@ def start(*, patient: User, answers: Any, case: Case | None = None, key: str = "
 
 def require_consent(patient: User) -> None:
     if not patient.consents.given().filter(purpose=Purpose.CARE).exists():
-        raise Refused("consent_missing", _("Please agree to the care by photo first (Settings → Consent)."))
+        raise RefusedError(
+            "consent_missing", _("Please agree to the care by photo first (Settings → Consent).")
+        )
 
 
 def find_repeated_request(
@@ -93,7 +95,7 @@ def find_repeated_request(
         return None
     is_about_the_same = found.case_id == case.pk if case else found.kind == Kind.FIRST
     if found.answers != answers or not is_about_the_same:
-        raise Refused("key_reused", _("This Idempotency-Key was already used for something else."))
+        raise RefusedError("key_reused", _("This Idempotency-Key was already used for something else."))
     return found
 
 
@@ -130,7 +132,7 @@ def refuse_intimate_photos_of_children(patient: User, site: str) -> None:
     profile = getattr(patient, "patient", None)
     age = timezone.localdate().year - profile.birth_year if profile else 0
     if site in INTIMATE_SITES and age <= ADULT_YEARS:
-        raise Refused(
+        raise RefusedError(
             "intimate_photo_of_minor",
             _(
                 "Please do not send photos of this area for a person under 18. Please make an appointment instead."
@@ -139,10 +141,10 @@ def refuse_intimate_photos_of_children(patient: User, site: str) -> None:
 
 
 def add_photo(submission: Submission, *, view: Any, upload: UploadedFile) -> Photo:
-    """Store one photo; the same bytes twice are one photo. Raises `Refused`, `ValidationError`, `IllegalMoveError`."""
+    """Store one photo; the same bytes twice are one photo. Raises `RefusedError`, `ValidationError`, `IllegalMoveError`."""
     if view not in PhotoView.values:
         raise ValidationError({"view": _("Please say which photo this is: overview, close_up or other.")})
-    originals.check(upload)
+    originals.check_upload(upload)
     require_consent(submission.patient)
     refuse_intimate_photos_of_children(submission.patient, submission.case.body_site)
     if not submission.current_photos().filter(sha256=originals.digest_of(upload)).exists():
@@ -152,7 +154,7 @@ def add_photo(submission: Submission, *, view: Any, upload: UploadedFile) -> Pho
     photo.sealed_by = settings.PHOTO_KEYS.newest
     try:
         kept = record_photo(photo)
-    except (Refused, IllegalMoveError):
+    except (RefusedError, IllegalMoveError):
         originals.discard(photo.pk, photo.original_key)
         raise
     # After any other error it is unknown whether the row was committed: leftovers.py decides a day later.
@@ -172,7 +174,7 @@ def record_photo(photo: Photo) -> Photo:
     if same := present.filter(sha256=photo.sha256).first():
         return same
     if present.exclude(state=PhotoState.UNUSABLE).count() >= PHOTOS_PER_SUBMISSION:
-        raise Refused("too_many_photos", _("Six photos are enough. Remove one to add another."))
+        raise RefusedError("too_many_photos", _("Six photos are enough. Remove one to add another."))
     refuse_too_many_today(patient, photo.size)
     photo.save(force_insert=True)
     if submission.status == Status.SUBMITTED and queue.ai_may_read(submission):
@@ -182,14 +184,14 @@ def record_photo(photo: Photo) -> Photo:
 
 
 def refuse_too_many_today(patient: User, size: int) -> None:
-    """Raise `Refused` where one more photo of this size is too much for 24 hours; removed ones count."""
+    """Raise `RefusedError` where one more photo of this size is too much for 24 hours; removed ones count."""
     since = timezone.now() - timedelta(days=1)
     today = Photo.objects.filter(submission__case__patient=patient, created_at__gt=since)
     found = today.aggregate(photos=Count("pk"), bytes=Sum("size", default=0), first=Min("created_at"))
     full = found["photos"] >= settings.PHOTOS_PER_PATIENT_PER_DAY
     if full or found["bytes"] + size > settings.BYTES_PER_PATIENT_PER_DAY:
         wait = found["first"] - since if found["first"] else timedelta(days=1)
-        raise Refused(
+        raise RefusedError(
             "daily_limit",
             _("That is all we can take from you today. Send what you have; tomorrow you can add photos."),
             wait=int(wait.total_seconds()) + 1,
@@ -238,14 +240,14 @@ def _refuse_incomplete(submission: Submission, send_anyway: bool) -> None:
     if submission.status not in EDITABLE:
         return  # move() says so
     if not submission.case.body_site:
-        raise Refused("body_site_missing", _("Please say first where it is."))
+        raise RefusedError("body_site_missing", _("Please say first where it is."))
     photos = submission.current_photos()
     if not photos.exclude(state=PhotoState.UNUSABLE).exists():
-        raise Refused("photo_missing", _("Please add at least one photo that can be used."))
+        raise RefusedError("photo_missing", _("Please add at least one photo that can be used."))
     pending = photos.filter(state=PhotoState.POOR, sent_anyway=False).exists()
     # Never a barrier: a patient whose answers mean "same day" is not asked for a better photo.
     if pending and not send_anyway and submission.rule_urgency < Urgency.SAME_DAY:
-        raise Refused(
+        raise RefusedError(
             "poor_photo", _("One photo is hard to read. Please take it again, or choose to send it anyway.")
         )
 

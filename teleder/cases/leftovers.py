@@ -19,7 +19,7 @@ COLUMNS_OF_ANALYSES = {"mask_key": Stage.SEGMENT, "attribution_key": Stage.CLASS
 KEEP_HOURS = 24  # longer than any request or attempt
 
 
-def collect() -> int:
+def collect_leftovers() -> int:
     """Delete what was left over; return how many files."""
     found = list(leftovers(KEEP_HOURS))
     for key in found:

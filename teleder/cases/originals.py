@@ -35,7 +35,7 @@ class NamelessUploadHandler(TemporaryFileUploadHandler):
         os.unlink(self.file.temporary_file_path())
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A foreseen reason why something a person sent cannot be taken; the message is for that person.
 
     `wait` is in how many seconds it can be taken, where that is all that is wrong.
@@ -46,18 +46,18 @@ class Refused(Exception):
         self.code, self.message, self.wait = str(code), message, wait
 
 
-def check(upload: UploadedFile) -> None:
-    """Raise `Refused` for a file that is empty, too large, or by its first bytes none of the photo formats."""
+def check_upload(upload: UploadedFile) -> None:
+    """Raise `RefusedError` for a file that is empty, too large, or by its first bytes none of the photo formats."""
     head = upload.read(photos.HEAD_BYTES)
     upload.seek(0)
     if reason := photos.refusal_at_upload(upload.size, head):
-        raise Refused(reason, REMEDIES[reason])
+        raise RefusedError(reason, REMEDIES[reason])
 
 
 def keep(upload: UploadedFile, photo: UUID) -> tuple[str, str]:
     """Seal the bytes and store them durably under a key that names their hash; return (key, sha256 in hex).
 
-    Leaves nothing behind where it fails. Raises `Refused` for a storage that is full or away.
+    Leaves nothing behind where it fails. Raises `RefusedError` for a storage that is full or away.
     """
     content = upload.read()
     digest = hashlib.sha256(content).hexdigest()
@@ -68,7 +68,7 @@ def keep(upload: UploadedFile, photo: UUID) -> tuple[str, str]:
         log.error("no photo can be stored (%s: %s)", type(error).__name__, error)
         with suppress(StorageError):  # whatever of it is there has no row: leftovers.py finds it a day later
             settings.PHOTO_STORAGE.delete_all(f"photos/{photo}")
-        raise Refused(
+        raise RefusedError(
             "storage_full" if isinstance(error, StorageFullError) else "storage_unavailable",
             _("We cannot store photos at the moment. Please try again later."),
         ) from error
@@ -81,7 +81,7 @@ def write(photo: UUID, key: str, sealed: bytes) -> None:
 
 
 def read(photo: UUID, key: str) -> bytes:
-    """Return the bytes as they came. Raises `encryption.Locked` and, where this photo has no such file, StorageError."""
+    """Return the bytes as they came. Raises `encryption.LockedOriginalError` and, where this photo has no such file, StorageError."""
     with keys.open_file(photo, keys.ORIGINAL, key) as file:
         return settings.PHOTO_KEYS.open(file.read(), key)
 

@@ -26,7 +26,7 @@ from teleder.cases.models import (
     Status,
     Submission,
 )
-from teleder.cases.originals import Refused
+from teleder.cases.originals import RefusedError
 from teleder.cases.transitions import (
     UNCLAIMED,
     WITH_ANSWER,
@@ -56,12 +56,12 @@ def keep_claim(submission: Submission, *, by: User) -> bool:
 def request_photos(submission: Submission, *, by: User, reason: str) -> None:
     """Ask the patient for another photo. The due time starts again when it arrives.
 
-    `reason` is one of `PhotosWanted`. A same-day case does not wait for photos: raises `Refused`.
+    `reason` is one of `PhotosWanted`. A same-day case does not wait for photos: raises `RefusedError`.
     """
     if reason not in PhotosWanted.values:
         raise ValidationError({"reason": _("Please say what is wrong with the photos.")})
     if submission.urgency >= Urgency.SAME_DAY:
-        raise Refused(
+        raise RefusedError(
             "same_day", _("A same-day case cannot wait for photos. Answer it, and ask in the answer.")
         )
     only = {"claimed_by": by, "urgency__lt": Urgency.SAME_DAY}
@@ -177,7 +177,7 @@ def reassign(submission: Submission, *, to: User, by: User) -> None:
     """Hand a submission to a dermatologist of its clinic, claimed or not."""
     of_clinic = Case.objects.filter(to.in_own_clinic(), pk=submission.case_id).exists()
     if not to.is_dermatologist or not to.is_active or not of_clinic:
-        raise Refused("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
+        raise RefusedError("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
     detail = {"to": str(to.pk)}
     try:
         transitions.move(

@@ -33,14 +33,14 @@ BACK_OFF_MINUTES = (1, 5, 15, 60, 180, 720)  # then it counts as failed, and the
 
 
 # --- Events become messages -------------------------------------------------------------------------------
-def tell() -> int:
+def queue_messages() -> int:
     """Queue the messages of new events; return how many events were handled."""
     waiting = Event.objects.filter(told_at=None).order_by("id").values_list("pk", flat=True)
-    return sum(_tell(pk) for pk in waiting[:BATCH])
+    return sum(queue_messages_of(pk) for pk in waiting[:BATCH])
 
 
 @transaction.atomic
-def _tell(pk: int) -> bool:
+def queue_messages_of(pk: int) -> bool:
     if not Event.objects.filter(pk=pk, told_at=None).update(told_at=Now()):
         return False
     event = Event.objects.select_related("submission__case__patient").get(pk=pk)
@@ -65,14 +65,14 @@ def deliver() -> int:
     end = monotonic() + ROUND_SECONDS
     due = Message.objects.filter(state__in=[MessageState.QUEUED, MessageState.SENDING], due_at__lte=Now())
     messages = takewhile(lambda _: monotonic() < end, due.order_by("due_at")[:BATCH])
-    return sum(map(_deliver, messages))
+    return sum(map(deliver_message, messages))
 
 
-def _deliver(message: Message) -> bool:
+def deliver_message(message: Message) -> bool:
     if not _claim(message):
         return False
     try:
-        _send(message)
+        send_message(message)
     except Exception as error:  # noqa: BLE001  (one message that cannot be sent must not stop the others)
         log.warning("message %s was not sent (%s)", message.pk, type(error).__name__)
         _put_off(message)
@@ -92,7 +92,7 @@ def _claim(message: Message) -> bool:
     return bool(taken)
 
 
-def _send(message: Message) -> None:
+def send_message(message: Message) -> None:
     if message.channel == Channel.INBOX:
         return  # the row is the message
     subject, body = texts.mail_of(message.event, message.person)

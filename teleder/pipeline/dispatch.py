@@ -51,7 +51,7 @@ def dispatch_stage(stage: Stage) -> int:
     with transaction.atomic():
         batches = _take(stage, depth)
     for jobs in batches:
-        send_message(stage, jobs)
+        send_batch(stage, jobs)
     return sum(map(len, batches))
 
 
@@ -116,7 +116,7 @@ def _statement_time() -> Any:
     return Func(function="STATEMENT_TIMESTAMP", output_field=DateTimeField())
 
 
-def send_message(stage: Stage, jobs: list[Job]) -> None:
+def send_batch(stage: Stage, jobs: list[Job]) -> None:
     """Send one message to the broker; if it is unreachable, queue its jobs again at once."""
     from teleder.celery import app  # the app reads the settings; this module is imported by models' users
 

@@ -42,10 +42,10 @@ def expire_job(pk: Any) -> bool:
     if job is None or submission is None:
         return False
     if job.state == JobState.SENT:
-        return bool(leave(job, JobStep.LOSE, losses=F("losses") + 1))
+        return bool(end_attempt(job, JobStep.LOSE, losses=F("losses") + 1))
     died_too_often = job.deaths + 1 >= settings.JOB_DEATHS
     step = JobStep.QUARANTINE if died_too_often else JobStep.CRASH
-    left = leave(job, step, deaths=F("deaths") + 1, error="worker_died")
+    left = end_attempt(job, step, deaths=F("deaths") + 1, error="worker_died")
     if left and died_too_often:
         submission.events.create(kind=EventKind.JOB_QUARANTINED, detail={"stage": job.stage})
         ai_status.settle(submission)
@@ -72,7 +72,7 @@ def requeue_after_broker_flush() -> int:
     return lost
 
 
-def leave(job: Job, step: JobStep, **changes: Any) -> int:
+def end_attempt(job: Job, step: JobStep, **changes: Any) -> int:
     same = Job.objects.filter(pk=job.pk, attempt=job.attempt, state=job.state)
     return move_jobs(same, step, deadline=None, sent_at=None, **changes)
 

@@ -21,7 +21,7 @@ from teleder.cases.models import Job, Photo
 OUTCOMES = {Stage.PREPARE: Prepared, Stage.SEGMENT: Segmented, Stage.CLASSIFY: Classified}
 
 
-def check(job: Job, outcome: Outcome) -> None:
+def check_outcome(job: Job, outcome: Outcome) -> None:
     """Raise `InvalidMessageError` for an outcome that cannot be of this attempt."""
     if isinstance(outcome, Failed):
         return

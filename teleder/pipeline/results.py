@@ -89,7 +89,7 @@ def record(*, job: str, attempt: int, worker: str, outcome: messages.Outcome) ->
         return False
     under_way = Job.objects.filter(pk=job, attempt=attempt, state__in=UNDER_WAY)
     if (found := under_way.select_related("photo").first()) is not None:
-        result_checks.check(found, outcome)
+        result_checks.check_outcome(found, outcome)
     if isinstance(outcome, messages.Failed) and outcome.code == messages.STORAGE_UNAVAILABLE:
         leave_to_another_version(job=job, attempt=attempt)  # its time-out then counts as a lost message
         return False

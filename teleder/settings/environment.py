@@ -20,7 +20,11 @@ def checked() -> Iterator[None]:
     """Raise `ImproperlyConfigured` for what `contract` refuses."""
     try:
         yield
-    except (encryption.InvalidKeysError, environment.BadSetting, storage.StorageSettingError) as error:
+    except (
+        encryption.InvalidKeysError,
+        environment.InvalidSettingError,
+        storage.StorageSettingError,
+    ) as error:
         raise ImproperlyConfigured(str(error)) from None
 
 

@@ -327,18 +327,18 @@ SWEEP_DUTIES = [
     "teleder.pipeline.dispatch.dispatch_all",
     "teleder.pipeline.ai_status.give_up_waiting_for_ai",
     "teleder.cases.reviews.release_idle_claims",
-    "teleder.notifications.outbox.tell",
+    "teleder.notifications.outbox.queue_messages",
     "teleder.notifications.outbox.deliver",
-    "teleder.privacy.erasure.tell",
+    "teleder.privacy.erasure.notify_people",
     "teleder.privacy.erasure.carry_out",
     "teleder.privacy.remnants.clear",
-    "teleder.privacy.tombstones.keep",
+    "teleder.privacy.tombstones.write_list",
 ]
 RECORD_INVARIANTS = [
     "teleder.cases.invariants.INVARIANTS",
     "teleder.notifications.invariants.INVARIANTS",
     "teleder.privacy.invariants.INVARIANTS",
-    "teleder.audit.trail.INVARIANTS",
+    "teleder.audit.entries.INVARIANTS",
 ]
 SWEEP_HEARTBEAT = os.environ.get("TELEDER_SWEEP_HEARTBEAT")  # a file that health checks look at
 with checked():

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from contract.messages import Abstention, Condition, NoBox, QualityFault, Reason
+from contract.messages import Abstention, Condition, NoCropReason, QualityFault, Reason
 from teleder.cases.triage import Origin, Urgency
 
 LIKELY = 0.8
@@ -27,10 +27,10 @@ ABSTENTIONS = {
     Abstention.NO_SKIN: _("AI: inconclusive. No skin was found in the photo."),
 }
 NO_CROP_REASONS = {
-    NoBox.NO_SKIN: _("No area was cropped: no skin was found."),
-    NoBox.NO_LESION: _("No area was cropped: no lesion was found."),
-    NoBox.TOO_LITTLE_SKIN: _("No area was cropped: no area has enough skin."),
-    NoBox.TOO_LITTLE_LESION: _("No area was cropped: no area has enough lesion."),
+    NoCropReason.NO_SKIN: _("No area was cropped: no skin was found."),
+    NoCropReason.NO_LESION: _("No area was cropped: no lesion was found."),
+    NoCropReason.TOO_LITTLE_SKIN: _("No area was cropped: no area has enough skin."),
+    NoCropReason.TOO_LITTLE_LESION: _("No area was cropped: no area has enough lesion."),
 }
 FAULTS = {
     QualityFault.TOO_DARK: _("too dark"),

@@ -11,7 +11,7 @@ from teleder.accounts import people
 from teleder.accounts.models import Clinic, Invitation, Role, User
 from teleder.cases import reviews
 from teleder.cases.models import Analysis, Case, Event, Job, Photo, Review, Submission
-from teleder.cases.originals import Refused
+from teleder.cases.originals import RefusedError
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -58,7 +58,7 @@ def test_alices_next_case_is_the_new_clinics(alice, nora, adam, north, submissio
 
 
 def test_a_case_is_not_assigned_to_a_dermatologist_of_another_clinic(alices_submission, adam, nora):
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         reviews.reassign(alices_submission, to=nora, by=adam)
 
 

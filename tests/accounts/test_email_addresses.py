@@ -232,7 +232,7 @@ def test_codes_invitations_news_and_new_passwords_reach_a_mail_server(
     submission_of(hana)
     User.objects.filter(pk=hana.pk).update(email=OLD[2])
     hana.emailaddress_set.update(email=OLD[2])
-    outbox.tell()
+    outbox.queue_messages()
     outbox.deliver()
     Client().post(reverse("account_reset_password"), {"email": OLD[2]})
     assert server.recipients == [on_the_wire(each) for each in (OLD[0], OLD[1], OLD[2], OLD[2])]

@@ -19,7 +19,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 
 from teleder.cases import intake, originals
 from teleder.cases.models import Photo
-from teleder.cases.originals import Refused
+from teleder.cases.originals import RefusedError
 from teleder.security import rate_limits
 from tests.conftest import CALM, JPEG_HEAD
 
@@ -182,7 +182,7 @@ def test_who_lost_the_answer_to_the_days_last_photo_gets_it_again(settings, alic
 def test_a_removed_photo_still_counts_for_the_day(settings, alice, alices_draft, photo_file):
     settings.PHOTOS_PER_PATIENT_PER_DAY = 1
     intake.remove_photo(alices_draft.photos.get())
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         intake.add_photo(alices_draft, view="close_up", upload=photo_file())
 
 
@@ -200,7 +200,7 @@ def test_two_photos_at_the_same_moment_do_not_both_take_the_last_place(
     def is_taken(draft) -> bool:
         try:
             intake.add_photo(draft, view="close_up", upload=photo_file())
-        except Refused:
+        except RefusedError:
             return False
         finally:
             connection.close()

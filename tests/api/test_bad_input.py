@@ -12,7 +12,6 @@ from django.utils import timezone
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
-from teleder.audit import trail
 from teleder.cases import intake
 from teleder.cases.models import Photo, Submission
 from tests.api.conftest import API
@@ -57,7 +56,7 @@ def test_a_database_that_goes_away_between_view_and_answer_is_503(
     def away(*_entry, **_more):
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(trail, "record", away)
+    monkeypatch.setattr(entries, "write_entry", away)
     client.force_login(alice)
     asking, page = (
         (as_alice, f"{API}/submissions/{alices_submission.pk}")

@@ -220,7 +220,7 @@ def test_lists_are_narrowed_and_come_in_pages(as_alice, alice, alices_submission
 
 
 def test_news_is_in_the_inbox(as_alice, as_bob, alices_submission):
-    outbox.tell()
+    outbox.queue_messages()
     news = as_alice.get(f"{API}/inbox").data["results"]
     assert [row["submission"] for row in news] == [str(alices_submission.pk)]
     assert news[0]["read_at"] is None

@@ -32,7 +32,7 @@ from teleder.notifications import outbox
 from teleder.notifications.models import Preference
 from teleder.privacy import erasure, holds
 from teleder.privacy.models import Erasure, Why
-from teleder.privacy.policy import policy
+from teleder.privacy.policy import retention_policy
 from tests.conftest import CALM, JPEG_HEAD, PASSWORD, rewrite
 
 CANARY = "TELEDER-CANARY-7f3a"
@@ -66,7 +66,7 @@ def carol(person, dana, adam, noel, analyse, stored, mailoutbox) -> User:
     answer = {"impression": "AD", "disposition": "today", "text": f"{CANARY}-answer"}
     reviews.sign(submission, by=dana, **answer)
     _sent(carol, send=False)
-    outbox.tell()
+    outbox.queue_messages()
     outbox.deliver()
     _account_of(carol, adam, noel)
     _logs_in(carol)
@@ -121,7 +121,7 @@ def ask_and_let_pass(carol: User, why: Why = Why.REQUEST, **more: Any) -> None:
     erasure.ask(carol, why=why, **more)
     Erasure.objects.filter(person=carol).update(due_at=Now() - timedelta(seconds=1))
     reviews = Review.objects.filter(submission__case__patient=carol)
-    rewrite(reviews, signed_at=F("signed_at") - timedelta(days=policy().cooling_off_days))
+    rewrite(reviews, signed_at=F("signed_at") - timedelta(days=retention_policy().cooling_off_days))
 
 
 def sweep() -> None:

@@ -14,7 +14,7 @@ from contract import messages
 from contract.storage import FileMissingError, StorageUnavailableError, from_url
 from local import s3
 from teleder.cases import intake, keys, leftovers
-from teleder.cases.originals import Refused
+from teleder.cases.originals import RefusedError
 from teleder.pipeline import recovery, results
 from tests.conftest import send_for_test
 
@@ -137,7 +137,7 @@ def test_probe_and_check_of_the_record_say_that_the_storage_is_away(client, alic
             alices_submission.photos.get().pk, keys.ORIGINAL, alices_submission.photos.get().original_key
         )
     with pytest.raises(StorageUnavailableError):
-        leftovers.collect()
+        leftovers.collect_leftovers()
 
 
 @pytest.mark.django_db
@@ -163,6 +163,6 @@ def test_a_photo_refused_for_a_full_storage_says_so(alices_draft, photo_file, se
         raise StorageFullError("QuotaExceeded")
 
     monkeypatch.setattr(FileStorage, "create", full)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         intake.add_photo(alices_draft, view="other", upload=photo_file(), by=alices_draft.patient)
     assert refused.value.code == "storage_full"

@@ -145,7 +145,7 @@ def test_adam_enters_and_cancels_an_erasure_and_alice_is_notified_of_both(as_ada
     as_adam.post(erase, {"sure": "1"})
     wish = Erasure.objects.get()
     assert (wish.why, wish.by_admin.email) == ("letter", "adam@example.com")
-    erasure.tell()
+    erasure.notify_people()
     as_adam.post(reverse("web:change_person_data", args=[alice.pk, "keep"]))
     assert not Erasure.objects.exists()
     assert [mail.subject for mail in mailoutbox] == [

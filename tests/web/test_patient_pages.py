@@ -351,7 +351,7 @@ def test_a_follow_up_does_not_move_what_was_answered(alices, signed):
 
 # --- Messages and settings ------------------------------------------------------------------------------
 def test_a_message_is_new_once(alices, signed):
-    outbox.tell()
+    outbox.queue_messages()
     assert ">new<" in text_of(alices.get(at("inbox")))
     assert ">new<" not in text_of(alices.get(at("inbox")))
 

@@ -21,7 +21,7 @@ from teleder.api.serializers.filters import JobFilterSerializer
 from teleder.api.serializers.operations import JobSerializer, QueueSerializer, ReassignSerializer
 from teleder.cases import reviews
 from teleder.cases.models import Job, JobState
-from teleder.cases.originals import Refused
+from teleder.cases.originals import RefusedError
 from teleder.cases.transitions import IllegalMoveError
 from teleder.pipeline import recovery
 from teleder.pipeline.transitions import UNFINISHED
@@ -105,7 +105,7 @@ class ReassignView(EndpointView):
         given.is_valid(raise_exception=True)
         to = User.objects.visible_to(request.user).filter(pk=given.validated_data["to"]).first()
         if to is None:
-            raise Refused("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
+            raise RefusedError("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
         reviews.reassign(submission, to=to, by=request.user)
         return Response(WorklistRowSerializer(submission).data)
 

@@ -14,7 +14,7 @@ from teleder.api.access import PATIENTS, EndpointView
 from teleder.api.schema import problems
 from teleder.api.serializers.account import CredentialsSerializer, ErasureSerializer, OwnDataSerializer
 from teleder.api.views.account import authenticated_user
-from teleder.audit import trail
+from teleder.audit import entries
 from teleder.audit.models import Verb
 from teleder.privacy import erasure, export
 from teleder.privacy.models import Why
@@ -59,7 +59,7 @@ class ExportView(EndpointView):
     def post(self, request: Request) -> StreamingHttpResponse:
         """Get all of it as a ZIP: data.json (described by schema.json in it), originals and copies of the photos."""
         require_credentials(request)
-        trail.call(request._request, Verb.EXPORT)
+        entries.set_verb(request._request, Verb.EXPORT)
         return export.answer(request.user)
 
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from contract import messages
-from contract.messages import Abstention, Condition, NoBox
+from contract.messages import Abstention, Condition, NoCropReason
 from teleder.accounts.models import User
 from teleder.cases.models.photo import Photo
 from teleder.cases.stored_values import FindingsField, MeasureField
@@ -31,7 +31,7 @@ class Analysis(models.Model):
     skin = MeasureField(_("skin"))
     lesion = MeasureField(_("lesion"))
     boxes = FindingsField(_("boxes"), declared=messages.Boxes, default=list, blank=True)
-    no_box = models.CharField(max_length=30, choices=[(n, n) for n in NoBox], blank=True)
+    no_box = models.CharField(max_length=30, choices=[(n, n) for n in NoCropReason], blank=True)
     nearest_miss = FindingsField(_("nearest miss"), declared=messages.ABox, null=True, blank=True)
     segmentation_model = FindingsField(
         _("segmentation model"), declared=messages.Model, default=unknown_model

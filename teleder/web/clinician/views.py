@@ -21,7 +21,7 @@ from teleder.accounts import people
 from teleder.accounts.models import Purpose
 from teleder.cases import reviews, transitions
 from teleder.cases.models import Photo, PhotoState, Review, Status, Submission
-from teleder.cases.originals import Refused
+from teleder.cases.originals import RefusedError
 from teleder.cases.transitions import WITH_ANSWER
 from teleder.cases.triage import Urgency
 from teleder.web import wording
@@ -87,7 +87,7 @@ def submission_action(view: Callable[..., HttpResponse]) -> Callable[..., HttpRe
             return view(request, submission)
         except transitions.IllegalMoveError as error:
             return refusal(request, submission, str(error), status=409)
-        except Refused as error:
+        except RefusedError as error:
             return refusal(request, submission, error.message, status=422)
 
     return guarded

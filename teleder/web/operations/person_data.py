@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from teleder.accounts import people
 from teleder.accounts.models import User
-from teleder.audit import trail
+from teleder.audit import entries
 from teleder.audit.models import Verb
 from teleder.privacy import erasure, holds
 from teleder.privacy.models import Hold, Why
@@ -52,13 +52,13 @@ def _page(request: HttpRequest, person: User, *, errors: Any = (), status: int =
 
 
 def _hold(request: HttpRequest, person: User) -> str:
-    trail.call(request, Verb.HOLD)
+    entries.set_verb(request, Verb.HOLD)
     holds.set_hold(person, reason=request.POST.get("reason", ""), by=request.user)
     return _("The legal hold is in force: no data of this person is erased until it is lifted.")
 
 
 def _lift(request: HttpRequest, person: User) -> str:
-    trail.call(request, Verb.RELEASE_HOLD)
+    entries.set_verb(request, Verb.RELEASE_HOLD)
     holds.lift_hold(person, by=request.user)
     return _("The legal hold was lifted.")
 

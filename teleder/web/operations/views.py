@@ -18,7 +18,7 @@ from teleder.accounts.models import Role, User
 from teleder.accounts.normalisation import normalise_code, normalise_email
 from teleder.cases import intake, reviews, transitions
 from teleder.cases.models import Job, Status, Submission
-from teleder.cases.originals import Refused
+from teleder.cases.originals import RefusedError
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST, OPEN, WITH_ANSWER, EventKind, sources_of
 from teleder.pipeline import recovery
 from teleder.pipeline.transitions import NEEDS_ADMIN, UNFINISHED
@@ -155,13 +155,13 @@ def change_case(request: HttpRequest, pk: UUID, verb: str) -> HttpResponse:
             ids = _uuids([request.POST.get("to", "")])
             to = User.objects.visible_to(request.user).filter(pk__in=ids).first()
             if to is None:
-                raise Refused("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
+                raise RefusedError("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
             reviews.reassign(submission, to=to, by=request.user)
         else:
             CASE_VERBS[verb](submission, by=request.user)
     except transitions.IllegalMoveError as error:
         return _case(request, _visible(request, pk), error=str(error), status=409)
-    except Refused as error:
+    except RefusedError as error:
         return _case(request, submission, error=error.message, status=422)
     messages.success(request, _("Done: %(case)s") % {"case": submission.case})
     return redirect("web:case_admin", pk)

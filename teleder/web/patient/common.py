@@ -14,7 +14,7 @@ from django.utils.translation import get_language
 from teleder.accounts.models import Purpose
 from teleder.cases import questionnaire, triage
 from teleder.cases.models import Submission
-from teleder.cases.originals import Refused
+from teleder.cases.originals import RefusedError
 from teleder.cases.transitions import IllegalMoveError
 from teleder.cases.triage import Urgency
 
@@ -35,7 +35,7 @@ def try_or_explain(request: HttpRequest, act: Callable[..., Any], *args: Any, **
     """Call `act`; where it is refused, the next page says why."""
     try:
         act(*args, **options)
-    except (IllegalMoveError, Refused) as refusal:
+    except (IllegalMoveError, RefusedError) as refusal:
         messages.error(request, getattr(refusal, "message", None) or str(refusal))
         return False
     return True

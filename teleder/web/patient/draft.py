@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from teleder.cases import intake, questionnaire, triage
 from teleder.cases.models import Case, Submission
-from teleder.cases.originals import Refused
+from teleder.cases.originals import RefusedError
 from teleder.cases.transitions import EDITABLE, IllegalMoveError
 from teleder.cases.triage import Urgency
 from teleder.security import rate_limits
@@ -48,7 +48,7 @@ def new(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
         )
     except ValidationError as error:
         return _questions(request, case, answers, error.message_dict)
-    except Refused as refusal:
+    except RefusedError as refusal:
         messages.error(request, refusal.message)
         return redirect("web:new")
     if started.level < Urgency.SAME_DAY:
@@ -98,7 +98,7 @@ def about(request: HttpRequest, pk: UUID) -> HttpResponse:
             return redirect("web:photos", pk=pk)
         except ValidationError as error:
             errors = error.message_dict
-        except Refused as refusal:
+        except RefusedError as refusal:
             errors = {"body_site": [refusal.message]}
         except IllegalMoveError:
             return redirect(draft)

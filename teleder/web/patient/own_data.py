@@ -9,12 +9,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from teleder.audit import trail
+from teleder.audit import entries
 from teleder.audit.models import Verb
 from teleder.privacy import erasure
 from teleder.privacy import export as exports
 from teleder.privacy.models import Why
-from teleder.privacy.policy import policy
+from teleder.privacy.policy import retention_policy
 from teleder.privacy.statement import statement_for
 from teleder.security import rate_limits
 from teleder.web.roles import patient_required, recent_login_required
@@ -26,7 +26,7 @@ from teleder.web.roles import patient_required, recent_login_required
 @never_cache
 def data(request: HttpRequest) -> HttpResponse:
     """What is held, what goes, what stays and when."""
-    context = statement_for(request.user) | {"is_draft": not policy().signed_by}
+    context = statement_for(request.user) | {"is_draft": not retention_policy().signed_by}
     return render(request, "web/patient/data.html", context)
 
 
@@ -35,7 +35,7 @@ def data(request: HttpRequest) -> HttpResponse:
 @recent_login_required
 def export_data(request: HttpRequest) -> StreamingHttpResponse:
     rate_limits.spend(rate_limits.EXPORTS, request.user)
-    trail.call(request, Verb.EXPORT)
+    entries.set_verb(request, Verb.EXPORT)
     return exports.answer(request.user)
 
 

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from contract.photos import ACCEPT
 from teleder.cases import intake
 from teleder.cases.models import PHOTOS_PER_SUBMISSION, Photo, PhotoState, PhotoView, Submission
-from teleder.cases.originals import Refused
+from teleder.cases.originals import RefusedError
 from teleder.cases.remedies import remedy_for, remedy_for_wish
 from teleder.cases.transitions import EDITABLE, IllegalMoveError
 from teleder.security import rate_limits
@@ -99,7 +99,7 @@ def _store(request: HttpRequest, submission: Submission) -> str:
         return _("Please choose a photo first.")
     try:
         intake.add_photo(submission, view=request.POST.get("view"), upload=upload)
-    except Refused as refusal:
+    except RefusedError as refusal:
         if refusal.wait:
             raise RateLimitedError(refusal.wait, refusal.message) from refusal
         return str(refusal.message)

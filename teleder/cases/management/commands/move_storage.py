@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from contract import storage
-from contract.environment import BadSetting
+from contract.environment import InvalidSettingError
 
 REPORT_EVERY = 100
 EXAMPLE = "file:///srv/photos or s3://bucket/prefix"
@@ -31,7 +31,7 @@ class Command(BaseCommand):
     def handle(self, *, source: str, target: str, **_options: Any) -> None:
         try:
             old, new = storage.from_url(source), storage.from_url(target)
-        except (storage.StorageSettingError, BadSetting) as error:
+        except (storage.StorageSettingError, InvalidSettingError) as error:
             raise CommandError(str(error)) from None
         if _is_within(old, new) or _is_within(new, old):
             raise CommandError("FROM and TO are one place, or one is within the other.")

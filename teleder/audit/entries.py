@@ -21,7 +21,7 @@ COLUMNS = ("person", "role", "clinic", "verb", "door", "kind", "object", "cases"
 INSERT = f"INSERT INTO public.audit_entry ({', '.join(COLUMNS)}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s::uuid[], %s, %s)"  # noqa: S608
 
 
-def record(
+def write_entry(
     verb: Verb,
     door: str,
     *,
@@ -43,9 +43,9 @@ def record(
         cursor.execute(INSERT, values)
 
 
-def call(request: HttpRequest, deed: Verb) -> None:
+def set_verb(request: HttpRequest, verb: Verb) -> None:
     """Set the verb of this request's entry, where the default ("change") says too little."""
-    request.deed = deed
+    request.audit_verb = verb
 
 
 # --- Verifying --------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.db import ProgrammingError, connection, transaction
 
-from teleder.audit import trail
+from teleder.audit import entries
 from teleder.audit.models import Entry, Verb
 
 pytestmark = pytest.mark.django_db
@@ -15,9 +15,11 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def five(alice, dana) -> int:
     """Five entries; return the number before the first."""
-    before = int(trail.head().partition(":")[0])
+    before = int(entries.head().partition(":")[0])
     for n in range(5):
-        trail.record(Verb.READ, f"web:review{n}", by=dana, kind="submission", pk=alice.pk, cases=[alice.pk])
+        entries.write_entry(
+            Verb.READ, f"web:review{n}", by=dana, kind="submission", pk=alice.pk, cases=[alice.pk]
+        )
     return before
 
 
@@ -35,7 +37,7 @@ def rehash(number: int) -> str:
 
 
 def test_an_untouched_trail_has_no_faults(five):
-    assert list(trail.faults(trail.head())) == []
+    assert list(entries.faults(entries.head())) == []
     assert Entry.objects.filter(number__gt=five).count() == 5
 
 
@@ -65,7 +67,7 @@ def test_the_application_has_no_right_to_change_it(five, statement):
         cursor.execute("CREATE ROLE teleder_app_test")
         call_command("audit", "protect", "teleder_app_test")
         cursor.execute("SET LOCAL ROLE teleder_app_test")
-        trail.record(Verb.READ, "web:review")  # adding it may
+        entries.write_entry(Verb.READ, "web:review")  # adding it may
         with pytest.raises(ProgrammingError, match="permission denied|must be owner"), transaction.atomic():
             cursor.execute(statement)
         cursor.execute("RESET ROLE")
@@ -107,24 +109,24 @@ def test_an_owner_who_may_not_change_roles_protects_all_the_same(five, capsys):
 
 def test_a_changed_entry_is_named(five):
     tamper(f"UPDATE audit_entry SET person = NULL WHERE number = {five + 2}")
-    assert list(trail.faults()) == [f"entry {five + 2} was changed"]
+    assert list(entries.faults()) == [f"entry {five + 2} was changed"]
 
 
 def test_an_entry_that_was_changed_and_hashed_anew_is_named(five):
     tamper(f"UPDATE audit_entry SET person = NULL WHERE number = {five + 2}", rehash(five + 2))
-    assert list(trail.faults()) == [f"entry {five + 2} was changed and hashed again"]
+    assert list(entries.faults()) == [f"entry {five + 2} was changed and hashed again"]
 
 
 def test_removed_entries_are_named(five):
     tamper(f"DELETE FROM audit_entry WHERE number IN ({five + 2}, {five + 3})")
-    assert list(trail.faults()) == [f"entries {five + 2} to {five + 3} are missing"]
+    assert list(entries.faults()) == [f"entries {five + 2} to {five + 3} are missing"]
 
 
 def test_entries_removed_at_the_end_are_named_to_who_kept_the_head(five):
-    kept = trail.head()
+    kept = entries.head()
     tamper(f"DELETE FROM audit_entry WHERE number > {five + 3}")
-    assert list(trail.faults()) == []
-    assert list(trail.faults(kept)) == [f"entries {five + 4} to {five + 5} are missing at the end"]
+    assert list(entries.faults()) == []
+    assert list(entries.faults(kept)) == [f"entries {five + 4} to {five + 5} are missing at the end"]
 
 
 def test_entries_that_changed_places_are_named(five):
@@ -134,25 +136,25 @@ def test_entries_that_changed_places_are_named(five):
         f"UPDATE audit_entry SET number = {first} WHERE number = {second}",
         f"UPDATE audit_entry SET number = {second} WHERE number = -1",
     )
-    assert list(trail.faults()) == [f"entry {n} was put in another place" for n in (first, second)]
+    assert list(entries.faults()) == [f"entry {n} was put in another place" for n in (first, second)]
 
 
 def test_a_chain_that_was_written_anew_does_not_fit_the_head_that_was_kept(five):
-    kept = trail.head()
+    kept = entries.head()
     statements = [f"UPDATE audit_entry SET person = NULL WHERE number = {five + 2}", rehash(five + 2)]
     for n in range(five + 3, five + 6):
         last = f"(SELECT hash FROM audit_entry WHERE number = {n - 1})"
         statements += [f"UPDATE audit_entry SET previous = {last} WHERE number = {n}", rehash(n)]
     tamper(*statements)
-    assert list(trail.faults()) == []
-    assert list(trail.faults(kept)) == [
+    assert list(entries.faults()) == []
+    assert list(entries.faults(kept)) == [
         f"entry {five + 5} is not the one whose hash was kept: the chain was rewritten"
     ]
 
 
 def test_what_people_write_does_not_fit_into_an_entry(alice):
     with pytest.raises(Exception, match="ids_and_names_only"), transaction.atomic():
-        trail.record(Verb.READ, "web:review", by=alice, kind="it itches")
+        entries.write_entry(Verb.READ, "web:review", by=alice, kind="it itches")
 
 
 def test_the_command_fails_and_names_what_was_changed(five, capsys):
@@ -168,4 +170,4 @@ def test_the_command_fails_and_names_what_was_changed(five, capsys):
 def test_the_keeper_gets_the_head_by_mail(five, settings, mailoutbox):
     settings.AUDIT_MAIL = "keeper@example.com"
     call_command("audit", "head", "--mail")
-    assert mailoutbox[0].body == trail.head()
+    assert mailoutbox[0].body == entries.head()
