@@ -12,6 +12,7 @@ from django.utils import timezone
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
+from teleder.audit import entries
 from teleder.cases import intake
 from teleder.cases.models import Photo, Submission
 from tests.api.conftest import API

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from teleder.audit import entries
 from teleder.audit.models import Entry, Verb
 from teleder.cases import reviews
 from tests.access.conftest import things  # noqa: F401
