@@ -31,7 +31,8 @@ from inference_worker.models.cropping import boxes_of
 from inference_worker.models.segmentation import Segmenter
 from training.arms import ARMS, AUTOMATIC, FOUR, ORIGINAL, TRUE_CROP, Looks, answer, looks
 from training.data import Row, measuring_rows, output, plainly, read_mask, read_photo
-from training.evaluate import ANALYSIS_LONG_SIDE, UNKNOWN, Figures, share
+from training.evaluate import ANALYSIS_LONG_SIDE, Figures, share
+from training.mask_scores import UNKNOWN
 from training.statistics import bootstrap, figure, resample_mean, wilson
 
 MARGIN = 0.05  # of recall that a crop may lose and still be called as good; set before looking
