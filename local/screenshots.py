@@ -20,7 +20,7 @@ from pathlib import Path
 
 import cv2
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from local import servers
 from training import phantom
@@ -146,6 +146,7 @@ def take_pictures(url: str) -> None:
         save(page.screenshot(), "patient")
         page = log_in("dana@example.com", DESK)
         page.goto("/worklist/")
+        wait_for_images(page)
         save(page.screenshot(), "worklist")
         call(url, "POST", f"submissions/{reviewed}/claim", token=dana)
         page.goto(f"/review/{reviewed}/")
@@ -153,9 +154,18 @@ def take_pictures(url: str) -> None:
             if (button := page.locator(f"[data-layer={layer}]")).count():
                 button.click()
         page.wait_for_load_state("networkidle")
+        wait_for_images(page)
         page.locator("#photo").evaluate("photo => photo.scrollIntoView()")
         save(page.screenshot(), "review")
         browser.close()
+
+
+def wait_for_images(page: Page) -> None:
+    """Wait until every image is drawn, 15 s at most. The pages' CSP forbids Playwright's own `wait_for_function`."""
+    for _ in range(150):
+        if page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth)"):
+            break
+        page.wait_for_timeout(100)
 
 
 def call(url: str, method: str, path: str, *, token: str = "", body: dict | None = None):
