@@ -28,8 +28,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def decoder_peak_mb(data: bytes) -> int:
     """Decode as `isolation` does, without its limits: they would stop the measuring."""
-    ours, theirs = sandbox._fork_server.Pipe()
-    child = sandbox._fork_server.Process(target=_decode_and_tell, args=(data, theirs))
+    ours, theirs = sandbox.fork_server.Pipe()
+    child = sandbox.fork_server.Process(target=_decode_and_tell, args=(data, theirs))
     child.start()
     peak = ours.recv()
     child.join()

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from inference_worker.decode import sandbox
-from inference_worker.decode.formats import Rejected
+from inference_worker.decode.photo_file import RejectedError
 
 TIMES = 3
 
@@ -32,14 +32,14 @@ def refusal(file: Path) -> tuple[str, float]:
     data, began = file.read_bytes(), time.perf_counter()
     try:
         reason = prepare(data).outcome.reason or ""
-    except sandbox.DecoderLost:  # the machine was too busy: the job would be sent again
+    except sandbox.DecoderLostError:  # the machine was too busy: the job would be sent again
         reason = "lost"
     return reason, time.perf_counter() - began
 
 
 def peak_mb(data: bytes) -> int:
-    ours, theirs = sandbox._fork_server.Pipe()
-    child = sandbox._fork_server.Process(target=_refuse_and_tell, args=(data, theirs))
+    ours, theirs = sandbox.fork_server.Pipe()
+    child = sandbox.fork_server.Process(target=_refuse_and_tell, args=(data, theirs))
     child.start()
     peak = ours.recv()
     child.join()
@@ -50,7 +50,7 @@ def _refuse_and_tell(data: bytes, theirs: Connection) -> None:
     from benchmarks.photo_memory import _peak_mb
     from inference_worker.decode import decoding
 
-    with suppress(Rejected):
+    with suppress(RejectedError):
         decoding.decode(data)
     theirs.send(_peak_mb(Path("/proc/self/status").read_text()))
 

@@ -26,12 +26,12 @@ KEY_BYTES, NONCE_BYTES, NAME_LETTERS, TAG_BYTES = 32, 12, 8, 16
 SEALED_MORE_BYTES = len(MAGIC) + NAME_LETTERS + NONCE_BYTES + TAG_BYTES
 
 
-class BadKeys(ValueError):
+class InvalidKeysError(ValueError):
     """The environment holds no usable keys; the message says what to do."""
 
 
 class Locked(Exception):
-    """A file that none of our keys opens, or that was changed or moved."""
+    """None of our keys opens this file, or it was changed or moved."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,10 @@ def name_of(key: bytes) -> str:
 
 
 def parse(text: str) -> Keys:
-    """Read keys as the environment holds them. Raises BadKeys."""
+    """Read keys as the environment holds them. Raises InvalidKeysError."""
     keys = [_decoded(word) for word in text.split()]
     if not keys or any(len(key) != KEY_BYTES for key in keys):
-        raise BadKeys(
+        raise InvalidKeysError(
             f"{NAME} must hold keys of {KEY_BYTES} bytes in base64, divided by spaces. "
             "`python -m contract.encryption` prints a new one."
         )
@@ -88,7 +88,7 @@ def parse(text: str) -> Keys:
 
 
 def from_environment() -> Keys:
-    """Return the keys that the environment names. Raises BadKeys, BadSetting."""
+    """Return the keys that the environment names. Raises InvalidKeysError, BadSetting."""
     return parse(secret(NAME))
 
 

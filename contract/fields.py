@@ -1,14 +1,13 @@
-"""Readers of single values out of arriving JSON: each returns the value in its declared type or refuses it.
+"""Readers of single values in arriving JSON: each returns the value in its declared type or refuses it.
 
-What is refused is named by its field and by what was expected, never by the value: that may hold anything and goes
-into logs.
+An error names the field and what was expected, never the value: that may hold anything, and the error goes into logs.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Annotated, Any
 
 Reader = Callable[[Any], Any]
 
@@ -103,3 +102,24 @@ def inside(place: str, reader: Reader, value: Any) -> Any:
         return reader(value)
     except InvalidMessageError as error:
         raise InvalidMessageError(f"{place}{error}") from None
+
+
+def reader_of(declared: Any) -> Reader:
+    """Return how a declared type (`Boxes`, `Thresholds`, ...) is read; the reader raises `ValueError`."""
+    return declared.__metadata__[0]
+
+
+# --- Types of fields --------------------------------------------------------------------------------------
+LARGEST = 2**31 - 1  # of a whole number in PostgreSQL
+JobId = Annotated[str, text(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", 36)]
+Attempt = Annotated[int, whole(0, LARGEST)]
+WorkerName = Annotated[str, text(r"[\w.@:%+~-]*", 300)]
+Key = Annotated[str, text(r"[\w./-]*", 200)]
+Code = Annotated[str, text(r"[a-z0-9_]+", 100)]
+Label = Annotated[str, text(r"[\w .:+/()-]*", 100)]
+Side = Annotated[int, whole(0, LARGEST)]
+Share = Annotated[float, number(0, 1)]
+Seconds = Annotated[float, number(0, 1_000_000)]
+Measured = Annotated[
+    dict[str, float], mapping(text(r"[a-z_]{1,40}", 40), number(-1_000_000_000, 1_000_000_000), most=40)
+]

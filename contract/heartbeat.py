@@ -1,7 +1,7 @@
-"""A Celery worker's sign of life: its event loop touches a file while it is connected to the broker.
+"""A Celery worker's heartbeat: its event loop touches a file while it is connected to the broker.
 
-A health check looks at the file's age and needs no right in the broker. It tells that the loop runs and takes messages; not
-that the child makes progress: the record's deadlines see to that.
+A health check reads the file's age and needs no right in the broker. A fresh file shows that the loop runs and takes
+messages; it does not show that the child makes progress: each job has a deadline for that.
 """
 
 from __future__ import annotations

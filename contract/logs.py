@@ -1,8 +1,8 @@
 """Log lines of every process: what happened, to which request, photo and job, and nothing that a person wrote.
 
-Two guards, as no caller can be trusted to think of it each time. Of an exception its kinds and places are told, never
-its message: PostgreSQL quotes whole rows there. Of the lines of other people's code (Django, Celery) the words stand and
-what was filled in does not: addresses hold tokens, messages hold arguments. Lines of our own are told as written.
+Two rules hold for every line, as no caller can be trusted to think of them each time. An exception is logged with its
+types and places, never with its message: PostgreSQL quotes whole rows there. A line of a library (Django, Celery) is
+logged with its template only: URLs hold tokens, and messages hold arguments. Our own lines are logged as written.
 
 `TELEDER_LOG_FORMAT=json` writes a JSON object a line, with `at`, `level`, `logger`, `message`, the ids in force
 (`trace`, `photo`, `job`) and `error`; `text` (the default) is for reading.
@@ -28,7 +28,7 @@ from contract.environment import BadSetting
 OURS = ("contract", "teleder", "inference_worker")
 QUOTING = ("django.security",)  # its lines are an exception's message
 HIDDEN = "…"
-TOLD_OF_A_TASK = {"id", "name", "runtime"}
+SHOWN_OF_A_TASK = {"id", "name", "runtime"}
 TRACE = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 BREAKING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 TRACE_HEADER = "trace"  # of a message: beside the contract, so that any version of a worker can read the rest
@@ -36,7 +36,7 @@ TRACE_HEADER = "trace"  # of a message: beside the contract, so that any version
 _ids: ContextVar[Mapping[str, str]] = ContextVar("ids", default={})  # noqa: B039  (never changed in place)
 
 
-# --- What a line is about ---------------------------------------------------------------------------------
+# --- The ids of a line ------------------------------------------------------------------------------------
 @contextmanager
 def about(**ids: str) -> Iterator[None]:
     """Name these ids in every line of the block; an empty one is left out."""
@@ -53,31 +53,27 @@ def current(name: str) -> str:
 
 
 def trace_of(given: Any) -> str:
-    """Return the trace id that somebody names if it is a UUID and so can hold nothing else; else a new one."""
+    """Return the given trace id if it is a UUID, which can hold nothing else; else a new one."""
     return given if isinstance(given, str) and TRACE.fullmatch(given) else uuid.uuid4().hex
 
 
-# --- What a line tells ------------------------------------------------------------------------------------
-def told_of(error: BaseException | None) -> list[str]:
-    """Return kind and places of an exception and of those behind it: no message, no value, no line of code."""
+# --- The text of a line -----------------------------------------------------------------------------------
+def describe_error(error: BaseException | None) -> list[str]:
+    """Return types and places of an exception and of its causes: no message, no value, no line of code."""
     lines = []
     while error is not None:
-        lines.append(_kind(error))
+        # PostgreSQL's code and constraint hold no value.
+        diagnosis = getattr(error, "diag", None)
+        found = [getattr(diagnosis, name, None) for name in ("sqlstate", "constraint_name")]
+        lines.append(" ".join([type(error).__name__, *(str(each) for each in found if each)]))
         frames = traceback.walk_tb(error.__traceback__)
         lines += [f"  {frame.f_code.co_filename}:{line} {frame.f_code.co_name}" for frame, line in frames]
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return lines
 
 
-def _kind(error: BaseException) -> str:
-    """Name also what PostgreSQL says without a value: its code and the constraint."""
-    diagnosis = getattr(error, "diag", None)
-    found = [getattr(diagnosis, name, None) for name in ("sqlstate", "constraint_name")]
-    return " ".join([type(error).__name__, *(str(each) for each in found if each)])
-
-
 def message_of(record: logging.LogRecord) -> str:
-    """Return the line's words in one line."""
+    """Return a record's message in one line."""
     if record.name.split(".")[0] in OURS:
         message = record.getMessage()
     elif not isinstance(record.msg, str) or record.name.startswith(QUOTING):
@@ -92,7 +88,7 @@ def _filled(template: str, arguments: Any) -> str:
         return template
     if isinstance(arguments, Mapping):
         shown: Any = {
-            name: value if name in TOLD_OF_A_TASK else _shown(value) for name, value in arguments.items()
+            name: value if name in SHOWN_OF_A_TASK else _shown(value) for name, value in arguments.items()
         }
     else:
         shown = tuple(map(_shown, arguments))
@@ -116,7 +112,7 @@ class JSONLines(logging.Formatter):
             **_ids.get(),
         }
         if record.exc_info:
-            row["error"] = told_of(record.exc_info[1])
+            row["error"] = describe_error(record.exc_info[1])
         return json.dumps(row, ensure_ascii=False)
 
 
@@ -126,7 +122,7 @@ class Text(logging.Formatter):
         ids = "".join(f" {name}={value}" for name, value in _ids.get().items())
         lines = [f"{at} {record.levelname} {record.name} {message_of(record)}{ids}"]
         if record.exc_info:
-            lines += told_of(record.exc_info[1])
+            lines += describe_error(record.exc_info[1])
         return "\n  ".join(lines)
 
 
@@ -134,7 +130,7 @@ FORMATS = {"json": JSONLines, "text": Text}
 
 
 def configuration() -> dict[str, Any]:
-    """Return what `logging.config.dictConfig` takes; Django's own handlers are put out of force.
+    """Return what `logging.config.dictConfig` takes; Django's own handlers are removed.
 
     They would write tracebacks with their messages, or mail them with the whole request.
     """
@@ -160,5 +156,5 @@ def configuration() -> dict[str, Any]:
 
 
 def configure(**_signal: Any) -> None:
-    """Put it in force; also a receiver of Celery's `setup_logging`, which then leaves logging alone."""
+    """Configure logging; also a receiver of Celery's `setup_logging`, which then leaves logging alone."""
     logging.config.dictConfig(configuration())

@@ -1,12 +1,12 @@
-"""What the web and the inference workers say to each other.
+"""The messages between the web and the inference workers, and their queues, tasks and time limits.
 
-Standard library only: the web imports this module and nothing else of the worker.
+Standard library only: the web imports the contract and nothing of the worker.
 Every message is JSON. A request names files by storage key; no pixel and no health data travels.
 A message of an unknown contract version, kind or field raises `ContractError`: during a deploy an
-old process must hand it back instead of guessing. The version before is understood, so a new field has a default;
-a change that cannot be read as its forerunner raises `VERSION` by two.
+old process must return it to the queue instead of guessing. The previous version is understood, so a new field has a
+default; a change that cannot be read as its predecessor raises `VERSION` by two.
 
-What a worker says is untrusted input. Each field declares beside its type how it is read: length, range and alphabet.
+What a worker sends is untrusted input. Each field declares beside its type how it is read: length, range and alphabet.
 A value that no version writes raises `InvalidMessageError`: it is refused for good, and no other process is asked.
 Whether keys, boxes and kind belong to the job is for the web to check, which knows the job.
 """
@@ -21,18 +21,31 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, get_type_hints
 
 from contract.fields import (
+    LARGEST,
+    Attempt,
+    Code,
     InvalidMessageError,
+    JobId,
+    Key,
+    Label,
+    Measured,
     Reader,
+    Seconds,
+    Share,
+    Side,
+    WorkerName,
     flag,
     inside,
     mapping,
     number,
     one_of,
     optional,
+    reader_of,
     several,
     text,
     whole,
 )
+from contract.photos import QualityFault, Reason
 
 VERSION = 1
 
@@ -50,9 +63,9 @@ class Stage(StrEnum):
 TASKS = {stage: f"inference_worker.{stage}" for stage in Stage}
 QUEUES = {stage: f"inference.{stage}" for stage in Stage}
 RESULTS_QUEUE = "results"
-STARTED = "teleder.started"  # (job, attempt, worker): silence after it is a death, silence without it a loss
+STARTED = "teleder.started"  # (job, attempt, worker): no result after it is a crash, no result without it a lost message
 RECORD = "teleder.record"
-ENDED = "teleder.ended"  # (worker, work): it works on this no more; what has no result by now has died
+ENDED = "teleder.ended"  # (worker, work): it works on this no more; what has no result by now has crashed
 
 # One photo, one stage. A batch of n has n times as long.
 SOFT_LIMIT_SECONDS = {Stage.PREPARE: 20, Stage.SEGMENT: 25, Stage.CLASSIFY: 25}
@@ -61,36 +74,13 @@ BATCH_LIMIT = 8
 
 
 class Condition(StrEnum):
-    """What the classifier tells apart (Yanagisawa et al. 2023, plus "other")."""
+    """The classes that are reported (Yanagisawa et al. 2023, plus "other")."""
 
     AD = "AD"
     HI = "HI"
     IM = "IM"
     MF = "MF"
     OTHER = "OTHER"
-
-
-class Reason(StrEnum):
-    """Why a photo cannot be used, or not as it is."""
-
-    EMPTY_FILE = "empty_file"
-    UNSUPPORTED_FORMAT = "unsupported_format"
-    CORRUPT_IMAGE = "corrupt_image"
-    TRUNCATED_IMAGE = "truncated_image"
-    TOO_MANY_PIXELS = "too_many_pixels"
-    FILE_TOO_LARGE = "file_too_large"
-    IMAGE_TOO_SMALL = "image_too_small"
-    POOR_QUALITY = "poor_quality"
-
-
-class QualityFault(StrEnum):
-    """What is wrong with a photo of poor quality; each has one remedy."""
-
-    TOO_DARK = "too_dark"
-    TOO_BRIGHT = "too_bright"
-    BLURRED = "blurred"
-    GLARE = "glare"
-    NOT_A_PHOTO = "not_a_photo"
 
 
 class NoBox(StrEnum):
@@ -103,7 +93,7 @@ class NoBox(StrEnum):
 
 
 class Abstention(StrEnum):
-    """Why the classifier does not say what it may be."""
+    """Why the classifier abstains."""
 
     UNCERTAIN = "uncertain"
     OUT_OF_SCOPE = "out_of_scope"
@@ -111,18 +101,12 @@ class Abstention(StrEnum):
 
 
 # --- What the fields may hold -----------------------------------------------------------------------------
-LARGEST = 2**31 - 1  # of a whole number in PostgreSQL
 BOXES_AT_MOST = 64
 THRESHOLDS = (*Condition, *(f"conformal.{condition}" for condition in Condition), "named", "energy")
 
 
 def of(cls: type) -> Reader:
     return lambda row: _build(cls, row)
-
-
-def reader_of(declared: Any) -> Reader:
-    """Return how a declared type (`Boxes`, `Thresholds`, ...) is read; the reader raises `ValueError`."""
-    return declared.__metadata__[0]
 
 
 def _read_thresholds(value: Any) -> dict[str, float]:
@@ -133,18 +117,6 @@ def _read_thresholds(value: Any) -> dict[str, float]:
     return found
 
 
-JobId = Annotated[str, text(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", 36)]
-Attempt = Annotated[int, whole(0, LARGEST)]
-WorkerName = Annotated[str, text(r"[\w.@:%+~-]*", 300)]
-Key = Annotated[str, text(r"[\w./-]*", 200)]
-Code = Annotated[str, text(r"[a-z0-9_]+", 100)]
-Words = Annotated[str, text(r"[\w .:+/()-]*", 100)]
-Side = Annotated[int, whole(0, LARGEST)]
-Share = Annotated[float, number(0, 1)]
-Seconds = Annotated[float, number(0, 1_000_000)]
-Measured = Annotated[
-    dict[str, float], mapping(text(r"[a-z_]{1,40}", 40), number(-1_000_000_000, 1_000_000_000), most=40)
-]
 Probabilities = Annotated[
     dict[str, float],
     mapping(one_of(map(str, Condition)), number(0, 1), most=len(Condition), least=1),
@@ -155,10 +127,10 @@ BoxIndex = Annotated[int | None, optional(whole(0, BOXES_AT_MOST - 1))]
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRef:
-    """Which weights spoke: enough to make the same result again."""
+    """The weights that gave a result: enough to reproduce it."""
 
-    name: Words
-    version: Words
+    name: Label
+    version: Label
     sha256: Annotated[str, text(r"[0-9a-f]{64}", 64)]
 
 
@@ -187,9 +159,9 @@ class Request:
     """One stage of work on one photo. `prefix` is where this attempt writes its files."""
 
     stage: Annotated[Stage, one_of(Stage)]
-    job: Words
+    job: Label
     attempt: Attempt
-    photo: Words
+    photo: Label
     source: Key
     prefix: Key
     boxes: Boxes = ()
@@ -211,7 +183,7 @@ class Prepared:
     height: Side = 0
     analysis_width: Side = 0
     analysis_height: Side = 0
-    format: Words = ""
+    format: Label = ""
     stripped: Annotated[tuple[str, ...], several(text(r"[\w .:-]*", 60), 100)] = ()
     quality: Measured
     reason: Annotated[Reason | None, optional(one_of(Reason))] = None
@@ -223,7 +195,7 @@ class Prepared:
 class Segmented:
     """Class map of the analysis copy (PNG: 0 background, 1 skin, 2 lesion) and the boxes cut from it.
 
-    Without a box there is the reason, and the square that falls short of the rule least.
+    Without a box there is the reason (`no_box`), and the rejected square that comes nearest to the rule (`nearest_miss`).
     """
 
     kind: ClassVar[str] = "segmented"
@@ -247,7 +219,7 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class Attribution:
-    """Which parts spoke for a condition: PNG, red for the whole photo, green for one box in its place."""
+    """Which areas supported a condition: PNG, red for the whole photo, green for one box in its place."""
 
     key: Key
     condition: Annotated[Condition, one_of(Condition)]
@@ -259,7 +231,7 @@ Views = Annotated[tuple[View, ...], several(of(View), BOXES_AT_MOST + 1)]
 
 @dataclass(frozen=True, kw_only=True)
 class Classified:
-    """What it may be. `probabilities` is the aggregate; HI in it is the maximum over the whole and every crop."""
+    """The classifier's result. `probabilities` is the aggregate; HI in it is the maximum over the whole and every crop."""
 
     kind: ClassVar[str] = "classified"
     probabilities: Probabilities
@@ -270,7 +242,7 @@ class Classified:
     attribution: Annotated[Attribution | None, optional(of(Attribution))] = None
     demonstration: Annotated[bool, flag]
     model: Model
-    device: Words = ""
+    device: Label = ""
     seconds: Seconds = 0.0
 
 
@@ -286,10 +258,10 @@ Outcome = Prepared | Segmented | Classified | Failed
 _OUTCOMES: dict[str, type] = {cls.kind: cls for cls in (Prepared, Segmented, Classified, Failed)}
 
 
-# --- What a worker says beside its results ----------------------------------------------------------------
+# --- What a worker sends besides its results --------------------------------------------------------------
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """A worker has begun an attempt; of a result: whose it is."""
+    """A worker has started an attempt; also the sender of a result."""
 
     job: JobId
     attempt: Attempt
@@ -298,7 +270,7 @@ class Started:
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """A worker works on these attempts ({job: attempt}; None: on all that it had begun) no more."""
+    """A worker no longer works on these attempts ({job: attempt}; None: on all that it had started)."""
 
     worker: WorkerName
     work: Annotated[dict[str, int] | None, optional(mapping(reader_of(JobId), reader_of(Attempt), most=100))]
@@ -364,16 +336,8 @@ def unpack_outcome(*, contract: int, kind: str, outcome: dict[str, Any]) -> Outc
     return inside(kind, of(_OUTCOMES[kind]), outcome)
 
 
-def unpack_started(message: Mapping[str, Any]) -> Started:
-    return _pick(Started, message)
-
-
-def unpack_ended(message: Mapping[str, Any]) -> Ended:
-    return _pick(Ended, message)
-
-
-def _pick(cls: type, message: Mapping[str, Any]) -> Any:
-    """Read the fields that are known here; what else a message holds is for newer versions."""
+def unpack_report(cls: type, message: Mapping[str, Any]) -> Any:
+    """Return a `Started` or `Ended` of the fields that are known here; other fields of a message are for newer versions."""
     known = {name: message[name] for name in _readers(cls) if name in message}
     return inside(cls.__name__.lower(), of(cls), known)
 

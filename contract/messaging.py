@@ -1,19 +1,21 @@
-"""How both Celery apps use Valkey: JSON only, nothing but queues, and no script.
+"""Every connection to Valkey: time-outs, roles and Celery's settings.
 
+Both Celery apps use it for JSON and queues only, and run no script in it.
 `docker/valkey.conf` gives each role the rights that this needs and no more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+import functools
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import redis
 from kombu import Queue
-from kombu.transport import redis as transport
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from contract.celery_fixes import unreadable
+from contract import celery_fixes, heartbeat
 
 SETTINGS = {
     "accept_content": ["json"],
@@ -24,6 +26,13 @@ SETTINGS = {
     "worker_enable_remote_control": False,
     "worker_send_task_events": False,
     "task_send_sent_event": False,
+    "task_ignore_result": True,
+    "task_acks_late": True,
+    "task_reject_on_worker_lost": False,  # True repeats for ever a task that kills its process (celery#9082)
+    "worker_prefetch_multiplier": 1,
+    "worker_proc_alive_timeout": 10,  # by default a child is ended that a busy machine does not start within 4 s
+    "broker_connection_retry_on_startup": True,
+    "worker_redirect_stdouts": False,  # it would log what others print, word for word
 }
 
 
@@ -36,35 +45,71 @@ def queue(name: str) -> Queue:
     return Queue(name, no_declare=True)
 
 
-def unacknowledged(role: str) -> dict[str, str]:
-    """Return kombu's options that name the keys of what a role has taken and not yet acknowledged.
+# kombu's options that name the keys of what a role has taken and not yet acknowledged. One key for each role: by
+# kombu's default all consumers share them, and each could read what others have taken.
+UNACKNOWLEDGED = {
+    role: {
+        "unacked_key": f"unacked.{role}",
+        "unacked_index_key": f"unacked.{role}.index",
+        "unacked_mutex_key": f"unacked.{role}.mutex",
+    }
+    for role in ("worker", "results")
+}
 
-    One key for each role: by kombu's default all consumers share them, and each could read what others have taken.
+
+class Timeouts(NamedTuple):
+    """How long a connection waits, in seconds, and how often a command is repeated when its connection was closed."""
+
+    connect_seconds: float
+    answer_seconds: float
+    retries: int = 0
+
+
+# Every connection to Valkey serves one of these purposes. A page or API request must not wait for a Valkey that is away.
+TIMEOUTS = {
+    "request": Timeouts(0.5, 0.5),  # queue lengths, and the sweeper's mark
+    "cache": Timeouts(
+        0.3, 0.3, retries=1
+    ),  # rate limits; a restart of Valkey closes the connections in the pool
+    "erasure": Timeouts(5, 5, retries=1),  # reads all keys
+    "results": Timeouts(0.5, 30),  # the web's Celery app: sends within requests, too
+    "worker": Timeouts(5, 30),  # the inference worker's Celery app
+}
+
+
+def connection_options(purpose: str) -> dict[str, Any]:
+    """Return the options of redis-py for connections of this purpose, see TIMEOUTS."""
+    timeouts = TIMEOUTS[purpose]
+    return {
+        "socket_connect_timeout": timeouts.connect_seconds,
+        "socket_timeout": timeouts.answer_seconds,
+        "retry": Retry(NoBackoff(), timeouts.retries, (redis.ConnectionError,)),
+    }
+
+
+@functools.cache
+def client(url: str, purpose: str) -> redis.Redis:
+    """Return the client of this process for this purpose; it connects with its first command."""
+    return redis.Redis.from_url(url, **connection_options(purpose))
+
+
+def configure(app: Any, role: str, *, queues: Iterable[str], visibility_timeout: int, **options: Any) -> None:
+    """Set up a Celery app as a role of Valkey that takes from these queues; `options` are more of the transport's.
+
+    `visibility_timeout`, in seconds, is longer than the longest task: what a lost worker held is then given out again.
     """
-    key = f"unacked.{role}"
-    return {"unacked_key": key, "unacked_index_key": f"{key}.index", "unacked_mutex_key": f"{key}.mutex"}
-
-
-UNACKNOWLEDGED = {role: unacknowledged(role) for role in ("worker", "results")}
-
-
-@contextmanager
-def _mutex(client: redis.Redis, name: str, expire: int) -> Iterator[None]:
-    """Hold kombu's lock of `restore_visible` without its Lua script. Raises `MutexHeld`.
-
-    Who may run scripts can stop the server with one that never ends. Where the lock has expired in between, two restore at
-    once, and the transaction in which each message is restored lets one of them win.
-    """
-    if not client.set(name, 1, nx=True, ex=expire):
-        raise transport.MutexHeld
-    try:
-        yield
-    finally:
-        client.delete(name)
-
-
-def configure(app: Any, role: str, **options: Any) -> None:
-    """Set up a Celery app as a role of Valkey; `options` are more of the transport's."""
-    transport.Mutex = _mutex
-    unreadable.drop(app)
-    app.conf.update(SETTINGS, broker_transport_options=options | UNACKNOWLEDGED[role])
+    timeouts = TIMEOUTS[role]
+    app.conf.update(
+        SETTINGS,
+        task_queues=[queue(name) for name in queues],
+        broker_transport_options={
+            "visibility_timeout": visibility_timeout,
+            "socket_connect_timeout": timeouts.connect_seconds,
+            "socket_timeout": timeouts.answer_seconds,
+            "socket_keepalive": True,
+            **options,
+            **UNACKNOWLEDGED[role],
+        },
+    )
+    celery_fixes.install(app)
+    heartbeat.install(app)

@@ -51,15 +51,15 @@ OF_THE_WEB = {
     "deliver.after_commit": ("teleder.notifications.outbox:_deliver", "after"),
 }
 OF_THE_WORKER = {
-    "worker.before_started": ("inference_worker.tasks:_begin", "before"),
-    "worker.after_started": ("inference_worker.tasks:_begin", "after"),
+    "worker.before_started": ("inference_worker.tasks:accept_requests", "before"),
+    "worker.after_started": ("inference_worker.tasks:accept_requests", "after"),
     "worker.before_file": ("contract.storage:FileStorage.write", "before"),
     "worker.before_rename": ("os:replace", "before"),
     "worker.after_file": ("contract.storage:FileStorage.write", "after"),
-    "worker.before_result": ("inference_worker.tasks:_record", "before"),
-    "worker.after_result": ("inference_worker.tasks:_record", "after"),
-    "worker.before_ended": ("inference_worker.tasks:_end", "before"),
-    "worker.after_ended": ("inference_worker.tasks:_end", "after"),
+    "worker.before_result": ("inference_worker.tasks:report_result", "before"),
+    "worker.after_result": ("inference_worker.tasks:report_result", "after"),
+    "worker.before_ended": ("inference_worker.tasks:report_ended", "before"),
+    "worker.after_ended": ("inference_worker.tasks:report_ended", "after"),
 }
 STEPS = {**OF_THE_WEB, **OF_THE_WORKER}
 HOLD = "worker.hold_results"
@@ -76,7 +76,7 @@ def hold_results() -> None:
     from contract import messages
     from inference_worker import tasks
 
-    send, folder = tasks._tell, Path(os.environ["DRILLS_ARMED"])
+    send, folder = tasks.send_to_web, Path(os.environ["DRILLS_ARMED"])
 
     def tell(name: str, kwargs: dict[str, Any], **options: Any) -> None:
         if name == messages.ENDED and (folder / HOLD).exists():
@@ -87,7 +87,7 @@ def hold_results() -> None:
         else:
             send(name, kwargs, **options)
 
-    tasks._tell = tell
+    tasks.send_to_web = tell
 
 
 def _crash_if_armed(file: Path) -> None:

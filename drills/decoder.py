@@ -9,7 +9,7 @@ import ctypes
 import os
 from typing import Any
 
-from inference_worker.decode import decoding, sandbox
+from inference_worker.decode import decoding, display, sandbox
 
 
 def _crash() -> None:
@@ -40,6 +40,6 @@ def decode(data: bytes) -> Any:
 
 decoding.decode = decode
 if os.environ.get("DRILLS_WITHOUT") == "small-decoder":
-    sandbox._limit = lambda: None
-    decoding._shrink = lambda side: 1
-    decoding._fitted = lambda image: image.resize((image.width * 2, image.height * 2))
+    sandbox.limit_resources = lambda: None
+    decoding.shrink_factor = lambda side: 1
+    display.fitted = lambda image: image.resize((image.width * 2, image.height * 2))

@@ -11,6 +11,7 @@ import numpy as np
 import pillow_heif
 from PIL import Image
 
+from contract.photos import FILE_LIMIT_BYTES
 from drills.limits import MEGABYTE, MemoryGroup
 from drills.oracle import Figures
 from drills.run import Run, drill
@@ -28,7 +29,6 @@ LARGER = (
     (16320, 12240, "JPEG", {"quality": 30}),
 )
 TILE = 512
-BYTES_LIMIT = 25 * MEGABYTE
 PEAK_SECONDS = 0.2
 
 
@@ -37,7 +37,7 @@ def large_photos(run: Run) -> Figures:
     clients = run.clients()
     photos = [_drawn(width, height, kind, **options) for width, height, kind, options in _sizes(run)]
     with _real_worker(run.system) as memory:
-        for number, data in enumerate([*photos, *of_the_corpus(run, BYTES_LIMIT)]):
+        for number, data in enumerate([*photos, *of_the_corpus(run, FILE_LIMIT_BYTES)]):
             clients.send_one(run.people[number % len(run.people)], (data,))
         found = run.finish(clients, bound=float("inf"))
     found.notes.append(

@@ -89,9 +89,9 @@ def _poisonous(prepare: Any) -> Any:
 
 if os.environ.get("DRILLS_NETWORKS") != "real":
     tasks.segmenter, tasks.classifier = Segmenter, Classifier
-    tasks._loaded = lambda load: (load(), None)  # the real one imports torch to know its errors
-    tasks._attributed = lambda request, photo, found: None
-sandbox._fork_server.set_forkserver_preload(
+    tasks.try_to_load = lambda load: (load(), None)  # the real one imports torch to know its errors
+    tasks.attribution_for = lambda request, photo, found: None
+sandbox.fork_server.set_forkserver_preload(
     ["inference_worker.decode.decoding", "inference_worker.decode.sandbox", "drills.decoder"]
 )
 tasks.prepare_photo = _poisonous(tasks.prepare_photo)

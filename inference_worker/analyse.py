@@ -1,6 +1,6 @@
-"""The whole pipeline on photos of one's own, without web or queue: `./run analyse PHOTO... --out DIR`.
+"""The whole pipeline on local photos, without web or queue: `./run analyse PHOTO... --out DIR`.
 
-For each photo DIR gets NAME.json (every outcome, as the web would be told), NAME-overlay.png (contours of
+For each photo DIR gets NAME.json (every outcome, as the web would receive it), NAME-overlay.png (contours of
 skin and lesion, boxes with their shares), NAME-crop-N.png, and NAME-attribution.png with the parts that spoke
 for the named or likeliest condition (yellow; NAME-attribution-crop-N.png for the crop that decided).
 """
@@ -21,8 +21,8 @@ import numpy as np
 import simplejpeg
 
 from contract.messages import Attribution, Box, Classified
-from inference_worker.decode.formats import FILE_LIMIT_BYTES
-from inference_worker.decode.sandbox import DecoderLost
+from contract.photos import FILE_LIMIT_BYTES
+from inference_worker.decode.sandbox import DecoderLostError
 from inference_worker.models import cropping
 from inference_worker.models.attribution import Attributor, decisive
 from inference_worker.models.classification import Classifier
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path, name in zip(options.photos, names_of(options.photos), strict=True):
         try:
             row = analyst.analyse(path, options.out / name)
-        except DecoderLost as error:
+        except DecoderLostError as error:
             lost += 1
             print(
                 f"{path}: not read, its decoder was lost ({error}); {REMEDY_OF_A_LOST_DECODER}",
@@ -97,20 +97,16 @@ class Analyst:
         row = {"photo": str(path), "prepared": _plain(preparation.outcome)}
         if preparation.copies:
             photo = simplejpeg.decode_jpeg(preparation.copies["analysis"], "RGB")
-            row |= self._findings(photo, target)
+            (mask,) = self.segmenter([photo])
+            segmented = cropping.describe(mask, key="", model=self.segmenter.model, seconds=0)
+            (classified,) = self.classifier([photo], [segmented.boxes])
+            _write_png(_beside(target, "-overlay.png"), overlay(photo, mask, segmented.boxes))
+            for number, box in enumerate(segmented.boxes, start=1):
+                _write_png(_beside(target, f"-crop-{number}.png"), photo[_area(box)])
+            explained = self._explain(photo, segmented.boxes, classified, target)
+            row |= {"segmented": _plain(segmented), "classified": _plain(explained)}
         _beside(target, ".json").write_text(json.dumps(row, indent=1, ensure_ascii=False), encoding="utf-8")
         return row
-
-    def _findings(self, photo: np.ndarray, target: Path) -> dict[str, Any]:
-        (mask,) = self.segmenter([photo])
-        segmented = cropping.describe(mask, key="", model=self.segmenter.model, seconds=0)
-        (classified,) = self.classifier([photo], [segmented.boxes])
-        _write_png(_beside(target, "-overlay.png"), overlay(photo, mask, segmented.boxes))
-        for number, box in enumerate(segmented.boxes, start=1):
-            crop = photo[box.y : box.y + box.height, box.x : box.x + box.width]
-            _write_png(_beside(target, f"-crop-{number}.png"), crop)
-        explained = self._explain(photo, segmented.boxes, classified, target)
-        return {"segmented": _plain(segmented), "classified": _plain(explained)}
 
     def _explain(
         self, photo: np.ndarray, boxes: tuple[Box, ...], found: Classified, target: Path
@@ -122,8 +118,7 @@ class Analyst:
         attribution = Attribution(key=file.name, condition=condition, box=number)
         _write_png(file, tinted(photo, shares[..., 0]))
         if number is not None:
-            box = boxes[number]
-            area = np.s_[box.y : box.y + box.height, box.x : box.x + box.width]
+            area = _area(boxes[number])
             file = _beside(target, f"-attribution-crop-{number + 1}.png")
             _write_png(file, tinted(photo[area], shares[..., 1][area]))
         return dataclasses.replace(found, attribution=attribution)
@@ -140,7 +135,11 @@ def overlay(photo: np.ndarray, mask: np.ndarray, boxes: Sequence[Box]) -> np.nda
         cv2.rectangle(
             drawn, (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1), BOX_COLOUR, thick
         )
-        _label(drawn, f"{number}: skin {box.skin:.0%} lesion {box.lesion:.0%}", box, thick)
+        text, size = f"{number}: skin {box.skin:.0%} lesion {box.lesion:.0%}", thick * 0.4
+        (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
+        x, y = min(box.x + 2 * thick, max(0, drawn.shape[1] - width)), box.y + height + 3 * thick
+        cv2.rectangle(drawn, (x, y - height - thick), (x + width, y + below), (0, 0, 0), cv2.FILLED)
+        cv2.putText(drawn, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, BOX_COLOUR, thick, cv2.LINE_AA)
     return drawn
 
 
@@ -150,12 +149,8 @@ def tinted(photo: np.ndarray, shares: np.ndarray) -> np.ndarray:
     return (photo * (1 - opacity) + opacity * np.array(TINT_COLOUR)).astype(np.uint8)
 
 
-def _label(drawn: np.ndarray, text: str, box: Box, thick: int) -> None:
-    size = thick * 0.4
-    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
-    x, y = min(box.x + 2 * thick, max(0, drawn.shape[1] - width)), box.y + height + 3 * thick
-    cv2.rectangle(drawn, (x, y - height - thick), (x + width, y + below), (0, 0, 0), cv2.FILLED)
-    cv2.putText(drawn, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, BOX_COLOUR, thick, cv2.LINE_AA)
+def _area(box: Box) -> tuple[slice, slice]:
+    return np.s_[box.y : box.y + box.height, box.x : box.x + box.width]
 
 
 def _beside(target: Path, ending: str) -> Path:
@@ -177,11 +172,11 @@ def _line(row: dict[str, Any]) -> str:
         return f"{photo}: rejected, {prepared['reason']}"
     segmented, classified = row["segmented"], row["classified"]
     boxes = f"{len(segmented['boxes'])} boxes" if segmented["boxes"] else f"no box ({segmented['no_box']})"
-    said = classified["top"] or f"does not say ({classified['abstention']})"
+    named = classified["top"] or f"abstains ({classified['abstention']})"
     herpes = f"herpes {classified['probabilities']['HI']:.2f}"
     note = f", {prepared['reason']}: {prepared['fault']}" if prepared["fault"] else ""
     shares = f"skin {segmented['skin']:.0%}, lesion {segmented['lesion']:.0%}"
-    return f"{photo}: {shares}, {boxes}, {said}, {herpes}{note}"
+    return f"{photo}: {shares}, {boxes}, {named}, {herpes}{note}"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Makes of a stranger's bytes an upright sRGB photo without metadata, or says why not.
+"""Makes an upright sRGB photo without metadata of an untrusted file, or says why it is refused.
 
-`python -m inference_worker.preparation FILE... --json` tells for each file what would become of it.
+`python -m inference_worker.preparation FILE... --json` prints for each file what would become of it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from contract.messages import Prepared, Reason
+from contract.messages import Prepared
+from contract.photos import FILE_LIMIT_BYTES, Reason
 from inference_worker import quality
-from inference_worker.decode.formats import FILE_LIMIT_BYTES, Rejected
+from inference_worker.decode.photo_file import RejectedError
 from inference_worker.decode.sandbox import decode_apart
 
 # name: (long side in px at most, JPEG quality, chroma); what the models see keeps its colours whole
@@ -39,16 +40,24 @@ class Preparation:
 
 
 def prepare(data: bytes) -> Preparation:
-    """Decode, judge and copy a photo; a file that cannot be used is an outcome like any other."""
+    """Decode, assess and copy a photo; a file that cannot be used is an outcome like any other."""
     started = time.perf_counter()
     try:
         pixels, facts = decode_apart(data)
-    except Rejected as rejected:
+    except RejectedError as rejected:
         outcome = Prepared(quality={}, reason=rejected.reason, seconds=_since(started))
         return Preparation(outcome=outcome, copies={})
     photos = {name: fit(pixels, side) for name, (side, _quality, _chroma) in COPIES.items()}
-    copies = {name: _jpeg(name, photo) for name, photo in photos.items()}
-    measured, fault = quality.judge(photos["analysis"])
+    copies = {
+        name: simplejpeg.encode_jpeg(
+            np.ascontiguousarray(photos[name]),
+            quality=jpeg_quality,
+            colorspace="RGB",
+            colorsubsampling=chroma,
+        )
+        for name, (_side, jpeg_quality, chroma) in COPIES.items()
+    }
+    measured, fault = quality.assess_quality(photos["analysis"])
     outcome = Prepared(
         width=facts.width,
         height=facts.height,
@@ -71,13 +80,6 @@ def fit(photo: np.ndarray, long_side: int) -> np.ndarray:
         return photo
     height, width = (max(1, round(side * scale)) for side in photo.shape[:2])
     return cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
-
-
-def _jpeg(name: str, photo: np.ndarray) -> bytes:
-    _side, jpeg_quality, chroma = COPIES[name]
-    return simplejpeg.encode_jpeg(
-        np.ascontiguousarray(photo), quality=jpeg_quality, colorspace="RGB", colorsubsampling=chroma
-    )
 
 
 def _since(started: float) -> float:
@@ -104,8 +106,8 @@ def _row(path: Path) -> dict:
     row = {"file": str(path), "accepted": bool(preparation.copies)}
     row |= {"reason": outcome.reason, "fault": outcome.fault, "seconds": outcome.seconds}
     if preparation.copies:
-        told = ("format", "width", "height", "stripped", "quality")
-        row |= {name: getattr(outcome, name) for name in told} | {"orientation": preparation.orientation}
+        shown = ("format", "width", "height", "stripped", "quality")
+        row |= {name: getattr(outcome, name) for name in shown} | {"orientation": preparation.orientation}
     return row
 
 

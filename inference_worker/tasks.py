@@ -1,8 +1,8 @@
-"""Celery entry points: unpack, say "started", compute, say what came of it.
+"""Celery entry points: unpack, report "started", compute, report the result.
 
-What a worker cannot foresee it does not report: the web hears silence, and sends the photo again, alone.
-Networks are loaded in the child as soon as it starts, beside its first tasks, whose time limits then cut only their
-waiting short. Built in the parent they would hang every child (OpenMP threads do not survive a fork).
+A worker does not report what it cannot foresee: the web gets no result, and sends the photo again, alone.
+Networks are loaded in the child as soon as it starts, in a thread beside its first tasks, whose time limits then end only
+their waiting. Built in the parent they would block every child (OpenMP threads do not survive a fork).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from redis import RedisError
 from contract import encryption, logs, messages, messaging, storage
 from contract.messages import Attribution, Classified, Failed, Outcome, Request, Segmented, Stage
 from inference_worker.app import app
-from inference_worker.decode.sandbox import DecoderLost
+from inference_worker.decode.sandbox import DecoderLostError
 from inference_worker.models import cropping
 from inference_worker.preparation import prepare as prepare_photo
 
@@ -40,10 +40,10 @@ SEND_RETRIES = {"max_retries": 8, "interval_start": 0.2, "interval_step": 0.5, "
 
 
 class Work(Task):
-    """Tells when a message is done with, also by an exception: the web then need not wait for the lease's end."""
+    """Reports when a message is done with, also after an exception: the web then need not wait for the lease's end."""
 
     def after_return(self, status, retval, task_id, args, kwargs, einfo) -> None:
-        _end(self.request.hostname or "", {row["job"]: row["attempt"] for row in kwargs["requests"]})
+        report_ended(self.request.hostname or "", {row["job"]: row["attempt"] for row in kwargs["requests"]})
 
 
 def _task(stage: Stage) -> Callable:
@@ -57,59 +57,61 @@ def _task(stage: Stage) -> Callable:
     )
 
 
-# --- What a task's log lines are about, Celery's own too ---------------------------------------------------
-_about_a_task = ExitStack()  # a child does one task at a time
+# --- Ids in the log lines of a task, Celery's own too ------------------------------------------------------
+_task_context = ExitStack()  # a child does one task at a time
 
 
 @task_prerun.connect
-def name_the_jobs(task: Task, **_signal: Any) -> None:
+def open_log_context(task: Task, **_signal: Any) -> None:
     traces = task.request.get(logs.TRACE_HEADER) or {}
-    _about_a_task.enter_context(logs.about(trace=" ".join(set(traces.values())), job=" ".join(traces)))
+    _task_context.enter_context(logs.about(trace=" ".join(set(traces.values())), job=" ".join(traces)))
 
 
 @task_postrun.connect
-def forget_the_jobs(**_signal: Any) -> None:
-    _about_a_task.close()
+def close_log_context(**_signal: Any) -> None:
+    _task_context.close()
 
 
 # --- The three tasks --------------------------------------------------------------------------------------
 @_task(Stage.PREPARE)
 def prepare(task: Task, **message: Any) -> None:
-    for request in _begin(task, message):
+    for request in accept_requests(task, message):
         try:
             outcome = _prepared(request)
-        except DecoderLost as error:  # the others of the batch go on
-            with _about(task, request):
+        except DecoderLostError as error:  # the others of the batch go on
+            with log_context(task, request):
                 log.warning("decoder lost (%s)", error)
             continue
-        _record(task, request, outcome)
+        report_result(task, request, outcome)
 
 
 @_task(Stage.SEGMENT)
 def segment(task: Task, **message: Any) -> None:
-    photos = dict(_readable(task, _begin(task, message)))
-    if not photos or (network := _network(task, photos, segmenter)) is None:
+    photos = dict(_readable(task, accept_requests(task, message)))
+    if not photos or (network := _network_or_report(task, photos, segmenter)) is None:
         return
     started = time.perf_counter()
     masks = network(list(photos.values()))
     seconds = (time.perf_counter() - started) / len(photos)
     for request, mask in zip(photos, masks, strict=True):
-        _record(task, request, _segmented(request, mask, seconds))
+        report_result(task, request, _segmented(request, mask, seconds))
 
 
 @_task(Stage.CLASSIFY)
 def classify(task: Task, **message: Any) -> None:
-    photos = dict(_readable(task, _begin(task, message)))
-    if not photos or (network := _network(task, photos, classifier)) is None:
+    photos = dict(_readable(task, accept_requests(task, message)))
+    if not photos or (network := _network_or_report(task, photos, classifier)) is None:
         return
     outcomes = network(list(photos.values()), [request.boxes for request in photos])
     for (request, photo), outcome in zip(photos.items(), outcomes, strict=True):
-        _record(task, request, dataclasses.replace(outcome, attribution=_attributed(request, photo, outcome)))
+        report_result(
+            task, request, dataclasses.replace(outcome, attribution=attribution_for(request, photo, outcome))
+        )
 
 
-# --- Talking to the web -----------------------------------------------------------------------------------
-def _begin(task: Task, message: dict[str, Any]) -> list[Request]:
-    """Unpack and tell the web; a message of another version of the contract goes back to the queue."""
+# --- Messages to the web ----------------------------------------------------------------------------------
+def accept_requests(task: Task, message: dict[str, Any]) -> list[Request]:
+    """Unpack the requests and report them started; a message of another contract version goes back to the queue."""
     try:
         requests = messages.unpack_requests(**message)
     except (messages.ContractError, TypeError) as error:
@@ -118,38 +120,40 @@ def _begin(task: Task, message: dict[str, Any]) -> list[Request]:
         raise Reject(str(error), requeue=True) from error
     for request in requests:
         kwargs = {"contract": messages.VERSION, "job": request.job, "attempt": request.attempt}
-        with _about(task, request):
+        with log_context(task, request):
             log.info("begun: %s, attempt %s", request.stage, request.attempt)
-            _tell(messages.STARTED, kwargs | {"worker": task.request.hostname or ""})
+            send_to_web(messages.STARTED, kwargs | {"worker": task.request.hostname or ""})
     return requests
 
 
-def _record(task: Task, request: Request, outcome: Outcome) -> None:
-    with _about(task, request):
+def report_result(task: Task, request: Request, outcome: Outcome) -> None:
+    with log_context(task, request):
         log.info("done: %s, %s", request.stage, outcome.kind)
-        _tell(messages.RECORD, messages.pack_outcome(request, outcome, worker=task.request.hostname or ""))
+        send_to_web(
+            messages.RECORD, messages.pack_outcome(request, outcome, worker=task.request.hostname or "")
+        )
 
 
-def _about(task: Task, request: Request) -> AbstractContextManager:
+def log_context(task: Task, request: Request) -> AbstractContextManager:
     """Name photo, job and the request of the web that brought the photo in what is logged and sent."""
     traces = task.request.get(logs.TRACE_HEADER) or {}
     return logs.about(trace=traces.get(request.job, ""), photo=request.photo, job=request.job)
 
 
-def _end(worker: str, work: dict[str, int] | None) -> None:
-    """Say that of this work ({job: attempt}; None: of all that was ever begun here) no result will follow."""
-    with suppress(RedisError, OperationalError):  # unsaid, it costs time only
-        _tell(messages.ENDED, {"worker": worker, "work": work}, retry=False)
+def report_ended(worker: str, work: dict[str, int] | None) -> None:
+    """Report that no result will follow of this work ({job: attempt}; None: of all that this worker ever started)."""
+    with suppress(RedisError, OperationalError):  # a lost report costs time only
+        send_to_web(messages.ENDED, {"worker": worker, "work": work}, retry=False)
 
 
 @worker_init.connect
-def say_what_died_here(sender: Any, **_signal: Any) -> None:
-    """Let each new child tell of what its predecessor had begun; of several children nobody knows whose it was."""
+def report_ended_on_start(sender: Any, **_signal: Any) -> None:
+    """Let each new child end what its predecessor had started; with several children it could be another one's work."""
     if sender.concurrency == 1:
-        worker_process_init.connect(lambda **_: _end(sender.hostname, None), weak=False)
+        worker_process_init.connect(lambda **_: report_ended(sender.hostname, None), weak=False)
 
 
-def _tell(name: str, kwargs: dict[str, Any], *, retry: bool = True) -> None:
+def send_to_web(name: str, kwargs: dict[str, Any], *, retry: bool = True) -> None:
     app.send_task(
         name,
         kwargs=kwargs,
@@ -167,11 +171,11 @@ def photo_keys() -> encryption.Keys:
 
 
 @worker_init.connect
-def read_keys_once(**_signal: Any) -> None:
-    """Take the keys out of the environment: the children that decode strangers' bytes must not get them."""
+def take_keys_from_environment(**_signal: Any) -> None:
+    """Remove the keys from the environment: the children that decode untrusted files must not get them."""
     try:
         photo_keys()
-    except encryption.BadKeys as error:  # a worker that prepares nothing needs none
+    except encryption.InvalidKeysError as error:  # a worker that prepares nothing needs none
         log.warning("no photo can be prepared here: %s", error)
     os.environ.pop(encryption.NAME, None)
 
@@ -200,9 +204,9 @@ def _readable(task: Task, requests: list[Request]) -> Iterator[tuple[Request, np
         try:
             yield request, simplejpeg.decode_jpeg(files.read(request.source), "RGB")
         except (storage.Missing, storage.BadKey):
-            _record(task, request, Failed(code="file_missing"))
+            report_result(task, request, Failed(code="file_missing"))
         except ValueError:
-            _record(task, request, Failed(code="analysis_copy_unreadable"))
+            report_result(task, request, Failed(code="analysis_copy_unreadable"))
 
 
 def _segmented(request: Request, mask: np.ndarray, seconds: float) -> Segmented:
@@ -212,7 +216,7 @@ def _segmented(request: Request, mask: np.ndarray, seconds: float) -> Segmented:
     return cropping.describe(mask, key=key, model=segmenter().model, seconds=seconds)
 
 
-def _attributed(request: Request, photo: np.ndarray, found: Classified) -> Attribution | None:
+def attribution_for(request: Request, photo: np.ndarray, found: Classified) -> Attribution | None:
     key = f"{request.prefix}/attribution.png"
     try:
         attribution, png = attributor().explain(photo, request.boxes, found, key)
@@ -229,7 +233,7 @@ _loading = threading.Lock()
 
 @worker_process_init.connect
 def load_networks(**_signal: Any) -> None:
-    """Begin to load what this worker's queues need: nothing, where it only prepares."""
+    """Start to load what this worker's queues need: nothing, where it only prepares."""
     loads = {Stage.SEGMENT: segmenter, Stage.CLASSIFY: classifier}
     taken = app.amqp.queues.consume_from
     _loading.acquire()
@@ -238,26 +242,26 @@ def load_networks(**_signal: Any) -> None:
 
 
 def _load(wanted: list[Callable[[], Any]]) -> None:
-    """Whatever stands against it is found again, and told, by the first task that needs it."""
+    """Load; the first task that needs a network meets the same error again and reports it."""
     try:
         for load in wanted:
             with suppress(Exception):
-                _loaded(load)
+                try_to_load(load)
     finally:
         _loading.release()
 
 
-def _network(task: Task, requests: Iterable[Request], load: Callable[[], Any]) -> Any:
-    """Return the network; where its weights are refused, none, and people are told at once that they decide.
+def _network_or_report(task: Task, requests: Iterable[Request], load: Callable[[], Any]) -> Any:
+    """Return the network; where its weights are refused, None, and the photos go to people without AI at once.
 
-    The refusal is not kept: once the file is right again, the next message finds it.
-    A child in which loading was cut short (by the time limit) ends: half of torch would stay in it, no later import
-    heals that, and each photo that came would fail.
+    The refusal is not cached: once the file is right again, the next message uses it.
+    A child in which loading was interrupted (by the time limit) ends: torch would stay half imported in it, no later
+    import repairs that, and each later photo would fail.
     """
     with _loading:
         pass
     try:
-        network, refusal = _loaded(load)
+        network, refusal = try_to_load(load)
     except Exception:
         log.exception("the networks could not be loaded: this process ends, another takes its place")
         logging.shutdown()
@@ -265,11 +269,11 @@ def _network(task: Task, requests: Iterable[Request], load: Callable[[], Any]) -
     if refusal is not None:
         log.error("%s", refusal)
         for request in requests:
-            _record(task, request, Failed(code="weights_refused"))
+            report_result(task, request, Failed(code="weights_refused"))
     return network
 
 
-def _loaded(load: Callable[[], Any]) -> tuple[Any, Exception | None]:
+def try_to_load(load: Callable[[], Any]) -> tuple[Any, Exception | None]:
     """Return the network, or why its weights are refused."""
     from inference_worker.models.weights import WeightsError
 

@@ -12,8 +12,7 @@ from celery import Celery, Task
 from celery.schedules import crontab
 from celery.signals import setup_logging, task_postrun, task_prerun
 
-from contract import heartbeat, logs, messages, messaging
-from contract.celery_fixes import deaths, reconnecting
+from contract import logs, messages, messaging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "teleder.settings")
 
@@ -22,16 +21,8 @@ from django.conf import settings
 setup_logging.connect(logs.configure)
 app = Celery("teleder", broker=settings.REDIS_URL)
 app.conf.update(
-    task_ignore_result=True,
-    task_acks_late=True,
-    task_reject_on_worker_lost=False,  # True loops for ever on a task that kills its process (celery#9082)
-    task_queues=[messaging.queue(messages.RESULTS_QUEUE)],
     task_default_queue=messages.RESULTS_QUEUE,
     task_publish_retry=False,  # a request never waits for the broker: the sweeper sends what was not sent
-    worker_prefetch_multiplier=1,
-    worker_proc_alive_timeout=10,  # by default a child is ended that a busy machine does not start within 4 s
-    broker_connection_retry_on_startup=True,
-    worker_redirect_stdouts=False,  # it would log what others print, word for word
     timezone=settings.TIME_ZONE,
     beat_schedule={
         "collect leftovers": {"task": "teleder.collect_leftovers", "schedule": crontab(hour=2, minute=30)},
@@ -40,18 +31,7 @@ app.conf.update(
         "what was kept long enough": {"task": "teleder.retain", "schedule": crontab(hour=4, minute=0)},
     },
 )
-messaging.configure(
-    app,
-    "results",
-    visibility_timeout=120,
-    socket_connect_timeout=0.5,
-    socket_timeout=30,
-    socket_keepalive=True,
-    max_retries=0,
-)
-deaths.notice_soon(app)
-heartbeat.install(app)
-reconnecting.when_acknowledging_fails()
+messaging.configure(app, "results", queues=[messages.RESULTS_QUEUE], visibility_timeout=120, max_retries=0)
 app.autodiscover_tasks(
     ["teleder.cases", "teleder.notifications", "teleder.pipeline", "teleder.privacy", "teleder.security"]
 )

@@ -11,11 +11,8 @@ from urllib.parse import SplitResult, unquote
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError
-from redis.retry import Retry
 
-from contract import encryption, environment, logs, messages
+from contract import encryption, environment, logs, messages, messaging
 from teleder import database, deployment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -83,7 +80,7 @@ ERASED_LIST = Path(os.environ.get("TELEDER_ERASED_LIST", MEDIA_ROOT.parent / "er
 RETENTION_BY_NIGHT = flag("TELEDER_RETENTION")
 try:
     PHOTO_KEYS = encryption.from_environment()
-except (encryption.BadKeys, environment.BadSetting) as error:
+except (encryption.InvalidKeysError, environment.BadSetting) as error:
     raise ImproperlyConfigured(str(error)) from None
 INSECURE_COOKIES = flag("TELEDER_INSECURE_COOKIES")  # plain http on loopback (the demo); never elsewhere
 STAFF_SECOND_FACTOR = flag("TELEDER_STAFF_SECOND_FACTOR", default=True)
@@ -200,8 +197,6 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-# One photo at a time: 25 MB of file and the form's frame around it.
-PHOTO_LIMIT_BYTES = 25 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 FILE_UPLOAD_HANDLERS = [
@@ -241,10 +236,7 @@ CACHES = {
         "KEY_PREFIX": "teleder",
         "OPTIONS": {
             "serializer": "teleder.security.rate_limits.JSON",
-            "socket_connect_timeout": 0.3,
-            "socket_timeout": 0.3,
-            # Once more, for a connection that a restart of Valkey has closed.
-            "retry": Retry(NoBackoff(), 1, (ConnectionError,)),
+            **messaging.connection_options("cache"),
         },
     }
 }

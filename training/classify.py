@@ -247,7 +247,7 @@ def publish_run(arguments: argparse.Namespace) -> None:
 
 def kept_logits(network: nn.Module, kept: dict[str, list[Sample]]) -> tuple[list[np.ndarray], np.ndarray]:
     """Return for each kept photo the logits (1 + crops, 6) of what the pipeline would look at, and its class."""
-    run = TorchEngine("cpu", "calibration").place(network)
+    run = TorchEngine("cpu", "calibration").prepare_model(network)
     photos = [(index, sample) for index, name in enumerate(CLASSES) for sample in kept[name]]
     views = [views_of(sample.photo, _true_boxes(sample)) for _, sample in photos]
     return [run(own) for own in views], np.array([index for index, _ in photos])

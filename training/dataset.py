@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from inference_worker.decode.formats import FILE_LIMIT_BYTES
+from contract.photos import FILE_LIMIT_BYTES
 from inference_worker.models.segmentation import SKIN, Segmenter
 from inference_worker.preparation import Preparation, fit, prepare
 from training.duplicates import Print, print_of

@@ -1,4 +1,4 @@
-"""Converts colours that are told by numbers and not by an ICC profile to sRGB.
+"""Converts colours that are described by code numbers, not by an ICC profile, to sRGB.
 
 Code points (CICP): ITU-T H.273. PQ and HLG: ITU-R BT.2100. HDR is shown relative to the reference white of
 203 cd/m² (ITU-R BT.2408), which becomes the white of sRGB; what is brighter is rolled off by the curve of
@@ -65,7 +65,7 @@ def _to_pq(light: np.ndarray) -> np.ndarray:
 
 
 def _hlg(signal: np.ndarray) -> np.ndarray:
-    """Return light of the scene, 0 to 1; the display's follows from all three channels (`_shown_by_hlg`)."""
+    """Return light of the scene, 0 to 1; the display's follows from all three channels (`to_srgb`)."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     return np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
 
@@ -143,38 +143,27 @@ def to_srgb(levels: np.ndarray, coding: Coding, white: int) -> np.ndarray:
     scaled = np.rint(levels.astype(np.float32) * np.float32((LEVELS - 1) / white))
     light = table[scaled.clip(0, LEVELS - 1).astype(np.uint16)]
     if coding.to_light is _hlg:
-        light = _shown_by_hlg(light, coding.primaries)
-    light = np.maximum(light @ _matrix(coding.primaries).T.astype(np.float32), 0)
+        luminance = np.maximum(light @ _to_xyz(coding.primaries)[1].astype(np.float32), 1e-6)
+        light *= (HLG_PEAK / REFERENCE_WHITE * luminance ** (HLG_GAMMA - 1))[..., None].astype(np.float32)
+    to_xyz, srgb_to_xyz = _to_xyz(coding.primaries), _to_xyz(SRGB_PRIMARIES)
+    ours, theirs = (BRADFORD @ matrix.sum(axis=1) for matrix in (srgb_to_xyz, to_xyz))
+    adapted = np.linalg.inv(BRADFORD) @ np.diag(ours / theirs) @ BRADFORD  # white to white
+    to_linear_srgb = np.linalg.inv(srgb_to_xyz) @ adapted @ to_xyz
+    light = np.maximum(light @ to_linear_srgb.T.astype(np.float32), 0)
     if coding.is_hdr:
         light = _rolled_off(light)
     return SRGB_LEVELS[np.rint(light.clip(0, 1) * (LEVELS - 1)).astype(np.uint16)]
 
 
-def _encoded(light: np.ndarray) -> np.ndarray:
-    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-
-
-SRGB_LEVELS = np.rint(255 * _encoded(np.linspace(0, 1, LEVELS))).astype(np.uint8)
+_LIGHT = np.linspace(0, 1, LEVELS)
+_SIGNAL = np.where(_LIGHT <= 0.0031308, _LIGHT * 12.92, 1.055 * _LIGHT ** (1 / 2.4) - 0.055)
+SRGB_LEVELS = np.rint(255 * _SIGNAL).astype(np.uint8)
 
 
 def _to_xyz(primaries: Primaries, scaled: bool = True) -> np.ndarray:
     """Return linear RGB to XYZ; unscaled, white is the sum of three equal parts."""
     xyz = np.array([[x / y, 1, (1 - x - y) / y] if y else [x, y, 1 - x - y] for x, y in primaries]).T
     return xyz[:, :3] * np.linalg.solve(xyz[:, :3], xyz[:, 3]) if scaled else xyz[:, :3]
-
-
-def _matrix(primaries: Primaries) -> np.ndarray:
-    """Return linear RGB of these primaries to that of sRGB; white to white (Bradford)."""
-    to_xyz, from_xyz = _to_xyz(primaries), np.linalg.inv(_to_xyz(SRGB_PRIMARIES))
-    ours, theirs = (BRADFORD @ m.sum(axis=1) for m in (_to_xyz(SRGB_PRIMARIES), to_xyz))
-    adapted = np.linalg.inv(BRADFORD) @ np.diag(ours / theirs) @ BRADFORD
-    return from_xyz @ adapted @ to_xyz
-
-
-def _shown_by_hlg(light: np.ndarray, primaries: Primaries) -> np.ndarray:
-    luminance = light @ _to_xyz(primaries)[1].astype(np.float32)
-    factor = HLG_PEAK / REFERENCE_WHITE * np.maximum(luminance, 1e-6) ** (HLG_GAMMA - 1)
-    return light * factor[..., None].astype(np.float32)
 
 
 def _rolled_off(light: np.ndarray) -> np.ndarray:
@@ -186,18 +175,15 @@ def _rolled_off(light: np.ndarray) -> np.ndarray:
     if peak <= 1:
         return light
     samples = np.linspace(0, peak, LEVELS)
-    curve = _pq(_bt2390(_to_pq(samples), _to_pq(np.array(peak)), _to_pq(np.array(1.0))))
-    factor = np.divide(curve, samples, out=np.ones_like(samples), where=samples > 0).astype(np.float32)
-    index = np.rint(largest.clip(0, peak) * np.float32((LEVELS - 1) / peak)).astype(np.uint16)
-    return light * factor[index][..., None]
-
-
-def _bt2390(signal: np.ndarray, source_peak: np.ndarray, target_peak: np.ndarray) -> np.ndarray:
-    """Return the EETF of BT.2390 for black at 0, all in PQ."""
+    # The EETF of BT.2390 for black at 0, all in PQ.
+    signal, source_peak, target_peak = _to_pq(samples), _to_pq(np.array(peak)), _to_pq(np.array(1.0))
     level, most = signal / source_peak, target_peak / source_peak
     knee = 1.5 * most - 0.5
     t = ((level - knee) / (1 - knee)).clip(0, 1)
     spline = (
         (2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee) + (-2 * t**3 + 3 * t**2) * most
     )
-    return np.where(level < knee, level, spline) * source_peak
+    curve = _pq(np.where(level < knee, level, spline) * source_peak)
+    factor = np.divide(curve, samples, out=np.ones_like(samples), where=samples > 0).astype(np.float32)
+    index = np.rint(largest.clip(0, peak) * np.float32((LEVELS - 1) / peak)).astype(np.uint16)
+    return light * factor[index][..., None]

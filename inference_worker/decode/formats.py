@@ -1,6 +1,6 @@
-"""What a file says about itself by its bytes, before any decoder sees it.
+"""Reads what a file contains from its bytes, before any decoder sees it.
 
-Type by magic bytes and never by name, size in pixels from the header, and whether the file is whole.
+Format by the first bytes and never by name, size in pixels from the header, and whether the file is whole.
 Decoders are lenient where a clinic must not be: Pillow shows a JPEG whose second half was lost as a
 photo with a grey lower half.
 """
@@ -11,60 +11,36 @@ import io
 import zlib
 from collections.abc import Iterator
 
-from contract.messages import Reason
-from inference_worker.decode.anatomy import BLANK, Anatomy, Rejected, check_pixels
+from contract import photos
+from contract.photos import Reason
 from inference_worker.decode.jpeg import examine_jpeg
+from inference_worker.decode.photo_file import BLANK, PhotoFile, RejectedError, check_pixels
 
-FILE_LIMIT_BYTES = 25 * 1024 * 1024
-
-HEVC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
-HEIF_BRANDS = HEVC_BRANDS | {b"mif1", b"msf1"}
 WEBP_PIXELS = {b"VP8 ", b"VP8L"}
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
 
-def examine(data: bytes) -> Anatomy:
-    """Say what a file is; raises Rejected for one that is empty, too large, of another format or not whole."""
-    if not data:
-        raise Rejected(Reason.EMPTY_FILE)
-    if len(data) > FILE_LIMIT_BYTES:
-        raise Rejected(Reason.FILE_TOO_LARGE)
-    return _EXAMINERS[sniff(data)](data)
-
-
-def sniff(data: bytes) -> str:
-    """Return JPEG, PNG, WEBP or HEIF; raises Rejected for everything else."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(PNG_MAGIC):
-        return "PNG"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data[4:8] == b"ftyp" and _is_heif(data):
-        return "HEIF"
-    raise Rejected(Reason.UNSUPPORTED_FORMAT)
-
-
-def _is_heif(data: bytes) -> bool:
-    size = min(int.from_bytes(data[:4], "big"), 256)
-    brands = {data[8:12], *(data[at : at + 4] for at in range(16, size - 3, 4))}
-    return bool(brands & HEVC_BRANDS or (brands & HEIF_BRANDS and not brands & {b"avif", b"avis"}))
+def examine(data: bytes) -> PhotoFile:
+    """Say what a file is; raises RejectedError for one that is empty, too large, of another format or not whole."""
+    if reason := photos.refusal_at_upload(len(data), data[: photos.HEAD_BYTES]):
+        raise RejectedError(reason)
+    return _EXAMINERS[photos.sniff(data).name](data)
 
 
 # --- PNG --------------------------------------------------------------------------------------------------
-def examine_png(data: bytes) -> Anatomy:
+def examine_png(data: bytes) -> PhotoFile:
     """Check each chunk; decoders forgive a wrong checksum of what makes the pixels, a clinic must not."""
     if data[12:16] != b"IHDR":
-        raise Rejected(Reason.CORRUPT_IMAGE)
+        raise RejectedError(Reason.CORRUPT_IMAGE)
     width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    check_pixels(width, height)
+    check_pixels(width, height, "PNG")
     found, colour = set(), {}
     for kind, body in _chunks(data):
         if kind in _PNG_NAMES:
             found.add(_PNG_NAMES[kind])
         if kind in _PNG_COLOURS:
             colour.setdefault(kind, body)
-    return Anatomy(
+    return PhotoFile(
         format="PNG", width=width, height=height, pixels=data, found=tuple(sorted(found)), colour=colour
     )
 
@@ -86,13 +62,13 @@ _PNG_COLOURS = {b"cICP", b"sRGB", b"gAMA", b"cHRM"}
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield type and body (of a long one its beginning) of each chunk up to IEND.
 
-    Raises Rejected for a damaged chunk and a file that ends before IEND.
+    Raises RejectedError for a damaged chunk and a file that ends before IEND.
     """
     at, stream = len(PNG_MAGIC), []
     while at + 8 <= len(data):
         length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         if not kind.isalpha():
-            raise Rejected(Reason.CORRUPT_IMAGE)
+            raise RejectedError(Reason.CORRUPT_IMAGE)
         if kind == b"IDAT":
             stream.append(data[at + 8 : at + 8 + length])
         if at + 12 + length > len(data):
@@ -101,13 +77,13 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         if is_critical and zlib.crc32(data[at + 4 : at + 8 + length]) != int.from_bytes(
             data[at + 8 + length : at + 12 + length], "big"
         ):
-            raise Rejected(Reason.CORRUPT_IMAGE)
+            raise RejectedError(Reason.CORRUPT_IMAGE)
         yield kind, data[at + 8 : at + 8 + min(length, 32)]
         if kind == b"IEND":
             return
         at += 12 + length
     # With all its pixels there it was not cut off by a bad line.
-    raise Rejected(Reason.CORRUPT_IMAGE if _is_complete(stream) else Reason.TRUNCATED_IMAGE)
+    raise RejectedError(Reason.CORRUPT_IMAGE if _is_complete(stream) else Reason.TRUNCATED_IMAGE)
 
 
 def _is_complete(stream: list[bytes], step: int = 1 << 20) -> bool:
@@ -124,53 +100,51 @@ def _is_complete(stream: list[bytes], step: int = 1 << 20) -> bool:
 
 
 # --- WebP -------------------------------------------------------------------------------------------------
-def examine_webp(data: bytes) -> Anatomy:
+def examine_webp(data: bytes) -> PhotoFile:
     """Read the size before the decoder does: it reserves the whole canvas when it opens a file."""
-    width, height = _webp_size(data)
-    check_pixels(width, height)
-    if int.from_bytes(data[4:8], "little") + 8 > len(data):
-        raise Rejected(Reason.TRUNCATED_IMAGE)
-    names = {b"EXIF": "exif", b"XMP ": "xmp", b"ICCP": "icc", b"ANIM": "animation"}
-    found = set()
-    for kind, body in _riff_chunks(data):
-        if kind in names:
-            found.add(names[kind])
-        elif kind in WEBP_PIXELS and BLANK in body:
-            raise Rejected(Reason.CORRUPT_IMAGE)
-    return Anatomy(format="WEBP", width=width, height=height, pixels=data, found=tuple(sorted(found)))
-
-
-def _webp_size(data: bytes) -> tuple[int, int]:
     kind, body = data[12:16], data[20:30]
     if kind == b"VP8X":
-        return int.from_bytes(body[4:7], "little") + 1, int.from_bytes(body[7:10], "little") + 1
-    if kind == b"VP8L":
+        width, height = int.from_bytes(body[4:7], "little") + 1, int.from_bytes(body[7:10], "little") + 1
+    elif kind == b"VP8L":
         bits = int.from_bytes(body[1:5], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    if kind == b"VP8 ":
-        return int.from_bytes(body[6:8], "little") & 0x3FFF, int.from_bytes(body[8:10], "little") & 0x3FFF
-    raise Rejected(Reason.CORRUPT_IMAGE)
-
-
-def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = 12
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    elif kind == b"VP8 ":
+        width, height = (int.from_bytes(body[at : at + 2], "little") & 0x3FFF for at in (6, 8))
+    else:
+        raise RejectedError(Reason.CORRUPT_IMAGE)
+    check_pixels(width, height, "WEBP")
+    if int.from_bytes(data[4:8], "little") + 8 > len(data):
+        raise RejectedError(Reason.TRUNCATED_IMAGE)
+    names = {b"EXIF": "exif", b"XMP ": "xmp", b"ICCP": "icc", b"ANIM": "animation"}
+    found, at = set(), 12
     while at + 8 <= len(data):
-        length = int.from_bytes(data[at + 4 : at + 8], "little")
-        yield data[at : at + 4], data[at + 8 : at + 8 + length]
+        kind, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        if kind in names:
+            found.add(names[kind])
+        elif kind in WEBP_PIXELS and BLANK in data[at + 8 : at + 8 + length]:
+            raise RejectedError(Reason.CORRUPT_IMAGE)
         at += 8 + length + length % 2
+    return PhotoFile(format="WEBP", width=width, height=height, pixels=data, found=tuple(sorted(found)))
 
 
 # --- HEIF -------------------------------------------------------------------------------------------------
-def examine_heif(data: bytes) -> Anatomy:
+def examine_heif(data: bytes) -> PhotoFile:
     """Look whether the media data was cut off or never written; all else only the decoder can tell."""
     boxes = {kind: (start, end) for kind, start, end in _boxes(data, 0, len(data))}
     is_cut = boxes.get(b"mdat", (0, 0))[1] > len(data)
     if b"meta" not in boxes:  # some phones write this index last: a cut there leaves media data alone
-        raise Rejected(Reason.TRUNCATED_IMAGE if is_cut else Reason.CORRUPT_IMAGE)
+        raise RejectedError(Reason.TRUNCATED_IMAGE if is_cut else Reason.CORRUPT_IMAGE)
     if not is_cut and any(BLANK in data[start:end] for start, end in _hevc_parts(data, *boxes[b"meta"])):
-        raise Rejected(Reason.CORRUPT_IMAGE)
-    turned = _has_transformation(data, *boxes[b"meta"])
-    return Anatomy(format="HEIF", pixels=data, is_cut=is_cut, is_turned=turned)
+        raise RejectedError(Reason.CORRUPT_IMAGE)
+    start, end = boxes[b"meta"]
+    properties = [(start + 4, min(end, len(data)))]  # narrowed to the boxes iprp, and in them ipco
+    for name in (b"iprp", b"ipco"):
+        properties = [
+            (body, last) for at in properties for kind, body, last in _boxes(data, *at) if kind == name
+        ]
+    kinds = {kind for at in properties for kind, _body, _last in _boxes(data, *at)}
+    is_turned = bool(kinds & {b"irot", b"imir"})  # the file turns or mirrors an image by its own properties
+    return PhotoFile(format="HEIF", pixels=data, is_cut=is_cut, is_turned=is_turned)
 
 
 def _boxes(data: bytes, at: int, until: int) -> Iterator[tuple[bytes, int, int]]:
@@ -186,16 +160,6 @@ def _boxes(data: bytes, at: int, until: int) -> Iterator[tuple[bytes, int, int]]
         at = end
 
 
-def _has_transformation(data: bytes, start: int, end: int) -> bool:
-    """Whether any item may be turned or mirrored by the file's own properties (irot, imir)."""
-    kinds, outer = set(), [(start + 4, min(end, len(data)))]
-    for name in (b"iprp", b"ipco"):
-        outer = [(body, last) for at in outer for kind, body, last in _boxes(data, *at) if kind == name]
-    for at in outer:
-        kinds |= {kind for kind, _body, _last in _boxes(data, *at)}
-    return bool(kinds & {b"irot", b"imir"})
-
-
 def _hevc_parts(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield where the coded pixels lie; HEVC never has three zeros in a row, its decoder reads them all the same."""
     inside = {kind: (body, last) for kind, body, last in _boxes(data, start + 4, min(end, len(data)))}
@@ -203,17 +167,14 @@ def _hevc_parts(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         return
     body, last = inside[b"iinf"]
     entries = body + (8 if data[body : body + 1] > b"\0" else 6)
-    hevc = {_hevc_item(data, at) for kind, at, _ in _boxes(data, entries, last) if kind == b"infe"}
+    hevc = set()
+    for kind, at, _ in _boxes(data, entries, last):
+        width = 4 if data[at : at + 1] == b"\x03" else 2  # of the item's number, by the version of its entry
+        if kind == b"infe" and data[at + 6 + width : at + 10 + width] == b"hvc1":
+            hevc.add(int.from_bytes(data[at + 4 : at + 4 + width], "big"))
     for item, *part in _locations(io.BytesIO(data[slice(*inside[b"iloc"])])):
         if item in hevc:
             yield part[0], part[1]
-
-
-def _hevc_item(data: bytes, at: int) -> int | None:
-    """Return the number in an item's entry, None if it is not coded in HEVC; versions 2 and 3 differ in its width."""
-    width = 4 if data[at : at + 1] == b"\x03" else 2
-    kind = data[at + 6 + width : at + 10 + width]
-    return int.from_bytes(data[at + 4 : at + 4 + width], "big") if kind == b"hvc1" else None
 
 
 def _locations(box: io.BytesIO) -> Iterator[tuple[int, int, int]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from contract.messages import Reason
-from inference_worker.decode.anatomy import BLANK, JPEG_PIXEL_LIMIT, Anatomy, Rejected, check_pixels
+from contract.photos import Reason
+from inference_worker.decode.photo_file import BLANK, PhotoFile, RejectedError, check_pixels
 
 JFIF = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 SOI, EOI, SOS, DQT, DRI, DHT, APP0, ADOBE = 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xC4, 0xE0, 0xEE
@@ -18,22 +18,35 @@ END_OF_BLOCK = 0
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 PIXEL_SEGMENTS = FRAMES | {DHT, 0xCC, SOS, DQT, 0xDC, DRI}
 EXIF, XMP, ICC = b"Exif\x00\x00", b"http://ns.adobe.com/xap/1.0/\x00", b"ICC_PROFILE\x00"
+_NAMES = (
+    (0xE1, b"Exif\x00", "exif"),
+    (0xE1, b"http://ns.adobe.com/", "xmp"),
+    (0xE2, ICC, "icc"),
+    (0xE2, b"MPF\x00", "other_images"),
+    (0xED, b"", "iptc"),
+    (0xFE, b"", "comment"),
+)
+METADATA_MARKERS = {*range(0xE1, 0xF0), 0xFE}
 # No `\xff+`: on a file of nothing but FF it would try every start with every length.
 _NEXT_MARKER = re.compile(rb"\xff([^\x00\xff])")
 _END_OF_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
-def examine_jpeg(data: bytes) -> Anatomy:
+def examine_jpeg(data: bytes) -> PhotoFile:
     """Keep only what makes the pixels of the first image: its decoder then has no metadata to stumble over."""
     kept, found, frame, end, codes = [b"\xff\xd8"], set(), b"", 0, _AllZeroCodes()
     profile, exif, xmp, is_adobe, scans, last = {}, b"", b"", False, [], SOI
     for last, segment, end in _segments(data):  # noqa: B007  (the last end tells whether something follows)
         if last in FRAMES and not frame:
             frame = segment
-            check_pixels(*_size(frame), limit=JPEG_PIXEL_LIMIT)
+            check_pixels(*_size(frame), "JPEG")
         codes.read(last, segment)
         if last == SOS:
-            segment = _with_valid_parameters(segment, frame)
+            at = 5 + 2 * segment[4]
+            if frame and frame[1] not in PROGRESSIVE and len(segment) >= at + 3:
+                # Some phones write zeros there. A sequential frame has the spectral selection 0..63 and no approximation
+                # (T.81, B.2.3): nothing else is possible, and decoders use no other values.
+                segment = segment[:at] + b"\x00\x3f\x00" + segment[at + 3 :]
             scans.append(segment)
         if segment[4:10] == EXIF and last == 0xE1 and not exif:
             exif = segment[10:]
@@ -42,20 +55,25 @@ def examine_jpeg(data: bytes) -> Anatomy:
         if segment[4:16] == ICC and last == 0xE2:
             profile[segment[16:17]] = segment[18:]
         is_adobe |= last == ADOBE and segment[4:9] == b"Adobe"
-        if (essential := _essential(last, segment)) is not None:
-            kept.append(essential)
-        elif name := _name_of(last, segment):
-            found.add(name)
+        is_jfif = last == APP0 and segment[4:9] == b"JFIF\x00"
+        # Adobe's segment tells RGB from YCbCr, and whether CMYK is inverted.
+        if last in PIXEL_SEGMENTS or (last == ADOBE and segment[4:9] == b"Adobe"):
+            kept.append(segment)
+        elif is_jfif:
+            kept.append(JFIF)  # an odd revision number makes decoders warn
+        elif last in METADATA_MARKERS:
+            known = (name for kind, start, name in _NAMES if last == kind and segment[4:].startswith(start))
+            found.add(next(known, "application_data"))
     if not frame:
-        raise Rejected(Reason.CORRUPT_IMAGE)
+        raise RejectedError(Reason.CORRUPT_IMAGE)
     if len(data) > end:
         found.add("trailer")
     is_cut = last != EOI
     if not _is_complete(frame, scans) or (is_cut and frame[1] in ARITHMETIC):
         # An arithmetic decoder goes on with zeros where its data ends, and says nothing.
-        raise Rejected(Reason.TRUNCATED_IMAGE if is_cut else Reason.CORRUPT_IMAGE)
+        raise RejectedError(Reason.TRUNCATED_IMAGE if is_cut else Reason.CORRUPT_IMAGE)
     width, height = _size(frame)
-    return Anatomy(
+    return PhotoFile(
         format="JPEG",
         width=width,
         height=height,
@@ -77,7 +95,7 @@ def _size(frame: bytes) -> tuple[int, int]:
 def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
     """Yield (marker, bytes with the marker, end) up to EOI, or to the end of a file that ends in a scan.
 
-    Raises Rejected where the file ends elsewhere.
+    Raises RejectedError where the file ends elsewhere.
     """
     at, orderly = 2, True
     while match := _NEXT_MARKER.search(data, at):
@@ -91,7 +109,8 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
             continue
         at = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
         if marker == SOS:
-            at = max(at, _end_of_scan(data, at))
+            end_of_scan = _END_OF_SCAN.search(data, at)
+            at = max(at, end_of_scan.start() if end_of_scan else len(data))
         if at > len(data):
             break
         segment = data[start:at]
@@ -99,7 +118,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
             yield marker, segment.rstrip(b"\xff"), at
             return
         yield marker, segment, at
-    raise Rejected(Reason.TRUNCATED_IMAGE if orderly else Reason.CORRUPT_IMAGE)
+    raise RejectedError(Reason.TRUNCATED_IMAGE if orderly else Reason.CORRUPT_IMAGE)
 
 
 class _AllZeroCodes:
@@ -114,19 +133,17 @@ class _AllZeroCodes:
         self.is_baseline = False
 
     def read(self, marker: int, segment: bytes) -> None:
-        """Take in the next segment; raises Rejected for a scan with a blank."""
+        """Take in the next segment; raises RejectedError for a scan with a blank."""
         if marker == DHT:
             for number, _counts, symbols in huffman_tables(segment):
                 if number >= 0x10 and symbols:  # AC
                     self.first[number & 0x0F] = symbols[0]
         elif marker in FRAMES:
             self.is_baseline = marker in BASELINE
-        elif marker == SOS and self.is_baseline and BLANK in segment and not self._may_be_flat(segment):
-            raise Rejected(Reason.CORRUPT_IMAGE)
-
-    def _may_be_flat(self, scan: bytes) -> bool:
-        numbers = (scan[6 + 2 * at] & 0x0F for at in range(min(scan[4], 4)))
-        return all(self.first.get(number, END_OF_BLOCK) == END_OF_BLOCK for number in numbers)
+        elif marker == SOS and self.is_baseline and BLANK in segment:
+            tables = (segment[6 + 2 * at] & 0x0F for at in range(min(segment[4], 4)))
+            if any(self.first.get(table, END_OF_BLOCK) != END_OF_BLOCK for table in tables):
+                raise RejectedError(Reason.CORRUPT_IMAGE)
 
 
 def huffman_tables(segment: bytes) -> Iterator[tuple[int, bytes, bytes]]:
@@ -136,22 +153,6 @@ def huffman_tables(segment: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         total = sum(body[1:17])
         yield body[0], body[1:17], body[17 : 17 + total]
         body = body[17 + total :]
-
-
-def _end_of_scan(data: bytes, at: int) -> int:
-    match = _END_OF_SCAN.search(data, at)
-    return match.start() if match else len(data)
-
-
-def _with_valid_parameters(scan: bytes, frame: bytes) -> bytes:
-    """Return a scan of a sequential frame with the spectral selection 0..63 and no approximation (T.81, B.2.3).
-
-    Some phones write zeros there. Nothing else is possible in such a frame and decoders use no other values.
-    """
-    at = 5 + 2 * scan[4]
-    if not frame or frame[1] in PROGRESSIVE or len(scan) < at + 3:
-        return scan
-    return scan[:at] + b"\x00\x3f\x00" + scan[at + 3 :]
 
 
 def _is_complete(frame: bytes, scans: Iterable[bytes]) -> bool:
@@ -168,29 +169,3 @@ def _is_complete(frame: bytes, scans: Iterable[bytes]) -> bool:
             if component in missing and last < 64:
                 missing[component][first : last + 1] = [bits & 0x0F] * (last + 1 - first)
     return not any(any(bits) for bits in missing.values())
-
-
-def _essential(marker: int, segment: bytes) -> bytes | None:
-    """Return the segment as the decoder is to see it, None for one that makes no pixels."""
-    if marker in PIXEL_SEGMENTS:
-        return segment
-    if marker == ADOBE and segment[4:9] == b"Adobe":
-        return segment  # tells RGB from YCbCr, and whether CMYK is inverted
-    if marker == APP0 and segment[4:9] == b"JFIF\x00":
-        return JFIF  # an odd revision number makes decoders warn
-    return None
-
-
-_NAMES = (
-    (0xE1, b"Exif\x00", "exif"),
-    (0xE1, b"http://ns.adobe.com/", "xmp"),
-    (0xE2, ICC, "icc"),
-    (0xE2, b"MPF\x00", "other_images"),
-    (0xED, b"", "iptc"),
-    (0xFE, b"", "comment"),
-)
-
-
-def _name_of(marker: int, segment: bytes) -> str:
-    known = (name for kind, start, name in _NAMES if marker == kind and segment[4:].startswith(start))
-    return next(known, "application_data" if 0xE0 < marker <= 0xEF else "")

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from contract.messages import Reason
-from inference_worker.decode.anatomy import Rejected
+from contract.photos import Reason
 from inference_worker.decode.jpeg import BASELINE, DHT, DQT, DRI, END, FRAMES, SOS, huffman_tables
+from inference_worker.decode.photo_file import RejectedError
 
 ENDS_BLOCK, INVALID = 128, 255  # steps in a table of AC codes
 CODE_BITS = 16
@@ -33,24 +33,18 @@ class _OutOfStepError(Exception):
 
 
 def without_stray_bytes(jpeg: bytes, warning: str) -> bytes:
-    """Return a JPEG (SOI, segments that make pixels, EOI) without the bytes of which libjpeg's warning tells.
+    """Return a JPEG (SOI, segments that make pixels, EOI) without the bytes that libjpeg's warning counts.
 
-    Raises Rejected for another warning, and where it is not certain that all blocks before them are whole.
+    Raises RejectedError for another warning, and where it is not certain that all blocks before them are whole.
     """
-    if not (told := _EXTRANEOUS.search(warning)):
-        raise Rejected(Reason.CORRUPT_IMAGE)
-    last_scan = jpeg.rindex(b"\xff\xda")
-    if _is_refinement(jpeg[last_scan:]) and told[2] == "d9" and int(told[1]) <= STRAY_LIMIT_BYTES:
-        return jpeg[: -2 - int(told[1])] + END
-    return _sequential(jpeg)
-
-
-def _is_refinement(scan: bytes) -> bool:
-    """Whether a scan adds the last bit to coefficients that earlier ones told: all it can spoil is that bit."""
-    return scan[7 + 2 * scan[4]] >> 4 > 0
-
-
-def _sequential(jpeg: bytes) -> bytes:
+    if not (match := _EXTRANEOUS.search(warning)):
+        raise RejectedError(Reason.CORRUPT_IMAGE)
+    count, marker = int(match[1]), match[2]
+    last_scan = jpeg[jpeg.rindex(b"\xff\xda") :]
+    # A refining scan adds the last bit to coefficients of earlier ones: all it can spoil is that bit.
+    is_refinement = last_scan[7 + 2 * last_scan[4]] >> 4 > 0
+    if is_refinement and marker == "d9" and count <= STRAY_LIMIT_BYTES:
+        return jpeg[: -2 - count] + END
     tables, parts, at = _Tables(), [jpeg[:2]], 2
     while jpeg[at : at + 2] != END:
         marker, end = jpeg[at + 1], at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
@@ -61,7 +55,7 @@ def _sequential(jpeg: bytes) -> bytes:
             try:
                 parts.append(_cleaned(jpeg[at + len(segment) : end], tables.scan(segment), tables.interval))
             except (_OutOfStepError, IndexError, KeyError) as error:
-                raise Rejected(Reason.CORRUPT_IMAGE) from error
+                raise RejectedError(Reason.CORRUPT_IMAGE) from error
         else:
             tables.read(marker, segment)
         at = end
@@ -127,7 +121,7 @@ class _Tables:
     def read(self, marker: int, segment: bytes) -> None:
         if marker in FRAMES:
             if marker not in BASELINE or segment[4] != 8:
-                raise Rejected(Reason.CORRUPT_IMAGE)
+                raise RejectedError(Reason.CORRUPT_IMAGE)
             self.frame = segment
         elif marker == DRI:
             self.interval = int.from_bytes(segment[4:6], "big")

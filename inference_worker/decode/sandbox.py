@@ -1,10 +1,9 @@
-"""Runs the decoder in a child that lives for one file and can hurt nobody.
+"""Runs the decoder in a child process that lives for one file and can harm nothing else.
 
-The child may take so much memory and CPU time and no more, and can open no file and no socket; the kernel
-refuses it every system call but those of decoding (`system_calls`). It is
-forked from a small clean process (the fork server), never from the one that holds the networks: their
-threads would not survive. What comes back is pixels and a line of JSON, never a pickle: a decoder that was
-taken over must not be able to run code in its parent.
+The child has limits of memory and CPU time, and can open no file and no socket; the kernel refuses it every system call
+but those of decoding (`system_calls`). It is forked from a small clean process (the fork server), never from the one that
+holds the networks: their threads would not survive. What comes back is pixels and a line of JSON, never a pickle: a
+decoder that an attacker took over must not be able to run code in its parent.
 """
 
 from __future__ import annotations
@@ -23,22 +22,22 @@ from typing import Any
 
 import numpy as np
 
-from contract.messages import Reason
-from inference_worker.decode.formats import Rejected
-from inference_worker.decode.system_calls import give_up_the_rest
+from contract.photos import Reason
+from inference_worker.decode import system_calls
+from inference_worker.decode.photo_file import RejectedError
 
 MEMORY_LIMIT_BYTES = 1_200 * 1024 * 1024
 CPU_LIMIT_SECONDS = 15
 WAIT_SECONDS = 18  # a little less than the task's own limit
 ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
 
-_fork_server = multiprocessing.get_context("forkserver")
-_fork_server.set_forkserver_preload(["inference_worker.decode.decoding", __name__])
+fork_server = multiprocessing.get_context("forkserver")
+fork_server.set_forkserver_preload(["inference_worker.decode.decoding", __name__])
 _main_process = process.current_process()  # of the interpreter that imports this, before any pool forks
 
 
-class DecoderLost(RuntimeError):
-    """The child was ended from outside or did not answer in time: that says nothing about the file."""
+class DecoderLostError(RuntimeError):
+    """The child was killed from outside or did not answer in time: that says nothing about the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,20 +57,32 @@ class Facts:
 
 
 def decode_apart(data: bytes) -> tuple[np.ndarray, Facts]:
-    """Return upright sRGB pixels (H, W, 3) uint8 and facts of the original; raises Rejected, DecoderLost.
+    """Return upright sRGB pixels (H, W, 3) uint8 and facts of the original; raises RejectedError, DecoderLostError.
 
-    A file that crashes its decoder or eats up its CPU time is corrupt.
+    A file that crashes its decoder or uses up its CPU time is corrupt.
     """
-    _be_a_parent()
-    ours, theirs = _fork_server.Pipe()
-    child = _fork_server.Process(target=_serve, args=(data, theirs), daemon=True)
-    with _nothing_to_import_again:
+    # Celery's pool (billiard) puts a process object of its own in multiprocessing's place; one that calls itself
+    # a daemon and so may have no children. Ours never outlives this call, or its CPU limit at the latest.
+    process._current_process = _main_process  # type: ignore[attr-defined]
+    ours, theirs = fork_server.Pipe()
+    child = fork_server.Process(target=_serve, args=(data, theirs), daemon=True)
+    with _without_main_module:
         child.start()
     theirs.close()
     try:
-        return _receive(ours)
+        if not ours.poll(WAIT_SECONDS):
+            raise DecoderLostError(f"no answer in {WAIT_SECONDS} s")
+        row = json.loads(ours.recv_bytes(ANSWER_LIMIT_BYTES))
+        if "reason" in row:
+            raise RejectedError(Reason(row["reason"]))
+        pixels = np.frombuffer(ours.recv_bytes(ANSWER_LIMIT_BYTES), np.uint8)
+        height, width, channels = row["shape"]
+        return pixels.reshape(height, width, channels), Facts.of(row)
     except EOFError as error:
-        raise _verdict(child) from error
+        child.join(1)
+        if child.exitcode in (-signal.SIGKILL, None):  # the system is short of memory, or somebody killed it
+            raise DecoderLostError("killed") from error
+        raise RejectedError(Reason.CORRUPT_IMAGE) from error
     finally:
         child.kill()
         child.join()
@@ -79,7 +90,7 @@ def decode_apart(data: bytes) -> tuple[np.ndarray, Facts]:
 
 
 class _NoMainModule:
-    """While a child is started there is no main module: a child imports it anew, with torch if that is there.
+    """Hides the main module while a child is started: the child would import it again, with torch if that is there.
 
     `./run analyse` took longer to start its decoder than it waits for one, and the child held all of torch.
     """
@@ -97,41 +108,17 @@ class _NoMainModule:
         self._alone.release()
 
 
-_nothing_to_import_again = _NoMainModule()
-
-
-def _be_a_parent() -> None:
-    # Celery's pool (billiard) puts a process object of its own in multiprocessing's place; one that calls itself
-    # a daemon and so may have no children. Ours never outlives `decode_apart`, or its CPU limit at the latest.
-    process._current_process = _main_process  # type: ignore[attr-defined]
-
-
-def _verdict(child: process.BaseProcess) -> Exception:
-    child.join(1)
-    if child.exitcode in (-signal.SIGKILL, None):  # the system is short of memory, or somebody ended it
-        return DecoderLost("killed")
-    return Rejected(Reason.CORRUPT_IMAGE)
-
-
-def _receive(ours: Connection) -> tuple[np.ndarray, Facts]:
-    if not ours.poll(WAIT_SECONDS):
-        raise DecoderLost(f"no answer in {WAIT_SECONDS} s")
-    row = json.loads(ours.recv_bytes(ANSWER_LIMIT_BYTES))
-    if "reason" in row:
-        raise Rejected(Reason(row["reason"]))
-    pixels = np.frombuffer(ours.recv_bytes(ANSWER_LIMIT_BYTES), np.uint8)
-    height, width, channels = row["shape"]
-    return pixels.reshape(height, width, channels), Facts.of(row)
+_without_main_module = _NoMainModule()
 
 
 def _serve(data: bytes, theirs: Connection) -> None:
-    """The child's life."""
+    """Decode one file in the child."""
     from inference_worker.decode import decoding  # already loaded in the fork server
 
-    _limit()
+    limit_resources()
     try:
         decoded = decoding.decode(data)
-    except Rejected as rejected:
+    except RejectedError as rejected:
         answer = rejected.reason
     except MemoryError:
         answer = Reason.TOO_MANY_PIXELS
@@ -144,7 +131,7 @@ def _serve(data: bytes, theirs: Connection) -> None:
     theirs.send_bytes(json.dumps({"reason": answer}).encode())
 
 
-def _limit() -> None:
+def limit_resources() -> None:
     for kind, most in (
         (resource.RLIMIT_DATA, MEMORY_LIMIT_BYTES),
         (resource.RLIMIT_CORE, 0),  # a core dump would hold a patient's photo
@@ -152,6 +139,6 @@ def _limit() -> None:
         (resource.RLIMIT_NOFILE, 0),  # what is open stays open; nothing more: no file, no socket
     ):
         resource.setrlimit(kind, (most, most))
-    # At the lower limit a signal that tells itself from being killed from outside.
+    # At the lower limit the child gets a signal of its own, so that it can be told from being killed from outside.
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_SECONDS, CPU_LIMIT_SECONDS + 1))
-    give_up_the_rest()  # and root could lift the limits again
+    system_calls.restrict()  # root could lift the limits again

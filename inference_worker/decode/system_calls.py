@@ -1,7 +1,7 @@
-"""Takes from a process every system call that decoding does not need (Linux seccomp); for good.
+"""Forbids a process every system call that decoding does not need (Linux seccomp), for the rest of its life.
 
-What is left: memory, threads, time, and reading and writing what is already open. Anything else answers EPERM:
-no file, socket, program, other process. By hand because libseccomp is no Python wheel and is not in slim images.
+What remains: memory, threads, time, and reading and writing what is already open. Anything else answers EPERM:
+no file, socket, program, other process. Written by hand because libseccomp is no Python wheel and is not in slim images.
 """
 
 from __future__ import annotations
@@ -54,40 +54,39 @@ NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_dat
 SET_NO_NEW_PRIVILEGES, SET_SECCOMP, FILTER = 38, 22, 2  # prctl
 
 
-def give_up_the_rest() -> None:
-    """Apply to this thread and what it starts; does nothing where there is no such filter (macOS, other processors)."""
+def restrict() -> None:
+    """Restrict this thread and what it starts; does nothing where there is no such filter (macOS, other processors)."""
     known = ARCHITECTURES.get(platform.machine())
     if sys.platform != "linux" or known is None:
         return
-    program = b"".join(_program(*known))
+    column, architecture = known
+    # BPF instructions (man 2 seccomp); a jump says how many to skip if true, if false.
+    program = b"".join(
+        [
+            _instruction(LOAD, ARCHITECTURE),
+            _instruction(IS_EQUAL, architecture, 1, 0),
+            _instruction(RETURN, KILL),
+            _instruction(LOAD, NUMBER),
+            *(
+                step
+                for numbers in CALLS.values()
+                for step in (_instruction(IS_EQUAL, numbers[column], 0, 1), _instruction(RETURN, ALLOW))
+            ),
+            _instruction(IS_EQUAL, CLONE3[column], 0, 1),
+            _instruction(RETURN, REFUSE | errno.ENOSYS),  # its flags lie in memory; glibc then takes `clone`
+            _instruction(IS_EQUAL, CLONE[column], 0, 3),
+            _instruction(LOAD, FIRST_ARGUMENT),
+            _instruction(HAS_BIT, CLONE_THREAD, 0, 1),
+            _instruction(RETURN, ALLOW),
+            _instruction(RETURN, REFUSE | errno.EPERM),
+        ]
+    )
     code = ctypes.create_string_buffer(program)
     filtering = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
     libc = ctypes.CDLL(None, use_errno=True)
     for arguments in ((SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0), (SET_SECCOMP, FILTER, filtering, 0, 0)):
         if libc.prctl(*arguments):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-
-
-def _program(column: int, architecture: int) -> list[bytes]:
-    """Return BPF instructions (man 2 seccomp); a jump says how many to skip if true, if false."""
-    return [
-        _instruction(LOAD, ARCHITECTURE),
-        _instruction(IS_EQUAL, architecture, 1, 0),
-        _instruction(RETURN, KILL),
-        _instruction(LOAD, NUMBER),
-        *(
-            step
-            for numbers in CALLS.values()
-            for step in (_instruction(IS_EQUAL, numbers[column], 0, 1), _instruction(RETURN, ALLOW))
-        ),
-        _instruction(IS_EQUAL, CLONE3[column], 0, 1),
-        _instruction(RETURN, REFUSE | errno.ENOSYS),  # its flags lie in memory; glibc then takes `clone`
-        _instruction(IS_EQUAL, CLONE[column], 0, 3),
-        _instruction(LOAD, FIRST_ARGUMENT),
-        _instruction(HAS_BIT, CLONE_THREAD, 0, 1),
-        _instruction(RETURN, ALLOW),
-        _instruction(RETURN, REFUSE | errno.EPERM),
-    ]
 
 
 def _instruction(code: int, operand: int, if_true: int = 0, if_false: int = 0) -> bytes:

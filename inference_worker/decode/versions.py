@@ -1,7 +1,7 @@
 """`python -m inference_worker.decode.versions`: which decoders read untrusted uploads, and their versions.
 
-They are C libraries inside of wheels: the name of a package does not tell them. Exit 1 where one is older than the
-version that mended its last known serious fault.
+They are C libraries inside of wheels: a package's version does not show them. Exit 1 where one is older than the
+version that fixed its last known serious vulnerability.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OLDEST = {
 
 
 def versions() -> dict[str, str]:
-    """Return the version of each decoder as it tells it itself; "" for one that does not."""
+    """Return the version that each decoder reports; "" for one that reports none."""
     heif = pi_heif.libheif_info()
     decoder = re.search(r"version ([\d.]+)", heif["decoders"].get("libde265", ""))
     return {
@@ -40,17 +40,14 @@ def versions() -> dict[str, str]:
         "zlib": features.version("zlib") or "",
         "Pillow": PIL.__version__,
         "pi-heif": pi_heif.__version__,
-        "simplejpeg": simplejpeg.__version__,  # brings a libjpeg-turbo of its own, which does not tell its version
+        "simplejpeg": simplejpeg.__version__,  # brings a libjpeg-turbo of its own, which does not report its version
     }
 
 
 def too_old(found: dict[str, str]) -> list[str]:
     """Return the names of those that are older than they may be, or unknown."""
-    return [name for name, oldest in OLDEST.items() if _numbers(found.get(name, "")) < oldest]
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, re.findall(r"\d+", version)))
+    numbers = {name: tuple(map(int, re.findall(r"\d+", version))) for name, version in found.items()}
+    return [name for name, oldest in OLDEST.items() if numbers.get(name, ()) < oldest]
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Says what a rash may be: AD, HI, IM, MF or other, from the whole photo and its crops; and when not to say.
+"""Classifies a rash as AD, HI, IM, MF or other from the whole photo and its crops, or abstains.
 
 The aggregate is herpes first. HI is the maximum over the whole photo and every crop, because the 80/10
 rule drops scattered small blisters and one crop that shows them is enough. The other conditions are the
@@ -38,7 +38,7 @@ class Classifier:
     def __init__(self, weights: Weights, engine: TorchEngine) -> None:
         self.weights, self.device = weights, engine.device
         self.network = weights.load_into(build())
-        self._run = engine.place(self.network)
+        self._run = engine.prepare_model(self.network)
 
     def __call__(self, photos: Sequence[np.ndarray], boxes: Sequence[Sequence[Box]]) -> list[Classified]:
         """Classify each photo (H, W, 3) uint8 with its own boxes, which lie inside it."""
@@ -47,29 +47,31 @@ class Classifier:
         logits = self.logits(np.concatenate(views))
         ends = np.cumsum([len(group) for group in views])[:-1]
         seconds = (time.perf_counter() - started) / len(photos)
-        return [self._opinion(own, seconds) for own in np.split(logits, ends)]
+        findings = []
+        for own in np.split(logits, ends):
+            by_view = calibrated(own, self.weights.temperature)
+            joint = aggregate(by_view)
+            top, abstention = decide(joint, own[0], self.weights)
+            findings.append(
+                Classified(
+                    probabilities=_named(joint),
+                    views=tuple(
+                        View(box=i - 1 if i else None, probabilities=_named(p)) for i, p in enumerate(by_view)
+                    ),
+                    thresholds=dict(self.weights.thresholds),
+                    top=top,
+                    abstention=abstention,
+                    demonstration=self.weights.demonstration,
+                    model=self.weights.ref,
+                    device=self.device,
+                    seconds=seconds,
+                )
+            )
+        return findings
 
     def logits(self, views: np.ndarray) -> np.ndarray:
         """Return the network's logits (N, 6) for views (N, 224, 224, 3) uint8."""
         return np.concatenate([self._run(views[i : i + RUN_LIMIT]) for i in range(0, len(views), RUN_LIMIT)])
-
-    def _opinion(self, logits: np.ndarray, seconds: float) -> Classified:
-        by_view = calibrated(logits, self.weights.temperature)
-        joint = aggregate(by_view)
-        top, abstention = decide(joint, logits[0], self.weights)
-        return Classified(
-            probabilities=_named(joint),
-            views=tuple(
-                View(box=i - 1 if i else None, probabilities=_named(p)) for i, p in enumerate(by_view)
-            ),
-            thresholds=dict(self.weights.thresholds),
-            top=top,
-            abstention=abstention,
-            demonstration=self.weights.demonstration,
-            model=self.weights.ref,
-            device=self.device,
-            seconds=seconds,
-        )
 
 
 def views_of(photo: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
@@ -111,19 +113,19 @@ def decide(
     """Return the condition to name, or the reason to name none.
 
     `whole` is the logits of the whole photo. A photo unlike all that the network learnt from raises little
-    energy (Liu et al. 2020, arXiv 2010.03759) and is out of scope. A condition is named when it alone is
-    plausible; while HI reaches its low threshold, which is there to raise suspicion, nothing harmless is.
+    energy (Liu et al. 2020, arXiv 2010.03759) and is out of scope. A condition is named when the
+    prediction set holds it alone; while HI reaches its low threshold, which is there to raise suspicion, nothing harmless is.
     """
     bounds = weights.thresholds
     if energy(whole, weights.temperature) < bounds["energy"]:
         return None, Abstention.OUT_OF_SCOPE
     top = Condition(CONDITIONS[int(joint.argmax())])
     suspected = joint[HI] >= bounds["HI"] and top != Condition.HI
-    unsure = plausible(joint, bounds) != {top} or joint.max() < bounds["named"]
+    unsure = prediction_set(joint, bounds) != {top} or joint.max() < bounds["named"]
     return (None, Abstention.UNCERTAIN) if suspected or unsure else (top, None)
 
 
-def plausible(joint: np.ndarray, bounds: Mapping[str, float]) -> set[Condition]:
+def prediction_set(joint: np.ndarray, bounds: Mapping[str, float]) -> set[Condition]:
     """Return the conformal set: the conditions that cannot be ruled out.
 
     Class-conditional (Vovk 2012): of calibration photos of a condition, at most the promised share fell

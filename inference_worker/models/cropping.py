@@ -25,14 +25,14 @@ NEW_LESION = 0.02  # share of the whole lesion that each further square must add
 
 def describe(mask: np.ndarray, *, key: str, model: ModelRef, seconds: float) -> Segmented:
     """Say what a class map (H, W) uint8 holds; the skin share counts lesion too."""
-    boxes, no_box = boxes_of(mask)
+    boxes, no_crop_reason = boxes_of(mask)
     return Segmented(
         mask_key=key,
         skin=float((mask > 0).mean()),
         lesion=float((mask == LESION).mean()),
         boxes=tuple(boxes),
-        no_box=no_box,
-        nearest_miss=nearest_miss(mask) if no_box else None,
+        no_box=no_crop_reason,
+        nearest_miss=best_rejected_crop(mask) if no_crop_reason else None,
         model=model,
         seconds=round(seconds, 4),
     )
@@ -49,13 +49,19 @@ def boxes_of(mask: np.ndarray) -> tuple[list[Box], NoBox | None]:
     area = squares[:, 2] ** 2
     has_skin, has_lesion = 10 * skin > 8 * area, 10 * lesion > area
     obeys = np.flatnonzero(has_skin & has_lesion)
+    if not mask.any():
+        return [], NoBox.NO_SKIN
+    if not lesion_map.any():
+        return [], NoBox.NO_LESION
+    if not has_lesion.any():
+        return [], NoBox.TOO_LITTLE_LESION
     if not obeys.size:
-        return [], _why_none(mask, has_lesion)
+        return [], NoBox.TOO_LITTLE_SKIN
     chosen = _cover(lesion_map, squares, corners, obeys, lesion / area)
     return [_box(squares[i], skin[i] / area[i], lesion[i] / area[i]) for i in chosen], None
 
 
-def nearest_miss(mask: np.ndarray) -> Box | None:
+def best_rejected_crop(mask: np.ndarray) -> Box | None:
     """Return the square of a class map without boxes that falls short least of both shares; None without lesion.
 
     Short of half the skin weighs as much as short of half the lesion.
@@ -118,27 +124,12 @@ def _cover(
         best = left[np.argmax(new * density[left])]
         x, y, side = squares[best]
         uncovered[y : y + side, x : x + side] = False
-        left = left[_overlap(squares[left], squares[best]) <= OVERLAP]
+        starts, ends = squares[left, :2], squares[left, :2] + squares[left, 2:]
+        sides = np.minimum(ends, (x + side, y + side)) - np.maximum(starts, (x, y))
+        common = sides.clip(min=0).prod(axis=1)
+        left = left[common / (squares[left, 2] ** 2 + side**2 - common) <= OVERLAP]
         chosen.append(int(best))
     return chosen
-
-
-def _overlap(squares: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return intersection over union of each square with another."""
-    starts, ends = squares[:, :2], squares[:, :2] + squares[:, 2:]
-    sides = np.minimum(ends, other[:2] + other[2]) - np.maximum(starts, other[:2])
-    common = sides.clip(min=0).prod(axis=1)
-    return common / (squares[:, 2] ** 2 + other[2] ** 2 - common)
-
-
-def _why_none(mask: np.ndarray, has_lesion: np.ndarray) -> NoBox:
-    if not mask.any():
-        return NoBox.NO_SKIN
-    if not (mask == LESION).any():
-        return NoBox.NO_LESION
-    if not has_lesion.any():
-        return NoBox.TOO_LITTLE_LESION
-    return NoBox.TOO_LITTLE_SKIN
 
 
 def _box(square: np.ndarray, skin: float, lesion: float) -> Box:

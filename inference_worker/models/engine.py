@@ -1,8 +1,8 @@
-"""Where a network runs. Numpy in, numpy out, so that the rest of the worker does not know.
+"""Runs a network on CPU or GPU. Numpy in, numpy out, so that the rest of the worker does not depend on it.
 
 Nothing here builds a network or asks for a GPU at import: a prefork parent that did would hang its
 children. `pick()` is called in the child, once. A faster CPU runtime (OpenVINO) becomes a second
-class with the same `place`, chosen in `pick`.
+class with the same `prepare_model`, chosen in `pick`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class TorchEngine:
     device: str
     reason: str
 
-    def place(self, network: nn.Module) -> Runner:
+    def prepare_model(self, network: nn.Module) -> Runner:
         """Return a function from RGB photos (B, H, W, 3) uint8 to the network's output as float32."""
         network = network.to(self.device, memory_format=torch.channels_last).eval()
 

@@ -43,12 +43,16 @@ class Segmenter:
     def __init__(self, weights: Weights, engine: TorchEngine) -> None:
         self.model, self.device = weights.ref, engine.device
         self.long_side = weights.transform["long_side"]
-        self._run = engine.place(weights.load_into(DeepLab()))
+        self._run = engine.prepare_model(weights.load_into(DeepLab()))
 
     def __call__(self, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return for each photo (H, W, 3) uint8 the class of each pixel, (H, W) uint8: see CLASSES."""
-        scores = self.scores(photos)
-        return [_class_map(score, photo.shape) for score, photo in zip(scores, photos, strict=True)]
+        masks = []
+        for score, photo in zip(self.scores(photos), photos, strict=True):
+            size = photo.shape[1::-1]
+            full = cv2.resize(score.transpose(1, 2, 0), size, interpolation=cv2.INTER_LINEAR)
+            masks.append(full.argmax(axis=2).astype(np.uint8))
+        return masks
 
     def scores(self, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the logits (3, h, w) float32 at the size the network looked at."""
@@ -70,8 +74,3 @@ def fit(photo: np.ndarray, long_side: int) -> np.ndarray:
     height, width = (max(STRIDE, round(side * scale / STRIDE) * STRIDE) for side in photo.shape[:2])
     smaller = scale < 1
     return cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-
-
-def _class_map(scores: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    full = cv2.resize(scores.transpose(1, 2, 0), (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
-    return full.argmax(axis=2).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The published weights: each with everything needed to use it and to judge it.
+"""The published weights: each with everything needed to use it and to assess it.
 
 `weights/table.json` is the table; `training.publish` writes its rows. Nothing of a file is parsed before its
 sha256 is the one in the table, and it is a safetensors file: data, never a pickle that could run code.
@@ -33,11 +33,11 @@ class WeightsError(RuntimeError):
     """No network can be made from what is published here; the message says what to do."""
 
 
-class UnknownWeights(WeightsError):
+class UnknownWeightsError(WeightsError):
     """No published weights have this name."""
 
 
-class RefusedWeights(WeightsError):
+class RefusedWeightsError(WeightsError):
     """A weights file, or its row, is not what was published."""
 
 
@@ -70,19 +70,7 @@ class Weights:
         return ModelRef(name=self.name, version=self.version, sha256=self.sha256)
 
     def load_into(self, network: nn.Module) -> nn.Module:
-        """Fill the network; raises RefusedWeights for a file that is missing or not the published one."""
-        content = self._bytes()
-        try:
-            state = safetensors.torch.load(content)
-            network.load_state_dict(state, strict=True)  # half precision on disk, the network's own in memory
-        except safetensors.SafetensorError as error:
-            expected = "expected a safetensors file; nothing else is opened, because a pickle can run code"
-            raise self._refused(f"{expected} ({error})") from error
-        except RuntimeError as error:
-            raise self._refused(f"expected the parameters of this release's network; {error}") from error
-        return network
-
-    def _bytes(self) -> bytes:
+        """Fill the network; raises RefusedWeightsError for a file that is missing or not the published one."""
         path = self.folder / self.file
         if path.parent.resolve() != self.folder.resolve():
             raise self._refused(f"expected a file in {self.folder}")
@@ -93,37 +81,43 @@ class Weights:
         found = hashlib.sha256(content).hexdigest()
         if found != self.sha256:
             raise self._refused(f"expected sha256 {self.sha256}, found {found} in {len(content)} bytes")
-        return content
+        try:
+            state = safetensors.torch.load(content)
+            network.load_state_dict(state, strict=True)  # half precision on disk, the network's own in memory
+        except safetensors.SafetensorError as error:
+            expected = "expected a safetensors file; nothing else is opened, because a pickle can run code"
+            raise self._refused(f"{expected} ({error})") from error
+        except RuntimeError as error:
+            raise self._refused(f"expected the parameters of this release's network; {error}") from error
+        return network
 
-    def _refused(self, why: str) -> RefusedWeights:
+    def _refused(self, why: str) -> RefusedWeightsError:
         where = f"{self.folder / self.file} ({self.name} {self.version})"
-        return RefusedWeights(f"{where} refused: {why}. {REMEDY}")
+        return RefusedWeightsError(f"{where} refused: {why}. {REMEDY}")
 
 
 def table(folder: Path = FOLDER) -> dict[str, Weights]:
-    """Return the weights published in one folder by name; raises RefusedWeights for a table that cannot be read."""
+    """Return the weights published in one folder by name; raises RefusedWeightsError for a table that cannot be read."""
     path = folder / "table.json"
     try:
-        rows = [_weights(row, folder) for row in json.loads(path.read_text(encoding="utf-8"))]
+        published = []
+        for row in json.loads(path.read_text(encoding="utf-8")):
+            numbers = [row["temperature"], *row["thresholds"].values()]
+            if not (all(math.isfinite(number) for number in numbers) and row["temperature"] > 0):
+                raise ValueError(f"{row['name']}: temperature or a threshold is no finite number")
+            lists = {"classes": tuple(row["classes"]), "licences": tuple(row["licences"])}
+            published.append(Weights(**{**row, **lists}, folder=folder))
     except (OSError, ValueError, TypeError, LookupError) as error:
-        raise RefusedWeights(
+        raise RefusedWeightsError(
             f"{path} refused: expected a list of complete rows; {error}. {REMEDY}"
         ) from error
-    return {row.name: row for row in rows}
-
-
-def _weights(row: dict[str, Any], folder: Path) -> Weights:
-    numbers = [row["temperature"], *row["thresholds"].values()]
-    if not (all(math.isfinite(number) for number in numbers) and row["temperature"] > 0):
-        raise ValueError(f"{row['name']}: temperature or a threshold is no finite number")
-    lists = {"classes": tuple(row["classes"]), "licences": tuple(row["licences"])}
-    return Weights(**{**row, **lists}, folder=folder)
+    return {weights.name: weights for weights in published}
 
 
 def in_force(own: Path | None = None) -> dict[str, Weights]:
-    """Return the weights that are worked with by name: the shipped ones, and those of `own` in their place.
+    """Return the weights in use by name: the shipped ones, and those of `own` in their place.
 
-    Raises RefusedWeights where `own`, or the folder that TELEDER_WEIGHTS names, has no table: the shipped
+    Raises RefusedWeightsError where `own`, or the folder that TELEDER_WEIGHTS names, has no table: the shipped
     weights must not answer unnoticed for those that a clinic chose.
     """
     own = own or os.environ.get("TELEDER_WEIGHTS")
@@ -134,7 +128,7 @@ def published(name: str, folder: Path | None = None) -> Weights:
     """Return the weights of this name, `segmentation` or `classification`: those in force, or of one folder."""
     known = table(folder) if folder else in_force()
     if name not in known:
-        raise UnknownWeights(
+        raise UnknownWeightsError(
             f"no weights {name!r}; published: {', '.join(sorted(known)) or 'none'}. {REMEDY}"
         )
     return known[name]

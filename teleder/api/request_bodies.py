@@ -14,6 +14,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, QueryDict, UnreadablePostError
 from django.urls import Resolver404, resolve
 
+from contract import photos
 from teleder.api import errors
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -62,7 +63,7 @@ def _length(request: HttpRequest) -> int:
 
 def _limit(request: HttpRequest) -> int:
     """Return how many bytes are read: a photo's worth only where photos are sent, and of nobody unknown."""
-    photo = PHOTO_PATIENCE * settings.PHOTO_LIMIT_BYTES + FORM_FRAME_BYTES
+    photo = PHOTO_PATIENCE * photos.FILE_LIMIT_BYTES + FORM_FRAME_BYTES
     door = _door(request)
     if door == "api:photos" or (door == "web:add_photo" and get_user(request).is_authenticated):
         return photo

@@ -23,15 +23,14 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.utils.translation import gettext_lazy as _
 
-from contract.messages import Reason
+from contract import photos
 from teleder.cases import keys
+from teleder.cases.remedies import REMEDIES
 
 log = logging.getLogger(__name__)
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
-HEAD_BYTES = 32
 PROBE_BYTES = 4096
-HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
 
 
 class NamelessUploadHandler(TemporaryFileUploadHandler):
@@ -55,28 +54,10 @@ class Refused(Exception):
 
 def check(upload: UploadedFile) -> None:
     """Raise `Refused` for a file that is empty, too large, or by its first bytes none of the photo formats."""
-    if not upload.size:
-        raise Refused(Reason.EMPTY_FILE, _("This file is empty. Please choose the photo again."))
-    if upload.size > settings.PHOTO_LIMIT_BYTES:
-        raise Refused(
-            Reason.FILE_TOO_LARGE, _("This file is larger than 25 MB. Please send a smaller photo.")
-        )
-    head = upload.read(HEAD_BYTES)
+    head = upload.read(photos.HEAD_BYTES)
     upload.seek(0)
-    if not is_photo(head):
-        raise Refused(
-            Reason.UNSUPPORTED_FORMAT,
-            _("This is not a photo we can read. Please send JPEG, PNG, WebP or HEIC."),
-        )
-
-
-def is_photo(head: bytes) -> bool:
-    """Whether the first 32 bytes are those of JPEG, PNG, WebP, GIF or HEIF."""
-    return (
-        head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a"))
-        or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
-        or (head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS)
-    )
+    if reason := photos.refusal_at_upload(upload.size, head):
+        raise Refused(reason, REMEDIES[reason])
 
 
 def keep(upload: UploadedFile, photo: UUID) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy as _
 
-from contract.messages import QualityFault, Reason
+from contract.photos import QualityFault, Reason
 
 if TYPE_CHECKING:
     from teleder.cases.models import Photo

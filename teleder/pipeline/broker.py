@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Collection
-from functools import cache
 
 import redis
 from django.conf import settings
@@ -13,21 +12,10 @@ from django.conf import settings
 from contract import messages, messaging
 
 BROKER_MARK = "teleder.mark"  # gone: the broker has lost everything
-BROKER_TIMEOUT_SECONDS = 0.5  # what a request may wait for Valkey at the most
 
 
 def connect() -> redis.Redis:
-    return _broker_at(settings.REDIS_URL)
-
-
-@cache
-def _broker_at(url: str) -> redis.Redis:
-    return redis.Redis.from_url(
-        url,
-        socket_connect_timeout=BROKER_TIMEOUT_SECONDS,
-        socket_timeout=BROKER_TIMEOUT_SECONDS,
-        retry=None,
-    )
+    return messaging.client(settings.REDIS_URL, "request")
 
 
 def forget_messages(words: Collection[str]) -> int:

@@ -45,21 +45,21 @@ def refused_when_invalid(kind: str) -> Iterator[None]:
 @handed_back_while_the_database_is_away()
 @refused_when_invalid(messages.STARTED)
 def started_task(*_positional: Any, **message: Any) -> None:
-    results.started(**vars(messages.unpack_started(message)))
+    results.started(**vars(messages.unpack_report(messages.Started, message)))
 
 
 @shared_task(name=messages.ENDED, soft_time_limit=20, time_limit=30)
 @handed_back_while_the_database_is_away()
 @refused_when_invalid(messages.ENDED)
 def ended_task(*_positional: Any, **message: Any) -> None:
-    results.ended(**vars(messages.unpack_ended(message)))
+    results.ended(**vars(messages.unpack_report(messages.Ended, message)))
 
 
 @shared_task(name=messages.RECORD, soft_time_limit=30, time_limit=40)
 @handed_back_while_the_database_is_away()
 @refused_when_invalid(messages.RECORD)
 def record_task(*_positional: Any, **message: Any) -> None:
-    whose = messages.unpack_started(message)
+    whose = messages.unpack_report(messages.Started, message)
     told = {name: value for name, value in message.items() if name not in vars(whose)}
     try:
         outcome = _unpacked_or_handed_back(whose, told)

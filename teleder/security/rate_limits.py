@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import redis
 from allauth.core.internal.ratelimit import get_ip
 from django.conf import settings
 from django.core.cache import cache
@@ -22,13 +21,12 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
-from contract import logs
+from contract import logs, messaging
 from teleder.accounts.models import User
 
 log = logging.getLogger(__name__)
 
 MINUTE_SECONDS, HOUR_SECONDS = 60, 3600
-FORGET_SECONDS = 5
 
 
 class JSON:
@@ -118,8 +116,7 @@ def spend(limit: Limit, person: User) -> None:
 
 def forget(words: Iterable[str]) -> int:
     """Delete every key of the cache that names one of these ids; return how many. Raises `RedisError`."""
-    patience = {"socket_timeout": FORGET_SECONDS, "socket_connect_timeout": FORGET_SECONDS}
-    valkey = redis.Redis.from_url(settings.CACHES["default"]["LOCATION"], **patience)
+    valkey = messaging.client(settings.CACHES["default"]["LOCATION"], "erasure")
     wanted = [word.encode() for word in words]
     named = [key for key in valkey.scan_iter(count=1000) if any(word in key for word in wanted)]
     return valkey.delete(*named) if named else 0

@@ -1,9 +1,9 @@
-"""`./run fuzz [--minutes N] [TARGET...]`: broken and invented files against what reads strangers' bytes.
+"""`./run fuzz [--minutes N] [TARGET...]`: broken and generated files against what reads untrusted uploads.
 
-Each input is a drawn file of tests/strangers.py with some bytes changed, cut out, doubled or taken from another.
+Each input is a drawn file of tests/drawn_uploads.py with some bytes changed, cut out, doubled or taken from another.
 `sniff` looks at the file's structure, `prepare` decodes in the disposable child, `upload` sends multipart forms.
-A target fails by any outcome that is not foreseen; the input is then kept in runs/fuzz/.
-Not guided by coverage: most of what runs are C decoders, into which such tools cannot look either.
+A target fails with any unforeseen outcome; the input is then kept in runs/fuzz/.
+Not guided by coverage: most of what runs are C decoders, which such tools do not cover either.
 """
 
 from __future__ import annotations
@@ -27,27 +27,28 @@ from rest_framework.exceptions import APIException  # noqa: E402
 from rest_framework.request import Request  # noqa: E402
 from rest_framework.test import APIRequestFactory  # noqa: E402
 
-from inference_worker.decode.formats import Rejected, examine  # noqa: E402
-from inference_worker.decode.sandbox import DecoderLost  # noqa: E402
+from inference_worker.decode.formats import examine  # noqa: E402
+from inference_worker.decode.photo_file import RejectedError  # noqa: E402
+from inference_worker.decode.sandbox import DecoderLostError  # noqa: E402
 from inference_worker.preparation import COPIES, prepare  # noqa: E402
 from teleder.api.parsers import PhotoForm  # noqa: E402
 from teleder.api.serializers.patient import PhotoUploadSerializer  # noqa: E402
-from tests import strangers  # noqa: E402
+from tests import drawn_uploads  # noqa: E402
 
 KEPT = Path("runs/fuzz")
 BOUNDARY = b"teleder-fuzz"
 
 
 def sniff(data: bytes) -> None:
-    with contextlib.suppress(Rejected):
+    with contextlib.suppress(RejectedError):
         examine(data)
 
 
 def prepared(data: bytes) -> None:
-    """A decoder that is killed or hangs is an outcome that has to be looked at, too."""
+    """A decoder that is killed or hangs is a failure, too."""
     try:
         preparation = prepare(data)
-    except DecoderLost as lost:
+    except DecoderLostError as lost:
         raise AssertionError("the decoder did not answer") from lost
     assert set(preparation.copies) in (set(), set(COPIES))
 
@@ -98,7 +99,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {"sniff": sniff, "prepare": prepar
 
 def run(name: str, seconds: float, seed: int) -> tuple[int, set[str]]:
     """Return how many inputs ran and the kinds of failure; inputs repeat with the seed."""
-    seeds = [each.data for each in strangers.all_kinds() if len(each.data) < 300_000]
+    seeds = [each.data for each in drawn_uploads.all_kinds() if len(each.data) < 300_000]
     if name == "upload":
         seeds = [form_of(data) for data in seeds]
     random, until, count, failures = np.random.default_rng(seed), time.monotonic() + seconds, 0, set()

@@ -10,7 +10,7 @@ import pytest
 
 from inference_worker import analyse
 from inference_worker.analyse import main, tinted
-from inference_worker.decode.sandbox import DecoderLost
+from inference_worker.decode.sandbox import DecoderLostError
 from inference_worker.models import weights
 from training import phantom
 
@@ -22,10 +22,10 @@ def photo(tmp_path):
     return path
 
 
-def test_she_finds_the_heat_map_of_the_photo_and_of_the_crop_that_decided(photo, tmp_path, capsys):
+def test_analyse_writes_the_attribution_of_the_photo_and_of_the_deciding_crop(photo, tmp_path, capsys):
     assert main([str(photo), "--out", str(tmp_path / "out"), "--device", "cpu"]) == 0
-    told = json.loads((tmp_path / "out/arm.json").read_text())
-    found, boxes = told["classified"], told["segmented"]["boxes"]
+    written = json.loads((tmp_path / "out/arm.json").read_text())
+    found, boxes = written["classified"], written["segmented"]["boxes"]
     likeliest = max(found["probabilities"], key=found["probabilities"].get)
     assert found["attribution"]["condition"] == (found["top"] or likeliest)
     box = boxes[found["attribution"]["box"]]
@@ -40,27 +40,27 @@ def test_she_finds_the_heat_map_of_the_photo_and_of_the_crop_that_decided(photo,
     ).any()  # yellow has no blue
 
 
-def test_what_did_not_speak_for_the_condition_is_left_as_it_is():
+def test_areas_without_support_are_not_tinted():
     grey = np.full((2, 2, 3), 100, np.uint8)
     drawn = tinted(grey, np.array([[0.0, 1.0], [0.0, 0.5]]))
     assert (drawn[:, 0] == 100).all() and drawn[0, 1, 0] > drawn[1, 1, 0] > 100
 
 
-def test_weights_that_are_refused_end_it_with_the_reason(photo, tmp_path, monkeypatch, capsys):
+def test_refused_weights_end_the_command_with_the_reason(photo, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TELEDER_WEIGHTS", str(tmp_path / "nothing"))
     with pytest.raises(SystemExit) as ended:
         main([str(photo), "--out", str(tmp_path / "out")])
     assert ended.value.code == 2 and weights.REMEDY in capsys.readouterr().err
 
 
-def test_a_lost_decoder_costs_one_photo_and_is_told(photo, tmp_path, monkeypatch, capsys):
+def test_a_lost_decoder_skips_one_photo_with_a_message(photo, tmp_path, monkeypatch, capsys):
     other = tmp_path / "leg.jpg"
     other.write_bytes(photo.read_bytes())
-    prepare, told = analyse.prepare, [DecoderLost("killed")]
+    prepare, errors = analyse.prepare, [DecoderLostError("killed")]
 
     def lost_once(data: bytes):
-        if told:
-            raise told.pop()
+        if errors:
+            raise errors.pop()
         return prepare(data)
 
     monkeypatch.setattr(analyse, "prepare", lost_once)

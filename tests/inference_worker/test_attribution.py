@@ -1,4 +1,4 @@
-"""The map of what spoke for a finding: it follows the network, and it lies where it says."""
+"""The map of what supported a finding: it follows the network, and it lies where it says."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def found(*views: dict, top: Condition | None = None, **joint: float) -> Classif
     )
 
 
-def test_the_named_condition_is_explained_by_the_crop_that_spoke_for_it_most():
+def test_the_named_condition_is_explained_by_the_crop_that_supports_it_most():
     crops = ({"AD": 0.2, "HI": 0.8}, {"AD": 0.3, "HI": 0.1}, {"AD": 0.9, "HI": 0.1})
     assert decisive(found(*crops, top=Condition.HI, AD=0.6, HI=0.4)) == (Condition.HI, 0)
     assert decisive(found(*crops, AD=0.6, HI=0.4)) == (Condition.AD, 1)
     assert decisive(found({"AD": 1.0}, AD=1.0)) == (Condition.AD, None)
 
 
-def test_what_is_mapped_is_what_the_probability_is_made_of():
+def test_the_map_explains_the_reported_probability():
     logits = np.random.default_rng(1).normal(size=(20, 6)) * 3
     for condition in Condition:
         odds = log_odds(torch.from_numpy(logits), members(condition)).numpy()
@@ -70,7 +70,7 @@ def test_red_is_the_whole_photo_and_green_stays_inside_the_box_that_decided(attr
     assert not attributor.picture(photo, (), found({"AD": 0.9}, AD=0.9))[..., 1].any()
 
 
-def test_a_condition_for_which_nothing_spoke_has_an_empty_map(attributor, monkeypatch):
+def test_a_condition_without_support_has_an_empty_map(attributor, monkeypatch):
     monkeypatch.setattr(Attributor, "__call__", lambda self, views, own: -np.ones((len(views), 7, 7)))
     assert not attributor.picture(SCENES[0], (), found({"AD": 0.9}, AD=0.9)).any()
 
@@ -87,7 +87,7 @@ def test_the_picture_is_a_small_png_of_pixels_alone(attributor, classifier):
     assert cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR).shape[1] == 256
 
 
-def test_explaining_changes_no_opinion(classifier):
+def test_explaining_does_not_change_the_result(classifier):
     before = classifier(SCENES[:2], [[BOX], []])
     Attributor(classifier)(np.zeros((1, 224, 224, 3), np.uint8), Condition.HI)
     after = classifier(SCENES[:2], [[BOX], []])
@@ -104,7 +104,7 @@ def test_the_map_depends_on_what_the_network_learned(classifier):
     assert min(figure["value"] for figure in figures.values()) < 0.3
 
 
-def test_a_map_that_only_shows_the_photo_is_found_out(classifier, monkeypatch):
+def test_a_map_that_only_shows_the_photo_fails_the_sanity_check(classifier, monkeypatch):
     def edges(self, views, own):
         return np.stack([cv2.resize(cv2.Laplacian(v[..., 0], cv2.CV_32F), (7, 7)) for v in views])
 

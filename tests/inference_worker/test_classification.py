@@ -13,7 +13,7 @@ from inference_worker.models.classification import (
     aggregate,
     calibrated,
     decide,
-    plausible,
+    prediction_set,
     views_of,
 )
 from training import phantom
@@ -58,7 +58,7 @@ def test_the_others_are_the_mean_over_the_crops():
     assert joint == pytest.approx(odds(AD=0.6, IM=0.4))
 
 
-def test_without_a_crop_the_whole_photo_speaks():
+def test_without_a_crop_the_whole_photo_decides():
     assert aggregate(odds(AD=0.5, OTHER=0.5)[None]) == pytest.approx(odds(AD=0.5, OTHER=0.5))
     assert aggregate(odds(HI=1.0)[None]) == pytest.approx(odds(HI=1.0))
 
@@ -68,7 +68,7 @@ def test_healthy_skin_counts_as_other():
     assert calibrated(healthy, 1.0)[0] == pytest.approx(odds(OTHER=1.0), abs=1e-6)
 
 
-def test_a_high_temperature_makes_less_sure_and_changes_no_order():
+def test_a_high_temperature_lowers_confidence_and_keeps_the_order():
     logits = np.array([[4.0, 2.0, 0, 0, 0, 0]])
     sure, unsure = calibrated(logits, 1.0)[0], calibrated(logits, 4.0)[0]
     assert sure[0] > unsure[0] > unsure[1] > sure[1]
@@ -95,12 +95,12 @@ def test_nothing_harmless_is_named_while_herpes_is_suspected(own):
     assert named(own, AD=1 - herpes, HI=herpes) == (None, Abstention.UNCERTAIN)
 
 
-def test_what_is_not_alone_plausible_is_not_named(own):
+def test_a_condition_is_named_only_if_it_is_alone_in_the_prediction_set(own):
     mycosis = own.thresholds["conformal.MF"] + 0.01
     assert named(own, AD=1 - mycosis, MF=mycosis) == (None, Abstention.UNCERTAIN)
 
 
-def test_the_conformal_set_holds_what_reaches_its_own_bound():
+def test_the_prediction_set_holds_conditions_that_reach_their_own_bound():
     bounds = {
         "conformal.AD": 0.1,
         "conformal.HI": 0.01,
@@ -108,32 +108,36 @@ def test_the_conformal_set_holds_what_reaches_its_own_bound():
         "conformal.MF": 0.1,
         "conformal.OTHER": 0,
     }
-    assert plausible(odds(AD=0.7, HI=0.02, IM=0.28), bounds) == {Condition.AD, Condition.HI, Condition.OTHER}
+    assert prediction_set(odds(AD=0.7, HI=0.02, IM=0.28), bounds) == {
+        Condition.AD,
+        Condition.HI,
+        Condition.OTHER,
+    }
 
 
-def test_a_photo_unlike_all_it_learnt_from_is_out_of_scope(own):
+def test_a_photo_unlike_the_training_photos_is_out_of_scope(own):
     assert decide(odds(AD=1.0), np.full(6, -50.0), own) == (None, Abstention.OUT_OF_SCOPE)
 
 
-def test_every_view_is_told_with_the_box_it_came_from(classifier, photo):
-    told, alone = classifier([photo, photo], [[box(0, 0, 200), box(50, 60, 128)], []])
-    assert [view.box for view in told.views] == [None, 0, 1]
+def test_every_view_is_reported_with_its_box(classifier, photo):
+    found, alone = classifier([photo, photo], [[box(0, 0, 200), box(50, 60, 128)], []])
+    assert [view.box for view in found.views] == [None, 0, 1]
     assert [view.box for view in alone.views] == [None]
-    for opinion in (told, alone):
+    for opinion in (found, alone):
         assert opinion.demonstration and opinion.model.sha256 == classifier.weights.sha256
         assert sum(opinion.probabilities.values()) == pytest.approx(1, abs=1e-4)
         assert set(opinion.probabilities) == set(CONDITIONS) and set(CONDITIONS) <= set(opinion.thresholds)
         assert (opinion.top is None) == (opinion.abstention is not None)
-    assert told.probabilities["HI"] == max(view.probabilities["HI"] for view in told.views)
+    assert found.probabilities["HI"] == max(view.probabilities["HI"] for view in found.views)
 
 
-def test_the_same_photo_gets_the_same_answer_in_any_company(classifier, photo):
+def test_a_result_does_not_depend_on_the_batch(classifier, photo):
     other = phantom.draw(9, condition="MF", long_side=300).photo
     alone, among = classifier([photo], [[]])[0], classifier([other, photo], [[box(0, 0, 100)], []])[1]
     assert alone.probabilities == pytest.approx(among.probabilities, abs=1e-3)
 
 
-def test_what_is_no_photo_is_not_named(classifier):
+def test_an_array_that_is_no_photo_is_not_named(classifier):
     noise = np.random.default_rng(1).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     blank = np.full((300, 400, 3), 127, np.uint8)
     assert all(

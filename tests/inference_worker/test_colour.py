@@ -1,4 +1,4 @@
-"""Colours told by numbers come out as sRGB; the expected values are worked out here, by the formulae of the standards."""
+"""Colours described by code numbers come out as sRGB; the expected values are worked out here, by the formulae of the standards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import Image
 
 from inference_worker.decode.decoding import decode
 from inference_worker.decode.sandbox import decode_apart
-from tests.strangers import chunk, file_of, in_space, png, profile, segment, with_segments
+from tests.drawn_uploads import chunk, file_of, in_space, png, profile, segment, with_segments
 
 some = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SIDE = 208
@@ -87,11 +87,11 @@ def heic(level: np.ndarray, bits: int, primaries: int, transfer: int, icc: bytes
     # Of 16 bits the writer keeps the upper 10 or 12.
     white = 255 if bits == 8 else (2**bits - 1) << (16 - bits)
     file = pillow_heif.from_bytes(mode, (SIDE, SIDE), flat(level, white, dtype).tobytes())
-    told = {"color_primaries": primaries, "transfer_characteristics": transfer}
+    tags = {"color_primaries": primaries, "transfer_characteristics": transfer}
     buffer = io.BytesIO()
     file.save(
         buffer, quality=-1, chroma=444, save_nclx_profile=True, icc_profile=icc, matrix_coefficients=0,
-        full_range_flag=1, **told,
+        full_range_flag=1, **tags,
     )  # fmt: skip
     return buffer.getvalue()
 
@@ -229,19 +229,19 @@ def adobe(colour) -> np.ndarray:
     st.sampled_from("<>"),
     st.sampled_from([(65_535, b"R03\0"), (None, b"R03\0"), (65_535, None), (2, b"R03\0")]),
 )
-def test_adobe_rgb_told_by_exif_alone_is_converted(colour, order, told):
+def test_adobe_rgb_named_only_by_exif_is_converted(colour, order, tags):
     colour = tuple(max(level, 70) for level in colour)  # 8 bits
-    block = segment(0xE1, b"Exif\0\0" + exif(*told, order))
+    block = segment(0xE1, b"Exif\0\0" + exif(*tags, order))
     data = with_segments(file_of(adobe(colour), subsampling=0, quality=100), block)
     assert np.abs(shown(data) - colour).max() <= 3
 
 
 @pytest.mark.parametrize(
-    "told", [(1, b"R98\0"), (65_535, b"R98\0"), (1, None), (1, b"R03\0"), (None, None), (None, b"THM\0")]
+    "tags", [(1, b"R98\0"), (65_535, b"R98\0"), (1, None), (1, b"R03\0"), (None, None), (None, b"THM\0")]
 )
-def test_other_exif_leaves_colours_as_they_are(told):
+def test_other_exif_leaves_colours_as_they_are(tags):
     plain = flat(np.array([200, 40, 40]) / 255, 255)
-    block = segment(0xE1, b"Exif\0\0" + exif(*told))
+    block = segment(0xE1, b"Exif\0\0" + exif(*tags))
     assert (
         np.abs(shown(with_segments(file_of(plain, quality=100, subsampling=0), block)) - (200, 40, 40)).max()
         <= 1

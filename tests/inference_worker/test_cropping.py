@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 pytest.importorskip("cv2", reason="needs [inference]")
 
 from contract.messages import ModelRef, NoBox
-from inference_worker.models.cropping import BOX_LIMIT, boxes_of, describe, nearest_miss
+from inference_worker.models.cropping import BOX_LIMIT, best_rejected_crop, boxes_of, describe
 
 BACKGROUND, SKIN, LESION = range(3)
 
@@ -38,7 +38,7 @@ def class_maps(draw) -> np.ndarray:
 
 @given(class_maps())
 @settings(max_examples=150, deadline=None)
-def test_every_box_obeys_the_rule_and_tells_its_shares(mask):
+def test_every_box_obeys_the_rule_and_reports_its_shares(mask):
     boxes, no_box = boxes_of(mask)
     assert bool(boxes) != bool(no_box)
     assert len(boxes) <= BOX_LIMIT
@@ -94,20 +94,20 @@ def test_boxes_grow_with_the_photo(times):
 
 @given(class_maps())
 @settings(max_examples=100, deadline=None)
-def test_a_photo_without_a_box_names_the_square_that_missed_by_least(mask):
-    told = describe(mask, key="k", model=ModelRef(name="m", version="1", sha256="0"), seconds=0)
-    box = told.nearest_miss
-    if told.boxes or not (mask == LESION).any():
+def test_a_photo_without_a_box_reports_its_best_rejected_crop(mask):
+    segmented = describe(mask, key="k", model=ModelRef(name="m", version="1", sha256="0"), seconds=0)
+    box = segmented.nearest_miss
+    if segmented.boxes or not (mask == LESION).any():
         assert box is None
         return
     assert shares_of(mask, box) == pytest.approx((box.skin, box.lesion))
     assert box.skin <= 0.8 or box.lesion <= 0.1
 
 
-def test_the_nearest_miss_of_a_thin_lesion_is_the_closest_look_at_it():
+def test_the_best_rejected_crop_of_a_thin_lesion_is_the_smallest():
     mask = np.full((256, 256), SKIN, np.uint8)
     mask[100:105] = LESION
-    box = nearest_miss(mask)
+    box = best_rejected_crop(mask)
     assert (box.width, box.skin, box.lesion) == (64, 1.0, 5 / 64)
 
 
@@ -128,7 +128,7 @@ def test_three_lesions_far_apart_get_a_box_each():
     assert all(any(box.x <= x + 45 < box.x + box.width for box in boxes) for x in (60, 560, 1060))
 
 
-def test_skin_that_is_all_lesion_obeys_because_lesion_counts_as_skin():
+def test_skin_that_is_all_lesion_passes_because_lesion_counts_as_skin():
     boxes, no_box = boxes_of(np.full((300, 400), LESION, np.uint8))
     assert no_box is None
     assert boxes[0].skin == boxes[0].lesion == 1.0
@@ -151,5 +151,5 @@ def test_exactly_80_per_cent_skin_is_not_enough():
         (np.pad(np.full((40, 40), LESION, np.uint8), 200), NoBox.TOO_LITTLE_SKIN),
     ],
 )
-def test_a_photo_without_a_box_says_why(mask, reason):
+def test_a_photo_without_a_box_has_a_reason(mask, reason):
     assert boxes_of(mask) == ([], reason)

@@ -22,7 +22,7 @@ def test_without_a_gpu_networks_run_on_the_cpu_and_the_log_says_why(monkeypatch,
     assert "no GPU found" in caplog.text
 
 
-def test_a_gpu_is_taken_where_there_is_one(monkeypatch):
+def test_a_gpu_is_used_where_there_is_one(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Some GPU")
     assert engine.pick() == engine.TorchEngine("cuda", "Some GPU")
@@ -37,8 +37,8 @@ def test_asking_for_a_gpu_that_is_not_there_fails_at_the_start(monkeypatch):
         engine.pick("tpu")
 
 
-def test_a_placed_network_turns_photos_into_arrays_and_learns_nothing():
-    run = engine.pick("cpu").place(nn.Sequential(nn.Conv2d(3, 2, 1), nn.Dropout(0.5)))
+def test_a_prepared_network_turns_photos_into_arrays_and_learns_nothing():
+    run = engine.pick("cpu").prepare_model(nn.Sequential(nn.Conv2d(3, 2, 1), nn.Dropout(0.5)))
     photos = np.full((2, 8, 6, 3), 255, np.uint8)
     first, again = run(photos), run(photos)
     assert first.shape == (2, 2, 8, 6) and first.dtype == np.float32

@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 
 from benchmarks import photo_memory
-from contract.messages import Reason
+from contract.photos import Reason
 from inference_worker.decode import sandbox, system_calls
-from inference_worker.decode.formats import Rejected
-from inference_worker.decode.sandbox import DecoderLost, decode_apart
+from inference_worker.decode.photo_file import RejectedError
+from inference_worker.decode.sandbox import DecoderLostError, decode_apart
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,22 +55,22 @@ def be_killed(_data, _theirs):
 
 def eat_cpu(_data, _theirs):
     sandbox.CPU_LIMIT_SECONDS = 1  # in the child alone
-    sandbox._limit()
+    sandbox.limit_resources()
     while True:
         pass
 
 
-def try_doors(_data, theirs):
-    """Answer as for a photo that is too small if every door is shut, and not at all if one is open."""
-    sandbox._limit()
-    doors = [
+def try_resources(_data, theirs):
+    """Answer as for a photo that is too small if every attempt fails, and not at all if one succeeds."""
+    sandbox.limit_resources()
+    attempts = [
         lambda: os.open(__file__, os.O_RDONLY),
         socket.socket,
         lambda: bytearray(sandbox.MEMORY_LIMIT_BYTES),
     ]
-    for door in doors:
+    for attempt in attempts:
         try:
-            door()
+            attempt()
         except (OSError, MemoryError):
             continue
         return
@@ -84,8 +84,8 @@ def try_calls(data, theirs):
     canary = ("127.0.0.1", int(data))
     listening = socket.socket()  # was open already
     listening.settimeout(1)
-    system_calls.give_up_the_rest()
-    doors = [
+    system_calls.restrict()
+    attempts = [
         lambda: Path("/etc/hostname").read_bytes(),
         lambda: os.listdir("/"),
         socket.socket,
@@ -97,9 +97,9 @@ def try_calls(data, theirs):
         lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
         lambda: os.unlink(__file__ + ".none"),
     ]
-    for door in doors:
+    for attempt in attempts:
         try:
-            door()
+            attempt()
         except (PermissionError, ValueError):  # ValueError is what setrlimit makes of it
             continue
         return
@@ -108,9 +108,9 @@ def try_calls(data, theirs):
     thread.join()
 
 
-def tell_a_secret(_data, theirs):
+def send_a_secret(_data, theirs):
     """Send a file of the system as pixels, if it can be read."""
-    sandbox._limit()
+    sandbox.limit_resources()
     try:
         secret = Path("/etc/hostname").read_bytes()
     except OSError:
@@ -120,48 +120,48 @@ def tell_a_secret(_data, theirs):
     theirs.send_bytes(secret[: len(secret) // 3 * 3])
 
 
-def reason_for(monkeypatch, deed) -> Reason:
-    monkeypatch.setattr(sandbox, "_serve", deed)
-    with pytest.raises(Rejected) as rejected:
+def reason_for(monkeypatch, act) -> Reason:
+    monkeypatch.setattr(sandbox, "_serve", act)
+    with pytest.raises(RejectedError) as rejected:
         decode_apart(b"photo")
     return rejected.value.reason
 
 
-@pytest.mark.parametrize("deed", [crash, abort, leave, eat_cpu])
-def test_a_file_that_crashes_its_decoder_or_eats_its_time_is_corrupt(monkeypatch, deed):
-    assert reason_for(monkeypatch, deed) == Reason.CORRUPT_IMAGE
+@pytest.mark.parametrize("act", [crash, abort, leave, eat_cpu])
+def test_a_file_that_crashes_its_decoder_or_uses_up_its_time_is_corrupt(monkeypatch, act):
+    assert reason_for(monkeypatch, act) == Reason.CORRUPT_IMAGE
 
 
-def test_a_decoder_killed_from_outside_says_nothing_about_the_file(monkeypatch):
+def test_a_decoder_killed_from_outside_does_not_make_the_file_corrupt(monkeypatch):
     monkeypatch.setattr(sandbox, "_serve", be_killed)
-    with pytest.raises(DecoderLost, match="killed"):
+    with pytest.raises(DecoderLostError, match="killed"):
         decode_apart(b"photo")
 
 
 def test_after_a_lost_decoder_the_next_photo_is_decoded(monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(sandbox, "_serve", be_killed)
-        with pytest.raises(DecoderLost):
+        with pytest.raises(DecoderLostError):
             decode_apart(b"photo")
     assert decode_apart(photo())[0].shape == (480, 640, 3)
 
 
 def test_a_decoder_can_open_no_file_no_socket_and_not_all_memory(monkeypatch):
-    assert reason_for(monkeypatch, try_doors) == Reason.IMAGE_TOO_SMALL
+    assert reason_for(monkeypatch, try_resources) == Reason.IMAGE_TOO_SMALL
 
 
 @pytest.fixture
 def canary() -> Iterator[socket.socket]:
-    """Listens on loopback as a service beside the worker would."""
+    """Listens on loopback as another service on the machine would."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(0)
         yield listening
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the filter of system calls is the Linux kernel's")
-def test_a_decoder_that_was_taken_over_reaches_nobody_even_as_root(monkeypatch, canary):
+def test_a_compromised_decoder_reaches_no_service_even_as_root(monkeypatch, canary):
     monkeypatch.setattr(sandbox, "_serve", try_calls)
-    with pytest.raises(Rejected) as rejected:
+    with pytest.raises(RejectedError) as rejected:
         decode_apart(str(canary.getsockname()[1]).encode())
     assert rejected.value.reason == Reason.IMAGE_TOO_SMALL
     with pytest.raises(BlockingIOError):
@@ -169,7 +169,7 @@ def test_a_decoder_that_was_taken_over_reaches_nobody_even_as_root(monkeypatch, 
 
 
 def test_no_file_of_the_machine_comes_back_as_a_photo(monkeypatch):
-    monkeypatch.setattr(sandbox, "_serve", tell_a_secret)
+    monkeypatch.setattr(sandbox, "_serve", send_a_secret)
     assert decode_apart(b"photo")[0].size == 0
 
 
@@ -178,9 +178,9 @@ def test_no_child_outlives_its_photo():
     assert multiprocessing.active_children() == []
 
 
-def test_a_decoder_that_does_not_answer_is_given_up(monkeypatch):
+def test_a_decoder_that_does_not_answer_is_lost(monkeypatch):
     monkeypatch.setattr(sandbox, "WAIT_SECONDS", 0)
-    with pytest.raises(DecoderLost, match="no answer"):
+    with pytest.raises(DecoderLostError, match="no answer"):
         decode_apart(photo())
 
 
@@ -206,7 +206,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_process_of_celerys_pool_may_have_a_decoder(tmp_path):
+def test_a_process_of_celerys_pool_can_start_a_decoder(tmp_path):
     script = tmp_path / "pool.py"
     script.write_text(IN_A_POOL)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -223,7 +223,7 @@ def test_a_photo_of_48_megapixels_fits_into_a_small_worker():
     assert photo_memory.asking_peak_mb(large) < 300
 
 
-def test_a_decoder_does_not_import_again_what_its_parent_started_with(tmp_path):
+def test_a_decoder_does_not_import_its_parents_main_module(tmp_path):
     """`./run analyse` has torch in its main module: each photo would have waited for it, and more than 18 s."""
     (tmp_path / "photo.jpg").write_bytes(photo())
     main = tmp_path / "main.py"

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from inference_worker.decode.anatomy import Rejected
 from inference_worker.decode.decoding import decode
-from tests.strangers import file_of, segment, tiff, with_segments
+from inference_worker.decode.photo_file import RejectedError
+from tests.drawn_uploads import file_of, segment, tiff, with_segments
 
 EOI, SOS = b"\xff\xd9", b"\xff\xda"
 some = settings(
@@ -71,7 +71,7 @@ def shown_like_or_refused(damaged: bytes, sound: bytes) -> bool:
     """Whether it is shown; one that is shown has the right pixels."""
     try:
         shown_like(damaged, sound)
-    except Rejected:
+    except RejectedError:
         return False
     return True
 
@@ -83,7 +83,7 @@ def scan_of(jpeg: bytes) -> int:
 
 
 def test_bytes_between_the_last_block_and_the_end_mark_change_nothing():
-    """A few of them can by chance be read as more blocks; such a file is refused, as nobody can tell."""
+    """A few of them can by chance be read as more blocks; such a file is refused, as the two cases cannot be told apart."""
     shown = []
 
     @settings(some, derandomize=True)  # the same draws each time: what is counted must not depend on luck
@@ -145,7 +145,7 @@ def test_bytes_between_segments_of_the_header_change_nothing(sound, stray, is_ff
 
 @some
 @given(jpegs(), st.binary(max_size=3000))
-def test_what_follows_the_photo_changes_nothing(sound, trailer):
+def test_data_after_the_photo_changes_nothing(sound, trailer):
     shown_like(sound + trailer, sound)
 
 
@@ -192,23 +192,23 @@ def test_the_orientation_in_xmp_counts_where_exif_has_none():
 # --- Damage -----------------------------------------------------------------------------------------------
 @some
 @given(st.one_of(jpegs(), jpegs(progressive=True)), st.floats(0.02, 0.999), st.booleans())
-def test_a_cut_photo_is_refused_also_with_an_end_mark_put_behind_the_cut(sound, share, has_end):
+def test_a_truncated_photo_is_refused_even_with_an_end_mark(sound, share, has_end):
     """Unless the cut took nothing but padding; then the pixels are the same."""
     at = scan_of(sound) if b"\xff\xc2" not in sound else sound.index(SOS)
     cut = sound[: at + int((len(sound) - 2 - at) * share)] + (EOI if has_end else b"")
     try:
         decoded = decode(cut)
-    except Rejected:
+    except RejectedError:
         return
     assert np.array_equal(decoded.pixels, decode(sound).pixels)
 
 
 @pytest.mark.parametrize("has_end", [True, False])
-def test_a_progressive_photo_cut_between_two_scans_is_refused(has_end):
+def test_a_progressive_photo_truncated_between_two_scans_is_refused(has_end):
     """To a decoder it is a whole photo, only a blurred one."""
     sound = file_of(picture(3, 320, 240, False), progressive=True)
     for scan in list(re.finditer(SOS, sound))[1:]:
-        with pytest.raises(Rejected):
+        with pytest.raises(RejectedError):
             decode(sound[: scan.start()] + (EOI if has_end else b""))
 
 
@@ -261,7 +261,7 @@ def passes_changed(damaged: bytes, sound: bytes) -> bool:
     return not np.array_equal(pixels, decode(sound).pixels)
 
 
-def test_a_scan_that_lost_its_place_is_not_taken_for_one_with_stray_bytes():
+def test_a_scan_that_lost_sync_is_not_mistaken_for_one_with_stray_bytes():
     """libjpeg says of both that there are extraneous bytes before the end mark, and nothing else."""
     import simplejpeg
 
@@ -277,7 +277,7 @@ def test_a_scan_that_lost_its_place_is_not_taken_for_one_with_stray_bytes():
         except ValueError as error:
             if "extraneous bytes before marker 0xd9" in str(error):
                 met += 1
-                with pytest.raises(Rejected):
+                with pytest.raises(RejectedError):
                     decode(damaged)
     print(f"{met} scans that lost their place, all refused")
     assert met >= 10

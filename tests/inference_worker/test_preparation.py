@@ -1,4 +1,4 @@
-"""A stranger's bytes become an upright sRGB photo without metadata, or a reason."""
+"""An untrusted file becomes an upright sRGB photo without metadata, or a reason."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from contract.messages import Reason
-from inference_worker.decode.formats import FILE_LIMIT_BYTES
+from contract.photos import FILE_LIMIT_BYTES, Reason
 from inference_worker.preparation import COPIES, prepare
 from training import phantom
 
@@ -73,7 +72,7 @@ def test_the_four_kinds_of_file_are_read(scene, kind):
     assert difference(pixels_of(preparation.copies["analysis"]), np.asarray(scene).astype(int)) < 8
 
 
-def test_copies_are_as_long_as_they_may_be_and_never_blown_up(scene):
+def test_copies_have_their_largest_size_and_are_never_enlarged(scene):
     large = scene.resize((3000, 2250))
     sides = {name: max(pixels_of(copy).shape) for name, copy in prepare(file_of(large)).copies.items()}
     assert sides == {name: side for name, (side, _quality, _chroma) in COPIES.items()}
@@ -81,7 +80,7 @@ def test_copies_are_as_long_as_they_may_be_and_never_blown_up(scene):
 
 
 def profile(*, swapped: bool = False) -> bytes:
-    """An sRGB profile; with red and blue swapped it asks for a conversion that nobody can overlook."""
+    """An sRGB profile; with red and blue swapped it asks for a conversion that is easily seen."""
     icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     if not swapped:
         return icc
@@ -96,7 +95,7 @@ def test_colours_are_converted_to_srgb_and_not_only_stripped(scene, kind):
     assert difference(pixels_of(copies["analysis"]), np.asarray(scene).astype(int)) < 8
 
 
-def told_by_a_phone(kind: str) -> dict:
+def phone_metadata(kind: str) -> dict:
     """The canary wherever a file of this kind can hold it."""
     exif = Image.Exif()
     exif[0x010F] = CANARY.decode()  # maker
@@ -112,7 +111,7 @@ def told_by_a_phone(kind: str) -> dict:
     return options
 
 
-def assert_tells_nothing(copies: dict[str, bytes], canary: bytes = CANARY) -> None:
+def assert_no_metadata(copies: dict[str, bytes], canary: bytes = CANARY) -> None:
     assert set(copies) == set(COPIES)
     for copy in copies.values():
         image = Image.open(io.BytesIO(copy))
@@ -123,16 +122,16 @@ def assert_tells_nothing(copies: dict[str, bytes], canary: bytes = CANARY) -> No
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_the_phone_wrote_beside_the_picture_is_in_a_copy(scene, kind):
-    stored = file_of(scene, kind, **told_by_a_phone(kind)) + CANARY  # a video may follow the photo
+def test_no_copy_holds_the_metadata_of_the_original(scene, kind):
+    stored = file_of(scene, kind, **phone_metadata(kind)) + CANARY  # a video may follow the photo
     assert stored.count(CANARY) >= 4
     preparation = prepare(stored)
-    assert_tells_nothing(preparation.copies)
+    assert_no_metadata(preparation.copies)
     assert {"exif", "gps", "icc"} <= set(preparation.outcome.stripped)
 
 
 def bomb(width: int = 60_000, height: int = 60_000) -> bytes:
-    """A PNG of a few bytes that says it has 3.6 gigapixels."""
+    """A PNG of a few bytes whose header says 3.6 gigapixels."""
     head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
     return b"\x89PNG\r\n\x1a\n" + chunk + b"\x00\x00\x00\x00IDAT" + b"\x00" * 4
@@ -157,7 +156,7 @@ def damaged(data: bytes) -> bytes:
     return data[:at] + b"\x55" * 200 + data[at + 200 :]
 
 
-def test_what_cannot_be_read_is_refused_with_its_reason(scene):
+def test_an_unusable_file_is_refused_with_its_reason(scene):
     refused = {
         b"": Reason.EMPTY_FILE,
         b"<html><body>photo</body></html>": Reason.UNSUPPORTED_FORMAT,
@@ -177,26 +176,26 @@ def test_what_cannot_be_read_is_refused_with_its_reason(scene):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
-def test_a_photo_that_lost_its_end_is_never_shown_half_grey(scene, kind, share):
+def test_a_truncated_photo_is_never_shown_half_grey(scene, kind, share):
     whole = file_of(scene, kind)
     preparation = prepare(whole[: int(len(whole) * share)])
     assert (preparation.outcome.reason, preparation.copies) == (Reason.TRUNCATED_IMAGE, {})
 
 
-def test_a_photo_of_poor_quality_has_its_copies_for_it_may_be_sent_anyway(scene):
+def test_a_photo_of_poor_quality_has_copies_because_it_may_be_sent_anyway(scene):
     preparation = prepare(file_of(scene.point(lambda level: level // 6)))
     assert preparation.outcome.reason == Reason.POOR_QUALITY
     assert preparation.outcome.fault == "too_dark"
     assert set(preparation.copies) == set(COPIES)
 
 
-def test_the_command_says_for_each_file_what_would_become_of_it(scene, tmp_path):
+def test_the_command_prints_the_outcome_of_each_file(scene, tmp_path):
     (tmp_path / "good.jpg").write_bytes(file_of(scene))
     (tmp_path / "page.jpg").write_bytes(b"<html></html>")
     command = [sys.executable, "-m", "inference_worker.preparation", "--json"]
     files = [str(tmp_path / "good.jpg"), str(tmp_path / "page.jpg")]
-    told = subprocess.run([*command, *files], capture_output=True, text=True, check=True).stdout
-    good, page = map(json.loads, told.splitlines())
+    output = subprocess.run([*command, *files], capture_output=True, text=True, check=True).stdout
+    good, page = map(json.loads, output.splitlines())
     assert (good["accepted"], good["format"], good["reason"]) == (True, "JPEG", None)
     assert (page["accepted"], page["reason"]) == (False, "unsupported_format")
 
@@ -211,7 +210,7 @@ def corpus() -> list:
 
 
 @pytest.mark.parametrize("row", corpus())
-def test_the_upload_corpus_is_taken_and_refused_as_its_manifest_says(row):
+def test_the_upload_corpus_is_accepted_and_refused_as_its_manifest_says(row):
     preparation = prepare((CORPUS / row["file"]).read_bytes())
     reason, is_taken = preparation.outcome.reason, bool(preparation.copies)
     if row["bucket"] == "must_accept":
@@ -221,7 +220,7 @@ def test_the_upload_corpus_is_taken_and_refused_as_its_manifest_says(row):
         assert reason in re.findall(r"\w+", row["expected"])
     # What is "either" may be taken or not; what is taken is clean.
     if is_taken:
-        assert_tells_nothing(preparation.copies, canary=b"TELEDER")
+        assert_no_metadata(preparation.copies, canary=b"TELEDER")
     if is_taken and "red corner top left" in row["expected"]:
         red, green, blue = pixels_of(preparation.copies["display"])[4:12, 4:12].mean(axis=(0, 1))
         assert red > 150 > 100 > max(green, blue)

@@ -22,7 +22,7 @@ def scene(condition: str = "AD", seed: int = 1) -> np.ndarray:
 
 
 def fault_of(photo: np.ndarray) -> QualityFault | None:
-    return quality.judge(photo)[1]
+    return quality.assess_quality(photo)[1]
 
 
 def times(photo: np.ndarray, factor: float) -> np.ndarray:
@@ -61,7 +61,7 @@ def test_dark_skin_in_daylight_is_not_too_dark(tone):
     assert QualityFault.TOO_DARK not in map(fault_of, photos)
 
 
-def test_a_photo_burnt_out_by_light_is_too_bright():
+def test_an_overexposed_photo_is_too_bright():
     assert fault_of(times(scene(), 3)) == QualityFault.TOO_BRIGHT
 
 
@@ -72,7 +72,9 @@ def test_a_photo_out_of_focus_or_shaken_in_any_direction_is_blurred(spoil):
 
 
 def test_blur_takes_detail_away_and_leaves_smear():
-    sharp, soft, softer = (quality.judge(cv2.GaussianBlur(scene(), (0, 0), px))[0] for px in (0.3, 2, 5))
+    sharp, soft, softer = (
+        quality.assess_quality(cv2.GaussianBlur(scene(), (0, 0), px))[0] for px in (0.3, 2, 5)
+    )
     assert sharp["detail"] > soft["detail"] > softer["detail"]
     assert sharp["smear"] < min(soft["smear"], softer["smear"])
 
@@ -99,14 +101,14 @@ def finger_on_the_lens() -> np.ndarray:
 
 
 @pytest.mark.parametrize("picture", [finger_on_the_lens(), screen_shot()], ids=["finger", "screen shot"])
-def test_what_shows_nothing_or_was_drawn_is_not_a_photo(picture):
+def test_an_empty_or_drawn_picture_is_not_a_photo(picture):
     assert fault_of(picture) == QualityFault.NOT_A_PHOTO
 
 
-def test_a_small_photo_is_judged_as_it_is():
+def test_a_small_photo_is_assessed_at_its_own_size():
     """The smallest that preparation lets pass is 200 px wide: nothing is blown up, and nothing divides by zero."""
     small = cv2.resize(scene(), (200, 200), interpolation=cv2.INTER_AREA)
-    measured, fault = quality.judge(small)
+    measured, fault = quality.assess_quality(small)
     assert fault is None
     assert np.isfinite(list(measured.values())).all()
     assert fault_of(out_of_focus(small)) == QualityFault.BLURRED
@@ -115,16 +117,16 @@ def test_a_small_photo_is_judged_as_it_is():
 def test_a_strip_is_measured_too():
     """A panorama shrinks to fewer rows than there are tiles."""
     strip = np.ascontiguousarray(np.tile(scene()[300:306], (1, 3, 1))[:, :1536])
-    assert np.isfinite(list(quality.judge(strip)[0].values())).all()
+    assert np.isfinite(list(quality.assess_quality(strip)[0].values())).all()
 
 
-def test_a_large_photo_is_judged_like_the_same_photo_small():
+def test_a_large_photo_is_assessed_like_the_same_photo_small():
     """The limits are for one size; a phone with more pixels must not fare worse."""
     # Each pixel four times: shrunk again it is the same photo to the bit.
     large = scene().repeat(2, axis=0).repeat(2, axis=1)
-    assert quality.judge(large) == quality.judge(scene())
+    assert quality.assess_quality(large) == quality.assess_quality(scene())
 
 
-def test_of_two_faults_the_weightier_is_named():
+def test_the_more_serious_of_two_faults_is_reported():
     """In a photo that is dark and blurred, light comes first: it may cure both."""
     assert fault_of(times(out_of_focus(scene()), 0.25)) == QualityFault.TOO_DARK

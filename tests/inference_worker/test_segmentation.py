@@ -32,7 +32,7 @@ def test_skin_is_found_on_a_phantom(segmenter, scene):
     assert (found & truth).sum() / (found | truth).sum() > 0.75
 
 
-def test_a_photo_is_seen_alike_alone_and_in_company(segmenter, scene):
+def test_a_class_map_does_not_depend_on_the_batch(segmenter, scene):
     others = [phantom.draw(seed, long_side=768).photo for seed in (1, 2, 3)]
     alone, among = segmenter([scene.photo])[0], segmenter([others[0], scene.photo, *others[1:]])[1]
     assert (alone != among).mean() < 1e-3
@@ -45,12 +45,12 @@ def test_no_photo_gives_no_mask(segmenter):
 @pytest.mark.parametrize(
     "photo", [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.float32), np.zeros((8, 8, 4), np.uint8)]
 )
-def test_what_is_not_an_rgb_photo_is_refused(segmenter, photo):
+def test_an_array_that_is_no_rgb_photo_is_refused(segmenter, photo):
     with pytest.raises(ValueError, match="RGB photo"):
         segmenter([photo])
 
 
 @pytest.mark.parametrize("shape", [(2000, 1500, 3), (10, 3000, 3), (31, 17, 3)])
-def test_any_shape_is_fitted_to_what_the_network_takes(shape):
+def test_any_shape_is_resized_to_what_the_network_takes(shape):
     small = fit(np.zeros(shape, np.uint8), 416)
     assert max(small.shape) == 416 and all(side % 16 == 0 and side for side in small.shape[:2])

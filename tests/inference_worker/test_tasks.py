@@ -24,7 +24,7 @@ from contract.messages import Request, Stage
 from contract.storage import FileStorage, Missing
 from inference_worker import tasks
 from inference_worker.app import app
-from inference_worker.decode.sandbox import DecoderLost
+from inference_worker.decode.sandbox import DecoderLostError
 from inference_worker.models import weights
 from training import phantom
 
@@ -38,9 +38,9 @@ def files(tmp_path, monkeypatch) -> FileStorage:
 
 
 @pytest.fixture
-def told(monkeypatch) -> list[tuple[str, dict]]:
+def sent(monkeypatch) -> list[tuple[str, dict]]:
     rows: list[tuple[str, dict]] = []
-    monkeypatch.setattr(tasks, "_tell", lambda name, kwargs, **_: rows.append((name, kwargs)))
+    monkeypatch.setattr(tasks, "send_to_web", lambda name, kwargs, **_: rows.append((name, kwargs)))
     return rows
 
 
@@ -63,27 +63,27 @@ def run(*requests: Request) -> None:
     task[requests[0].stage](**messages.pack_requests(list(requests)))
 
 
-def outcomes(told: list[tuple[str, dict]]) -> dict[str, messages.Outcome]:
+def outcomes(sent: list[tuple[str, dict]]) -> dict[str, messages.Outcome]:
     return {
         row["job"]: messages.unpack_outcome(
             contract=row["contract"], kind=row["kind"], outcome=row["outcome"]
         )
-        for name, row in told
+        for name, row in sent
         if name == messages.RECORD
     }
 
 
-def test_prepare_says_that_it_began_and_leaves_three_copies(files, told, photo):
+def test_prepare_reports_started_and_writes_three_copies(files, sent, photo):
     run(request(Stage.PREPARE, photo("original")))
-    assert [name for name, _row in told] == [messages.STARTED, messages.RECORD]
-    outcome = outcomes(told)["job"]
+    assert [name for name, _row in sent] == [messages.STARTED, messages.RECORD]
+    outcome = outcomes(sent)["job"]
     for key in (outcome.display_key, outcome.analysis_key, outcome.thumbnail_key):
         assert files.read(key).startswith(b"\xff\xd8")
 
 
-def test_segment_leaves_a_mask_as_large_as_the_photo_with_boxes_by_the_rule(files, told, photo):
+def test_segment_writes_a_mask_of_the_photos_size_with_boxes_by_the_rule(files, sent, photo):
     run(request(Stage.SEGMENT, photo("analysis")))
-    outcome = outcomes(told)["job"]
+    outcome = outcomes(sent)["job"]
     mask = cv2.imdecode(np.frombuffer(files.read(outcome.mask_key), np.uint8), cv2.IMREAD_UNCHANGED)
     assert mask.shape == phantom.draw(1, condition="AD").mask.shape
     assert set(np.unique(mask)) <= {0, 1, 2}
@@ -91,17 +91,17 @@ def test_segment_leaves_a_mask_as_large_as_the_photo_with_boxes_by_the_rule(file
     assert bool(outcome.boxes) != bool(outcome.no_box)
 
 
-def test_classify_names_its_model_and_how_sure_it_is(told, photo):
+def test_classify_reports_its_model_and_probabilities(sent, photo):
     run(request(Stage.CLASSIFY, photo("analysis")))
-    outcome = outcomes(told)["job"]
+    outcome = outcomes(sent)["job"]
     assert set(outcome.probabilities) == set(messages.Condition)
     assert outcome.model.sha256 and outcome.demonstration
     assert outcome.views[0].box is None
 
 
-def test_classify_leaves_a_map_of_what_spoke_for_the_finding(files, told, photo):
+def test_classify_writes_an_attribution_map(files, sent, photo):
     run(request(Stage.CLASSIFY, photo("analysis")))
-    outcome = outcomes(told)["job"]
+    outcome = outcomes(sent)["job"]
     likeliest = max(outcome.probabilities, key=outcome.probabilities.get)
     assert outcome.attribution == messages.Attribution(
         key="out/job/attribution.png", condition=outcome.top or likeliest
@@ -109,25 +109,25 @@ def test_classify_leaves_a_map_of_what_spoke_for_the_finding(files, told, photo)
     assert files.read("out/job/attribution.png").startswith(b"\x89PNG")
 
 
-def test_a_map_that_cannot_be_made_costs_no_finding(told, photo, monkeypatch, caplog):
+def test_a_failed_attribution_map_does_not_lose_the_finding(sent, photo, monkeypatch, caplog):
     monkeypatch.setattr(tasks, "attributor", lambda: 1 / 0)
     run(request(Stage.CLASSIFY, photo("analysis")))
-    assert outcomes(told)["job"].probabilities and outcomes(told)["job"].attribution is None
+    assert outcomes(sent)["job"].probabilities and outcomes(sent)["job"].attribution is None
     assert "no attribution" in caplog.text
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_a_file_that_is_gone_is_told_and_the_others_of_the_batch_are_done(told, photo, stage):
+def test_a_missing_file_is_reported_and_the_rest_of_the_batch_is_done(sent, photo, stage):
     run(request(stage, "gone", job="one"), request(stage, photo("here"), job="two"))
-    assert outcomes(told)["one"] == messages.Failed(code="file_missing")
-    assert not isinstance(outcomes(told)["two"], messages.Failed)
+    assert outcomes(sent)["one"] == messages.Failed(code="file_missing")
+    assert not isinstance(outcomes(sent)["two"], messages.Failed)
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_before_any_work_the_web_is_told_of_each_photo_that_it_began(told, photo, stage):
+def test_every_photo_of_a_batch_is_reported_started_before_any_work(sent, photo, stage):
     run(request(stage, photo("a"), job="one"), request(stage, photo("b"), job="two"))
-    begun, done = told[:2], told[2:]
-    assert [(name, row["job"], row["attempt"]) for name, row in begun] == [
+    started, done = sent[:2], sent[2:]
+    assert [(name, row["job"], row["attempt"]) for name, row in started] == [
         (messages.STARTED, "one", 1),
         (messages.STARTED, "two", 1),
     ]
@@ -135,31 +135,31 @@ def test_before_any_work_the_web_is_told_of_each_photo_that_it_began(told, photo
 
 
 @pytest.mark.parametrize("key", ["../outside", "/etc/passwd"])
-def test_a_key_that_leads_out_of_the_storage_is_a_missing_file(files, told, key):
+def test_a_key_outside_the_storage_is_a_missing_file(files, sent, key):
     run(request(Stage.PREPARE, key))
-    assert outcomes(told) == {"job": messages.Failed(code="file_missing")}
+    assert outcomes(sent) == {"job": messages.Failed(code="file_missing")}
 
 
 @pytest.mark.parametrize("stage", [Stage.SEGMENT, Stage.CLASSIFY])
-def test_an_analysis_copy_that_is_no_jpeg_is_told_and_the_others_are_done(files, told, photo, stage):
+def test_an_unreadable_analysis_copy_is_reported_and_the_rest_is_done(files, sent, photo, stage):
     files.write("torn", b"\xff\xd8 torn")
     run(request(stage, "torn", job="one"), request(stage, photo("whole"), job="two"))
-    assert outcomes(told)["one"] == messages.Failed(code="analysis_copy_unreadable")
-    assert not isinstance(outcomes(told)["two"], messages.Failed)
+    assert outcomes(sent)["one"] == messages.Failed(code="analysis_copy_unreadable")
+    assert not isinstance(outcomes(sent)["two"], messages.Failed)
 
 
-def test_a_file_that_is_no_photo_is_an_outcome_with_a_reason_and_no_copies(files, told):
+def test_a_file_that_is_no_photo_is_an_outcome_with_a_reason_and_no_copies(files, sent):
     files.write("page", b"<html></html>")
     run(request(Stage.PREPARE, "page"))
-    outcome = outcomes(told)["job"]
+    outcome = outcomes(sent)["job"]
     assert (outcome.reason, outcome.display_key) == (messages.Reason.UNSUPPORTED_FORMAT, "")
     with pytest.raises(Missing):
         files.read("out/job/display.jpg")
 
 
-def test_of_a_lost_decoder_nothing_is_said_and_the_others_go_on(told, photo, monkeypatch):
+def test_a_lost_decoder_reports_no_result_and_the_rest_is_done(sent, photo, monkeypatch):
     whole = tasks.prepare_photo
-    lost = [DecoderLost("killed")]
+    lost = [DecoderLostError("killed")]
 
     def first_is_lost(data):
         if lost:
@@ -168,42 +168,42 @@ def test_of_a_lost_decoder_nothing_is_said_and_the_others_go_on(told, photo, mon
 
     monkeypatch.setattr(tasks, "prepare_photo", first_is_lost)
     run(request(Stage.PREPARE, photo("a"), job="one"), request(Stage.PREPARE, photo("b"), job="two"))
-    assert set(outcomes(told)) == {"two"}
+    assert set(outcomes(sent)) == {"two"}
 
 
-def test_a_message_of_another_version_goes_back_to_the_queue(told, monkeypatch):
+def test_a_message_of_another_version_goes_back_to_the_queue(sent, monkeypatch):
     monkeypatch.setattr(tasks, "HAND_BACK_SECONDS", 0)
     message = messages.pack_requests([request(Stage.PREPARE, "x")])
     with pytest.raises(Reject) as rejected:
         tasks.prepare(**(message | {"contract": messages.VERSION + 1}))
-    assert rejected.value.requeue and told == []
+    assert rejected.value.requeue and sent == []
 
 
 @pytest.mark.parametrize("spoilt", [False, True])
-def test_when_a_message_is_done_with_the_worker_says_so_even_if_it_failed(told, photo, monkeypatch, spoilt):
-    """Unless told, the web waits for a result until the lease ends: two minutes for a batch of four."""
+def test_the_end_of_a_message_is_reported_even_if_it_failed(sent, photo, monkeypatch, spoilt):
+    """Without it the web waits for a result until the lease ends: two minutes for a batch of four."""
     if spoilt:
         monkeypatch.setattr(tasks, "prepare_photo", lambda data: 1 / 0)
     tasks.prepare.apply(kwargs=messages.pack_requests([request(Stage.PREPARE, photo("a"))]))
-    name, row = told[-1]
+    name, row = sent[-1]
     assert (name, row["work"]) == (messages.ENDED, {"job": 1})
-    assert set(outcomes(told)) == (set() if spoilt else {"job"})
+    assert set(outcomes(sent)) == (set() if spoilt else {"job"})
 
 
-def test_of_a_message_that_went_back_to_the_queue_nothing_is_said(told, monkeypatch):
+def test_a_message_returned_to_the_queue_reports_nothing(sent, monkeypatch):
     monkeypatch.setattr(tasks, "HAND_BACK_SECONDS", 0)
     message = messages.pack_requests([request(Stage.PREPARE, "x")])
     tasks.prepare.apply(kwargs=message | {"contract": messages.VERSION + 1})
-    assert told == []
+    assert sent == []
 
 
 @pytest.mark.parametrize(("children", "said"), [(1, [{"worker": "w", "work": None}]), (2, [])])
-def test_a_child_that_takes_the_place_of_another_tells_of_its_death(told, monkeypatch, children, said):
-    """Of several children nobody knows which one's work it was; there the lease must do."""
+def test_a_replacement_child_reports_that_its_predecessor_ended(sent, monkeypatch, children, said):
+    """With several children it is unknown whose work it was; then the lease decides."""
     monkeypatch.setattr(tasks, "worker_process_init", Signal())
-    tasks.say_what_died_here(sender=SimpleNamespace(hostname="w", concurrency=children))
+    tasks.report_ended_on_start(sender=SimpleNamespace(hostname="w", concurrency=children))
     tasks.worker_process_init.send(sender=None)
-    assert told == [(messages.ENDED, row) for row in said]
+    assert sent == [(messages.ENDED, row) for row in said]
 
 
 @pytest.fixture
@@ -226,35 +226,35 @@ def refused(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "stage"), [("segmentation", Stage.SEGMENT), ("classification", Stage.CLASSIFY)]
 )
-def test_refused_weights_are_told_for_each_photo_at_once_and_logged(
-    told, photo, refused, caplog, name, stage
+def test_refused_weights_are_reported_for_each_photo_at_once_and_logged(
+    sent, photo, refused, caplog, name, stage
 ):
     refused(name)
     run(request(stage, photo("a"), job="one"), request(stage, photo("b"), job="two"))
     failed = messages.Failed(code="weights_refused")
-    assert outcomes(told) == {"one": failed, "two": failed}
+    assert outcomes(sent) == {"one": failed, "two": failed}
     assert f"{name}.safetensors" in caplog.text and weights.REMEDY in caplog.text
 
 
-def test_a_worker_that_refuses_one_network_goes_on_with_the_rest(told, photo, refused):
+def test_a_worker_with_one_refused_network_does_its_other_stages(sent, photo, refused):
     refused("classification")
     run(request(Stage.CLASSIFY, photo("a"), job="classify"))
     run(request(Stage.SEGMENT, photo("b"), job="segment"))
     run(request(Stage.PREPARE, photo("c"), job="prepare"))
-    told_of = outcomes(told)
-    assert isinstance(told_of["classify"], messages.Failed)
-    assert isinstance(told_of["segment"], messages.Segmented)
-    assert isinstance(told_of["prepare"], messages.Prepared)
+    reported = outcomes(sent)
+    assert isinstance(reported["classify"], messages.Failed)
+    assert isinstance(reported["segment"], messages.Segmented)
+    assert isinstance(reported["prepare"], messages.Prepared)
 
 
-def test_weights_that_are_right_again_are_found_without_a_restart(told, photo, refused, monkeypatch):
+def test_repaired_weights_are_used_without_a_restart(sent, photo, refused, monkeypatch):
     whole = weights.published
     refused("classification")
     run(request(Stage.CLASSIFY, photo("a"), job="before"))
     monkeypatch.setattr(weights, "published", whole)
     run(request(Stage.CLASSIFY, photo("a"), job="after"))
-    assert isinstance(outcomes(told)["before"], messages.Failed)
-    assert isinstance(outcomes(told)["after"], messages.Classified)
+    assert isinstance(outcomes(sent)["before"], messages.Failed)
+    assert isinstance(outcomes(sent)["after"], messages.Classified)
 
 
 def test_importing_the_tasks_loads_no_network():
@@ -292,7 +292,7 @@ def test_a_child_loads_the_networks_of_its_queues_before_its_first_task(
     assert tasks.classifier.cache_info().currsize == classifiers
 
 
-def test_refused_weights_keep_no_child_from_starting(queues, refused, told):
+def test_a_child_starts_with_refused_weights(queues, refused, sent):
     refused("segmentation")
     worker_process_init.send(sender=None)
     with tasks._loading:
@@ -300,7 +300,7 @@ def test_refused_weights_keep_no_child_from_starting(queues, refused, told):
     assert tasks.segmenter.cache_info().currsize == 0 and tasks.classifier.cache_info().currsize == 1
 
 
-def test_a_task_whose_time_ends_while_networks_load_does_not_cut_the_loading_short(monkeypatch):
+def test_a_time_limit_during_loading_does_not_interrupt_the_loading(monkeypatch):
     def time_is_over(*_: object) -> None:
         raise SoftTimeLimitExceeded
 
@@ -309,13 +309,13 @@ def test_a_task_whose_time_ends_while_networks_load_does_not_cut_the_loading_sho
     signal.setitimer(signal.ITIMER_REAL, 0.05)
     try:
         with tasks._loading, pytest.raises(SoftTimeLimitExceeded):
-            tasks._network(tasks.segment, [], lambda: pytest.fail("it did not wait"))
+            tasks._network_or_report(tasks.segment, [], lambda: pytest.fail("it did not wait"))
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert tasks._network(tasks.segment, [], lambda: "loaded meanwhile") == "loaded meanwhile"
+    assert tasks._network_or_report(tasks.segment, [], lambda: "loaded meanwhile") == "loaded meanwhile"
 
 
-def test_what_celery_says_of_a_failed_task_names_its_jobs(told, photo, monkeypatch):
+def test_celerys_log_of_a_failed_task_names_its_jobs(sent, photo, monkeypatch):
     """Its line comes after the task's own context has ended."""
 
     def fail(*_arguments: object) -> None:
@@ -332,7 +332,7 @@ def test_what_celery_says_of_a_failed_task_names_its_jobs(told, photo, monkeypat
     assert seen == [("of one", "one")] and not logs.current("job")
 
 
-def test_a_child_in_which_loading_was_cut_short_ends_and_fails_no_further_photo(told, monkeypatch):
+def test_a_child_with_interrupted_loading_ends_and_fails_no_further_photo(sent, monkeypatch):
     """A time limit in the middle of importing torch leaves half of it, which no later import heals."""
 
     class Ended(BaseException):
@@ -348,5 +348,5 @@ def test_a_child_in_which_loading_was_cut_short_ends_and_fails_no_further_photo(
     monkeypatch.setattr(tasks.os, "_exit", end)
     monkeypatch.setattr(tasks.logging, "shutdown", lambda: None)
     with pytest.raises(Ended):
-        tasks._network(tasks.segment, [], cut_short)
-    assert not told
+        tasks._network_or_report(tasks.segment, [], cut_short)
+    assert not sent

@@ -60,17 +60,17 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("how", SPOILED)
-def test_a_spoiled_file_is_refused_unread_and_the_error_says_which_what_was_expected_and_what_to_do(
+def test_a_changed_weights_file_is_refused_unread_with_what_was_expected_and_what_to_do(
     folder, how, monkeypatch
 ):
     own, file = weights.published("tiny", folder), folder / "tiny.safetensors"
     spoil, expected = SPOILED[how]
     spoil(file)
     monkeypatch.setattr(weights.safetensors.torch, "load", lambda content: pytest.fail("it was parsed"))
-    with pytest.raises(weights.RefusedWeights) as refused:
+    with pytest.raises(weights.RefusedWeightsError) as refused:
         own.load_into(nn.Linear(4, 2))
-    told = str(refused.value)
-    assert str(file) in told and expected.format(sha256=own.sha256) in told and weights.REMEDY in told
+    output = str(refused.value)
+    assert str(file) in output and expected.format(sha256=own.sha256) in output and weights.REMEDY in output
 
 
 def _row_of_file(folder, file, **more):
@@ -80,39 +80,39 @@ def _row_of_file(folder, file, **more):
     (folder / "table.json").write_text(json.dumps([row]))
 
 
-def test_a_pickle_is_never_opened_even_if_the_table_vouches_for_it(folder, tmp_path):
+def test_a_pickle_is_never_opened_even_if_its_hash_is_in_the_table(folder, tmp_path):
     class Trap:
         def __reduce__(self):
             return (Path.touch, (tmp_path / "ran",))
 
     (folder / "tiny.pt").write_bytes(pickle.dumps(Trap()))
     _row_of_file(folder, "tiny.pt")
-    with pytest.raises(weights.RefusedWeights, match=r"tiny\.pt.*a pickle can run code"):
+    with pytest.raises(weights.RefusedWeightsError, match=r"tiny\.pt.*a pickle can run code"):
         weights.published("tiny", folder).load_into(nn.Linear(4, 2))
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_row_that_leads_out_of_the_folder_is_refused(folder):
+def test_a_row_with_a_path_outside_the_folder_is_refused(folder):
     outside = folder.parent / f"{folder.name}-outside.safetensors"
     outside.write_bytes((folder / "tiny.safetensors").read_bytes())
     _row_of_file(folder, f"../{outside.name}")
-    with pytest.raises(weights.RefusedWeights, match="expected a file in"):
+    with pytest.raises(weights.RefusedWeightsError, match="expected a file in"):
         weights.published("tiny", folder).load_into(nn.Linear(4, 2))
 
 
 @pytest.mark.parametrize("content", ["", "[{}]", '{"name": "tiny"}', '[{"classes": ["a"], "licences": []}]'])
 def test_a_table_that_cannot_be_read_is_refused_by_name(folder, content):
     (folder / "table.json").write_text(content)
-    with pytest.raises(weights.RefusedWeights, match=r"table\.json refused: expected"):
+    with pytest.raises(weights.RefusedWeightsError, match=r"table\.json refused: expected"):
         weights.published("tiny", folder)
 
 
 @pytest.mark.parametrize(
     "spoilt", [{"temperature": 0}, {"temperature": "1"}, {"thresholds": {"HI": float("nan")}}]
 )
-def test_a_row_by_which_no_probability_can_be_judged_is_refused(folder, spoilt):
+def test_a_row_with_unusable_thresholds_is_refused(folder, spoilt):
     _row_of_file(folder, "tiny.safetensors", **spoilt)
-    with pytest.raises(weights.RefusedWeights, match=r"table\.json refused: expected"):
+    with pytest.raises(weights.RefusedWeightsError, match=r"table\.json refused: expected"):
         weights.published("tiny", folder)
 
 
@@ -125,11 +125,11 @@ def test_a_network_that_half_precision_cannot_hold_is_not_published(tmp_path):
 
 
 def test_unknown_weights_are_refused_and_the_known_ones_named(folder):
-    with pytest.raises(weights.UnknownWeights, match="tiny"):
+    with pytest.raises(weights.UnknownWeightsError, match="tiny"):
         weights.published("huge", folder)
 
 
-def test_a_clinics_own_weights_take_the_place_of_the_shipped_ones_of_the_same_name(tmp_path, monkeypatch):
+def test_a_clinics_own_weights_replace_the_shipped_ones_of_the_same_name(tmp_path, monkeypatch):
     publish(nn.Linear(4, 2), ROW | {"name": "classification", "version": "ours"}, tmp_path)
     assert weights.published("classification").version != "ours"
     monkeypatch.setenv("TELEDER_WEIGHTS", str(tmp_path))
@@ -137,15 +137,15 @@ def test_a_clinics_own_weights_take_the_place_of_the_shipped_ones_of_the_same_na
     assert weights.published("segmentation").folder == weights.FOLDER  # of which the clinic has none
 
 
-def test_a_folder_that_holds_no_weights_is_told_instead_of_passed_over(tmp_path, monkeypatch):
+def test_a_folder_without_weights_is_an_error(tmp_path, monkeypatch):
     """A mistyped folder must not let the shipped weights answer in place of the clinic's."""
     monkeypatch.setenv("TELEDER_WEIGHTS", str(tmp_path / "mistyped"))
-    with pytest.raises(weights.RefusedWeights, match="mistyped"):
+    with pytest.raises(weights.RefusedWeightsError, match="mistyped"):
         weights.published("segmentation")
 
 
 def test_weights_for_another_network_are_refused(folder):
-    with pytest.raises(weights.RefusedWeights, match="size mismatch"):
+    with pytest.raises(weights.RefusedWeightsError, match="size mismatch"):
         weights.published("tiny", folder).load_into(nn.Linear(5, 2))
 
 
@@ -183,7 +183,7 @@ COLUMNS = ("sha256", "transform", "temperature", "thresholds", "metrics", "recip
 
 
 @pytest.mark.parametrize("name", sorted(weights.table()))
-def test_what_ships_lacks_nothing_that_is_needed_to_use_it_and_to_judge_it(name):
+def test_shipped_weights_have_everything_needed_to_use_and_assess_them(name):
     own = weights.published(name)
     assert [column for column in COLUMNS if not getattr(own, column)] == []
     figures = [figure for measured in own.metrics.values() for figure in measured.values()]
@@ -192,9 +192,9 @@ def test_what_ships_lacks_nothing_that_is_needed_to_use_it_and_to_judge_it(name)
 
 
 @pytest.mark.parametrize("name", ["segmentation", "classification"])
-def test_what_ships_is_small_says_its_sources_and_was_not_tampered_with(name):
+def test_shipped_weights_are_small_list_their_sources_and_match_their_hash(name):
     own = weights.published(name)
     file = weights.FOLDER / own.file
     assert file.suffix == ".safetensors" and file.stat().st_size <= 15_000_000
-    assert own._bytes()  # raises if the hash is another
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == own.sha256
     assert not list(weights.FOLDER.glob("*.p*t*"))  # no pickle beside it

@@ -19,6 +19,7 @@ from django.urls import reverse
 from time_machine import travel
 
 import teleder.web
+from contract import photos
 from teleder.accounts import people
 from teleder.accounts.models import Role
 from teleder.cases import reviews
@@ -265,8 +266,8 @@ def test_a_photo_of_somebody_who_may_not_send_is_told_so(client, dana, alice, dr
     assert (answer.status_code, answer.json()) == (403, {"code": "permission_denied"})
 
 
-def test_a_photo_that_is_too_large_is_still_told_so(client, alice, draft_of, settings):
-    settings.PHOTO_LIMIT_BYTES = 1000
+def test_a_photo_that_is_too_large_is_still_told_so(client, alice, draft_of, monkeypatch):
+    monkeypatch.setattr(photos, "FILE_LIMIT_BYTES", 1000)
     client.force_login(alice)
     big = BytesIO(b"\xff\xd8\xff\xe0" + b"\0" * 200_000)
     big.name = "big.jpg"

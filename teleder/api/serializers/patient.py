@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from contract import photos
 from teleder.api.serializers.base import AdviceSerializer, Strict, UrgencyField
 from teleder.api.serializers.questionnaire import HistoryField
 from teleder.cases import triage
@@ -17,12 +18,14 @@ from teleder.cases.questionnaire import BodySite
 from teleder.cases.remedies import remedy_for
 from teleder.cases.triage import Urgency
 
+PHOTO_HELP = f"{', '.join(photos.LABELS[:-1])} or {photos.LABELS[-1]} up to {photos.FILE_LIMIT_MB} MB"
+
 
 class PhotoUploadSerializer(Strict):
     """One photo for each request. Size and kind of the file are judged by the record, which says why."""
 
     view = serializers.ChoiceField(PhotoView.choices)
-    file = serializers.FileField(allow_empty_file=True, help_text="JPEG, PNG, WebP or HEIC up to 25 MB")
+    file = serializers.FileField(allow_empty_file=True, help_text=PHOTO_HELP)
 
 
 class PatientFilesSerializer(serializers.Serializer):

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import redis
-from django.conf import settings
 from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
 from django.utils.timesince import timesince
@@ -26,9 +25,8 @@ from teleder.cases.models import (
     Submission,
 )
 from teleder.notifications.models import Message, MessageState
-from teleder.pipeline import refusals
+from teleder.pipeline import broker, refusals
 
-BROKER_TIMEOUT_SECONDS = 0.5
 SILENCE_SECONDS = 60  # work waits and no result came for so long: the workers are silent
 LATE_SECONDS = 30  # a deadline passed so long ago that the sweeper cannot be running
 RESULTS_WAITING = 50
@@ -102,9 +100,8 @@ def stages(user: User, now: datetime) -> list[dict[str, Any]]:
 
 def results_waiting() -> int | None:
     """Return how many results wait to be recorded; `None` when the broker does not answer."""
-    limits = {"socket_connect_timeout": BROKER_TIMEOUT_SECONDS, "socket_timeout": BROKER_TIMEOUT_SECONDS}
     try:
-        return redis.Redis.from_url(settings.REDIS_URL, **limits, retry=None).llen(RESULTS_QUEUE)
+        return broker.connect().llen(RESULTS_QUEUE)
     except redis.RedisError:
         return None
 

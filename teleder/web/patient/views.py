@@ -16,6 +16,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from contract.photos import ACCEPT
 from teleder.accounts.models import PatientProfile, Purpose, Role
 from teleder.accounts.people import consent_text, give_consent
 from teleder.cases import intake, questionnaire, triage
@@ -202,7 +203,8 @@ def photos(request: HttpRequest, pk: UUID) -> HttpResponse:
     submission = _mine(request, pk)
     if submission.status not in {Status.DRAFT, Status.NEEDS_PHOTOS}:
         return redirect(submission)
-    return render(request, "web/patient/photos.html", _tiles_of(submission) | {"slots": _slots()})
+    context = _tiles_of(submission) | {"slots": _slots(), "accepted_formats": ACCEPT}
+    return render(request, "web/patient/photos.html", context)
 
 
 def _slots() -> list[tuple[str, str, str]]:

@@ -18,21 +18,26 @@ LINES = [logs.JSONLines(), logs.Text()]
 
 
 def line(formatter: logging.Formatter, name: str, message: object, *args: object, error: bool = False) -> str:
-    told = sys.exc_info() if error else None
-    return formatter.format(logging.LogRecord(name, logging.ERROR, __file__, 1, message, args, told))
+    info = sys.exc_info() if error else None
+    return formatter.format(logging.LogRecord(name, logging.ERROR, __file__, 1, message, args, info))
 
 
 @pytest.mark.parametrize("formatter", LINES)
-def test_an_exceptions_message_is_never_told_but_its_kinds_and_places_are(formatter):
+def test_an_exception_is_logged_with_types_and_places_and_without_its_message(formatter):
     try:
         try:
             raise LookupError(f"Failing row contains ({CANARY})")
         except LookupError as error:
             raise ValueError(CANARY) from error
     except ValueError:
-        told = line(formatter, "teleder.cases", "it failed", error=True)
-    assert CANARY not in told
-    assert "ValueError" in told and "LookupError" in told and "test_logs.py" in told and "it failed" in told
+        written = line(formatter, "teleder.cases", "it failed", error=True)
+    assert CANARY not in written
+    assert (
+        "ValueError" in written
+        and "LookupError" in written
+        and "test_logs.py" in written
+        and "it failed" in written
+    )
 
 
 @pytest.mark.parametrize("formatter", LINES)
@@ -47,30 +52,31 @@ def test_an_exceptions_message_is_never_told_but_its_kinds_and_places_are(format
             [{"name": "t", "id": "1", "exc": CANARY}],
         ),
         ("celery.worker.consumer.consumer", "Received unregistered task: %s", [{"body": CANARY}]),
-        ("somebody.else", ValueError(CANARY), []),
-        ("somebody.else", "%d of %s", [CANARY]),
+        ("some.library", ValueError(CANARY), []),
+        ("some.library", "%d of %s", [CANARY]),
     ],
 )
-def test_what_is_filled_into_the_lines_of_others_is_left_out(formatter, name, message, args):
-    told = line(formatter, name, message, *args)
-    assert CANARY not in told and name in told
+def test_arguments_of_library_log_lines_are_left_out(formatter, name, message, args):
+    written = line(formatter, name, message, *args)
+    assert CANARY not in written and name in written
 
 
-def test_of_other_peoples_lines_words_and_numbers_stay():
-    assert "took 7 rows from …" in line(LINES[1], "somebody.else", "took %d rows from %s", 7, "alice")
+def test_template_and_numbers_of_library_log_lines_stay():
+    assert "took 7 rows from …" in line(LINES[1], "some.library", "took %d rows from %s", 7, "alice")
 
 
 @pytest.mark.parametrize("formatter", LINES)
-def test_nobody_forges_a_line_by_a_line_break(formatter):
-    told = line(formatter, "teleder.web", "%s", "a\r\n2026-01-01 INFO forged\u2028\x1b[31m")
-    assert len(told.splitlines()) == 1 and "\x1b" not in told
+def test_a_line_break_cannot_forge_a_log_line(formatter):
+    written = line(formatter, "teleder.web", "%s", "a\r\n2026-01-01 INFO forged\u2028\x1b[31m")
+    assert len(written.splitlines()) == 1 and "\x1b" not in written
 
 
-def test_a_line_in_json_names_what_it_is_about():
+def test_a_json_line_has_the_ids_in_force():
+    before = logs.current("trace")
     with logs.about(trace="t1", photo="p1"), logs.about(job="j1", nothing=""):
         row = json.loads(line(LINES[0], "teleder.cases", "sent"))
     assert (row["trace"], row["photo"], row["job"], row["message"]) == ("t1", "p1", "j1", "sent")
-    assert "nothing" not in row and not logs.current("trace")
+    assert "nothing" not in row and logs.current("trace") == before
 
 
 @pytest.mark.parametrize("given", [UUID, UUID.replace("-", "")])
@@ -107,7 +113,7 @@ print("from-file" in tasks.app.conf.broker_url and b"from-file" in next(iter(tas
 
 
 @pytest.mark.parametrize(("script", "count"), [(ASK, 8), (ASK_THE_WORKER, 2)], ids=["web", "worker"])
-def test_every_secret_may_lie_in_a_file(tmp_path, script, count):
+def test_every_secret_can_be_read_from_a_file(tmp_path, script, count):
     kept = {key: value for key, value in os.environ.items() if key not in OF_EACH}
     for name, value in OF_EACH.items():
         (tmp_path / name).write_text(value + "\n")
@@ -134,7 +140,7 @@ def test_a_secret_that_cannot_be_read_is_not_quoted(name, value):
     assert "sesame" not in done.stderr + done.stdout
 
 
-def test_a_file_that_is_not_there_is_named_by_its_setting(monkeypatch):
+def test_a_missing_file_is_named_by_its_setting(monkeypatch):
     monkeypatch.setenv("REDIS_URL_FILE", "/no/such/file")
     with pytest.raises(environment.BadSetting, match="REDIS_URL_FILE"):
         environment.secret("REDIS_URL")

@@ -1,4 +1,4 @@
-"""Both sides read what the other wrote, and hand back what they do not know."""
+"""Each side reads what the other wrote, and returns to the queue what it does not know."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def on_the_wire(message: dict) -> dict:
     return json.loads(json.dumps(message))
 
 
-def test_a_request_comes_out_as_it_went_in():
+def test_a_request_is_unpacked_as_it_was_packed():
     assert messages.unpack_requests(**on_the_wire(messages.pack_requests([REQUEST]))) == [REQUEST]
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: outcome.kind)
-def test_an_outcome_comes_out_as_it_went_in(outcome):
+def test_an_outcome_is_unpacked_as_it_was_packed(outcome):
     sent = on_the_wire(messages.pack_outcome(REQUEST, outcome, worker="w"))
     assert (sent["job"], sent["attempt"]) == ("j", 2)
     read = {name: sent[name] for name in ("contract", "kind", "outcome")}
@@ -73,7 +73,7 @@ def test_an_outcome_comes_out_as_it_went_in(outcome):
 @pytest.mark.parametrize(
     "change", [{"contract": 2}, {"kind": "gossip"}, {"outcome": {"code": "x", "more": 1}}]
 )
-def test_what_another_version_wrote_is_handed_back(change):
+def test_a_message_of_another_version_is_returned_to_the_queue(change):
     sent = {"contract": messages.VERSION, "kind": "failed", "outcome": {"code": "x"}}
     assert messages.unpack_outcome(**sent) == Failed(code="x")
     with pytest.raises(ContractError):
@@ -92,13 +92,13 @@ def unpacked(stage, row, **changed):
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_a_right_outcome_is_read_in_its_declared_types(stage):
+def test_a_valid_outcome_is_read_in_its_declared_types(stage):
     row = forged.outcome(stage, FOLDER)
     assert on_the_wire(dataclasses.asdict(unpacked(stage, row))) == row
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_the_forged_fields_are_all_there_are(stage):
+def test_every_field_of_the_contract_is_forged(stage):
     """A field that is added to an outcome must be forged, too."""
 
     def names(value, path=()):
@@ -141,7 +141,7 @@ def test_a_value_that_no_version_writes_is_refused_without_repeating_it(stage, p
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_an_outcome_that_lacks_what_every_version_says_is_refused(stage):
+def test_an_outcome_without_a_required_field_is_refused(stage):
     for field in dataclasses.fields(messages._OUTCOMES[forged.KINDS[stage]]):
         row = forged.outcome(stage, FOLDER)
         del row[field.name]
@@ -159,13 +159,13 @@ def test_a_failure_is_a_code_and_never_free_text(code):
 
 
 @pytest.mark.parametrize("version", forged.WRONG_CONTRACTS)
-def test_a_contract_that_is_no_number_is_refused_and_not_handed_back(version):
+def test_a_contract_version_that_is_no_number_is_refused(version):
     with pytest.raises(InvalidMessageError):
         messages.unpack_outcome(contract=version, kind="failed", outcome={"code": "x"})
 
 
 @pytest.mark.parametrize("kind", forged.WRONG_KINDS)
-def test_a_kind_that_is_no_word_is_refused_and_not_handed_back(kind):
+def test_a_malformed_kind_is_refused(kind):
     with pytest.raises(InvalidMessageError):
         messages.unpack_outcome(contract=messages.VERSION, kind=kind, outcome={"code": "x"})
 
@@ -173,35 +173,37 @@ def test_a_kind_that_is_no_word_is_refused_and_not_handed_back(kind):
 WHOSE = {"job": forged.SOMEBODY, "attempt": 1, "worker": "w@host"}
 
 
-def test_who_begins_and_ends_is_read_and_what_a_newer_version_adds_is_left_to_it():
-    assert messages.unpack_started(WHOSE | {"contract": 9, "more": 1}) == messages.Started(**WHOSE)
+def test_reports_are_read_and_fields_of_newer_versions_are_ignored():
+    assert messages.unpack_report(messages.Started, WHOSE | {"contract": 9, "more": 1}) == messages.Started(
+        **WHOSE
+    )
     ended = {"worker": "w@host", "work": {forged.SOMEBODY: 1}}
-    assert messages.unpack_ended(ended | {"more": 1}) == messages.Ended(**ended)
-    assert messages.unpack_ended({"worker": "w", "work": None}).work is None
+    assert messages.unpack_report(messages.Ended, ended | {"more": 1}) == messages.Ended(**ended)
+    assert messages.unpack_report(messages.Ended, {"worker": "w", "work": None}).work is None
 
 
 @pytest.mark.parametrize(
     "change", [{name: value} for name, values in forged.WRONG_WHOSE.items() for value in values]
 )
-def test_a_start_of_no_known_form_is_refused(change):
+def test_a_malformed_started_report_is_refused(change):
     with pytest.raises(InvalidMessageError):
-        messages.unpack_started(WHOSE | change)
+        messages.unpack_report(messages.Started, WHOSE | change)
 
 
 @pytest.mark.parametrize("work", forged.WRONG_WORK)
-def test_an_end_of_no_known_form_is_refused(work):
+def test_a_malformed_ended_report_is_refused(work):
     with pytest.raises(InvalidMessageError):
-        messages.unpack_ended({"worker": "w", "work": work})
+        messages.unpack_report(messages.Ended, {"worker": "w", "work": work})
 
 
-@pytest.mark.parametrize("read", [messages.unpack_started, messages.unpack_ended])
-def test_a_message_that_says_nothing_is_refused(read):
+@pytest.mark.parametrize("cls", [messages.Started, messages.Ended])
+def test_an_empty_message_is_refused(cls):
     with pytest.raises(InvalidMessageError):
-        read({})
+        messages.unpack_report(cls, {})
 
 
 # --- Versions ---------------------------------------------------------------------------------------------
-def test_a_field_of_a_newer_version_is_handed_back_wherever_it_stands():
+def test_a_field_of_a_newer_version_is_returned_to_the_queue_at_any_depth():
     for stage, path in ((Stage.SEGMENT, ("boxes", 0)), (Stage.SEGMENT, ("model",)), (Stage.CLASSIFY, ())):
         row = forged.outcome(stage, FOLDER)
         forged.at(row, path)["more"] = 1
@@ -210,7 +212,7 @@ def test_a_field_of_a_newer_version_is_handed_back_wherever_it_stands():
 
 
 @pytest.mark.parametrize("version", [-1, 2, "1", None])
-def test_requests_of_another_version_are_handed_back_unread(version):
+def test_requests_of_another_version_are_returned_to_the_queue_unread(version):
     sent = messages.pack_requests([REQUEST]) | {"contract": version, "requests": "unread"}
     with pytest.raises(ContractError, match="this process speaks"):
         messages.unpack_requests(**sent)
@@ -232,14 +234,14 @@ def test_the_web_can_read_the_contract_without_the_worker():
 @pytest.mark.parametrize(
     "row", [{"stage": "paint"}, {"boxes": [{"x": 1}]}, {"boxes": None}, {"boxes": [1]}, {"colour": "red"}]
 )
-def test_a_request_of_another_version_is_handed_back(row):
+def test_a_request_of_another_version_is_returned_to_the_queue(row):
     sent = on_the_wire(messages.pack_requests([REQUEST]))
     sent["requests"][0] |= row
     with pytest.raises(ContractError):
         messages.unpack_requests(**sent)
 
 
-def test_what_a_process_of_the_version_before_says_is_understood():
+def test_a_message_of_the_previous_version_is_understood():
     """A deploy runs both for a while; work of the older one must not be done twice."""
     sent = on_the_wire(messages.pack_outcome(REQUEST, messages.Failed(code="x"), worker="w"))
     message = {name: sent[name] for name in ("kind", "outcome")}

@@ -24,10 +24,10 @@ WORKER = """
 import os, redis
 from celery import Celery
 from kombu.transport import redis as transport
-from contract.celery_fixes import reconnecting
+from contract.celery_fixes import failed_acknowledgements
 app = Celery("cut", broker=os.environ["REDIS_URL"])
 app.conf.update(task_acks_late=True, worker_prefetch_multiplier=1, task_ignore_result=True)
-reconnecting.when_acknowledging_fails()
+failed_acknowledgements.install(app)
 acknowledge, failed = transport.QoS.ack, []
 def fail_once(qos, tag):
     if not failed:
@@ -73,9 +73,9 @@ def test_a_worker_that_cannot_acknowledge_takes_the_next_message(url):
 
 
 @pytest.mark.parametrize("app", [worker.app, web.app])
-def test_both_sides_workers_do_so(app):
+def test_the_workers_of_both_sides_raise_a_failed_acknowledgement(app):
     assert (
         Message.ack_log_error.__module__
         == Message.reject_log_error.__module__
-        == "contract.celery_fixes.reconnecting"
+        == "contract.celery_fixes.failed_acknowledgements"
     )

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from contract import encryption
-from contract.encryption import BadKeys, Locked
+from contract.encryption import InvalidKeysError, Locked
 
 PLACE = "photos/1/original/abc"
 PHOTO = b"\xff\xd8\xff" + b"TELEDER-PII-CANARY-7f3a" * 9
@@ -57,7 +57,7 @@ def test_a_changed_byte_is_noticed(at):
         assert keys.open(bytes(sealed), PLACE) != PHOTO
 
 
-def test_a_photo_laid_in_another_photos_place_does_not_open():
+def test_a_photo_copied_to_another_key_does_not_open():
     keys = encryption.parse(new_key())
     with pytest.raises(Locked):
         keys.open(keys.seal(PHOTO, PLACE), "photos/2/original/abc")
@@ -73,14 +73,14 @@ def test_half_a_sealed_file_is_locked(stored):
 
 def test_without_the_key_the_photo_is_locked_and_the_reason_names_the_key_only():
     sealed = encryption.parse(new_key()).seal(PHOTO, PLACE)
-    with pytest.raises(Locked) as told:
+    with pytest.raises(Locked) as output:
         encryption.parse(new_key()).open(sealed, PLACE)
-    assert encryption.key_of(sealed) in str(told.value) and "CANARY" not in str(told.value)
+    assert encryption.key_of(sealed) in str(output.value) and "CANARY" not in str(output.value)
 
 
 @pytest.mark.parametrize("text", ["", "short", "bm90IGEga2V5", "!" * 44])
-def test_what_is_no_key_is_refused_with_what_to_do(text):
-    with pytest.raises(BadKeys, match="contract.encryption"):
+def test_an_invalid_key_is_refused_with_what_to_do(text):
+    with pytest.raises(InvalidKeysError, match="contract.encryption"):
         encryption.parse(text)
 
 
@@ -89,12 +89,12 @@ def test_the_command_prints_a_key():
     assert len(encryption.parse(printed.stdout).by_name) == 1
 
 
-def test_a_worker_that_has_read_its_keys_hands_them_to_no_child(monkeypatch):
+def test_a_worker_passes_its_keys_to_no_child(monkeypatch):
     from inference_worker import tasks
 
     monkeypatch.setenv(encryption.NAME, key := new_key())
     tasks.photo_keys.cache_clear()
-    tasks.read_keys_once()
+    tasks.take_keys_from_environment()
     assert encryption.NAME not in os.environ
     assert tasks.photo_keys().newest == encryption.parse(key).newest
     tasks.photo_keys.cache_clear()

@@ -1,4 +1,4 @@
-"""Photos of strangers: every kind of file that phones, editors and attackers send, drawn by tests/strangers.py."""
+"""Untrusted uploads: every kind of file that phones, editors and attackers send, drawn by tests/drawn_uploads.py."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 import pytest
 
-from contract.messages import Reason
+from contract.photos import Reason
 from inference_worker.decode import sandbox
 from inference_worker.decode.decoding import decode
-from inference_worker.decode.formats import BLANK, Rejected, examine
+from inference_worker.decode.formats import BLANK, RejectedError, examine
 from inference_worker.preparation import prepare
-from tests import strangers
-from tests.strangers import SCENE, WHOLE, Stranger, file_of
+from tests import drawn_uploads
+from tests.drawn_uploads import SCENE, WHOLE, DrawnUpload, file_of
 
 COLOUR_LIMIT = 3  # CIE76 difference between areas of 8 x 8 px
 
@@ -37,14 +37,14 @@ def pixels_of(jpeg: bytes) -> np.ndarray:
     return cv2.cvtColor(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
-@pytest.mark.parametrize("stranger", [pytest.param(each, id=each.name) for each in strangers.all_kinds()])
-def test_a_strangers_photo_is_shown_upright_in_its_colours_or_refused_with_its_reason(stranger: Stranger):
-    preparation = prepare(stranger.data)
+@pytest.mark.parametrize("upload", [pytest.param(each, id=each.name) for each in drawn_uploads.all_kinds()])
+def test_an_upload_is_shown_upright_in_its_colours_or_refused_with_its_reason(upload: DrawnUpload):
+    preparation = prepare(upload.data)
     if not preparation.copies:
-        assert preparation.outcome.reason in stranger.reasons
+        assert preparation.outcome.reason in upload.reasons
         return
-    assert stranger.shows is not None, "taken, and should not have been"
-    assert colour_difference(pixels_of(preparation.copies["analysis"]), stranger.shows) < COLOUR_LIMIT
+    assert upload.shows is not None, "taken, and should not have been"
+    assert colour_difference(pixels_of(preparation.copies["analysis"]), upload.shows) < COLOUR_LIMIT
 
 
 def _refuse_poorly(data: bytes, theirs: Connection) -> None:
@@ -55,7 +55,7 @@ def _refuse_poorly(data: bytes, theirs: Connection) -> None:
     try:
         decode(data)
         reason = "taken"
-    except Rejected as rejected:
+    except RejectedError as rejected:
         reason = str(rejected.reason)
     except MemoryError:
         reason = "more than 50 MB"
@@ -64,41 +64,41 @@ def _refuse_poorly(data: bytes, theirs: Connection) -> None:
     theirs.send(reason)
 
 
-@pytest.mark.parametrize("stranger", [pytest.param(each, id=each.name) for each in strangers.bombs()])
-def test_a_bomb_is_refused_within_50_mb(stranger):
-    ours, theirs = sandbox._fork_server.Pipe()
-    child = sandbox._fork_server.Process(target=_refuse_poorly, args=(stranger.data, theirs))
+@pytest.mark.parametrize("upload", [pytest.param(each, id=each.name) for each in drawn_uploads.bombs()])
+def test_a_bomb_is_refused_within_50_mb(upload):
+    ours, theirs = sandbox.fork_server.Pipe()
+    child = sandbox.fork_server.Process(target=_refuse_poorly, args=(upload.data, theirs))
     child.start()
     theirs.close()
     reason = ours.recv()
     child.join()
-    assert reason in stranger.reasons
+    assert reason in upload.reasons
 
 
-def test_refusals_side_by_side_are_the_same_as_one_after_the_other():
-    refused = [each for each in strangers.no_photos() if len(each.data) < 300_000]
+def test_concurrent_refusals_are_the_same_as_sequential_ones():
+    refused = [each for each in drawn_uploads.not_photos() if len(each.data) < 300_000]
     with ThreadPoolExecutor(3) as three:
         reasons = list(three.map(lambda each: prepare(each.data).outcome.reason, [*refused] * 3))
     assert all(reason in each.reasons for each, reason in zip(refused * 3, reasons, strict=True))
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_no_cut_photo_passes_as_whole(name):
+def test_no_truncated_photo_is_accepted(name):
     whole = WHOLE[name]
     for percent in range(1, 100):
-        with pytest.raises(Rejected) as refused:
+        with pytest.raises(RejectedError) as refused:
             decode(whole[: len(whole) * percent // 100])
-        assert refused.value.reason in strangers.BROKEN | {Reason.UNSUPPORTED_FORMAT}, percent
+        assert refused.value.reason in drawn_uploads.BROKEN | {Reason.UNSUPPORTED_FORMAT}, percent
 
 
-def test_a_white_wall_is_not_taken_for_a_hole_in_the_file():
+def test_a_white_wall_is_not_mistaken_for_missing_data():
     """An encoder that fits its codes to the picture writes a flat area as zeros."""
     wall = file_of(np.full((2000, 2000), 255, np.uint8), optimize=True)
     assert wall.count(BLANK) > 1
     assert examine(wall).width == 2000
 
 
-def test_a_long_panorama_is_taken():
+def test_a_long_panorama_is_accepted():
     panorama = np.tile(SCENE[:210, :50], (1, 1310, 1))
     outcome = prepare(file_of(panorama)).outcome
     assert (outcome.width, outcome.height) == (65_500, 210)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contract.messages import Reason
+from contract.photos import FORMATS, Reason
 
-PIXEL_LIMIT = 100_000_000
-JPEG_PIXEL_LIMIT = 200_000_000  # 200 MP phones exist, and a JPEG is never held at its full size
 BLANK = bytes(256)  # half a disk sector that never was written; no coder makes so long a run in a photo
 
 
-class Rejected(Exception):
+class RejectedError(Exception):
     """A foreseen reason why a file is no photo that can be used."""
 
     def __init__(self, reason: Reason) -> None:
@@ -20,7 +18,7 @@ class Rejected(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Anatomy:
+class PhotoFile:
     """What a file holds. `pixels` is what the decoder needs of it; `found` names what else it carries.
 
     Of HEIF only the decoder reads the size (0 x 0 here). `is_cut`: the file ends before its end mark.
@@ -43,6 +41,7 @@ class Anatomy:
     is_turned: bool = False
 
 
-def check_pixels(width: int, height: int, limit: int = PIXEL_LIMIT) -> None:
-    if width * height > limit:
-        raise Rejected(Reason.TOO_MANY_PIXELS)
+def check_pixels(width: int, height: int, photo_format: str) -> None:
+    """Raise RejectedError for more pixels than photos of this format may have."""
+    if width * height > FORMATS[photo_format].pixel_limit:
+        raise RejectedError(Reason.TOO_MANY_PIXELS)

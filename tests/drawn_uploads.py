@@ -1,4 +1,4 @@
-"""Files as phones, editors and attackers make them, drawn here: what tests must always have.
+"""Files as phones, editors and attackers make them, drawn here, so that every test run has them.
 
 Each photo shows the same `SCENE`, so that what comes out of the product can be compared with it.
 """
@@ -17,7 +17,7 @@ import numpy as np
 import pillow_heif
 from PIL import Image
 
-from contract.messages import Reason
+from contract.photos import Reason
 
 pillow_heif.register_heif_opener()
 
@@ -44,10 +44,10 @@ GREY = np.asarray(Image.fromarray(SCENE).convert("L"))
 
 
 @dataclass(frozen=True)
-class Stranger:
-    """A file, what it shows (upright sRGB) if it is to be taken, else the reasons that fit it.
+class DrawnUpload:
+    """A file, what it shows (upright sRGB) if it is to be accepted, else the possible reasons.
 
-    With both it may be taken or refused.
+    With both it may be accepted or refused.
     """
 
     name: str
@@ -119,67 +119,69 @@ def _paletted(bits: int) -> tuple[bytes, np.ndarray]:
     return png(numbers, 3, bits=bits, extra=[(b"PLTE", table.tobytes())]), table[numbers]
 
 
-def pngs() -> Iterable[Stranger]:
+def pngs() -> Iterable[DrawnUpload]:
     white = np.full_like(SCENE, 255)
     for interlaced in (False, True):
         how = " interlaced" if interlaced else ""
-        yield Stranger(f"png 16-bit rgb{how}", png(_wide(SCENE), 2, bits=16, interlaced=interlaced), SCENE)
-        yield Stranger(
+        yield DrawnUpload(f"png 16-bit rgb{how}", png(_wide(SCENE), 2, bits=16, interlaced=interlaced), SCENE)
+        yield DrawnUpload(
             f"png 16-bit grey{how}", png(_wide(GREY), 0, bits=16, interlaced=interlaced), _rgb(GREY)
         )
-        yield Stranger(f"png 8-bit rgb{how}", png(SCENE, 2, interlaced=interlaced), SCENE)
+        yield DrawnUpload(f"png 8-bit rgb{how}", png(SCENE, 2, interlaced=interlaced), SCENE)
         for bits, opaque in ((8, 255), (16, 65535)):
             rgb, grey = (SCENE, GREY) if bits == 8 else (_wide(SCENE), _wide(GREY))
             name = f"png {bits}-bit with alpha{how}"
             options = {"bits": bits, "interlaced": interlaced}
-            yield Stranger(f"{name}, rgb", png(_with_alpha(rgb, opaque), 6, **options), SCENE)
-            yield Stranger(f"{name}, grey", png(_with_alpha(grey, opaque), 4, **options), _rgb(GREY))
+            yield DrawnUpload(f"{name}, rgb", png(_with_alpha(rgb, opaque), 6, **options), SCENE)
+            yield DrawnUpload(f"{name}, grey", png(_with_alpha(grey, opaque), 4, **options), _rgb(GREY))
             half = (SCENE.astype(int) + white + 1) // 2
-            yield Stranger(f"{name}, half", png(_with_alpha(rgb, opaque // 2 + 1), 6, **options), half)
+            yield DrawnUpload(f"{name}, half", png(_with_alpha(rgb, opaque // 2 + 1), 6, **options), half)
     for bits in (1, 2, 4, 8):
-        yield Stranger(f"png palette of {bits} bits", *_paletted(bits))
+        yield DrawnUpload(f"png palette of {bits} bits", *_paletted(bits))
         levels = GREY >> (8 - bits)
         shown = _rgb((levels.astype(int) * 255 // (2**bits - 1)).astype(np.uint8))
-        yield Stranger(f"png grey of {bits} bits", png(levels, 0, bits=bits), shown)
+        yield DrawnUpload(f"png grey of {bits} bits", png(levels, 0, bits=bits), shown)
     yield from _see_through()
-    yield Stranger(
+    yield DrawnUpload(
         "png with exif at its end",
         file_of(SCENE, "PNG")[:-12] + chunk(b"eXIf", tiff(1)) + chunk(b"IEND", b""),
         SCENE,
     )
-    yield Stranger(
+    yield DrawnUpload(
         "png that is animated",
         file_of(SCENE, "PNG", save_all=True, append_images=[Image.fromarray(255 - SCENE)]),
         SCENE,
     )
-    yield Stranger(
+    yield DrawnUpload(
         "png with much text",
         png(SCENE, 2, extra=[(b"zTXt", b"x\0\0" + zlib.compress(bytes(30_000_000)))]),
         SCENE,
         BROKEN,
     )
-    yield Stranger(
+    yield DrawnUpload(
         "png with gamma of its own",
         png(SCENE, 2, extra=[(b"gAMA", struct.pack(">I", 45455)), (b"sRGB", b"\0")]),
         SCENE,
     )
 
 
-def _see_through() -> Iterable[Stranger]:
+def _see_through() -> Iterable[DrawnUpload]:
     """A colour that stands for transparency, in each kind that may have one; the corner becomes white."""
     shown = SCENE.copy()
     shown[:40, :56] = 255
-    yield Stranger(
+    yield DrawnUpload(
         "png rgb with tRNS", png(SCENE, 2, extra=[(b"tRNS", struct.pack(">HHH", 200, 40, 40))]), shown
     )
     wide = struct.pack(">HHH", *(257 * level for level in (200, 40, 40)))
-    yield Stranger("png 16-bit rgb with tRNS", png(_wide(SCENE), 2, bits=16, extra=[(b"tRNS", wide)]), shown)
+    yield DrawnUpload(
+        "png 16-bit rgb with tRNS", png(_wide(SCENE), 2, bits=16, extra=[(b"tRNS", wide)]), shown
+    )
     grey = GREY.copy()
     grey[:40, :56] = 1
     shown_grey = _rgb(grey).copy()
     shown_grey[:40, :56] = 255
-    yield Stranger("png grey with tRNS", png(grey, 0, extra=[(b"tRNS", struct.pack(">H", 1))]), shown_grey)
-    yield Stranger(
+    yield DrawnUpload("png grey with tRNS", png(grey, 0, extra=[(b"tRNS", struct.pack(">H", 1))]), shown_grey)
+    yield DrawnUpload(
         "png 16-bit grey with tRNS",
         png(_wide(grey), 0, bits=16, extra=[(b"tRNS", struct.pack(">H", 257))]),
         shown_grey,
@@ -190,7 +192,7 @@ def _see_through() -> Iterable[Stranger]:
     for depth in (1, 8):
         extra = [(b"PLTE", colours.tobytes()), (b"tRNS", b"\x00")]
         seen = np.array([[255, 255, 255], [40, 80, 120]], np.uint8)[numbers]
-        yield Stranger(
+        yield DrawnUpload(
             f"png palette of {depth} bits with tRNS", png(numbers, 3, bits=depth, extra=extra), seen
         )
 
@@ -216,22 +218,22 @@ def stored_for(orientation: int, upright: np.ndarray = SCENE) -> np.ndarray:
     }[orientation].copy()  # fmt: skip
 
 
-def turned() -> Iterable[Stranger]:
+def turned() -> Iterable[DrawnUpload]:
     for orientation in range(1, 9):
         stored = stored_for(orientation)
         for order in "<>":
             exif = b"Exif\0\0" + tiff(orientation, order)
             for kind in ("JPEG", "WEBP"):
                 data = file_of(stored, kind, exif=exif)
-                yield Stranger(f"{kind} turned {orientation} {order}", data, SCENE)
+                yield DrawnUpload(f"{kind} turned {orientation} {order}", data, SCENE)
             data = png(stored, 2, extra=[(b"eXIf", tiff(orientation, order))])
-            yield Stranger(f"PNG turned {orientation} {order}", data, SCENE)
+            yield DrawnUpload(f"PNG turned {orientation} {order}", data, SCENE)
         image = Image.fromarray(stored)
         data = file_of(image, "HEIF", exif=b"Exif\0\0" + tiff(orientation), chroma=444)
-        yield Stranger(f"HEIF turned {orientation}", data, SCENE)
+        yield DrawnUpload(f"HEIF turned {orientation}", data, SCENE)
     for odd in (0, 9, 65535):
-        yield Stranger(f"JPEG turned {odd}", file_of(SCENE, exif=b"Exif\0\0" + tiff(odd)), SCENE)
-    yield Stranger("JPEG with EXIF cut off", file_of(SCENE, exif=b"Exif\0\0" + tiff(6)[:9]), SCENE)
+        yield DrawnUpload(f"JPEG turned {odd}", file_of(SCENE, exif=b"Exif\0\0" + tiff(odd)), SCENE)
+    yield DrawnUpload("JPEG with EXIF cut off", file_of(SCENE, exif=b"Exif\0\0" + tiff(6)[:9]), SCENE)
 
 
 # --- Colour -----------------------------------------------------------------------------------------------
@@ -293,36 +295,36 @@ def _xyz(values: Iterable[float]) -> bytes:
     return b"XYZ " + bytes(4) + struct.pack(">3i", *(round(65536 * value) for value in values))
 
 
-def coloured() -> Iterable[Stranger]:
+def coloured() -> Iterable[DrawnUpload]:
     for space in ("P3", "Adobe RGB", "ProPhoto"):
         levels, icc = in_space(space), profile(space)
-        yield Stranger(f"jpeg in {space}", file_of(levels, icc_profile=icc, subsampling=0), SCENE)
-        yield Stranger(f"webp in {space}", file_of(levels, "WEBP", icc_profile=icc, lossless=True), SCENE)
-        yield Stranger(f"heif in {space}", file_of(levels, "HEIF", icc_profile=icc, chroma=444), SCENE)
+        yield DrawnUpload(f"jpeg in {space}", file_of(levels, icc_profile=icc, subsampling=0), SCENE)
+        yield DrawnUpload(f"webp in {space}", file_of(levels, "WEBP", icc_profile=icc, lossless=True), SCENE)
+        yield DrawnUpload(f"heif in {space}", file_of(levels, "HEIF", icc_profile=icc, chroma=444), SCENE)
         packed = b"icc\0\0" + zlib.compress(icc)
-        yield Stranger(f"png in {space}", png(levels, 2, extra=[(b"iCCP", packed)]), SCENE)
+        yield DrawnUpload(f"png in {space}", png(levels, 2, extra=[(b"iCCP", packed)]), SCENE)
         wide = _wide(levels)
-        yield Stranger(f"png 16-bit in {space}", png(wide, 2, bits=16, extra=[(b"iCCP", packed)]), SCENE)
+        yield DrawnUpload(f"png 16-bit in {space}", png(wide, 2, bits=16, extra=[(b"iCCP", packed)]), SCENE)
         clear = _with_alpha(levels, 255)
-        yield Stranger(f"png with alpha in {space}", png(clear, 6, extra=[(b"iCCP", packed)]), SCENE)
+        yield DrawnUpload(f"png with alpha in {space}", png(clear, 6, extra=[(b"iCCP", packed)]), SCENE)
         colours = Image.fromarray(SCENE).quantize(256)
         table, numbers = np.array(colours.getpalette(), np.uint8).reshape(-1, 3), np.asarray(colours)
         plte = (b"PLTE", in_space(space, table).tobytes())
-        yield Stranger(
+        yield DrawnUpload(
             f"png palette in {space}", png(numbers, 3, extra=[(b"iCCP", packed), plte]), table[numbers]
         )
     lit = np.rint(255 * linear(GREY)).astype(np.uint8)
     grey_icc = profile("sRGB", gamma=1.0, model=b"GRAY")
-    yield Stranger("grey jpeg with a grey profile", file_of(lit, icc_profile=grey_icc), _rgb(GREY))
-    yield Stranger(
+    yield DrawnUpload("grey jpeg with a grey profile", file_of(lit, icc_profile=grey_icc), _rgb(GREY))
+    yield DrawnUpload(
         "grey png with a grey profile",
         png(lit, 0, extra=[(b"iCCP", b"g\0\0" + zlib.compress(grey_icc))]),
         _rgb(GREY),
     )
     for name, icc in broken_profiles():
-        yield Stranger(f"jpeg with {name}", file_of(SCENE, icc_profile=icc), SCENE)
-    yield Stranger("grey jpeg with a colour profile", file_of(GREY, icc_profile=profile("P3")), _rgb(GREY))
-    yield Stranger("grey jpeg", file_of(GREY), _rgb(GREY))
+        yield DrawnUpload(f"jpeg with {name}", file_of(SCENE, icc_profile=icc), SCENE)
+    yield DrawnUpload("grey jpeg with a colour profile", file_of(GREY, icc_profile=profile("P3")), _rgb(GREY))
+    yield DrawnUpload("grey jpeg", file_of(GREY), _rgb(GREY))
     yield from inks()
 
 
@@ -336,10 +338,10 @@ def broken_profiles() -> Iterable[tuple[str, bytes]]:
     yield "a CMYK profile", good[:16] + b"CMYK" + good[20:]
 
 
-def inks() -> Iterable[Stranger]:
+def inks() -> Iterable[DrawnUpload]:
     """CMYK as Adobe writes it (no ink is 255) and as YCCK."""
     ink = Image.fromarray(SCENE).convert("CMYK")
-    yield Stranger("jpeg cmyk", file_of(ink, subsampling=0), SCENE)
+    yield DrawnUpload("jpeg cmyk", file_of(ink, subsampling=0), SCENE)
     k = ink.split()[3]
     # What lies in a YCCK file is Y, Cb, Cr of the inverse of what Adobe stores, and that of K as stored.
     cmy = np.dstack([np.asarray(channel) for channel in ink.split()[:3]])
@@ -348,7 +350,7 @@ def inks() -> Iterable[Stranger]:
     data = bytearray(file_of(swapped, subsampling=0))
     at = data.index(b"Adobe") + 11
     data[at] = 2
-    yield Stranger("jpeg ycck", bytes(data), SCENE)
+    yield DrawnUpload("jpeg ycck", bytes(data), SCENE)
 
 
 # --- JPEG -------------------------------------------------------------------------------------------------
@@ -376,17 +378,17 @@ SAMSUNG = b"\0\0\x01\x0a\x0e\0\0\0Image_UTC_Data1700000000000SEFHk\0\0\0\x01\0\0
 MOTION_XMP = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:Camera='http://ns.google.com/photos/1.0/camera/' Camera:MotionPhoto='1'/>"
 
 
-def jpegs() -> Iterable[Stranger]:
+def jpegs() -> Iterable[DrawnUpload]:
     plain = file_of(SCENE)
-    yield Stranger("jpeg", plain, SCENE)
+    yield DrawnUpload("jpeg", plain, SCENE)
     for sampling in (0, 1, 2):
-        yield Stranger(f"jpeg subsampling {sampling}", file_of(SCENE, subsampling=sampling), SCENE)
-    yield Stranger("jpeg progressive", file_of(SCENE, progressive=True), SCENE)
-    yield Stranger("jpeg restart by blocks", file_of(SCENE, restart_marker_blocks=3), SCENE)
-    yield Stranger("jpeg restart by rows", file_of(SCENE, restart_marker_rows=1, progressive=True), SCENE)
-    yield Stranger("jpeg rgb stored", file_of(SCENE, keep_rgb=True), SCENE)
+        yield DrawnUpload(f"jpeg subsampling {sampling}", file_of(SCENE, subsampling=sampling), SCENE)
+    yield DrawnUpload("jpeg progressive", file_of(SCENE, progressive=True), SCENE)
+    yield DrawnUpload("jpeg restart by blocks", file_of(SCENE, restart_marker_blocks=3), SCENE)
+    yield DrawnUpload("jpeg restart by rows", file_of(SCENE, restart_marker_rows=1, progressive=True), SCENE)
+    yield DrawnUpload("jpeg rgb stored", file_of(SCENE, keep_rgb=True), SCENE)
     one_colour = np.full((208, 256, 3), (200, 120, 100), np.uint8)
-    yield Stranger("jpeg arithmetic", ARITHMETIC, one_colour)
+    yield DrawnUpload("jpeg arithmetic", ARITHMETIC, one_colour)
     for name, trailer in (
         ("zip", zipped()),
         ("mp4", MP4),
@@ -395,36 +397,36 @@ def jpegs() -> Iterable[Stranger]:
         ("another", plain),
         ("php", b"<?php system(1); ?>"),
     ):
-        yield Stranger(f"jpeg with a trailer: {name}", plain + trailer, SCENE)
-    yield Stranger("jpeg motion photo", with_segments(plain, segment(0xE1, MOTION_XMP)) + MP4, SCENE)
-    yield Stranger(
+        yield DrawnUpload(f"jpeg with a trailer: {name}", plain + trailer, SCENE)
+    yield DrawnUpload("jpeg motion photo", with_segments(plain, segment(0xE1, MOTION_XMP)) + MP4, SCENE)
+    yield DrawnUpload(
         "mpo", file_of(SCENE, "MPO", save_all=True, append_images=[Image.fromarray(255 - SCENE)]), SCENE
     )
-    yield Stranger("jpeg fill bytes", plain[:2] + b"\xff\xff\xff" + plain[2:], SCENE)
+    yield DrawnUpload("jpeg fill bytes", plain[:2] + b"\xff\xff\xff" + plain[2:], SCENE)
     huge = [segment(0xED, bytes(65_000)) for _ in range(60)]
-    yield Stranger("jpeg with 4 MB of metadata", with_segments(plain, *huge), SCENE)
-    yield Stranger(
+    yield DrawnUpload("jpeg with 4 MB of metadata", with_segments(plain, *huge), SCENE)
+    yield DrawnUpload(
         "jpeg with a polyglot comment",
         with_segments(plain, segment(0xFE, b"*/=1;alert(1)/*<svg onload=alert(1)>")),
         SCENE,
     )
-    yield Stranger(
+    yield DrawnUpload(
         "jpeg with a thumbnail",
         file_of(SCENE, exif=b"Exif\0\0" + tiff(1, more=file_of(255 - SCENE[:100, :100]))),
         SCENE,
     )
-    yield Stranger(
+    yield DrawnUpload(
         "jpeg zlib of zeros in xmp",
         with_segments(plain, segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + b"<" * 60_000)),
         SCENE,
     )
-    yield Stranger(
+    yield DrawnUpload(
         "jpeg with other Adobe version",
         with_segments(plain, segment(0xEE, b"Adobe\0\x64\0\0\0\0\x01")),
         SCENE,
     )
     gap = plain.index(b"\xff\xdb")
-    yield Stranger(
+    yield DrawnUpload(
         "jpeg whose ends count wrong is refused or whole", plain[:gap] + b"\0" + plain[gap:], SCENE, BROKEN
     )
 
@@ -438,22 +440,22 @@ ARITHMETIC = base64.b85decode(
 
 
 # --- WebP, HEIF -------------------------------------------------------------------------------------------
-def modern() -> Iterable[Stranger]:
+def modern() -> Iterable[DrawnUpload]:
     negative = Image.fromarray(255 - SCENE)
     clear = Image.fromarray(_with_alpha(SCENE, 255), "RGBA")
-    yield Stranger("webp", file_of(SCENE, "WEBP"), SCENE)
-    yield Stranger("webp lossless", file_of(SCENE, "WEBP", lossless=True), SCENE)
-    yield Stranger("webp with alpha", file_of(clear, "WEBP"), SCENE)
-    yield Stranger("webp lossless with alpha", file_of(clear, "WEBP", lossless=True), SCENE)
-    yield Stranger("webp animated", file_of(SCENE, "WEBP", save_all=True, append_images=[negative]), SCENE)
-    yield Stranger("webp with a trailer", file_of(SCENE, "WEBP") + zipped(), SCENE)
-    yield Stranger("heif", file_of(SCENE, "HEIF", chroma=444), SCENE)
-    yield Stranger("heif with alpha", file_of(clear, "HEIF", chroma=444), SCENE)
-    yield Stranger("heif grey", file_of(GREY, "HEIF"), _rgb(GREY))
-    yield Stranger(
+    yield DrawnUpload("webp", file_of(SCENE, "WEBP"), SCENE)
+    yield DrawnUpload("webp lossless", file_of(SCENE, "WEBP", lossless=True), SCENE)
+    yield DrawnUpload("webp with alpha", file_of(clear, "WEBP"), SCENE)
+    yield DrawnUpload("webp lossless with alpha", file_of(clear, "WEBP", lossless=True), SCENE)
+    yield DrawnUpload("webp animated", file_of(SCENE, "WEBP", save_all=True, append_images=[negative]), SCENE)
+    yield DrawnUpload("webp with a trailer", file_of(SCENE, "WEBP") + zipped(), SCENE)
+    yield DrawnUpload("heif", file_of(SCENE, "HEIF", chroma=444), SCENE)
+    yield DrawnUpload("heif with alpha", file_of(clear, "HEIF", chroma=444), SCENE)
+    yield DrawnUpload("heif grey", file_of(GREY, "HEIF"), _rgb(GREY))
+    yield DrawnUpload(
         "heif of two", file_of(SCENE, "HEIF", chroma=444, save_all=True, append_images=[negative]), SCENE
     )
-    yield Stranger(
+    yield DrawnUpload(
         "heif of two, second first",
         file_of(
             negative,
@@ -465,7 +467,7 @@ def modern() -> Iterable[Stranger]:
         ),
         SCENE,
     )
-    yield Stranger(
+    yield DrawnUpload(
         "heif with a trailer",
         file_of(SCENE, "HEIF", chroma=444) + struct.pack(">I4s", 5008, b"mpvd") + bytes(5000),
         SCENE,
@@ -473,12 +475,21 @@ def modern() -> Iterable[Stranger]:
     wide = pillow_heif.from_bytes("RGB;16", (WIDTH, HEIGHT), _wide(SCENE).tobytes())
     buffer = io.BytesIO()
     wide.save(buffer, quality=95, chroma=444)
-    yield Stranger("heif of 10 or 12 bits", buffer.getvalue(), SCENE)
+    yield DrawnUpload("png animated", file_of(SCENE, "PNG", save_all=True, append_images=[negative]), SCENE)
+    two = file_of(SCENE, "MPO", save_all=True, append_images=[negative])
+    yield DrawnUpload("jpeg of two pictures", two, SCENE)
+    yield DrawnUpload("heif of 10 or 12 bits", buffer.getvalue(), SCENE)
+
+
+def file_type(*brands: bytes) -> bytes:
+    """The first box of a file of the MP4 family, as its kind is recognised by it, and nothing of use behind it."""
+    body = brands[0] + bytes(4) + b"".join(brands)
+    return struct.pack(">I", 8 + len(body)) + b"ftyp" + body + bytes(400)
 
 
 # --- What is to be refused --------------------------------------------------------------------------------
 DICOM = bytes(128) + b"DICM\x02\0\0\0UL\x04\0\xc0\0\0\0"
-NO_PHOTOS = {
+NOT_PHOTOS = {
     "html": b"<!doctype html><img src=x onerror=alert(1)>",
     "svg": b"<svg xmlns='http://www.w3.org/2000/svg'><image href='http://127.0.0.1/'/></svg>",
     "xml": b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/hostname'>]><svg>&e;</svg>",
@@ -494,62 +505,77 @@ NO_PHOTOS = {
     "text": b"moi",
     "one byte": b"\xff",
     "jxl": b"\xff\x0a" + bytes(100),
+    "jxl container": b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(100),
+    "canon raw 3": file_type(b"crx ", b"isom"),
+    "quicktime": file_type(b"qt  "),
+    "avif named by its second brand": file_type(b"mif1", b"miaf", b"avif"),
+    "avif sequence": file_type(b"avis", b"msf1"),
+    "avc in heif": file_type(b"mif1", b"avci"),
+    "jpeg in heif": file_type(b"mif1", b"jpeg"),
+    "jpeg 2000 in heif": file_type(b"j2ki", b"mif1"),
+    "vvc in heif": file_type(b"mif1", b"vvic"),
     "html before a jpeg": b"<html>" + file_of(SCENE),
     "space before a jpeg": b" " + file_of(SCENE),
 }
 
 
-def no_photos() -> Iterable[Stranger]:
+def not_photos() -> Iterable[DrawnUpload]:
     other = frozenset({Reason.UNSUPPORTED_FORMAT})
-    yield Stranger("nothing", b"", reasons=frozenset({Reason.EMPTY_FILE}))
-    for name, data in NO_PHOTOS.items():
-        yield Stranger(name, data, reasons=other)
+    yield DrawnUpload("nothing", b"", reasons=frozenset({Reason.EMPTY_FILE}))
+    for name, data in NOT_PHOTOS.items():
+        yield DrawnUpload(name, data, reasons=other)
+    two = [Image.fromarray(255 - SCENE[:256, :256])]
+    for kind in ("GIF", "TIFF", "AVIF"):
+        several = file_of(Image.fromarray(SCENE[:256, :256]), kind, save_all=True, append_images=two)
+        yield DrawnUpload(f"{kind} of two", several, reasons=other)
     for kind in ("TIFF", "BMP", "GIF", "JPEG2000", "AVIF", "PPM", "ICO", "TGA", "DDS", "PCX", "SGI"):
         image = Image.fromarray(SCENE[:256, :256])
         options = {"quality_layers": [1]} if kind == "JPEG2000" else {}
-        yield Stranger(kind, file_of(image, kind, **options), reasons=other)
+        yield DrawnUpload(kind, file_of(image, kind, **options), reasons=other)
     for kind in ("JPEG", "PNG", "WEBP", "HEIF"):
         for length in (12, 16, 40):
             head = file_of(SCENE, kind)[:length]
             broken = frozenset({Reason.CORRUPT_IMAGE, Reason.TRUNCATED_IMAGE, Reason.UNSUPPORTED_FORMAT})
-            yield Stranger(f"{kind} of {length} bytes", head, reasons=broken)
+            yield DrawnUpload(f"{kind} of {length} bytes", head, reasons=broken)
 
 
-def bombs() -> Iterable[Stranger]:
+def bombs() -> Iterable[DrawnUpload]:
     many = frozenset({Reason.TOO_MANY_PIXELS})
     unread = many | {Reason.CORRUPT_IMAGE, Reason.TRUNCATED_IMAGE}
     dot = np.zeros((1, 1), np.uint8)
-    yield Stranger("png of 3.6 gigapixels", png(dot, 0, size=(60_000, 60_000)), reasons=many)
-    yield Stranger("png of 2^31 pixels", png(dot, 0, size=(2**31 - 1, 2**31 - 1)), reasons=many)
-    yield Stranger("png of one bit, 1.6 gigapixels", png(dot, 0, bits=1, size=(40_000, 40_000)), reasons=many)
-    yield Stranger("png without a width", png(dot, 0, size=(0, 400)), reasons=unread)
+    yield DrawnUpload("png of 3.6 gigapixels", png(dot, 0, size=(60_000, 60_000)), reasons=many)
+    yield DrawnUpload("png of 2^31 pixels", png(dot, 0, size=(2**31 - 1, 2**31 - 1)), reasons=many)
+    yield DrawnUpload(
+        "png of one bit, 1.6 gigapixels", png(dot, 0, bits=1, size=(40_000, 40_000)), reasons=many
+    )
+    yield DrawnUpload("png without a width", png(dot, 0, size=(0, 400)), reasons=unread)
     plain = file_of(SCENE)
-    yield Stranger("jpeg of 4.2 gigapixels", sized(plain, 65_000, 65_000), reasons=many)
-    yield Stranger("jpeg without a height", sized(plain, 0, 360), reasons=unread)
-    yield Stranger("jpeg that says a little more", sized(plain, HEIGHT * 4, WIDTH * 4), reasons=unread)
+    yield DrawnUpload("jpeg of 4.2 gigapixels", sized(plain, 65_000, 65_000), reasons=many)
+    yield DrawnUpload("jpeg without a height", sized(plain, 0, 360), reasons=unread)
+    yield DrawnUpload("jpeg that says a little more", sized(plain, HEIGHT * 4, WIDTH * 4), reasons=unread)
     second = plain[plain.index(b"\xff\xc0") :][: 2 + 17]
-    yield Stranger(
+    yield DrawnUpload(
         "jpeg of two frames",
         plain[: plain.index(b"\xff\xc0")] + sized(second, 65_000, 65_000) + plain[plain.index(b"\xff\xc0") :],
         reasons=many,
     )
     after = plain.index(b"\xff\xda")
     late = plain[:after] + sized(second, 65_000, 65_000) + plain[after:]
-    yield Stranger("jpeg whose second frame is huge", late, reasons=unread)
-    yield Stranger("webp of 268 megapixels", vp8x(16384, 16384), reasons=many)
-    yield Stranger(
+    yield DrawnUpload("jpeg whose second frame is huge", late, reasons=unread)
+    yield DrawnUpload("webp of 268 megapixels", vp8x(16384, 16384), reasons=many)
+    yield DrawnUpload(
         "webp whose canvas is not its picture",
         vp8x(400, 400, file_of(np.zeros((1000, 1000, 3), np.uint8), "WEBP")[12:]),
         reasons=unread,
     )
-    yield Stranger(
+    yield DrawnUpload(
         "webp lossless of 268 megapixels",
         b"RIFF\x12\0\0\0WEBPVP8L\x05\0\0\0\x2f\xff\xff\xff\x0f\0",
         reasons=unread,
     )
     heif = file_of(SCENE, "HEIF")
-    yield Stranger("heif of 4.2 gigapixels", with_ispe(heif, 65_000, 65_000), reasons=unread)
-    yield Stranger("heif that says more than it has", with_ispe(heif, 9_000, 9_000), reasons=unread)
+    yield DrawnUpload("heif of 4.2 gigapixels", with_ispe(heif, 65_000, 65_000), reasons=unread)
+    yield DrawnUpload("heif that says more than it has", with_ispe(heif, 9_000, 9_000), reasons=unread)
 
 
 def sized(jpeg: bytes, height: int, width: int) -> bytes:
@@ -568,23 +594,27 @@ def with_ispe(heif: bytes, width: int, height: int) -> bytes:
     return heif[:at] + struct.pack(">II", width, height) + heif[at + 8 :]
 
 
-def damaged() -> Iterable[Stranger]:
-    """Photos that lost something in their middle. Of WebP and HEIC nobody can tell noise from pixels."""
+def damaged() -> Iterable[DrawnUpload]:
+    """Photos that lost something in their middle. Of WebP and HEIC noise cannot be told from pixels."""
     for name, data in WHOLE.items():
         half = len(data) // 2
-        yield Stranger(f"{name}, second half zeros", data[:half] + bytes(len(data) - half), reasons=BROKEN)
-        yield Stranger(
+        yield DrawnUpload(f"{name}, second half zeros", data[:half] + bytes(len(data) - half), reasons=BROKEN)
+        yield DrawnUpload(
             f"{name}, a sector of zeros", data[:half] + bytes(512) + data[half + 512 :], reasons=BROKEN
         )
         missing = data[:half] + data[half + 2000 :]
-        yield Stranger(f"{name}, a piece missing", missing, SCENE if "progressive" in name else None, BROKEN)
+        yield DrawnUpload(
+            f"{name}, a piece missing", missing, SCENE if "progressive" in name else None, BROKEN
+        )
         if name.startswith(("jpeg", "png")):
             noise = np.random.default_rng(2).bytes(600)
-            yield Stranger(f"{name}, noise inside", data[:half] + noise + data[half + 600 :], reasons=BROKEN)
+            yield DrawnUpload(
+                f"{name}, noise inside", data[:half] + noise + data[half + 600 :], reasons=BROKEN
+            )
     deeper = WHOLE["jpeg"].replace(b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c")
-    yield Stranger("jpeg of 12 bits by its header", deeper, reasons=BROKEN)
+    yield DrawnUpload("jpeg of 12 bits by its header", deeper, reasons=BROKEN)
     plain = WHOLE["png"]
-    yield Stranger("png whose header is not its own", plain[:19] + b"\x01" + plain[20:], reasons=BROKEN)
+    yield DrawnUpload("png whose header is not its own", plain[:19] + b"\x01" + plain[20:], reasons=BROKEN)
 
 
 WHOLE = {
@@ -600,6 +630,6 @@ WHOLE = {
 }
 
 
-def all_kinds() -> Iterable[Stranger]:
-    for make in (pngs, turned, coloured, jpegs, modern, no_photos, bombs, damaged):
+def all_kinds() -> Iterable[DrawnUpload]:
+    for make in (pngs, turned, coloured, jpegs, modern, not_photos, bombs, damaged):
         yield from make()

@@ -1,8 +1,9 @@
-"""A message that cannot be taken apart is dropped, and does not end the worker.
+"""A message that cannot be parsed is dropped, and does not end the worker.
 
 Celery 5.7 foresees a body that is no JSON, and little else. A body that is a number or is nested a hundred thousand deep,
 headers of wrong types, and bytes in the queue that are no message at all raise in the parent process. It ends, a message
 that was not acknowledged is given to the next process, and one such message stops the queue for good.
+celery#4308, #7975, kombu#2421; not mended as of Celery and kombu 5.7.
 """
 
 from __future__ import annotations
@@ -18,50 +19,48 @@ from kombu.transport import redis
 
 log = logging.getLogger(__name__)
 
-# What other people's data make of our code; a connection that is lost, or a pool that is broken, is another matter.
-OF_DATA = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+# What data of the wrong form raise; a lost connection or a broken pool is another matter.
+DATA_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+NUMBERS = (int, float, type(None))
 
 
 class DropUnreadable(ConsumerStep):
     def start(self, consumer: Any) -> None:
-        make = type(consumer).create_task_handler
-        consumer.create_task_handler = lambda: _dropping(_with_sound_limits(make(consumer)))
+        make_handler = type(consumer).create_task_handler
+        consumer.create_task_handler = lambda: _dropping(make_handler(consumer))
 
     def stop(self, consumer: Any) -> None:
         """Nothing has to end."""
 
 
-def drop(app: Celery) -> None:
+def install(app: Celery) -> None:
     """Let the workers of this app survive what they cannot read."""
     app.steps["consumer"].add(DropUnreadable)
     redis.Channel._brpop_read = _read_or_drop
 
 
-def _with_sound_limits(take: Callable) -> Callable:
-    """Refuse time limits of wrong types early: Celery finds them out when the child's place is taken, and never frees it."""
+def _dropping(handle: Callable) -> Callable:
+    """Return Celery's handler of a message, with a check of what it finds out too late, and without its crashes.
 
-    @functools.wraps(take)
-    def taken(message: Any) -> Any:
-        limits = message.headers.get("timelimit")
-        sound = limits is None or [type(each) in (int, float, type(None)) for each in limits] == [True, True]
-        if not sound or type(limits) not in (list, tuple, type(None)):
-            raise ValueError("time limits")
-        return take(message)
+    Celery finds time limits of wrong types out when a child's place is taken already, and never frees that place.
+    """
 
-    return taken
-
-
-def _dropping(take: Callable) -> Callable:
-    @functools.wraps(take)
-    def taken(*arguments: Any) -> Any:
+    @functools.wraps(handle)
+    def handled(message: Any) -> Any:
         try:
-            return take(*arguments)
-        except OF_DATA as error:
+            limits = message.headers.get("timelimit")
+            if limits is not None and (
+                not isinstance(limits, list | tuple)
+                or [type(each) in NUMBERS for each in limits] != [True, True]
+            ):
+                raise ValueError("time limits")
+            return handle(message)
+        except DATA_ERRORS as error:
             log.error("dropped a message that cannot be read (%s)", type(error).__name__)
-            if hasattr(message := arguments[0], "reject") and not message.acknowledged:
+            if hasattr(message, "reject") and not message.acknowledged:
                 message.reject()
 
-    return taken
+    return handled
 
 
 _read = redis.Channel._brpop_read
@@ -72,7 +71,7 @@ def _read_or_drop(channel: redis.Channel, **options: Any) -> bool | None:
     taken = set(channel.qos._delivered)
     try:
         return _read(channel, **options)
-    except OF_DATA as error:
+    except DATA_ERRORS as error:
         log.error("dropped a message that cannot be read (%s)", type(error).__name__)
         for tag in set(channel.qos._delivered) - taken:
             channel.basic_reject(tag, requeue=False)

@@ -1,0 +1,5 @@
+"""What compares the web with the worker needs `[inference]`."""
+
+from importlib.util import find_spec
+
+collect_ignore = [] if find_spec("torch") else ["test_encryption.py", "test_logs.py", "test_photos.py"]

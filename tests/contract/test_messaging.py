@@ -1,0 +1,56 @@
+"""Every connection to Valkey has its time-outs and retries from one table."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from pathlib import Path
+
+import pytest
+import redis
+from django.conf import settings
+
+from contract import messaging
+from inference_worker.app import app as inference
+from teleder.celery import app
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_no_other_file_of_the_product_connects_to_valkey():
+    connecting = re.compile(r"\bRedis(\(|\.from_url)|socket_(connect_)?timeout")
+    files = [
+        path for name in ("contract", "teleder", "inference_worker") for path in (ROOT / name).rglob("*.py")
+    ]
+    found = {str(path.relative_to(ROOT)) for path in files if connecting.search(path.read_text())}
+    assert found == {"contract/messaging.py"}
+
+
+@pytest.mark.parametrize(("either", "role"), [(app, "results"), (inference, "worker")], ids=["web", "worker"])
+def test_both_celery_apps_stop_waiting_for_a_broker_that_is_away(either, role):
+    options, timeouts = either.conf.broker_transport_options, messaging.TIMEOUTS[role]
+    assert options["socket_connect_timeout"] == timeouts.connect_seconds > 0
+    assert options["socket_timeout"] == timeouts.answer_seconds > 0
+    assert options["socket_keepalive"] is True
+
+
+def test_the_cache_waits_and_retries_as_the_table_says():
+    timeouts, options = messaging.TIMEOUTS["cache"], settings.CACHES["default"]["OPTIONS"]
+    assert options["socket_timeout"] == timeouts.answer_seconds
+    assert options["retry"].get_retries() == timeouts.retries
+
+
+def test_a_broker_that_accepts_and_never_answers_holds_a_request_for_half_a_second():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        started = time.monotonic()
+        with pytest.raises(redis.TimeoutError):
+            messaging.client(url, "request").ping()
+        assert 0.4 < time.monotonic() - started < 2
+
+
+def test_a_process_has_one_client_for_each_address_and_purpose():
+    url = "redis://127.0.0.1:1/0"
+    assert messaging.client(url, "request") is messaging.client(url, "request")
+    assert messaging.client(url, "request") is not messaging.client(url, "erasure")
