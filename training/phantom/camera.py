@@ -20,7 +20,8 @@ def shade(rng: np.random.Generator, light: str, height: np.ndarray, gloss: np.nd
     slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0) / (8 * mm)
     slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1) / (8 * mm)
     steep = 1 / np.sqrt(1 + slope_x**2 + slope_y**2)
-    sun = _direction(rng, light)
+    tilt, turn = (0.12 if light == "flash" else rng.uniform(0.35, 0.85)), rng.uniform(0, 2 * np.pi)
+    sun = np.array([np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), np.cos(tilt)])
     facing = np.clip((sun[2] - sun[0] * slope_x - sun[1] * slope_y) * steep, 0, None)
     half = sun + np.array([0, 0, 1])
     half /= np.linalg.norm(half)
@@ -28,11 +29,6 @@ def shade(rng: np.random.Generator, light: str, height: np.ndarray, gloss: np.nd
     # Skin is lit from below its surface too, so shadows are soft and never black.
     diffuse = ambient + (1 - ambient) * facing / sun[2]
     return diffuse.clip(0, 1.6), gloss * shine * rng.uniform(0.15, 0.45)
-
-
-def _direction(rng: np.random.Generator, light: str) -> np.ndarray:
-    tilt, turn = (0.12 if light == "flash" else rng.uniform(0.35, 0.85)), rng.uniform(0, 2 * np.pi)
-    return np.array([np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), np.cos(tilt)])
 
 
 def falloff(rng: np.random.Generator, light: str, shape: tuple[int, int]) -> np.ndarray:
