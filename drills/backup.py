@@ -15,9 +15,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from drills import people
-from drills.client import photo
+from drills.client import photo, wait_until
 from drills.oracle import Figures
-from drills.run import Run, drill, wait_until
+from drills.run import Run, drill
 from drills.system import ROOT
 from local import processes, servers
 
@@ -35,7 +35,7 @@ def backup(run: Run) -> Figures:
     """Somebody is in the backup and is erased after it: restored, she must not come back."""
     clients = run.clients()
     erased = run.clients()
-    erased.send_one(people.patient(ERASED), (photo(),))
+    erased.send_one(people.with_token(ERASED, "patient"), (photo(),))
     sending = clients.sending(run.few_or_many(6, 60), threads=2)
     time.sleep(3)
     folder = run.system.folder / "backup"

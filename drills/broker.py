@@ -11,8 +11,9 @@ from contextlib import suppress
 import redis
 
 from contract import messages
+from drills.client import wait_until
 from drills.oracle import Figures, percentile_95, settle
-from drills.run import SETTLE_SECONDS, Run, drill, wait_until
+from drills.run import SETTLE_SECONDS, Run, drill
 
 FLUSH_SECONDS = 5
 PAUSE_SECONDS = 10

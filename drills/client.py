@@ -25,13 +25,13 @@ PHOTO_SIDE = 320
 
 
 @functools.cache
-def photo() -> bytes:
-    """Return a small drawn photo (JPEG)."""
+def photo(condition: str = "AD", seed: int = 7, long_side: int = PHOTO_SIDE) -> bytes:
+    """Return a drawn photo (JPEG), a small one if `long_side` (px) is not given."""
     import cv2
 
     from training import phantom
 
-    scene = phantom.draw(7, condition="AD", long_side=PHOTO_SIDE)
+    scene = phantom.draw(seed, condition=condition, long_side=long_side)
     return cv2.imencode(".jpg", scene.photo[..., ::-1])[1].tobytes()
 
 
@@ -181,9 +181,18 @@ class App:
 
 @functools.cache
 def calm() -> dict[str, str]:
+    """Return answers without a red flag."""
     from teleder.cases import triage
 
     return {question["id"]: "no" for question in triage.policy().questions}
+
+
+def wait_until(true: Callable[[], bool], seconds: float) -> bool:
+    """Wait until something is true; whether it became so in time."""
+    limit = time.monotonic() + seconds
+    while not (found := true()) and time.monotonic() < limit:
+        time.sleep(0.1)
+    return found
 
 
 def at_once(work: list[Callable[[], object]]) -> list[object]:

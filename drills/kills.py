@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from functools import partial
 
 from contract import messages
-from drills.client import App, Clients, at_once, photo
+from drills.client import App, Clients, at_once, photo, wait_until
 from drills.crashes import HOLD, STEPS
 from drills.oracle import Figures, settle, slowest_of, waits_for_ai
-from drills.run import SETTLE_SECONDS, Run, drill, wait_until
+from drills.run import SETTLE_SECONDS, Run, drill
 
 RECOVERY_SECONDS = 60  # "N" of docs/reliability.md
 STEP_SECONDS = 60

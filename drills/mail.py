@@ -38,10 +38,18 @@ class Mailbox(socketserver.ThreadingTCPServer):
         self.taken[name] += 1
         self.texts[name] = mail.decode(errors="replace")
 
+    def mails_to(self, address: str) -> dict[str, str]:
+        """Return the mails to an address by their Message-ID."""
+        return {name: text for name, text in self.texts.items() if f"To: {address}" in text}
+
     def forget(self, address: str) -> None:
-        """Count no mail to this address: the rows that it stood for were erased."""
-        for name in [name for name, text in self.texts.items() if f"To: {address}" in text]:
+        """Count no mail to this address: the rows behind it were erased."""
+        for name in self.mails_to(address):
             del self.texts[name], self.taken[name]
+
+    def __exit__(self, *_error: object) -> None:
+        self.shutdown()
+        super().__exit__()
 
 
 class _Conversation(socketserver.StreamRequestHandler):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
+from drills.client import wait_until
 from drills.oracle import Figures
-from drills.run import Run, drill, wait_until
+from drills.run import Run, drill
 
 RECOVERY_SECONDS = 60
 ROUND_SECONDS = 30

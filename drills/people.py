@@ -1,8 +1,12 @@
-"""Who takes part in the drills: patients and dermatologists with a token each, made once per run."""
+"""The people of drills, tests and benchmarks: patients and dermatologists with what their role needs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from teleder.accounts.models import User
 
 NAME = "Somebody called"
 
@@ -15,38 +19,37 @@ class Person:
     token: str
 
 
-def patients(count: int) -> list[Person]:
-    return [patient(f"patient{number}@example.com") for number in range(count)]
+def create(email: str, role: str, password: str | None = None, **fields: object) -> User:
+    """Create a user with the profile of the role; a patient consents to care and to AI (the Japanese text)."""
+    from django.utils.translation import override
 
-
-def patient(email: str) -> Person:
-    from teleder.accounts.models import PatientProfile, Purpose, Role
+    from teleder.accounts.models import DermatologistProfile, PatientProfile, Purpose, User
     from teleder.accounts.people import give_consent
 
-    user, person = _person(email, Role.PATIENT)
-    PatientProfile.objects.get_or_create(user=user, defaults={"birth_year": 1990})
-    for purpose in (Purpose.CARE, Purpose.AI):
-        give_consent(user, purpose)
-    return person
+    user = User.objects.create_user(email, password, role=role, **{"language": "en", **fields})
+    if user.is_patient:
+        PatientProfile.objects.create(user=user, birth_year=1990)
+        with override("ja"):
+            give_consent(user, Purpose.CARE)
+            give_consent(user, Purpose.AI)
+    if user.is_dermatologist:
+        DermatologistProfile.objects.create(user=user, title="MD", licence_number="123456")
+    return user
+
+
+def patients(count: int) -> list[Person]:
+    return [with_token(f"patient{number}@example.com", "patient") for number in range(count)]
 
 
 def dermatologists(count: int) -> list[Person]:
-    from teleder.accounts.models import DermatologistProfile, Role
-
-    made = []
-    for number in range(count):
-        user, person = _person(f"dermatologist{number}@example.com", Role.DERMATOLOGIST)
-        DermatologistProfile.objects.get_or_create(user=user, defaults={"licence_number": str(number)})
-        made.append(person)
-    return made
+    return [with_token(f"dermatologist{number}@example.com", "dermatologist") for number in range(count)]
 
 
-def _person(email: str, role: str):
+def with_token(email: str, role: str) -> Person:
+    """Return a person with a new token, who is created if there is none with this address."""
     from knox.models import AuthToken
 
     from teleder.accounts.models import User
 
-    defaults = {"role": role, "language": "en", "name": f"{NAME} {email}"}
-    user, _made = User.objects.get_or_create(email=email, defaults=defaults)
-    _row, token = AuthToken.objects.create(user)
-    return user, Person(email, token)
+    user = User.objects.filter(email=email).first() or create(email, role, name=f"{NAME} {email}")
+    return Person(email, AuthToken.objects.create(user)[1])

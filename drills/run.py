@@ -102,9 +102,3 @@ def all_drills() -> dict[str, Drill]:
     for module in MODULES:
         import_module(f"drills.{module}")
     return DRILLS
-
-
-def wait_until(true: Callable[[], bool], seconds: float) -> None:
-    limit = time.monotonic() + seconds
-    while not true() and time.monotonic() < limit:
-        time.sleep(0.1)

@@ -17,10 +17,10 @@ from pathlib import Path
 import requests
 
 from drills import clock
-from drills.client import Accepted, App, Clients, GaveUp
+from drills.client import Accepted, App, Clients, GaveUp, wait_until
 from drills.oracle import Figures, settle
 from drills.people import Person
-from drills.run import SETTLE_SECONDS, Run, drill, wait_until
+from drills.run import SETTLE_SECONDS, Run, drill
 
 ABANDONED_HOURS = 25
 PHOTOS_PER_APP = 3

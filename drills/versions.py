@@ -8,10 +8,10 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from drills.client import Clients
+from drills.client import Clients, wait_until
 from drills.newer import NEWER
 from drills.oracle import Figures
-from drills.run import Run, drill, wait_until
+from drills.run import Run, drill
 from drills.system import ROOT
 
 # The last commit whose workers did not yet say `ENDED`; same tables, same contract number.

@@ -49,10 +49,11 @@ def check(arguments: list[str]) -> int:
 
 
 def messages(arguments: list[str]) -> int:
-    from local import translations
+    from local import messages
 
-    print(f"{translations.update()} new; {len(translations.missing())} without a translation")
-    translations.compile_catalogue()
+    messages.update()
+    found = messages.faults()
+    print("\n".join([*found, f"{len(found)} messages need a translation"]))
     return 0
 
 

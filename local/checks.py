@@ -11,8 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from local import licences
-from local.translations import is_compiled, missing
+from local import licences, messages
 
 ROOT = Path(__file__).resolve().parents[1]
 DECODERS = "decoders are new enough"  # tells their versions, too
@@ -64,12 +63,12 @@ def _run(program: str, *arguments: str) -> Callable[[], tuple[bool, str]]:
 
 
 def _translated() -> tuple[bool, str]:
-    lines = missing()
+    lines = messages.faults()
     return not lines, "\n".join([*lines, "./run messages adds the missing entries; then translate them."])
 
 
 def _compiled() -> tuple[bool, str]:
-    return is_compiled(), "django.mo is not what django.po compiles to: ./run messages"
+    return messages.is_compiled(), "django.mo is not what django.po compiles to: ./run messages"
 
 
 def _licensed() -> tuple[bool, str]:

@@ -9,7 +9,7 @@ import re
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
 from pathlib import Path
 
-from local.sbom import PINNED, ROOT, parts_of, plain
+from local.sbom import ROOT, plain
 
 LOCKS = (ROOT / "requirements-web.lock", ROOT / "requirements-worker.lock")
 ALLOWED = {
@@ -35,6 +35,7 @@ GPL_LIBRARIES = re.compile(
     r"(lib)?(x264|x265|fftw3?|kvazaar|poppler|imagequant|readline|gsl)(?![a-z]).*\.(so|dylib|dll)", re.I
 )
 BROUGHT_BY_TORCH = re.compile(r"nvidia-.*|cuda-.*|triton")
+TORCH = ("torch==", "torchvision==")  # not in a lock: they differ by platform
 CUDA = "NVIDIA's terms allow redistribution with an application; the CPU image has none of it (NOTICE)"
 # (name, first version that must be looked at anew, why it may be shipped)
 EXCEPTIONS = (
@@ -60,11 +61,9 @@ def faults() -> list[str]:
 
 def _shipped() -> dict[str, bool]:
     """Return the packages of both images, and whether only some platforms have them."""
-    names = {part.name: False for lock in LOCKS for part in parts_of(lock)}
-    for lock in LOCKS:
-        for line in lock.read_text().splitlines():
-            if " ; " in line and (pinned := PINNED.match(line)):
-                names[plain(pinned[1])] = True
+    lines = [line for lock in LOCKS for line in lock.read_text().splitlines()]
+    names = {plain(line.split("==")[0]): False for line in [*lines, *TORCH] if re.match(r"[\w.-]+==", line)}
+    names |= {name: True for line in lines if " ; " in line and (name := plain(line.split("==")[0])) in names}
     brought = (plain(package.metadata["Name"]) for package in distributions())
     return names | {name: False for name in brought if BROUGHT_BY_TORCH.fullmatch(name)}
 

@@ -163,7 +163,7 @@ def measure(found: list[Source]) -> dict:
     public = [function for function in every if not function.is_private]
 
     def of(packages: tuple[str, ...]) -> dict:
-        lines = sum(source.lines for source in found if source.package in packages)
+        lines = max(1, sum(source.lines for source in found if source.package in packages))
         mine = [function for function in once if function.package in packages]
         described = [function for function in public if function.package in packages]
         return {

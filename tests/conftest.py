@@ -18,6 +18,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from contract import messages
 from contract.storage import FileStorage, Storage, from_url
+from drills import people
+from drills.client import calm
 from local import s3, valkey
 from teleder.cases import intake
 from teleder.pipeline import results
@@ -25,23 +27,7 @@ from teleder.pipeline import results
 PASSWORD = "correct-horse-battery"
 # Begins like a JPEG: the web looks no further.
 JPEG_HEAD = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
-CALM = dict.fromkeys(
-    [
-        "very_ill",
-        "eye_symptoms",
-        "near_eye",
-        "grouped_blisters",
-        "painful_or_sudden",
-        "fever",
-        "cold_sore",
-        "spreading",
-        "crusts",
-        "weak_immunity",
-        "baby_or_pregnant",
-        "lasting_patch",
-    ],
-    "no",
-)
+CALM = calm()
 MODEL = messages.ModelRef(name="test", version="1", sha256="0" * 64)
 
 
@@ -151,22 +137,8 @@ def _forced_logins_show_a_second_factor() -> Iterator[None]:
 
 @pytest.fixture
 def person(db) -> Callable:
-    from django.utils.translation import override
-
-    from teleder.accounts.models import DermatologistProfile, PatientProfile, Purpose, Role, User
-    from teleder.accounts.people import give_consent
-
-    def make(name: str, role: Role = Role.PATIENT, **fields) -> User:
-        fields = {"language": "en", "name": name.title(), **fields}
-        user = User.objects.create_user(f"{name}@example.com", PASSWORD, role=role, **fields)
-        if user.is_patient:
-            PatientProfile.objects.create(user=user, birth_year=1990)
-            with override("ja"):  # whatever language an earlier test has left
-                give_consent(user, Purpose.CARE)
-                give_consent(user, Purpose.AI)
-        if user.is_dermatologist:
-            DermatologistProfile.objects.create(user=user, title="MD", licence_number="123456")
-        return user
+    def make(name: str, role: str = "patient", **fields):
+        return people.create(f"{name}@example.com", role, PASSWORD, **{"name": name.title(), **fields})
 
     return make
 

@@ -1,6 +1,6 @@
 """How one photo becomes many: other distances, angles, lights, skin tones and cameras.
 
-Pure functions of a sample and a `numpy` generator, so that a seed tells the whole run.
+Pure functions of a sample and a `numpy` generator, so that a seed decides the whole run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from training.phantom import onto
 LONG_SIDES = (240, 800)  # px the whole photo would have; log-uniform, around the size of inference
 MAX_TURN_DEGREES = 30
 BLACK = 12  # of 255; some sets cut their people out and leave this behind them
-PAINTED_MM = (0.12, 0.9)  # side of a pixel for a rash drawn on a photo whose scale nobody knows
+PAINTED_MM = (0.12, 0.9)  # side of a pixel for a rash drawn on a photo of unknown scale
 VISIBLE = 7  # of 255; a rash paler than this on this skin is nothing to be judged by
 FEATHER = 0.03  # share of a cut-out's side over which it melts into the skin below
 
@@ -117,25 +117,7 @@ def graft(rng: np.random.Generator, donor: Sample, host: Sample) -> Sample:
         return host
     photo, known = host.photo.copy(), host.known.copy()
     known[known == Known.SKIN_OR_LESION] = Known.SKIN  # healthy people: what is not grafted is plain skin
-    top, left = (
-        int(c - s // 2) for c, s in zip(place[rng.integers(len(place))], cut.known.shape, strict=True)
-    )
-    bottom, right = (
-        min(known.shape[0], top + cut.known.shape[0]),
-        min(known.shape[1], left + cut.known.shape[1]),
-    )
-    here = np.s_[max(0, top) : bottom, max(0, left) : right]
-    there = np.s_[max(0, -top) : bottom - top, max(0, -left) : right - left]
-    below, piece, lesion = photo[here], cut.photo[there], cut.known[there] == Known.LESION
-    skin = np.isin(known[here], (Known.SKIN, Known.LESION))
-    weight = cv2.GaussianBlur(
-        (lesion & skin).astype(np.float32), (0, 0), max(0.7, (FEATHER * max(cut.known.shape)))
-    )
-    matched = _match(piece, below, around=~lesion, onto=skin)
-    photo[here] = np.where(skin[..., None], below + weight[..., None] * (matched - below), below).astype(
-        np.uint8
-    )
-    known[here][(weight > 0.5) & skin] = Known.LESION
+    _lay(photo, known, cut, place[rng.integers(len(place))])
     return Sample(photo, known)
 
 
@@ -155,7 +137,7 @@ def painted(
 ) -> Sample:
     """Return the host with a drawn rash on its skin; what is not drawn on healthy people is plain skin.
 
-    `mm` bounds the side of a pixel, which is drawn by lot.
+    `mm` bounds the side of a pixel, which is drawn at random.
     """
     known = host.known.copy()
     known[known == Known.SKIN_OR_LESION] = Known.SKIN
@@ -184,9 +166,23 @@ def _lesion_cut(rng: np.random.Generator, donor: Sample) -> Sample | None:
     )
 
 
-def _match(piece: np.ndarray, below: np.ndarray, around: np.ndarray, onto: np.ndarray) -> np.ndarray:
-    """Scale each channel so that the donor's healthy surround gets the colour of the skin below."""
-    if not around.any() or not onto.any():
-        return piece.astype(np.float32)
-    ratio = (below[onto].mean(axis=0) + 1) / (piece[around].mean(axis=0) + 1)
-    return np.clip(piece * ratio, 0, 255)
+def _lay(photo: np.ndarray, known: np.ndarray, cut: Sample, centre: np.ndarray) -> None:
+    top, left = (int(c - s // 2) for c, s in zip(centre, cut.known.shape, strict=True))
+    bottom, right = (
+        min(known.shape[0], top + cut.known.shape[0]),
+        min(known.shape[1], left + cut.known.shape[1]),
+    )
+    here = np.s_[max(0, top) : bottom, max(0, left) : right]
+    there = np.s_[max(0, -top) : bottom - top, max(0, -left) : right - left]
+    below, piece, lesion = photo[here], cut.photo[there], cut.known[there] == Known.LESION
+    skin = np.isin(known[here], (Known.SKIN, Known.LESION))
+    softness = max(0.7, FEATHER * max(cut.known.shape))
+    weight = cv2.GaussianBlur((lesion & skin).astype(np.float32), (0, 0), softness)
+    matched = piece.astype(np.float32)
+    if not lesion.all() and skin.any():  # the donor's healthy surround gets the colour of the skin below
+        ratio = (below[skin].mean(axis=0) + 1) / (piece[~lesion].mean(axis=0) + 1)
+        matched = np.clip(piece * ratio, 0, 255)
+    photo[here] = np.where(skin[..., None], below + weight[..., None] * (matched - below), below).astype(
+        np.uint8
+    )
+    known[here][(weight > 0.5) & skin] = Known.LESION

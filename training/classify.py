@@ -10,7 +10,6 @@ seeds and the held-out groups of the photos.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,12 +25,12 @@ from inference_worker.models.classification import (
     SIDE,
     aggregate,
     calibrated,
-    crops_of,
     scaled,
+    views_of,
 )
 from inference_worker.models.cropping import boxes_of
 from inference_worker.models.engine import TorchEngine, to_tensor
-from training import augment, imagenet, runs
+from training import augment, imagenet, recipe
 from training.data import (
     Known,
     Row,
@@ -43,8 +42,8 @@ from training.data import (
     require_train,
     training_rows,
 )
-from training.loop import Task, learn, saved_network
 from training.publish import publish, sources_of
+from training.recipe import Run, Task, learn, saved_network
 from training.statistics import wilson
 
 SENSITIVITY = 0.85
@@ -69,19 +68,11 @@ MANY_PHOTOS = 40  # a class with fewer shows its photos less often
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything that decides a run; stored with its checkpoint."""
-
-    steps: int = 600
-    batch: int = 32
-    encoder_rate: float = 1e-4
+class Recipe(recipe.Recipe):
     head_rate: float = 1e-3
-    weight_decay: float = 5e-2
     smoothing: float = 0.1
     photos: float = 0.2  # share of a batch that is real; at most, and alike for each class that has many
     painted: float = 0.6  # share of the rest that is drawn on real people
-    bf16: int = 1
-    seed: int = 1
 
 
 def load_photos(rows: list[Row]) -> dict[str, list[Sample]]:
@@ -108,7 +99,7 @@ class Views:
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return views (B, 3, 224, 224) float and class indices (B,); the step alone decides which."""
-        rng = np.random.default_rng([self.recipe.seed, step])
+        rng = self.recipe.rng(step)
         labels = rng.integers(len(CLASSES), size=self.recipe.batch)
         views = np.stack([self._view(rng, CLASSES[label]) for label in labels])
         return to_tensor(views), torch.from_numpy(labels)
@@ -172,14 +163,12 @@ def task_of(views: Views) -> Task:
     network.classifier = head
     body = [p for name, p in network.named_parameters() if not name.startswith("classifier")]
     return Task(
+        recipe=recipe,
         network=network.to(memory_format=torch.channels_last),
         frozen=[network.conv_stem, network.bn1, *network.blocks[:FROZEN_STAGES]],
         rates=[(body, recipe.encoder_rate), (list(head.parameters()), recipe.head_rate)],
         batch=views.batch,
         loss=lambda net, batch: _loss(net, batch, recipe.smoothing),
-        steps=recipe.steps,
-        weight_decay=recipe.weight_decay,
-        bf16=bool(recipe.bf16),
     )
 
 
@@ -214,19 +203,17 @@ def split(arguments: argparse.Namespace) -> tuple[list[Row], list[Row], list[Row
 
 
 def train(arguments: argparse.Namespace) -> None:
-    run, recipe = runs.Run("classify", arguments.run), runs.recipe_of(Recipe, arguments)
+    run, chosen = Run("classify", arguments.run), Recipe.chosen(arguments)
     photos, phantoms, _ = split(arguments)
-    run.write("recipe.json", dataclasses.asdict(recipe))
     drawn_on = people(arguments, kept=False)
-    run.write("card.json", {"sources": sources_of(photos + phantoms + drawn_on)})
+    run.describe(chosen, sources=sources_of(photos + phantoms + drawn_on))
     hosts = [load_sample(row) for row in drawn_on]
-    views = Views(load_photos(photos), load_photos(phantoms), hosts, recipe)
-    learn(run, task_of(views), arguments.minutes)
+    learn(run, task_of(Views(load_photos(photos), load_photos(phantoms), hosts, chosen)), arguments.minutes)
 
 
 def publish_run(arguments: argparse.Namespace) -> None:
     """Calibrate on what was kept, then publish."""
-    run = runs.Run("classify", arguments.run)
+    run = Run("classify", arguments.run)
     network, steps = saved_network(run, classification.build())
     kept = load_photos(split(arguments)[2])
     hosts = [load_sample(row) for row in people(arguments, kept=True)]
@@ -235,13 +222,8 @@ def publish_run(arguments: argparse.Namespace) -> None:
             painted_view(np.random.default_rng([index, i]), hosts, name) for i in range(PAINTED_KEPT)
         ]
     logits, labels = kept_logits(network, kept)
-    recipe = {
-        **run.read("recipe.json"),
-        "run": arguments.run,
-        "steps_done": steps,
-        "calibrated_on": len(labels),
-    }
-    row = row_of(arguments.version, run.read("card.json")["sources"], recipe)
+    done = run.recipe_with(steps_done=steps, calibrated_on=len(labels))
+    row = row_of(arguments.version, run.read("card.json")["sources"], done)
     publish(network, row | calibration_of(logits, labels))
 
 
@@ -249,7 +231,7 @@ def kept_logits(network: nn.Module, kept: dict[str, list[Sample]]) -> tuple[list
     """Return for each kept photo the logits (1 + crops, 6) of what the pipeline would look at, and its class."""
     run = TorchEngine("cpu", "calibration").prepare_model(network)
     photos = [(index, sample) for index, name in enumerate(CLASSES) for sample in kept[name]]
-    views = [crops_of(sample.photo, _true_boxes(sample)) for _, sample in photos]
+    views = [views_of(sample.photo, _true_boxes(sample)) for _, sample in photos]
     return [run(own) for own in views], np.array([index for index, _ in photos])
 
 
@@ -320,9 +302,7 @@ def row_of(version: str, sources: list[dict], recipe: dict) -> dict:
 
 
 def main(argv: list[str] | None = None) -> None:
-    arguments = runs.parser(__doc__, Recipe).parse_args(argv)
-    runs.begin(arguments)
-    {"train": train, "publish": publish_run}[arguments.action](arguments)
+    recipe.command(__doc__, Recipe, train, publish_run, argv)
 
 
 if __name__ == "__main__":

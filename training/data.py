@@ -30,7 +30,7 @@ TONES = {"1 dark": -30, "2 brown": 10, "3 tan": 28, "4 intermediate": 41, "5 lig
 DISTANCES = {"1 to 10 cm": 10, "2 to 30 cm": 30, "3 to 60 cm": 60, "4 farther": 1e9}
 
 
-class ForbiddenRow(ValueError):
+class ForbiddenRowError(ValueError):
     """A row that may not be trained on reached the training code."""
 
 
@@ -188,7 +188,7 @@ def phantom_rows(folder: Path | None) -> list[Row]:
 
 def require_train(row: Row) -> Row:
     if row.use != "train":
-        raise ForbiddenRow(
+        raise ForbiddenRowError(
             f"{row.path.name}: use is {row.use!r}; only rows of use 'train' may be learnt from"
         )
     return row

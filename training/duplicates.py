@@ -59,14 +59,18 @@ def _print_of(grey: np.ndarray) -> Print:
     even = cv2.createCLAHE(3.0, (CELLS, CELLS)).apply(grey)
     keypoints, descriptors = cv2.ORB_create(3000, fastThreshold=3).detectAndCompute(even, None)
     points = np.float32([keypoint.pt for keypoint in keypoints]).reshape(-1, 2)
-    # The indices of the strongest keypoints of each cell
-    x, y = (points * CELLS // np.array(grey.shape[::-1])).astype(int).T
-    cell = y * CELLS + x
-    order = np.lexsort((np.array([-keypoint.response for keypoint in keypoints]), cell))
-    place = np.arange(len(order)) - np.searchsorted(cell[order], cell[order])  # within its cell
-    best = order[place < PER_CELL]
+    best = _spread(points, np.array([-keypoint.response for keypoint in keypoints]), grey.shape)
     descriptors = np.empty((0, 32), np.uint8) if descriptors is None else descriptors[best]
     return Print(grey, imagehash.phash(Image.fromarray(grey)), points[best], descriptors)
+
+
+def _spread(points: np.ndarray, weakness: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return the indices of the strongest keypoints of each cell."""
+    x, y = (points * CELLS // np.array(shape[::-1])).astype(int).T
+    cell = y * CELLS + x
+    order = np.lexsort((weakness, cell))
+    place = np.arange(len(order)) - np.searchsorted(cell[order], cell[order])  # within its cell
+    return order[place < PER_CELL]
 
 
 def same_photos(prints: list[Print], groups: list[str]) -> list[tuple[int, int]]:

@@ -10,8 +10,8 @@ from torch import nn
 
 from inference_worker.models import classification, weights
 from inference_worker.models.engine import to_tensor
-from training import imagenet, runs
-from training.loop import saved_network
+from training import imagenet
+from training.recipe import Run, saved_network
 
 BATCH = 32
 
@@ -28,7 +28,7 @@ def of_imagenet() -> Extractor:
 
 def of_run(name: str) -> Extractor:
     """Return the features of a run of `training.classify`."""
-    return of(saved_network(runs.Run("classify", name), classification.build())[0])
+    return of(saved_network(Run("classify", name), classification.build())[0])
 
 
 def of_published() -> Extractor:

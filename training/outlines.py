@@ -49,25 +49,11 @@ def known_of(photo: np.ndarray, drawn: dict[str, Any]) -> np.ndarray:
     _fill(known, drawn.get("background", []), Known.BACKGROUND)
     lab = cv2.cvtColor(photo, cv2.COLOR_RGB2LAB).astype(np.float32)
     if drawn.get("dots"):
-        # Mark what is redder or darker than the skin around it; a rim about each dot is unknown
-        area = _fill(np.zeros_like(known), drawn["dots"], 1) > 0
-        fine = cv2.GaussianBlur(lab, (0, 0), 1.5)
-        apart = fine - cv2.GaussianBlur(lab, (0, 0), DOT_REACH * known.shape[1])
-        contrast = apart[..., 1] - 0.5 * apart[..., 0]
-        dots = (contrast > max(3.0, DOT_CONTRAST * contrast[area].std())) & area
-        dots = cv2.morphologyEx(dots.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3)))
-        rim = (cv2.dilate(dots, np.ones((7, 7))) > 0) & area & (known != Known.BACKGROUND)
-        known[rim] = Known.NOTHING
-        known[dots > 0] = Known.LESION
+        _dots(known, lab, _fill(np.zeros_like(known), drawn["dots"], 1) > 0)
     if drawn.get("red"):
         _red(known, lab, _fill(np.zeros_like(known), drawn["red"], 1) > 0)
     _fill(known, drawn.get("lesion", []), Known.LESION)
-    spots = drawn.get("spots", "")
-    height, width = known.shape
-    for x, y, radius in _points(spots) if spots else ():
-        centre = (round(x * width / 100), round(y * height / 100))
-        cv2.circle(known, centre, max(1, round(radius * width / 100)), int(Known.LESION), -1)
-    return known
+    return _spots(known, drawn.get("spots", ""))
 
 
 def _points(text: str) -> np.ndarray:
@@ -80,6 +66,26 @@ def _fill(known: np.ndarray, polygons: list[str], code: int) -> np.ndarray:
         corners = _points(polygon) * [width / 100, height / 100]
         cv2.fillPoly(known, [np.round(corners).astype(np.int32)], int(code))
     return known
+
+
+def _spots(known: np.ndarray, spots: str) -> np.ndarray:
+    height, width = known.shape
+    for x, y, radius in _points(spots) if spots else ():
+        centre = (round(x * width / 100), round(y * height / 100))
+        cv2.circle(known, centre, max(1, round(radius * width / 100)), int(Known.LESION), -1)
+    return known
+
+
+def _dots(known: np.ndarray, lab: np.ndarray, area: np.ndarray) -> None:
+    """Mark what is redder or darker than the skin around it; a rim about each dot is unknown."""
+    fine = cv2.GaussianBlur(lab, (0, 0), 1.5)
+    apart = fine - cv2.GaussianBlur(lab, (0, 0), DOT_REACH * known.shape[1])
+    contrast = apart[..., 1] - 0.5 * apart[..., 0]
+    dots = (contrast > max(3.0, DOT_CONTRAST * contrast[area].std())) & area
+    dots = cv2.morphologyEx(dots.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3)))
+    rim = (cv2.dilate(dots, np.ones((7, 7))) > 0) & area & (known != Known.BACKGROUND)
+    known[rim] = Known.NOTHING
+    known[dots > 0] = Known.LESION
 
 
 def _red(known: np.ndarray, lab: np.ndarray, area: np.ndarray) -> None:

@@ -10,7 +10,6 @@ worker will, with the crops that the segmentation cuts, and writes the weights t
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
@@ -22,24 +21,17 @@ import torch
 from inference_worker.models import classification, engine, weights
 from inference_worker.models.classification import CLASSES
 from inference_worker.models.segmentation import Segmenter
-from training import augment, classify, runs
+from training import augment, classify, recipe
 from training.data import Sample, read_photo, read_rows
-from training.loop import learn, saved_network
 from training.publish import publish, sources_of
+from training.recipe import Run, learn, saved_network
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything that decides a run; stored with its weights."""
-
-    steps: int = 600
-    batch: int = 32
+class Recipe(recipe.Recipe):
     encoder_rate: float = 2e-4
     head_rate: float = 1e-3
-    weight_decay: float = 5e-2
     smoothing: float = 0.1
-    bf16: int = 1
-    seed: int = 1
 
 
 class Views:
@@ -51,7 +43,7 @@ class Views:
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return views (B, 3, 224, 224) float and class indices (B,); the step alone decides which."""
-        rng = np.random.default_rng([self.recipe.seed, step])
+        rng = self.recipe.rng(step)
         names = rng.choice(self.names, size=self.recipe.batch)
         views = np.stack([self._view(rng, self.photos[name]) for name in names])
         return engine.to_tensor(views), torch.tensor([CLASSES.index(name) for name in names])
@@ -60,7 +52,7 @@ class Views:
         return augment.develop(rng, classify.window(rng, photos[rng.integers(len(photos))]))
 
 
-class ChangedDataset(ValueError):
+class ChangedDatasetError(ValueError):
     """The dataset is not the one that a run began with."""
 
 
@@ -83,7 +75,7 @@ class Dataset:
 
     def photos(self, use: str) -> dict[str, list[Sample]]:
         """Return the photos of one split by class, with the class maps that the segmentation finds in them."""
-        segmenter = Segmenter(weights.published("segmentation"), engine.select_device())
+        segmenter = Segmenter(weights.published("segmentation"), engine.pick())
         photos: dict[str, list[Sample]] = {name: [] for name in CLASSES}
         for row in self.rows(use):
             photo = read_photo(row.path, classify.LONG_SIDE)
@@ -92,44 +84,48 @@ class Dataset:
 
 
 def train(argv: list[str] | None = None) -> int:
-    arguments = _parser("train").parse_args(argv)
-    runs.begin(arguments)
-    run, recipe = runs.Run("own", arguments.run), runs.recipe_of(Recipe, arguments)
-    dataset = Dataset(arguments.dataset.resolve())
-    _same_dataset(run, dataset)
-    run.write("recipe.json", dataclasses.asdict(recipe))
-    told = {"folder": str(dataset.folder), "dataset": dataset.name}
-    run.write("card.json", {"sources": sources_of(dataset.rows("train")), **told})
-    learn(run, classify.task_of(Views(dataset.photos("train"), recipe)), arguments.minutes)
+    parser = _parser("train")
+    parser.add_argument("--dataset", type=Path, required=True, help="folder that import wrote")
+    Recipe.add_options(parser)
+    arguments = parser.parse_args(argv)
+    recipe.begin(arguments)
+    run, chosen, dataset = (
+        Run("own", arguments.run),
+        Recipe.chosen(arguments),
+        Dataset(arguments.dataset.resolve()),
+    )
+    require_same_dataset(run, dataset)
+    sources = sources_of(dataset.rows("train"))
+    run.describe(chosen, sources=sources, folder=str(dataset.folder), dataset=dataset.name)
+    learn(run, classify.task_of(Views(dataset.photos("train"), chosen)), arguments.minutes)
     return 0
 
 
-def _same_dataset(run: runs.Run, dataset: Dataset) -> None:
-    """Raise ChangedDataset where a run goes on with other splits: patients who measured would train."""
+def require_same_dataset(run: Run, dataset: Dataset) -> None:
+    """Raise ChangedDatasetError where a run would continue with other splits: patients who measured would train."""
     if run.checkpoint.exists() and (began := run.read("card.json")["dataset"]) != dataset.name:
-        raise ChangedDataset(f"the run began with {began}, now it is {dataset.name}; name another run")
+        raise ChangedDatasetError(f"the run began with {began}, now it is {dataset.name}; name another run")
 
 
 def calibrate(argv: list[str] | None = None) -> int:
     """Choose temperature and thresholds on the `calibrate` split and write the weights."""
     parser = _parser("calibrate")
+    parser.add_argument("--run", required=True, help="name of a run that trained")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--weights", type=Path, required=True, help="folder of your own to publish to")
+    parser.add_argument("--version", default="1")
     arguments = parser.parse_args(argv)
     if arguments.weights.resolve() == weights.FOLDER.resolve():
         parser.error("--weights names the shipped weights; name a folder of your own")
-    runs.begin(arguments)
-    run = runs.Run("own", arguments.run)
+    recipe.begin(arguments)
+    run = Run("own", arguments.run)
     network, steps = saved_network(run, classification.build())
     card = run.read("card.json")
     dataset = Dataset(Path(card["folder"]))
-    _same_dataset(run, dataset)
+    require_same_dataset(run, dataset)
     logits, labels = classify.kept_logits(network, dataset.photos("calibrate"))
-    told = {
-        "dataset": card["dataset"],
-        "run": arguments.run,
-        "steps_done": steps,
-        "calibrated_on": len(labels),
-    }
-    row = classify.row_of(arguments.version, card["sources"], run.read("recipe.json") | told)
+    done = run.recipe_with(dataset=card["dataset"], steps_done=steps, calibrated_on=len(labels))
+    row = classify.row_of(arguments.version, card["sources"], done)
     own = publish(network, row | classify.calibration_of(logits, labels), arguments.weights)
     print(f"{own.name} {own.version}, sha256 {own.sha256}, in {arguments.weights}")
     print(json.dumps(own.thresholds))
@@ -137,20 +133,8 @@ def calibrate(argv: list[str] | None = None) -> int:
 
 
 def _parser(action: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    return argparse.ArgumentParser(
         prog=f"python -m training {action}",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--run", required=True, help="name of the run; one that was stopped goes on")
-    parser.add_argument("--threads", type=int, default=2)
-    if action == "calibrate":
-        parser.add_argument("--weights", type=Path, required=True, help="folder of your own to publish to")
-        parser.add_argument("--version", default="1")
-        return parser
-    parser.add_argument("--dataset", type=Path, required=True, help="folder that import wrote")
-    parser.add_argument("--minutes", type=float, default=60, help="stop then, with a checkpoint")
-    for field in dataclasses.fields(Recipe):
-        name = f"--{field.name.replace('_', '-')}"
-        parser.add_argument(name, type=type(field.default), default=field.default)
-    return parser

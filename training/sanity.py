@@ -23,7 +23,7 @@ from torch import nn
 from contract.messages import Condition
 from inference_worker.models import engine, weights
 from inference_worker.models.attribution import Attributor, decisive
-from inference_worker.models.classification import CLASSES, Classifier, crops_of
+from inference_worker.models.classification import CLASSES, Classifier, views_of
 from training import phantom
 from training.data import measuring_rows, output, plainly, read_photo
 from training.evaluate import ANALYSIS_LONG_SIDE
@@ -37,6 +37,14 @@ def layers(network: nn.Module) -> dict[str, nn.Module]:
     blocks = {f"blocks.{i}": block for i, block in reversed(list(enumerate(network.blocks)))}
     last = {"classifier": network.classifier, "conv_head": nn.Sequential(network.conv_head, network.bn2)}
     return {**last, **blocks, "conv_stem": nn.Sequential(network.conv_stem, network.bn1)}
+
+
+def randomise(layer: nn.Module, rng: np.random.Generator) -> None:
+    """Shuffle the values of each parameter: their distribution stays, what was learned goes."""
+    for parameter in layer.parameters():
+        values = parameter.detach().cpu().numpy()
+        fresh = rng.permutation(values.ravel()).reshape(values.shape)
+        parameter.data.copy_(parameter.data.new_tensor(fresh))
 
 
 def maps_of(attributor: Attributor, views: np.ndarray, conditions: list[Condition]) -> np.ndarray:
@@ -54,15 +62,11 @@ def check(classifier: Classifier, photos: list[np.ndarray], groups: list[str]) -
     """Return for each layer the correlation after it and all later ones were drawn anew; spoils the classifier."""
     attributor = Attributor(classifier)
     conditions = [decisive(found)[0] for found in classifier(photos, [[]] * len(photos))]
-    views = np.concatenate([crops_of(photo, []) for photo in photos])
+    views = np.concatenate([views_of(photo, []) for photo in photos])
     before, rng = maps_of(attributor, views, conditions), np.random.default_rng(SEED)
     figures = {}
     for name, layer in layers(classifier.network).items():
-        # Shuffle the values of each parameter: their distribution stays, what was learned goes
-        for parameter in layer.parameters():
-            values = parameter.detach().cpu().numpy()
-            fresh = rng.permutation(values.ravel()).reshape(values.shape)
-            parameter.data.copy_(parameter.data.new_tensor(fresh))
+        randomise(layer, rng)
         figures[name] = _figure(correlations(before, maps_of(attributor, views, conditions)), groups)
     return figures
 
@@ -89,7 +93,7 @@ def main(argv: list[str] | None = None) -> None:
         found = list(_drawn(arguments.photos))
     photos, groups = map(list, zip(*found, strict=True))
     own = weights.published("classification")
-    figures = check(Classifier(own, engine.select_device("cpu")), photos, groups)
+    figures = check(Classifier(own, engine.pick("cpu")), photos, groups)
     print(f"classification {own.version} {own.sha256[:12]}: rank correlation with the trained network's maps")
     for name, figure in figures.items():
         print("{:12} {value} [{low}, {high}]  n={n}".format(name, **figure))

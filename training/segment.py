@@ -1,10 +1,10 @@
 """Train the segmentation network on `use=train` photos and phantoms.
 
     python -m training.segment --data ../shared/data --run first --minutes 60
-    python -m training.segment --data ../shared/data --run first --minutes 60   # goes on
+    python -m training.segment --data ../shared/data --run first --minutes 60   # continues
     python -m training.segment publish --run first
 
-A run lives in runs/segment/<NAME>/: recipe.json, card.json (its sources), checkpoint.pt and log.csv.
+A run lives in runs/segment/<NAME>/ (training/recipe.py).
 Labels are partial (`data.Known`): each set teaches only what its makers looked at.
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -21,13 +20,13 @@ import torch
 from torch.nn import functional as F
 
 from inference_worker.models.engine import to_tensor
-from inference_worker.models.segmentation import CLASSES, DeepLab, resize_to
-from training import augment, imagenet, phantom, runs
+from inference_worker.models.segmentation import CLASSES, DeepLab, fit
+from training import augment, imagenet, phantom, recipe
 from training.data import Known, Row, Sample, held_out, load_sample, phantom_rows, training_rows
-from training.loop import Task, learn, saved_network
 from training.outlines import load_outlined, outlined
 from training.phantom import backdrop, onto
 from training.publish import publish, sources_of
+from training.recipe import Run, Task, learn, saved_network
 
 FROZEN_STAGES = 2  # of seven; they hold edges and colours that 1,100 photos cannot better
 KINDS = ("full", "outlined", "wounds", "people", "rooms", "grafts", "painted", "phantoms")
@@ -45,17 +44,14 @@ LONG_SIDE = 416  # px at inference; models.md: 384 to 512
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything that decides a run; stored with its checkpoint."""
-
+class Recipe(recipe.Recipe):
     steps: int = 3000
     batch: int = 14
-    crop: int = 256
     encoder_rate: float = 3e-4
-    decoder_rate: float = 1e-3
     weight_decay: float = 1e-2
+    crop: int = 256
+    decoder_rate: float = 1e-3
     dice: float = 0.7
-    seed: int = 1
     full: float = 0.20
     outlined: float = 0.27
     wounds: float = 0.10
@@ -66,7 +62,6 @@ class Recipe:
     phantoms: float = 0.03
     anything: float = 0.0  # share of the painted rashes that are of no disease there is
     rehung: float = 0.6  # share of people who get another background
-    bf16: int = 1
     lite: int = 0  # size of the encoder: 0 or 2 (2 can be tried, not published: the worker builds 0)
     start: str = ""  # a finished run whose network this one begins from; empty: from ImageNet
     teacher: str = ""  # a finished run that labels what the partial labels leave open (self-training)
@@ -93,7 +88,7 @@ class Mixture:
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return photos (B, 3, S, S) float and codes (B, S, S) long; the step alone decides which."""
-        rng = np.random.default_rng([self.recipe.seed, step])
+        rng = self.recipe.rng(step)
         samples = [self._one(rng) for _ in range(self.recipe.batch)]
         photos = np.stack([augment.develop(rng, s.photo) for s in samples])
         return to_tensor(photos), torch.from_numpy(np.stack([s.known for s in samples])).long()
@@ -146,7 +141,7 @@ class Mixture:
 @torch.inference_mode()
 def taught(teacher: DeepLab, sample: Sample, sure: float) -> Sample:
     """Return the sample with what its makers left open answered by the teacher, where it is sure."""
-    scores = teacher(to_tensor(resize_to(sample.photo, LONG_SIDE)[None])).softmax(1)[0].numpy()
+    scores = teacher(to_tensor(fit(sample.photo, LONG_SIDE)[None])).softmax(1)[0].numpy()
     height, width = sample.known.shape
     p = cv2.resize(scores.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_LINEAR)
     told, known = p.argmax(2), sample.known.copy()
@@ -188,11 +183,16 @@ def _lesion_dice(p: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
 
 
 def task_of(mixture: Mixture) -> Task:
-    """Return what the loop needs."""
-    recipe, network = mixture.recipe, started(mixture.recipe)
+    """Return what the loop needs; the network starts from another run or from ImageNet."""
+    recipe, network = mixture.recipe, DeepLab(mixture.recipe.lite)
+    if recipe.start:
+        network.load_state_dict(finished(recipe.start, recipe.lite).state_dict())
+    else:
+        imagenet.load_lite(network.encoder.model, recipe.lite)
     encoder = network.encoder.model
     rest = [*network.decoder.parameters(), *network.segmentation_head.parameters()]
     return Task(
+        recipe=recipe,
         network=network.to(memory_format=torch.channels_last),
         frozen=[encoder.conv_stem, encoder.bn1, *encoder.blocks[:FROZEN_STAGES]],
         rates=[(list(encoder.parameters()), recipe.encoder_rate), (rest, recipe.decoder_rate)],
@@ -200,49 +200,32 @@ def task_of(mixture: Mixture) -> Task:
         loss=lambda net, batch: loss_of(
             net(batch[0].to(memory_format=torch.channels_last)).float(), batch[1], recipe.dice
         ),
-        steps=recipe.steps,
-        weight_decay=recipe.weight_decay,
-        bf16=bool(recipe.bf16),
     )
-
-
-def started(recipe: Recipe) -> DeepLab:
-    """Return the network before the first step."""
-    network = DeepLab(recipe.lite)
-    if recipe.start:
-        network.load_state_dict(finished(recipe.start, recipe.lite).state_dict())
-    else:
-        imagenet.load_lite(network.encoder.model, recipe.lite)
-    return network
 
 
 def finished(name: str, lite: int = 0) -> DeepLab:
     """Return the network that a run ended with."""
-    return saved_network(runs.Run("segment", name), DeepLab(lite))[0]
+    return saved_network(Run("segment", name), DeepLab(lite))[0]
 
 
 def train(arguments: argparse.Namespace) -> None:
-    run = runs.Run("segment", arguments.run)
-    recipe = runs.recipe_of(Recipe, arguments)
-    photos, phantoms = real_rows(arguments.data), phantom_rows(arguments.scenes)
+    """Train on the photos with masks, those of the classification that were outlined by hand, and phantoms."""
+    run, chosen = Run("segment", arguments.run), Recipe.chosen(arguments)
+    photos = training_rows(arguments.data / "seg/manifest.csv", arguments.data / "seg")
+    clinical = arguments.data / "cls/manifest.csv"
+    if clinical.exists():
+        photos += outlined(training_rows(clinical, arguments.data / "cls"))
+    phantoms = phantom_rows(arguments.scenes)
     photos, phantoms = ([row for row in rows if not held_out(row)] for rows in (photos, phantoms))
-    run.write("recipe.json", dataclasses.asdict(recipe))
-    run.write("card.json", {"sources": sources_of(photos + phantoms)})
-    learn(run, task_of(Mixture(photos, recipe, phantoms)), arguments.minutes)
-
-
-def real_rows(data: Path) -> list[Row]:
-    """Return the photos with masks, and those of the classification that were outlined by hand."""
-    masked = training_rows(data / "seg/manifest.csv", data / "seg")
-    clinical = data / "cls/manifest.csv"
-    return masked + (outlined(training_rows(clinical, data / "cls")) if clinical.exists() else [])
+    run.describe(chosen, sources=sources_of(photos + phantoms))
+    learn(run, task_of(Mixture(photos, chosen, phantoms)), arguments.minutes)
 
 
 def publish_run(arguments: argparse.Namespace) -> None:
-    run = runs.Run("segment", arguments.run)
+    run = Run("segment", arguments.run)
     network, steps = saved_network(run, DeepLab())
-    recipe = {**run.read("recipe.json"), "run": arguments.run, "steps_done": steps}
-    publish(network, row_of(arguments.version, run.read("card.json")["sources"], recipe))
+    row = row_of(arguments.version, run.read("card.json")["sources"], run.recipe_with(steps_done=steps))
+    publish(network, row)
 
 
 def row_of(version: str, sources: list[dict], recipe: dict) -> dict:
@@ -262,9 +245,7 @@ def row_of(version: str, sources: list[dict], recipe: dict) -> dict:
 
 
 def main(argv: list[str] | None = None) -> None:
-    arguments = runs.parser(__doc__, Recipe).parse_args(argv)
-    runs.begin(arguments)
-    {"train": train, "publish": publish_run}[arguments.action](arguments)
+    recipe.command(__doc__, Recipe, train, publish_run, argv)
 
 
 if __name__ == "__main__":

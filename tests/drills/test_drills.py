@@ -30,10 +30,8 @@ from tests.conftest import rewrite
 
 @pytest.fixture
 def mailbox():
-    box = Mailbox()
-    yield box
-    box.shutdown()
-    box.server_close()
+    with Mailbox() as box:
+        yield box
 
 
 @pytest.fixture

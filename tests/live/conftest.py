@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,8 @@ import pytest
 import redis
 from django.db import connection
 
+from drills import client
+from drills.mail import Mailbox
 from local import processes
 from teleder.cases.models import Job
 
@@ -21,8 +22,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def environment(settings, tmp_path) -> dict[str, str]:
-    """What the processes are told, all of them together."""
+def mailbox() -> Iterator[Mailbox]:
+    with Mailbox() as box:
+        yield box
+
+
+@pytest.fixture
+def environment(settings, mailbox) -> dict[str, str]:
+    """What all processes have in their environment."""
     database = connection.settings_dict
     host, port = database["HOST"] or "localhost", database["PORT"] or 5432
     credentials = (
@@ -32,7 +39,7 @@ def environment(settings, tmp_path) -> dict[str, str]:
         "DATABASE_URL": f"postgresql://{credentials}{host}:{port}/{database['NAME']}",
         "REDIS_URL": settings.REDIS_URL,
         "TELEDER_STORAGE": str(settings.PHOTO_STORAGE),
-        "TELEDER_EMAIL_URL": f"file://{tmp_path}/mail",
+        "TELEDER_EMAIL_URL": mailbox.url,
         "TELEDER_JOB_BATCH": "1",
         "TELEDER_JOB_WAIT_SECONDS": "15",
         "OMP_NUM_THREADS": "1",
@@ -84,9 +91,6 @@ def kill(process: subprocess.Popen) -> None:
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, (
-            f"not within {seconds} s; jobs: {list(Job.objects.values_list('stage', 'state'))}"
-        )
-        time.sleep(0.2)
+    assert client.wait_until(true, seconds), (
+        f"not within {seconds} s; jobs: {list(Job.objects.values_list('stage', 'state'))}"
+    )

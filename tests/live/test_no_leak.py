@@ -23,6 +23,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 
 from contract import messages
+from drills.mail import Mailbox
 from local.servers import free_port
 from teleder.accounts.models import Invitation, PatientProfile, Role
 from teleder.cases.models import AIStatus, Photo, Submission
@@ -218,7 +219,7 @@ def token_of(url: str, email: str) -> str:
     return answer.json()["token"]
 
 
-def go_the_road(app: Browser, doctor: Browser) -> list[str]:
+def send_and_answer(app: Browser, doctor: Browser) -> list[str]:
     """Send four photos and have them answered; return the ids of the requests that brought them."""
     pk = app.post("/api/v1/submissions", json={"answers": CALM}).json()["id"]
     history = {"treatment": TEXT, "contacts": TEXT, "allergies": TEXT, "itch": 5}
@@ -298,7 +299,7 @@ def ended(running: Path) -> dict[str, str]:
 
 # --- The run ----------------------------------------------------------------------------------------------
 def test_nothing_that_hanako_wrote_sent_or_knows_is_told_anywhere(
-    url, settings, hanako, daisy, adam, environment, process, tmp_path
+    url, settings, hanako, daisy, adam, environment, process, tmp_path, mailbox
 ):
     client = redis.Redis.from_url(settings.REDIS_URL)
     overheard = Overheard(redis.Redis.from_url(settings.REDIS_URL, socket_timeout=None))
@@ -309,12 +310,12 @@ def test_nothing_that_hanako_wrote_sent_or_knows_is_told_anywhere(
     assert page.form("/accounts/login/", {"login": EMAIL, "password": PASSWORD}).status_code == 302
     tokens = [token_of(url, hanako.email), token_of(url, daisy.email)]
     app, doctor = (Browser(url, token) for token in tokens)
-    traces = go_the_road(app, doctor)
+    traces = send_and_answer(app, doctor)
     Browser(url).form("/accounts/password/reset/", {"email": EMAIL})
     _invitation, link = Invitation.issue(email="erik@example.com", role=Role.ADMIN, by=adam)
     answers = [*app.told, *doctor.told, *page.told]
     failures = break_things(url, app, page, link)
-    wait_until(lambda: len(list((tmp_path / "mail").glob("*"))) >= 3)
+    wait_until(lambda: mailbox.taken.total() >= 3)
     valkey = {"commands of Valkey": overheard.stop(), "Valkey": lying_in(client)}
     assert "teleder.record" in valkey["commands of Valkey"]
     send_nonsense(settings)
@@ -336,7 +337,7 @@ def test_nothing_that_hanako_wrote_sent_or_knows_is_told_anywhere(
     assert_error_answers_name_the_log(failures, written["web-3.log"])
     refusals = {f"answer {n}": answer.text for n, answer in enumerate(failures) if is_an_error(answer)}
     assert len(refusals) == 9 and leaks(refusals, [CANARY, NAME, EMAIL, TEXT]) == []
-    assert_mails_say_only_that_there_is_news(tmp_path / "mail")
+    assert_mails_say_only_that_there_is_news(mailbox)
     assert_metadata_is_in_the_sealed_original_only(Path(settings.MEDIA_ROOT), answers)
 
 
@@ -371,9 +372,9 @@ def assert_error_answers_name_the_log(failures: list[requests.Response], log: st
     assert "CheckViolation 23514 planted" in failed["error"]
 
 
-def assert_mails_say_only_that_there_is_news(folder: Path) -> None:
-    mails = {path.name: path.read_text() for path in folder.iterdir()}
-    bodies = {name: re.sub(rf"(?m)^To: .*$|{re.escape(EMAIL)}", "", text) for name, text in mails.items()}
+def assert_mails_say_only_that_there_is_news(mailbox: Mailbox) -> None:
+    recipient = rf"(?m)^To: .*$|{re.escape(EMAIL)}"
+    bodies = {name: re.sub(recipient, "", text) for name, text in mailbox.texts.items()}
     assert leaks(bodies, [*PLANTED, "elbow", r"\bAD\b"]) == []
 
 

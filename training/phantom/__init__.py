@@ -5,7 +5,7 @@
     scene.mask   # (H, W) uint8: 0 background, 1 skin, 2 lesion
     scene.parameters
 
-The same seed and wishes give the same bytes. No person was photographed. Lesions follow clinical
+The same seed and arguments give the same bytes. No person was photographed. Lesions follow clinical
 descriptions (lesions.py); they are good for exercising the system, and are not evidence about patients.
 """
 
@@ -20,7 +20,7 @@ from training.phantom import backdrop, camera
 from training.phantom.body import SITES, Body
 from training.phantom.canvas import Canvas, edge, soften
 from training.phantom.lesions import PAINTERS
-from training.phantom.skin import colour_of, cover_with_skin, mouth_and_eyes
+from training.phantom.skin import colour_of, cover_with_skin
 
 VERSION = "3"  # of what is drawn; counts up when the same seed gives another scene
 CONDITIONS = tuple(PAINTERS)
@@ -82,7 +82,7 @@ def draw(
     blur: float | None = None,
     long_side: int = LONG_SIDE,
 ) -> Scene:
-    """Draw one scene; what is not wished for is drawn by lot from the seed.
+    """Draw one scene; what is not given is drawn at random from the seed.
 
     Raises ValueError for an unknown condition, site or light.
     """
@@ -125,25 +125,32 @@ def _one_of(
 
 
 def _photograph(rng: np.random.Generator, shape: tuple[int, int], parameters: Parameters) -> Scene:
-    # Each part has its own lot, so that the same rash is drawn from any distance.
+    # Each part has random numbers of its own, so that the same rash is drawn from any distance.
     pose, skin, rash, lamp, phone = rng.spawn(5)
     canvas = Canvas(pose, shape, parameters.mm_per_px, colour_of(parameters.tone))
-    # Lay the body part under the camera, turned as people turn it
-    turn = canvas.rng.normal(0, 0.25) if parameters.site == "face" else canvas.rng.uniform(0, 2 * np.pi)
-    x = (canvas.x - canvas.shape[1] / 2) * canvas.mm
-    y = (canvas.y - canvas.shape[0] / 2) * canvas.mm
-    along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-    body = SITES[parameters.site](canvas.rng, along.astype(np.float32), across.astype(np.float32))
+    body = _pose(canvas, parameters.site)
     canvas.rng = skin
     cover_with_skin(canvas, body, hairy=0.1 if parameters.site == "face" else skin.uniform(0, 1))
-    mouth_and_eyes(canvas, body)
     canvas.rng = rash
     variant = PAINTERS[parameters.condition](canvas, _focus(canvas, body, parameters))
     canvas.rng = lamp
     light = _lit(canvas, body, parameters)
     photo = camera.develop(phone, light, parameters.light)
     photo = camera.take(phone, photo, parameters.blur, parameters.noise, parameters.jpeg)
-    return Scene(photo, _truth(canvas, body), dataclasses.replace(parameters, variant=variant))
+    is_skin = body.inside > 0
+    if body.openings is not None:
+        is_skin &= body.openings < 0.5
+    mask = np.where(is_skin, np.where(canvas.lesion, 2, 1), 0).astype(np.uint8)
+    return Scene(photo, mask, dataclasses.replace(parameters, variant=variant))
+
+
+def _pose(canvas: Canvas, site: str) -> Body:
+    """Lay the body part under the camera, turned as people turn it."""
+    turn = canvas.rng.normal(0, 0.25) if site == "face" else canvas.rng.uniform(0, 2 * np.pi)
+    x = (canvas.x - canvas.shape[1] / 2) * canvas.mm
+    y = (canvas.y - canvas.shape[0] / 2) * canvas.mm
+    along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    return SITES[site](canvas.rng, along.astype(np.float32), across.astype(np.float32))
 
 
 def _focus(canvas: Canvas, body: Body, parameters: Parameters) -> tuple[float, float]:
@@ -172,10 +179,3 @@ def _lit(canvas: Canvas, body: Body, parameters: Parameters) -> np.ndarray:
     if share.min() < 1:
         picture = picture + backdrop.behind(canvas, parameters.backdrop) * (1 - 0.4 * shadow) * (1 - share)
     return (picture * camera.falloff(rng, parameters.light, canvas.shape)[..., None]).astype(np.float32)
-
-
-def _truth(canvas: Canvas, body: Body) -> np.ndarray:
-    skin = body.inside > 0
-    if body.openings is not None:
-        skin &= body.openings < 0.5
-    return np.where(skin, np.where(canvas.lesion, 2, 1), 0).astype(np.uint8)

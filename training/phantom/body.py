@@ -59,23 +59,20 @@ def face(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> Body:
     head = 78 * (1 - np.sqrt((x / 76) ** 2 + (y / 106) ** 2))
     neck = np.where(y > 60, np.minimum(52 - np.abs(x), 150 - y + 0.004 * x**2), -1e3)
     nose = 15 * np.exp(-((x / 11) ** 2) - (np.maximum(y - 22, (10 - y) / 2.6) / 13) ** 2)
-    lips, parting = _mouth(x, y - 58)
+    below = y - 58  # of the middle of the mouth
+    width = np.clip(1 - (x / 26) ** 2, 0, 1)
+    upper, lower = 8 * width - 2.5 * np.exp(-((x / 5) ** 2)), 10 * width
+    lips = np.clip(np.minimum(below + upper, lower - below) / 1.5, 0, 1) * (width > 0.02)
+    parting = np.exp(-(((below - 0.6 * np.cos(x / 7)) / 0.8) ** 2)) * width**0.3
     bulge = 0.9 * _round(head, 70.0) + nose + 3 * lips - 2 * parting
     body = Body(np.maximum(head, neck), bulge, lips=lips)
-    off_eye, off_brow = np.abs(x) - 31, np.abs(x) - 32
-    eyes = np.clip((1 - (off_eye / 14) ** 2 - ((y + 12) / 5) ** 2) * 4, 0, 1)
-    brows = np.clip((1 - (off_brow / 19) ** 2 - ((y + 28 + off_brow**2 / 90) / 4) ** 2) * 3, 0, 1)
+    eyes = np.clip((1 - ((np.abs(x) - 31) / 14) ** 2 - ((y + 12) / 5) ** 2) * 4, 0, 1)
+    side = np.abs(x) - 32
+    brows = np.clip((1 - (side / 19) ** 2 - ((y + 28 + side**2 / 90) / 4) ** 2) * 3, 0, 1)
     nostrils = np.clip((1 - ((np.abs(x) - 7) / 4) ** 2 - ((y - 33) / 2.4) ** 2) * 2, 0, 1)
     hair = np.clip((-y - 62 - 10 * np.cos(x / 25)) / 3, 0, 1)
     body.openings = np.clip(eyes + brows + nostrils + 0.8 * parting + hair, 0, 1)
     return body
-
-
-def _mouth(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    width = np.clip(1 - (x / 26) ** 2, 0, 1)
-    upper, lower = 8 * width - 2.5 * np.exp(-((x / 5) ** 2)), 10 * width
-    share = np.clip(np.minimum(y + upper, lower - y) / 1.5, 0, 1) * (width > 0.02)
-    return share, np.exp(-(((y - 0.6 * np.cos(x / 7)) / 0.8) ** 2)) * width**0.3
 
 
 def hand(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> Body:

@@ -11,7 +11,8 @@ import numpy as np
 
 from training.phantom import camera
 from training.phantom.canvas import BLOOD, MELANIN, Canvas, soften
-from training.phantom.lesions import PAINTERS, anything
+from training.phantom.lesions import PAINTERS
+from training.phantom.other_lesions import anything
 from training.phantom.skin import draw_hairs
 
 LEAST_SKIN = 0.05  # of the photo; less is no place for a rash
@@ -35,7 +36,10 @@ def paint(
     if rng.random() < 0.25:
         draw_hairs(canvas, int(rng.uniform(20, 200)))
     if rng.random() < 0.25:
-        canvas.blood += _flush(canvas, skin)
+        # Warm cheeks, pressure marks, sun: red without an edge.
+        radius = rng.uniform(0.15, 0.5) * max(skin.shape) * mm
+        flushed = canvas.patch(_somewhere(rng, skin), radius, rough=0.3, soft=1.4)
+        canvas.blood += flushed * rng.uniform(0.1, 0.4)
     ON_PEOPLE[condition](canvas, _somewhere(rng, skin))
     share = cv2.GaussianBlur(skin.astype(np.float32), (0, 0), 1.0)[..., None] * skin[..., None]
     seen = light + share * (_seen(canvas, light) - light)
@@ -46,13 +50,6 @@ def paint(
 def _somewhere(rng: np.random.Generator, skin: np.ndarray) -> tuple[float, float]:
     y, x = divmod(int(rng.choice(np.flatnonzero(skin))), skin.shape[1])
     return float(x), float(y)
-
-
-def _flush(canvas: Canvas, skin: np.ndarray) -> np.ndarray:
-    """Warm cheeks, pressure marks, sun: red without an edge."""
-    radius = canvas.rng.uniform(0.15, 0.5) * max(skin.shape) * canvas.mm
-    area = canvas.patch(_somewhere(canvas.rng, skin), radius, rough=0.3, soft=1.4)
-    return area * canvas.rng.uniform(0.1, 0.4)
 
 
 def _seen(canvas: Canvas, light: np.ndarray) -> np.ndarray:

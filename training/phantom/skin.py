@@ -33,10 +33,10 @@ def colour_of(tone: float) -> tuple[float, float, float]:
 
 
 def cover_with_skin(c: Canvas, body: Body, hairy: float) -> None:
-    """Give the canvas what healthy skin has, before any lesion."""
+    """Give the canvas what healthy skin has before any lesion, lips and openings of the face included."""
     c.blood += 0.07 * c.noise.cloud(14 / c.mm) + 0.05 * c.noise.cloud(60 / c.mm, 2)
     c.melanin += 0.05 * c.noise.cloud(25 / c.mm)
-    # The net of skin lines and pores; too fine to see from afar
+    # The net of skin lines and pores; too fine to see from afar.
     seen = float(np.clip(1.6 - c.mm / 0.35, 0.15, 1))
     angle = c.rng.uniform(0, np.pi)
     net = c.noise.streaks(2.2 / c.mm, 0.45 / c.mm, angle) + c.noise.streaks(
@@ -47,24 +47,19 @@ def cover_with_skin(c: Canvas, body: Body, hairy: float) -> None:
     c.relief -= 0.05 * seen * pores
     c.melanin += 0.12 * seen * pores
     if c.rng.random() < 0.4:
-        field = c.noise.cloud(70 / c.mm, 2) + 0.6 * c.noise.streaks(
-            160 / c.mm, 30 / c.mm, c.rng.uniform(0, np.pi)
-        )
-        vein = np.exp(-((field / 0.09) ** 2)) * np.clip(c.noise.cloud(90 / c.mm, 1), 0, 1)
+        clouds = c.noise.cloud(70 / c.mm, 2)
+        streaks = 0.6 * c.noise.streaks(160 / c.mm, 30 / c.mm, c.rng.uniform(0, np.pi))
+        vein = np.exp(-(((clouds + streaks) / 0.09) ** 2)) * np.clip(c.noise.cloud(90 / c.mm, 1), 0, 1)
         soft = soften(vein, float(np.clip(1.5 / c.mm, 0.8, 12)))
         c.cover(0.16 * soft, linear(88, 110, 118))
         c.relief += 0.3 * soft
-    if c.rng.random() < 0.4:
+    if c.rng.random() < 0.4:  # freckles
         spots = edge(c.noise.cloud(3.2 / c.mm, 2) - 1.9, 0.4)
         c.melanin += c.rng.uniform(0.15, 0.5) * spots
     if body.crease is not None:
         c.relief -= 1.2 * body.crease
         c.blood += 0.25 * body.crease
     draw_hairs(c, int(hairy * c.rng.uniform(40, 260)))
-
-
-def mouth_and_eyes(c: Canvas, body: Body) -> None:
-    """Lips redden the skin; eyes, brows, hair and nostrils cover what is below."""
     if body.lips is not None:
         c.blood += 0.7 * body.lips
         c.cover(0.22 * body.lips, LIP)

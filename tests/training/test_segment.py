@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from training import imagenet, loop, runs, segment
+from training import imagenet, recipe, segment
 from training.data import Known, Sample, phantom_rows
 from training.phantom.__main__ import main as draw_phantoms
 
@@ -84,7 +84,7 @@ def test_every_key_of_the_imagenet_weights_finds_its_place():
 
 
 def test_the_learning_rate_warms_up_and_ends_at_nothing():
-    rates = [loop.rate(step, 1000) for step in range(1000)]
+    rates = [recipe.rate(step, 1000) for step in range(1000)]
     assert rates[0] < 0.05 and max(rates) > 0.9 and rates[-1] < 0.01
     assert rates[100:] == sorted(rates[100:], reverse=True)
 
@@ -107,7 +107,7 @@ def test_a_batch_depends_on_its_step_alone(rows):
     assert not torch.equal(one[0], other[0])
 
 
-class StopsAfterOneStep(runs.Run):
+class StopsAfterOneStep(recipe.Run):
     def steps(self, first, total, minutes):
         yield from range(first, min(first + 1, total))
 
@@ -119,10 +119,10 @@ def test_a_stopped_training_goes_on_where_it_was_and_ends_the_same(rows, tmp_pat
 
     def train(run):
         torch.manual_seed(0)  # the decoder's untrained start
-        loop.learn(run, segment.task_of(small(rows, 2)), minutes=5)
-        return loop.saved_network(run, segment.DeepLab())
+        recipe.learn(run, segment.task_of(small(rows, 2)), minutes=5)
+        return recipe.saved_network(run, segment.DeepLab())
 
-    straight, steps = train(runs.Run("segment", "straight", tmp_path))
+    straight, steps = train(recipe.Run("segment", "straight", tmp_path))
     train(StopsAfterOneStep("segment", "halting", tmp_path))
     halting, halting_steps = train(StopsAfterOneStep("segment", "halting", tmp_path))
     assert steps == halting_steps == 2
@@ -132,4 +132,4 @@ def test_a_stopped_training_goes_on_where_it_was_and_ends_the_same(rows, tmp_pat
 
 def test_publishing_a_run_that_never_trained_says_so(tmp_path):
     with pytest.raises(FileNotFoundError, match="train first"):
-        loop.saved_network(runs.Run("segment", "never", tmp_path), segment.DeepLab())
+        recipe.saved_network(recipe.Run("segment", "never", tmp_path), segment.DeepLab())

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from training import outlines
-from training.data import ForbiddenRow, Known, Row
+from training.data import ForbiddenRowError, Known, Row
 
 LEFT, RIGHT = "0,0 50,0 50,100 0,100", "50,0 100,0 100,100 50,100"
 
@@ -66,7 +66,7 @@ def test_glare_inside_a_red_area_belongs_to_it():
 
 
 def test_a_measuring_photo_is_never_opened_for_its_outlines():
-    with pytest.raises(ForbiddenRow):
+    with pytest.raises(ForbiddenRowError):
         outlines.load_outlined(dataclasses.replace(row(), use="evaluate"))
 
 

@@ -93,10 +93,10 @@ def test_who_measures_is_not_among_those_who_train(tmp_path):
 def test_a_run_does_not_go_on_with_other_splits(tmp_path):
     """Patients who measured would train in the second half of the run."""
     began = manifest(tmp_path / "dataset", "train", "evaluate")
-    run = own.runs.Run("own", "first", tmp_path)
-    own._same_dataset(run, began)
-    run.write("card.json", {"dataset": began.name})
+    run = own.Run("own", "first", tmp_path)
+    own.require_same_dataset(run, began)
+    run.describe(own.Recipe(), dataset=began.name)
     run.checkpoint.write_bytes(b"begun")
-    own._same_dataset(run, began)
-    with pytest.raises(own.ChangedDataset, match="name another run"):
-        own._same_dataset(run, manifest(tmp_path / "dataset", "evaluate", "train"))
+    own.require_same_dataset(run, began)
+    with pytest.raises(own.ChangedDatasetError, match="name another run"):
+        own.require_same_dataset(run, manifest(tmp_path / "dataset", "evaluate", "train"))

@@ -8,7 +8,7 @@ import pytest
 
 from training import augment, classify
 from training.data import (
-    ForbiddenRow,
+    ForbiddenRowError,
     Known,
     Row,
     Sample,
@@ -50,7 +50,7 @@ def test_rows_that_are_not_for_training_are_left_out(folder, tmp_path, use):
 def test_a_measuring_photo_that_slips_through_is_refused_when_it_is_opened(folder, tmp_path, use):
     row = read_rows(mark(folder, tmp_path, use), folder)[0]
     for door in (require_train, load_sample, lambda r: classify.load_photos([r])):
-        with pytest.raises(ForbiddenRow, match="may be learnt from"):
+        with pytest.raises(ForbiddenRowError, match="may be learnt from"):
             door(row)
 
 

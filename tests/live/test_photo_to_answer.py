@@ -1,16 +1,16 @@
-"""The whole road with real Postgres, real Valkey and real processes; the photos are phantoms."""
+"""From a photo to an answer with real Postgres, real Valkey and real processes; the photos are phantoms."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from contract import messages
+from drills.client import photo
 from teleder.cases import intake, invariants, reviews
 from teleder.cases.models import AIStatus, Job, JobState, Status, Submission
 from tests.conftest import CALM
@@ -26,15 +26,12 @@ pytestmark = [
 
 
 @pytest.fixture
-def phantom_photo(tmp_path) -> Callable:
-    """A drawn photo of a condition, as a JPEG file from a phone would come."""
+def phantom_photo() -> Callable:
+    """A drawn photo of a condition, as a phone uploads it."""
     phantom = pytest.importorskip("training.phantom")
-    cv2 = pytest.importorskip("cv2")
 
     def make(condition: str, seed: int) -> SimpleUploadedFile:
-        scene = phantom.draw(seed, condition=condition)
-        _, data = cv2.imencode(".jpg", scene.photo[..., ::-1])
-        return SimpleUploadedFile(f"{condition}.jpg", data.tobytes())
+        return SimpleUploadedFile(f"{condition}.jpg", photo(condition, seed, phantom.LONG_SIDE))
 
     return make
 
@@ -52,13 +49,7 @@ def status_of(submission: Submission) -> str:
     return Submission.objects.values_list("ai_status", flat=True).get(pk=submission.pk)
 
 
-def mails(tmp_path: Path, to: str) -> list[str]:
-    folder = tmp_path / "mail"
-    texts = [path.read_text() for path in folder.iterdir()] if folder.is_dir() else []
-    return [part for text in texts for part in text.split("-" * 79) if f"To: {to}" in part]
-
-
-def test_alice_sends_a_photo_and_reads_danas_answer(process, alice, dana, phantom_photo, tmp_path):
+def test_alice_sends_a_photo_and_reads_danas_answer(process, alice, dana, phantom_photo, mailbox):
     for name in ("results", "inference", "sweeper"):
         process(name)
     submission = send(alice, phantom_photo)
@@ -75,9 +66,11 @@ def test_alice_sends_a_photo_and_reads_danas_answer(process, alice, dana, phanto
         text="Please come in tomorrow.",
         reason="Seen.",
     )
-    wait_until(lambda: len(mails(tmp_path, alice.email)) == 2)
+    wait_until(lambda: len(mailbox.mails_to(alice.email)) == 2)
     assert not any(
-        word in mail for mail in mails(tmp_path, alice.email) for word in ("tomorrow", "AD", "elbow")
+        word in mail
+        for mail in mailbox.mails_to(alice.email).values()
+        for word in ("tomorrow", "AD", "elbow")
     )
     assert [check.__name__ for check in invariants.INVARIANTS if list(check())] == []
 
