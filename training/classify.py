@@ -25,8 +25,8 @@ from inference_worker.models.classification import (
     SIDE,
     aggregate,
     calibrated,
+    crops_of,
     scaled,
-    views_of,
 )
 from inference_worker.models.cropping import boxes_of
 from inference_worker.models.engine import TorchEngine, to_tensor
@@ -231,7 +231,7 @@ def kept_logits(network: nn.Module, kept: dict[str, list[Sample]]) -> tuple[list
     """Return for each kept photo the logits (1 + crops, 6) of what the pipeline would look at, and its class."""
     run = TorchEngine("cpu", "calibration").prepare_model(network)
     photos = [(index, sample) for index, name in enumerate(CLASSES) for sample in kept[name]]
-    views = [views_of(sample.photo, _true_boxes(sample)) for _, sample in photos]
+    views = [crops_of(sample.photo, _true_boxes(sample)) for _, sample in photos]
     return [run(own) for own in views], np.array([index for index, _ in photos])
 
 

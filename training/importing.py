@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
 def _import(photos: list[Photo], arguments: argparse.Namespace) -> int:
     partial = arguments.out.with_name(f"{arguments.out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a run that was stopped
-    segmenter = Segmenter(weights.published("segmentation"), engine.pick(arguments.device))
+    segmenter = Segmenter(weights.published("segmentation"), engine.select_device(arguments.device))
     read_photos(photos, arguments.root, partial, segmenter)
     findings = checks.check(photos)
     fatal = _tell(photos, findings, arguments.out.with_name(f"{arguments.out.name}.html"))

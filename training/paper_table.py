@@ -31,7 +31,8 @@ from inference_worker.models.cropping import boxes_of
 from inference_worker.models.segmentation import Segmenter
 from training.arms import ARMS, AUTOMATIC, FOUR, ORIGINAL, TRUE_CROP, Looks, answer, looks
 from training.data import Row, measuring_rows, output, plainly, read_mask, read_photo
-from training.evaluate import ANALYSIS_LONG_SIDE, UNKNOWN, Figures, share
+from training.evaluate import ANALYSIS_LONG_SIDE, Figures, share
+from training.mask_scores import UNKNOWN
 from training.statistics import bootstrap, figure, resample_mean, wilson
 
 MARGIN = 0.05  # of recall that a crop may lose and still be called as good; set before looking
@@ -250,7 +251,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = measuring_rows(arguments, only=FOUR)
     crops = read_crops(arguments.crops) if arguments.crops else None
     own = weights.published("segmentation"), weights.published("classification")
-    chosen = engine.pick(arguments.device)
+    chosen = engine.select_device(arguments.device)
     answers = answers_of(rows, crops, (Segmenter(own[0], chosen), Classifier(own[1], chosen)))
     figures = figures_of(answers, arguments.margin)
     figures["model"] = ", ".join(f"{w.name} {w.version} {w.sha256[:12]}" for w in own)

@@ -10,7 +10,7 @@ from local import s3
 from teleder.cases import invariants, reviews
 from teleder.cases.models import AIStatus, Job, JobState
 from tests.live.conftest import wait_until
-from tests.live.test_road import phantom_photo, pytestmark, send, status_of
+from tests.live.test_photo_to_answer import phantom_photo, pytestmark, send, status_of
 
 __all__ = ["phantom_photo", "pytestmark"]
 
