@@ -26,15 +26,8 @@ def from_url(text: str, *, pooler: bool = False, name: str = "DATABASE_URL") -> 
         raise environment.InvalidSettingError(f"{name} must begin with postgresql://")
     if parts.fragment or {"/", "@"} & set(parts.path[1:]):
         raise environment.InvalidSettingError(f"{name} cannot be read as an address; {ESCAPES}")
-    _check_options(name, parts.query, pooler=pooler)
-    return dj_database_url.parse(
-        text, conn_max_age=60, conn_health_checks=True, disable_server_side_cursors=pooler
-    )
-
-
-def _check_options(name: str, query: str, *, pooler: bool) -> None:
     try:
-        pairs = parse_qsl(query, strict_parsing=True, keep_blank_values=True) if query else []
+        pairs = parse_qsl(parts.query, strict_parsing=True, keep_blank_values=True) if parts.query else []
     except ValueError:
         raise environment.InvalidSettingError(
             f"{name} must end with options as name=value; {ESCAPES}"
@@ -53,3 +46,6 @@ def _check_options(name: str, query: str, *, pooler: bool) -> None:
             f"{name} has options=…, which pgbouncer refuses: set them with ALTER ROLE … SET, "
             "or remove TELEDER_DATABASE_POOLER=1"
         )
+    return dj_database_url.parse(
+        text, conn_max_age=60, conn_health_checks=True, disable_server_side_cursors=pooler
+    )

@@ -44,30 +44,22 @@ def refuse_demo_settings(*, debug: bool, hosts: Iterable[str], secret_key: str, 
     """Refuse what only the demo may do: debug pages, wildcard hosts, a key that can be guessed, links by http."""
     if debug:
         raise ImproperlyConfigured("TELEDER_DEBUG=1 shows settings and records on error pages: remove it.")
-    _refuse_wildcards(hosts)
-    _refuse_weak_key(secret_key)
-    if not public_url.startswith("https://") and not is_loopback(urlsplit(public_url).netloc):
-        raise ImproperlyConfigured(
-            f"TELEDER_PUBLIC_URL={public_url}: links in mail must begin with https:// (they can set a new password)."
-        )
-
-
-def _refuse_wildcards(hosts: Iterable[str]) -> None:
     for host in hosts:
         if "*" in host or host.startswith("."):
             raise ImproperlyConfigured(
                 f"TELEDER_HOSTS={host} lets the site be called by names you may not own: "
                 "write each name out, divided by commas."
             )
-
-
-def _refuse_weak_key(key: str) -> None:
-    is_short = len(key) < KEY_CHARACTERS or len(set(key)) < KEY_DISTINCT_CHARACTERS
-    if is_short or key.startswith(DJANGOS_DRAFT):
+    is_short = len(secret_key) < KEY_CHARACTERS or len(set(secret_key)) < KEY_DISTINCT_CHARACTERS
+    if is_short or secret_key.startswith(DJANGOS_DRAFT):
         raise ImproperlyConfigured(
             f"TELEDER_SECRET_KEY must be drawn at random and have at least {KEY_CHARACTERS} characters. Draw one: "
             'python -c "import secrets; print(secrets.token_urlsafe(50))". Put the old key into '
             "TELEDER_SECRET_KEY_FALLBACKS, or authenticator apps that are set up no longer work."
+        )
+    if not public_url.startswith("https://") and not is_loopback(urlsplit(public_url).netloc):
+        raise ImproperlyConfigured(
+            f"TELEDER_PUBLIC_URL={public_url}: links in mail must begin with https:// (they can set a new password)."
         )
 
 

@@ -162,9 +162,22 @@ def _clean_answer(key: str, value: Any) -> Any:
             raise ValidationError(_("Please choose from the list."))
         return sorted({_one_of(Symptom, item) for item in value})
     if key in HISTORY_SCALES:
-        return _scale(value)
+        if isinstance(value, str):
+            value = normalise_number(value)
+        if value in ("", None):
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).isascii():
+            raise ValidationError(_("Please give a number from 0 to 10."))
+        if not str(value).isdigit() or not 0 <= int(value) <= 10:
+            raise ValidationError(_("Please give a number from 0 to 10."))
+        return int(value)
     if key in HISTORY_TEXTS:
-        return _text(value)
+        if not isinstance(value, str):
+            raise ValidationError(_("Please write text."))
+        text = clean_text(value).strip()
+        if len(text) > FREE_TEXT_LIMIT:
+            raise ValidationError(_("Please write at most %(n)d characters."), params={"n": FREE_TEXT_LIMIT})
+        return text
     raise ValidationError(_("Unknown question."))
 
 
@@ -172,27 +185,6 @@ def _one_of(choices: type[models.TextChoices], value: Any) -> str:
     if value not in ("", None) and (not isinstance(value, str) or value not in choices.values):
         raise ValidationError(_("Please choose from the list."))
     return value or ""
-
-
-def _scale(value: Any) -> int | None:
-    if isinstance(value, str):
-        value = normalise_number(value)
-    if value in ("", None):
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).isascii():
-        raise ValidationError(_("Please give a number from 0 to 10."))
-    if not str(value).isdigit() or not 0 <= int(value) <= 10:
-        raise ValidationError(_("Please give a number from 0 to 10."))
-    return int(value)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValidationError(_("Please write text."))
-    text = clean_text(value).strip()
-    if len(text) > FREE_TEXT_LIMIT:
-        raise ValidationError(_("Please write at most %(n)d characters."), params={"n": FREE_TEXT_LIMIT})
-    return text
 
 
 def clean_body_site(site: Any) -> BodySite:

@@ -65,7 +65,8 @@ def _reports(photos: Iterable[Photo]) -> Iterable[triage.PhotoReport]:
 
 
 def _finish_ai(submission: Submission, photos: list[Photo]) -> None:
-    if submission.ai_status == AIStatus.NOT_USED or any(_is_unfinished(photo) for photo in photos):
+    jobs = [job for photo in photos for job in photo.jobs.all()]
+    if submission.ai_status == AIStatus.NOT_USED or any(job.state in UNFINISHED for job in jobs):
         return
     usable = [photo for photo in photos if photo.state != PhotoState.UNUSABLE] or photos
     read = [photo.analysis is not None and photo.analysis.classified_at is not None for photo in usable]
@@ -75,10 +76,6 @@ def _finish_ai(submission: Submission, photos: list[Photo]) -> None:
     status = AI_MOVES[step][1]
     kind = EventKind.AI_UNAVAILABLE if status == AIStatus.UNAVAILABLE else EventKind.AI_DONE
     submission.events.create(kind=kind, detail={"status": status.value})
-
-
-def _is_unfinished(photo: Photo) -> bool:
-    return any(job.state in UNFINISHED for job in photo.jobs.all())
 
 
 def give_up_waiting_for_ai() -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 
 import redis
 from django.conf import settings
@@ -100,7 +99,8 @@ def mark_sent(batch: list[Job]) -> list[Job]:
         JobStep.SEND,
         attempt=F("attempt") + 1,
         batch=len(batch),
-        sent_at=_statement_time(),
+        # Now() is the same for a whole transaction; the statement's time distinguishes its messages.
+        sent_at=Func(function="STATEMENT_TIMESTAMP", output_field=DateTimeField()),
         deadline=Now() + timedelta(seconds=settings.JOB_WAIT_SECONDS),
         worker="",
         error="",
@@ -109,11 +109,6 @@ def mark_sent(batch: list[Job]) -> list[Job]:
     for job in batch:
         job.attempt = attempts[job.pk]
     return batch
-
-
-def _statement_time() -> Any:
-    # Now() is the same for a whole transaction; the statement's time distinguishes its messages.
-    return Func(function="STATEMENT_TIMESTAMP", output_field=DateTimeField())
 
 
 def send_batch(stage: Stage, jobs: list[Job]) -> None:

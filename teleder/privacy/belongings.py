@@ -109,8 +109,8 @@ def forget_mentions(person: User) -> None:
 def _sessions_naming(words: set[str]) -> list[str]:
     # Also of who is about to log in, or wants a new password: there it is not `_auth_user_id` that names them.
     named = re.compile(r"(?<![\w.+@-])(" + "|".join(map(re.escape, words)) + r")(?![\w.+@-])")
-    return [row.pk for row in Session.objects.iterator() if named.search(_text_of(row))]
-
-
-def _text_of(session: Session) -> str:
-    return json.dumps(session.get_decoded(), ensure_ascii=False).lower()
+    return [
+        row.pk
+        for row in Session.objects.iterator()
+        if named.search(json.dumps(row.get_decoded(), ensure_ascii=False).lower())
+    ]

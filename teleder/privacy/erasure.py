@@ -75,18 +75,14 @@ def call_off(person: User) -> None:
     if erasure and erasure.why == Why.REQUEST:
         raise ValidationError(_("The person asked for it themselves: only they can call it off."))
     if take_back(person) and erasure and erasure.told_at and person.is_active:
-        _tell_of_staying(person)
-
-
-def _tell_of_staying(person: User) -> None:
-    try:
-        with override(person.language):
-            text = _(
-                "Your teleder account was to be deleted. The clinic has called that off: it stays as it is."
-            )
-            send_mail(_("Your teleder account stays"), text, None, [person.email])
-    except Exception as error:  # noqa: BLE001  (it is called off all the same, and the page says so)
-        log.warning("the end of an erasure was not told (%s)", type(error).__name__)
+        try:
+            with override(person.language):
+                text = _(
+                    "Your teleder account was to be deleted. The clinic has called that off: it stays as it is."
+                )
+                send_mail(_("Your teleder account stays"), text, None, [person.email])
+        except Exception as error:  # noqa: BLE001  (it is called off all the same, and the page says so)
+            log.warning("the end of an erasure was not told (%s)", type(error).__name__)
 
 
 def notify_people() -> int:

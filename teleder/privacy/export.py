@@ -78,7 +78,16 @@ def pack(data: dict[str, Any], photos: list[Photo]) -> Iterator[bytes]:
     """Yield the ZIP in pieces of at most one photo; data.json comes last and says of each file what came of it."""
     sink, written = Sink(), {}
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("README.txt", _readme())
+        archive.writestr(
+            "README.txt",
+            _(
+                "This is what teleder holds of you.\n\n"
+                "data.json: everything in words and numbers; schema.json describes it.\n"
+                "photos/: of each photo the original as you sent it, and the copy that the clinic looks at.\n\n"
+                "An original may hold what your phone wrote into it, for example where and when it was taken. "
+                "The copy holds the picture alone: give that one away if you give one away.\n"
+            ),
+        )
         archive.writestr("schema.json", SCHEMA.read_text())
         for photo in photos:
             written[str(photo.pk)] = []
@@ -131,16 +140,6 @@ def _name_files(data: dict[str, Any], written: dict[str, list]) -> None:
         for submission in case["submissions"]:
             for photo in submission["photos"]:
                 photo["files"] = written.get(photo["id"], [])
-
-
-def _readme() -> str:
-    return _(
-        "This is what teleder holds of you.\n\n"
-        "data.json: everything in words and numbers; schema.json describes it.\n"
-        "photos/: of each photo the original as you sent it, and the copy that the clinic looks at.\n\n"
-        "An original may hold what your phone wrote into it, for example where and when it was taken. "
-        "The copy holds the picture alone: give that one away if you give one away.\n"
-    )
 
 
 # --- What is in it ----------------------------------------------------------------------------------------

@@ -23,12 +23,8 @@ def pad_response_time(
         response = get_response(request)
         view = request.resolver_match.view_name if request.resolver_match else None
         if request.method == "POST" and view in PADDED_VIEWS:
-            time.sleep(padding_seconds(time.perf_counter() - began))
+            # to the next multiple of the step
+            time.sleep(-(time.perf_counter() - began) % settings.ANSWER_STEP_SECONDS)
         return response
 
     return answer
-
-
-def padding_seconds(elapsed: float) -> float:
-    """Return the seconds to the next multiple of the step."""
-    return -elapsed % settings.ANSWER_STEP_SECONDS

@@ -121,7 +121,13 @@ class Policy:
         """Return when an answer is due, for a submission that came in at `start` (aware)."""
         level = self.data["levels"][urgency.code]
         if days := level.get("answer_working_days"):
-            return _working_days_after(start, days)
+            # The same time of day, `days` Japanese working days later
+            moment = timezone.localtime(start)
+            while days:
+                moment += timedelta(days=1)
+                if moment.weekday() < 5 and not jpholiday.is_holiday(moment.date()):
+                    days -= 1
+            return moment
         return start + timedelta(minutes=level["answer_minutes"])
 
 
@@ -183,13 +189,3 @@ def _fits(rule: Mapping, answers: Mapping[str, str]) -> bool:
     every = all(answers.get(question) in values for question, values in rule.get("all", {}).items())
     some = rule.get("any", {})
     return every and any(answers.get(question) in values for question, values in some.items())
-
-
-def _working_days_after(start: datetime, days: int) -> datetime:
-    """Return the same time of day, `days` Japanese working days later."""
-    moment = timezone.localtime(start)
-    while days:
-        moment += timedelta(days=1)
-        if moment.weekday() < 5 and not jpholiday.is_holiday(moment.date()):
-            days -= 1
-    return moment

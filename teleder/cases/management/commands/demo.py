@@ -49,23 +49,21 @@ class Command(BaseCommand):
         if User.objects.filter(email=PEOPLE[0][0]).exists():
             self.stdout.write("The demonstration is already there.")
             return
-        _refuse_off_loopback()
+        # The demo's password is public, and the password rules refuse it: only a loopback installation may use it
+        hosts = {host.strip("[]") for host in settings.ALLOWED_HOSTS} | {
+            urlsplit(settings.PUBLIC_URL).hostname
+        }
+        if not settings.INSECURE_COOKIES or not hosts <= LOOPBACK:
+            raise CommandError(
+                "The demonstration is for this machine alone: its password is public. It needs TELEDER_INSECURE_COOKIES=1, "
+                "and TELEDER_HOSTS and TELEDER_PUBLIC_URL that name localhost only."
+            )
         drawn = _photos_by_condition(photos) if photos else {}
         with transaction.atomic():
             people = {email.split("@")[0]: _person(email, *rest) for email, *rest in PEOPLE}
             for row in CASES if drawn else []:
                 _case(people, drawn, *row)
         self.stdout.write(f"Four people and {len(CASES) if drawn else 0} submissions. Password: {PASSWORD}")
-
-
-def _refuse_off_loopback() -> None:
-    """The demo's password is public, and the password rules refuse it: only a loopback installation may use it."""
-    hosts = {host.strip("[]") for host in settings.ALLOWED_HOSTS} | {urlsplit(settings.PUBLIC_URL).hostname}
-    if not settings.INSECURE_COOKIES or not hosts <= LOOPBACK:
-        raise CommandError(
-            "The demonstration is for this machine alone: its password is public. It needs TELEDER_INSECURE_COOKIES=1, "
-            "and TELEDER_HOSTS and TELEDER_PUBLIC_URL that name localhost only."
-        )
 
 
 def _photos_by_condition(folder: Path) -> dict[str, Iterator[Path]]:
