@@ -1,7 +1,7 @@
 """Does the time of an answer tell who has an account, or which submission there is?
 
 Log-in, token, choosing a new password and sign-up by known and unknown addresses; a submission by page and API, asked for
-by another patient, that is somebody's or nobody's.
+by another patient, that exists or does not exist.
 
 python -m benchmarks.enumeration [--tries 100]
 
@@ -74,7 +74,7 @@ def look(path: str, client: Client) -> None:
 
 
 def pairs_of_addresses(path: str, form: Callable[[str], dict], **more: str) -> Iterator[tuple[Act, Act]]:
-    """Yield the same deed with an address that has an account and with one that has none, new ones each time."""
+    """Yield the same request with an address that has an account and with one that has none; new addresses each time."""
     from teleder.accounts.models import User
 
     for number in itertools.count():

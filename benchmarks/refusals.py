@@ -3,7 +3,7 @@
 The folder has a `manifest-dev.csv` with `file`, `bucket` and `expected`. Each file of `must_reject` is prepared three
 times, `--at-once` at a time, by the real child; each of `either` once. A bomb is what must be refused for its pixels:
 its memory is the peak of the child beyond that of one which refuses an empty file. What decodes is imported late: each
-child imports this module anew, as it does the worker's (light) one.
+child imports this module again, as it does the worker's (light) one.
 """
 
 from __future__ import annotations

@@ -2,9 +2,8 @@
 
 Standard library only: the web imports the contract and nothing of the worker.
 Every message is JSON. A request names files by storage key; no pixel and no health data travels.
-A message of an unknown contract version, kind or field raises `ContractError`: during a deploy an
-old process must return it to the queue instead of guessing. The previous version is understood, so a new field has a
-default; a change that cannot be read as its predecessor raises `VERSION` by two.
+A message of an unknown contract version, kind or field raises `ContractError`: during a deploy an old process must return it
+to the queue instead of guessing. The previous version is understood: a new field has a default, any other change raises `VERSION` by two.
 
 What a worker sends is untrusted input. Each field declares beside its type how it is read: length, range and alphabet.
 A value that no version writes raises `InvalidMessageError`: it is refused for good, and no other process is asked.

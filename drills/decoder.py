@@ -32,9 +32,9 @@ honest = decoding.decode
 
 
 def decode(data: bytes) -> Any:
-    for word, deed in WORDS.items():
+    for word, action in WORDS.items():
         if data.endswith(word):
-            deed()
+            action()
     return honest(data)
 
 

@@ -105,7 +105,7 @@ def _crash_at(run: Run, clients: Clients, steps: list[str]) -> tuple[int, float]
 
 @drill("R8", "photos that kill native code, hang or eat memory, in worker and decoder", guard="quarantine")
 def poison(run: Run) -> Figures:
-    """With two workers: the others' delay without poison, and beside photos that end a process.
+    """With two workers: the others' delay without such photos, and beside photos that end a process.
 
     A photo that hangs keeps a worker busy until its time is over, three times: beside two of those there is a third.
     """
@@ -124,7 +124,7 @@ def poison(run: Run) -> Figures:
     found.notes.append(f"{refused.unavailable} of {refused.accepted} that hurt the decoder given to people")
     found.notes.append(f"others' p95 {usual.p95_seconds:.1f} s at {rate:.2f}/s")
     if _quarantined(worker) != found.accepted or refused.unavailable != refused.accepted:
-        found.broken.append("a poison photo was not given to people")
+        found.broken.append("a photo that crashes workers was not given to people")
     for name, beside in zip(("kills or eats", "hangs"), others, strict=True):
         times = beside.p95_seconds / usual.p95_seconds
         found.notes.append(f"beside what {name} {beside.p95_seconds:.1f} s ({times:.1f} x of {DELAY_TIMES})")

@@ -50,7 +50,7 @@ class Run:
         return few if self.short else many
 
     def capacity(self, count: int) -> float:
-        """Return how many submissions a second the whole road takes, from the first request to the last result."""
+        """Return how many submissions a second the whole flow takes, from the first request to the last result."""
         self.clients().send(4)  # until all is warm
         clients, began = self.clients(), time.monotonic()
         clients.send(count, threads=4)

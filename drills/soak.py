@@ -1,4 +1,4 @@
-"""R19: an ordinary load for long; nobody's memory may grow, nobody's files stay open."""
+"""R19: an ordinary load for a long time; no process may grow in memory or in open files."""
 
 from __future__ import annotations
 

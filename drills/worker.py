@@ -79,9 +79,9 @@ class Classifier:
 
 def _poisonous(prepare: Any) -> Any:
     def prepare_photo(data: bytes) -> Any:
-        for word, deed in POISON.items():
+        for word, action in POISON.items():
             if data.endswith(word):
-                deed()
+                action()
         return prepare(data)
 
     return prepare_photo

@@ -16,7 +16,7 @@ USAGE = """usage: ./run COMMAND
   test [PYTEST ARGUMENTS]                      the tests, on their own database
   check                                        style, layers, migrations, settings, translations
   drills [--short] [NAME...]                   break the system on purpose and count what was lost
-  fuzz [--minutes N] [TARGET...]               broken files against what reads strangers' bytes
+  fuzz [--minutes N] [TARGET...]               broken files against what reads untrusted uploads
   contract [--examples N]                      made-up requests of four callers against the API's description
   openapi                                      write docs/openapi.json, the API's description, from the code
   analyse PHOTO... --out DIR [--json]          find skin and lesion, crop and classify, without web or queue
@@ -26,7 +26,7 @@ USAGE = """usage: ./run COMMAND
   messages                                     bring the Japanese catalogue up to date with the code, and compile it
   sbom [--advisories ZIP]                      what is shipped (CycloneDX), or what of it is known to be weak
   screenshots                                  draw the pictures of the README again (docs/images)
-  lock                                         write the lock files anew from pyproject.toml
+  lock                                         write the lock files from pyproject.toml
 """
 
 

@@ -48,7 +48,7 @@ COMMANDS = {
 }
 # As whom each process talks to Valkey (docker/valkey.conf).
 VALKEY_ROLES = {name: name for name in COMMANDS} | {"inference": "worker"}
-# The process that decodes strangers' bytes holds no key and no way into the database. Nor is it told of
+# The process that decodes untrusted uploads holds no key and no way into the database. Nor is it told of
 # Django's settings: Celery would load them.
 OF_THE_WEB = (
     "DATABASE_DIRECT_URL",

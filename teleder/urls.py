@@ -1,4 +1,4 @@
-"""The doors of the web: pages, API, the admin's back room."""
+"""The URLs of the web: pages, API, admin site."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -1,4 +1,4 @@
-"""Does the road learn from real photos? Measured on photos that no shipped weights may see; nothing is kept.
+"""Does the method learn from real photos? Measured on photos that no shipped weights may see; nothing is kept.
 
     python -m training.experiment --manifest ../shared/data/cls/manifest.csv \
         --root ../shared/data/cls --json runs/experiment.json --markdown docs/models/experiment.md
@@ -281,7 +281,7 @@ def _seen(figures: Figures) -> Iterator[str]:
     """Say what the intervals allow, so that nobody reads more into the tables."""
     yield "\n## What is seen\n"
     best = max(ARMS, key=lambda arm: figures[arm]["external"]["auc_not_ad"]["value"])
-    yield f"- With real photos the road learns: external AUC up to {_cell(figures[best]['external']['auc_not_ad'])} ({best})."
+    yield f"- With real photos the method learns: external AUC up to {_cell(figures[best]['external']['auc_not_ad'])} ({best})."
     for name, own in figures["gain"].items():
         verdict = (
             "helps"

@@ -96,7 +96,7 @@ def delete_submissions(pks: Collection[UUID]) -> None:
 
 
 def forget_mentions(person: User) -> None:
-    """Delete sessions, notes of the back room, invitations and failed log-ins that name the person or their addresses."""
+    """Delete sessions, log entries of the admin site, invitations and failed log-ins that name the person or their addresses."""
     addresses = {person.email.lower(), *(row.email.lower() for row in person.emailaddress_set.all())}
     cases = map(str, person.cases.values_list("pk", flat=True))
     LogEntry.objects.filter(object_id__in=[str(person.pk), *cases]).delete()

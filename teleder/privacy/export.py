@@ -33,7 +33,7 @@ from teleder.privacy.models import Erasure
 
 FORMAT = "teleder-export/1"
 SCHEMA = Path(__file__).parent / "export.schema.json"
-# Steps that tell of the patient's case. What the AI did, raised or failed at is the clinic's (intended use), jobs are nobody's.
+# Steps that tell of the patient's case. What the AI did, raised or failed at is the clinic's (intended use), jobs are internal.
 TOLD = frozenset(EventKind) - {
     EventKind.URGENCY_RAISED,
     EventKind.AI_DONE,

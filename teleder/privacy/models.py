@@ -15,7 +15,7 @@ from teleder.accounts.text import LineField
 
 
 class OfPeople(models.QuerySet):
-    """Rows about a person, seen by who sees that person in the back room."""
+    """Rows about a person, visible to those who see that person on the admin site."""
 
     def visible_to(self, user: User) -> OfPeople:
         return self.filter(person__in=User.objects.visible_to(user)) if user.is_admin else self.none()

@@ -1,4 +1,4 @@
-"""What was kept long enough, by purpose (`policies/`): counted, or erased by the road of erasure.py. A hold wins."""
+"""What has passed its retention period, by purpose (`policies/`): counted, or erased as in erasure.py. A hold wins."""
 
 from __future__ import annotations
 

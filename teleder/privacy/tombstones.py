@@ -46,7 +46,7 @@ def write_list() -> int:
 
 
 def reapply(path: Path) -> tuple[int, int]:
-    """Erase anew everybody in the list who came back with a backup; return how many were, and how many are held.
+    """Erase again everybody in the list whom a restore brought back; return how many, and how many are under a hold.
 
     Raises `BadList` before anything is changed, and OSError where there is no list.
     """

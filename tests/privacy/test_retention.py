@@ -182,7 +182,7 @@ def came_back(alice, bob, submission_of, settings) -> User:
 def test_erased_patients_stay_erased(came_back, bob, capsys):
     folder = photo_folder(Photo.objects.get(submission__case__patient=came_back))
     call_command("retention", "--reapply")
-    assert "1 erased anew, 0 under a legal hold" in capsys.readouterr().out
+    assert "1 erased again, 0 under a legal hold" in capsys.readouterr().out
     assert not User.objects.filter(pk=came_back.pk).exists()
     assert not folder.exists()
     assert Photo.objects.get().submission.patient == bob
@@ -204,7 +204,7 @@ def test_a_hold_of_the_backup_wins_and_is_told(came_back, adam, capsys):
     holds.set_hold(came_back, reason="court", by=adam)
     with pytest.raises(SystemExit):
         call_command("retention", "--reapply")
-    assert "0 erased anew, 1 under a legal hold" in capsys.readouterr().out
+    assert "0 erased again, 1 under a legal hold" in capsys.readouterr().out
     holds.lift_hold(came_back, by=adam)
     call_command("retention", "--reapply")
     assert not User.objects.filter(pk=came_back.pk).exists()

@@ -15,7 +15,7 @@ from teleder.privacy.policy import retention_policy
 
 
 class Command(BaseCommand):
-    help = "Say what was kept long enough, by purpose (changes nothing); or erase it; or erase anew after a restore."
+    help = "List what has passed its retention period, by purpose (changes nothing); or erase it; or erase again after a restore."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         ways = parser.add_mutually_exclusive_group()
@@ -29,7 +29,7 @@ class Command(BaseCommand):
             type=Path,
             const=Path(settings.ERASED_LIST),
             metavar="FILE",
-            help="after a restore: erase anew who is in the list of tombstones (default: TELEDER_ERASED_LIST)",
+            help="after a restore: erase again who is in the list of tombstones (default: TELEDER_ERASED_LIST)",
         )
 
     def handle(self, *, apply: bool, reapply: Path | None, **_: Any) -> None:
@@ -56,7 +56,7 @@ class Command(BaseCommand):
             ) from error
         except (OSError, tombstones.BadList) as error:
             raise CommandError(f"{path}: {error}") from error
-        self.stdout.write(f"{erased} erased anew, {held} under a legal hold of the backup")
+        self.stdout.write(f"{erased} erased again, {held} under a legal hold of the backup")
         if held:
             self.stdout.write("lift those holds (People), then run it again")
             sys.exit(1)
