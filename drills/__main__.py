@@ -1,7 +1,7 @@
 """`./run drills [--short] [--without GUARD] [NAME...]`: exit 1 where a promise breaks.
 
-A lane is a system of its own that does one drill after the other. The short form has two side by side: most of a drill
-is waiting. Everything runs in a mount namespace, so that small disks are possible and nothing is left mounted.
+A lane is a separate system that runs one drill after the other. The short form has two lanes, because most of a drill is
+waiting. Everything runs in a mount namespace, which allows small disks and leaves nothing mounted.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NAMES = [
     *(f"R{number}" for number in range(8, 20)),
     "R18-log",
 ]
-# Those that take longest begin: the lanes then end together.
+# The longest start first, so that the lanes end together.
 LONGEST_FIRST = ("R8", "R2", "R17", "R9", "R19", "R12", "R1", "R6", "R7-database")
 APART = "DRILLS_APART"
 
@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _go_apart(arguments: list[str]) -> None:
-    """Become a process with mounts of its own, where this machine has namespaces; return where it has not."""
+    """Restart in a mount namespace of our own; return if this machine has none."""
     as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     command = ["unshare", *as_root, "--mount", "--"]
     if APART in os.environ or not shutil.which("unshare"):
@@ -96,7 +96,7 @@ def _beside_one_another(lanes: int, arguments: list[str]) -> None:
 
 
 def _lane(options: argparse.Namespace) -> int:
-    """Do what nobody has begun yet, until all is begun."""
+    """Run the drills that no lane has started, until all have been started."""
     for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background jobs ignore the second
         signal.signal(number, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="teleder-drills-"))
@@ -158,7 +158,7 @@ def _drills(system: System, options: argparse.Namespace) -> bool:
 
 
 def _judged(drill: Drill, system: System, cast: tuple, options: argparse.Namespace) -> Figures:
-    """Do a drill; where only a time was not kept, measure it once more: others may have had the machine."""
+    """Run a drill; if only a time was missed, measure it once more: the machine may have been busy."""
     from django.db import connection
 
     from drills.run import Run
@@ -175,7 +175,7 @@ def _judged(drill: Drill, system: System, cast: tuple, options: argparse.Namespa
 
 
 def _told(drill: Drill, run: Run, *, is_last: bool) -> Figures:
-    """Do a drill and say what came of it."""
+    """Run a drill and return its result."""
     began = time.monotonic()
     found = _tried(drill, run)
     seconds = time.monotonic() - began
@@ -192,7 +192,7 @@ def _word(found: Figures, is_last: bool) -> str:
 
 
 def _tried(drill: Drill, run: Run) -> Figures:
-    """Do a drill; one that fails itself holds no promise, and keeps the next from nothing."""
+    """Run a drill; one that raises counts as failed and does not stop the next."""
     from drills.oracle import Figures
 
     try:

@@ -32,7 +32,7 @@ COMMIT = timedelta(seconds=1)  # from the time a row bears to its commit, at the
 
 @drill("R18", "backup and restore of database and photos", guard="whole-copy")
 def backup(run: Run) -> Figures:
-    """Somebody is in the backup and is erased after it: restored, she must not come back."""
+    """A patient is in the backup and is erased after it: a restore must not bring her back."""
     clients = run.clients()
     erased = run.clients()
     erased.send_one(people.with_token(ERASED, "patient"), (photo(),))
@@ -63,7 +63,7 @@ def copy_media(media: Path, to: Path) -> None:
 
 
 def _erase_now(email: str) -> list[str]:
-    """Let the sweeper erase somebody whose days to think it over have passed; return the ids of person and photos."""
+    """Let the sweeper erase a patient whose cooling-off days have passed; return the ids of person and photos."""
     from django.db.models.functions import Now
 
     from teleder.accounts.models import User
@@ -84,7 +84,7 @@ def _erase_now(email: str) -> list[str]:
 
 
 def _restored(run: Run, folder: Path, erased: list[str]) -> list[str]:
-    """Put the backup into an empty database as docs/running.md says; return what does not fit together there."""
+    """Restore the backup into an empty database as docs/running.md says; return the faults found there."""
     url = f"{run.system.urls['database']}_restored"
     _postgres("dropdb", "--if-exists", f"--maintenance-db={run.system.urls['database']}", "teleder_restored")
     _postgres("createdb", f"--maintenance-db={run.system.urls['database']}", "teleder_restored")
@@ -123,7 +123,7 @@ def _postgres(program: str, *arguments: str) -> None:
 # --- To a moment ------------------------------------------------------------------------------------------
 @drill("R18-log", "restore to a moment, after machine and disk were lost", guard="one-moment")
 def log(run: Run) -> Figures:
-    """Elsewhere the log is received as it is written, and photos are copied every few seconds; no more is left."""
+    """Another machine receives the log as it is written, and photos are copied every few seconds; nothing else survives."""
     clients = run.clients()
     folder = run.system.folder / "elsewhere"
     shutil.rmtree(folder, ignore_errors=True)
@@ -150,7 +150,7 @@ def log(run: Run) -> Figures:
 
 
 class Copies:
-    """Copies what is new among the photos, again and again; `moment` is when the last whole copy began."""
+    """Copies new photos repeatedly; `moment` is the start of the last complete copy."""
 
     def __init__(self, media: Path, to: Path) -> None:
         self.media, self.to, self.moment = media, to, datetime.now(UTC)
@@ -185,7 +185,7 @@ def moment_of(copies: Copies) -> str:
 
 @contextmanager
 def _received(url: str, folder: Path) -> Iterator[None]:
-    """Receive the log from now on, with a whole copy of the database to begin from, until it is cut off."""
+    """Receive the log from now on, starting with a base backup, until it is cut off."""
     (folder / "log").mkdir(parents=True)
     program = servers.postgres_binaries() / "pg_receivewal"
     receiver = subprocess.Popen([program, f"--directory={folder}/log", f"--dbname={url}"])
@@ -201,7 +201,7 @@ def _received(url: str, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _recovered(folder: Path, moment: str) -> Iterator[str]:
-    """Start another PostgreSQL from the copy and play the log up to a moment; give its owner's address."""
+    """Start another PostgreSQL from the copy and replay the log up to a moment; return its owner's address."""
     database = folder / "server/postgres"
     for begun in (folder / "log").glob("*.partial"):
         begun.rename(begun.with_suffix(""))

@@ -1,4 +1,4 @@
-"""Drills of the broker: R3 emptied, R4 away, R5 restarted, stalled, cut off."""
+"""Drills of the broker: R3 emptied, R4 unreachable, R5 restarted, stalled, disconnected."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def flushall(run: Run) -> Figures:
 
 
 def _seconds_until_done(limit: float) -> float:
-    """Return how long it takes until the next job is done; nothing, where none waits."""
+    """Return the seconds until the next job is done; None if none waits."""
     from teleder.cases.models import Job, JobState
     from teleder.pipeline.transitions import UNFINISHED
 
@@ -96,7 +96,7 @@ def disturbed(run: Run) -> Figures:
 
 
 def _seconds_back(run: Run, clients, fault: Callable[[Run], None]) -> float:
-    """Disturb under load; return how long after that the next job is done."""
+    """Disturb the broker under load; return the seconds until the next job is done."""
     sending = clients.sending(run.few_or_many(8, 40), threads=4)
     broker = run.system.broker()
     wait_until(lambda: any(broker.llen(queue) for queue in messages.QUEUES.values()), LOAD_SECONDS)

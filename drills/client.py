@@ -1,4 +1,4 @@
-"""Patients' apps: they send, repeat what was not answered, and remember what the server accepted."""
+"""Patients' apps: they send, repeat unanswered requests, and record what the server accepted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def photo(condition: str = "AD", seed: int = 7, long_side: int = PHOTO_SIDE) -> 
 
 @dataclass(frozen=True)
 class Accepted:
-    """What the server has said yes to: the oracle of every drill."""
+    """What the server has accepted: the oracle of every drill."""
 
     submission: str
     photos: tuple[str, ...]  # sha256
@@ -67,7 +67,7 @@ class Clients:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def send(self, count: int, photos: tuple[bytes, ...] | None = None, threads: int = 4) -> None:
-        """Send `count` submissions and return when each is accepted or given up."""
+        """Send `count` submissions; return when each was accepted or given up."""
         people = itertools.cycle(self.people)
         with ThreadPoolExecutor(threads) as pool:
             list(
@@ -84,7 +84,7 @@ class Clients:
         return thread
 
     def pace(self, per_second: float, seconds: float) -> None:
-        """Begin so many submissions a second for so long, and return when each is accepted or given up."""
+        """Start submissions at a rate for some seconds; return when each was accepted or given up."""
         people, began = itertools.cycle(self.people), time.monotonic()
         with ThreadPoolExecutor(8) as pool:
             for number in range(int(per_second * seconds)):
@@ -105,7 +105,7 @@ class Clients:
             for data in photos:
                 session.add_photo(opened, data)
             seconds = session.submit(opened)
-        except GaveUp:
+        except GaveUpError:
             with self.lock:
                 self.given_up += 1
             return None
@@ -115,8 +115,8 @@ class Clients:
         return done
 
 
-class GaveUp(Exception):
-    """No answer for PATIENCE_SECONDS, or a refusal."""
+class GaveUpError(Exception):
+    """No answer within PATIENCE_SECONDS, or a refusal."""
 
 
 class App:
@@ -139,7 +139,7 @@ class App:
         self.insist("POST", f"submissions/{submission}/photos", data={"view": "close_up"}, files=files)
 
     def submit(self, submission: str) -> float:
-        """Return the seconds until it was accepted, with all that was tried in vain."""
+        """Return the seconds until it was accepted, failed attempts included."""
         began = time.monotonic()
         self.insist("POST", f"submissions/{submission}/submit", json={"send_anyway": True})
         return time.monotonic() - began
@@ -155,7 +155,7 @@ class App:
         self.insist("POST", f"submissions/{submission}/reviews", json=words | {"reason": "a drill"})
 
     def insist(self, method: str, path: str, **parts) -> requests.Response:
-        """Repeat until answered; raises `GaveUp`. A 409 to a repeat is read as "it was done already"."""
+        """Repeat until answered; raises `GaveUpError`. A 409 to a repeat means that it was done before."""
         limit = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < limit:
             with suppress(requests.RequestException):
@@ -163,14 +163,14 @@ class App:
                 if answer.ok or answer.status_code == 409:
                     return answer
                 if answer.status_code < 500 and answer.status_code != 429:
-                    raise GaveUp(answer.status_code)
+                    raise GaveUpError(answer.status_code)
                 with self.clients.lock:
                     self.clients.server_errors += answer.status_code == 500
                     self.clients.refusals[answer.status_code] += 1
             if parts.get("headers"):
                 self.clients.unsure.append(Unsure(self.key, datetime.now(UTC)))
             time.sleep(0.5)
-        raise GaveUp
+        raise GaveUpError
 
     def ask(self, method: str, path: str, headers: dict | None = None, **parts) -> requests.Response:
         address = f"{self.clients.url}/api/v1/{path}"
@@ -188,7 +188,7 @@ def calm() -> dict[str, str]:
 
 
 def wait_until(true: Callable[[], bool], seconds: float) -> bool:
-    """Wait until something is true; whether it became so in time."""
+    """Wait until a condition is true; return whether it became true in time."""
     limit = time.monotonic() + seconds
     while not (found := true()) and time.monotonic() < limit:
         time.sleep(0.1)
@@ -196,7 +196,7 @@ def wait_until(true: Callable[[], bool], seconds: float) -> bool:
 
 
 def at_once(work: list[Callable[[], object]]) -> list[object]:
-    """Do all at the same moment, each in a thread; return what each gave."""
+    """Call all at the same moment, each in a thread; return their results."""
     gate = threading.Barrier(len(work))
 
     def do(each: Callable[[], object]) -> object:

@@ -34,7 +34,7 @@ def install_in_python() -> None:
 
 
 def install_in_django() -> None:
-    """Turn `timezone.now` wherever it was imported to: it looks its datetime up when it is called."""
+    """Shift `timezone.now` wherever it was imported: it looks up `datetime` when called."""
     from django.utils import timezone
 
     timezone.datetime = Jumped

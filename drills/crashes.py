@@ -1,4 +1,4 @@
-"""Crashes at named steps. A step is armed by a file; the first process that gets there takes the file and dies.
+"""Crashes at named steps. A file arms a step; the first process that reaches it removes the file and crashes.
 
 The steps are wrapped around the product's functions from outside, in the drills' processes only: the
 product itself can't be told to crash.
@@ -80,7 +80,7 @@ def hold_results() -> None:
 
     def tell(name: str, kwargs: dict[str, Any], **options: Any) -> None:
         if name == messages.ENDED and (folder / HOLD).exists():
-            return  # who stalls says nothing
+            return  # a stalled worker sends nothing
         file = folder / f"held-{kwargs.get('job')}"
         if name == messages.RECORD and (folder / HOLD).exists() and not file.exists():
             file.write_text(json.dumps(kwargs))

@@ -1,6 +1,6 @@
 """Loaded into the decoder's fork server: photos that kill the native code, hang in it or eat memory there.
 
-`small-decoder` taken out: no limit of memory, and a large JPEG is decoded as large as it is.
+Without the guard `small-decoder` there is no memory limit, and a large JPEG is decoded at full size.
 """
 
 from __future__ import annotations

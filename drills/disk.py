@@ -42,7 +42,7 @@ def full_disk(run: Run) -> Figures:
 
 @drill("R7-database", "no space left for the database", guard="database-full")
 def full_database(run: Run) -> Figures:
-    """Rows first, then the write-ahead log, which brings PostgreSQL down; whoever keeps it up starts it again."""
+    """Rows first, then the write-ahead log, which stops PostgreSQL; the service manager starts it again."""
     clients = run.clients()
     with _on_a_small_disk(run.system) as folder:
         if folder is None:
@@ -104,7 +104,7 @@ def _on_a_small_disk(system: System) -> Iterator[Path | None]:
 
 
 def _use_up_the_log(system: System) -> bool:
-    """Begin new segments of the log until there is no room for another; whether PostgreSQL fell."""
+    """Start new log segments until the disk is full; return whether PostgreSQL stopped."""
     import psycopg
 
     try:

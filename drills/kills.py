@@ -1,4 +1,4 @@
-"""Drills that end processes: R1 and R2 by a crash, R8 by a photo, R10 by a deploy; R11 one comes back."""
+"""Drills that end processes: R1 and R2 by a crash, R8 by a photo, R10 by a deploy; in R11 a stalled one returns."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ HELD_SECONDS = 120
 DEPLOYED = ("web", "results", "inference", "sweeper", "beat")
 DELAY_TIMES = 2
 SHARE_OF_CAPACITY = 0.3  # of two workers': one alone can carry it
-DELAY_SECONDS = 2.0  # a shorter delay is none to a person, and noise among the sixteen of the short form
+DELAY_SECONDS = (
+    2.0  # shorter delays do not matter to a person, and are noise among the sixteen of the short form
+)
 LEAST_SENT = 10
 # For the worker, and for the child in which it decodes.
 ENDS = ((b"drill:segv", b"drill:kill", b"drill:eat"), (b"decoder:segv", b"decoder:eat"))
@@ -35,10 +37,10 @@ HANGS = ((b"drill:spin",), (b"decoder:spin",))
 
 @drill("R1", "kill -9 of any process at any moment", guard="expire")
 def kill_9(run: Run) -> Figures:
-    """One kill a trial, somewhere in the time that the trial's submissions usually take; then all may recover."""
+    """One kill in each trial, at a random time while its submissions are processed; then the system recovers."""
     clients, size = run.clients(), run.few_or_many(6, 20)
     killed: Counter[str] = Counter()
-    for _ in range(2):  # the first time all is cold
+    for _ in range(2):  # the first run is cold
         usual = _seconds_undisturbed(run, clients, size)
     for _ in run.trials(8, 200):
         sending = clients.sending(size)
@@ -61,7 +63,7 @@ def _seconds_undisturbed(run: Run, clients: Clients, size: int) -> float:
 
 @drill("R2", "a crash at every named step", guard="expire")
 def crash_at_each_step(run: Run) -> Figures:
-    """The short form lets crashes of several steps fall together: a submission may meet two or three."""
+    """In the short form crashes of several steps overlap: a submission may meet two or three."""
     clients, together = run.clients(), run.few_or_many(STEPS_TOGETHER, 1)
     groups = run.share(
         [list(STEPS)[first :: -(-len(STEPS) // together)] for first in range(-(-len(STEPS) // together))]
@@ -88,7 +90,7 @@ def _crash_at(run: Run, clients: Clients, steps: list[str]) -> tuple[int, float]
     """
     before = len(clients.accepted)
     armed = [run.system.arm(step) for step in steps]
-    if any(step.startswith("expire.") for step in steps):  # only a death leads there
+    if any(step.startswith("expire.") for step in steps):  # only a crash leads there
         run.system.arm("worker.after_started")
     clients.send(len(steps), threads=2)
     if any(step.startswith(("claim.", "sign.")) for step in steps):
@@ -190,7 +192,7 @@ def _begun_between(run: Run, asked: datetime, first: float, last: float) -> int:
 
 @drill("R11", "a stalled worker whose result comes after its lease", guard="fence")
 def late_results(run: Run) -> Figures:
-    """The worker holds its results back; others do the work; then the old results arrive.
+    """A worker withholds its results; others do the work; then the old results arrive.
 
     The lease's end is brought forward in the database: a hundred would else take a quarter of an hour.
     """
@@ -218,7 +220,7 @@ def late_results(run: Run) -> Figures:
 
 
 def _let_leases_end(run: Run) -> int:
-    """End the lease of what was worked on in vain; return how many results are held back."""
+    """End the leases of the withheld work; return how many results are withheld."""
     from django.db.models.functions import Now
 
     from teleder.cases.models import Job, JobState
@@ -231,7 +233,7 @@ def _let_leases_end(run: Run) -> int:
 
 
 def _what_was_found(photos) -> dict:
-    """Return by photo what its workers told of it, and when."""
+    """Return the workers' messages by photo, with their times."""
     from teleder.cases.models import Finding
 
     return {

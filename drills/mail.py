@@ -1,4 +1,4 @@
-"""A mail server that keeps what it was given, and can be told to misbehave.
+"""A mail server that keeps its mail and can be set to misbehave.
 
 `behaviour`: "" takes mail; "fail" refuses it; "mute" takes it and never says so; "drop" hangs up.
 """

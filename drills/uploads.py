@@ -17,7 +17,7 @@ from pathlib import Path
 import requests
 
 from drills import clock
-from drills.client import Accepted, App, Clients, GaveUp, wait_until
+from drills.client import Accepted, App, Clients, GaveUpError, wait_until
 from drills.oracle import Figures, settle
 from drills.people import Person
 from drills.run import SETTLE_SECONDS, Run, drill
@@ -152,7 +152,7 @@ class BadLine(App):
         ).prepare()
 
     def submit_all(self) -> None:
-        with suppress(GaveUp):
+        with suppress(GaveUpError):
             seconds = self.submit(self.submission)
             self.clients.accepted.append(Accepted(self.submission, tuple(self.photos), seconds))
 
