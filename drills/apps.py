@@ -16,4 +16,4 @@ class Drills(AppConfig):
         crashes.install(crashes.OF_THE_WEB)
         clock.install_in_django()
         newer.become_newer_if_asked()
-        guards.take_out(os.environ.get("DRILLS_WITHOUT", ""))
+        guards.remove(os.environ.get("DRILLS_WITHOUT", ""))

@@ -1,4 +1,4 @@
-"""What keeps a promise, taken out: a drill that does not fail without its guard proves nothing.
+"""Guards, each of which keeps a promise, removed: a drill that does not fail without its guard proves nothing.
 
 `./run drills --without GUARD NAME` runs a drill on a system that lacks it, in the drills' processes only.
 """
@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 
-def take_out(name: str) -> None:
+def remove(name: str) -> None:
     if name:
         GUARDS[name]()
 

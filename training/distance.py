@@ -16,7 +16,7 @@ import itertools
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +25,12 @@ from inference_worker.models import engine, weights
 from inference_worker.models.classification import Classifier
 from inference_worker.models.cropping import boxes_of
 from inference_worker.models.segmentation import Segmenter
-from inference_worker.models.weights import Weights
 from training import phantom
 from training.arms import ARMS, AUTOMATIC, FOUR, HERPES_FIRST, ORIGINAL, TRUE_CROP, answer, looks
 from training.data import output
 from training.evaluate import Figures, over
 from training.paper_table import MARGIN, Answers
 from training.paper_table import figures_of as table_figures
-from training.paper_table import page as table_page
 from training.statistics import bootstrap, figure, wilson
 
 log = logging.getLogger(__name__)
@@ -81,7 +79,11 @@ def look_at(seed: int, condition: str, field: int, segmenter: Segmenter, classif
 
 def collect(wanted: list[Scene], path: Path, models: tuple[Segmenter, Classifier]) -> list[dict]:
     """Return the answers to the wanted scenes; those already in the file are read from it."""
-    known = {(row["seed"], row["condition"], row["field"]): row for row in read_answers(path)}
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    whole = (line for line in lines if line.endswith("\n"))  # a killed run may leave half a line
+    numbers = {"seed": int, "field": int, "true_boxes": int, "boxes": int, "lesion": float}
+    rows = [{k: numbers.get(k, str)(v) for k, v in row.items()} for row in csv.DictReader(whole)]
+    known = {(row["seed"], row["condition"], row["field"]): row for row in rows}
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
@@ -95,23 +97,6 @@ def collect(wanted: list[Scene], path: Path, models: tuple[Segmenter, Classifier
             if not count % LOG_EVERY:
                 log.info("%d of %d scenes", count, len(wanted))
     return [known[scene] for scene in wanted]
-
-
-def answers_file(json_file: Path, own: Sequence[Weights]) -> Path:
-    """Return where the answers of these weights to these drawings are kept."""
-    made_by = "-".join([*(one.sha256[:8] for one in own), f"phantoms{phantom.VERSION}"])
-    return json_file.with_suffix(f".{made_by}.csv")
-
-
-def read_answers(path: Path) -> list[dict]:
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    whole = csv.DictReader(
-        line for line in lines if line.endswith("\n")
-    )  # a killed run may leave half a line
-    numbers = {"seed": int, "field": int, "true_boxes": int, "boxes": int, "lesion": float}
-    return [{k: numbers.get(k, str)(v) for k, v in row.items()} for row in whole]
 
 
 def figures_of(rows: list[dict], margin: float) -> Figures:
@@ -234,101 +219,6 @@ def herpes_account(rows: list[dict]) -> Figures:
     }
 
 
-def claim(figures: Figures) -> dict[str, str]:
-    """Say what becomes of the paper's two claims. The rules were set beforehand.
-
-    "As good" is confirmed when no figure is inferior by the margin, and refuted when one surely is. "Better at any
-    distance" is confirmed when the paired gain is above 0 at every field of view, and refuted when it is surely below
-    at one.
-    """
-    pair = figures["table"]["non_inferiority"][f"{AUTOMATIC} against {TRUE_CROP}"]
-    verdicts = {own["verdict"] for own in pair.values()}
-    gains = {f: own for f, own in figures["gain"][f"{AUTOMATIC} over {ORIGINAL}"].items() if own["n"]}
-    better = [f for f, own in gains.items() if own["low"] > 0]
-    worse = [f for f, own in gains.items() if own["high"] < 0]
-    return {
-        "The automatic crop is as good as a true crop": _judged(
-            verdicts <= {"better", "not inferior"}, "inferior" in verdicts
-        )
-        + " "
-        + "; ".join(f"{name} {own['verdict']}" for name, own in pair.items()),
-        "It is better than the original at any distance": _judged(len(better) == len(gains), bool(worse))
-        + f" better at {_fields(better)}; worse at {_fields(worse)}",
-    }
-
-
-def _judged(is_confirmed: bool, is_refuted: bool) -> str:
-    return "**confirmed**:" if is_confirmed else "**refuted**:" if is_refuted else "**not shown**:"
-
-
-def _fields(fields: list[str]) -> str:
-    return f"{', '.join(fields)} cm" if fields else "no distance"
-
-
-def page(figures: Figures, source: str) -> str:
-    return "\n".join(_page(figures, source)) + "\n"
-
-
-def _page(figures: Figures, source: str) -> Iterator[str]:
-    yield "# The controlled experiment\n"
-    yield f"Written by `python -m training.distance --scenes {figures['scenes']}`; {source}."
-    yield f"{figures['scenes']} drawn scenes, {figures['scenes'] // len(FIELDS_CM)} persons of {', '.join(FOUR)}, each at"
-    yield f"{len(FIELDS_CM)} fields of view ({FIELDS_CM[0]} to {FIELDS_CM[-1]} cm across). Phantoms: the demonstration model"
-    yield "was trained on such scenes (of other seeds), so these figures say what distance does to the method, and nothing"
-    yield "about how well it reads patients.\n"
-    yield "## What becomes of the claim\n"
-    yield f"Margin {figures['table']['margin']:.2f} of recall, set beforehand; intervals are 95 %.\n"
-    yield from (f"- {name}: {said}." for name, said in claim(figures).items())
-    yield "\n![Accuracy by field of view](controlled_accuracy.svg)\n"
-    yield "## Accuracy by field of view\n"
-    yield from field_table({arm: figures["accuracy"][arm] for arm in ARMS})
-    yield "\nThe same persons compared; a negative gain is a loss:\n"
-    yield from field_table(figures["gain"])
-    yield "\n## Recall by class\n\n![Recall by class](controlled_classes.svg)\n"
-    yield "## A crop is found\n\n![Crop found](controlled_crops.svg)\n"
-    yield from field_table(
-        {f"{name}, automatic": own for name, own in figures["crop_found"]["boxes"].items()}
-    )
-    yield "\n## The answer flips from one distance to the next\n"
-    yield "From each field of view to the next. To lose the crop, or find it again, is a flip too.\n"
-    yield "| arm | persons | all | " + " | ".join(FOUR) + " |\n|---|---|---|" + "---|" * len(FOUR)
-    for arm, own in figures["flips"].items():
-        cells = [cell(own), *(cell(figures["flips_by_class"][arm][name]) for name in FOUR)]
-        yield f"| {arm} | {own['n']} | " + " | ".join(cells) + " |"
-    yield "\n![Flips by class](controlled_flips.svg)"
-    yield from _herpes(figures["herpes"])
-    yield "\n" + table_page(figures["table"], "The table over all distances").replace("# The", "## The", 1)
-
-
-def _herpes(own: Figures) -> Iterator[str]:
-    yield "\n## What the 80/10 rule costs herpes\n"
-    yield f"- Scenes of herpes in which no square of the *true* mask obeys the rule: {cell(own['no_true_crop'])}; of the"
-    yield f"  network's mask: {cell(own['no_automatic_crop'])} (n {own['no_true_crop']['n']})."
-    yield f"- Missed by the automatic crop alone: {cell(own['missed_by_automatic_crop'])} of all scenes of herpes."
-    wrong = own["others_called_herpes"]
-    for arm in UNIONS:
-        back = cell(own["of_all_won_back"][arm])
-        yield f"- *{arm.capitalize()}* wins back {back} of all scenes of herpes; the price: {cell(wrong[arm])} of the"
-        yield f"  other three are called herpes (automatic crop alone: {cell(wrong[AUTOMATIC])}; n {wrong[arm]['n']})."
-    yield "\n| arm | recall of HI | where the true mask has no crop | n |\n|---|---|---|---|"
-    for arm in own["recall"]:
-        rare = own["recall_without_true_crop"][arm]
-        yield f"| {arm} | {cell(own['recall'][arm])} | {cell(rare)} | {rare['n']} |"
-
-
-def field_table(curves: dict[str, Figures]) -> Iterator[str]:
-    yield "| field, cm | n | " + " | ".join(curves) + " |\n|---|---|" + "---|" * len(curves)
-    for field in map(str, FIELDS_CM):
-        points = [own[field] for own in curves.values()]
-        yield f"| {field} | {points[0]['n']} | " + " | ".join(cell(point) for point in points) + " |"
-
-
-def cell(own: Figures) -> str:
-    if own["value"] is None:
-        return "-"
-    return f"{own['value']:.3f} [{own['low']:.3f}, {own['high']:.3f}]"
-
-
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -336,32 +226,15 @@ def main(argv: list[str] | None = None) -> None:
     chosen = engine.pick(arguments.device)
     models = Segmenter(own[0], chosen), Classifier(own[1], chosen)
     wanted = list(scenes(arguments.scenes, arguments.seed))
-    rows = collect(wanted, answers_file(arguments.json, own), models)
+    # The answers of these weights to these drawings have a file of their own.
+    made_by = "-".join([*(one.sha256[:8] for one in own), f"phantoms{phantom.VERSION}"])
+    rows = collect(wanted, arguments.json.with_suffix(f".{made_by}.csv"), models)
     figures = figures_of(rows, arguments.margin)
     figures["model"] = ", ".join(f"{w.name} {w.version} {w.sha256[:12]}" for w in own)
     arguments.json.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    write(figures, arguments.out)
+    from training import distance_page  # it reads this module; and Matplotlib is slow to load
 
-
-def write(figures: Figures, out: Path) -> None:
-    from training import plots  # Matplotlib is slow to load
-
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "controlled_experiment.md").write_text(page(figures, figures["model"]), encoding="utf-8")
-    plots.by_field(out / "controlled_accuracy.svg", {"all classes": figures["accuracy"]}, "answered rightly")
-    classes = {name: {arm: figures["by_class"][arm][name] for arm in figures["by_class"]} for name in FOUR}
-    plots.by_field(out / "controlled_classes.svg", classes, "recall")
-    found = {
-        name: {
-            "automatic": figures["crop_found"]["boxes"][name],
-            "true mask": figures["crop_found"]["true_boxes"][name],
-        }
-        for name in FOUR
-    }
-    plots.by_field(out / "controlled_crops.svg", found, "a crop is found")
-    plots.by_field(
-        out / "controlled_flips.svg", figures["flips_by_field"], "answered otherwise than one step nearer"
-    )
+    distance_page.write(figures, arguments.out)
 
 
 def _parser() -> argparse.ArgumentParser:

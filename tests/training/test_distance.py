@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from inference_worker.models import weights
-from training import distance, phantom
+from training import distance, distance_page, phantom
 from training.arms import ARMS, AUTOMATIC, HERPES_FIRST
 from training.distance import FIELDS_CM, FLAGGED, by_field, flips, herpes_account
 
@@ -75,7 +75,7 @@ def test_one_of_two_persons_answered_otherwise_from_one_step_nearer_is_half():
 
 
 def claims(rows: list[dict]) -> list[str]:
-    return [said.split("**")[1] for said in distance.claim(distance.figures_of(rows, 0.05)).values()]
+    return [said.split("**")[1] for said in distance_page.claim(distance.figures_of(rows, 0.05)).values()]
 
 
 def test_a_claim_is_confirmed_refuted_or_not_shown_by_the_rules_set_beforehand():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from contract.messages import Abstention, Classified, Condition, ModelRef
-from training import evaluate, thresholds, tone
+from training import evaluate, mask_scores, thresholds, tone
 from training.data import Row, read_rows
 from training.phantom.__main__ import main as draw_phantoms
 from training.statistics import bootstrap, wilson
@@ -57,7 +57,7 @@ def test_the_same_photos_give_the_same_figures():
 def test_a_perfect_mask_scores_one_and_a_missed_lesion_nothing():
     truth = np.ones((480, 640), np.uint8)
     truth[100:300, 100:400] = 2
-    perfect, blind = evaluate.score_mask(truth, truth), evaluate.score_mask(np.ones_like(truth), truth)
+    perfect, blind = mask_scores.score_mask(truth, truth), evaluate.score_mask(np.ones_like(truth), truth)
     assert (perfect.skin_iou, perfect.lesion_iou) == (1, 1) and perfect.patches[0] > 0
     assert (blind.skin_iou, blind.lesion_iou) == (1, 0) and blind.patches[0] == 0 < blind.patches[1]
 
@@ -65,13 +65,13 @@ def test_a_perfect_mask_scores_one_and_a_missed_lesion_nothing():
 def test_unknown_pixels_count_neither_way():
     truth, found = np.ones((60, 80), np.uint8), np.ones((60, 80), np.uint8)
     truth[:, :40], found[:, :40] = 255, 2
-    assert evaluate.score_mask(found, truth).skin_iou == 1
+    assert mask_scores.score_mask(found, truth).skin_iou == 1
 
 
 def test_where_only_lesions_were_outlined_the_rest_is_no_lesion_and_skin_is_not_judged():
     truth = np.full((60, 80), 255, np.uint8)
     truth[:30] = 2
-    score = evaluate.score_mask(np.full((60, 80), 2, np.uint8), truth)
+    score = mask_scores.score_mask(np.full((60, 80), 2, np.uint8), truth)
     assert score.lesion_iou == 0.5 and np.isnan(score.skin_iou)
 
 
@@ -115,15 +115,15 @@ def test_a_patch_needs_over_80_percent_skin_and_over_10_percent_lesion():
     mask = np.zeros((480, 640), np.uint8)
     mask[:, :128] = 1
     mask[:128, :12] = 2  # 9.4 % of the first patch
-    assert not evaluate.patches(mask).any()
+    assert not mask_scores.patches(mask).any()
     mask[:128, :14] = 2  # 10.9 %
-    assert np.argwhere(evaluate.patches(mask)).tolist() == [[0, 0]]
+    assert np.argwhere(mask_scores.patches(mask)).tolist() == [[0, 0]]
     mask[:128, 102:128] = 0  # 79.7 % skin
-    assert not evaluate.patches(mask).any()
+    assert not mask_scores.patches(mask).any()
 
 
 def test_all_128_px_patches_at_half_overlap_are_looked_at():
-    assert evaluate.patches(np.full((480, 640), 2, np.uint8)).shape == (6, 9)
+    assert mask_scores.patches(np.full((480, 640), 2, np.uint8)).shape == (6, 9)
 
 
 ROWS = [row("AD", "a"), row("AD", "b"), row("HI", "c"), row("HI", "d"), row("NORMAL", "e")]
