@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 import redis
@@ -84,7 +83,14 @@ def away(run: Run) -> Figures:
 def disturbed(run: Run) -> Figures:
     clients = run.clients()
     worker = run.system.supervisor.running["inference"].pid
-    back = [_seconds_back(run, clients, fault) for fault in (_restart, _stall, _reset)]
+    back, queues = [], messages.QUEUES.values()
+    for fault in (_restart, _stall, _reset):
+        sending = clients.sending(run.few_or_many(8, 40), threads=4)
+        broker = run.system.broker()
+        wait_until(lambda broker=broker: any(map(broker.llen, queues)), LOAD_SECONDS)
+        fault(run)
+        back.append(_seconds_until_done(90))
+        sending.join()
     found = run.finish(clients, bound=float("inf"))
     found.notes.append("jobs done again after " + ", ".join(f"{each:.0f} s" for each in back))
     if max(back) > BACK_SECONDS:
@@ -92,17 +98,6 @@ def disturbed(run: Run) -> Figures:
     if run.system.supervisor.running["inference"].pid != worker:
         found.broken.append("the worker had to be restarted")
     return found
-
-
-def _seconds_back(run: Run, clients, fault: Callable[[Run], None]) -> float:
-    """Disturb under load; return how long after that the next job is done."""
-    sending = clients.sending(run.few_or_many(8, 40), threads=4)
-    broker = run.system.broker()
-    wait_until(lambda: any(broker.llen(queue) for queue in messages.QUEUES.values()), LOAD_SECONDS)
-    fault(run)
-    seconds = _seconds_until_done(90)
-    sending.join()
-    return seconds
 
 
 def _restart(run: Run) -> None:

@@ -91,12 +91,6 @@ class Clients:
                 time.sleep(max(0.0, began + number / per_second - time.monotonic()))
                 pool.submit(self.send_one, next(people), (photo(),))
 
-    def pacing(self, per_second: float, seconds: float) -> threading.Thread:
-        """Pace in the background."""
-        thread = threading.Thread(target=self.pace, args=(per_second, seconds), daemon=True)
-        thread.start()
-        return thread
-
     def send_one(self, person: Person, photos: tuple[bytes, ...]) -> Accepted | None:
         """One submission as an app sends it: each step again until it is answered."""
         session = App(self, person)
@@ -105,7 +99,7 @@ class Clients:
             for data in photos:
                 session.add_photo(opened, data)
             seconds = session.submit(opened)
-        except GaveUp:
+        except GaveUpError:
             with self.lock:
                 self.given_up += 1
             return None
@@ -115,7 +109,7 @@ class Clients:
         return done
 
 
-class GaveUp(Exception):
+class GaveUpError(Exception):
     """No answer for PATIENCE_SECONDS, or a refusal."""
 
 
@@ -155,7 +149,7 @@ class App:
         self.insist("POST", f"submissions/{submission}/reviews", json=words | {"reason": "a drill"})
 
     def insist(self, method: str, path: str, **parts) -> requests.Response:
-        """Repeat until answered; raises `GaveUp`. A 409 to a repeat is read as "it was done already"."""
+        """Repeat until answered; raises `GaveUpError`. A 409 to a repeat is read as "it was done already"."""
         limit = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < limit:
             with suppress(requests.RequestException):
@@ -163,14 +157,14 @@ class App:
                 if answer.ok or answer.status_code == 409:
                     return answer
                 if answer.status_code < 500 and answer.status_code != 429:
-                    raise GaveUp(answer.status_code)
+                    raise GaveUpError(answer.status_code)
                 with self.clients.lock:
                     self.clients.server_errors += answer.status_code == 500
                     self.clients.refusals[answer.status_code] += 1
             if parts.get("headers"):
                 self.clients.unsure.append(Unsure(self.key, datetime.now(UTC)))
             time.sleep(0.5)
-        raise GaveUp
+        raise GaveUpError
 
     def ask(self, method: str, path: str, headers: dict | None = None, **parts) -> requests.Response:
         address = f"{self.clients.url}/api/v1/{path}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -39,24 +40,20 @@ def kill_9(run: Run) -> Figures:
     clients, size = run.clients(), run.few_or_many(6, 20)
     killed: Counter[str] = Counter()
     for _ in range(2):  # the first time all is cold
-        usual = _seconds_undisturbed(run, clients, size)
+        began = time.monotonic()
+        clients.send(size)
+        settle(clients, SETTLE_SECONDS)
+        usual = time.monotonic() - began
     for _ in run.trials(8, 200):
         sending = clients.sending(size)
-        time.sleep(run.lot.uniform(0, usual))
-        killed[run.system.kill_one(run.lot)] += 1
+        time.sleep(run.rng.uniform(0, usual))
+        killed[run.system.kill_one(run.rng)] += 1
         sending.join()
         settle(clients, SETTLE_SECONDS)
     found = run.finish(clients, bound=RECOVERY_SECONDS)
     found.notes.append(", ".join(f"{name} {n}" for name, n in sorted(killed.items())))
     found.notes.append(f"{killed.total()} kills, each within {usual:.0f} s of {size} submissions")
     return found
-
-
-def _seconds_undisturbed(run: Run, clients: Clients, size: int) -> float:
-    began = time.monotonic()
-    clients.send(size)
-    settle(clients, SETTLE_SECONDS)
-    return time.monotonic() - began
 
 
 @drill("R2", "a crash at every named step", guard="expire")
@@ -88,7 +85,7 @@ def _crash_at(run: Run, clients: Clients, steps: list[str]) -> tuple[int, float]
     """
     before = len(clients.accepted)
     armed = [run.system.arm(step) for step in steps]
-    if any(step.startswith("expire.") for step in steps):  # only a death leads there
+    if any(step.startswith("expire.") for step in steps):  # only a crashed worker leads there
         run.system.arm("worker.after_started")
     clients.send(len(steps), threads=2)
     if any(step.startswith(("claim.", "sign.")) for step in steps):
@@ -104,18 +101,18 @@ def _crash_at(run: Run, clients: Clients, steps: list[str]) -> tuple[int, float]
 
 
 @drill("R8", "photos that kill native code, hang or eat memory, in worker and decoder", guard="quarantine")
-def poison(run: Run) -> Figures:
-    """With two workers: the others' delay without poison, and beside photos that end a process.
+def crashing_photos(run: Run) -> Figures:
+    """With two workers: the others' delay without such photos, and beside photos that end a process.
 
     A photo that hangs keeps a worker busy until its time is over, three times: beside two of those there is a third.
     """
     worker, decoder, quiet, killed, hung = (run.clients() for _ in range(5))
     with run.system.beside(("inference",), "second"):
         rate = SHARE_OF_CAPACITY * run.capacity(run.few_or_many(16, 100))
-        _beside_poison(run, rate, quiet)
-        _beside_poison(run, rate, killed, (worker, ENDS[0]), (decoder, ENDS[1]))
+        _load_beside(run, rate, quiet)
+        _load_beside(run, rate, killed, (worker, ENDS[0]), (decoder, ENDS[1]))
         with run.system.beside(("inference",), "third"):
-            _beside_poison(run, rate, hung, (worker, HANGS[0]), (decoder, HANGS[1]))
+            _load_beside(run, rate, hung, (worker, HANGS[0]), (decoder, HANGS[1]))
         found, refused = (run.finish(clients, bound=QUARANTINE_SECONDS) for clients in (worker, decoder))
         usual, *others = (run.finish(load, bound=float("inf")) for load in (quiet, killed, hung))
     found.notes.append(
@@ -124,7 +121,7 @@ def poison(run: Run) -> Figures:
     found.notes.append(f"{refused.unavailable} of {refused.accepted} that hurt the decoder given to people")
     found.notes.append(f"others' p95 {usual.p95_seconds:.1f} s at {rate:.2f}/s")
     if _quarantined(worker) != found.accepted or refused.unavailable != refused.accepted:
-        found.broken.append("a poison photo was not given to people")
+        found.broken.append("a photo that crashes workers was not given to people")
     for name, beside in zip(("kills or eats", "hangs"), others, strict=True):
         times = beside.p95_seconds / usual.p95_seconds
         found.notes.append(f"beside what {name} {beside.p95_seconds:.1f} s ({times:.1f} x of {DELAY_TIMES})")
@@ -136,15 +133,17 @@ def poison(run: Run) -> Figures:
     return found
 
 
-def _beside_poison(run: Run, rate: float, load: Clients, *poison: tuple[Clients, tuple[bytes, ...]]) -> None:
-    """Send the others' submissions at an even pace, and beside them a photo for each word, in rounds."""
-    sending = load.pacing(rate, max(run.few_or_many(30, 270), LEAST_SENT / rate))
+def _load_beside(run: Run, rate: float, load: Clients, *crashing: tuple[Clients, tuple[bytes, ...]]) -> None:
+    """Send the others' submissions at an even pace, and beside them a photo for each fault, in rounds."""
+    seconds = max(run.few_or_many(30, 270), LEAST_SENT / rate)
+    sending = threading.Thread(target=load.pace, args=(rate, seconds), daemon=True)
+    sending.start()
     for number in range(run.few_or_many(1, 3)):
-        for clients, words in poison:
+        for clients, words in crashing:
             for word in words:
                 clients.send_one(run.people[0], (photo() + word + b" " * number + word,))
         if not run.short:
-            wait_until(lambda: not any(waits_for_ai(clients) for clients, _ in poison), SETTLE_SECONDS)
+            wait_until(lambda: not any(waits_for_ai(clients) for clients, _ in crashing), SETTLE_SECONDS)
     sending.join()
     settle(load, SETTLE_SECONDS)
 
@@ -162,13 +161,17 @@ def deploys(run: Run) -> Figures:
     for _ in run.trials(3, 100):
         rounds += 1
         sending = clients.sending(run.few_or_many(6, 4), threads=2)
-        time.sleep(run.lot.uniform(0, 2))
+        time.sleep(run.rng.uniform(0, 2))
         # Perhaps only just started again, and not ready yet: that is when Granian once never ended.
         wait_until(lambda: all(map(run.system.pids, DEPLOYED)), START_SECONDS)
         asked = datetime.now(UTC)
         seconds = at_once([partial(run.system.terminate, name) for name in DEPLOYED])
         slowest = max(slowest, *seconds)
-        begun += _begun_between(run, asked, STOP_SECONDS, seconds[DEPLOYED.index("inference")])
+        # By the worker's log: the jobs it began after it was asked to end.
+        lines = (run.system.supervisor.logs / "inference.log").read_text().splitlines()
+        times = [datetime.fromisoformat(line[:LENGTH_OF_TIME]) for line in lines if BEGUN in line]
+        ended = seconds[DEPLOYED.index("inference")]
+        begun += sum(STOP_SECONDS < (at - asked).total_seconds() <= ended for at in times)
         sending.join()
         settle(clients, SETTLE_SECONDS)  # the next deploy is another matter
     found = run.finish(clients, bound=RECOVERY_SECONDS)
@@ -179,13 +182,6 @@ def deploys(run: Run) -> Figures:
     if slowest > GRACE_SECONDS:
         found.late.append(f"a process took longer than {GRACE_SECONDS} s to end")
     return found
-
-
-def _begun_between(run: Run, asked: datetime, first: float, last: float) -> int:
-    """Count the jobs that the worker, by its log, began from `first` to `last` seconds after it was asked to end."""
-    lines = (run.system.supervisor.logs / "inference.log").read_text().splitlines()
-    times = [datetime.fromisoformat(line[:LENGTH_OF_TIME]) for line in lines if BEGUN in line]
-    return sum(first < (time - asked).total_seconds() <= last for time in times)
 
 
 @drill("R11", "a stalled worker whose result comes after its lease", guard="fence")
