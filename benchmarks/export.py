@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=8)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        os.environ.update(MADE_UP | {"TELEDER_MEDIA_ROOT": folder})
+        os.environ.update(MADE_UP | {"TELEDER_STORAGE": Path(folder).as_uri()})
         django.setup()
         print(json.dumps(measure(Path(folder), chosen.photos, chosen.megabytes * 1_000_000)))
 

@@ -30,7 +30,7 @@ class InvalidKeysError(ValueError):
     """The environment holds no usable keys; the message says what to do."""
 
 
-class Locked(Exception):
+class LockedOriginalError(Exception):
     """None of our keys opens this file, or it was changed or moved."""
 
 
@@ -51,7 +51,7 @@ class Keys:
         return MAGIC + self.newest.encode() + nonce + ciphertext
 
     def open(self, stored: bytes, place: str) -> bytes:
-        """Return the content; what was never sealed is returned as it is. Raises Locked."""
+        """Return the content; what was never sealed is returned as it is. Raises LockedOriginalError."""
         if not is_sealed(stored):
             return stored
         nonce_at = len(MAGIC) + NAME_LETTERS
@@ -60,7 +60,7 @@ class Keys:
             key = self.by_name[key_of(stored)]
             return AESGCM(key).decrypt(rest[:NONCE_BYTES], rest[NONCE_BYTES:], place.encode())
         except (KeyError, InvalidTag, ValueError) as error:
-            raise Locked(f"{place}: key {key_of(stored)}, {type(error).__name__}") from None
+            raise LockedOriginalError(f"{place}: key {key_of(stored)}, {type(error).__name__}") from None
 
 
 def is_sealed(head: bytes) -> bool:
@@ -88,7 +88,7 @@ def parse(text: str) -> Keys:
 
 
 def from_environment() -> Keys:
-    """Return the keys that the environment names. Raises InvalidKeysError, BadSetting."""
+    """Return the keys that the environment names. Raises InvalidKeysError, InvalidSettingError."""
     return parse(secret(NAME))
 
 

@@ -23,7 +23,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-from contract.environment import BadSetting
+from contract.environment import InvalidSettingError
 
 OURS = ("contract", "teleder", "inference_worker")
 QUOTING = ("django.security",)  # its lines are an exception's message
@@ -137,7 +137,7 @@ def configuration() -> dict[str, Any]:
     silent = {"handlers": [], "propagate": True}
     named = os.environ.get("TELEDER_LOG_FORMAT", "text")
     if named not in FORMATS:
-        raise BadSetting(f"TELEDER_LOG_FORMAT must be one of {', '.join(FORMATS)}")
+        raise InvalidSettingError(f"TELEDER_LOG_FORMAT must be one of {', '.join(FORMATS)}")
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -83,7 +83,7 @@ class Condition(StrEnum):
     OTHER = "OTHER"
 
 
-class NoBox(StrEnum):
+class NoCropReason(StrEnum):
     """Why no area of a photo obeys the 80/10 rule."""
 
     NO_SKIN = "no_skin"
@@ -203,7 +203,7 @@ class Segmented:
     skin: Share
     lesion: Share
     boxes: Boxes = ()
-    no_box: Annotated[NoBox | None, optional(one_of(NoBox))] = None
+    no_box: Annotated[NoCropReason | None, optional(one_of(NoCropReason))] = None
     nearest_miss: Annotated[Box | None, optional(reader_of(ABox))] = None
     model: Model
     seconds: Seconds = 0.0
@@ -244,6 +244,10 @@ class Classified:
     model: Model
     device: Label = ""
     seconds: Seconds = 0.0
+
+
+# The `code` of a `Failed` that fails no job: the web waits a while and sends the photo again.
+STORAGE_UNAVAILABLE = "storage_unavailable"
 
 
 @dataclass(frozen=True, kw_only=True)

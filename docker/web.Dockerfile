@@ -13,6 +13,6 @@ RUN TELEDER_SECRET_KEY=build TELEDER_INSECURE_COOKIES=1 TELEDER_PHOTO_KEYS=dGVzd
  && useradd --system --uid 10001 teleder \
  && install -d -o teleder -m 0700 /media /erased
 USER teleder
-ENV TELEDER_MEDIA_ROOT=/media TELEDER_ERASED_LIST=/erased/list.jsonl
+ENV TELEDER_STORAGE=file:///media TELEDER_ERASED_LIST=/erased/list.jsonl
 EXPOSE 8000
 CMD ["granian", "--interface", "wsgi", "--workers", "2", "--blocking-threads", "4", "--no-ws", "--backpressure", "512", "--workers-kill-timeout", "8", "teleder.wsgi:application", "--host", "0.0.0.0", "--port", "8000"]

@@ -13,4 +13,4 @@ COPY contract ./contract
 COPY inference_worker ./inference_worker
 RUN useradd --system --uid 10001 teleder && install -d -o teleder -m 0700 /media
 USER teleder
-ENV TELEDER_MEDIA_ROOT=/media
+ENV TELEDER_STORAGE=file:///media

@@ -70,13 +70,13 @@ def _erase_now(email: str) -> list[str]:
     from teleder.cases.models import Photo
     from teleder.privacy import erasure
     from teleder.privacy.models import Erasure, Tombstone, Why
-    from teleder.privacy.policy import policy
+    from teleder.privacy.policy import retention_policy
 
     person = User.objects.get(email=email)
     photos = Photo.objects.filter(submission__case__patient=person)
     ids = [str(pk) for pk in (person.pk, *photos.values_list("pk", flat=True))]
     erasure.ask(person, why=Why.REQUEST)
-    patience = timedelta(days=policy().open_case_days + 1)
+    patience = timedelta(days=retention_policy().open_case_days + 1)
     Erasure.objects.filter(person=person).update(due_at=Now() - patience)
     wait_until(lambda: not User.objects.filter(pk=person.pk).exists(), ERASE_SECONDS)
     wait_until(lambda: not Tombstone.objects.filter(listed_at=None).exists(), ERASE_SECONDS)
@@ -89,7 +89,7 @@ def _restored(run: Run, folder: Path, erased: list[str]) -> list[str]:
     _postgres("dropdb", "--if-exists", f"--maintenance-db={run.system.urls['database']}", "teleder_restored")
     _postgres("createdb", f"--maintenance-db={run.system.urls['database']}", "teleder_restored")
     _postgres("pg_restore", "--no-owner", "--no-privileges", f"--dbname={url}", f"{folder}/database")
-    owner = os.environ | {"DATABASE_URL": url, "TELEDER_MEDIA_ROOT": str(folder / "media")}
+    owner = os.environ | {"DATABASE_URL": url, "TELEDER_STORAGE": (folder / "media").as_uri()}
     if faults := _faults_of(("manage.py", "audit", "protect", processes.ROLE), owner):
         return faults
     web = f"{run.system.environment['DATABASE_URL']}_restored"
@@ -97,7 +97,7 @@ def _restored(run: Run, folder: Path, erased: list[str]) -> list[str]:
 
 
 def _faults_there(run: Run, url: str, media: Path, erased: list[str] | None = None) -> list[str]:
-    environment = os.environ | {"DATABASE_URL": url, "TELEDER_MEDIA_ROOT": str(media)}
+    environment = os.environ | {"DATABASE_URL": url, "TELEDER_STORAGE": media.as_uri()}
     steps = [
         ("manage.py", "check_record"),
         ("manage.py", "audit", "verify"),

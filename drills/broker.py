@@ -49,7 +49,8 @@ def flushall(run: Run) -> Figures:
 
 def _seconds_until_done(limit: float) -> float:
     """Return how long it takes until the next job is done; nothing, where none waits."""
-    from teleder.cases.models import UNFINISHED, Job, JobState
+    from teleder.cases.models import Job, JobState
+    from teleder.pipeline.transitions import UNFINISHED
 
     began, before = time.monotonic(), Job.objects.filter(state=JobState.DONE).count()
     while time.monotonic() < began + limit + 1 and Job.objects.filter(state__in=UNFINISHED).exists():

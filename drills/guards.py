@@ -38,7 +38,7 @@ def _fence() -> None:
     from teleder.cases.models import Job
     from teleder.pipeline import result_checks, results
 
-    result_checks.check = lambda job, outcome: None  # it knows an attempt by its folder, too
+    result_checks.check_outcome = lambda job, outcome: None  # it knows an attempt by its folder, too
     record = results.record
 
     def any_attempt(*, job: str, attempt: int, **rest: Any) -> bool:
@@ -61,7 +61,7 @@ def _idempotency() -> None:
     """A repeated request is a new one."""
     from teleder.cases import intake
 
-    intake._earlier = lambda *args: None
+    intake.find_repeated_request = lambda *args: None
 
 
 def _quarantine() -> None:
@@ -96,9 +96,9 @@ def _message_id() -> None:
 
 def _disk_full() -> None:
     """A full disk is not told from any other fault."""
-    from teleder.cases import originals
+    from contract.storage import files
 
-    originals.DISK_FULL = set()
+    files.DISK_FULL = set()
 
 
 def _whole_copy() -> None:

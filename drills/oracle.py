@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
@@ -17,7 +16,6 @@ from drills.client import Accepted, Clients
 from drills.mail import Mailbox
 from teleder.cases import invariants
 from teleder.cases.models import (
-    UNFINISHED,
     AIStatus,
     Analysis,
     Event,
@@ -30,8 +28,8 @@ from teleder.cases.models import (
     Submission,
 )
 from teleder.notifications.models import Channel, Message, MessageState
+from teleder.pipeline.transitions import AI_READ, UNFINISHED
 
-READ = (AIStatus.DONE, AIStatus.PARTLY)
 ENDED = (EventKind.AI_DONE, EventKind.AI_UNAVAILABLE)
 
 
@@ -108,7 +106,7 @@ def figures(clients: Clients, mailbox: Mailbox, *, bound: float) -> Figures:
     """Compare; no submission may wait longer for its end than `bound` seconds."""
     rows = _rows(clients)
     found = Figures(accepted=len(clients.accepted))
-    found.by_ai = rows.filter(ai_status__in=READ).count()
+    found.by_ai = rows.filter(ai_status__in=AI_READ).count()
     found.unavailable = rows.filter(ai_status=AIStatus.UNAVAILABLE).count()
     found.lost = len(set(_lost(clients)))
     waiting = rows.filter(ai_status=AIStatus.WAITING), Job.objects.filter(state__in=UNFINISHED)
@@ -156,7 +154,7 @@ def _lost(clients: Clients) -> Iterator[str]:
     kept = {
         (str(photo.submission_id), photo.sha256)
         for photo in photos
-        if (Path(settings.MEDIA_ROOT) / photo.original_key).is_file()
+        if settings.PHOTO_STORAGE.exists(photo.original_key)
     }
     for each in clients.accepted:
         wanted = {(each.submission, sha256) for sha256 in each.photos}

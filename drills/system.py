@@ -117,7 +117,7 @@ class System:
             "OMP_NUM_THREADS": "1",
             "TELEDER_EMAIL_URL": self.mailbox.url,
             "TELEDER_INSECURE_COOKIES": "1",
-            "TELEDER_MEDIA_ROOT": str(self.media),
+            "TELEDER_STORAGE": self.media.as_uri(),
             "TELEDER_PUBLIC_URL": self.url,
             "TELEDER_SECRET_KEY": "drills-only",
             "TELEDER_PHOTO_KEYS": "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=",

@@ -52,6 +52,7 @@ def _with_the_one_before(run: Run, clients: Clients) -> str:
     count = run.few_or_many(4, 100)
     # It is from before there were roles, and its address in an older .env was one that may do all.
     plain = dict.fromkeys(run.system.role_urls, run.system.urls["broker"])
+    plain["TELEDER_MEDIA_ROOT"] = str(run.system.media)  # as it called the folder of the photos
     for names, ours in ((("inference",), "inference"), (("results", "sweeper"), "results")):
         with run.system.beside(names, "before", root=root, **plain):
             with run.system.leaving_out(ours):  # the old ones alone
@@ -82,7 +83,8 @@ def _with_the_one_after(run: Run, clients: Clients) -> str:
 
 
 def _unfinished(clients: Clients) -> int:
-    from teleder.cases.models import UNFINISHED, Job
+    from teleder.cases.models import Job
+    from teleder.pipeline.transitions import UNFINISHED
 
     photos = Job.objects.filter(photo__submission__in=[each.submission for each in clients.accepted])
     return photos.filter(state__in=UNFINISHED).values("photo__submission").distinct().count()

@@ -26,7 +26,7 @@ from inference_worker.decode.sandbox import DecoderLostError
 from inference_worker.models import cropping
 from inference_worker.models.attribution import Attributor, decisive
 from inference_worker.models.classification import Classifier
-from inference_worker.models.engine import pick
+from inference_worker.models.engine import select_device
 from inference_worker.models.segmentation import LESION, Segmenter
 from inference_worker.models.weights import WeightsError, published
 from inference_worker.preparation import prepare
@@ -85,7 +85,7 @@ class Analyst:
     """Holds the networks and takes one photo after the other."""
 
     def __init__(self, device: str) -> None:
-        engine = pick(device)
+        engine = select_device(device)
         self.segmenter = Segmenter(published("segmentation"), engine)
         self.classifier = Classifier(published("classification"), engine)
         self.attributor = Attributor(self.classifier)

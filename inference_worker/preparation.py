@@ -47,7 +47,7 @@ def prepare(data: bytes) -> Preparation:
     except RejectedError as rejected:
         outcome = Prepared(quality={}, reason=rejected.reason, seconds=_since(started))
         return Preparation(outcome=outcome, copies={})
-    photos = {name: fit(pixels, side) for name, (side, _quality, _chroma) in COPIES.items()}
+    photos = {name: resize_to(pixels, side) for name, (side, _quality, _chroma) in COPIES.items()}
     copies = {
         name: simplejpeg.encode_jpeg(
             np.ascontiguousarray(photos[name]),
@@ -73,7 +73,7 @@ def prepare(data: bytes) -> Preparation:
     return Preparation(outcome=outcome, copies=copies, orientation=facts.orientation)
 
 
-def fit(photo: np.ndarray, long_side: int) -> np.ndarray:
+def resize_to(photo: np.ndarray, long_side: int) -> np.ndarray:
     """Scale a photo (H, W, 3) uint8 down to this long side; a smaller one is left as it is."""
     scale = long_side / max(photo.shape[:2])
     if scale >= 1:

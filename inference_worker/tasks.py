@@ -36,6 +36,7 @@ from inference_worker.preparation import prepare as prepare_photo
 log = logging.getLogger(__name__)
 
 HAND_BACK_SECONDS = 1
+STORAGE_AWAY = (storage.StorageUnavailableError, storage.StorageFullError)
 SEND_RETRIES = {"max_retries": 8, "interval_start": 0.2, "interval_step": 0.5, "interval_max": 2}
 
 
@@ -82,6 +83,8 @@ def prepare(task: Task, **message: Any) -> None:
             with log_context(task, request):
                 log.warning("decoder lost (%s)", error)
             continue
+        except STORAGE_AWAY as error:
+            outcome = _storage_away(error)
         report_result(task, request, outcome)
 
 
@@ -94,7 +97,11 @@ def segment(task: Task, **message: Any) -> None:
     masks = network(list(photos.values()))
     seconds = (time.perf_counter() - started) / len(photos)
     for request, mask in zip(photos, masks, strict=True):
-        report_result(task, request, _segmented(request, mask, seconds))
+        try:
+            outcome: Outcome = _segmented(request, mask, seconds)
+        except STORAGE_AWAY as error:
+            outcome = _storage_away(error)
+        report_result(task, request, outcome)
 
 
 @_task(Stage.CLASSIFY)
@@ -177,17 +184,28 @@ def take_keys_from_environment(**_signal: Any) -> None:
         photo_keys()
     except encryption.InvalidKeysError as error:  # a worker that prepares nothing needs none
         log.warning("no photo can be prepared here: %s", error)
-    os.environ.pop(encryption.NAME, None)
+    try:
+        photo_storage()
+    except ValueError as error:  # no stage works without; the text names no secret
+        raise SystemExit(str(error)) from None
+    for name in (encryption.NAME, *storage.SECRET_NAMES):
+        os.environ.pop(name, None)
+
+
+@functools.cache
+def photo_storage() -> storage.Storage:
+    """Return the storage of the photos; read once, as the environment loses the keys of S3."""
+    return storage.from_environment()
 
 
 # --- The work ---------------------------------------------------------------------------------------------
 def _prepared(request: Request) -> Outcome:
-    files = storage.from_environment()
+    files = photo_storage()
     try:
         original = photo_keys().open(files.read(request.source), request.source)
-    except (storage.Missing, storage.BadKey):
+    except (storage.FileMissingError, storage.StorageKeyError):
         return Failed(code="file_missing")
-    except encryption.Locked as error:
+    except encryption.LockedOriginalError as error:
         log.error("%s", error)
         return Failed(code="original_locked")
     preparation = prepare_photo(original)
@@ -199,20 +217,27 @@ def _prepared(request: Request) -> Outcome:
 
 def _readable(task: Task, requests: list[Request]) -> Iterator[tuple[Request, np.ndarray]]:
     """Yield each request with its analysis copy (H, W, 3) uint8; report those that have none."""
-    files = storage.from_environment()
     for request in requests:
         try:
-            yield request, simplejpeg.decode_jpeg(files.read(request.source), "RGB")
-        except (storage.Missing, storage.BadKey):
+            yield request, simplejpeg.decode_jpeg(photo_storage().read(request.source), "RGB")
+        except (storage.FileMissingError, storage.StorageKeyError):
             report_result(task, request, Failed(code="file_missing"))
+        except STORAGE_AWAY as error:
+            report_result(task, request, _storage_away(error))
         except ValueError:
             report_result(task, request, Failed(code="analysis_copy_unreadable"))
+
+
+def _storage_away(error: OSError) -> Failed:
+    """Return what lets the web send the photo again later: neither the photo nor this worker is at fault."""
+    log.error("the storage of photos is away (%s: %s)", type(error).__name__, error)
+    return Failed(code=messages.STORAGE_UNAVAILABLE)
 
 
 def _segmented(request: Request, mask: np.ndarray, seconds: float) -> Segmented:
     key = f"{request.prefix}/mask.png"
     _ok, png = cv2.imencode(".png", mask)
-    storage.from_environment().write(key, png.tobytes())
+    photo_storage().write(key, png.tobytes())
     return cropping.describe(mask, key=key, model=segmenter().model, seconds=seconds)
 
 
@@ -220,7 +245,7 @@ def attribution_for(request: Request, photo: np.ndarray, found: Classified) -> A
     key = f"{request.prefix}/attribution.png"
     try:
         attribution, png = attributor().explain(photo, request.boxes, found, key)
-        storage.from_environment().write(key, png)
+        photo_storage().write(key, png)
     except Exception:  # a picture that explains a finding must never cost the finding
         log.exception("job %s: no attribution", request.job)
         return None
@@ -287,7 +312,7 @@ def try_to_load(load: Callable[[], Any]) -> tuple[Any, Exception | None]:
 def _engine():
     from inference_worker.models import engine
 
-    return engine.pick()
+    return engine.select_device()
 
 
 @functools.cache

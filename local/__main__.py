@@ -25,6 +25,7 @@ USAGE = """usage: ./run COMMAND
   servers [FOLDER]                             only PostgreSQL and Valkey, for work on the code
   messages                                     bring the Japanese catalogue up to date with the code, and compile it
   sbom [--advisories ZIP]                      what is shipped (CycloneDX), or what of it is known to be weak
+  screenshots                                  draw the pictures of the README again (docs/images)
   lock                                         write the lock files anew from pyproject.toml
 """
 
@@ -70,6 +71,12 @@ def sbom(arguments: list[str]) -> int:
 
 def analyse(arguments: list[str]) -> int:
     os.execv(sys.executable, [sys.executable, "-m", "inference_worker.analyse", *arguments])
+
+
+def screenshots(arguments: list[str]) -> int:
+    from local import screenshots
+
+    return screenshots.main()
 
 
 def fuzz(arguments: list[str]) -> int:
@@ -140,6 +147,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
         servers,
         messages,
         sbom,
+        screenshots,
         lock,
     )
 }

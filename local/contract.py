@@ -12,7 +12,7 @@ from pathlib import Path
 
 from local import tests
 
-TEST = "tests/api/test_made_up_requests.py"
+TEST = "tests/api/test_generated_requests.py"
 
 
 def main(arguments: list[str]) -> int:

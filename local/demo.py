@@ -19,7 +19,7 @@ from local import servers
 from local.processes import Supervisor, restricted
 
 ROOT = Path(__file__).resolve().parents[1]
-STATE = ROOT / ".teleder"
+STATE = Path(os.environ.get("TELEDER_DEMO_FOLDER") or ROOT / ".teleder")
 FIRST_PORT = 8000
 READY_SECONDS = 60
 
@@ -107,7 +107,7 @@ def settings(found: servers.Servers, url: str) -> dict[str, str]:
         "TELEDER_PHOTO_KEYS": _secret(
             "photo-key", lambda: base64.b64encode(secrets.token_bytes(32)).decode()
         ),
-        "TELEDER_MEDIA_ROOT": str(STATE / "media"),
+        "TELEDER_STORAGE": (STATE / "media").as_uri(),
         "TELEDER_STATIC_ROOT": str(STATE / "static"),
         "TELEDER_EMAIL_URL": f"file://{STATE / 'mail'}",
         "TELEDER_PUBLIC_URL": url,

@@ -131,7 +131,7 @@ def _start_postgres(folder: Path, started: list[subprocess.Popen], durable: bool
     command = [*prefix, str(binaries / "postgres"), "-D", str(folder)]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
-    started.append(_spawn(command, folder.parent / "postgres.log"))
+    started.append(spawn(command, folder.parent / "postgres.log"))
     _wait_for_port(port, started[-1], folder.parent / "postgres.log")
     url = f"postgresql://teleder:{_password_file(folder.parent).read_text()}@127.0.0.1:{port}"
     _create_database(url)
@@ -204,7 +204,7 @@ def _start_valkey(folder: Path, started: list[subprocess.Popen]) -> tuple[str, d
     file = folder / "valkey.conf"
     file.touch(mode=0o600)
     file.write_text(valkey.configuration(secret, port, folder))
-    started.append(_spawn([binary, str(file)], folder.parent / "valkey.log"))
+    started.append(spawn([binary, str(file)], folder.parent / "valkey.log"))
     _wait_for_port(port, started[-1], folder.parent / "valkey.log")
     roles = {valkey.variable(role): valkey.address(secret, port, role) for role in valkey.ROLES}
     return valkey.address(secret, port), roles
@@ -220,7 +220,7 @@ def _password_file(folder: Path) -> Path:
     return file
 
 
-def _spawn(command: list[str], log: Path) -> subprocess.Popen:
+def spawn(command: list[str], log: Path) -> subprocess.Popen:
     # Its own session: Ctrl-C reaches us, and we stop the servers after those who use them.
     with log.open("ab") as file:
         return subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The database's settings, read from one address; what is wrong with it is said without quoting it."""
+"""Django's settings of the database from one URL. Errors never quote the URL."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def from_url(text: str, *, pooler: bool = False, name: str = "DATABASE_URL") -> 
 
     `pooler`: a transaction pooler (pgbouncer) stands between, which gives each transaction another session: no cursor
     stays open on the server, and no options are sent when a connection begins. Django prepares no statements.
-    Raises `environment.BadSetting`.
+    Raises `environment.InvalidSettingError`.
     """
     parts = environment.address(name, text)
     if parts.scheme not in {"postgres", "postgresql"}:
-        raise environment.BadSetting(f"{name} must begin with postgresql://")
+        raise environment.InvalidSettingError(f"{name} must begin with postgresql://")
     if parts.fragment or {"/", "@"} & set(parts.path[1:]):
-        raise environment.BadSetting(f"{name} cannot be read as an address; {ESCAPES}")
+        raise environment.InvalidSettingError(f"{name} cannot be read as an address; {ESCAPES}")
     _check_options(name, parts.query, pooler=pooler)
     return dj_database_url.parse(
         text, conn_max_age=60, conn_health_checks=True, disable_server_side_cursors=pooler
@@ -36,18 +36,20 @@ def _check_options(name: str, query: str, *, pooler: bool) -> None:
     try:
         pairs = parse_qsl(query, strict_parsing=True, keep_blank_values=True) if query else []
     except ValueError:
-        raise environment.BadSetting(f"{name} must end with options as name=value; {ESCAPES}") from None
+        raise environment.InvalidSettingError(
+            f"{name} must end with options as name=value; {ESCAPES}"
+        ) from None
     if len(dict(pairs)) < len(pairs):
-        raise environment.BadSetting(f"{name} says an option twice")
+        raise environment.InvalidSettingError(f"{name} says an option twice")
     for option, value in pairs:
         try:
             make_conninfo(**{option: value})
         except Error:
-            raise environment.BadSetting(
+            raise environment.InvalidSettingError(
                 f"{name} has an option that PostgreSQL's client does not know"
             ) from None
     if pooler and "options" in dict(pairs):
-        raise environment.BadSetting(
+        raise environment.InvalidSettingError(
             f"{name} has options=…, which pgbouncer refuses: set them with ALTER ROLE … SET, "
-            "or take TELEDER_DATABASE_POOLER=1 away"
+            "or remove TELEDER_DATABASE_POOLER=1"
         )

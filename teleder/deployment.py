@@ -36,16 +36,14 @@ def require_loopback(hosts: Iterable[str], public_url: str) -> None:
     if foreign:
         raise ImproperlyConfigured(
             "TELEDER_INSECURE_COOKIES=1 is for this machine only, and TELEDER_HOSTS or TELEDER_PUBLIC_URL names "
-            f"{', '.join(foreign)}. Take it out and serve https, or name localhost."
+            f"{', '.join(foreign)}. Remove it and serve https, or name localhost."
         )
 
 
 def refuse_demo_settings(*, debug: bool, hosts: Iterable[str], secret_key: str, public_url: str) -> None:
     """Refuse what only the demo may do: debug pages, wildcard hosts, a key that can be guessed, links by http."""
     if debug:
-        raise ImproperlyConfigured(
-            "TELEDER_DEBUG=1 shows settings and records to whoever meets an error: take it out."
-        )
+        raise ImproperlyConfigured("TELEDER_DEBUG=1 shows settings and records on error pages: remove it.")
     _refuse_wildcards(hosts)
     _refuse_weak_key(secret_key)
     if not public_url.startswith("https://") and not is_loopback(urlsplit(public_url).netloc):

@@ -1,6 +1,6 @@
-"""Questions of those who keep the system running: does the process live, can it work, how is it going.
+"""Health probes: liveness, readiness, and the status board for admins.
 
-Beside `urls.py`, as `/status` shows by the API's rules what the pages of web know.
+At this level, because `/status` uses the API's rules and the data of the pages.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict
 
+from django.conf import settings
 from django.db import Error, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
@@ -17,16 +18,16 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from teleder.api.access import ADMINS, Endpoint
-from teleder.cases import originals
+from contract.storage import StorageError
+from teleder.api.access import ADMINS, EndpointView
 from teleder.web.operations import health
 
 log = logging.getLogger(__name__)
 
 WITHOUT_COOKIES = {"/healthz", "/readyz"}
 LAST_NUMBER = 2**63 - 1  # of a bigint: no audit entry can follow it
-# Each fails alone where requests fail too: rows that need new pages (by a temporary file on the same disk), the
-# write-ahead log and a database that only reads (by a sequence: it grows nothing), the chain of the audit trail.
+# Each statement fails where requests would fail: new pages (a temporary file on the same disk), the write-ahead log and
+# a read-only database (a sequence, which does not grow).
 WRITES = (
     "SET LOCAL lock_timeout = '2s'",
     "SET LOCAL statement_timeout = '4s'",
@@ -37,7 +38,7 @@ WRITES = (
 
 
 def without_cookies(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable:
-    """Take the cookies from a probe: looking their session up would ask the database."""
+    """Remove the cookies of a probe: looking up their session would query the database."""
 
     def answer(request: HttpRequest) -> HttpResponse:
         if request.path in WITHOUT_COOKIES:
@@ -50,24 +51,24 @@ def without_cookies(get_response: Callable[[HttpRequest], HttpResponse]) -> Call
 @require_safe
 @never_cache
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 while the process lives, whatever else is down: a restart of it would mend nothing else."""
+    """200 while the process is alive, whatever else is down: a restart would repair nothing else."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 while the database takes a write and the storage a file, else 503 with which of them does not.
+    """200 while database and storage accept writes, else 503 with the failing ones.
 
-    Not the broker and not the workers: without them every page still works.
+    Broker and workers do not count: without them every page still works.
     """
-    found = "".join(f"{words}\n" for words in failures())
+    found = "".join(f"{failure}\n" for failure in failures())
     return HttpResponse(found or "ready\n", status=503 if found else 200, content_type="text/plain")
 
 
 def failures() -> list[str]:
-    """Return in plain words what does not take a write."""
-    return [words for words in (_failure_of_database(), _failure_of_storage()) if words]
+    """Return a sentence for each part that accepts no write."""
+    return [failure for failure in (_failure_of_database(), _failure_of_storage()) if failure]
 
 
 def _failure_of_database() -> str:
@@ -85,15 +86,15 @@ def _failure_of_database() -> str:
 
 def _failure_of_storage() -> str:
     try:
-        originals.check_storage()
-    except OSError as error:
+        settings.PHOTO_STORAGE.check()
+    except StorageError as error:
         log.error("the storage of photos does not take a file (%s)", type(error).__name__)
         return "the storage of photos does not take a file"
     return ""
 
 
-class Status(Endpoint):
-    """All that the board of operations knows, for an admin; not described with the API, as it follows the board."""
+class StatusView(EndpointView):
+    """The data of the operations board, for an admin. Not part of the described API, because it follows the board."""
 
     roles = ADMINS
 

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from teleder.probes import Status, healthz, readyz
+from teleder.probes import StatusView, healthz, readyz
 
 urlpatterns = [
     path("", include("teleder.web.urls")),
@@ -12,11 +12,11 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
-    path("status", Status.as_view(), name="status"),
+    path("status", StatusView.as_view(), name="status"),
 ]
 # Problem documents below /api/, pages elsewhere.
 handler400 = "teleder.api.errors.bad_request"
 handler403 = "teleder.api.errors.permission_denied"
 handler404 = "teleder.api.errors.page_not_found"
-handler429 = "teleder.security.rate_limits.too_many"  # allauth's name for it
+handler429 = "teleder.security.rate_limits.rate_limited_response"  # allauth's name for it
 handler500 = "teleder.api.errors.server_error"

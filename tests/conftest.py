@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,9 +17,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from contract import messages
+from contract.storage import FileStorage, Storage, from_url
 from drills import people
 from drills.client import calm
-from local import valkey
+from local import s3, valkey
 from teleder.cases import intake
 from teleder.pipeline import results
 
@@ -55,7 +57,8 @@ def django_db_setup(django_db_setup, django_db_blocker) -> None:
 
 @pytest.fixture(autouse=True)
 def _media(settings, tmp_path):
-    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.MEDIA_ROOT = tmp_path / "media"  # for tests that look at the files themselves
+    settings.PHOTO_STORAGE = FileStorage(settings.MEDIA_ROOT)
     settings.ERASED_LIST = tmp_path / "erased" / "list.jsonl"
     # The default checks 390,000 rounds per password: too slow for a cast of four in each test.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -64,6 +67,24 @@ def _media(settings, tmp_path):
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory) -> Iterator[s3.S3Server]:
+    """A real S3 server; tests that use it run in one process (the mark of the parameter "s3")."""
+    with s3.running(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(params=["file", pytest.param("s3", marks=pytest.mark.xdist_group("s3"))])
+def storage(request, settings, monkeypatch) -> Storage:
+    """Each storage in turn, empty, in place of the product's."""
+    if request.param == "s3":
+        server = request.getfixturevalue("s3_server")
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        settings.PHOTO_STORAGE = from_url(f"s3://{s3.BUCKET}/{uuid.uuid4()}")
+    return settings.PHOTO_STORAGE
 
 
 @pytest.fixture(autouse=True)
@@ -235,7 +256,7 @@ def draft_of(photo_file) -> Callable:
         submission = intake.start(patient=patient, answers=CALM | answers)
         intake.describe(submission, body_site="elbow_crease", history={"itch": 5})
         for _ in range(photos):
-            intake.add_photo(submission, view="close_up", upload=photo_file(), by=patient)
+            intake.add_photo(submission, view="close_up", upload=photo_file())
         submission.refresh_from_db()
         return submission
 

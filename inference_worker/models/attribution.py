@@ -12,7 +12,7 @@ import torch
 from captum.attr import LayerGradCam
 
 from contract.messages import Attribution, Box, Classified, Condition
-from inference_worker.models.classification import CLASSES, CONDITIONS, Classifier, views_of
+from inference_worker.models.classification import CLASSES, CONDITIONS, Classifier, crops_of
 from inference_worker.models.engine import to_tensor
 
 LONG_SIDE = 256  # px of the picture; the map itself has 7 x 7 fields a view
@@ -41,7 +41,7 @@ class Attributor:
         """
         condition, number = decisive(found)
         chosen = [] if number is None else [boxes[number]]
-        maps = self(views_of(photo, chosen), condition)
+        maps = self(crops_of(photo, chosen), condition)
         drawn = np.zeros((*photo.shape[:2], 3), np.uint8)
         drawn[..., 0] = _stretched(maps[0], *photo.shape[:2])
         for box, own in zip(chosen, maps[1:], strict=True):

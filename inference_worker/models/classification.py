@@ -43,7 +43,7 @@ class Classifier:
     def __call__(self, photos: Sequence[np.ndarray], boxes: Sequence[Sequence[Box]]) -> list[Classified]:
         """Classify each photo (H, W, 3) uint8 with its own boxes, which lie inside it."""
         started = time.perf_counter()
-        views = [views_of(photo, own) for photo, own in zip(photos, boxes, strict=True)]
+        views = [crops_of(photo, own) for photo, own in zip(photos, boxes, strict=True)]
         logits = self.logits(np.concatenate(views))
         ends = np.cumsum([len(group) for group in views])[:-1]
         seconds = (time.perf_counter() - started) / len(photos)
@@ -74,7 +74,7 @@ class Classifier:
         return np.concatenate([self._run(views[i : i + RUN_LIMIT]) for i in range(0, len(views), RUN_LIMIT)])
 
 
-def views_of(photo: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
+def crops_of(photo: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
     """Return the whole photo, then each box's crop, scaled to (1 + boxes, 224, 224, 3) uint8."""
     crops = [photo[box.y : box.y + box.height, box.x : box.x + box.width] for box in boxes]
     return np.stack([scaled(view) for view in [photo, *crops]])

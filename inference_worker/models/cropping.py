@@ -12,7 +12,7 @@ import functools
 import cv2
 import numpy as np
 
-from contract.messages import Box, ModelRef, NoBox, Segmented
+from contract.messages import Box, ModelRef, NoCropReason, Segmented
 
 LESION = 2
 BOX_LIMIT = 6
@@ -38,7 +38,7 @@ def describe(mask: np.ndarray, *, key: str, model: ModelRef, seconds: float) -> 
     )
 
 
-def boxes_of(mask: np.ndarray) -> tuple[list[Box], NoBox | None]:
+def boxes_of(mask: np.ndarray) -> tuple[list[Box], NoCropReason | None]:
     """Return at most BOX_LIMIT squares of a class map (H, W) uint8, best first, or why there is none.
 
     The best square holds much lesion, densely; each further one what is not covered yet.
@@ -50,13 +50,13 @@ def boxes_of(mask: np.ndarray) -> tuple[list[Box], NoBox | None]:
     has_skin, has_lesion = 10 * skin > 8 * area, 10 * lesion > area
     obeys = np.flatnonzero(has_skin & has_lesion)
     if not mask.any():
-        return [], NoBox.NO_SKIN
+        return [], NoCropReason.NO_SKIN
     if not lesion_map.any():
-        return [], NoBox.NO_LESION
+        return [], NoCropReason.NO_LESION
     if not has_lesion.any():
-        return [], NoBox.TOO_LITTLE_LESION
+        return [], NoCropReason.TOO_LITTLE_LESION
     if not obeys.size:
-        return [], NoBox.TOO_LITTLE_SKIN
+        return [], NoCropReason.TOO_LITTLE_SKIN
     chosen = _cover(lesion_map, squares, corners, obeys, lesion / area)
     return [_box(squares[i], skin[i] / area[i], lesion[i] / area[i]) for i in chosen], None
 

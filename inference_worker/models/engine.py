@@ -1,8 +1,8 @@
 """Runs a network on CPU or GPU. Numpy in, numpy out, so that the rest of the worker does not depend on it.
 
 Nothing here builds a network or asks for a GPU at import: a prefork parent that did would hang its
-children. `pick()` is called in the child, once. A faster CPU runtime (OpenVINO) becomes a second
-class with the same `prepare_model`, chosen in `pick`.
+children. `select_device()` is called in the child, once. A faster CPU runtime (OpenVINO) becomes a second
+class with the same `prepare_model`, chosen in `select_device`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class TorchEngine:
         return run
 
 
-def pick(wanted: str = "auto") -> TorchEngine:
+def select_device(wanted: str = "auto") -> TorchEngine:
     """Choose where networks run: `auto` (CUDA where there is one), `cpu` or `cuda`; log why."""
     engine = TorchEngine(*_device(wanted))
     log.info("networks run on %s: %s", engine.device, engine.reason)

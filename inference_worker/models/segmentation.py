@@ -56,7 +56,7 @@ class Segmenter:
 
     def scores(self, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the logits (3, h, w) float32 at the size the network looked at."""
-        small = [fit(photo, self.long_side) for photo in photos]
+        small = [resize_to(photo, self.long_side) for photo in photos]
         of_shape = defaultdict(list)
         for index, photo in enumerate(small):
             of_shape[photo.shape].append(index)
@@ -66,7 +66,7 @@ class Segmenter:
         return [scores[index] for index in range(len(small))]
 
 
-def fit(photo: np.ndarray, long_side: int) -> np.ndarray:
+def resize_to(photo: np.ndarray, long_side: int) -> np.ndarray:
     """Scale a photo to this long side, both sides rounded to what the network's stride divides."""
     if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8:
         raise ValueError(f"needs an RGB photo (H, W, 3) uint8, not {photo.shape} {photo.dtype}")

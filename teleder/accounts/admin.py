@@ -1,4 +1,4 @@
-"""The back room: people as tables. Roles come from sign-up and invitation, never from a form here."""
+"""The admin site's pages of people. Roles come from sign-up and invitation, never from a form here."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from teleder.accounts.models import (
 )
 from teleder.accounts.normalisation import normalise_width
 
-# How Django's own filters ask for a field: by value, choice, relation, emptiness and date.
-FILTERED_BY = ("", "__exact", "__id__exact", "__isnull", "__gte", "__lt")
+# Lookups of Django's own filters: by value, choice, relation, emptiness and date.
+FILTER_LOOKUPS = ("", "__exact", "__id__exact", "__isnull", "__gte", "__lt")
 
 
-class ForAdmins:
-    """Every admin may look, superuser or not; changing and adding are opened by the class that means it."""
+class AdminOnlyMixin:
+    """Every admin may view, superuser or not; a class that allows adding or changing says so."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and request.user.is_admin
@@ -49,8 +49,8 @@ class ForAdmins:
         return False
 
 
-class OnlyVisible:
-    """Lists, pages, searches and actions over what the person may see; a table without that rule does not open."""
+class VisibleRowsMixin:
+    """Restricts lists, pages, searches and actions to `visible_to`; a model without it does not open."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).visible_to(request.user)
@@ -62,38 +62,38 @@ class OnlyVisible:
         return super().get_search_results(request, queryset, normalise_width(search_term))
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """Only what the page offers as a filter: any other column could be guessed letter by letter (?password__...)."""
-        offered = {name + end for name in self.get_list_filter(request) for end in FILTERED_BY}
+        """Allow only the page's filters: any other column could be guessed letter by letter (?password__...)."""
+        offered = {name + end for name in self.get_list_filter(request) for end in FILTER_LOOKUPS}
         return lookup in offered | {f"{self.date_hierarchy}__{part}" for part in ("year", "month", "day")}
 
 
 def _require_recent_login(request: HttpRequest) -> None:
-    """Raise allauth's `ReauthenticationRequired` where that is due; what was posted is done after it."""
-    # But not for an address with a query, as the back room's have: the form would be lost without a word.
+    """Raise allauth's `ReauthenticationRequired` where it is due; allauth then repeats the POST."""
+    # allauth drops the form of a POST whose URL has a query, as the admin site's have.
     if is_reauthentication_required(request, app=""):
         request.META["QUERY_STRING"] = ""
         raise ReauthenticationRequired
 
 
-class DermatologistInline(ForAdmins, admin.StackedInline):
+class DermatologistInline(AdminOnlyMixin, admin.StackedInline):
     model = DermatologistProfile
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_module_permission(request)
 
 
-class PatientInline(ForAdmins, admin.StackedInline):
+class PatientInline(AdminOnlyMixin, admin.StackedInline):
     model = PatientProfile
 
 
-class ConsentInline(ForAdmins, admin.TabularInline):
+class ConsentInline(AdminOnlyMixin, admin.TabularInline):
     model = Consent
     fields = ("purpose", "version", "language", "given_at", "withdrawn_at")
 
 
 @admin.register(Clinic)
-class ClinicAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
-    """A superuser opens and names clinics; a clinic stays, for its cases do."""
+class ClinicAdmin(VisibleRowsMixin, AdminOnlyMixin, admin.ModelAdmin):
+    """A superuser adds and names clinics. Clinics are never deleted, because their cases stay."""
 
     list_display = ("name",)
     fields = ("name",)
@@ -105,12 +105,11 @@ class ClinicAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
 
 
 @admin.register(User)
-class UserAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
-    """Name and language can be mended, the address by a superuser. Nobody is deleted: a person is deactivated.
+class UserAdmin(VisibleRowsMixin, AdminOnlyMixin, admin.ModelAdmin):
+    """Admins change name and language, a superuser also the address. People are deactivated, never deleted.
 
-    What is changed here stands under signatures, so who changes it shows again who they are.
-
-    Who changes an address can have its new password sent there, and learns whether it has an account elsewhere.
+    The name stands under signatures, so a change needs a recent log-in. Only a superuser changes an address: a new
+    password can be sent there, and the form reveals whether the address has an account elsewhere.
     """
 
     list_display = ("email", "name", "role", "clinic", "language", "is_active", "date_joined", "last_login")
@@ -147,18 +146,18 @@ class UserAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if "email" in form.changed_data:
-            people.readdress(obj)
+            people.set_only_address(obj)
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
         _require_recent_login(request)
         return super().response_action(request, queryset)
 
-    @admin.action(description=gettext_lazy("Deactivate: they can no longer log in"))
+    @admin.action(description=gettext_lazy("Deactivate: can no longer log in"))
     def deactivate(self, request: HttpRequest, rows: QuerySet[User]) -> None:
         for person in rows:
             self._try(request, people.deactivate, person)
 
-    @admin.action(description=gettext_lazy("Activate: they may log in again"))
+    @admin.action(description=gettext_lazy("Activate: may log in again"))
     def activate(self, request: HttpRequest, rows: QuerySet[User]) -> None:
         for person in rows:
             self._try(request, people.activate, person)
@@ -171,7 +170,7 @@ class UserAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
 
 
 @admin.register(FailedLogin)
-class FailedLoginAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
+class FailedLoginAdmin(VisibleRowsMixin, AdminOnlyMixin, admin.ModelAdmin):
     list_display = ("at", "person", "reason", "attempts", "entrance", "network_address")
     list_filter = ("reason", "entrance")
     search_fields = ("person__email", "network_address")
@@ -181,7 +180,7 @@ class FailedLoginAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
 
 
 @admin.register(Consent)
-class ConsentAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
+class ConsentAdmin(VisibleRowsMixin, AdminOnlyMixin, admin.ModelAdmin):
     list_display = ("person", "purpose", "version", "language", "given_at", "withdrawn_at")
     list_filter = ("purpose", "version", "language")
     search_fields = ("person__email",)
@@ -190,8 +189,8 @@ class ConsentAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
 
 
 @admin.register(Invitation)
-class InvitationAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
-    """Invitations are sent from the People page; a link that got into wrong hands is stopped here."""
+class InvitationAdmin(VisibleRowsMixin, AdminOnlyMixin, admin.ModelAdmin):
+    """Invitations are sent from the People page; a leaked link is stopped here."""
 
     list_display = ("email", "role", "invited_by", "created_at", "expires_at", "accepted_at")
     list_filter = ("role",)

@@ -12,7 +12,7 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from teleder.accounts import email_addresses
 
-        email_addresses.install()
+        email_addresses.install_validator()
         post_migrate.connect(make_first_clinic, sender=self)
 
 

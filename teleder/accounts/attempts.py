@@ -1,4 +1,4 @@
-"""Tables about log-ins: counters of attempts, and the failed ones that admins see."""
+"""Tables about log-ins: counters of attempts, and failed log-ins for admins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FAILED_LOGINS_KEPT_DAYS = 90
 
 
 class AttemptCounter(models.Model):
-    """When an attempt was counted for one limit and one account, address or device (`attempt_counters.py`).
+    """Times of the attempts under one limit by one account, address or device (`security/attempt_counters.py`).
 
     The key is a keyed hash: neither an address nor an account can be read from it.
     """
@@ -30,12 +30,12 @@ class AttemptCounter(models.Model):
         return self.key
 
 
-class FailedLogins(models.QuerySet):
-    def visible_to(self, user: User) -> FailedLogins:
-        """Admins see those of their clinic's people, a superuser all.
+class FailedLoginQuerySet(models.QuerySet):
+    def visible_to(self, user: User) -> FailedLoginQuerySet:
+        """Admins see the failed log-ins of their clinic's people, a superuser sees all.
 
-        Those for addresses without an account belong to no clinic. The admins of an installation's only clinic see
-        them; of several, they would tell an admin which addresses have an account elsewhere.
+        Failed log-ins without an account belong to no clinic. Admins see them only where there is one clinic; with
+        several, they would tell an admin which addresses have an account elsewhere.
         """
         from teleder.accounts.models import Clinic  # imports this module
 
@@ -69,10 +69,10 @@ class FailedLogin(models.Model):
     network_address = models.GenericIPAddressField(_("network address"), null=True)
     entrance = models.CharField(_("where"), max_length=10, choices=Entrance)
     reason = models.CharField(_("reason"), max_length=30, choices=Reason)
-    # One row an hour stands for all refusals of one kind: a flood must not fill the table.
+    # One row an hour counts all equal refusals: a flood must not fill the table.
     attempts = models.PositiveIntegerField(_("attempts"), default=1)
 
-    objects = FailedLogins.as_manager()
+    objects = FailedLoginQuerySet.as_manager()
 
     class Meta:
         verbose_name, verbose_name_plural = _("failed log-in"), _("failed log-ins")

@@ -1,8 +1,8 @@
-"""Which e-mail addresses are taken, and how they are written in mail.
+"""Which e-mail addresses are accepted, and how they are written in mail.
 
 Old Japanese carriers gave out addresses with dots where RFC 5322 has none (`a..b@docomo.ne.jp`, `abc.@ezweb.ne.jp`).
-People still use them, so they are taken for the carriers' domains; in mail their local part is quoted, by which they
-are valid (RFC 5321, section 4.1.2).
+People still use them, so the carriers' domains accept them. In mail their local part is quoted, which makes them valid
+(RFC 5321, section 4.1.2).
 """
 
 from __future__ import annotations
@@ -53,37 +53,28 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 @deconstructible
 class EmailAddressValidator(validators.EmailValidator):
-    """Django's rule for e-mail addresses and the carriers' dots; judges the address as `normalise_email` makes it."""
+    """Django's rule for e-mail addresses and the carriers' dots, applied to the normalised address."""
 
     def __call__(self, value: str | None) -> None:
         address = normalise_email(value or "")
         try:
             super().__call__(address)
         except ValidationError:
-            if not _is_of_a_carrier(address):
+            local_part, _at, domain = address.rpartition("@")
+            is_carrier = any(domain == carrier or domain.endswith(f".{carrier}") for carrier in CARRIERS)
+            is_domain = re.fullmatch(r"(?![.-])(?!.*\.\.)[a-z0-9.-]+", domain)
+            is_short = len(local_part) <= LOCAL_PART_LIMIT
+            if not (is_carrier and is_domain and is_short and _DOTTED_ATOMS.fullmatch(local_part)):
                 raise
 
 
-def _is_of_a_carrier(address: str) -> bool:
-    local_part, _at, domain = address.rpartition("@")
-    is_carrier = any(domain == carrier or domain.endswith(f".{carrier}") for carrier in CARRIERS)
-    return (
-        is_carrier
-        and re.fullmatch(r"[a-z0-9.-]+", domain) is not None
-        and ".." not in domain
-        and not domain.startswith((".", "-"))
-        and len(local_part) <= LOCAL_PART_LIMIT
-        and _DOTTED_ATOMS.fullmatch(local_part) is not None
-    )
-
-
-def install() -> None:
-    """Let Django's own `validate_email` be ours: forms, models and allauth all hold this one object."""
+def install_validator() -> None:
+    """Make Django's own `validate_email` use our rule: forms, models and allauth all share that object."""
     validators.validate_email.__class__ = EmailAddressValidator
 
 
 class EmailField(forms.EmailField):
-    """A form's field for an e-mail address, typed in whatever width.
+    """A form field for an e-mail address in any character width.
 
     The input's type is text: browsers refuse a full-width "@" in `type=email` before we see it.
     """
@@ -99,7 +90,7 @@ class EmailField(forms.EmailField):
 
 
 def take_any_width(form: forms.Form, name: str) -> None:
-    """Put our field in the place of one of allauth's."""
+    """Replace a field of allauth's form by ours."""
     theirs = form.fields[name]
     attributes = {
         key: value for key, value in theirs.widget.attrs.items() if key in ("autocomplete", "placeholder")
@@ -110,10 +101,10 @@ def take_any_width(form: forms.Form, name: str) -> None:
 
 
 def quoted(address: str) -> str:
-    """Return an address as mail servers take it: a local part that is no dot-atom in quotes (RFC 5321)."""
+    """Return an address for mail servers: a local part that is no dot-atom is quoted (RFC 5321)."""
     local_part, at, domain = address.rpartition("@")
     if not at or _DOT_ATOM.fullmatch(local_part) or _QUOTED.fullmatch(local_part) or not local_part.isascii():
         return address
-    if not _DOTTED_ATOMS.fullmatch(local_part):  # a display name, or nothing that we take: Django judges it
+    if not _DOTTED_ATOMS.fullmatch(local_part):  # a display name or a refused address: Django decides
         return address
     return f'"{local_part}"@{domain}'

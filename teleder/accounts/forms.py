@@ -1,4 +1,4 @@
-"""allauth's forms: addresses and codes in any width, and signing up so that nobody learns who has an account."""
+"""allauth's forms, with addresses and codes in any character width, and a sign-up that reveals no accounts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class NewPasswordForm(ResetPasswordForm):
 
 
 class AddressCodeForm(ConfirmEmailVerificationCodeForm):
-    """The code of a mail. It is put into one width before it is compared: three wrong ones end a sign-up."""
+    """The code of a mail, normalised before it is compared: three wrong ones end a sign-up."""
 
     def clean_code(self) -> str:
         self.cleaned_data["code"] = normalise_code(self.cleaned_data["code"])
@@ -58,12 +58,12 @@ class SignUpForm(SignupForm):
             del self.fields["clinic"]
 
     def clean_email(self) -> str:
-        """Begin anew where an earlier try was never confirmed by its code."""
+        """Delete an earlier sign-up that was never confirmed."""
         User.objects.never_confirmed().filter(email__iexact=self.cleaned_data["email"]).delete()
         return super().clean_email()
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
-        """Work as much for an address that has an account as for one that gets one: time would tell."""
+        """Do the same work for an address that has an account, so that the time does not tell."""
         user, response = super().try_save(request)
         if user is None:
             with transaction.atomic():

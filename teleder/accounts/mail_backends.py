@@ -1,4 +1,4 @@
-"""Django's mail backends, with recipients written as mail servers take them (`email_addresses.quoted`)."""
+"""Django's mail backends, with unusual recipients quoted for mail servers (`email_addresses.quoted`)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,15 @@ from teleder.accounts.email_addresses import quoted
 
 class QuotedHeaders:
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> Any:
-        return super().send_messages([_with_quoted_headers(message) for message in email_messages])
-
-
-def _with_quoted_headers(message: EmailMessage) -> EmailMessage:
-    message = copy.copy(message)
-    for name in ("to", "cc", "bcc", "reply_to"):
-        setattr(message, name, [quoted(address) for address in getattr(message, name)])
-    return message
+        copies = [copy.copy(message) for message in email_messages]
+        for message in copies:
+            for name in ("to", "cc", "bcc", "reply_to"):
+                setattr(message, name, [quoted(address) for address in getattr(message, name)])
+        return super().send_messages(copies)
 
 
 class QuotedRecipients:
-    """Django takes the quotes off again for the envelope, where servers need them."""
+    """Quotes recipients in the envelope again, where Django strips the quotes."""
 
     def rcpt(self, recip: str, options: Sequence[str] = ()) -> tuple[int, bytes]:
         return super().rcpt(quoted(recip), options)

@@ -1,4 +1,4 @@
-"""Pages in the person's own language, on whatever device they log in."""
+"""Show pages in the language that the user has saved."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 
 
-class PersonLanguage:
-    """The saved language of who is logged in wins over cookie and browser."""
+class UserLanguageMiddleware:
+    """The saved language of a logged-in user overrides cookie and browser."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

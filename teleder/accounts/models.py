@@ -1,4 +1,4 @@
-"""Who: people, their roles, and what they agreed to. Imports no other app of ours."""
+"""People, their roles and their consents. Imports no other app of teleder."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Language(models.TextChoices):
 
 
 class SearchKey(models.Func):
-    """What names are compared by: one width, lower case, without spaces, dashes, middle dots and invisible characters."""
+    """A name for comparison: one width, lower case, without spaces, dashes, middle dots and invisible characters."""
 
     function = "regexp_replace"
     template = (
@@ -56,18 +56,18 @@ class SearchKey(models.Func):
     output_field = models.TextField()
 
 
-class Clinics(models.QuerySet):
-    def visible_to(self, user: User) -> Clinics:
+class ClinicQuerySet(models.QuerySet):
+    def visible_to(self, user: User) -> ClinicQuerySet:
         return self.filter(user.in_own_clinic("pk"))
 
 
 class Clinic(models.Model):
-    """Who shares cases. With one clinic no page speaks of it."""
+    """A group of staff and patients that shares cases. With only one clinic no page mentions it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid7, editable=False)
     name = LineField(_("name"), max_length=100, unique=True)
 
-    objects = Clinics.as_manager()
+    objects = ClinicQuerySet.as_manager()
 
     class Meta:
         verbose_name, verbose_name_plural = _("clinic"), _("clinics")
@@ -77,13 +77,13 @@ class Clinic(models.Model):
         return self.name
 
 
-class People(models.QuerySet):
-    def visible_to(self, user: User) -> People:
+class UserQuerySet(models.QuerySet):
+    def visible_to(self, user: User) -> UserQuerySet:
         """Admins see the people of their clinic, a superuser everybody, others themselves."""
         return self.filter(user.in_own_clinic() if user.is_admin else Q(pk=user.pk))
 
-    def matching(self, words: str) -> People:
-        """Those whose name or e-mail address holds each of the words, whatever the width and spaces of both."""
+    def matching(self, words: str) -> UserQuerySet:
+        """Users whose name or e-mail address contains each of the words, in any width and spacing."""
         rows = self.annotate(searched_name=SearchKey("name"))
         for word in normalise_width(words).split():
             found = Q(email__icontains=normalise_email(word))
@@ -92,15 +92,15 @@ class People(models.QuerySet):
             rows = rows.filter(found)
         return rows
 
-    def never_confirmed(self) -> People:
-        """Those who signed up and did not show that the address is theirs; nothing else hangs on them."""
+    def never_confirmed(self) -> UserQuerySet:
+        """Users who signed up and never confirmed their address; no other row refers to them."""
         return self.filter(last_login=None, emailaddress__verified=False).exclude(emailaddress__verified=True)
 
 
-class Users(BaseUserManager.from_queryset(People)):
+class UserManager(BaseUserManager.from_queryset(UserQuerySet)):
     @transaction.atomic
     def create_user(self, email: str, password: str | None = None, **fields) -> User:
-        """Make an account whose address we vouch for: invited by mail, or made by who runs the machine."""
+        """Create an account with a confirmed address: invited by mail, or created by an operator."""
         from allauth.account.models import EmailAddress  # needs our own model to be there
 
         user = self.model(email=normalise_email(email), **fields)
@@ -110,7 +110,7 @@ class Users(BaseUserManager.from_queryset(People)):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields) -> User:
-        """Raises `ValidationError` for a password that is refused: the command asks for that only at a keyboard."""
+        """Raises `ValidationError` for a weak password: Django's command validates only what is typed."""
         if password is not None:
             validate_password(password, self.model(email=normalise_email(email)))
         return self.create_user(email, password, role=Role.ADMIN, is_superuser=True, **fields)
@@ -120,7 +120,7 @@ class Users(BaseUserManager.from_queryset(People)):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person who logs in by e-mail address. Admins see the Django admin; nobody else does."""
+    """A person who logs in by e-mail address. Only admins can open the Django admin."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid7, editable=False)
     email = models.EmailField(_("e-mail address"), unique=True)
@@ -135,7 +135,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     sessions_ended = models.PositiveIntegerField(default=0, editable=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now)
 
-    objects = Users()
+    objects = UserManager()
     USERNAME_FIELD = EMAIL_FIELD = "email"
     REQUIRED_FIELDS: list[str] = []
 
@@ -162,7 +162,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         self._remember(fields)
 
     def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
-        """Write what was changed on this copy and no more.
+        """Write only the fields that changed on this instance.
 
         Forms of Django and allauth save whole rows: one loaded before its person was suspended, moved or given
         another password would undo that.
@@ -174,7 +174,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         self._remember(update_fields)
 
     def _remember(self, fields: Iterable[str] | None) -> None:
-        """Take what these fields (all: `None`) hold now for what the database holds."""
+        """Note the current values of these fields (all: `None`) as those in the database."""
         wanted = None if fields is None else set(fields)
         names = [
             f.attname for f in self._meta.concrete_fields if wanted is None or wanted & {f.name, f.attname}
@@ -183,7 +183,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         self._loaded = getattr(self, "_loaded", {}) | held
 
     def has_rights_as_loaded(self) -> bool:
-        """Whether role, clinic, log-in and sessions are still as they were when this row was read."""
+        """Whether role, clinic, activity, password and sessions are unchanged since this row was read."""
         rights = ("role", "clinic_id", "is_active", "is_superuser", "password", "sessions_ended")
         return User.objects.filter(pk=self.pk, **{name: getattr(self, name) for name in rights}).exists()
 
@@ -204,7 +204,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.role == Role.ADMIN
 
     def in_own_clinic(self, path: str = "clinic") -> Q:
-        """Return the condition that a row's clinic, found by `path`, is this person's; a superuser's is every one."""
+        """Return the condition that the clinic at `path` is this person's; a superuser sees every clinic."""
         return Q() if self.is_superuser else Q(**{path: self.clinic_id})
 
     def get_short_name(self) -> str:
@@ -241,7 +241,7 @@ class PatientProfile(models.Model):
 
 
 class DermatologistProfile(models.Model):
-    """Who signs: patients see name, title and licence number under an answer."""
+    """A dermatologist's title and licence number, which patients see under an answer."""
 
     user = models.OneToOneField(User, models.CASCADE, related_name="dermatologist", primary_key=True)
     title = LineField(_("title"), max_length=100, blank=True)
@@ -264,16 +264,16 @@ class Purpose(models.TextChoices):
     TRAINING = "training", _("training: the clinic's own program learns from my photos")
 
 
-class Consents(models.QuerySet):
-    def visible_to(self, user: User) -> Consents:
+class ConsentQuerySet(models.QuerySet):
+    def visible_to(self, user: User) -> ConsentQuerySet:
         return self.filter(person__in=User.objects.visible_to(user))
 
-    def given(self) -> Consents:
+    def given(self) -> ConsentQuerySet:
         return self.filter(withdrawn_at=None)
 
 
 class Consent(models.Model):
-    """What a person agreed to, word for word, and when. Never edited: withdrawn, or given anew."""
+    """What a person agreed to, word for word, and when. Never edited: withdrawn, or given again as a new row."""
 
     person = models.ForeignKey(User, models.CASCADE, related_name="consents")
     purpose = models.CharField(max_length=10, choices=Purpose)
@@ -283,7 +283,7 @@ class Consent(models.Model):
     given_at = models.DateTimeField(default=timezone.now)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
 
-    objects = Consents.as_manager()
+    objects = ConsentQuerySet.as_manager()
 
     class Meta:
         verbose_name, verbose_name_plural = _("consent"), _("consents")
@@ -299,16 +299,16 @@ class Consent(models.Model):
         return f"{self.purpose} {self.version}"
 
 
-class Invitations(models.QuerySet):
-    def visible_to(self, user: User) -> Invitations:
+class InvitationQuerySet(models.QuerySet):
+    def visible_to(self, user: User) -> InvitationQuerySet:
         return self.filter(user.in_own_clinic()) if user.is_admin else self.none()
 
-    def open(self) -> Invitations:
+    def open(self) -> InvitationQuerySet:
         return self.filter(accepted_at=None, expires_at__gt=timezone.now())
 
 
 class Invitation(models.Model):
-    """How staff come in: an admin names address and role; the link works once. Only its hash is kept."""
+    """An invitation of staff to an address and a role. The link works once; only the hash of its token is stored."""
 
     email = models.EmailField(_("e-mail address"))
     role = models.CharField(
@@ -321,7 +321,7 @@ class Invitation(models.Model):
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
 
-    objects = Invitations.as_manager()
+    objects = InvitationQuerySet.as_manager()
 
     class Meta:
         verbose_name, verbose_name_plural = _("invitation"), _("invitations")

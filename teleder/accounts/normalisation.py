@@ -1,4 +1,4 @@
-"""What people type into codes, numbers, searches and e-mail fields, in one form.
+"""Normalises what people type into codes, numbers, searches and e-mail fields.
 
 A Japanese keyboard writes full-width letters, digits, spaces and dashes. Unicode's NFKC makes most of them ASCII; the
 dashes it leaves alone are mapped here. Passwords are not normalised: a stored hash knows only what was typed, and a
@@ -80,9 +80,9 @@ def western_year(text: str) -> str:
         return found[1]
     if found := _ERA_YEAR.fullmatch(typed.lower()):
         era, number = _ERA_NAMES[found[1]], _number(found[2])
-        words = {"typed": f"{era}{number if number > 1 else '元'}年", "year": _ERAS[era] + number}
+        year = {"typed": f"{era}{number if number > 1 else '元'}年", "year": _ERAS[era] + number}
         raise ValidationError(
-            _("Please use the western year: %(typed)s is %(year)d.") % words, code="japanese_era"
+            _("Please use the western year: %(typed)s is %(year)d.") % year, code="japanese_era"
         )
     return typed
 

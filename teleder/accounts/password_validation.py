@@ -1,6 +1,6 @@
-"""Passwords that are guessed first: words of this product, of the clinic and its field, keyboard rows, small changes of them.
+"""Refuses easily guessed passwords: words of this product, of the clinic and its field, keyboard rows.
 
-Django's list of 20,000 common passwords is asked by its own validator; here the list is also asked for what is left of a
+Django's own validator checks its list of 20,000 common passwords. Here the list is also checked for what is left of a
 password without digits, signs and substituted letters ("P@ssw0rd-2026" is "password").
 """
 
@@ -34,9 +34,9 @@ ROWS = (
     "q1w2e3r4t5y6u7i8o9p0",
     "qazwsxedcrfvtgbyhnujmikolp",
 )
-RUN = 4  # neighbours in a row that are no accident
-ENOUGH = 5  # letters that must be left beside a known word
-ENOUGH_BESIDE_ROWS = 6  # letters and digits that must be left beside rows of the keyboard
+RUN = 4  # neighbouring keys that count as a run
+ENOUGH = 5  # letters that must remain without the known words
+ENOUGH_WITHOUT_RUNS = 6  # letters and digits that must remain without keyboard runs
 SUBSTITUTES = {
     "a": "a4@", "b": "b8", "e": "e3", "g": "g9", "i": "i1!|", "l": "l1!|", "o": "o0", "s": "s5$", "t": "t7+", "z": "z2",
 }  # fmt: skip
@@ -49,27 +49,26 @@ class ProductPasswordValidator:
         if is_easily_guessed(password, _clinic_words()):
             raise ValidationError(
                 _(
-                    "This password is one of those that are guessed first: common words, the name of this service or "
-                    "of a clinic, words of medicine, or keys side by side. Please use several words that have nothing "
-                    "to do with them."
+                    "This password is easy to guess. It uses common words, the name of this service or of a clinic, "
+                    "medical words, or neighbouring keys. Please use several words that have nothing to do with them."
                 ),
                 code="password_product_word",
             )
 
     def get_help_text(self) -> str:
         return _(
-            "Your password can’t consist of common words, the name of this service, words of medicine or keys side by "
-            "side, with or without digits."
+            "Your password can’t consist of common words, the name of this service, medical words or neighbouring "
+            "keys, with or without digits."
         )
 
 
 def is_easily_guessed(password: str, more_words: frozenset[str] = frozenset()) -> bool:
     text = normalise_width(password).lower()
-    return _PERIODIC.fullmatch(text) is not None or _is_of_words(text, more_words) or _is_of_rows(text)
+    return _PERIODIC.fullmatch(text) is not None or _is_of_words(text, more_words) or _is_of_runs(text)
 
 
 def _is_of_words(text: str, more_words: frozenset[str]) -> bool:
-    """Return whether little is left without the known words, or what is left is a common password."""
+    """Whether little is left without the known words, or a common password is left."""
     joined = re.sub(r"[\s_.\-]", "", text)
     rest, found = _pattern(more_words).subn("", joined)
     forms = {_letters(rest), _letters(rest.translate(_PLAIN))}
@@ -78,27 +77,24 @@ def _is_of_words(text: str, more_words: frozenset[str]) -> bool:
     return found > 0 and min(map(len, forms)) < ENOUGH
 
 
-def _is_of_rows(text: str) -> bool:
-    plain = text.translate(_PLAIN)
-    rests = [_without_rows(each) for each in (text, plain)]
-    return any(
-        rest != each and len(_letters_and_digits(rest)) < ENOUGH_BESIDE_ROWS
-        for rest, each in zip(rests, (text, plain), strict=True)
-    )
-
-
-def _without_rows(text: str) -> str:
-    rest, at = "", 0
-    while at < len(text):
-        length = next((n for n in range(len(text) - at, RUN - 1, -1) if text[at : at + n] in _rows()), 0)
-        rest += "" if length else text[at]
-        at += length or 1
-    return rest
+def _is_of_runs(text: str) -> bool:
+    """Whether little is left without runs of neighbouring keys."""
+    for typed in (text, text.translate(_PLAIN)):
+        rest, at = "", 0
+        while at < len(typed):
+            length = next(
+                (n for n in range(len(typed) - at, RUN - 1, -1) if typed[at : at + n] in _runs()), 0
+            )
+            rest += "" if length else typed[at]
+            at += length or 1
+        if rest != typed and sum(map(str.isalnum, rest)) < ENOUGH_WITHOUT_RUNS:
+            return True
+    return False
 
 
 @cache
-def _rows() -> frozenset[str]:
-    """Return every piece of a row, forwards and backwards, that is long enough to be no accident."""
+def _runs() -> frozenset[str]:
+    """Return every piece of a keyboard row, forwards and backwards, of `RUN` keys and more."""
     both = [row for each in ROWS for row in (each, each[::-1])]
     return frozenset(
         row[start:end]
@@ -110,10 +106,6 @@ def _rows() -> frozenset[str]:
 
 def _letters(text: str) -> str:
     return "".join(filter(str.isalpha, text))
-
-
-def _letters_and_digits(text: str) -> str:
-    return "".join(filter(str.isalnum, text))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Verbs about people: consent, invitation, deactivation."""
+"""What is done to accounts: consent, invitation, role, suspension, second factor."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from teleder.accounts.models import (
     Consent,
     DermatologistProfile,
     Invitation,
-    Invitations,
+    InvitationQuerySet,
     Language,
-    People,
     Purpose,
     Role,
     User,
+    UserQuerySet,
 )
 from teleder.accounts.normalisation import normalise_email
 
@@ -54,7 +54,7 @@ def consent_text(purpose: Purpose, language: str | None = None) -> str:
 
 @transaction.atomic
 def give_consent(person: User, purpose: Purpose) -> Consent:
-    """Keep what was agreed to, word for word in the language shown; agreeing twice keeps the first."""
+    """Store the consent with its text in the language shown. A second consent in force keeps the first."""
     User.objects.select_for_update().get(pk=person.pk)
     given = person.consents.given().filter(purpose=purpose).first()
     language = (get_language() or Language.JA)[:2]
@@ -66,21 +66,21 @@ def give_consent(person: User, purpose: Purpose) -> Consent:
     )
 
 
-def withdraw_consent(person: User, purpose: Purpose) -> None:
+def end_consent(person: User, purpose: Purpose) -> None:
     person.consents.given().filter(purpose=purpose).update(withdrawn_at=timezone.now())
 
 
-def last_words_on_consent(person: User) -> QuerySet[Consent]:
-    """Return for each purpose that the person ever agreed to the consent given last; it may be withdrawn."""
+def latest_consents(person: User) -> QuerySet[Consent]:
+    """Return the newest consent for each purpose, withdrawn ones included."""
     return person.consents.order_by("purpose", "-given_at").distinct("purpose")
 
 
 @transaction.atomic
 def invite(*, email: str, role: Role, by: User) -> Invitation:
-    """Send a future colleague the link that makes their account; an older link of theirs stops working.
+    """Mail a future colleague the link that creates their account; an older link of theirs stops working.
 
-    They join the clinic of `by`. Raises `ValidationError` for an address that has an account there; of another
-    clinic's people nothing is told: the link then leads nowhere. Without mail there is no invitation.
+    They join the clinic of `by`. Raises `ValidationError` for an address with an account there. An account at
+    another clinic is not revealed: the link then leads nowhere. Where the mail fails, there is no invitation.
     """
     email = normalise_email(email)
     if _with_address(User.objects.visible_to(by), email).exists():
@@ -90,33 +90,26 @@ def invite(*, email: str, role: Role, by: User) -> Invitation:
     invitation, token = Invitation.issue(email=email, role=role, by=by)
     _log(invitation, ADDITION, "invited", by=by)
     link = settings.PUBLIC_URL + reverse("web:invitation", args=[token])
-    texts = [_invitation_text(invitation, link, language) for language in Language.values]
+    texts = []
+    for language in Language.values:  # which one the receiver reads is not known yet
+        with override(language):
+            text = _(
+                "You are invited to teleder as %(role)s. This link works once, until %(until)s: %(link)s"
+            )
+            until = f"{timezone.localtime(invitation.expires_at):%Y-%m-%d}"
+            texts.append(text % {"role": invitation.get_role_display(), "until": until, "link": link})
     send_mail("teleder", "\n\n".join(texts), None, [invitation.email])
     return invitation
 
 
-def _with_address(rows: People, email: str) -> People:
-    """Return who logs in by this address; it may be one of several of theirs."""
+def _with_address(rows: UserQuerySet, email: str) -> UserQuerySet:
+    """Return the users who log in with this address, which may be one of several."""
     second = EmailAddress.objects.filter(email__iexact=email, verified=True).values("user")
     return rows.filter(Q(email__iexact=email) | Q(pk__in=second))
 
 
-def _invitation_text(invitation: Invitation, link: str, language: str) -> str:
-    # Nobody knows yet which language the receiver reads: the mail says it in each.
-    with override(language):
-        words = {
-            "role": invitation.get_role_display(),
-            "link": link,
-            "until": f"{timezone.localtime(invitation.expires_at):%Y-%m-%d}",
-        }
-        return (
-            _("You are invited to teleder as %(role)s. This link works once, until %(until)s: %(link)s")
-            % words
-        )
-
-
-def stop_invitations(rows: Invitations, *, by: User) -> int:
-    """End open invitations, whose links then no longer work; return how many."""
+def stop_invitations(rows: InvitationQuerySet, *, by: User) -> int:
+    """Expire open invitations, so that their links no longer work; return how many."""
     still_open = list(rows.open())
     for invitation in still_open:
         Invitation.objects.filter(pk=invitation.pk).update(expires_at=timezone.now())
@@ -126,17 +119,23 @@ def stop_invitations(rows: Invitations, *, by: User) -> int:
 
 @transaction.atomic
 def deactivate(person: User, *, by: User) -> None:
-    """Lock a person out of pages and API at once; their work stays. Raises `ValidationError`, see `_refuse`."""
-    _refuse(person, by, _("You cannot lock yourself out. Ask another admin."))
+    """Log a person out of pages and API and refuse new log-ins; their work stays.
+
+    Raises `ValidationError`, see `_require_rights_over`.
+    """
+    _require_rights_over(person, by, _("You cannot deactivate yourself. Please ask another admin."))
     if User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
-        end_rights(person, by=by)
+        revoke_rights(person, by=by)
         _log(person, CHANGE, "deactivated", by=by)
 
 
 @transaction.atomic
 def activate(person: User, *, by: User) -> None:
-    """Let a person in again; the sessions and tokens of before stay dead. Raises `ValidationError`, see `_refuse`."""
-    _refuse(person, by, _("You cannot let yourself in. Ask another admin."))
+    """Let a person log in again; earlier sessions and tokens stay invalid.
+
+    Raises `ValidationError`, see `_require_rights_over`.
+    """
+    _require_rights_over(person, by, _("You cannot activate yourself. Please ask another admin."))
     if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
         end_sessions(person)
         _log(person, CHANGE, "activated", by=by)
@@ -144,63 +143,63 @@ def activate(person: User, *, by: User) -> None:
 
 @transaction.atomic
 def change_role(person: User, *, role: Role, by: User) -> None:
-    """Make a dermatologist an admin or an admin a dermatologist, which no superuser stays; they log in anew.
+    """Make a dermatologist an admin or the reverse; the person is logged out and is no superuser any more.
 
-    Raises `ValidationError` for patients, for a role that is not staff's, and see `_refuse`.
+    Raises `ValidationError` for patients, for a role that is not staff's, and see `_require_rights_over`.
     """
-    _refuse(person, by, _("You cannot change your own role. Ask another admin."))
+    _require_rights_over(person, by, _("You cannot change your own role. Please ask another admin."))
     if person.is_patient or role not in STAFF:
-        raise ValidationError(_("Patients stay patients. Colleagues come in by invitation."))
+        raise ValidationError(_("A patient's role cannot change. Colleagues join by invitation."))
     if User.objects.filter(pk=person.pk).exclude(role=role).update(role=role, is_superuser=False):
         if role == Role.DERMATOLOGIST:
             DermatologistProfile.objects.get_or_create(user=person)
-        end_rights(person, by=by)
+        revoke_rights(person, by=by)
         _log(person, CHANGE, f"role: {role}", by=by)
 
 
 @transaction.atomic
-def move(person: User, *, to: Clinic, by: User) -> None:
-    """Put a person into another clinic; cases stay where they were opened. They log in anew."""
+def move_to_clinic(person: User, *, to: Clinic, by: User) -> None:
+    """Move a person to another clinic and log them out; cases stay where they were opened."""
     if User.objects.filter(pk=person.pk).exclude(clinic=to).update(clinic=to):
-        end_rights(person, by=by)
+        revoke_rights(person, by=by)
         _log(person, CHANGE, f"moved to clinic {to.pk}", by=by)
 
 
 @transaction.atomic
-def forget_second_factors(person: User, *, by: User) -> None:
-    """Take away app, keys and recovery codes of who lost them; the password alone then leads to setting up anew.
+def reset_second_factors(person: User, *, by: User) -> None:
+    """Delete app, keys and recovery codes of a user who lost them; after the password they set up new ones.
 
-    Raises `ValidationError`, see `_refuse`: a stolen session must not shed the factor.
+    Raises `ValidationError`, see `_require_rights_over`: a stolen session must not remove its own factor.
     """
-    _refuse(person, by, _("You cannot do this for yourself. Ask another admin."))
+    _require_rights_over(person, by, _("You cannot do this for yourself. Please ask another admin."))
     if Authenticator.objects.filter(user=person).delete()[0]:
         end_sessions(person)
         _log(person, CHANGE, "second factors forgotten", by=by)
 
 
-def readdress(person: User) -> None:
-    """Let the one address a person has now be the only one that logs in and gets mail; they log in anew."""
+def set_only_address(person: User) -> None:
+    """Make `person.email` the only address for log-in and mail, and log the person out."""
     EmailAddress.objects.filter(user=person).delete()
     EmailAddress.objects.create(user=person, email=person.email.lower(), verified=True, primary=True)
     end_sessions(person)
 
 
-def _refuse(person: User, by: User, itself: str) -> None:
-    """Raise `ValidationError` for oneself, and for a superuser whom somebody of less right would change."""
+def _require_rights_over(person: User, by: User, itself: str) -> None:
+    """Raise `ValidationError` for `by` itself, and where somebody else than a superuser changes a superuser."""
     if person == by:
         raise ValidationError(itself)
     if person.is_superuser and not by.is_superuser:
         raise ValidationError(_("Only a superuser can do this to a superuser."))
 
 
-def end_rights(person: User, *, by: User) -> None:
-    """Log a person out everywhere, and let nobody come in by invitations they sent with rights they no longer have."""
+def revoke_rights(person: User, *, by: User) -> None:
+    """Log a person out everywhere and stop their invitations, which they sent with rights they no longer have."""
     end_sessions(person)
     stop_invitations(Invitation.objects.filter(invited_by=person), by=by)
 
 
 def end_other_sessions(request: HttpRequest, person: User) -> None:
-    """Log a person out everywhere but in the session of this request."""
+    """Log a person out everywhere except in the session of this request."""
     end_sessions(person)
     person.refresh_from_db(fields=["sessions_ended"])
     update_session_auth_hash(request, person)
@@ -221,7 +220,7 @@ def _log(row: Any, action: int, words: str, *, by: User) -> None:
 def accept_invitation(
     invitation: Invitation, *, name: str, password: str, licence_number: str = ""
 ) -> User | None:
-    """Make the invited person's account; `None` when the invitation was used meanwhile.
+    """Create the invited person's account; `None` when the invitation was used meanwhile.
 
     Raises `ValidationError` for a password that is refused.
     """

@@ -1,4 +1,4 @@
-"""What people type, without the characters that nobody sees: one rule, and the fields that keep it.
+"""Removes invisible characters from typed text; form and model fields that do so.
 
 Control characters and marks of writing direction can make a name or an answer look like another one (Unicode Technical
 Report 36, "Unicode Security Considerations"). Visible text stays as it was typed: nothing is normalised here.
@@ -39,7 +39,7 @@ def clean_text(text: str) -> str:
     letters = FLAG_OR_TAGS.sub(lambda found: found[1] or "", LINE_ENDS.sub("\n", text))
     kept: list[str] = []
     for letter, following in zip_longest(letters, letters[1:], fillvalue=""):
-        if _is_seen(letter) or (kept and _changes(kept[-1], letter, following)):
+        if _is_visible(letter) or (kept and _changes_previous(kept[-1], letter, following)):
             kept.append(letter)
     return "".join(kept)
 
@@ -49,7 +49,7 @@ def clean_line(text: str) -> str:
     return clean_text(text).replace("\n", " ").replace("\t", " ")
 
 
-def _is_seen(letter: str) -> bool:
+def _is_visible(letter: str) -> bool:
     if letter in "\n\t" or letter in ENCLOSING_MARKS or ord(letter) in TAGS:
         return True
     is_control = unicodedata.category(letter) in {"Cc", "Cf", "Cs"}
@@ -60,7 +60,7 @@ def _is_selector(letter: str) -> bool:
     return any(ord(letter) in selectors for selectors in VARIATION_SELECTORS)
 
 
-def _changes(before: str, letter: str, following: str) -> bool:
+def _changes_previous(before: str, letter: str, following: str) -> bool:
     """Whether an invisible character changes how the one before it is drawn."""
     if letter == ZERO_WIDTH_JOINER and (_is_emoji(before) or before == EMOJI_SELECTOR):
         return bool(following) and _is_emoji(following)
@@ -93,7 +93,7 @@ class TextFormField(LineFormField):
 
 
 class _Cleaned:
-    """A column that holds no other text than a clean one, whoever writes it."""
+    """A column that cleans its text on every write."""
 
     def pre_save(self, instance: models.Model, add: bool) -> Any:
         value = super().pre_save(instance, add)
@@ -114,7 +114,7 @@ class _Cleaned:
         return super().formfield(**{"form_class": self.form_class} | options)
 
     def deconstruct(self) -> tuple:
-        """Name Django's own field: the column is the same, and migrations need not know of this module."""
+        """Name Django's own field: the column is the same, so migrations need not import this module."""
         name, _path, args, kwargs = super().deconstruct()
         return name, self.django_name, args, kwargs
 

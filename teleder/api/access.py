@@ -1,4 +1,4 @@
-"""Who may use an endpoint, in which language it answers, and what every endpoint has in common."""
+"""The base class of all views: roles, language, throttling, lookups."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 
 from teleder.accounts.models import Role
 from teleder.api import throttles
-from teleder.api.serializers.filters import ListFilters
+from teleder.api.serializers.filters import ListFilterSerializer
 from teleder.cases.models import Case, Photo, Submission
 
 EVERYBODY = frozenset(Role)
@@ -30,21 +30,21 @@ CLINIC = DERMATOLOGISTS | ADMINS
 Roles = frozenset[Role]
 
 
-class ByRole(IsAuthenticated):
-    """Logged in, and of a role that the endpoint names for the method."""
+class RolePermission(IsAuthenticated):
+    """Allows logged-in users with a role that the view names for the method."""
 
     message = _("Your role may not do this.")
 
-    def has_permission(self, request: Request, view: Endpoint) -> bool:
+    def has_permission(self, request: Request, view: EndpointView) -> bool:
         return super().has_permission(request, view) and request.user.role in view.roles_for(request.method)
 
 
-class Endpoint(APIView):
-    """One address of the API. `roles` says who may use it: a set, or a set for each method."""
+class EndpointView(APIView):
+    """A view of the API. `roles` says who may use it: a set, or a set for each method."""
 
     roles: ClassVar[Roles | dict[str, Roles]] = EVERYBODY
-    permission_classes = (ByRole,)
-    throttle_classes: ClassVar = (throttles.ByPerson,)
+    permission_classes = (RolePermission,)
+    throttle_classes: ClassVar = (throttles.PersonThrottle,)
 
     def roles_for(self, method: str) -> Roles:
         if isinstance(self.roles, dict):
@@ -52,14 +52,14 @@ class Endpoint(APIView):
         return self.roles
 
     def perform_authentication(self, request: Request) -> None:
-        # The address is counted before anything is believed: wrong tokens count.
-        by_address = throttles.ByAddress()
+        # The address is counted before authentication, so that wrong tokens count too.
+        by_address = throttles.AddressThrottle()
         if not by_address.allow_request(request, self):
             self.throttled(request, by_address.wait())
         super().perform_authentication(request)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Speak the language the request asks for; without a wish, that of the person."""
+        """Use the language of `Accept-Language`; without it, the person's own."""
         if "Accept-Language" in request.headers:
             translation.activate(get_language_from_request(request))
         super().initial(request, *args, **kwargs)
@@ -69,11 +69,11 @@ class Endpoint(APIView):
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         response.headers.setdefault("Cache-Control", "private, no-store")
-        throttles.tell(self.request, response)
+        throttles.write_headers(self.request, response)
         return response
 
-    def filters(self, kind: type[ListFilters] = ListFilters) -> dict[str, Any]:
-        """Return what the query narrows the list to, or raise `ValidationError` by parameter."""
+    def filters(self, kind: type[ListFilterSerializer] = ListFilterSerializer) -> dict[str, Any]:
+        """Return the validated query parameters. Raises `ValidationError` by parameter."""
         pages = getattr(self, "pagination_class", None)
         context = {"page_parameters": pages.parameters if pages else ()}
         given = kind(data=self.request.query_params, context=context)
@@ -81,13 +81,13 @@ class Endpoint(APIView):
         return given.validated_data
 
     def page(self, rows: QuerySet, kind: type[Serializer]) -> Response:
-        """Return one page of the rows, in the order of the endpoint's `pagination_class`."""
+        """Return one page of the rows, in the order of the view's `pagination_class`."""
         pages = self.pagination_class()
         found = pages.paginate_queryset(rows, self.request, view=self)
         return pages.get_paginated_response(kind(found, many=True, context={"request": self.request}).data)
 
     def submission(self, pk: UUID) -> Submission:
-        """Return what the person may see, or raise the same 404 for what is not there and not theirs."""
+        """Return a submission the person may see. A missing one and another person's raise the same 404."""
         rows = Submission.objects.visible_to(self.request.user)
         return get_object_or_404(rows.select_related("case__patient__patient", "claimed_by"), pk=pk)
 

@@ -1,7 +1,7 @@
-"""Every error of the API as a problem document (RFC 9457), foreseen or not.
+"""Every error of the API as a problem document (RFC 9457), expected or not.
 
-`code` is for programs, `detail` for people, in their language. `errors` names fields. `trace_id` stands in every log
-line of the request (web/request_log.py); nothing of the address and of an exception's text is told.
+`code` is for programs, `detail` for people, in their language. `errors` names fields. `trace_id` is in every log line of
+the request (web/request_log.py). No problem quotes the URL or the text of an exception.
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ from rest_framework.response import Response
 
 from contract import logs
 from contract.messages import Reason
-from teleder.cases.originals import Refused
+from contract.storage import StorageFullError, StorageUnavailableError
+from teleder.cases.originals import RefusedError
 from teleder.cases.transitions import AlreadyAmendedError, IllegalMoveError, UrgencyRoseError
-from teleder.security.rate_limits import TooMany
+from teleder.security.rate_limits import RateLimitedError
 
 log = logging.getLogger(__name__)
 
 DATABASE_AWAY = (OperationalError, InterfaceError)
+STORAGE_AWAY = (StorageUnavailableError, StorageFullError)
 MEDIA_TYPE = "application/problem+json"
-# What a verb refuses, by its code; any other refusal is 422.
+# Statuses of refusals by their code; any other refusal is 422.
 REFUSALS = {
     Reason.FILE_TOO_LARGE: 413,
     Reason.UNSUPPORTED_FORMAT: 415,
@@ -45,24 +47,29 @@ REFUSALS = {
     "poor_photo": 409,
     "same_day": 409,
     "storage_full": 507,
+    "storage_unavailable": 503,
     "too_many_photos": 409,
 }
-# In place of words of the framework that quote the request or an exception.
-QUOTING = {
+# Replace texts of the framework that quote the request or an exception.
+REPLACED_TEXTS = {
     "parse_error": gettext_lazy("This request cannot be read."),
-    "method_not_allowed": gettext_lazy("This cannot be done at this address."),
-    "unsupported_media_type": gettext_lazy("This address takes another type of content."),
-    "not_acceptable": gettext_lazy("There is no answer of the type that was asked for."),
+    "method_not_allowed": gettext_lazy("This method is not allowed here."),
+    "unsupported_media_type": gettext_lazy("This content type is not supported here."),
+    "not_acceptable": gettext_lazy("No response of the requested type is available."),
     "permission_denied": gettext_lazy("You may not do this."),
 }
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer an exception of a view; `None` leaves it to `server_error`, which tells nothing of it."""
+    """Return the response to a view's exception; `None` leaves it to `server_error`, which reveals nothing."""
     found = _problem_of(error)
     if found is None:
         return None
-    headers = _headers(error)
+    headers = {}
+    if value := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = value
+    if value := getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(value))
     return Response(found, status=found["status"], headers=headers, content_type=MEDIA_TYPE)
 
 
@@ -73,36 +80,29 @@ def _problem_of(error: Exception) -> dict[str, Any] | None:
         return problem(409, "urgency_rose", str(error), urgency=error.urgency.code)
     if isinstance(error, IllegalMoveError):
         return problem(409, "illegal_move", str(error))
-    if isinstance(error, Refused):
+    if isinstance(error, RefusedError):
         return problem(REFUSALS.get(error.code, 422), error.code, str(error.message))
     if isinstance(error, DjangoValidationError):
         error = exceptions.ValidationError(get_error_detail(error))
     if isinstance(error, exceptions.ValidationError):
-        return invalid(error)
+        errors = list(_field_errors(error.get_full_details()))
+        return problem(400, "invalid", _("Something in the request is missing or wrong."), errors=errors)
     if isinstance(error, Http404 | exceptions.NotFound):
         return not_found()
     if isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
     if isinstance(error, SuspiciousOperation):
         return problem(400, "bad_request", _("This request cannot be read."))
-    if isinstance(error, TooMany):
+    if isinstance(error, RateLimitedError):
         return problem(429, "too_many", str(error))
-    if isinstance(error, DATABASE_AWAY):
-        log.error("database away: %s", type(error).__name__)
+    if isinstance(error, (*DATABASE_AWAY, *STORAGE_AWAY)):
+        what = "storage" if isinstance(error, STORAGE_AWAY) else "database"
+        log.error("%s away: %s", what, type(error).__name__)
         return problem(503, "unavailable", _("Not available at the moment. Please try again shortly."))
     if isinstance(error, exceptions.APIException):
         code = error.get_codes()
-        return problem(error.status_code, code, str(QUOTING.get(code, error.detail)))
+        return problem(error.status_code, code, str(REPLACED_TEXTS.get(code, error.detail)))
     return None
-
-
-def _headers(error: Exception) -> dict[str, str]:
-    headers = {}
-    if value := getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = value
-    if value := getattr(error, "wait", None):
-        headers["Retry-After"] = str(int(value))
-    return headers
 
 
 def problem(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
@@ -116,67 +116,63 @@ def problem(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
 
 
 def not_found() -> dict[str, Any]:
-    # The same for what does not exist and for what is somebody else's.
-    return problem(404, "not_found", _("There is nothing here, or not for you."))
+    # The same for a missing object and another person's.
+    return problem(404, "not_found", _("Nothing was found here, or you may not see it."))
 
 
-def invalid(error: exceptions.ValidationError) -> dict[str, Any]:
-    errors = list(_errors(error.get_full_details()))
-    return problem(400, "invalid", _("Something in the request is missing or wrong."), errors=errors)
-
-
-def _errors(details: Any, field: str = "") -> Iterator[dict[str, str]]:
+def _field_errors(details: Any, field: str = "") -> Iterator[dict[str, str]]:
     """Yield field, code and message of each error in the nested details of a validation."""
     if isinstance(details, dict) and {"message", "code"} == details.keys():
         yield {"field": field, "code": details["code"], "message": details["message"]}
     elif isinstance(details, dict):
         for name, inner in details.items():
             inner_field = field if name == "non_field_errors" else f"{field}.{name}".lstrip(".")
-            yield from _errors(inner, inner_field)
+            yield from _field_errors(inner, inner_field)
     else:
         for inner in details:
-            yield from _errors(inner, field)
+            yield from _field_errors(inner, field)
 
 
-# --- Where no view of the API was reached, or one failed --------------------------------------------------
+# --- Handlers of Django: no view was reached, or a view failed --------------------------------------------
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _answer(request, 400, "bad_request", _("This request cannot be read."))
+    return _respond(request, 400, "bad_request", _("This request cannot be read."))
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _answer(request, 403, "permission_denied", _("You may not do this."))
+    return _respond(request, 403, "permission_denied", _("You may not do this."))
 
 
 def too_large(request: HttpRequest) -> HttpResponse:
-    return _answer(request, 413, "body_too_large", _("This request is too large."))
+    return _respond(request, 413, "body_too_large", _("This request is too large."))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if _is_api(request):
         return permission_denied(request, PermissionDenied(reason))
-    return page("403_csrf", 403)
+    return error_page("403_csrf", 403)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _plain(not_found()) if _is_api(request) else page(404)
+    return _problem_response(not_found()) if _is_api(request) else error_page(404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """What no view answered: a fault of ours, or a database that went away between view and answer."""
-    away = _problem_of(sys.exception()) if isinstance(sys.exception(), DATABASE_AWAY) else None
+    """Answer an unexpected exception, or a database or storage that became unavailable after the view."""
+    is_away = isinstance(sys.exception(), (*DATABASE_AWAY, *STORAGE_AWAY))
+    away = _problem_of(sys.exception()) if is_away else None
     if away:
-        return _plain(away) if _is_api(request) else page(500, away["status"])
-    return _answer(
+        return _problem_response(away) if _is_api(request) else error_page(500, away["status"])
+    return _respond(
         request, 500, "server_error", _("Something went wrong on our side. Nothing you sent is lost.")
     )
 
 
-def _answer(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
-    return _plain(problem(status, code, detail)) if _is_api(request) else page(status)
+def _respond(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
+    return _problem_response(problem(status, code, detail)) if _is_api(request) else error_page(status)
 
 
-def page(name: int | str, status: int | None = None) -> HttpResponse:
-    """Show the error's page. It asks the database for nothing, which may be what is broken."""
+def error_page(name: int | str, status: int | None = None) -> HttpResponse:
+    """Render the error page without any query, because the database may be what is broken."""
     text = loader.get_template(f"{name}.html").render({"trace_id": logs.current("trace")})
     return HttpResponse(text, status=status or name)
 
@@ -185,5 +181,5 @@ def _is_api(request: HttpRequest) -> bool:
     return request.path.startswith(settings.API_PATHS)
 
 
-def _plain(found: dict[str, Any]) -> JsonResponse:
+def _problem_response(found: dict[str, Any]) -> JsonResponse:
     return JsonResponse(found, status=found["status"], content_type=MEDIA_TYPE)

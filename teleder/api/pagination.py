@@ -1,4 +1,4 @@
-"""Lists in pages. A cursor names the last row by its values: rows that come or go shift nothing."""
+"""Pagination. A cursor holds the values of the last row, so new or deleted rows do not shift a page."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ LIMIT_ROWS = 200
 
 
 def page_size(request: Request) -> int:
-    """Return at most `LIMIT_ROWS`, however many are wanted; DRF would pass over what is no number."""
+    """Return the requested size, at most `LIMIT_ROWS`. DRF would ignore a value that is no number."""
     given = request.query_params.get("page_size", str(PAGE_ROWS))
     number = given.lstrip("0") if given.isascii() and given.isdigit() else ""
     if not number:
-        raise exceptions.ValidationError({"page_size": [_("This is not a number of rows.")]})
+        raise exceptions.ValidationError({"page_size": [_("Please give a number of rows.")]})
     return min(int(number[:9]), LIMIT_ROWS)
 
 
-class NewestFirst(CursorPagination):
-    """By id, which begins with the time of making (UUIDv7)."""
+class NewestFirstPagination(CursorPagination):
+    """By id, which begins with the time of creation (UUIDv7)."""
 
     parameters = ("cursor", "page_size")
     ordering = "-id"
@@ -49,14 +49,20 @@ class NewestFirst(CursorPagination):
         return parameters
 
 
-class WorklistOrder(BasePagination):
-    """By (urgency, due, id). DRF's own cursor orders by one column, and most rows share their urgency."""
+class WorklistPagination(BasePagination):
+    """By (urgency, due, id). DRF's cursor orders by one column, and most rows share their urgency."""
 
     parameters = ("cursor", "page_size")
 
     def paginate_queryset(self, queryset: QuerySet, request: Request, view: Any = None) -> list:
         if cursor := request.query_params.get("cursor"):
-            queryset = queryset.filter(_behind(cursor))
+            try:
+                urgency, due, pk = signing.loads(cursor)
+            except signing.BadSignature as error:
+                raise exceptions.ValidationError({"cursor": [_("This cursor is invalid.")]}) from error
+            due = parse_datetime(due)
+            later = Q(due_at__gt=due) | Q(due_at=due, id__gt=pk)
+            queryset = queryset.filter(Q(urgency__lt=urgency) | Q(later, urgency=urgency))
         size = page_size(request)
         found = list(queryset[: size + 1])
         self.rows, self.is_last = found[:size], len(found) <= size
@@ -66,7 +72,9 @@ class WorklistOrder(BasePagination):
     def get_paginated_response(self, data: list) -> Response:
         following = None
         if not self.is_last:
-            following = replace_query_param(self.address, "cursor", _cursor_of(self.rows[-1]))
+            last = self.rows[-1]
+            cursor = signing.dumps([last.urgency, last.due_at.isoformat(), str(last.pk)], compress=True)
+            following = replace_query_param(self.address, "cursor", cursor)
         return Response({"next": following, "results": data})
 
     def get_paginated_response_schema(self, schema: dict) -> dict:
@@ -85,19 +93,5 @@ def _parameter(name: str, description: str, schema: dict) -> dict:
 
 
 def envelope(**properties: dict) -> dict:
-    """Return the schema of one page; nothing in it is ever left out."""
+    """Return the schema of one page, with all properties required."""
     return {"type": "object", "required": list(properties), "properties": properties}
-
-
-def _cursor_of(row: Any) -> str:
-    return signing.dumps([row.urgency, row.due_at.isoformat(), str(row.pk)], compress=True)
-
-
-def _behind(cursor: str) -> Q:
-    try:
-        urgency, due, pk = signing.loads(cursor)
-    except signing.BadSignature as error:
-        raise exceptions.ValidationError({"cursor": [_("This cursor is not one of ours.")]}) from error
-    due = parse_datetime(due)
-    later = Q(due_at__gt=due) | Q(due_at=due, id__gt=pk)
-    return Q(urgency__lt=urgency) | Q(later, urgency=urgency)

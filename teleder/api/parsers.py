@@ -1,6 +1,6 @@
-"""Reading what strangers send: bounded in depth (in size: `bodies.py`), and made of letters a database can hold.
+"""Parsers of untrusted bodies: limited in depth (in size: `request_bodies.py`) and to text that a database can store.
 
-Whoever sends it decides how slowly it comes: their rights were looked up before, and are asked anew after it.
+The sender decides how slowly a body arrives, so their rights are checked again after it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from rest_framework import exceptions, parsers
 
 
-class LimitedJSON(parsers.JSONParser):
+class LimitedJSONParser(parsers.JSONParser):
     """JSON that Python can hold and a database can store."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: dict | None = None) -> Any:
@@ -24,7 +24,7 @@ class LimitedJSON(parsers.JSONParser):
         return data
 
 
-class PhotoForm(parsers.MultiPartParser):
+class PhotoParser(parsers.MultiPartParser):
     """A multipart form with one photo in it."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: dict | None = None) -> Any:
@@ -34,7 +34,7 @@ class PhotoForm(parsers.MultiPartParser):
 
 
 def _require_rights_as_before(context: dict | None) -> None:
-    """Raise `NotAuthenticated` where they ended while the body came."""
+    """Raise `NotAuthenticated` where the rights ended while the body arrived."""
     user, token = (context["request"].user, context["request"].auth) if context else (None, None)
     if user and user.is_authenticated and not user.has_rights_as_loaded():
         raise exceptions.NotAuthenticated

@@ -1,7 +1,7 @@
-"""If-Match: a change is made to what the caller has read, or not at all (RFC 9110, section 13.1.1).
+"""If-Match: a change applies to the version that the caller has read, or fails (RFC 9110, section 13.1.1).
 
-An ETag names a version of what PATCH can change, and of what decides whether it may. It does not change with the
-language of the texts around it, nor while a worker reads the photos: a second device's edit is a conflict, these are not.
+An ETag covers what PATCH can change, and what decides whether it may. The language of other texts and the work on photos
+do not change it: an edit on a second device is a conflict, these are not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rest_framework.request import Request
 
 from teleder.accounts.models import User
 from teleder.api.schema import header
-from teleder.api.serializers.person import MeSerializer
+from teleder.api.serializers.account import MeSerializer
 from teleder.cases.models import Submission
 
 IF_MATCH = OpenApiParameter(
@@ -36,7 +36,7 @@ class PreconditionFailedError(exceptions.APIException):
 
 
 def etag_of(version: Any) -> str:
-    """Return a strong entity tag of something that JSON can hold."""
+    """Return the strong entity tag of a JSON value."""
     text = json.dumps(version, default=str, sort_keys=True)
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
@@ -50,15 +50,15 @@ def etag_of_person(person: User) -> str:
 
 
 def require_match(request: Request, etag: str) -> None:
-    """Raise `PreconditionFailedError` where the caller has read another version; the row must be locked."""
+    """Raise `PreconditionFailedError` where the caller has read another version. The caller holds a row lock."""
     given = request.headers.get("If-Match")
     if given is None:
         return
     if not (wanted := parse_etags(given)):
         raise exceptions.ValidationError(
-            {"If-Match": [_('Please give the ETag as it was, with its quotes: "…".')]}
+            {"If-Match": [_('Please send the ETag unchanged, with its quotes: "…".')]}
         )
     if etag not in wanted and "*" not in wanted:
         raise PreconditionFailedError(
-            _("This was changed since you read it, perhaps on another device. Please read it again.")
+            _("This has changed since you read it, perhaps on another device. Please load it again.")
         )

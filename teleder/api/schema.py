@@ -1,4 +1,4 @@
-"""The API's description of itself: OpenAPI 3.1, made from the code, errors included, always in English."""
+"""Generates the OpenAPI 3.1 document from the code, errors included, always in English."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.fields import empty
-from rest_framework.serializers import Field, Serializer
+from rest_framework.serializers import Serializer
 
-from teleder.api.access import EVERYBODY, Endpoint
+from teleder.api.access import EVERYBODY, EndpointView
 from teleder.api.errors import MEDIA_TYPE
-from teleder.api.serializers.base import ProblemSerializer, Strict
+from teleder.api.serializers.base import ProblemSerializer, StrictSerializer
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 LANGUAGE = OpenApiParameter(
@@ -45,7 +45,7 @@ HEADERS = [
 
 
 def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
-    """Return what a method may refuse with, beyond what `Described` knows by itself."""
+    """Return error responses of a method beyond those that `EndpointSchema` adds itself."""
     return {
         (status, MEDIA_TYPE): OpenApiResponse(ProblemSerializer, HTTPStatus(status).phrase)
         for status in statuses
@@ -53,7 +53,7 @@ def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
 
 
 class KnoxScheme(KnoxTokenScheme):
-    target_class = "teleder.api.tokens.Tokens"
+    target_class = "teleder.api.tokens.ApiTokenAuthentication"
 
 
 class PageSessionScheme(SessionScheme):
@@ -67,11 +67,11 @@ class PageSessionScheme(SessionScheme):
         }
 
 
-class Described(AutoSchema):
-    """Adds to each method the refusals that follow from what it takes and who may use it."""
+class EndpointSchema(AutoSchema):
+    """Adds to each method the errors that follow from its input and its roles."""
 
     def get_override_parameters(self) -> list[OpenApiParameter]:
-        return [LANGUAGE, *HEADERS] if isinstance(self.view, Endpoint) else []
+        return [LANGUAGE, *HEADERS] if isinstance(self.view, EndpointView) else []
 
     def get_summary(self) -> str:
         """Return the first sentence of the description."""
@@ -106,29 +106,30 @@ class Described(AutoSchema):
         found = super()._map_basic_serializer(serializer, direction)
         if direction == "response":
             found = _answered(found, serializer if isinstance(serializer, Serializer) else serializer())
-        is_strict = isinstance(serializer, Strict)
+        is_strict = isinstance(serializer, StrictSerializer)
         return found | {"additionalProperties": False} if is_strict else found
 
 
 def _answered(schema: dict[str, Any], serializer: Serializer) -> dict[str, Any]:
-    """Return the schema with every property required that an answer always has.
+    """Return the schema with every property required that a response always has.
 
-    That is all of them but those declared `required=False`. Of fields made from a model, `required` speaks of input
-    only: a column with a default may be left out there and is in every answer.
+    These are all except those declared `required=False`. For fields of a model `required` is about input only: a
+    column with a default may be left out there and is in every response.
     """
     declared = serializer._declared_fields
-    always = [name for name in schema["properties"] if not _may_lack(declared.get(name))]
+    may_lack = {
+        name
+        for name, field in declared.items()
+        if not field.required and not field.read_only and field.default is empty
+    }
+    always = [name for name in schema["properties"] if name not in may_lack]
     for part in schema["properties"].values():
-        part.pop("readOnly", None)  # an answer is never sent back
+        part.pop("readOnly", None)  # a response is never sent back
     return schema | ({"required": always} if always else {})
 
 
-def _may_lack(field: Field | None) -> bool:
-    return bool(field) and not field.required and not field.read_only and field.default is empty
-
-
 class EnglishGenerator(SchemaGenerator):
-    """Writes the description in one language, whoever asks for it: programs are made from it."""
+    """Writes the document in English, whoever requests it: client code is generated from it."""
 
     def get_schema(self, request: Any = None, public: bool = False) -> dict[str, Any]:
         with translation.override("en"):
@@ -136,10 +137,10 @@ class EnglishGenerator(SchemaGenerator):
 
 
 def as_json_schema(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Put what drf-spectacular writes in the way of OpenAPI 3.0 as JSON Schema 2020-12 has it (a hook of it).
+    """Turn OpenAPI 3.0 idioms of drf-spectacular into JSON Schema 2020-12 (a hook of drf-spectacular).
 
-    Null is a type, not a component of its own. A dermatologist's photo also fits the schema of a patient's: what
-    depends on the role is `anyOf`, as `oneOf` forbids that.
+    Null is a type, not a component of its own. A dermatologist's photo also matches the patient's schema, so what
+    depends on the role is `anyOf`: `oneOf` forbids two matches.
     """
     schemas = result["components"]["schemas"]
     if "NullEnum" in schemas:
@@ -153,7 +154,7 @@ def as_json_schema(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 
 def share_what_repeats(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Write headers of every answer, and each kind of refusal, once and refer to it (a hook of drf-spectacular)."""
+    """Write common headers and each error response once and refer to them (a hook of drf-spectacular)."""
     components = result["components"]
     headers, refusals = components.setdefault("headers", {}), components.setdefault("responses", {})
     for path in result["paths"].values():

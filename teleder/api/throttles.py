@@ -1,6 +1,6 @@
-"""Limits of the API, told as the IETF draft has it (RateLimit, RateLimit-Policy) and by Retry-After.
+"""Rate limits of the API, reported in the headers of the IETF draft (RateLimit, RateLimit-Policy) and Retry-After.
 
-They share their counters with the pages (`accounts.limits`): who uploads by both is counted once.
+They share their counters with the pages (`security/rate_limits.py`): uploads by both count together.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from teleder.security import rate_limits
 from teleder.security.rate_limits import Limit, Usage
 
 
-class Counted(BaseThrottle):
-    """One limit. Valkey gone: nothing is counted, everything passes."""
+class CountedThrottle(BaseThrottle):
+    """One limit. Without Valkey nothing is counted and every request passes."""
 
     limit: Limit
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        told, self.usage = _told(request), None
-        if self.counts(request) and None not in told:  # a Valkey that hangs is waited for once in a request
-            self.usage = rate_limits.count(self.limit, self.who(request))
-            told.append(self.usage)
+        usages, self.usage = _usages(request), None
+        if self.counts(request) and None not in usages:  # wait for a hanging Valkey only once in a request
+            self.usage = rate_limits.count_request(self.limit, self.who(request))
+            usages.append(self.usage)
         return self.usage is None or not self.usage.is_over
 
     def counts(self, request: Request) -> bool:
         return True
 
     def who(self, request: Request) -> str:
-        return rate_limits.address_of(request)
+        return rate_limits.client_address(request)
 
     def wait(self) -> int:
         return self.usage.wait
 
 
-class ByAddress(Counted):
+class AddressThrottle(CountedThrottle):
     limit = rate_limits.ADDRESS
 
 
-class ByPerson(Counted):
+class PersonThrottle(CountedThrottle):
     limit = rate_limits.PERSON
 
     def counts(self, request: Request) -> bool:
@@ -51,33 +51,33 @@ class ByPerson(Counted):
         return str(request.user.pk)
 
 
-class Tokens(Counted):
+class TokenThrottle(CountedThrottle):
     limit = rate_limits.TOKENS
 
 
-class Uploads(ByPerson):
+class UploadThrottle(PersonThrottle):
     limit = rate_limits.UPLOADS
 
     def counts(self, request: Request) -> bool:
         return request.method == "POST"
 
 
-class Submissions(Uploads):
+class SubmissionThrottle(UploadThrottle):
     limit = rate_limits.SUBMISSIONS
 
 
-class Exports(Uploads):
+class ExportThrottle(UploadThrottle):
     limit = rate_limits.EXPORTS
 
 
-def _told(request: Request) -> list[Usage | None]:
-    """Return what was counted for this request so far; `None` where Valkey did not answer."""
+def _usages(request: Request) -> list[Usage | None]:
+    """Return the usages counted for this request so far; `None` where Valkey did not answer."""
     return request._request.__dict__.setdefault("usages", [])
 
 
-def tell(request: Request, response: HttpResponseBase) -> None:
-    """Write what was counted for this request into its answer."""
-    if usages := [each for each in _told(request) if each]:
+def write_headers(request: Request, response: HttpResponseBase) -> None:
+    """Report the usages counted for this request in the headers of its response."""
+    if usages := [each for each in _usages(request) if each]:
         policy = [f'"{each.limit.name}";q={each.limit.amount};w={each.limit.seconds}' for each in usages]
         response["RateLimit-Policy"] = ", ".join(policy)
         response["RateLimit"] = ", ".join(

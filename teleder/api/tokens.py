@@ -1,4 +1,4 @@
-"""Log-in by token (knox). A module of its own: the settings name it before DRF's views can be imported."""
+"""Log-in by token (knox). A module of its own, because the settings load it before DRF's views can be imported."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 
-class Tokens(TokenAuthentication):
-    """Knox, which itself would fail on a token that is no UTF-8; in the person's language if none is asked for."""
+class ApiTokenAuthentication(TokenAuthentication):
+    """Refuses tokens that are not ASCII, on which knox fails; uses the person's language where none is requested."""
 
     def authenticate(self, request: Request) -> Any:
         found = super().authenticate(request)
@@ -21,7 +21,7 @@ class Tokens(TokenAuthentication):
         return found
 
     def authenticate_credentials(self, token: bytes) -> Any:
-        refused = AuthenticationFailed(_("This token is not valid or has run out. Log in for a new one."))
+        refused = AuthenticationFailed(_("This token is invalid or has expired. Please log in again."))
         if not token.isascii():
             raise refused
         try:

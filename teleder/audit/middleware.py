@@ -1,4 +1,4 @@
-"""An entry for every request of a person that shows a case or changes anything, before the answer leaves."""
+"""Write an audit entry for each request of a user that shows a case or changes something, before it is answered."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import ResolverMatch, resolve
 
 from contract import logs
-from teleder.audit import seen, trail
+from teleder.audit import entries, seen
 from teleder.audit.models import Verb
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 ERROR_PAGES = {403, 404}
-# An open page says every minute that it is still open: that changes nothing but a time.
+# An open page reports every minute that it is still open: that changes only a time.
 HEARTBEATS = {"web:keep_claim", "api:keep-claim"}
 
 
 class Trail:
-    """The last of all middleware, so that what others stop leaves no entry of what never happened.
+    """Must be the last middleware: a request that another one stops leaves no entry.
 
-    If the entry cannot be written, the answer does not leave: an error is sent in its place. A 304 shows
-    nothing that was not shown before.
+    If the entry cannot be written, an error is sent in place of the answer. A 304 shows nothing new and leaves no entry.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -45,7 +44,7 @@ class Trail:
 
 
 def _write(request: HttpRequest, response: HttpResponse, found: seen.Seen) -> None:
-    # Not `request.resolver_match`: who has to show again who they are does what they wanted inside of that page.
+    # Not `request.resolver_match`: after reauthentication, the wanted action runs inside that page's request.
     door = resolve(request.path_info)
     reads = request.method in SAFE or response.status_code >= 400
     if (reads and not _shows(response)) or door.view_name in HEARTBEATS:
@@ -54,8 +53,8 @@ def _write(request: HttpRequest, response: HttpResponse, found: seen.Seen) -> No
     if reads and not cases:
         return
     kind, pk = _about(door, found)
-    trail.record(
-        Verb.READ if reads else getattr(request, "deed", Verb.CHANGE),
+    entries.write_entry(
+        Verb.READ if reads else getattr(request, "audit_verb", Verb.CHANGE),
         door.view_name,
         by=request.user,
         kind=kind,
@@ -67,8 +66,8 @@ def _write(request: HttpRequest, response: HttpResponse, found: seen.Seen) -> No
 
 
 def _shows(response: HttpResponse) -> bool:
-    """Whether an answer may show what was loaded for it: a form comes back with its case (409, 422). A problem of the
-    API and the pages of 403 and 404 tell of none."""
+    """Whether an answer may show the rows loaded for it. A refused form is shown with its case (409, 422); error answers of
+    the API and the pages for 403 and 404 show none."""
     if response.status_code < 400:
         return response.status_code < 300
     is_page = response.headers.get("Content-Type", "").startswith("text/html")
@@ -76,6 +75,6 @@ def _shows(response: HttpResponse) -> bool:
 
 
 def _about(door: ResolverMatch, found: seen.Seen) -> tuple[str, str]:
-    """Return kind and id of what the address names, where it is a row that was loaded."""
+    """Return kind and id of the object that the URL names, if its row was loaded."""
     pk = str(door.kwargs.get("pk") or door.kwargs.get("object_id") or "")
     return next(((kind, pk) for kind, loaded in found.rows if loaded == pk), ("", ""))

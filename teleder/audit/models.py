@@ -36,7 +36,7 @@ class Entries(models.QuerySet):
 
 
 class Entry(models.Model):
-    """One request or deed. It holds ids and names from our own code, so that it may outlive those it tells of.
+    """One request or command. It holds only ids and names from our own code, so it may outlive the people it is about.
 
     Number, time, `previous` and `hash` are written by the database: see migration 0001.
     """

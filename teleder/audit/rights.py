@@ -1,4 +1,4 @@
-"""What the database role of web and workers may do: each right by name, and no more than that.
+"""The exact rights of the database role of web and results worker.
 
 The owner of the tables calls `protect` after every migration. docs/threat-model.md shows the same table.
 """
@@ -41,7 +41,7 @@ DATABASE = (
     "REVOKE ALL ON FUNCTION public.erase_submissions(uuid[]) FROM PUBLIC",
     "GRANT EXECUTE ON FUNCTION public.erase_submissions(uuid[]) TO {role}",
 )
-# Words for each thing the role must not be able to do, and a query that says whether it can.
+# What the role must not be able to do, and a query that returns whether it can.
 EXCESS = {
     "is a superuser, makes roles or databases, replicates or skips row security": """
         SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls
@@ -60,7 +60,7 @@ EXCESS = {
 }
 
 # On the role itself, so that they hold behind a transaction pooler, too, which refuses options at the start of a
-# connection. Far above what works takes; whoever waits longer gets an error in place of holding others up.
+# connection. Far above what a normal statement takes; a longer one ends with an error and frees its locks.
 TIME_OUTS = {
     "statement_timeout": "5min",
     "lock_timeout": "1min",
@@ -69,12 +69,12 @@ TIME_OUTS = {
 
 
 class ExcessiveRightsError(Exception):
-    """The role can do more than it should; the message says what."""
+    """The role has more rights than it should; the message lists them."""
 
 
 @transaction.atomic
 def protect(role: str, password: str = "") -> None:
-    """Give the role its rights and take all others; make it, or give it the password, where there is one.
+    """Grant the role its rights and revoke all others; create it, or set its password, where one is given.
 
     Changes nothing and raises ExcessiveRightsError where it would still have more, as the owner of the tables has.
     """
@@ -97,7 +97,7 @@ def protect(role: str, password: str = "") -> None:
 
 
 def excess(role: str) -> Iterator[str]:
-    """Yield in words what the role can do and should not."""
+    """Yield a description of each right that the role has and should not have."""
     with connection.cursor() as cursor:
         for words, question in EXCESS.items():
             cursor.execute(question, {"role": role})

@@ -1,4 +1,4 @@
-"""Which rows of the clinical record a request has loaded: nobody has to think of saying so, and nobody can forget."""
+"""Which rows of the clinical record a request has loaded: collected by signals, so no view can forget to report them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Seen:
     def cases(self, by: User) -> list[UUID]:
         """Return the ids of the cases, sorted; of a patient only their own, of staff only their clinic's.
 
-        What a request does besides (it dispatches other people's jobs) is not what its person saw.
+        Rows loaded for other work (a request also dispatches other patients' jobs) are not what its user saw.
         """
         paths = {"case": "pk", "submission": "submissions", "photo": "submissions__photos"}
         paths |= {"event": "submissions__events"}

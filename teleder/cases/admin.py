@@ -1,4 +1,4 @@
-"""The back room: the clinical record as tables, to look at. It changes only through its verbs."""
+"""The admin site's read-only view of the clinical record. Changes go through `intake`, `reviews` and `pipeline`."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from teleder.accounts.admin import ForAdmins, OnlyVisible
+from teleder.accounts.admin import AdminOnlyMixin, VisibleRowsMixin
 from teleder.cases.models import Analysis, Case, Event, Finding, Job, Photo, Review, Submission
 from teleder.pipeline import recovery
 
 
-class SubmissionInline(OnlyVisible, ForAdmins, admin.TabularInline):
+class SubmissionInline(VisibleRowsMixin, AdminOnlyMixin, admin.TabularInline):
     model = Submission
     fields = ("created_at", "kind", "status", "urgency", "due_at", "claimed_by", "ai_status")
     show_change_link = True
 
 
-class EventInline(ForAdmins, admin.TabularInline):
+class EventInline(AdminOnlyMixin, admin.TabularInline):
     model = Event
     fields = ("at", "kind", "actor", "detail", "told_at")
 
 
-class PhotoInline(ForAdmins, admin.TabularInline):
+class PhotoInline(AdminOnlyMixin, admin.TabularInline):
     model = Photo
     fields = ("created_at", "view", "state", "reason", "fault", "sent_anyway", "removed_at")
     show_change_link = True
 
 
-class JobInline(ForAdmins, admin.TabularInline):
+class JobInline(AdminOnlyMixin, admin.TabularInline):
     model = Job
     fields = ("stage", "state", "attempt", "deaths", "losses", "worker", "error", "finished_at")
     show_change_link = True
 
 
-class FindingInline(ForAdmins, admin.TabularInline):
+class FindingInline(AdminOnlyMixin, admin.TabularInline):
     model = Finding
 
 
-class Record(OnlyVisible, ForAdmins, admin.ModelAdmin):
+class Record(VisibleRowsMixin, AdminOnlyMixin, admin.ModelAdmin):
     """Drafts and other clinics' cases stay out, as they do on the pages."""
 
     list_per_page = 50

@@ -1,19 +1,22 @@
-"""The only door to a photo's files, for pages and API alike.
+"""Serves the files of a photo, for pages and API alike; no other code does.
 
-What leaves is a copy the worker made, never a stranger's bytes. The type is said by our own table, the
-browser may not guess another, and no cache keeps it.
+Only copies that the worker made are served, never an uploaded file. The content type comes from our own table, the
+browser may not guess another, and no cache keeps a copy.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
-from django.http import FileResponse, Http404
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 
 from contract.messages import Stage
-from teleder.accounts.models import User
+from contract.storage import StorageError, StorageUnavailableError
 from teleder.cases import keys
 from teleder.cases.models import Photo
 
@@ -38,27 +41,66 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
-def serve(photo: UUID, kind: str, *, to: User) -> FileResponse:
-    """Stream one file of a photo that `to` may see.
+def serve(request: HttpRequest | Any, photo: UUID, kind: str) -> FileResponse | HttpResponse:
+    """Stream one file of a photo that the request's user may see: whole (200) or the one range asked for (206, 416).
 
-    Raises `Http404` alike for an unknown photo, somebody else's, a removed one, a file that is not made yet,
-    and for a patient who asks for what the AI drew (mask, attribution): the AI's word stays with the clinic.
+    Raises StorageUnavailableError, and `Http404` alike for an unknown photo, somebody else's, a removed one, a file that is not made yet,
+    and for a patient who asks for the AI's mask or attribution: AI output is for the clinic only.
     """
-    found = Photo.objects.visible_to(to).current().filter(pk=photo).first()
-    kinds = FOR_PATIENTS if to.is_patient else set(FileKind)
+    found = Photo.objects.visible_to(request.user).current().filter(pk=photo).first()
+    kinds = FOR_PATIENTS if request.user.is_patient else set(FileKind)
     if found is None or kind not in kinds:
         raise Http404
     key = _key(found, FileKind(kind))
+    stage = MADE_BY[FileKind(kind)]
     content_type = keys.CONTENT_TYPES.get(suffix := Path(key).suffix)
     if content_type is None:
         raise Http404
+    # A key names one attempt's file for ever, so its hash may stand for the content.
+    etag = f'"{hashlib.sha256(key.encode()).hexdigest()[:32]}"'
+    headers = HEADERS | {"Accept-Ranges": "bytes", "ETag": etag}
+    wanted = _wanted_range(request, etag)
     try:
-        file = keys.open_file(found.pk, MADE_BY[FileKind(kind)], key)
-    except OSError as error:
+        if wanted is None:
+            file, status = keys.open_file(found.pk, stage, key), 200
+            length = file.size
+        else:
+            with keys.open_file(found.pk, stage, key, 0, 0) as nothing:
+                size = nothing.size
+            start, stop = _resolve(*wanted, size)
+            if start >= stop:
+                headers["Content-Range"] = f"bytes */{size}"
+                return HttpResponse(status=416, content_type="text/plain", headers=headers)
+            file, status = keys.open_file(found.pk, stage, key, start, stop), 206
+            length, headers["Content-Range"] = stop - start, f"bytes {start}-{stop - 1}/{size}"
+    except StorageUnavailableError:  # answered with 503: the photo is there
+        raise
+    except StorageError as error:
         raise Http404 from error
-    return FileResponse(file, filename=f"{kind}{suffix}", content_type=content_type, headers=HEADERS)
+    headers["Content-Length"] = str(length)
+    name = f"{kind}{suffix}"
+    return FileResponse(file, status=status, filename=name, content_type=content_type, headers=headers)
+
+
+def _wanted_range(request: HttpRequest | Any, etag: str) -> tuple[str, str] | None:
+    """Return first and last byte as asked for; None for the whole file, which also answers several ranges (RFC 9110, 14.2)."""
+    found = _RANGE.fullmatch(request.headers.get("Range", ""))
+    if request.method != "GET" or not found or found.groups() == ("", ""):
+        return None
+    if all(found.groups()) and int(found[2]) < int(found[1]):
+        return None
+    # The only validator that we give is the ETag; a file that is no longer that one is sent whole.
+    return found.groups() if request.headers.get("If-Range", etag) == etag else None
+
+
+def _resolve(first: str, last: str, size: int) -> tuple[int, int]:
+    """Return the range as (start, stop) within a file of `size` bytes; empty where nothing of it is there."""
+    if not first:  # the last so many bytes
+        return max(0, size - int(last)), size
+    return int(first), min(size, int(last) + 1) if last else size
 
 
 def _key(photo: Photo, kind: FileKind) -> str:

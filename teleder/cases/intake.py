@@ -25,13 +25,10 @@ from teleder.accounts.models import Purpose, User
 from teleder.cases import originals, transitions, triage
 from teleder.cases.models import (
     PHOTOS_PER_SUBMISSION,
-    TAKES_PHOTOS,
-    UNFINISHED,
     AIStatus,
     Case,
     EventKind,
     Job,
-    JobState,
     Kind,
     Photo,
     PhotoState,
@@ -39,7 +36,7 @@ from teleder.cases.models import (
     Status,
     Submission,
 )
-from teleder.cases.originals import Refused
+from teleder.cases.originals import RefusedError
 from teleder.cases.questionnaire import (
     ADULT_YEARS,
     INTIMATE_SITES,
@@ -47,9 +44,10 @@ from teleder.cases.questionnaire import (
     clean_history,
     clean_red_flags,
 )
-from teleder.cases.transitions import MOVES, UNCLAIMED, UNSENT, IllegalMoveError
+from teleder.cases.transitions import EDITABLE, TAKES_PHOTOS, UNCLAIMED, UNSENT, IllegalMoveError
 from teleder.cases.triage import Urgency
 from teleder.pipeline import ai_status, queue
+from teleder.pipeline.transitions import UNFINISHED, WAITING, AIStep, JobStep, move_ai_status, move_jobs
 
 
 @transaction.atomic
@@ -57,7 +55,7 @@ def start(*, patient: User, answers: Any, case: Case | None = None, key: str = "
     """Open a submission with its red-flag answers; without `case` a new case is opened.
 
     The urgency by rules is known when this returns: no worker, broker or model takes part.
-    `key` makes a repeat return the first submission. Raises `ValidationError`, `Refused`.
+    `key` makes a repeat return the first submission. Raises `ValidationError`, `RefusedError`.
     """
     policy = triage.policy()
     answers = clean_red_flags(answers, policy)
@@ -65,7 +63,7 @@ def start(*, patient: User, answers: Any, case: Case | None = None, key: str = "
     if key:
         # Two equal requests at once: the second waits here and then finds the first one's row.
         User.objects.select_for_update().get(pk=patient.pk)
-        if earlier := _earlier(patient, key, answers, case):
+        if earlier := find_repeated_request(patient, key, answers, case):
             return earlier
     result = triage.urgency_of(answers, policy=policy)
     submission = Submission.objects.create(
@@ -84,22 +82,26 @@ def start(*, patient: User, answers: Any, case: Case | None = None, key: str = "
 
 def require_consent(patient: User) -> None:
     if not patient.consents.given().filter(purpose=Purpose.CARE).exists():
-        raise Refused("consent_missing", _("Please agree to the care by photo first (Settings → Consent)."))
+        raise RefusedError(
+            "consent_missing", _("Please agree to the care by photo first (Settings → Consent).")
+        )
 
 
-def _earlier(patient: User, key: str, answers: dict[str, str], case: Case | None) -> Submission | None:
+def find_repeated_request(
+    patient: User, key: str, answers: dict[str, str], case: Case | None
+) -> Submission | None:
     found = Submission.objects.filter(case__patient=patient, idempotency_key=key).first()
     if found is None:
         return None
     is_about_the_same = found.case_id == case.pk if case else found.kind == Kind.FIRST
     if found.answers != answers or not is_about_the_same:
-        raise Refused("key_reused", _("This Idempotency-Key was already used for something else."))
+        raise RefusedError("key_reused", _("This Idempotency-Key was already used for something else."))
     return found
 
 
 @transaction.atomic
 def describe(submission: Submission, *, body_site: Any = None, history: Any = None) -> None:
-    """Set where it is and its history, while it is a draft. Raises `ValidationError`, `IllegalMove`."""
+    """Set body site and history of a draft. Raises `ValidationError`, `IllegalMoveError`."""
     submission = Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
     if submission.status != Status.DRAFT:
         raise IllegalMoveError(_("This was already sent."))
@@ -120,7 +122,7 @@ def describe(submission: Submission, *, body_site: Any = None, history: Any = No
 
 
 def settled_body_site(submission: Submission) -> str:
-    """Return where the case is, once an earlier submission told the clinic so; else an empty text."""
+    """Return the case's body site if an earlier submission already gave it to the clinic, else an empty string."""
     others = submission.case.submissions.exclude(pk=submission.pk)
     return submission.case.body_site if others.exclude(status__in=UNSENT).exists() else ""
 
@@ -130,7 +132,7 @@ def refuse_intimate_photos_of_children(patient: User, site: str) -> None:
     profile = getattr(patient, "patient", None)
     age = timezone.localdate().year - profile.birth_year if profile else 0
     if site in INTIMATE_SITES and age <= ADULT_YEARS:
-        raise Refused(
+        raise RefusedError(
             "intimate_photo_of_minor",
             _(
                 "Please do not send photos of this area for a person under 18. Please make an appointment instead."
@@ -138,32 +140,32 @@ def refuse_intimate_photos_of_children(patient: User, site: str) -> None:
         )
 
 
-def add_photo(submission: Submission, *, view: Any, upload: UploadedFile, by: User) -> Photo:
-    """Store one photo; the same bytes twice are one photo. Raises `Refused`, `ValidationError`, `IllegalMove`."""
+def add_photo(submission: Submission, *, view: Any, upload: UploadedFile) -> Photo:
+    """Store one photo; the same bytes twice are one photo. Raises `RefusedError`, `ValidationError`, `IllegalMoveError`."""
     if view not in PhotoView.values:
         raise ValidationError({"view": _("Please say which photo this is: overview, close_up or other.")})
-    originals.check(upload)
+    originals.check_upload(upload)
     require_consent(submission.patient)
     refuse_intimate_photos_of_children(submission.patient, submission.case.body_site)
     if not submission.current_photos().filter(sha256=originals.digest_of(upload)).exists():
-        refuse_too_many_today(submission.patient, upload.size)  # a repeat of what is there counts nothing
+        refuse_too_many_today(submission.patient, upload.size)  # a repeated photo does not count
     photo = Photo(submission=submission, view=view, size=upload.size, trace=logs.current("trace"))
     photo.original_key, photo.sha256 = originals.keep(upload, photo.pk)
     photo.sealed_by = settings.PHOTO_KEYS.newest
     try:
-        kept = _record_photo(photo)
-    except (Refused, IllegalMoveError):
+        kept = record_photo(photo)
+    except (RefusedError, IllegalMoveError):
         originals.discard(photo.pk, photo.original_key)
         raise
-    # After any other error nobody knows whether the row was committed: leftovers.py decides a day later.
+    # After any other error it is unknown whether the row was committed: leftovers.py decides a day later.
     if kept != photo:
         originals.discard(photo.pk, photo.original_key)
     return kept
 
 
 @transaction.atomic
-def _record_photo(photo: Photo) -> Photo:
-    # One photo of a patient after the other, whatever the submission: each counts for the next one's day.
+def record_photo(photo: Photo) -> Photo:
+    # Lock the patient: each photo counts towards the daily limit of the next one, in any submission.
     patient = User.objects.select_for_update(no_key=True).get(pk=photo.submission.patient.pk)
     submission = Submission.objects.select_for_update(of=("self",)).get(pk=photo.submission_id)
     if submission.status not in TAKES_PHOTOS:
@@ -172,24 +174,24 @@ def _record_photo(photo: Photo) -> Photo:
     if same := present.filter(sha256=photo.sha256).first():
         return same
     if present.exclude(state=PhotoState.UNUSABLE).count() >= PHOTOS_PER_SUBMISSION:
-        raise Refused("too_many_photos", _("Six photos are enough. Remove one to add another."))
+        raise RefusedError("too_many_photos", _("Six photos are enough. Remove one to add another."))
     refuse_too_many_today(patient, photo.size)
     photo.save(force_insert=True)
     if submission.status == Status.SUBMITTED and queue.ai_may_read(submission):
-        _wait_for_ai(submission)
+        wait_for_ai(submission)
     queue.enqueue(photo, Stage.PREPARE, priority=submission.urgency)
     return photo
 
 
 def refuse_too_many_today(patient: User, size: int) -> None:
-    """Raise `Refused` where one more photo of this size is too much for 24 hours; removed ones count."""
+    """Raise `RefusedError` where one more photo of this size is too much for 24 hours; removed ones count."""
     since = timezone.now() - timedelta(days=1)
     today = Photo.objects.filter(submission__case__patient=patient, created_at__gt=since)
     found = today.aggregate(photos=Count("pk"), bytes=Sum("size", default=0), first=Min("created_at"))
     full = found["photos"] >= settings.PHOTOS_PER_PATIENT_PER_DAY
     if full or found["bytes"] + size > settings.BYTES_PER_PATIENT_PER_DAY:
         wait = found["first"] - since if found["first"] else timedelta(days=1)
-        raise Refused(
+        raise RefusedError(
             "daily_limit",
             _("That is all we can take from you today. Send what you have; tomorrow you can add photos."),
             wait=int(wait.total_seconds()) + 1,
@@ -198,25 +200,25 @@ def refuse_too_many_today(patient: User, size: int) -> None:
 
 @transaction.atomic
 def remove_photo(photo: Photo) -> None:
-    """Take a photo out of a draft (or of a submission that waits for photos); calling twice changes nothing."""
+    """Remove a photo from a draft or from a submission that waits for photos; calling it twice changes nothing."""
     submission = Submission.objects.select_for_update(of=("self",)).get(pk=photo.submission_id)
-    if submission.status not in {Status.DRAFT, Status.NEEDS_PHOTOS}:
+    if submission.status not in EDITABLE:
         raise IllegalMoveError(_("This was already sent."))
     Photo.objects.filter(pk=photo.pk, removed_at=None).update(removed_at=timezone.now())
-    Job.objects.filter(photo=photo, state=JobState.QUEUED).update(state=JobState.CANCELLED)
+    move_jobs(Job.objects.filter(photo=photo, state__in=WAITING), JobStep.CANCEL)
 
 
 @transaction.atomic
 def send_anyway(photo: Photo) -> None:
-    """Keep a photo of poor quality: the patient knows and sends it as it is."""
-    # As everywhere, the submission's lock before the photo's: a written photo touches `updated_at` of its submission.
+    """Keep a photo of poor quality: the patient was warned and sends it as it is."""
+    # Lock order, as everywhere: submission before photo, because a trigger sets the submission's `updated_at`.
     Submission.objects.select_for_update(of=("self",)).get(pk=photo.submission_id)
     Photo.objects.filter(pk=photo.pk, state=PhotoState.POOR).update(sent_anyway=True)
 
 
 @transaction.atomic
 def submit(submission: Submission, *, by: User, send_anyway: bool = False) -> Submission:
-    """Send it: from here it is on the worklist with a due time, whatever happens to the AI."""
+    """Submit it: from now on it is on the worklist with a due time, whatever happens to the AI."""
     submission = Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
     require_consent(submission.patient)
     _refuse_incomplete(submission, send_anyway)
@@ -227,7 +229,7 @@ def submit(submission: Submission, *, by: User, send_anyway: bool = False) -> Su
     )
     submission.current_photos().filter(state=PhotoState.POOR).update(sent_anyway=True)
     if queue.ai_may_read(submission):
-        _wait_for_ai(submission)
+        wait_for_ai(submission)
         for photo in submission.current_photos():
             queue.advance(photo, submission)
     ai_status.settle(submission)
@@ -235,49 +237,50 @@ def submit(submission: Submission, *, by: User, send_anyway: bool = False) -> Su
 
 
 def _refuse_incomplete(submission: Submission, send_anyway: bool) -> None:
-    if submission.status not in MOVES[EventKind.SUBMITTED][0]:
+    if submission.status not in EDITABLE:
         return  # move() says so
     if not submission.case.body_site:
-        raise Refused("body_site_missing", _("Please say first where it is."))
+        raise RefusedError("body_site_missing", _("Please say first where it is."))
     photos = submission.current_photos()
     if not photos.exclude(state=PhotoState.UNUSABLE).exists():
-        raise Refused("photo_missing", _("Please add at least one photo that can be used."))
+        raise RefusedError("photo_missing", _("Please add at least one photo that can be used."))
     pending = photos.filter(state=PhotoState.POOR, sent_anyway=False).exists()
-    # Never a wall: whose answers say "today" is not asked to take a better photo.
+    # Never a barrier: a patient whose answers mean "same day" is not asked for a better photo.
     if pending and not send_anyway and submission.rule_urgency < Urgency.SAME_DAY:
-        raise Refused(
+        raise RefusedError(
             "poor_photo", _("One photo is hard to read. Please take it again, or choose to send it anyway.")
         )
 
 
-def _wait_for_ai(submission: Submission) -> None:
+def wait_for_ai(submission: Submission) -> None:
     deadline = Now() + timedelta(minutes=settings.AI_PATIENCE_MINUTES)
-    Submission.objects.filter(pk=submission.pk).update(ai_status=AIStatus.WAITING, ai_deadline=deadline)
+    move_ai_status(Submission.objects.filter(pk=submission.pk), AIStep.WAIT, ai_deadline=deadline)
     submission.refresh_from_db()
 
 
 @transaction.atomic
 def withdraw(submission: Submission, *, by: User) -> None:
-    """Take it back before an answer is given; `restore` undoes it."""
-    transitions.move(submission, EventKind.WITHDRAWN, actor=by, ai_status=AIStatus.NOT_USED, ai_deadline=None)
-    waiting = Job.objects.filter(photo__submission=submission, state__in=UNFINISHED)
-    waiting.exclude(stage=Stage.PREPARE).update(state=JobState.CANCELLED)
+    """Withdraw it before it is answered; `restore` undoes that."""
+    transitions.move(submission, EventKind.WITHDRAWN, actor=by)
+    move_ai_status(Submission.objects.filter(pk=submission.pk), AIStep.STOP, ai_deadline=None)
+    submission.refresh_from_db()
+    unread = Job.objects.filter(photo__submission=submission).exclude(stage=Stage.PREPARE)
+    move_jobs(unread, JobStep.CANCEL, deadline=None)
 
 
 @transaction.atomic
 def withdraw_consent(patient: User, purpose: Purpose) -> None:
-    """End a consent; without that to AI no photo is read any more, work under way included. People go on."""
-    people.withdraw_consent(patient, purpose)
+    """End a consent. Without the one to AI, no photo is analysed any more and running jobs are cancelled; people still read it."""
+    people.end_consent(patient, purpose)
     if purpose != Purpose.AI:
         return
     unread = Job.objects.filter(photo__submission__case__patient=patient, state__in=UNFINISHED)
     unread = unread.exclude(stage=Stage.PREPARE)
     waiting = Submission.objects.filter(case__patient=patient)
-    # The submissions first, whose locks a result waits for: it then finds its job cancelled.
-    waiting.filter(Q(ai_status=AIStatus.WAITING) | Q(photos__jobs__in=unread)).update(
-        ai_status=AIStatus.NOT_USED, ai_deadline=None
-    )
-    unread.update(state=JobState.CANCELLED, deadline=None)
+    # Submissions first: a result waits for their locks, and then finds its job cancelled.
+    concerned = waiting.filter(Q(ai_status=AIStatus.WAITING) | Q(photos__jobs__in=unread))
+    move_ai_status(concerned, AIStep.STOP, ai_deadline=None)
+    move_jobs(unread, JobStep.CANCEL, deadline=None)
 
 
 def restore(submission: Submission, *, by: User) -> None:

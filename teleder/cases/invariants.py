@@ -17,9 +17,6 @@ from teleder.accounts.models import Role, User
 from teleder.cases.keys import ORIGINAL, size_of
 from teleder.cases.leftovers import KEEP_HOURS, leftovers
 from teleder.cases.models import (
-    OPEN,
-    UNDER_WAY,
-    UNFINISHED,
     AIStatus,
     Analysis,
     Event,
@@ -30,10 +27,12 @@ from teleder.cases.models import (
     Status,
     Submission,
 )
+from teleder.cases.transitions import OPEN
+from teleder.pipeline.transitions import UNDER_WAY, UNFINISHED
 
 SHOWN = 10
-QUEUED_HOURS = 24  # a backlog takes hours at most; what has not been tried by then was forgotten
-LATE_MINUTES = 5  # what the sweeper must have dealt with by then
+QUEUED_HOURS = 24  # a backlog takes hours at most; a job not tried by then was forgotten
+LATE_MINUTES = 5  # by then the sweeper must have handled it
 
 
 def submissions_that_are_open_have_a_due_time() -> Iterator[str]:
@@ -63,7 +62,7 @@ def submissions_that_wait_for_ai_are_not_late() -> Iterator[str]:
 
 
 def submissions_that_wait_for_ai_have_a_job_that_can_still_move() -> Iterator[str]:
-    movable = Job.objects.filter(state__in=[JobState.QUEUED, *UNDER_WAY]).values("photo__submission")
+    movable = Job.objects.filter(state__in=UNFINISHED).values("photo__submission")
     yield from _ids(Submission.objects.filter(ai_status=AIStatus.WAITING).exclude(pk__in=movable))
 
 
@@ -102,7 +101,7 @@ def jobs_that_are_unfinished_have_something_to_read() -> Iterator[str]:
 
 
 def jobs_are_in_a_state_they_can_leave() -> Iterator[str]:
-    # Whatever is done, failed, quarantined or cancelled waits for nobody, or for an admin, who may try it again.
+    # Done, failed, quarantined and cancelled jobs wait for nothing but an admin's decision.
     yield from _ids(Job.objects.exclude(state__in=JobState.values))
     late = Now() - timedelta(hours=QUEUED_HOURS)
     yield from _ids(Job.objects.filter(state=JobState.QUEUED, created_at__lt=late))
@@ -124,7 +123,7 @@ def photos_have_their_files() -> Iterator[str]:
 
 
 def originals_have_a_key_that_we_hold() -> Iterator[str]:
-    # "" came before there were keys; `manage.py rotate_photo_keys` seals it.
+    # "" is from before encryption; `manage.py rotate_photo_keys` encrypts it.
     yield from _ids(Photo.objects.exclude(sealed_by__in=["", *settings.PHOTO_KEYS.by_name]))
 
 
@@ -136,8 +135,8 @@ def masks_and_attributions_have_their_files() -> Iterator[str]:
 
 
 def files_have_their_row() -> Iterator[str]:
-    # What is left over is collected every night after a day.
-    yield from (path.parent.as_posix() for path in leftovers(2 * KEEP_HOURS))
+    # Files without a row are removed every night, a day after they were written.
+    yield from (key.rpartition("/")[0] for key in leftovers(2 * KEEP_HOURS))
 
 
 def events_are_told_or_young() -> Iterator[str]:
@@ -146,7 +145,7 @@ def events_are_told_or_young() -> Iterator[str]:
 
 
 def broken() -> Iterator[tuple[str, list[str]]]:
-    """Yield each broken invariant of the installation in words, with the first ids that break it."""
+    """Yield a description of each broken invariant, with the first ids that break it."""
     for path in settings.RECORD_INVARIANTS:
         for check in import_string(path):
             if rows := list(islice(check(), SHOWN)):

@@ -1,10 +1,9 @@
-"""Files that no row names: of an upload that was cut off, of a process that died, of an attempt that lost."""
+"""Files that no row names: of an interrupted upload, of a process that died, of a superseded attempt."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from django.conf import settings
 
@@ -20,21 +19,20 @@ COLUMNS_OF_ANALYSES = {"mask_key": Stage.SEGMENT, "attribution_key": Stage.CLASS
 KEEP_HOURS = 24  # longer than any request or attempt
 
 
-def collect() -> int:
+def collect_leftovers() -> int:
     """Delete what was left over; return how many files."""
     found = list(leftovers(KEEP_HOURS))
-    for path in found:
-        path.unlink(missing_ok=True)
+    for key in found:
+        settings.PHOTO_STORAGE.delete(key)
     return len(found)
 
 
-def leftovers(hours: float) -> Iterator[Path]:
-    """Yield the files older than `hours` that no row names."""
-    root, old = Path(settings.MEDIA_ROOT), time.time() - hours * 3600
-    found = (path for path in root.glob("photos/**/*") if path.is_symlink() or path.is_file())
-    aged = [path for path in found if path.lstat().st_mtime < old]
+def leftovers(hours: float) -> Iterator[str]:
+    """Yield the keys of files older than `hours` that no row names."""
+    old = time.time() - hours * 3600
+    aged = [entry.key for entry in settings.PHOTO_STORAGE.list("photos") if entry.modified < old]
     named = _named_keys()  # read after the files: what was recorded meanwhile is no leftover
-    yield from (path for path in aged if str(path.relative_to(root)) not in named)
+    yield from (key for key in aged if key not in named)
 
 
 def _named_keys() -> set[str]:

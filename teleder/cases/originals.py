@@ -1,20 +1,16 @@
-"""The web's side of a stranger's file: sniff it, seal it, store it, never decode it.
+"""Originals: the web checks an upload's first bytes, encrypts it and stores it. It never decodes it.
 
-Key: photos/<photo id>/original/<sha256>. The worker reads the same key below the same root. The hash is of the bytes as
+Key: photos/<photo id>/original/<sha256>, in the storage of web and workers (`contract.storage`). The hash is of the bytes as
 they came: the same photo sent twice is one photo. Who has the disk alone can tell by it whether a photo they already
 hold is there, and reads no other.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import logging
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -24,13 +20,11 @@ from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.utils.translation import gettext_lazy as _
 
 from contract import photos
+from contract.storage import StorageError, StorageFullError, StorageUnavailableError
 from teleder.cases import keys
 from teleder.cases.remedies import REMEDIES
 
 log = logging.getLogger(__name__)
-
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
-PROBE_BYTES = 4096
 
 
 class NamelessUploadHandler(TemporaryFileUploadHandler):
@@ -41,7 +35,7 @@ class NamelessUploadHandler(TemporaryFileUploadHandler):
         os.unlink(self.file.temporary_file_path())
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A foreseen reason why something a person sent cannot be taken; the message is for that person.
 
     `wait` is in how many seconds it can be taken, where that is all that is wrong.
@@ -52,60 +46,42 @@ class Refused(Exception):
         self.code, self.message, self.wait = str(code), message, wait
 
 
-def check(upload: UploadedFile) -> None:
-    """Raise `Refused` for a file that is empty, too large, or by its first bytes none of the photo formats."""
+def check_upload(upload: UploadedFile) -> None:
+    """Raise `RefusedError` for a file that is empty, too large, or by its first bytes none of the photo formats."""
     head = upload.read(photos.HEAD_BYTES)
     upload.seek(0)
     if reason := photos.refusal_at_upload(upload.size, head):
-        raise Refused(reason, REMEDIES[reason])
+        raise RefusedError(reason, REMEDIES[reason])
 
 
 def keep(upload: UploadedFile, photo: UUID) -> tuple[str, str]:
     """Seal the bytes and store them durably under a key that names their hash; return (key, sha256 in hex).
 
-    Leaves nothing behind where it fails. Raises `Refused` for a full disk.
+    Leaves nothing behind where it fails. Raises `RefusedError` for a storage that is full or away.
     """
-    folder = Path(settings.MEDIA_ROOT) / "photos" / str(photo) / "original"
+    content = upload.read()
+    digest = hashlib.sha256(content).hexdigest()
+    key = f"photos/{photo}/original/{digest}"
     try:
-        folder.mkdir(parents=True, mode=0o700)
-        content = upload.read()
-        digest = hashlib.sha256(content).hexdigest()
-        key = f"photos/{photo}/original/{digest}"
-        write(photo, key, settings.PHOTO_KEYS.seal(content, key))
-        _sync_folders(folder, levels=3)
-    except OSError as error:
-        shutil.rmtree(folder.parent, ignore_errors=True)
-        if error.errno not in DISK_FULL:
-            raise
-        log.error("no space left for photos")
-        raise Refused(
-            "storage_full", _("We cannot store photos at the moment. Please try again later.")
+        settings.PHOTO_STORAGE.create(key, settings.PHOTO_KEYS.seal(content, key))
+    except (StorageFullError, StorageUnavailableError) as error:
+        log.error("no photo can be stored (%s: %s)", type(error).__name__, error)
+        with suppress(StorageError):  # whatever of it is there has no row: leftovers.py finds it a day later
+            settings.PHOTO_STORAGE.delete_all(f"photos/{photo}")
+        raise RefusedError(
+            "storage_full" if isinstance(error, StorageFullError) else "storage_unavailable",
+            _("We cannot store photos at the moment. Please try again later."),
         ) from error
     return key, digest
 
 
 def write(photo: UUID, key: str, sealed: bytes) -> None:
-    """Put the file in its place, whole or not at all."""
-    path = keys.path_of(photo, keys.ORIGINAL, key)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(sealed)
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(file.name, path)
-
-
-def check_storage() -> None:
-    """Write a small file durably and remove it. Raises OSError where a photo could not be stored now either."""
-    folder = Path(settings.MEDIA_ROOT) / "photos"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.NamedTemporaryFile(dir=folder) as file:
-        file.write(bytes(PROBE_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
+    """Put the sealed file in the place of the one there, whole or not at all. Raises StorageError."""
+    settings.PHOTO_STORAGE.write(keys.require_own(photo, keys.ORIGINAL, key), sealed)
 
 
 def read(photo: UUID, key: str) -> bytes:
-    """Return the bytes as they came. Raises `sealing.Locked` and, where this photo has no such file, OSError."""
+    """Return the bytes as they came. Raises `encryption.LockedOriginalError` and, where this photo has no such file, StorageError."""
     with keys.open_file(photo, keys.ORIGINAL, key) as file:
         return settings.PHOTO_KEYS.open(file.read(), key)
 
@@ -120,18 +96,5 @@ def digest_of(upload: UploadedFile) -> str:
 
 def discard(photo: UUID, key: str) -> None:
     """Remove an original that no row names (its transaction did not commit)."""
-    keys.path_of(photo, keys.ORIGINAL, key).unlink(missing_ok=True)
-
-
-def _sync_folders(folder: Path, levels: int) -> None:
-    # A rename is durable only once the folders above it are.
-    for path in _upwards(folder, levels):
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
-
-
-def _upwards(folder: Path, levels: int) -> Iterator[Path]:
-    for _level in range(levels):
-        yield folder
-        folder = folder.parent
+    with suppress(StorageUnavailableError):  # leftovers.py finds it a day later
+        settings.PHOTO_STORAGE.delete(keys.require_own(photo, keys.ORIGINAL, key))

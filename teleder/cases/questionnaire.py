@@ -1,7 +1,7 @@
 """Red flags and history: one definition, rendered by pages and API alike.
 
 Texts of the red-flag questions come from the triage policy; history, body sites and choices are here,
-as gettext strings. `clean_*` turn a stranger's input into answers or raise `ValidationError` by field.
+as gettext strings. `clean_*` turn untrusted input into answers or raise `ValidationError` by field.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _ids(policy: Policy) -> list[str]:
 
 
 class BodySite(models.TextChoices):
-    """Where it is; finer at the places where atopic dermatitis is common."""
+    """Body sites; finer where atopic dermatitis is common."""
 
     SCALP = "scalp", _("scalp")
     FACE = "face", _("face")

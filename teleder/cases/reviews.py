@@ -26,8 +26,14 @@ from teleder.cases.models import (
     Status,
     Submission,
 )
-from teleder.cases.originals import Refused
-from teleder.cases.transitions import UNCLAIMED, AlreadyAmendedError, IllegalMoveError, UrgencyRoseError
+from teleder.cases.originals import RefusedError
+from teleder.cases.transitions import (
+    UNCLAIMED,
+    WITH_ANSWER,
+    AlreadyAmendedError,
+    IllegalMoveError,
+    UrgencyRoseError,
+)
 from teleder.cases.triage import Urgency
 
 
@@ -42,20 +48,20 @@ def release(submission: Submission, *, by: User) -> None:
 
 
 def keep_claim(submission: Submission, *, by: User) -> bool:
-    """Say that `by` is still at it; false when the claim is no longer theirs."""
+    """Extend the claim of `by`, who is still reading; false when the claim is no longer theirs."""
     mine = Submission.objects.filter(pk=submission.pk, status=Status.IN_REVIEW, claimed_by=by)
     return bool(mine.update(claimed_at=Now()))
 
 
 def request_photos(submission: Submission, *, by: User, reason: str) -> None:
-    """Ask the patient for another photo. The clock starts anew when it comes.
+    """Ask the patient for another photo. The due time starts again when it arrives.
 
-    `reason` is one of `PhotosWanted`. A same-day case does not wait for photos: raises `Refused`.
+    `reason` is one of `PhotosWanted`. A same-day case does not wait for photos: raises `RefusedError`.
     """
     if reason not in PhotosWanted.values:
         raise ValidationError({"reason": _("Please say what is wrong with the photos.")})
     if submission.urgency >= Urgency.SAME_DAY:
-        raise Refused(
+        raise RefusedError(
             "same_day", _("A same-day case cannot wait for photos. Answer it, and ask in the answer.")
         )
     only = {"claimed_by": by, "urgency__lt": Urgency.SAME_DAY}
@@ -74,7 +80,7 @@ def sign(
     text: str,
     reason: str = "",
 ) -> Review:
-    """Answer the patient. An answer less urgent than the triage needs a reason; only who claimed it signs.
+    """Answer the patient. An answer less urgent than the triage needs a reason; only the claim's holder may sign.
 
     Raises `UrgencyRoseError` where the triage rose after `submission` was read.
     """
@@ -83,7 +89,7 @@ def sign(
     if submission.status == Status.IN_REVIEW and submission.claimed_by_id == by.pk:
         _require_reason(submission, seen, disposition, reason)
     transitions.move(submission, EventKind.SIGNED, actor=by, only={"claimed_by": by}, **UNCLAIMED)
-    return _write_review(submission, by, impression, disposition, text, reason)
+    return write_review(submission, by, impression, disposition, text, reason)
 
 
 @transaction.atomic
@@ -104,26 +110,26 @@ def amend(
     """
     seen, read = submission.urgency, amends or getattr(submission.answer(), "pk", None)
     _lock(submission)
-    if submission.status not in {Status.ANSWERED, Status.CLOSED}:
+    if submission.status not in WITH_ANSWER:
         raise IllegalMoveError(_("There is no signed answer to correct."))
     in_force = submission.answer()
     if in_force.pk != read:
         raise AlreadyAmendedError(in_force)
     _require_reason(submission, seen, disposition, reason)
     submission.events.create(kind=EventKind.AMENDED, actor=by)
-    return _write_review(submission, by, impression, disposition, text, reason, amends=in_force)
+    return write_review(submission, by, impression, disposition, text, reason, amends=in_force)
 
 
 def _lock(submission: Submission) -> None:
     """Lock its row until the transaction ends, and read it again: its urgency cannot rise meanwhile."""
     try:
         submission.refresh_from_db(from_queryset=Submission.objects.select_for_update(of=("self",)))
-    except Submission.DoesNotExist as error:  # its patient has just been erased
+    except Submission.DoesNotExist as error:  # its patient was just erased
         raise IllegalMoveError(_("This cannot be done now: the case is no longer there.")) from error
 
 
 def _require_reason(submission: Submission, seen: int, disposition: Disposition, reason: str) -> None:
-    """Raise where the answer is less urgent than the triage and says not why; `seen` is the urgency read before."""
+    """Raise if the answer is less urgent than the triage and gives no reason; `seen` is the urgency that was shown."""
     if Disposition(disposition).urgency >= submission.urgency or clean_text(reason).strip():
         return
     if submission.urgency > seen:
@@ -131,7 +137,7 @@ def _require_reason(submission: Submission, seen: int, disposition: Disposition,
     raise ValidationError({"reason": _("Please say why this is less urgent than the triage.")})
 
 
-def _write_review(
+def write_review(
     submission: Submission,
     by: User,
     impression: Impression,
@@ -171,16 +177,18 @@ def reassign(submission: Submission, *, to: User, by: User) -> None:
     """Hand a submission to a dermatologist of its clinic, claimed or not."""
     of_clinic = Case.objects.filter(to.in_own_clinic(), pk=submission.case_id).exists()
     if not to.is_dermatologist or not to.is_active or not of_clinic:
-        raise Refused("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
-    rows = Submission.objects.filter(pk=submission.pk, status__in=[Status.SUBMITTED, Status.IN_REVIEW])
-    if not rows.update(status=Status.IN_REVIEW, claimed_by=to, claimed_at=Now()):
-        raise IllegalMoveError(_("Only a submission that waits for an answer can be handed on."))
-    submission.refresh_from_db()
-    submission.events.create(kind=EventKind.REASSIGNED, actor=by, detail={"to": str(to.pk)})
+        raise RefusedError("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
+    detail = {"to": str(to.pk)}
+    try:
+        transitions.move(
+            submission, EventKind.REASSIGNED, actor=by, detail=detail, claimed_by=to, claimed_at=Now()
+        )
+    except IllegalMoveError as error:
+        raise IllegalMoveError(_("Only a submission that waits for an answer can be handed on.")) from error
 
 
 def release_idle_claims() -> int:
-    """Give back what a dermatologist opened and left, and what is held by who may no longer log in."""
+    """Release claims that are idle, and those of users who may no longer log in."""
     idle_since = Now() - timedelta(minutes=settings.CLAIM_IDLE_MINUTES)
     held = Submission.objects.filter(status=Status.IN_REVIEW)
     idle, locked = held.filter(claimed_at__lt=idle_since), held.filter(claimed_by__is_active=False)

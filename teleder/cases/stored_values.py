@@ -1,6 +1,6 @@
-"""Columns that hold what a worker said, read as strictly as its messages are.
+"""Columns that hold a worker's results, read as strictly as its messages are.
 
-Rows from before messages were checked may hold anything. What cannot be read is as if nothing had been found, for pages,
+Rows from before messages were checked may hold anything. An unreadable value counts as no finding, for pages,
 API, triage and dispatch alike; the row itself stays as it is.
 """
 
@@ -38,7 +38,7 @@ class FindingsField(models.JSONField):
 
 
 class MeasureField(models.FloatField):
-    """A number from 0 to 1; what is none reads as nothing, or as 0 where the column has to say something."""
+    """A number from 0 to 1; another value reads as None, or as 0 where the column is not null."""
 
     def deconstruct(self) -> tuple:
         name, _path, args, options = super().deconstruct()

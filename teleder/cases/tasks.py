@@ -9,4 +9,4 @@ from teleder.cases import leftovers
 
 @shared_task(name="teleder.collect_leftovers", soft_time_limit=3500, time_limit=3600)
 def collect_leftovers_task() -> None:
-    leftovers.collect()
+    leftovers.collect_leftovers()

@@ -16,14 +16,16 @@ from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
 
 from contract.messages import Stage
+from contract.storage import StorageUnavailableError
 from teleder.accounts.models import Clinic, Consent, Purpose, User
 from teleder.cases import keys
-from teleder.cases.models import Impression, Photo, Review, Status, Submission
+from teleder.cases.models import Impression, Photo, Review, Submission
 from teleder.cases.questionnaire import INTIMATE_SITES
+from teleder.cases.transitions import WITH_ANSWER
 
 log = logging.getLogger(__name__)
 
-# What the photos could not tell teaches nothing.
+# A diagnosis that the photos could not show teaches nothing.
 DIAGNOSES = {
     Impression.AD: "AD",
     Impression.HI: "HI",
@@ -38,8 +40,8 @@ PSEUDONYM_LENGTH = 16
 def export(clinic: Clinic, out: Path) -> int:
     """Write the photos and photos.csv to a new folder; return how many photos.
 
-    Copied is what the worker prepared, without metadata, never a stranger's bytes; a photo whose copy cannot be read is
-    left out. Raises FileExistsError.
+    The worker's copies are written, without metadata, never the uploads; a photo whose copy cannot be read is left out.
+    Raises FileExistsError.
     """
     out.mkdir(mode=0o700)
     rows = [row for photo, row in _rows(clinic) if _is_written(photo, out / str(row["file"]))]
@@ -53,6 +55,8 @@ def export(clinic: Clinic, out: Path) -> int:
 def _is_written(photo: Photo, to: Path) -> bool:
     try:
         analysis_copy = keys.open_file(photo.pk, Stage.PREPARE, photo.analysis_key)
+    except StorageUnavailableError:  # no photo of it is left out for that
+        raise
     except OSError as error:
         log.warning("photo %s is left out: its copy cannot be read (%s)", photo.pk, type(error).__name__)
         return False
@@ -91,7 +95,7 @@ def _row(submission: Submission, review: Review) -> dict[str, object]:
 def answered(clinic: Clinic) -> QuerySet[Submission]:
     """Return the clinic's answered submissions of patients whose consent to training is in force, oldest first."""
     return (
-        Submission.objects.filter(case__clinic=clinic, status__in=[Status.ANSWERED, Status.CLOSED])
+        Submission.objects.filter(case__clinic=clinic, status__in=WITH_ANSWER)
         .filter(case__patient__in=_consents().values("person"))
         .exclude(case__body_site__in=INTIMATE_SITES)
         .select_related("case__patient__patient")
@@ -104,6 +108,6 @@ def _consents() -> QuerySet[Consent]:
 
 
 def pseudonym(patient: User) -> str:
-    """Return the same name for a patient in each export; without the secret key nobody finds out whose it is."""
+    """Return the patient's pseudonym, the same in each export; it cannot be reversed without the secret key."""
     digest = salted_hmac("teleder.cases.training", str(patient.pk), algorithm="sha256").hexdigest()
     return digest[:PSEUDONYM_LENGTH]

@@ -1,15 +1,15 @@
-"""The back room: who was told, over what, and whether it went out. A message has no text to read here."""
+"""The admin site's list of messages: to whom, over which channel, sent or not. Messages hold no text."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 
-from teleder.accounts.admin import ForAdmins, OnlyVisible
+from teleder.accounts.admin import AdminOnlyMixin, VisibleRowsMixin
 from teleder.notifications.models import Message, Preference
 
 
 @admin.register(Message)
-class MessageAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
+class MessageAdmin(VisibleRowsMixin, AdminOnlyMixin, admin.ModelAdmin):
     list_display = ("person", "event", "channel", "state", "attempt", "created_at", "sent_at", "read_at")
     list_filter = ("state", "channel", "event__kind")
     search_fields = ("person__email", "event__submission__case__number")
@@ -19,7 +19,7 @@ class MessageAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
 
 
 @admin.register(Preference)
-class PreferenceAdmin(OnlyVisible, ForAdmins, admin.ModelAdmin):
+class PreferenceAdmin(VisibleRowsMixin, AdminOnlyMixin, admin.ModelAdmin):
     list_display = ("person", "email")
     list_filter = ("email",)
     search_fields = ("person__email",)

@@ -1,4 +1,4 @@
-"""Named checks over what people are told (`manage.py check_record`)."""
+"""Named checks over the messages to people (`manage.py check_record`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Telling people. Imports cases and accounts; nobody below imports it."""
+"""Messages to people. Imports cases and accounts, which never import it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Channel(models.TextChoices):
 
 class MessageState(models.TextChoices):
     QUEUED = "queued", _("queued")  # -> sending
-    SENDING = "sending", _("sending")  # -> sent; silent past its deadline -> sending anew, or failed
+    SENDING = "sending", _("sending")  # -> sent; past its deadline -> sending again, or failed
     SENT = "sent", _("sent")
     FAILED = "failed", _("failed")
 
 
 class Messages(models.QuerySet):
     def visible_to(self, user: User) -> Messages:
-        """For the back room; a person's own are `inbox_of`."""
+        """For the admin site; a user's own messages are `inbox_of`."""
         return self.filter(person__in=User.objects.visible_to(user)) if user.is_admin else self.none()
 
     def inbox_of(self, person: User) -> Messages:
@@ -41,7 +41,7 @@ class Messages(models.QuerySet):
 
 
 class Message(models.Model):
-    """One telling of one person over one channel. It holds no text: what it says follows from its event."""
+    """One message to one person over one channel. It holds no text: that follows from its event."""
 
     event = models.ForeignKey(Event, models.PROTECT, related_name="messages", verbose_name=_("event"))
     person = models.ForeignKey(User, models.PROTECT, related_name="messages", verbose_name=_("to"))
@@ -85,7 +85,7 @@ class Preferences(models.QuerySet):
 
 
 class Preference(models.Model):
-    """What a person wants to be told by. The inbox in the app is always on."""
+    """The channels a person wants. The inbox in the app is always on."""
 
     person = models.OneToOneField(User, models.CASCADE, related_name="preference", primary_key=True)
     email = models.BooleanField(_("e-mail"), default=True)

@@ -1,8 +1,8 @@
 """From events to messages to people: exactly one message per event, person and channel.
 
-`tell` writes the rows in the transaction that marks the event as told; `deliver` claims a row by a conditional
-UPDATE, sends outside any transaction, and marks it sent. A sweeper that dies between sending and marking
-leaves a row whose attempt runs out; it is sent again under the same Message-ID, by which mail systems know it.
+`tell` writes the rows in the transaction that marks the event; `deliver` claims a row by a conditional UPDATE, sends
+outside any transaction, and marks it sent. A sweeper that crashes between sending and marking leaves a row whose
+attempt times out; it is sent again under the same Message-ID, by which mail systems detect the duplicate.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from teleder.notifications.models import Channel, Message, MessageState, Prefere
 log = logging.getLogger(__name__)
 
 BATCH = 100
-ROUND_SECONDS = 5  # then the sweeper's other duties have their turn
+ROUND_SECONDS = 5  # then the sweeper runs its other duties
 SEND_SECONDS = 60  # longer than the mail server's time-out
-BACK_OFF_MINUTES = (1, 5, 15, 60, 180, 720)  # then it has failed, and the admin sees it
+BACK_OFF_MINUTES = (1, 5, 15, 60, 180, 720)  # then it counts as failed, and the admin sees it
 
 
 # --- Events become messages -------------------------------------------------------------------------------
-def tell() -> int:
-    """Make the messages of events nobody was told of; return how many events were dealt with."""
+def queue_messages() -> int:
+    """Queue the messages of new events; return how many events were handled."""
     waiting = Event.objects.filter(told_at=None).order_by("id").values_list("pk", flat=True)
-    return sum(_tell(pk) for pk in waiting[:BATCH])
+    return sum(queue_messages_of(pk) for pk in waiting[:BATCH])
 
 
 @transaction.atomic
-def _tell(pk: int) -> bool:
+def queue_messages_of(pk: int) -> bool:
     if not Event.objects.filter(pk=pk, told_at=None).update(told_at=Now()):
         return False
     event = Event.objects.select_related("submission__case__patient").get(pk=pk)
@@ -60,19 +60,19 @@ def channels_of(person: User) -> list[Channel]:
 def deliver() -> int:
     """Send what is due; return how many were sent.
 
-    A round is short: a mail server that hangs would else hold up the sweeper's other duties once per message.
+    A round is short, because a mail server that hangs delays the sweeper's other duties once per message.
     """
     end = monotonic() + ROUND_SECONDS
     due = Message.objects.filter(state__in=[MessageState.QUEUED, MessageState.SENDING], due_at__lte=Now())
     messages = takewhile(lambda _: monotonic() < end, due.order_by("due_at")[:BATCH])
-    return sum(map(_deliver, messages))
+    return sum(map(deliver_message, messages))
 
 
-def _deliver(message: Message) -> bool:
+def deliver_message(message: Message) -> bool:
     if not _claim(message):
         return False
     try:
-        _send(message)
+        send_message(message)
     except Exception as error:  # noqa: BLE001  (one message that cannot be sent must not stop the others)
         log.warning("message %s was not sent (%s)", message.pk, type(error).__name__)
         _put_off(message)
@@ -92,11 +92,11 @@ def _claim(message: Message) -> bool:
     return bool(taken)
 
 
-def _send(message: Message) -> None:
+def send_message(message: Message) -> None:
     if message.channel == Channel.INBOX:
         return  # the row is the message
     subject, body = texts.mail_of(message.event, message.person)
-    host = urlsplit(settings.PUBLIC_URL).hostname  # the same on every machine that may send it again
+    host = urlsplit(settings.PUBLIC_URL).hostname  # the same on every machine that may repeat it
     headers = {"Message-ID": f"<teleder.{message.pk}@{host}>", "Auto-Submitted": "auto-generated"}
     EmailMessage(subject, body, to=[message.person.email], headers=headers).send()
 

@@ -1,4 +1,4 @@
-"""The nightly look at the record: whoever runs the place is told when something does not fit together."""
+"""The nightly check of the record: admins get a mail when an invariant is broken."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ def reconcile() -> list[str]:
             subject, body = _("teleder: the record needs a look"), body % {"names": "\n".join(names)}
         try:
             send_mail(subject, body, None, [admin.email])
-        except OSError as error:  # the others must hear of it
-            log.error("an admin was not told that the record is broken: %s", type(error).__name__)
+        except OSError as error:  # the other admins must still get it
+            log.error("an admin did not get the mail that the record is broken: %s", type(error).__name__)
     return names

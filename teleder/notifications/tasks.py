@@ -1,4 +1,4 @@
-"""Celery entry point of the nightly look at the record."""
+"""Celery entry point of the nightly check of the record."""
 
 from __future__ import annotations
 

@@ -10,17 +10,16 @@ from django.db.models.functions import Now
 
 from teleder.cases import triage
 from teleder.cases.models import (
-    UNFINISHED,
     AIStatus,
     Event,
     EventKind,
     Job,
-    JobState,
     Photo,
     PhotoState,
     Status,
     Submission,
 )
+from teleder.pipeline.transitions import AI_MOVES, UNFINISHED, WAITING, AIStep, move_ai_status
 
 
 def settle(submission: Submission) -> None:
@@ -45,7 +44,7 @@ def _raise_urgency(submission: Submission, photos: list[Photo]) -> None:
     if urgency > submission.urgency:
         detail = {"from": submission.urgency, "to": urgency, "policy": policy.id}
         submission.events.create(kind=EventKind.URGENCY_RAISED, detail=detail)
-        waiting = Job.objects.filter(photo__submission=submission, state=JobState.QUEUED)
+        waiting = Job.objects.filter(photo__submission=submission, state__in=WAITING)
         waiting.update(priority=urgency)
     submission.refresh_from_db()
 
@@ -70,10 +69,10 @@ def _finish_ai(submission: Submission, photos: list[Photo]) -> None:
         return
     usable = [photo for photo in photos if photo.state != PhotoState.UNUSABLE] or photos
     read = [photo.analysis is not None and photo.analysis.classified_at is not None for photo in usable]
-    status = AIStatus.DONE if all(read) else AIStatus.PARTLY if any(read) else AIStatus.UNAVAILABLE
-    if submission.ai_status == status:
+    step = AIStep.COMPLETE if all(read) else AIStep.COMPLETE_PARTLY if any(read) else AIStep.GIVE_UP
+    if not move_ai_status(Submission.objects.filter(pk=submission.pk), step):
         return
-    Submission.objects.filter(pk=submission.pk).update(ai_status=status)
+    status = AI_MOVES[step][1]
     kind = EventKind.AI_UNAVAILABLE if status == AIStatus.UNAVAILABLE else EventKind.AI_DONE
     submission.events.create(kind=kind, detail={"status": status.value})
 
@@ -91,7 +90,7 @@ def give_up_waiting_for_ai() -> int:
 @transaction.atomic
 def _give_up(pk: Any) -> bool:
     waiting = Submission.objects.filter(pk=pk, ai_status=AIStatus.WAITING, ai_deadline__lt=Now())
-    if not waiting.update(ai_status=AIStatus.UNAVAILABLE):
+    if not move_ai_status(waiting, AIStep.GIVE_UP):
         return False
     Event.objects.create(submission_id=pk, kind=EventKind.AI_UNAVAILABLE)
     return True

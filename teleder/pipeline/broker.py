@@ -11,7 +11,7 @@ from django.conf import settings
 
 from contract import messages, messaging
 
-BROKER_MARK = "teleder.mark"  # gone: the broker has lost everything
+BROKER_MARK = "teleder.mark"  # missing: the broker has lost everything
 
 
 def connect() -> redis.Redis:
@@ -19,9 +19,9 @@ def connect() -> redis.Redis:
 
 
 def forget_messages(words: Collection[str]) -> int:
-    """Take out of the broker every message that names one of these ids; return how many.
+    """Remove every message that names one of these ids from the broker; return how many.
 
-    Others' jobs in such a message are missed at their deadline and sent again. Raises `RedisError`.
+    Other jobs of such a message time out and are sent again. Raises `RedisError`.
     """
     broker, found = connect(), 0
     for queue in [*messages.QUEUES.values(), messages.RESULTS_QUEUE]:
@@ -36,7 +36,7 @@ def forget_messages(words: Collection[str]) -> int:
 
 
 def _names(raw: bytes, words: Collection[str]) -> bool:
-    """Whether a message as kombu writes it names one of the words: in its head, or in its body (base64)."""
+    """Whether a message in kombu's format contains one of the words, in its headers or in its body (base64)."""
     message = json.loads(raw)
     message = message[0] if isinstance(message, list) else message
     text = json.dumps(message) + base64.b64decode(message["body"]).decode(errors="replace")

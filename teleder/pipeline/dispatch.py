@@ -1,6 +1,6 @@
 """Sending jobs to the workers: the most urgent queued jobs that fit the window, in batches.
 
-All times are the database's (`Now`): the clocks of web and workers decide nothing.
+All times are the database's (`Now`): the clocks of web and workers do not matter.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from contract import logs, messages, messaging
 from contract.messages import Stage
 from teleder.cases import keys
 from teleder.cases.models import (
-    UNDER_WAY,
     Job,
     JobState,
     Photo,
 )
 from teleder.pipeline import broker
+from teleder.pipeline.transitions import UNDER_WAY, WAITING, JobStep, move_jobs
 
 log = logging.getLogger(__name__)
-NO_WORKER = ""  # begun, and its worker is done with it
+NO_WORKER = ""  # started, and its worker no longer works on it
 
 
 def dispatch_all(stages: Iterable[Stage] = tuple(Stage)) -> int:
-    """Send what fits of these stages; return how many jobs were sent. Never raises for a broker that is away."""
+    """Send the jobs of these stages that fit; return how many. Never raises because the broker is unreachable."""
     try:
         return sum(dispatch_stage(stage) for stage in stages)
     except (redis.RedisError, OperationalError) as error:
-        log.warning("broker away (%s): the sweeper will send later", type(error).__name__)
+        log.warning("broker unreachable (%s): the sweeper will send later", type(error).__name__)
         return 0
 
 
@@ -45,22 +45,22 @@ def dispatch_stage(stage: Stage) -> int:
     """Send the most urgent queued jobs of a stage that fit its window."""
     if not _waiting(
         stage
-    ).exists():  # who queues one more sends it: nobody has to wait for the lock to find nothing
+    ).exists():  # whoever queues another job dispatches it: do not wait for the lock to find nothing
         return 0
     depth = broker.connect().llen(messages.QUEUES[stage])
     with transaction.atomic():
         batches = _take(stage, depth)
     for jobs in batches:
-        _send(stage, jobs)
+        send_batch(stage, jobs)
     return sum(map(len, batches))
 
 
 def _waiting(stage: Stage) -> QuerySet[Job]:
-    return Job.objects.filter(stage=stage, state=JobState.QUEUED)
+    return Job.objects.filter(stage=stage, state__in=WAITING)
 
 
 def _take(stage: Stage, depth: int) -> list[list[Job]]:
-    """Mark as sent, in batches, what fits: W messages at most, counted in rows and in the broker alike."""
+    """Mark the jobs that fit as sent, in batches: at most W messages, counted in rows and in the broker."""
     with connection.cursor() as cursor:  # two dispatchers must not both fill the same window
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"dispatch.{stage}"])
     sent = Job.objects.filter(stage=stage, state__in=UNDER_WAY).exclude(
@@ -73,14 +73,14 @@ def _take(stage: Stage, depth: int) -> list[list[Job]]:
     waiting = _waiting(stage).order_by("-priority", "created_at")
     jobs = waiting.select_related("photo").select_for_update(of=("self",), skip_locked=True)
     size = 1 if stage == Stage.PREPARE else settings.JOB_BATCH
-    return [_mark_sent(batch) for batch in _batches(list(jobs[: room * size]), room, size)]
+    return [mark_sent(batch) for batch in _batches(list(jobs[: room * size]), room, size)]
 
 
 def _batches(jobs: list[Job], room: int, size: int) -> list[list[Job]]:
     """Cut the most urgent jobs into at most `room` messages of at most `size` photos.
 
-    One photo a message while there is room for each; a job that once killed its worker goes alone,
-    so that a poison photo takes nobody with it. A stranger's bytes (`prepare`) do so the first time already.
+    One photo a message while there is room for each. A job whose worker crashed goes alone, so that a photo that
+    crashes workers does not fail others; untrusted uploads (`prepare`) always do.
     """
     size = min(size, -(-len(jobs) // room))
     batches: list[list[Job]] = []
@@ -93,10 +93,11 @@ def _batches(jobs: list[Job], room: int, size: int) -> list[list[Job]]:
     return batches[:room]
 
 
-def _mark_sent(batch: list[Job]) -> list[Job]:
+def mark_sent(batch: list[Job]) -> list[Job]:
     rows = Job.objects.filter(pk__in=[job.pk for job in batch])
-    rows.update(
-        state=JobState.SENT,
+    move_jobs(
+        rows,
+        JobStep.SEND,
         attempt=F("attempt") + 1,
         batch=len(batch),
         sent_at=_statement_time(),
@@ -111,12 +112,12 @@ def _mark_sent(batch: list[Job]) -> list[Job]:
 
 
 def _statement_time() -> Any:
-    # Now() is the same for a whole transaction; messages are told apart by the time of their own statement.
+    # Now() is the same for a whole transaction; the statement's time distinguishes its messages.
     return Func(function="STATEMENT_TIMESTAMP", output_field=DateTimeField())
 
 
-def _send(stage: Stage, jobs: list[Job]) -> None:
-    """Hand one message to the broker; if it is away, put its jobs back at once."""
+def send_batch(stage: Stage, jobs: list[Job]) -> None:
+    """Send one message to the broker; if it is unreachable, queue its jobs again at once."""
     from teleder.celery import app  # the app reads the settings; this module is imported by models' users
 
     try:
@@ -132,9 +133,8 @@ def _send(stage: Stage, jobs: list[Job]) -> None:
         )
     except (redis.RedisError, OperationalError):
         for job in jobs:
-            Job.objects.filter(pk=job.pk, attempt=job.attempt, state=JobState.SENT).update(
-                state=JobState.QUEUED, losses=F("losses") + 1
-            )
+            unsent = Job.objects.filter(pk=job.pk, attempt=job.attempt)
+            move_jobs(unsent, JobStep.LOSE, losses=F("losses") + 1)
         raise
     for job in jobs:
         with logs.about(trace=job.photo.trace, photo=str(job.photo_id), job=str(job.pk)):
@@ -156,7 +156,7 @@ def _request(job: Job) -> messages.Request:
 
 
 def _source(photo: Photo, stage: Stage) -> str:
-    """Return what the stage reads; nothing, which the worker calls missing, for a key that is not the photo's own."""
+    """Return the key of the file the stage reads; "" (a missing file for the worker) if the key is not the photo's own."""
     made_by, key = Stage.PREPARE, photo.analysis_key
     if stage == Stage.PREPARE:
         made_by, key = keys.ORIGINAL, photo.original_key

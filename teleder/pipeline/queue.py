@@ -17,32 +17,31 @@ from teleder.cases.models import (
     Job,
     JobState,
     Photo,
-    Status,
     Submission,
 )
+from teleder.cases.transitions import WITH_PATIENT
 from teleder.pipeline import dispatch
+from teleder.pipeline.transitions import JobStep, move_jobs
 
 log = logging.getLogger(__name__)
 
 
 def enqueue(photo: Photo, stage: Stage, *, priority: int) -> None:
-    """Make the job of a stage, once; it is sent when the transaction is through."""
+    """Create the job of a stage, once; it is dispatched when the transaction commits."""
     job, made = Job.objects.get_or_create(photo=photo, stage=stage, defaults={"priority": priority})
-    if not made:  # cancelled when the patient took the submission back, and now it is sent again
-        Job.objects.filter(pk=job.pk, state=JobState.CANCELLED).update(
-            state=JobState.QUEUED, priority=priority
-        )
+    if not made:  # it was cancelled when the patient withdrew the submission, which is now submitted again
+        cancelled = Job.objects.filter(pk=job.pk, state=JobState.CANCELLED)
+        move_jobs(cancelled, JobStep.REQUEUE, priority=priority)
     log.info("queued: %s of photo %s is job %s", stage, photo.pk, job.pk)
     transaction.on_commit(partial(dispatch.dispatch_all, (stage,)))
 
 
 def advance(photo: Photo, submission: Submission) -> None:
-    """Queue the next stage that the photo is ready for; under the submission's lock.
+    """Queue the next stage that the photo is ready for; call it under the submission's lock.
 
-    Before the patient has sent it, and without consent to AI, a photo is prepared and no more.
+    Before the patient submits, and without consent to AI, a photo is only prepared.
     """
-    not_sent = {Status.DRAFT, Status.NEEDS_PHOTOS, Status.WITHDRAWN}
-    if submission.ai_status == AIStatus.NOT_USED or submission.status in not_sent:
+    if submission.ai_status == AIStatus.NOT_USED or submission.status in WITH_PATIENT:
         return
     if not ai_may_read(submission):
         return
@@ -58,5 +57,5 @@ def ai_may_read(submission: Submission) -> bool:
 
 
 def lock_submission(job: str) -> Submission | None:
-    # Two photos that finish together would otherwise both believe the other is unfinished.
+    # Without the lock, two photos that finish together would each see the other as unfinished.
     return Submission.objects.select_for_update(of=("self",)).filter(photos__jobs=job).first()

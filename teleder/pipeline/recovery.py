@@ -1,6 +1,6 @@
-"""Taking back jobs whose worker is silent, and what an admin does with jobs.
+"""Times out jobs of workers that do not answer, and lets an admin cancel or requeue jobs.
 
-Silence after "started" is a worker crash; three of them quarantine the job. Silence without it is a lost message.
+A time-out after "started" is a worker crash; three of them quarantine the job. Without "started" the message was lost.
 """
 
 from __future__ import annotations
@@ -17,36 +17,35 @@ from django.db.models.functions import Least, Now
 
 from contract.messages import Stage
 from teleder.cases.models import (
-    UNDER_WAY,
-    UNFINISHED,
     EventKind,
     Job,
     JobState,
 )
 from teleder.pipeline import ai_status, broker, dispatch, queue
 from teleder.pipeline.broker import BROKER_MARK
+from teleder.pipeline.transitions import UNDER_WAY, JobStep, move_jobs
 
 log = logging.getLogger(__name__)
-STRAY_SECONDS = 10  # for a result that was under way when the broker lost everything
+STRAY_SECONDS = 10  # for a result that is still on its way after the broker lost everything
 
 
 def expire() -> int:
-    """Take back every job whose worker was silent past its deadline; return how many."""
+    """Time out every job past its deadline; return how many."""
     silent = Job.objects.filter(state__in=UNDER_WAY, deadline__lt=Now()).order_by("deadline")
-    return sum(_expire(pk) for pk in silent.values_list("pk", flat=True)[:200])
+    return sum(expire_job(pk) for pk in silent.values_list("pk", flat=True)[:200])
 
 
 @transaction.atomic
-def _expire(pk: Any) -> bool:
+def expire_job(pk: Any) -> bool:
     submission = queue.lock_submission(pk)
     job = Job.objects.filter(pk=pk, state__in=UNDER_WAY, deadline__lt=Now()).first()
     if job is None or submission is None:
         return False
     if job.state == JobState.SENT:
-        return bool(_leave(job, state=JobState.QUEUED, losses=F("losses") + 1))
+        return bool(end_attempt(job, JobStep.LOSE, losses=F("losses") + 1))
     died_too_often = job.deaths + 1 >= settings.JOB_DEATHS
-    state = JobState.QUARANTINED if died_too_often else JobState.QUEUED
-    left = _leave(job, state=state, deaths=F("deaths") + 1, error="worker_died")
+    step = JobStep.QUARANTINE if died_too_often else JobStep.CRASH
+    left = end_attempt(job, step, deaths=F("deaths") + 1, error="worker_died")
     if left and died_too_often:
         submission.events.create(kind=EventKind.JOB_QUARANTINED, detail={"stage": job.stage})
         ai_status.settle(submission)
@@ -54,40 +53,38 @@ def _expire(pk: Any) -> bool:
 
 
 def requeue_after_broker_flush() -> int:
-    """Take back at once what lay in a broker that has lost everything; return how many jobs that concerns.
+    """Queue again what was in a broker that has lost everything; return how many jobs.
 
-    A job that was begun may still answer for a moment. Its silence is a loss then, no strike against the photo.
+    A job that was started gets a moment for its result; a time-out then counts as a lost message, not as a crash.
     """
     connection = broker.connect()
     try:
         if connection.exists(BROKER_MARK):
             return 0
-        begun = Job.objects.filter(state=JobState.STARTED)
         soon = Least(F("deadline"), Now() + timedelta(seconds=STRAY_SECONDS))
-        sent = Job.objects.filter(state=JobState.SENT)
-        lost = sent.update(state=JobState.QUEUED, losses=F("losses") + 1, deadline=None, sent_at=None)
-        lost += begun.update(state=JobState.SENT, deadline=soon)
+        jobs = Job.objects.all()
+        lost = move_jobs(jobs, JobStep.LOSE, losses=F("losses") + 1, deadline=None, sent_at=None)
+        lost += move_jobs(jobs, JobStep.HAND_BACK, deadline=soon)
         connection.set(BROKER_MARK, 1)
     except redis.RedisError as error:
-        log.warning("broker away (%s)", type(error).__name__)
+        log.warning("broker unreachable (%s)", type(error).__name__)
         return 0
     return lost
 
 
-def _leave(job: Job, **changes: Any) -> int:
+def end_attempt(job: Job, step: JobStep, **changes: Any) -> int:
     same = Job.objects.filter(pk=job.pk, attempt=job.attempt, state=job.state)
-    return same.update(deadline=None, sent_at=None, **changes)
+    return move_jobs(same, step, deadline=None, sent_at=None, **changes)
 
 
 @transaction.atomic
 def requeue(job: Job, *, by: Any) -> bool:
-    """Try a failed, quarantined or cancelled job again with a clean slate; without consent to AI only `prepare`."""
+    """Queue a failed, quarantined or cancelled job again, its crash count at 0; without consent to AI only `prepare`."""
     submission = queue.lock_submission(job.pk)
     if job.stage != Stage.PREPARE and not queue.ai_may_read(submission):
         return False
-    stopped = (JobState.FAILED, JobState.QUARANTINED, JobState.CANCELLED)
-    rows = Job.objects.filter(pk=job.pk, state__in=stopped)
-    if not rows.update(state=JobState.QUEUED, deaths=0, error="", finished_at=None):
+    rows = Job.objects.filter(pk=job.pk)
+    if not move_jobs(rows, JobStep.REQUEUE, deaths=0, error="", finished_at=None):
         return False
     submission.events.create(kind=EventKind.JOB_REQUEUED, actor=by, detail={"stage": job.stage})
     transaction.on_commit(dispatch.dispatch_all)
@@ -96,10 +93,9 @@ def requeue(job: Job, *, by: Any) -> bool:
 
 @transaction.atomic
 def cancel(job: Job, *, by: Any) -> bool:
-    """Stop a job that is not finished; a result that still comes changes nothing."""
+    """Cancel an unfinished job; a result that still arrives changes nothing."""
     submission = queue.lock_submission(job.pk)
-    rows = Job.objects.filter(pk=job.pk, state__in=UNFINISHED)
-    if not rows.update(state=JobState.CANCELLED, deadline=None):
+    if not move_jobs(Job.objects.filter(pk=job.pk), JobStep.CANCEL, deadline=None):
         return False
     submission.events.create(kind=EventKind.JOB_CANCELLED, actor=by, detail={"stage": job.stage})
     ai_status.settle(submission)

@@ -1,6 +1,6 @@
 """Messages of workers that were refused: each leaves a line in the log and is counted in the database.
 
-Neither says what was in it. The job that it named stays as it was and runs into its deadline.
+Neither records its content. The job that it named is not changed and times out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether a result can be that of the job it names: the contract knows its types, the record knows the job."""
+"""Checks a result against the job it names. Its types and ranges were checked before, in `contract.messages`."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from teleder.cases.models import Job, Photo
 OUTCOMES = {Stage.PREPARE: Prepared, Stage.SEGMENT: Segmented, Stage.CLASSIFY: Classified}
 
 
-def check(job: Job, outcome: Outcome) -> None:
-    """Raise `InvalidMessageError` for an outcome that no worker can have found in this attempt."""
+def check_outcome(job: Job, outcome: Outcome) -> None:
+    """Raise `InvalidMessageError` for an outcome that cannot be of this attempt."""
     if isinstance(outcome, Failed):
         return
     _require(isinstance(outcome, OUTCOMES[Stage(job.stage)]), f"kind: not that of {job.stage}")

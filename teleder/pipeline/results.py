@@ -1,4 +1,4 @@
-"""Receiving what workers say: a result of the current attempt counts once, any other changes nothing."""
+"""Records the results of workers: one of the current attempt counts once, any other changes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from django.db.models.functions import Least, Now
 from contract import messages
 from contract.messages import Stage
 from teleder.cases.models import (
-    UNDER_WAY,
     Analysis,
     Finding,
     Job,
@@ -25,20 +24,19 @@ from teleder.cases.models import (
 )
 from teleder.pipeline import ai_status, dispatch, queue, result_checks
 from teleder.pipeline.dispatch import NO_WORKER
+from teleder.pipeline.transitions import JOB_MOVES, UNDER_WAY, JobStep, move_jobs
 
 log = logging.getLogger(__name__)
 
-RESULT_GRACE_SECONDS = 5  # for the result to travel
+RESULT_GRACE_SECONDS = 5  # for the result to arrive
 
 
 def started(*, job: str, attempt: int, worker: str) -> None:
-    """A worker has begun: from here its silence is a death."""
-    row = Job.objects.filter(pk=job, attempt=attempt, state=JobState.SENT).first()
-    if row is None:
-        return
-    Job.objects.filter(pk=job, attempt=attempt, state=JobState.SENT).update(
-        state=JobState.STARTED, worker=worker[:100], deadline=_deadline_in(_lease_seconds(row), row)
-    )
+    """Note that a worker has started: from now on a time-out counts as a crash."""
+    rows = Job.objects.filter(pk=job, attempt=attempt)
+    if (row := rows.first()) is not None:
+        deadline = _deadline_in(_lease_seconds(row), row)
+        move_jobs(rows, JobStep.START, worker=worker[:100], deadline=deadline)
 
 
 def _lease_seconds(job: Job) -> float:
@@ -46,21 +44,21 @@ def _lease_seconds(job: Job) -> float:
 
 
 def _deadline_in(seconds: float, job: Job) -> Any:
-    """Return the time in so many seconds, but no later than an attempt may last from when it was sent.
+    """Return the time in so many seconds, but no later than the longest an attempt may last since it was sent.
 
-    That is: waiting, work, and once more waiting for a process of the right version. Messages are not trusted; without
-    an end "started" and unreadable results in turn would keep a job from ever being tried again.
+    That is: waiting, work, and waiting again for a process of the right version. Messages are untrusted: without this
+    limit, "started" and unreadable results in turn could postpone the time-out for ever.
     """
     longest = 2 * settings.JOB_WAIT_SECONDS + _lease_seconds(job)
     return Least(Now() + timedelta(seconds=seconds), F("sent_at") + timedelta(seconds=longest))
 
 
 def ended(*, worker: str, work: dict[str, int] | None) -> None:
-    """A worker works on these attempts no more ({job: attempt}; None: on nothing): soon its silence is a death.
+    """A worker no longer works on these attempts ({job: attempt}; None: on nothing): shorten their deadlines.
 
-    Results may still be on their way, but no place in the window is taken: else a few deaths hold up everybody.
-    After each death the wait is longer, up to the lease itself: a machine that is short of memory for a moment must not
-    use up a photo's three tries.
+    Results may still arrive, but the jobs no longer take a place in the window: a few crashes would else block it.
+    After each crash the wait is longer, up to the full lease: a machine that is short of memory for a moment must not
+    use up a photo's three attempts.
     """
     begun = Job.objects.filter(state=JobState.STARTED, worker=worker[:100])
     for job in begun if work is None else begun.filter(pk__in=work):
@@ -70,20 +68,18 @@ def ended(*, worker: str, work: dict[str, int] | None) -> None:
 
 
 def leave_to_another_version(*, job: str, attempt: int) -> bool:
-    """Whether anybody waits for this result that cannot be read here; from now on its silence is no death."""
+    """Whether this result, which this version cannot read, is still expected; its time-out then is no crash."""
     rows = Job.objects.filter(pk=job, attempt=attempt, state__in=UNDER_WAY)
     row = rows.first()
     if row is None:
         return False
-    rows.filter(state=JobState.STARTED).update(
-        state=JobState.SENT, deadline=_deadline_in(settings.JOB_WAIT_SECONDS, row)
-    )
+    move_jobs(rows, JobStep.HAND_BACK, deadline=_deadline_in(settings.JOB_WAIT_SECONDS, row))
     return True
 
 
 @transaction.atomic
 def record(*, job: str, attempt: int, worker: str, outcome: messages.Outcome) -> bool:
-    """Take a result: job, next job, findings, urgency and events in one transaction.
+    """Record a result: job, next job, findings, urgency and events in one transaction.
 
     Return false, and change nothing, for a result of an attempt that is no longer under way. Raises
     `InvalidMessageError`, and changes nothing, for one that cannot be of this job.
@@ -93,19 +89,29 @@ def record(*, job: str, attempt: int, worker: str, outcome: messages.Outcome) ->
         return False
     under_way = Job.objects.filter(pk=job, attempt=attempt, state__in=UNDER_WAY)
     if (found := under_way.select_related("photo").first()) is not None:
-        result_checks.check(found, outcome)
-    state = JobState.FAILED if isinstance(outcome, messages.Failed) else JobState.DONE
+        result_checks.check_outcome(found, outcome)
+    if isinstance(outcome, messages.Failed) and outcome.code == messages.STORAGE_UNAVAILABLE:
+        leave_to_another_version(job=job, attempt=attempt)  # its time-out then counts as a lost message
+        return False
+    step = JobStep.FAIL if isinstance(outcome, messages.Failed) else JobStep.SUCCEED
     error = outcome.code if isinstance(outcome, messages.Failed) else ""
     taken = {"worker": worker[:100], "error": error, "finished_at": Now(), "deadline": None}
-    if found is None or not under_way.update(state=state, **taken):
-        log.info("result of job %s attempt %s came too late", job, attempt)
+    if found is None or not move_jobs(under_way, step, **taken):
+        log.info("late result of job %s attempt %s ignored", job, attempt)
         return False
     photo = found.photo
-    log.info("result of photo %s job %s attempt %s: %s %s", photo.pk, job, attempt, outcome.kind, state)
+    log.info(
+        "result of photo %s job %s attempt %s: %s %s",
+        photo.pk,
+        job,
+        attempt,
+        outcome.kind,
+        JOB_MOVES[step][1],
+    )
     _APPLY[type(outcome)](photo, outcome)
     queue.advance(photo, submission)
     ai_status.settle(submission)
-    transaction.on_commit(partial(dispatch.dispatch_all, (found.stage,)))  # a place in its window is free
+    transaction.on_commit(partial(dispatch.dispatch_all, (found.stage,)))  # its place in the window is free
     return True
 
 
@@ -126,7 +132,7 @@ def _apply_prepared(photo: Photo, outcome: messages.Prepared) -> None:
     photo.reason, photo.fault = outcome.reason or "", outcome.fault or ""
     for name in MEASURED:
         setattr(photo, name, getattr(outcome, name))
-    # Not the whole row: the original may just be sealed with a new key.
+    # Only these columns: key rotation may change the others at the same time.
     photo.save(update_fields=["state", "reason", "fault", *MEASURED])
 
 

@@ -22,11 +22,11 @@ HAND_BACK_SECONDS = 1
 
 @contextmanager
 def handed_back_while_the_database_is_away() -> Iterator[None]:
-    """Put the message back into the queue: its work is done, and need not be done again for a restart."""
+    """Requeue the message while the database is unreachable: the worker's work must not be repeated for a restart."""
     try:
         yield
     except (OperationalError, InterfaceError) as error:
-        log.warning("handed back, database away: %s", type(error).__name__)
+        log.warning("requeued, database unreachable: %s", type(error).__name__)
         connection.close()
         time.sleep(HAND_BACK_SECONDS)
         raise Reject(type(error).__name__, requeue=True) from error
@@ -34,7 +34,7 @@ def handed_back_while_the_database_is_away() -> Iterator[None]:
 
 @contextmanager
 def refused_when_invalid(kind: str) -> Iterator[None]:
-    """Log and count what no worker may say, and be done with it: asked again it would be as invalid."""
+    """Log, count and drop an invalid message: redelivered, it would be invalid again."""
     try:
         yield
     except messages.InvalidMessageError as error:
@@ -70,14 +70,16 @@ def record_task(*_positional: Any, **message: Any) -> None:
 
 
 def _unpacked_or_handed_back(whose: messages.Started, told: dict[str, Any]) -> messages.Outcome | None:
-    """Return the outcome; nothing, where another version wrote it and nobody waits for it any more."""
+    """Return the outcome, or None if another version wrote it and its attempt is over."""
     try:
         return messages.unpack_outcome(**told)
     except (messages.ContractError, TypeError) as error:
         if not results.leave_to_another_version(job=whose.job, attempt=whose.attempt):
             return None
         log.warning("handed back: %s; %s", type(error).__name__, _named(whose))
-        time.sleep(HAND_BACK_SECONDS)  # during a deploy a process of the right version is near; do not spin
+        time.sleep(
+            HAND_BACK_SECONDS
+        )  # during a deploy a process of the right version starts soon; do not spin
         raise Reject(type(error).__name__, requeue=True) from error
 
 

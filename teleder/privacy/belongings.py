@@ -102,7 +102,7 @@ def forget_mentions(person: User) -> None:
     LogEntry.objects.filter(object_id__in=[str(person.pk), *cases]).delete()
     for address in addresses:
         Invitation.objects.filter(email__iexact=address).delete()
-    failed_logins.forget(person, addresses)
+    failed_logins.delete_of_person(person, addresses)
     Session.objects.filter(pk__in=_sessions_naming({str(person.pk), *addresses})).delete()
 
 

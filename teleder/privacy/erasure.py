@@ -22,12 +22,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from teleder.accounts.models import Role, User
-from teleder.audit import trail
+from teleder.audit import entries
 from teleder.audit.models import Verb
-from teleder.cases.models import AWAITING_DERMATOLOGIST, Case, Photo, Review, Status, Submission
+from teleder.cases.models import (
+    Case,
+    Photo,
+    Review,
+    Status,
+    Submission,
+)
+from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.privacy import belongings, holds, remnants
 from teleder.privacy.models import Erasure, Tombstone, Why, trace_of
-from teleder.privacy.policy import policy
+from teleder.privacy.policy import retention_policy
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +53,7 @@ def ask(person: User, *, why: Why, by: User | None = None) -> Erasure:
     """
     if not person.is_patient:
         raise ValidationError(_("Only patients' data is exported, erased or held."))
-    due = Now() + timedelta(days=policy().cooling_off_days)
+    due = Now() + timedelta(days=retention_policy().cooling_off_days)
     by_admin = by if by and by.is_admin else None
     Erasure.objects.get_or_create(person=person, defaults={"why": why, "by_admin": by_admin, "due_at": due})
     if why == Why.REQUEST:
@@ -82,7 +89,7 @@ def _tell_of_staying(person: User) -> None:
         log.warning("the end of an erasure was not told (%s)", type(error).__name__)
 
 
-def tell() -> int:
+def notify_people() -> int:
     """Tell people by mail that their erasure is under way and how to stop it; return how many were told."""
     untold = Erasure.objects.filter(told_at=None, person__is_active=True).select_related("person")
     return sum(_tell(erasure) for erasure in untold[:AT_ONCE])
@@ -124,19 +131,19 @@ def waits_for(person: User) -> list[str]:
     if person.pk in {row["person"] for row in holds.held().filter(person=person)}:
         reasons.append(_("The law asks the clinic to keep your data for now. It is erased when that ends."))
     if _unanswered(person.pk).exists():
-        days = policy().open_case_days
+        days = retention_policy().open_case_days
         reasons.append(
             _(
                 "A consultation of yours is not answered yet. The dermatologist answers it first, for %(days)s more days at the most. You can take it back if you want no answer."
             )
             % {"days": days}
         )
-    if _answered_within(person.pk, timedelta(days=policy().answer_days)).exists():
+    if _answered_within(person.pk, timedelta(days=retention_policy().answer_days)).exists():
         reasons.append(
             _("An answer came a short time ago. You can read it for %(days)s days first.")
-            % {"days": policy().answer_days}
+            % {"days": retention_policy().answer_days}
         )
-    if policy().record_duty_first and _answered_within(person.pk, record_age()).exists():
+    if retention_policy().record_duty_first and _answered_within(person.pk, record_age()).exists():
         reasons.append(_("The clinic has to keep medical records for some years. Then your data is erased."))
     return reasons
 
@@ -150,19 +157,19 @@ def _answered_within(person: UUID | OuterRef, age: timedelta) -> QuerySet[Review
 
 
 def record_age() -> timedelta:
-    return policy().purposes["medical_record"].age
+    return retention_policy().purposes["medical_record"].age
 
 
 def ready() -> QuerySet[Erasure]:
     """Return the erasures that nothing stands against: their day has come, no hold, no dermatologist at work."""
-    person, patience = OuterRef("person"), Now() - timedelta(days=policy().open_case_days)
+    person, patience = OuterRef("person"), Now() - timedelta(days=retention_policy().open_case_days)
     due = Erasure.objects.filter(due_at__lte=Now()).exclude(person__in=holds.held())
     # A case that is claimed is never taken from under somebody's hands: claims end by themselves when idle.
     due = due.exclude(Exists(_unanswered(person).filter(status=Status.IN_REVIEW)))
     due = due.filter(~Exists(_unanswered(person)) | Q(due_at__lte=patience))
     # An answer that came after the day must be read before it goes: it may say "today".
-    answered = _answered_within(person, timedelta(days=policy().answer_days))
-    if policy().record_duty_first:
+    answered = _answered_within(person, timedelta(days=retention_policy().answer_days))
+    if retention_policy().record_duty_first:
         answered = _answered_within(person, record_age())
     return due.exclude(Exists(answered))
 
@@ -207,13 +214,13 @@ def erase_person(person: UUID, **tombstone: object) -> Tombstone:
 
     Raises `IntegrityError` for who is under legal hold.
     """
-    usual = {"person_sha256": trace_of(person), "policy": policy().version}
+    usual = {"person_sha256": trace_of(person), "policy": retention_policy().version}
     stone = Tombstone.objects.create(**usual | tombstone)
     erase_submissions(Submission.objects.filter(case__patient=person))
     remnants.leave([f"person/{person}"])
     belongings.forget_mentions(User.objects.get(pk=person))
     belongings.delete(belongings.OF_PERSON, [person])
-    sign(Verb.ERASE, "privacy:erase", kind="tombstone", pk=stone.pk)
+    write_last_entry(Verb.ERASE, "privacy:erase", kind="tombstone", pk=stone.pk)
     return stone
 
 
@@ -235,8 +242,8 @@ def erase_empty(cases: QuerySet[Case]) -> None:
     belongings.delete(((Case, "pk"),), list(rows.values_list("pk", flat=True)))
 
 
-def sign(verb: Verb, door: str, **of: object) -> None:
+def write_last_entry(verb: Verb, door: str, **of: object) -> None:
     """Write the audit entry as the last step: every other lock of this transaction is taken by then."""
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    trail.record(verb, door, **of)
+    entries.write_entry(verb, door, **of)

@@ -20,8 +20,9 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from contract.encryption import Locked
+from contract.encryption import LockedOriginalError
 from contract.messages import Stage
+from contract.storage import StorageUnavailableError
 from teleder.accounts.models import User
 from teleder.audit.models import Entry, Verb
 from teleder.cases import files, keys, originals
@@ -48,7 +49,7 @@ def answer(person: User) -> StreamingHttpResponse:
     """Return the ZIP as an attachment whose name says nothing of the person. Raises `ValidationError` for staff."""
     if not person.is_patient:
         raise ValidationError(_("Only patients' data is exported, erased or held."))
-    data, photos = collect(person), _photos(person)
+    data, photos = record_of(person), _photos(person)
     name = f'attachment; filename="teleder-{timezone.localdate():%Y-%m-%d}.zip"'
     headers = files.HEADERS | {"Content-Disposition": name}
     return StreamingHttpResponse(pack(data, photos), content_type="application/zip", headers=headers)
@@ -114,7 +115,9 @@ def _copy(photo: Photo) -> bytes:
 def _read(opened: Any) -> bytes | None:
     try:
         return opened()
-    except (OSError, Locked):
+    except StorageUnavailableError:  # the download breaks off: the file is not missing
+        raise
+    except (OSError, LockedOriginalError):
         return None
 
 
@@ -141,7 +144,7 @@ def _readme() -> str:
 
 
 # --- What is in it ----------------------------------------------------------------------------------------
-def collect(person: User) -> dict[str, Any]:
+def record_of(person: User) -> dict[str, Any]:
     """Return all of it but the photos' bytes, as export.schema.json has it."""
     return {
         "format": FORMAT,

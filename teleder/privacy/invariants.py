@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 from django.conf import settings
 from django.db.models.functions import Now
@@ -26,7 +25,7 @@ def photos_that_were_erased_have_no_folder() -> Iterator[str]:
     yield from (
         place
         for place in late.values_list("place", flat=True)
-        if (Path(settings.MEDIA_ROOT) / place).exists()
+        if next(settings.PHOTO_STORAGE.list(place), None)
     )
 
 

@@ -13,7 +13,7 @@ CURRENT_POLICY = "2026-11-25"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Purpose:
+class RetentionPurpose:
     days: int
     basis: str
 
@@ -23,7 +23,7 @@ class Purpose:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Policy:
+class RetentionPolicy:
     version: str
     signed_by: str
     cooling_off_days: int
@@ -31,14 +31,14 @@ class Policy:
     answer_days: int
     record_duty_first: bool
     backup_days: int
-    purposes: dict[str, Purpose]
+    purposes: dict[str, RetentionPurpose]
 
 
 @cache
-def policy(name: str = CURRENT_POLICY) -> Policy:
+def retention_policy(name: str = CURRENT_POLICY) -> RetentionPolicy:
     """Return a policy by its file's name; `signed_by` is empty while it is a draft."""
     found = tomllib.loads((POLICIES / f"{name}.toml").read_text())
-    purposes = {name: Purpose(**row) for name, row in found["purposes"].items()}
-    return Policy(
+    purposes = {name: RetentionPurpose(**row) for name, row in found["purposes"].items()}
+    return RetentionPolicy(
         version=found["version"], signed_by=found["signed_by"], purposes=purposes, **found["erasure"]
     )

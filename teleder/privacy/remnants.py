@@ -7,10 +7,8 @@ again and again for a day: a worker that was reading an erased photo may still w
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterable
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
@@ -59,15 +57,14 @@ def _is_emptied(place: str) -> bool:
 
 def _remove_folder(place: str) -> None:
     kind, _slash, pk = place.partition("/")
-    folder = Path(settings.MEDIA_ROOT) / "photos" / str(UUID(pk))
-    if kind == "photos" and folder.exists():
-        shutil.rmtree(folder)
+    if kind == "photos":
+        settings.PHOTO_STORAGE.delete_all(f"photos/{UUID(pk)}")
 
 
 def _forget_in_valkey(ids: list[UUID]) -> None:
     words = [str(pk) for pk in ids]
     try:
         broker.forget_messages(words)
-        rate_limits.forget(words)
+        rate_limits.delete_keys_naming(words)
     except RedisError as error:  # the place stays noted, and messages end by themselves
         log.warning("Valkey away (%s): looked into again in a minute", type(error).__name__)

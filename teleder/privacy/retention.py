@@ -13,10 +13,18 @@ from django.db.models.functions import Now
 
 from teleder.accounts.models import Invitation, Role, User
 from teleder.audit.models import Verb
-from teleder.cases.models import OPEN, Case, Event, EventKind, Photo, Status, Submission
+from teleder.cases.models import (
+    Case,
+    Event,
+    EventKind,
+    Photo,
+    Status,
+    Submission,
+)
+from teleder.cases.transitions import OPEN
 from teleder.privacy import belongings, erasure, holds, remnants
 from teleder.privacy.models import Why
-from teleder.privacy.policy import Purpose, policy
+from teleder.privacy.policy import RetentionPurpose, retention_policy
 
 AT_ONCE = 50  # in one transaction
 
@@ -111,8 +119,8 @@ class Rule:
     person: str = ""
 
     @property
-    def purpose(self) -> Purpose:
-        return policy().purposes[self.name]
+    def purpose(self) -> RetentionPurpose:
+        return retention_policy().purposes[self.name]
 
     def rows(self) -> QuerySet:
         return self.found(self.purpose.age)
@@ -165,5 +173,5 @@ def _erase(rule: Rule) -> int:
     rows = rule.rows().filter(pk__in=pks)
     count = rows.count()
     rule.erase(rows)
-    erasure.sign(Verb.RETAIN, f"privacy:retention:{rule.name}")
+    erasure.write_last_entry(Verb.RETAIN, f"privacy:retention:{rule.name}")
     return count

@@ -10,7 +10,7 @@ from teleder.accounts.models import User
 from teleder.cases.models import Photo, Submission
 from teleder.privacy import erasure
 from teleder.privacy.models import Erasure
-from teleder.privacy.policy import policy
+from teleder.privacy.policy import retention_policy
 
 
 def statement_for(person: User) -> dict[str, Any]:
@@ -19,10 +19,10 @@ def statement_for(person: User) -> dict[str, Any]:
     held = photos.aggregate(photos=Count("pk"), bytes=Sum("size", default=0))
     return held | {
         "consultations": Submission.objects.filter(case__patient=person).count(),
-        "policy": policy().version,
-        "cooling_off_days": policy().cooling_off_days,
-        "open_case_days": policy().open_case_days,
-        "backup_days": policy().backup_days,
+        "policy": retention_policy().version,
+        "cooling_off_days": retention_policy().cooling_off_days,
+        "open_case_days": retention_policy().open_case_days,
+        "backup_days": retention_policy().backup_days,
         "erasure": Erasure.objects.filter(person=person).first(),
         "waits_for": erasure.waits_for(person),
     }

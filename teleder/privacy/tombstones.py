@@ -28,7 +28,7 @@ class BadList(ValueError):
     """The list cannot be read; the message says which line."""
 
 
-def keep() -> int:
+def write_list() -> int:
     """Write tombstones that are not in the list yet to its end; return how many. A line may come twice."""
     new = list(Tombstone.objects.filter(listed_at=None))
     if not new:

@@ -1,1 +1,1 @@
-"""Who gets in, how often, and what every answer carries."""
+"""Log-in, throttling, rate limits, sessions, second factor, response headers and the admin site."""

@@ -1,4 +1,4 @@
-"""The Django admin as a room behind our own door."""
+"""The Django admin, for our own tables and behind our own log-in."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
 
-class BackRoom(admin.AdminSite):
-    """Our tables only: those of libraries hold tokens and second factors, which nobody needs to see.
+class AdminSite(admin.AdminSite):
+    """Our tables only: the tables of libraries hold tokens and second factors, which nobody needs to see.
 
-    Nobody logs in or changes a password here, where neither the second factor nor a limit on tries would be asked.
+    Its own log-in and password pages lead to the product's: Django's would skip second factor and throttling.
     """
 
     site_header = site_title = "teleder"
@@ -38,5 +38,5 @@ class BackRoom(admin.AdminSite):
         return redirect("account_change_password")
 
 
-class BackRoomConfig(AdminConfig):
-    default_site = "teleder.security.admin_site.BackRoom"
+class AdminSiteConfig(AdminConfig):
+    default_site = "teleder.security.admin_site.AdminSite"

@@ -9,4 +9,4 @@ class SecurityConfig(AppConfig):
     def ready(self) -> None:
         from teleder.security import attempt_counters
 
-        attempt_counters.install()
+        attempt_counters.install_counters()

@@ -1,7 +1,7 @@
 """allauth's rate limits, counted in PostgreSQL: they survive a flush of Valkey, and hold while it is away.
 
-One statement looks and counts, so that of several processes at once exactly as many pass as the limit says. Each statement
-commits by itself (there are no transactions around requests): what a request does later takes no count back.
+One statement checks and counts, so concurrent processes let exactly as many attempts pass as the limit says. Each
+statement commits by itself (no transaction surrounds a request), so a later failure of the request undoes no count.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from django.utils.crypto import salted_hmac
 
 from teleder.accounts.attempts import AttemptCounter
 
-# `now` is the transaction's; under a lock that was waited for the statement's clock goes on.
+# clock_timestamp(): now() stands still while a statement waits for a lock.
 _COUNT = """
     INSERT INTO accounts_attemptcounter AS counter (key, times, expires_at)
     VALUES (%(key)s, ARRAY[clock_timestamp()], clock_timestamp() + %(window)s)
@@ -44,7 +44,7 @@ _GIVE_BACK = """
 
 
 @dataclass(frozen=True)
-class Counted:
+class CountedAttempt:
     """One counted attempt, which can be given back (allauth's `SingleRateLimitUsage`)."""
 
     key: str
@@ -55,29 +55,18 @@ class Counted:
             cursor.execute(_GIVE_BACK, {"key": self.key, "time": self.time})
 
 
-def count(name: str, *, amount: int, seconds: float) -> Counted | None:
-    """Count one more attempt under a name; `None` where the window holds `amount` already."""
+def count_attempt(name: str, *, amount: int, seconds: float) -> CountedAttempt | None:
+    """Count one attempt under a name. Returns `None` where the window already holds `amount`."""
     if amount < 1:
         return None
     key = _key_of(name)
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, {"key": key, "amount": amount, "window": timedelta(seconds=seconds)})
         row = cursor.fetchone()
-    return Counted(key, row[0]) if row else None
+    return CountedAttempt(key, row[0]) if row else None
 
 
-def is_free(name: str, *, amount: int, seconds: float) -> bool:
-    """Return whether one more attempt would pass, without counting it."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LOOK, {"key": _key_of(name), "window": timedelta(seconds=seconds)})
-        return cursor.fetchone()[0] < amount
-
-
-def forget(name: str) -> None:
-    AttemptCounter.objects.filter(pk=_key_of(name)).delete()
-
-
-def forget_expired() -> None:
+def delete_expired_counters() -> None:
     AttemptCounter.objects.filter(expires_at__lt=Now()).delete()
 
 
@@ -86,12 +75,12 @@ def _key_of(name: str) -> str:
 
 
 # --- allauth ----------------------------------------------------------------------------------------------
-def install() -> None:
-    """Put these counters in the place of allauth's, which are in Django's cache. It offers no setting for that."""
+def install_counters() -> None:
+    """Replace allauth's counters, which live in Django's cache. allauth has no setting for that."""
     for place, name in ((ratelimit, "_consume_single_rate"), (ratelimit, "clear"), (TOTP, "_mark_code_used")):
         if not hasattr(place, name):
             raise RuntimeError(
-                f"allauth has no {place.__name__}.{name} any more: its limits must be fitted here again"
+                f"allauth has no {place.__name__}.{name} any more: adapt these counters to its new version"
             )
     ratelimit._consume_single_rate = _consume_single_rate
     ratelimit.clear = _clear
@@ -110,8 +99,12 @@ def _consume_single_rate(
     raise_exception: bool = False,
 ) -> Any:
     name = ratelimit.get_cache_key(request, app=app, action=action, rate=rate, key=key, user=user)
-    limit = {"amount": rate.amount, "seconds": rate.duration}
-    passed = is_free(name, **limit) if dry_run else count(name, **limit)
+    if dry_run:
+        with connection.cursor() as cursor:
+            cursor.execute(_LOOK, {"key": _key_of(name), "window": timedelta(seconds=rate.duration)})
+            passed = cursor.fetchone()[0] < rate.amount
+    else:
+        passed = count_attempt(name, amount=rate.amount, seconds=rate.duration)
     if not passed and raise_exception:
         raise RateLimited
     return passed or None
@@ -127,10 +120,11 @@ def _clear(
     user: Any = None,
 ) -> None:
     for rate in ratelimit.get_rates(app=app, action=action, config=config):
-        forget(ratelimit.get_cache_key(request, app=app, action=action, rate=rate, key=key, user=user))
+        name = ratelimit.get_cache_key(request, app=app, action=action, rate=rate, key=key, user=user)
+        AttemptCounter.objects.filter(pk=_key_of(name)).delete()
 
 
 def _mark_code_used(totp: TOTP, code: str) -> bool:
     """Return whether a code of an authenticator app is used for the first time in its period."""
     name = totp._get_used_cache_key(code)
-    return count(name, amount=1, seconds=mfa_settings.TOTP_PERIOD) is not None
+    return count_attempt(name, amount=1, seconds=mfa_settings.TOTP_PERIOD) is not None

@@ -1,4 +1,4 @@
-"""What every answer says beside Django's and django-csp's headers."""
+"""Response headers that neither Django nor django-csp sets."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 HEADERS = {
-    # No other site may take a photo or a script of ours into its pages.
+    # No other site may embed our photos or scripts.
     "Cross-Origin-Resource-Policy": "same-origin",
-    # Photos come by a file field, which needs none of these.
+    # Photos arrive through a file field, which needs none of these.
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 

@@ -1,4 +1,4 @@
-"""The second factor (allauth.mfa): patients may have one, dermatologists and admins must."""
+"""The second factor (allauth.mfa): optional for patients, required for dermatologists and admins."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from teleder.accounts.normalisation import normalise_code
 from teleder.accounts.text import LineFormField
 from teleder.security import failed_logins
 from teleder.security.failed_logins import Reason
-from teleder.security.rate_limits import TooMany
+from teleder.security.rate_limits import RateLimitedError
 
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
-# What a dermatologist or an admin reaches before the second factor was shown.
-SHOWING = {"mfa_reauthenticate", "mfa_reauthenticate_webauthn"}
+# Views that staff reach before they have shown the second factor.
+AUTHENTICATING = {"mfa_reauthenticate", "mfa_reauthenticate_webauthn"}
 OPEN = {"account_logout", "web:language", "healthz", "readyz", "api:schema", "api:docs"}
 
 
@@ -49,11 +49,11 @@ def is_required(user: User) -> bool:
     return settings.STAFF_SECOND_FACTOR and (user.role in STAFF or user.is_superuser)
 
 
-class SecondFactor:
-    """Lead staff whose session has not shown a second factor to where they show it, or else set one up.
+class SecondFactorMiddleware:
+    """Redirect staff whose session has not shown a second factor to the page for it, or to its set-up.
 
-    The session is asked and not the account: a session that began with the password alone stays outside when
-    its owner, or somebody else with the password, sets a factor up elsewhere.
+    The session decides, not the account: a session that began with the password alone stays locked when its
+    owner, or somebody else with the password, sets up a factor in another session.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -66,38 +66,28 @@ class SecondFactor:
         name = request.resolver_match.view_name
         if name in OPEN or not request.user.is_authenticated:
             return None
-        if not is_required(request.user) or _was_shown(request):
+        records = get_authentication_records(request, request.user)
+        if not is_required(request.user) or any(record["method"] == "mfa" for record in records):
             return None
         if request.path.startswith(settings.API_PATHS):
             raise PermissionDenied
-        return _lead(request, name)
-
-
-def _lead(request: HttpRequest, name: str) -> HttpResponse | None:
-    # Recovery codes are a factor too: once there is one, the pages that set them up are behind it. So is the page that
-    # asks for the password again: it goes on with what was wanted before, inside of its own request.
-    if Authenticator.objects.filter(user=request.user.pk, type__in=FACTORS).exists():
-        return None if name in SHOWING else _show_and_come_back(request)
-    is_setting_up = name.startswith("mfa_") or name == "account_reauthenticate"
-    return None if is_setting_up else redirect("mfa_index")
-
-
-def _show_and_come_back(request: HttpRequest) -> HttpResponse:
-    has_app = Authenticator.objects.filter(user=request.user.pk, type=Authenticator.Type.TOTP).exists()
-    where = reverse("mfa_reauthenticate" if has_app else "mfa_reauthenticate_webauthn")
-    # After a script's request back to the page that sent it (web/script_requests.py).
-    is_by_script = "HX-Request" in request.headers
-    return redirect_to_login(request.get_full_path(), where) if is_by_script else redirect(where)
-
-
-def _was_shown(request: HttpRequest) -> bool:
-    return any(record["method"] == "mfa" for record in get_authentication_records(request, request.user))
+        factors = set(Authenticator.objects.filter(user=request.user.pk).values_list("type", flat=True))
+        if not factors.intersection(FACTORS):
+            is_setting_up = name.startswith("mfa_") or name == "account_reauthenticate"
+            return None if is_setting_up else redirect("mfa_index")
+        # With a factor, the pages that set up recovery codes need it first: the codes are a factor too. So does the
+        # page that asks for the password again: it carries out the earlier request inside its own.
+        if name in AUTHENTICATING:
+            return None
+        has_app = Authenticator.Type.TOTP in factors
+        page = reverse("mfa_reauthenticate" if has_app else "mfa_reauthenticate_webauthn")
+        # After a script's request, lead back to the page that sent it (web/script_requests.py).
+        is_by_script = "HX-Request" in request.headers
+        return redirect_to_login(request.get_full_path(), page) if is_by_script else redirect(page)
 
 
 @receiver(authenticator_added)
-def _shown_by_setting_up(
-    request: HttpRequest, user: User, authenticator: Authenticator, **_rest: Any
-) -> None:
+def _record_set_up(request: HttpRequest, user: User, authenticator: Authenticator, **_rest: Any) -> None:
     if authenticator.type not in FACTORS:
         return
     if Authenticator.objects.filter(user=user, type__in=FACTORS).count() == 1:
@@ -106,10 +96,10 @@ def _shown_by_setting_up(
 
 
 @receiver(pre_delete, sender=Authenticator)
-def _keep_the_last(instance: Authenticator, origin: Any, **_rest: Any) -> None:
-    """Refuse to remove the last factor of who needs one: here, where two removals at once are one after the other.
+def _keep_last_factor(instance: Authenticator, origin: Any, **_rest: Any) -> None:
+    """Refuse to remove the last factor of a user who needs one; a row lock serialises concurrent removals.
 
-    allauth asks its adapter about apps only. An admin who takes all of somebody's away deletes by a query.
+    allauth asks its adapter about apps only. An admin's reset deletes by a query, which has another origin.
     """
     if origin is not instance or instance.type not in FACTORS:
         return
@@ -120,8 +110,8 @@ def _keep_the_last(instance: Authenticator, origin: Any, **_rest: Any) -> None:
         raise ImmediateHttpResponse(redirect("mfa_index"))
 
 
-class CodeForm:
-    """What the forms for codes have in common: any width, and failures that admins see."""
+class CodeFormMixin:
+    """Codes in any character width; failures are recorded for admins."""
 
     def clean_code(self) -> str:
         self.cleaned_data["code"] = normalise_code(self.cleaned_data["code"])
@@ -129,44 +119,44 @@ class CodeForm:
             return super().clean_code()
 
 
-class AuthenticateForm(CodeForm, mfa_forms.AuthenticateForm):
+class AuthenticateForm(CodeFormMixin, mfa_forms.AuthenticateForm):
     pass
 
 
-class ReauthenticateForm(CodeForm, mfa_forms.ReauthenticateForm):
+class ReauthenticateForm(CodeFormMixin, mfa_forms.ReauthenticateForm):
     pass
 
 
-class KeyForm:
-    """The same for the forms of security keys and passkeys."""
+class KeyFormMixin:
+    """Security keys and passkeys; failures are recorded for admins."""
 
     def clean_credential(self) -> Authenticator:
         with _recorded(self.user):
             return super().clean_credential()
 
 
-class AuthenticateWithKeyForm(KeyForm, webauthn_forms.AuthenticateWebAuthnForm):
+class AuthenticateWithKeyForm(KeyFormMixin, webauthn_forms.AuthenticateWebAuthnForm):
     pass
 
 
-class ReauthenticateWithKeyForm(KeyForm, webauthn_forms.ReauthenticateWebAuthnForm):
+class ReauthenticateWithKeyForm(KeyFormMixin, webauthn_forms.ReauthenticateWebAuthnForm):
     pass
 
 
 @contextmanager
 def _recorded(user: User) -> Iterator[None]:
-    """Write down a second factor that is wrong, or was tried too often."""
+    """Record a second factor that is wrong or throttled."""
     try:
         yield
-    except (ValidationError, TooMany) as error:
-        reason = Reason.THROTTLED if isinstance(error, TooMany) else Reason.WRONG_SECOND_FACTOR
-        failed_logins.record(context.request, reason, email=user.email)
+    except (ValidationError, RateLimitedError) as error:
+        reason = Reason.THROTTLED if isinstance(error, RateLimitedError) else Reason.WRONG_SECOND_FACTOR
+        failed_logins.record_failed_login(context.request, reason, email=user.email)
         raise
 
 
 class ActivateForm(ActivateTOTPForm):
     def clean_code(self) -> str:
-        """The code that sets the app up is used by that: it cannot log in as well."""
+        """Mark the code that sets up the app as used, so that it cannot log in as well."""
         self.cleaned_data["code"] = normalise_code(self.cleaned_data["code"])
         code = super().clean_code()
         TOTP(Authenticator(user=self.user))._mark_code_used(code)
@@ -181,8 +171,8 @@ class EditKeyForm(EditWebAuthnForm):
     name = LineFormField(required=True)
 
 
-class SecondFactors(DefaultMFAAdapter):
-    """Secrets lie encrypted in the database; staff keep at least one factor."""
+class MFAAdapter(DefaultMFAAdapter):
+    """Encrypts secrets in the database; staff keep at least one factor."""
 
     def encrypt(self, text: str) -> str:
         return _fernet().encrypt(text.encode()).decode()
@@ -198,7 +188,7 @@ class SecondFactors(DefaultMFAAdapter):
 
 
 def _fernet() -> MultiFernet:
-    """The newest key encrypts, older ones of SECRET_KEY_FALLBACKS still read."""
+    """The newest key encrypts; older ones from SECRET_KEY_FALLBACKS still decrypt."""
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     digests = [hashlib.sha256(b"teleder.second-factor" + key.encode()).digest() for key in keys]
     return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])

@@ -1,7 +1,7 @@
-"""How often somebody may do something, counted in Valkey for all web processes together.
+"""Rate limits, counted in Valkey for all web processes together.
 
-Where Valkey is gone these limits let everything pass: reading and sending photos go on. What guards log-in is counted in
-PostgreSQL (`attempt_counters.py`).
+Without Valkey these limits let every request pass, so that reading and sending photos continue. The limits on log-in
+are counted in PostgreSQL (`attempt_counters.py`).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 MINUTE_SECONDS, HOUR_SECONDS = 60, 3600
 
 
-class JSON:
-    """What the cache writes. Not Django's pickle: the workers that read strangers' bytes reach Valkey, too."""
+class JSONSerializer:
+    """Serialises cached values. Not Django's pickle: workers that read untrusted uploads can write to Valkey."""
 
     def dumps(self, value: Any) -> str:
         return json.dumps(value)
@@ -39,18 +39,18 @@ class JSON:
         return json.loads(data)
 
 
-class TooMany(Exception):
-    """A limit is reached; `wait` says in how many seconds it is worth trying again."""
+class RateLimitedError(Exception):
+    """A limit is reached; `wait` is in seconds."""
 
     def __init__(self, wait: int, message: str = "") -> None:
-        message = message or _("Please wait a little, then try again. Nothing you sent is lost.")
+        message = message or _("Please wait a moment, then try again. Nothing you sent is lost.")
         super().__init__(message)
         self.wait, self.message = wait, message
 
 
 @dataclass(frozen=True)
 class Limit:
-    """So many in each window of time; `setting` names the number."""
+    """A number of requests in each window of `seconds`; `setting` names the number."""
 
     name: str
     setting: str
@@ -88,42 +88,42 @@ def now() -> float:
     return time.time()
 
 
-def count(limit: Limit, who: str) -> Usage | None:
-    """Count one more; `None` where Valkey does not answer."""
+def count_request(limit: Limit, who: str) -> Usage | None:
+    """Count one request. Returns `None` where Valkey does not answer."""
     window, passed = divmod(int(now()), limit.seconds)
     key = f"limit:{limit.name}:{who}:{window}"
     try:
         cache.add(key, 0, 2 * limit.seconds)
         return Usage(limit, cache.incr(key), limit.seconds - passed)
-    except ValueError:  # Valkey was emptied between the two: counting begins anew
+    except ValueError:  # Valkey was flushed between the two calls
         return Usage(limit, 1, limit.seconds - passed)
     except RedisError as error:
         log.warning("limits are off, Valkey does not answer: %s", type(error).__name__)
         return None
 
 
-def address_of(request: HttpRequest) -> str:
-    """Return who is counted as one address: for IPv6 the network; what a caller says of itself counts for nothing."""
+def client_address(request: HttpRequest) -> str:
+    """Return the network address that limits count: for IPv6 its network. Headers of the client are not trusted."""
     return get_ip(request)
 
 
 def spend(limit: Limit, person: User) -> None:
-    """Count one more of a person's. Raises `TooMany`."""
-    usage = count(limit, str(person.pk))
+    """Count one request of a person. Raises `RateLimitedError`."""
+    usage = count_request(limit, str(person.pk))
     if usage and usage.is_over:
-        raise TooMany(usage.wait)
+        raise RateLimitedError(usage.wait)
 
 
-def forget(words: Iterable[str]) -> int:
-    """Delete every key of the cache that names one of these ids; return how many. Raises `RedisError`."""
+def delete_keys_naming(ids: Iterable[str]) -> int:
+    """Delete every cache key that contains one of these ids; return how many. Raises `RedisError`."""
     valkey = messaging.client(settings.CACHES["default"]["LOCATION"], "erasure")
-    wanted = [word.encode() for word in words]
-    named = [key for key in valkey.scan_iter(count=1000) if any(word in key for word in wanted)]
+    wanted = [each.encode() for each in ids]
+    named = [key for key in valkey.scan_iter(count=1000) if any(each in key for each in wanted)]
     return valkey.delete(*named) if named else 0
 
 
-class Limits:
-    """A page for who does something too often (429)."""
+class RateLimitMiddleware:
+    """Answers `RateLimitedError` with a page (429)."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -132,12 +132,18 @@ class Limits:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        return too_many(request, error.wait, error.message) if isinstance(error, TooMany) else None
+        return (
+            rate_limited_response(request, error.wait, error.message)
+            if isinstance(error, RateLimitedError)
+            else None
+        )
 
 
-def too_many(request: HttpRequest, wait: int = 15 * MINUTE_SECONDS, message: str = "") -> HttpResponse:
-    """Answer what a `TooMany` says; allauth calls this without one, and its longest windows are 15 minutes."""
-    told = {"refusal": TooMany(wait, message), "trace_id": logs.current("trace")}
-    response = render(request, "429.html", told, status=429)
+def rate_limited_response(
+    request: HttpRequest, wait: int = 15 * MINUTE_SECONDS, message: str = ""
+) -> HttpResponse:
+    """Return the page of a 429. allauth calls this without a wait; its longest short window is 15 minutes."""
+    context = {"refusal": RateLimitedError(wait, message), "trace_id": logs.current("trace")}
+    response = render(request, "429.html", context, status=429)
     response["Retry-After"] = str(wait)
     return response

@@ -1,4 +1,4 @@
-"""When a session or a token ends, and when it gets another name."""
+"""When a session or a token ends, and when a session key changes."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ SEEN = "seen_at"
 SEEN_EACH_SECONDS = 15  # a session is written no more often than this
 
 
-class IdleStaff:
-    """Log dermatologists and admins out who have done nothing for a while.
+class StaffIdleMiddleware:
+    """Log idle dermatologists and admins out.
 
-    A page that asks for news by itself (htmx) is no sign of anybody, unless it says that there was one (app.js).
+    Polling by htmx does not count as activity, unless the page reports some (app.js sends `X-Active`).
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -41,24 +41,18 @@ class IdleStaff:
             return self.get_response(request)
         now, seen = time.time(), request.session.get(SEEN)
         if seen and now - seen > settings.STAFF_IDLE_MINUTES * MINUTE_SECONDS:
-            return self._end(request)
-        if _is_by_somebody(request) and now - (seen or 0) > SEEN_EACH_SECONDS:
+            logout(request)
+            messages.info(request, _("You were logged out because you were inactive for a while."))
+            return self.get_response(request)
+        is_active = "HX-Request" not in request.headers or "X-Active" in request.headers
+        if is_active and now - (seen or 0) > SEEN_EACH_SECONDS:
             request.session[SEEN] = now
         return self.get_response(request)
 
-    def _end(self, request: HttpRequest) -> HttpResponse:
-        logout(request)
-        messages.info(request, _("You were logged out because nothing was done for a while."))
-        return self.get_response(request)
-
-
-def _is_by_somebody(request: HttpRequest) -> bool:
-    return "HX-Request" not in request.headers or "X-Active" in request.headers
-
 
 @receiver(authentication_step_completed)
-def _rename(request: HttpRequest, **_rest: Any) -> None:
-    """Give a session that has just shown more (password again, second factor) another name; a log-in does so itself."""
+def _cycle_session_key(request: HttpRequest, **_rest: Any) -> None:
+    """Change the session key after reauthentication or a second factor; a log-in does so itself."""
     if getattr(request, "user", None) and request.user.is_authenticated:
         request.session.cycle_key()
 

@@ -15,10 +15,10 @@ from teleder.security import attempt_counters, failed_logins
 
 @shared_task(name="teleder.forget_expired", soft_time_limit=300, time_limit=330)
 def forget_expired_task() -> None:
-    """Delete sessions, API tokens, sign-ups, counters and failed log-ins whose time is over."""
+    """Delete expired sessions, API tokens, sign-ups, counters and failed log-ins."""
     call_command("clearsessions")
     AuthToken.objects.filter(expiry__lt=timezone.now()).delete()
     yesterday = timezone.now() - timedelta(days=1)
     User.objects.never_confirmed().filter(date_joined__lt=yesterday).delete()
-    attempt_counters.forget_expired()
-    failed_logins.forget_expired()
+    attempt_counters.delete_expired_counters()
+    failed_logins.delete_expired_failed_logins()

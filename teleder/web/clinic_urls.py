@@ -3,9 +3,8 @@
 from django.urls import path
 
 from teleder.web.clinician import views as clinician
-from teleder.web.operations import audit_log, model_cards, people
+from teleder.web.operations import audit_log, model_cards, people, person_data
 from teleder.web.operations import views as operations
-from teleder.web.patient import privacy
 
 urlpatterns = [
     path("worklist/", clinician.show_worklist, name="worklist"),
@@ -17,7 +16,7 @@ urlpatterns = [
     path("review/<uuid:pk>/keep/", clinician.keep_claim, name="keep_claim"),
     path("review/<uuid:pk>/photos/", clinician.request_photos, name="request_photos"),
     path("review/<uuid:pk>/answer/", clinician.answer, name="answer"),
-    path("operations/", operations.show, name="operations"),
+    path("operations/", operations.operations, name="operations"),
     path("operations/jobs/", operations.change_jobs, name="change_jobs"),
     path("operations/cases/", operations.cases, name="cases_admin"),
     path("operations/cases/<uuid:pk>/", operations.case, name="case_admin"),
@@ -26,11 +25,13 @@ urlpatterns = [
     path("operations/people/", people.people, name="people"),
     path("operations/people/invite/", people.invite, name="invite"),
     path("operations/people/failed-logins/", people.failed_logins, name="failed_logins"),
-    path("operations/people/<uuid:pk>/data/", privacy.person_data, name="person_data"),
+    path("operations/people/<uuid:pk>/data/", person_data.person_data, name="person_data"),
     path(
-        "operations/people/<uuid:pk>/data/<slug:verb>/", privacy.change_person_data, name="change_person_data"
+        "operations/people/<uuid:pk>/data/<slug:verb>/",
+        person_data.change_person_data,
+        name="change_person_data",
     ),
     path("operations/people/<uuid:pk>/<slug:verb>/", people.change_person, name="change_person"),
-    path("operations/models/", model_cards.show, name="models"),
+    path("operations/models/", model_cards.models, name="models"),
     path("invitation/<str:token>/", people.invitation, name="invitation"),
 ]

@@ -1,4 +1,4 @@
-"""Polling that costs nothing while nothing changes."""
+"""Conditional responses for polling: 304 while nothing changes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 
-CSRF_VALUE = re.compile(rb'name="csrfmiddlewaretoken" value="[^"]*"')  # masked anew in each response
+CSRF_VALUE = re.compile(rb'name="csrfmiddlewaretoken" value="[^"]*"')  # masked differently in each response
 
 
 def unless_same(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Return the response with an ETag of what it shows, or 304 if the asker has just that."""
+    """Return the response with an ETag of its content, or 304 where the client has that version."""
     shown = CSRF_VALUE.sub(b"", response.content)
     etag = f'W/"{hashlib.sha256(shown).hexdigest()[:32]}"'
     if request.headers.get("If-None-Match") == etag:

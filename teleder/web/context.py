@@ -1,4 +1,4 @@
-"""What every page shows around its content."""
+"""Template context of every page: the menu."""
 
 from __future__ import annotations
 
@@ -6,39 +6,37 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
-from teleder.accounts.models import Role, User
+from teleder.accounts.models import Role
 from teleder.notifications.models import Message
 
-
-def chrome(request: HttpRequest) -> dict[str, Any]:
-    """Return the menu of who is logged in: [{title, url, is_current, count}]."""
-    user = getattr(request, "user", None)
-    return {"nav": list(_items(request, user)) if user and user.is_authenticated else []}
-
-
-def _items(request: HttpRequest, user: User) -> Any:
-    for title, name in _menu(user.role):
-        url = reverse(name)
-        count = Message.objects.inbox_of(user).unread().count() if name == "web:inbox" else 0
-        yield {"title": title, "url": url, "is_current": request.path == url, "count": count}
-
-
-def _menu(role: str) -> list[tuple[str, str]]:
-    if role == Role.DERMATOLOGIST:
-        return [(_("Worklist"), "web:worklist"), (_("Settings"), "web:settings")]
-    if role == Role.ADMIN:
-        return [
-            (_("Operations"), "web:operations"),
-            (_("Cases"), "web:cases_admin"),
-            (_("People"), "web:people"),
-            (_("Models"), "web:models"),
-            (_("Settings"), "web:settings"),
-        ]
-    return [
+MENUS = {
+    Role.PATIENT: [
         (_("Home"), "web:home"),
         (_("New"), "web:new"),
         (_("Messages"), "web:inbox"),
         (_("Settings"), "web:settings"),
-    ]
+    ],
+    Role.DERMATOLOGIST: [(_("Worklist"), "web:worklist"), (_("Settings"), "web:settings")],
+    Role.ADMIN: [
+        (_("Operations"), "web:operations"),
+        (_("Cases"), "web:cases_admin"),
+        (_("People"), "web:people"),
+        (_("Models"), "web:models"),
+        (_("Settings"), "web:settings"),
+    ],
+}
+
+
+def menu(request: HttpRequest) -> dict[str, Any]:
+    """Return the user's menu as {"nav": [{title, url, is_current, count}]}; `count` is of unread messages."""
+    user = getattr(request, "user", None)
+    if not (user and user.is_authenticated):
+        return {"nav": []}
+    items = [{"title": title, "url": reverse(name), "count": 0} for title, name in MENUS[user.role]]
+    for item in items:
+        item["is_current"] = request.path == item["url"]
+        if item["url"] == reverse("web:inbox"):
+            item["count"] = Message.objects.inbox_of(user).unread().count()
+    return {"nav": items}

@@ -1,4 +1,4 @@
-"""The language switch of every page: a cookie, and for who is logged in their own record."""
+"""The language switch of every page. It sets a cookie, and the saved language of a logged-in user."""
 
 from __future__ import annotations
 

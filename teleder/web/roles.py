@@ -1,4 +1,4 @@
-"""Who may open a page. A stranger is sent to log in; a person of another role is refused (403)."""
+"""Decorators for access to pages. Visitors are sent to log in; users of another role are refused (403)."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ def _only_for(role: Role) -> Callable[[View], View]:
 dermatologist_required = _only_for(Role.DERMATOLOGIST)
 admin_required = _only_for(Role.ADMIN)
 patient_required = _only_for(Role.PATIENT)
-# For what cannot be undone or gives rights: password or second factor were shown again in the last five minutes; a
-# log-in does not count.
+# For irreversible actions and granting of rights: password or second factor must have been entered again in the last
+# five minutes; a log-in does not count.
 recent_login_required = reauthentication_required

@@ -1,6 +1,6 @@
-"""A script's request that its person may no longer make sends the whole page to the log-in, and back to the page after it.
+"""Sends the whole page to the log-in when a script's request is no longer allowed, and back to the page after it.
 
-A browser's script follows a redirect by itself: htmx would put the log-in page into the middle of a worklist.
+Browsers follow redirects of scripts by themselves: htmx would insert the log-in page into a worklist.
 """
 
 from __future__ import annotations
@@ -19,33 +19,35 @@ REDIRECTS = {301, 302, 303, 307, 308}
 def script_requests(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Stand outside of all that may end a session or refuse a request."""
+    """Runs outside of every middleware that may end a session or refuse a request."""
 
     def answer(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
+        is_redirect, is_refused = response.status_code in REDIRECTS, response.status_code == 403
         if HtmxDetails(request):
-            return _for_htmx(request, response)
-        if "X-Photo-Script" in request.headers:
-            return _for_an_upload(request, response)
+            if is_redirect:  # htmx then loads the whole page from there
+                response["HX-Redirect"] = _back_to_page(request, response["Location"])
+                response["Cache-Control"] = "no-store"
+                del response["Location"]
+                response.status_code, response.content = 204, b""
+            if is_refused:
+                response["HX-Refresh"] = "true"
+        elif (
+            "X-Photo-Script" in request.headers
+        ):  # photos.js then reloads its page, which leads to the log-in
+            # A whole photo from somebody who is not logged in is too large (api/request_bodies.py).
+            too_large = response.status_code == 413 and not get_user(request).is_authenticated
+            if is_redirect or too_large:
+                return JsonResponse({"code": "not_authenticated"}, status=401)
+            if is_refused:
+                return JsonResponse({"code": "permission_denied"}, status=403)
         return response
 
     return answer
 
 
-def _for_htmx(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Let htmx lead the whole page where a redirect leads, and load it again where a fragment is refused."""
-    if response.status_code in REDIRECTS:
-        response["HX-Redirect"] = _back_to_the_page(request, response["Location"])
-        response["Cache-Control"] = "no-store"
-        del response["Location"]
-        response.status_code, response.content = 204, b""
-    if response.status_code == 403:
-        response["HX-Refresh"] = "true"
-    return response
-
-
-def _back_to_the_page(request: HttpRequest, location: str) -> str:
-    """Return the location with the page that is open in place of the fragment that was asked for."""
+def _back_to_page(request: HttpRequest, location: str) -> str:
+    """Return the location with the open page in place of the requested fragment."""
     parts = urlsplit(location)
     query = dict(parse_qsl(parts.query))
     if query.pop(REDIRECT_FIELD_NAME, None) is None:
@@ -54,14 +56,3 @@ def _back_to_the_page(request: HttpRequest, location: str) -> str:
     if url_has_allowed_host_and_scheme(page, allowed_hosts=None):
         query[REDIRECT_FIELD_NAME] = page
     return urlunsplit(parts._replace(query=urlencode(query, safe="/")))
-
-
-def _for_an_upload(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Tell the page that sends photos (photos.js) to load itself again: it leads to the log-in and back."""
-    is_redirect = response.status_code in REDIRECTS
-    # Of somebody who is not logged in, a whole photo is too large (bodies.py).
-    if is_redirect or (response.status_code == 413 and not get_user(request).is_authenticated):
-        return JsonResponse({"code": "not_authenticated"}, status=401)
-    return (
-        JsonResponse({"code": "permission_denied"}, status=403) if response.status_code == 403 else response
-    )

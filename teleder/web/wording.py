@@ -1,4 +1,4 @@
-"""Codes in a dermatologist's words: conditions, flags, faults, why the AI does not say."""
+"""Texts of codes for dermatologists: conditions, flags, faults, reasons why the AI is inconclusive."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from contract.messages import Abstention, Condition, NoBox, QualityFault, Reason
+from contract.messages import Abstention, Condition, NoCropReason, QualityFault, Reason
 from teleder.cases.triage import Origin, Urgency
 
 LIKELY = 0.8
@@ -22,28 +22,28 @@ CONDITIONS = {
     Condition.OTHER: _("another condition"),
 }
 ABSTENTIONS = {
-    Abstention.UNCERTAIN: _("The AI does not say: no condition stands out."),
-    Abstention.OUT_OF_SCOPE: _("The AI does not say: this looks like nothing it was trained on."),
-    Abstention.NO_SKIN: _("The AI does not say: it found no skin in the photo."),
+    Abstention.UNCERTAIN: _("AI: inconclusive. No condition stands out."),
+    Abstention.OUT_OF_SCOPE: _("AI: inconclusive. The photo is unlike the training data."),
+    Abstention.NO_SKIN: _("AI: inconclusive. No skin was found in the photo."),
 }
-NO_BOX = {
-    NoBox.NO_SKIN: _("No area was cut out: no skin was found."),
-    NoBox.NO_LESION: _("No area was cut out: no lesion was found."),
-    NoBox.TOO_LITTLE_SKIN: _("No area was cut out: none has enough skin in it."),
-    NoBox.TOO_LITTLE_LESION: _("No area was cut out: none has enough lesion in it."),
+NO_CROP_REASONS = {
+    NoCropReason.NO_SKIN: _("No area was cropped: no skin was found."),
+    NoCropReason.NO_LESION: _("No area was cropped: no lesion was found."),
+    NoCropReason.TOO_LITTLE_SKIN: _("No area was cropped: no area has enough skin."),
+    NoCropReason.TOO_LITTLE_LESION: _("No area was cropped: no area has enough lesion."),
 }
 FAULTS = {
     QualityFault.TOO_DARK: _("too dark"),
     QualityFault.TOO_BRIGHT: _("too bright"),
     QualityFault.BLURRED: _("blurred"),
     QualityFault.GLARE: _("glare"),
-    QualityFault.NOT_A_PHOTO: _("perhaps not a photo"),
+    QualityFault.NOT_A_PHOTO: _("may not be a photo"),
 }
 REASONS = {
     Reason.EMPTY_FILE: _("empty file"),
-    Reason.UNSUPPORTED_FORMAT: _("unknown file format"),
+    Reason.UNSUPPORTED_FORMAT: _("unsupported file format"),
     Reason.CORRUPT_IMAGE: _("damaged file"),
-    Reason.TRUNCATED_IMAGE: _("file is cut short"),
+    Reason.TRUNCATED_IMAGE: _("incomplete file"),
     Reason.TOO_MANY_PIXELS: _("too many pixels"),
     Reason.FILE_TOO_LARGE: _("file too large"),
     Reason.IMAGE_TOO_SMALL: _("too small"),
@@ -54,7 +54,7 @@ ANSWER_FLAGS = {
     "eye_symptoms": _("rash near an eye with eye symptoms"),
     "skin_dying": _("very painful, dusky or peeling skin"),
     "newborn_with_blisters": _("newborn with blisters"),
-    "near_eye": _("rash beside an eye"),
+    "near_eye": _("rash near an eye"),
     "grouped_blisters": _("grouped blisters"),
     "painful_or_sudden": _("painful or suddenly worse"),
     "fever": _("fever"),
@@ -63,13 +63,13 @@ ANSWER_FLAGS = {
     "crusts": _("crusts or weeping"),
     "crusts_many": _("large blisters or many areas"),
     "lasting_patch": _("same patch for over six months"),
-    "not_sure": _("unsure about a sign that would mean today"),
+    "not_sure": _("unsure about a same-day warning sign"),
     "weak_immunity": _("weak immune system"),
     "baby_or_pregnant": _("baby or pregnant"),
 }
 PHOTO_FLAGS = {
-    "unreadable": _("no photo can be read well"),
-    "no_box": _("no area fit for close reading"),
+    "unreadable": _("no readable photo"),
+    "no_box": _("no area suitable for close analysis"),
 }
 SHAPES = {
     Urgency.EMERGENCY: "octagon",
@@ -81,12 +81,12 @@ SHAPES = {
 
 
 def condition(code: str) -> str:
-    """Name a condition; a code that is not known here is shown as it is."""
+    """Return the name of a condition; an unknown code as it is."""
     return str(CONDITIONS.get(code, code))
 
 
 def likelihood(probability: float, threshold: float | None = None) -> str:
-    """Say a calibrated probability in words; what is over its threshold is at least possible."""
+    """Return a calibrated probability as text; one over its threshold is at least "possible"."""
     if probability >= LIKELY:
         return _("likely")
     if probability >= POSSIBLE or (threshold is not None and probability >= threshold):
@@ -94,15 +94,13 @@ def likelihood(probability: float, threshold: float | None = None) -> str:
     return _("less likely") if probability >= LESS_LIKELY else _("unlikely")
 
 
-def flag_words(flag: Mapping[str, Any]) -> str:
-    """Say a stored flag; a code of another policy version is shown as it is."""
+def flag_text(flag: Mapping[str, Any]) -> str:
+    """Return the text of a stored flag; a code of another policy version as it is."""
     origin, code = flag["origin"], flag["code"]
     if origin == Origin.MODEL:
-        return _("AI does not say") if code == "abstained" else _model_flag(code)
+        if code == "abstained":
+            return _("AI: inconclusive")
+        return _("AI: %(condition)s possible") % {"condition": condition(code)}
     if origin == Origin.HUMAN:
         return _("set by a dermatologist")
     return (ANSWER_FLAGS if origin == Origin.ANSWERS else PHOTO_FLAGS).get(code, code)
-
-
-def _model_flag(code: str) -> str:
-    return _("AI: %(condition)s possible") % {"condition": condition(code)}

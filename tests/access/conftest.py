@@ -1,4 +1,4 @@
-"""What alice has, one row of each kind."""
+"""Objects of alice, one row of each kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Another site cannot make a logged-in browser do anything: no door takes a cookie alone."""
+"""Another site cannot make a logged-in browser do anything: no endpoint accepts a cookie alone."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def test_whatever_another_site_sends_in_somebodys_name_is_refused(request, thing
     client = Client(enforce_csrf_checks=True, raise_request_exception=False)
     client.force_login(request.getfixturevalue(name))
     taken = [
-        f"{method} {door}: {status}"
-        for door in SPACES[space]
-        if door not in WITHOUT_COOKIES
+        f"{method} {endpoint}: {status}"
+        for endpoint in SPACES[space]
+        if endpoint not in WITHOUT_COOKIES
         for method in UNSAFE
-        if (status := sent(client, method, address(door, things, known=True))) != 403
+        if (status := sent(client, method, address(endpoint, things, known=True))) != 403
     ]
     assert not taken, "\n".join(taken)
 
@@ -39,12 +39,12 @@ def sent(client: Client, method: str, path: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "door", ["account_login", "account_signup", "account_reset_password", "web:language"]
+    "endpoint", ["account_login", "account_signup", "account_reset_password", "web:language"]
 )
-def test_nobody_is_logged_in_or_changed_by_another_site_either(db, things, door):
+def test_another_site_can_neither_log_in_nor_change_a_user(db, things, endpoint):
     client = Client(enforce_csrf_checks=True)
     client.cookies["csrftoken"] = "a" * 32
-    assert sent(client, "post", address(door, things, known=True)) == 403
+    assert sent(client, "post", address(endpoint, things, known=True)) == 403
 
 
 def test_every_address_was_asked():

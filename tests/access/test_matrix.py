@@ -1,4 +1,4 @@
-"""Who gets through which door: every address of the URL table, by every person, method and way of saying who one is.
+"""The access matrix: every URL by every person, method and kind of authentication.
 
 A new address without a line in `PAGES`, `API` or `TABLES` fails. Each request runs in a transaction that is undone,
 so that each person meets the same record.
@@ -58,7 +58,7 @@ def act(who: frozenset[str]) -> Line:
     return {"post": who}
 
 
-# name: method -> who gets past the door to alice's thing (whatever the record then says to an empty request)
+# name: method -> who gets past the endpoint to alice's thing (whatever the record then says to an empty request)
 API: dict[str, Line] = {
     "tokens": act(ALL),
     "current-token": {"delete": PERSON},
@@ -231,7 +231,7 @@ ADDRESSES.pop(
 
 
 def line_of(name: str) -> Line | None:
-    """Return who may use an address, by method; `None` for one that nobody has thought of."""
+    """Return who may use a URL, by method; `None` for a URL without a rule."""
     space, _colon, rest = name.rpartition(":")
     if space == "api":
         return API.get(rest)
@@ -270,7 +270,7 @@ SLUGS = {"web:change_case": "reopen", "web:change_person": "deactivate", "web:ch
 
 
 def address(name: str, things: dict[str, Any], *, known: bool) -> str:
-    """Return the address of alice's thing, or of one that nobody has."""
+    """Return the URL of alice's object, or of one that does not exist."""
     route = ADDRESSES[name]
     thing = things.get(kind_of(route))
     unknown = uuid.uuid4() if not isinstance(getattr(thing, "pk", None), int) else 987_654_321
@@ -304,7 +304,7 @@ class Counting:
 
 
 class Caller:
-    """One person at the doors, by session or by token; what they do is undone."""
+    """One person at the endpoints, by session or by token; what they do is undone."""
 
     def __init__(self, person: Any, *, by_token: bool) -> None:
         self.client, self.bearing = Client(raise_request_exception=False), {}
@@ -361,7 +361,7 @@ def is_refused(answer: HttpResponse) -> bool:
 
 
 @pytest.mark.parametrize("space", SPACES)
-def test_the_doors_open_for_those_they_are_for(callers, things, space):
+def test_each_endpoint_admits_exactly_its_roles(callers, things, space):
     wrong = []
     for name in SPACES[space]:
         line, path = line_of(name), address(name, things, known=True)
@@ -377,7 +377,7 @@ def test_the_doors_open_for_those_they_are_for(callers, things, space):
 
 
 def is_as_said(answer: HttpResponse, person: str, who: frozenset[str] | None, space: str) -> bool:
-    """Whether the door was open or shut as its line says; `None`: there is no such method, and nothing is done.
+    """Whether the endpoint was open or shut as its line says; `None`: there is no such method, and nothing is done.
 
     allauth's pages lead elsewhere where there is nothing to do, whatever the method.
     """
@@ -395,7 +395,7 @@ def is_as_said(answer: HttpResponse, person: str, who: frozenset[str] | None, sp
 CHANGING = r"\"trace_id\": ?\"\w+\"|(?<=value=\")\w{64}|(?<=CSRFToken\": \")\w+"
 
 
-def told(answer: HttpResponse, path: str) -> tuple:
+def reported(answer: HttpResponse, path: str) -> tuple:
     """Return all that an answer tells, but for the address that was asked for, form tokens and the trace id.
 
     How much the database was asked is among it: another number of queries is another time.
@@ -421,7 +421,7 @@ def test_what_is_anothers_answers_like_what_is_not_there(callers, things, space)
         for person, method, caller in asked(callers, space):
             if person.split()[0] in hers:
                 continue
-            theirs, nothing = (told(caller.ask(method, path), path) for path in (known, unknown))
+            theirs, nothing = (reported(caller.ask(method, path), path) for path in (known, unknown))
             if theirs != nothing:
                 wrong.append(f"{person} {method} {known}: {theirs} is not {nothing}")
     assert not wrong, "\n".join(wrong)

@@ -1,4 +1,4 @@
-"""Whoever sends a body slowly has, when it is there, the rights of that moment; and nobody sends more than a door takes."""
+"""Rights are checked when a slow body has arrived, and no body exceeds the limit of its endpoint."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEW_PASSWORD = "another-horse-battery"
 
 
 class Slow(io.BytesIO):
-    """A body in whose middle something else happens."""
+    """A body during which something else happens."""
 
     def __init__(self, content: bytes, meanwhile: Callable[[], Any]) -> None:
         super().__init__(content)
@@ -65,14 +65,14 @@ def ada(person):
 
 
 @pytest.mark.parametrize("what", WHILE_IT_COMES)
-@pytest.mark.parametrize("door", ["web:settings", "web:people", "account_change_password"])
-def test_a_form_held_open_undoes_nothing_of_what_happened_meanwhile(client, ada, adam, what, door):
+@pytest.mark.parametrize("endpoint", ["web:settings", "web:people", "account_change_password"])
+def test_a_slow_form_undoes_no_change_made_meanwhile(client, ada, adam, what, endpoint):
     happens, left = WHILE_IT_COMES[what]
     client.force_login(ada)
     words = (
         f"name=Eve&language=ja&oldpassword={PASSWORD}&password1=x9-{NEW_PASSWORD}&password2=x9-{NEW_PASSWORD}"
     )
-    send(client, reverse(door), words.encode(), lambda: happens(ada, adam))
+    send(client, reverse(endpoint), words.encode(), lambda: happens(ada, adam))
     found = User.objects.get(pk=ada.pk)
     assert {name: getattr(found, name) for name in left} == left
     assert found.check_password(NEW_PASSWORD if what == "new password" else PASSWORD)
@@ -80,7 +80,7 @@ def test_a_form_held_open_undoes_nothing_of_what_happened_meanwhile(client, ada,
 
 
 @pytest.mark.parametrize("verb", ["activate", "deactivate", "make-admin"])
-def test_who_was_suspended_while_their_form_came_changes_nobody(client, ada, adam, dana, verb):
+def test_a_user_suspended_during_their_form_changes_nothing(client, ada, adam, dana, verb):
     client.force_login(ada)
     whom = ada if verb == "activate" else dana
     path = reverse("web:change_person", args=[whom.pk, verb])
@@ -91,7 +91,7 @@ def test_who_was_suspended_while_their_form_came_changes_nobody(client, ada, ada
     assert (dana.is_active, dana.role) == (True, Role.DERMATOLOGIST)
 
 
-def test_nobody_lets_themselves_in_again(ada, adam):
+def test_no_admin_activates_themselves(ada, adam):
     people.deactivate(ada, by=adam)
     with pytest.raises(people.ValidationError):
         people.activate(ada, by=ada)
@@ -149,11 +149,11 @@ def never() -> None:
 
 
 @pytest.mark.parametrize(
-    "door", ["account_login", "web:settings", "web:invite", "api:tokens", "api:me", "nothing"]
+    "endpoint", ["account_login", "web:settings", "web:invite", "api:tokens", "api:me", "nothing"]
 )
-def test_more_than_a_form_is_refused_unread_where_no_photo_is_sent(client, dana, door):
+def test_a_large_body_is_refused_unread_where_no_photo_is_expected(client, dana, endpoint):
     client.force_login(dana)
-    path = "/nothing/" if door == "nothing" else reverse(door)
+    path = "/nothing/" if endpoint == "nothing" else reverse(endpoint)
     body = {
         "wsgi.input": Slow(b"", never),
         "CONTENT_LENGTH": str(400 * 1024 * 1024),
@@ -162,7 +162,7 @@ def test_more_than_a_form_is_refused_unread_where_no_photo_is_sent(client, dana,
     answer = client.generic("POST", path, b"x", MULTIPART_CONTENT, **body)
     assert answer.status_code == 413
     is_api = path.startswith("/api/")
-    assert (b"body_too_large" if is_api else b"more than can be sent") in answer.content
+    assert (b"body_too_large" if is_api else b"too much to send") in answer.content
 
 
 @pytest.mark.parametrize(("name", "status"), [("nobody", 413), ("alice", 302)])
@@ -176,18 +176,18 @@ def test_a_photo_is_read_of_who_is_logged_in_only(request, client, photo_file, a
 
 # --- The character that no database takes -----------------------------------------------------------------
 @pytest.mark.parametrize(
-    "door", ["web:people", "web:cases_admin", "api:worklist", "admin:accounts_user_changelist"]
+    "endpoint", ["web:people", "web:cases_admin", "api:worklist", "admin:accounts_user_changelist"]
 )
-def test_a_null_character_in_an_address_is_told_and_no_fault(client, sue, door):
+def test_a_null_character_in_a_url_is_a_400(client, sue, endpoint):
     client.force_login(sue)
-    assert client.get(reverse(door) + "?find=a%00b&role__exact=%00&cursor=%00").status_code == 400
+    assert client.get(reverse(endpoint) + "?find=a%00b&role__exact=%00&cursor=%00").status_code == 400
 
 
-def test_a_null_character_in_a_cookie_is_told_and_no_fault(client, settings, db):
+def test_a_null_character_in_a_cookie_is_a_400(client, settings, db):
     client.cookies[settings.SESSION_COOKIE_NAME] = "\0abcdefghijkl"
     assert client.get(reverse("account_login")).status_code == 400
 
 
-def test_a_null_character_in_a_form_is_told_and_no_fault(client, alice):
+def test_a_null_character_in_a_form_is_a_400(client, alice):
     client.force_login(alice)
     assert client.post(reverse("web:new"), {"key": "a\0b"}).status_code == 400

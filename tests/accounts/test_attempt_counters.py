@@ -1,4 +1,4 @@
-"""Attempts are counted in PostgreSQL: a flush, a restart or the absence of Valkey opens no further guesses."""
+"""PostgreSQL counts attempts: no flush, restart or absence of Valkey allows further guesses."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def is_in(client: Client) -> bool:
 
 
 # --- Valkey is emptied or away ----------------------------------------------------------------------------
-def test_of_180_guesses_from_one_address_100_are_looked_at_though_valkey_is_flushed_between_them(db, flush):
+def test_of_180_guesses_from_one_address_100_are_checked_despite_flushes_of_valkey(db, flush):
     statuses = []
     for number in range(180):
         statuses.append(guess(f"person{number}@example.com").status_code)
@@ -55,7 +55,7 @@ def test_of_180_guesses_from_one_address_100_are_looked_at_though_valkey_is_flus
     assert statuses == [200] * 100 + [429] * 80
 
 
-def test_of_guesses_at_one_account_ten_are_looked_at_though_valkey_is_flushed(alice, flush):
+def test_of_guesses_at_one_account_ten_are_checked_despite_flushes_of_valkey(alice, flush):
     statuses = []
     for ask in [guess] * 6 + [ask_for_token] * 8:
         statuses.append(ask(alice.email).status_code)
@@ -81,7 +81,7 @@ def test_mails_for_a_new_password_are_counted_though_valkey_is_flushed(alice, fl
     assert len(mailoutbox) == 3
 
 
-def test_a_stolen_session_guesses_ten_passwords_though_valkey_is_flushed(client, alice, flush):
+def test_a_stolen_session_guesses_ten_passwords_despite_flushes_of_valkey(client, alice, flush):
     client.force_login(alice)
     statuses = []
     for _ in range(14):
@@ -118,7 +118,7 @@ def test_without_valkey_people_log_in_and_guesses_are_counted(alice, dana, valke
 COUNT = """
 import django; django.setup()
 from teleder.security import attempt_counters
-print(sum(attempt_counters.count("alice", amount=30, seconds=900) is not None for _ in range(20)))
+print(sum(attempt_counters.count_attempt("alice", amount=30, seconds=900) is not None for _ in range(20)))
 """
 
 
@@ -156,7 +156,7 @@ def test_a_right_password_gives_its_attempt_back(alice):
 
 
 def test_of_two_attempts_at_the_same_moment_one_is_given_back(db):
-    counted = attempt_counters.count("alice", amount=5, seconds=900)
+    counted = attempt_counters.count_attempt("alice", amount=5, seconds=900)
     AttemptCounter.objects.update(times=[counted.time, counted.time])
     counted.rollback()
     assert AttemptCounter.objects.get().times == [counted.time]
@@ -174,7 +174,7 @@ def test_when_the_window_has_passed_attempts_are_looked_at_again(alice):
 
 
 def test_a_limit_of_nothing_lets_nothing_pass(db):
-    assert attempt_counters.count("alice", amount=0, seconds=900) is None
+    assert attempt_counters.count_attempt("alice", amount=0, seconds=900) is None
 
 
 # --- What lies in the table -------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_the_table_names_no_account_and_no_address(alice):
     assert all(len(key) == 64 and int(key, 16) >= 0 for key in rows)
 
 
-def test_counters_whose_time_is_over_are_deleted_at_night(alice):
+def test_expired_counters_are_deleted_at_night(alice):
     guess(alice.email)
     AttemptCounter.objects.create(key="old", times=[], expires_at=timezone.now() - timedelta(seconds=1))
     forget_expired_task()

@@ -1,4 +1,4 @@
-"""Clinics share nothing: who works in one does not see the cases, people and counts of another."""
+"""Clinics share nothing: staff do not see cases, people or counts of another clinic."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from teleder.accounts import people
 from teleder.accounts.models import Clinic, Invitation, Role, User
 from teleder.cases import reviews
 from teleder.cases.models import Analysis, Case, Event, Job, Photo, Review, Submission
-from teleder.cases.originals import Refused
+from teleder.cases.originals import RefusedError
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -45,20 +45,20 @@ def test_a_superuser_sees_every_clinic(answered, noel):
 
 
 def test_a_case_stays_in_its_clinic_when_alice_moves(answered, alice, dana, nora, adam, north):
-    people.move(alice, to=north, by=adam)
+    people.move_to_clinic(alice, to=north, by=adam)
     assert Submission.objects.visible_to(dana).exists()
     assert not Submission.objects.visible_to(nora).exists()
 
 
 def test_alices_next_case_is_the_new_clinics(alice, nora, adam, north, submission_of):
-    people.move(alice, to=north, by=adam)
+    people.move_to_clinic(alice, to=north, by=adam)
     alice.refresh_from_db()
     sent = submission_of(alice)
     assert Submission.objects.visible_to(nora).get() == sent
 
 
-def test_a_case_is_not_handed_to_a_dermatologist_elsewhere(alices_submission, adam, nora):
-    with pytest.raises(Refused):
+def test_a_case_is_not_assigned_to_a_dermatologist_of_another_clinic(alices_submission, adam, nora):
+    with pytest.raises(RefusedError):
         reviews.reassign(alices_submission, to=nora, by=adam)
 
 
@@ -66,7 +66,7 @@ def test_a_case_is_not_handed_to_a_dermatologist_elsewhere(alices_submission, ad
 FORM = {"email": "cleo@example.com", "password1": PASSWORD, "password2": PASSWORD}
 
 
-def test_with_one_clinic_nobody_is_asked_for_it(client, db):
+def test_with_one_clinic_sign_up_does_not_ask_for_it(client, db):
     assert b"clinic" not in client.get(reverse("account_signup")).content
     client.post(reverse("account_signup"), FORM)
     assert User.objects.get(email=FORM["email"]).clinic == Clinic.objects.get()
@@ -94,7 +94,7 @@ def test_an_invitation_does_not_tell_who_has_an_account_elsewhere(noel, alice):
 # --- Rights end at once -----------------------------------------------------------------------------------
 ENDINGS = {
     "deactivated": lambda dana, adam, north: people.deactivate(dana, by=adam),
-    "moved": lambda dana, adam, north: people.move(dana, to=north, by=adam),
+    "moved": lambda dana, adam, north: people.move_to_clinic(dana, to=north, by=adam),
     "given another role": lambda dana, adam, north: people.change_role(dana, role=Role.ADMIN, by=adam),
 }
 
@@ -113,7 +113,7 @@ def test_danas_sessions_and_tokens_end_with_her_rights(client, answered, dana, a
     assert client.get(reverse("api:worklist"), **bearing).status_code == 401
 
 
-def test_dana_let_in_again_has_to_log_in_anew(client, dana, adam):
+def test_a_reactivated_dana_must_log_in_again(client, dana, adam):
     client.force_login(dana)
     people.deactivate(dana, by=adam)
     dana.refresh_from_db()
@@ -121,7 +121,7 @@ def test_dana_let_in_again_has_to_log_in_anew(client, dana, adam):
     assert client.get(reverse("web:worklist")).status_code == 302
 
 
-def test_nobody_changes_their_own_role_or_a_patients(adam, alice):
+def test_no_admin_changes_their_own_role_or_a_patients(adam, alice):
     for person in (adam, alice):
         with pytest.raises(people.ValidationError):
             people.change_role(person, role=Role.DERMATOLOGIST, by=adam)
@@ -141,7 +141,7 @@ ON_SUPERUSERS = {
     "deactivate": people.deactivate,
     "activate": people.activate,
     "give another role": lambda sue, by: people.change_role(sue, role=Role.DERMATOLOGIST, by=by),
-    "forget the factors": people.forget_second_factors,
+    "forget the factors": people.reset_second_factors,
 }
 
 

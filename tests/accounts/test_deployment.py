@@ -1,4 +1,4 @@
-"""What no site with patients can be started with, and what it is told to do."""
+"""Settings with which no production site starts, and the remedy in the error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_site_as_documented_starts():
 
 
 REFUSED = {
-    "debug": ({"TELEDER_DEBUG": "1"}, "take it out"),
+    "debug": ({"TELEDER_DEBUG": "1"}, "remove it"),
     "any host": ({"TELEDER_HOSTS": "*"}, "write each name out"),
     "any host beside ours": ({"TELEDER_HOSTS": "teleder.example,*"}, "write each name out"),
     "any host of ours": ({"TELEDER_HOSTS": "teleder.example,.teleder.example"}, "write each name out"),

@@ -1,4 +1,4 @@
-"""Addresses of old Japanese carriers are taken everywhere, and mail to them leaves."""
+"""Addresses of old Japanese carriers are accepted everywhere, and mail to them is sent."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def test_codes_invitations_news_and_new_passwords_reach_a_mail_server(
     submission_of(hana)
     User.objects.filter(pk=hana.pk).update(email=OLD[2])
     hana.emailaddress_set.update(email=OLD[2])
-    outbox.tell()
+    outbox.queue_messages()
     outbox.deliver()
     Client().post(reverse("account_reset_password"), {"email": OLD[2]})
     assert server.recipients == [on_the_wire(each) for each in (OLD[0], OLD[1], OLD[2], OLD[2])]
@@ -241,11 +241,11 @@ def test_codes_invitations_news_and_new_passwords_reach_a_mail_server(
 def test_mail_to_a_file_or_the_console_is_quoted_as_well(settings, tmp_path):
     settings.EMAIL_FILE_PATH = tmp_path
     message = EmailMessage("news", "text", to=[OLD[0]])
-    told = io.StringIO()
-    with redirect_stdout(told):
+    reported = io.StringIO()
+    with redirect_stdout(reported):
         for kind in ("File", "Console"):
             connection = mail.get_connection(f"teleder.accounts.mail_backends.{kind}Backend")
             assert connection.send_messages([message]) == 1
     written = next(tmp_path.iterdir()).read_text()
-    assert f"To: {on_the_wire(OLD[0])}" in written and f"To: {on_the_wire(OLD[0])}" in told.getvalue()
+    assert f"To: {on_the_wire(OLD[0])}" in written and f"To: {on_the_wire(OLD[0])}" in reported.getvalue()
     assert message.to == [OLD[0]]

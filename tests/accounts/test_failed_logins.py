@@ -1,4 +1,4 @@
-"""Log-ins that failed leave an entry that the clinic's admins see, that can be erased and that ends after 90 days."""
+"""Failed log-ins leave an entry for the clinic's admins, which can be erased and ends after 90 days."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_an_address_without_an_account_is_kept_as_a_keyed_hash_only(db):
     log_in(UNKNOWN)
     entry = FailedLogin.objects.get()
     assert (entry.person, entry.reason) == (None, "wrong_password")
-    assert entry.email_hash == failed_logins.hash_of(UNKNOWN)
+    assert entry.email_hash == failed_logins.address_hash(UNKNOWN)
     with connection.cursor() as cursor:
         cursor.execute("SELECT failed::text FROM accounts_failedlogin failed")
         assert UNKNOWN not in cursor.fetchone()[0]
@@ -81,7 +81,7 @@ def test_a_wrong_code_leaves_an_entry_by_page_and_by_api(dana):
     log_in(dana.email, PASSWORD, client)
     client.post(reverse("mfa_authenticate"), {"code": "000000"})
     ask_for_token(dana.email, PASSWORD, code="000000")
-    expected = [(dana.email, door, "wrong_second_factor", 1) for door in ("page", "api")]
+    expected = [(dana.email, endpoint, "wrong_second_factor", 1) for endpoint in ("page", "api")]
     assert entries() == expected
 
 
@@ -174,7 +174,7 @@ def test_of_several_clinics_no_admin_learns_from_it_who_has_an_account_elsewhere
     assert page_of(client, sue).count(ELSEWHERE) == 2
 
 
-def test_where_there_is_one_clinic_its_admin_sees_guesses_at_no_account(client, adam):
+def test_with_one_clinic_its_admin_sees_guesses_at_unknown_addresses(client, adam):
     log_in(UNKNOWN)
     assert "no account with this address" in page_of(client, adam)
 

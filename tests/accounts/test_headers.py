@@ -1,4 +1,4 @@
-"""What a browser is told of every answer, and what an installation with real settings is like."""
+"""Response headers, and an installation with production settings."""
 
 from __future__ import annotations
 

@@ -101,12 +101,12 @@ def test_news_and_erasures_lead_to_the_public_address(forging, dana, alices_subm
     client.post(reverse("web:claim", args=[alices_submission.pk]))
     answer = {"impression": "AD", "disposition": "today", "text": "Please come today."}
     assert client.post(reverse("web:answer", args=[alices_submission.pk]), answer).status_code == 302
-    outbox.tell()
+    outbox.queue_messages()
     outbox.deliver()
     assert len(read(mailoutbox)) == len(mailoutbox)
     mailoutbox.clear()
     erasure.ask(alices_submission.patient, why=Why.LETTER, by=dana)
-    erasure.tell()
+    erasure.notify_people()
     assert read(mailoutbox) == [PUBLIC + reverse("web:data")]
 
 

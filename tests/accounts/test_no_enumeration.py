@@ -1,4 +1,4 @@
-"""Nobody learns who has an account: a known and an unknown address get the same answer and the same work.
+"""No response tells who has an account: a known and an unknown address get the same response and the same work.
 
 Work is counted (passwords hashed, mails sent), not timed; `python -m benchmarks.enumeration` takes the time.
 """
@@ -61,7 +61,7 @@ def ask_api(form: dict) -> list:
     return [answer.status_code, plain(answer.content, form)]
 
 
-DOORS = {
+ENDPOINTS = {
     "log-in": lambda email: ask_page("account_login", {"login": email, "password": "wrong"}),
     "reset": lambda email: ask_page("account_reset_password", {"email": email}),
     "sign-up": lambda email: ask_page(
@@ -75,8 +75,8 @@ MAILS = {"reset": 1, "sign-up": 1}
 
 
 @pytest.mark.parametrize("state", ["active", "suspended", "without a password"])
-@pytest.mark.parametrize("door", DOORS)
-def test_alices_address_answers_like_an_unknown_one(alice, door, state, hashed, mailoutbox):
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_alices_address_answers_like_an_unknown_one(alice, endpoint, state, hashed, mailoutbox):
     alice.is_active = state != "suspended"
     if state == "without a password":
         alice.set_unusable_password()
@@ -86,17 +86,17 @@ def test_alices_address_answers_like_an_unknown_one(alice, door, state, hashed, 
     answers = []
     for email in (alice.email, UNKNOWN):
         AttemptCounter.objects.all().delete()
-        answers.append(DOORS[door](email))
+        answers.append(ENDPOINTS[endpoint](email))
         work.append((len(hashed), len(mailoutbox)))
         hashed.clear()
         mailoutbox.clear()
     assert answers[0] == answers[1]
-    assert work == [(HASHES[door], MAILS.get(door, 0))] * 2
+    assert work == [(HASHES[endpoint], MAILS.get(endpoint, 0))] * 2
 
 
 def test_who_signed_up_for_an_address_and_logs_in_does_not_learn_whether_it_was_free(alice):
     for email in (alice.email, UNKNOWN):
-        DOORS["sign-up"](email)
+        ENDPOINTS["sign-up"](email)
     tries = [
         ask_page("account_login", {"login": email, "password": "a-long-password"})
         for email in (alice.email, UNKNOWN)
@@ -106,7 +106,7 @@ def test_who_signed_up_for_an_address_and_logs_in_does_not_learn_whether_it_was_
 
 
 def test_who_signs_up_twice_for_an_address_learns_nothing_by_that(alice):
-    twice = [[DOORS["sign-up"](email) for _ in range(2)] for email in (alice.email, UNKNOWN)]
+    twice = [[ENDPOINTS["sign-up"](email) for _ in range(2)] for email in (alice.email, UNKNOWN)]
     assert twice[0] == twice[1]
 
 
@@ -127,11 +127,11 @@ def test_carol_is_in_once_she_has_typed_the_code_of_her_mail(client, db, mailout
     assert client.get(reverse("web:home"))["Location"] == reverse("web:welcome")
 
 
-def test_whose_address_was_mistaken_for_alices_new_one_is_not_told_her_name(client, alice, mailoutbox):
+def test_a_mail_to_a_mistyped_address_does_not_contain_alices_name(client, alice, mailoutbox):
     client.force_login(alice)
     client.post(reverse("account_email"), {"email": "stranger@example.com", "action_add": ""})
-    told = [mail.subject + mail.body for mail in mailoutbox if mail.to == ["stranger@example.com"]]
-    assert len(told) == 1 and alice.name == "Alice" and "Alice" not in told[0]
+    reported = [mail.subject + mail.body for mail in mailoutbox if mail.to == ["stranger@example.com"]]
+    assert len(reported) == 1 and alice.name == "Alice" and "Alice" not in reported[0]
 
 
 def test_three_wrong_codes_end_a_sign_up(client, db, mailoutbox):
@@ -152,7 +152,7 @@ def test_who_signed_up_with_carols_address_keeps_nothing_of_it(client, db, mailo
     assert EmailAddress.objects.get(user=carol).verified
 
 
-def test_alice_is_told_by_mail_that_somebody_tried_her_address_and_keeps_her_account(alice, mailoutbox):
+def test_alice_gets_a_mail_when_somebody_tries_her_address_and_keeps_her_account(alice, mailoutbox):
     sign_up(Client(), alice.email, "a-thiefs-password")
     alice.refresh_from_db()
     assert alice.check_password(PASSWORD)
@@ -168,7 +168,7 @@ def test_a_sign_up_that_was_never_confirmed_is_forgotten_after_a_day(alice, db):
     assert list(User.objects.all()) == [alice]
 
 
-def test_nobody_keeps_erik_from_his_invitation_by_signing_up_with_his_address(adam):
+def test_signing_up_with_eriks_address_does_not_block_his_invitation(adam):
     from teleder.accounts import people
     from teleder.accounts.models import Role
 
@@ -177,14 +177,14 @@ def test_nobody_keeps_erik_from_his_invitation_by_signing_up_with_his_address(ad
     assert people.accept_invitation(invitation, name="Erik", password=PASSWORD).check_password(PASSWORD)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("seconds", [0.003, 0.186, 0.189])
-def test_an_answer_leaves_at_an_even_time_whatever_its_work_took(door, seconds, monkeypatch, settings):
+def test_a_response_is_padded_to_the_next_step(endpoint, seconds, monkeypatch, settings):
     settings.ANSWER_STEP_SECONDS = 0.25
     slept, ticks = [], count()
     clock = SimpleNamespace(perf_counter=lambda: seconds * next(ticks), sleep=slept.append)
     monkeypatch.setattr(response_time_padding, "time", clock)
-    DOORS[door](UNKNOWN)
+    ENDPOINTS[endpoint](UNKNOWN)
     assert seconds + slept[0] == pytest.approx(0.25)
 
 

@@ -1,4 +1,4 @@
-"""Dermatologists and admins show a second factor before all else, and again before what gives rights."""
+"""Dermatologists and admins show a second factor first, and again before granting rights."""
 
 from __future__ import annotations
 
@@ -121,13 +121,13 @@ def test_what_was_wanted_before_there_was_a_factor_is_not_done_by_the_password_a
     assert not Authenticator.objects.filter(user=dana, type="recovery_codes").exists()
 
 
-@pytest.mark.parametrize("door", BEHIND_THE_FACTOR)
-def test_the_password_alone_opens_no_page_that_gives_a_factor_once_there_is_one(dana, door):
+@pytest.mark.parametrize("endpoint", BEHIND_THE_FACTOR)
+def test_the_password_alone_opens_no_page_that_gives_a_factor_once_there_is_one(dana, endpoint):
     thief = log_in(dana)
     auth.TOTP.activate(dana, SECRET)  # at the same moment: no session was ended
     RecoveryCodes.activate(dana)
     for ask in (thief.get, thief.post):
-        assert ask(reverse(door))["Location"] == reverse("mfa_reauthenticate")
+        assert ask(reverse(endpoint))["Location"] == reverse("mfa_reauthenticate")
     assert not is_in(thief)
 
 
@@ -259,7 +259,7 @@ def test_a_password_reset_does_not_go_around_the_factor(dana, danas_app, mailout
     assert not is_in(log_in(dana, NEW_PASSWORD))
 
 
-def test_the_back_room_has_no_door_of_its_own(client, adam):
+def test_the_admin_site_has_no_log_in_of_its_own(client, adam):
     client.post(reverse("admin:login"), {"username": adam.email, "password": PASSWORD})
     assert client.get(reverse("admin:index")).status_code == 302
     assert "_auth_user_id" not in client.session
@@ -337,7 +337,7 @@ def test_adam_helps_dana_who_lost_her_phone(client, adam, dana, danas_app):
 
 def test_adam_cannot_shed_his_own_factor(adam):
     with pytest.raises(people.ValidationError):
-        people.forget_second_factors(adam, by=adam)
+        people.reset_second_factors(adam, by=adam)
 
 
 # --- The demo ---------------------------------------------------------------------------------------------
@@ -362,4 +362,4 @@ def test_an_installation_with_https_does_not_start_with_insecure_cookies(setting
     done = subprocess.run(
         [sys.executable, "manage.py", "check"], env=environment, capture_output=True, text=True
     )
-    assert done.returncode and "take it out" in done.stderr
+    assert done.returncode and "remove it" in done.stderr

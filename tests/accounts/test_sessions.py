@@ -1,4 +1,4 @@
-"""When sessions and tokens end, and when a session gets another name."""
+"""When sessions and tokens end, and when a session key changes."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_change_of_rights_ends_sessions_and_tokens(client, adam, dana, north, 
     assert is_in(client) and is_in(bearing, "api:me")
     verb, more = {
         "role": (people.change_role, {"role": "admin"}),
-        "clinic": (people.move, {"to": north}),
+        "clinic": (people.move_to_clinic, {"to": north}),
         "suspension": (people.deactivate, {}),
     }[change]
     verb(dana, by=adam, **more)
@@ -134,7 +134,7 @@ def test_staff_who_do_nothing_for_15_minutes_are_logged_out(client, request, who
         assert not is_in(with_session(kept), page)
 
 
-def test_a_page_that_asks_for_news_by_itself_keeps_nobody_logged_in(client, dana):
+def test_polling_does_not_keep_dana_logged_in(client, dana):
     with travel(START, tick=False) as clock:
         client.force_login(dana)
         assert is_in(client, "web:worklist")

@@ -1,4 +1,4 @@
-"""Who makes superusers: the owner of the tables, and nobody who has taken the web over."""
+"""Only the owner of the tables creates superusers; an attacker with the web's role cannot."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_web_role_makes_no_superuser(as_web, adam, statement):
     assert not User.objects.filter(is_superuser=True).exists()
 
 
-def test_the_web_role_does_not_hand_a_superusers_right_on(as_web, adam, sue):
+def test_the_web_role_cannot_grant_superuser(as_web, adam, sue):
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         as_web.execute(
             "UPDATE accounts_user u SET is_superuser = NOT is_superuser"  # sue loses it, adam gets it

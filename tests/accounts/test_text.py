@@ -1,4 +1,4 @@
-"""Text that people type is kept without characters that control or mislead, and otherwise as it was typed."""
+"""Typed text is stored without control characters and misleading ones, and is otherwise unchanged."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_every_field_of_text_in_a_form_is_cleaned():
 
 def test_what_the_api_takes_is_a_serializer_that_cleans():
     from teleder.api import serializers
-    from teleder.api.serializers.base import Strict
+    from teleder.api.serializers.base import StrictSerializer
 
     modules = [
         importlib.import_module(f"{serializers.__name__}.{found.name}")
@@ -202,7 +202,7 @@ def test_what_the_api_takes_is_a_serializer_that_cleans():
         each
         for module in modules
         for each in vars(module).values()
-        if inspect.isclass(each) and issubclass(each, Strict)
+        if inspect.isclass(each) and issubclass(each, StrictSerializer)
     }
     texts = {
         (each.__name__, name)

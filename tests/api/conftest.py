@@ -1,4 +1,4 @@
-"""Callers of the API: each has a client of their own, in English, which takes only answers that are as described."""
+"""Callers of the API: each has an English client that accepts only responses that match the OpenAPI document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds every answer of the API against its description, stricter than a client would: no property may be unknown."""
+"""Checks every response of the API against the OpenAPI document; unknown properties fail too."""
 
 from __future__ import annotations
 
@@ -58,21 +58,21 @@ def mismatches(method: str, address: str, answer: Any) -> list[str]:
     operation = operation_of(method, address)
     if operation is None:
         return []
-    told = operation["responses"].get(str(answer.status_code))
-    if told is None:
+    reported = operation["responses"].get(str(answer.status_code))
+    if reported is None:
         return [f"status {answer.status_code} is not described"]
-    told = _resolved(told)
-    if "content" not in told:
+    reported = _resolved(reported)
+    if "content" not in reported:
         return [] if answer.content == b"" else ["there is a body where none is described"]
     media_type = answer.headers["Content-Type"].partition(";")[0]
-    if media_type not in told["content"]:
+    if media_type not in reported["content"]:
         return [f"{media_type} is not described for {answer.status_code}"]
     missing = [
-        name for name in ("ETag", "Location") if name in told["headers"] and name not in answer.headers
+        name for name in ("ETag", "Location") if name in reported["headers"] and name not in answer.headers
     ]
     if not media_type.endswith("json"):
         return missing
-    schema = told["content"][media_type]["schema"] | {"components": description()["components"]}
+    schema = reported["content"][media_type]["schema"] | {"components": description()["components"]}
     errors = Draft202012Validator(schema, format_checker=formats).iter_errors(answer.json())
     return missing + [f"{error.json_path}: {error.message[:300]}" for error in errors]
 

@@ -1,4 +1,4 @@
-"""Bad input at every door: a clear 4xx that says why, never a 500, and nothing kept of it."""
+"""Bad input at every endpoint: a clear 4xx with a reason, never a 500, and nothing stored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils import timezone
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
-from teleder.audit import trail
+from teleder.audit import entries
 from teleder.cases import intake
 from teleder.cases.models import Photo, Submission
 from tests.api.conftest import API
@@ -37,7 +37,7 @@ def photos_of(alices_draft) -> str:
     return f"{API}/submissions/{alices_draft.pk}/photos"
 
 
-def test_a_database_that_is_away_is_told_as_such(as_alice, photos_of, monkeypatch):
+def test_an_unavailable_database_is_reported_as_503(as_alice, photos_of, monkeypatch):
     """A restart of PostgreSQL was 68 answers 500 in the drill R6."""
 
     def away(*_args, **_rest):
@@ -52,12 +52,12 @@ def test_a_database_that_is_away_is_told_as_such(as_alice, photos_of, monkeypatc
 def test_a_database_that_goes_away_between_view_and_answer_is_503(
     is_api, client, as_alice, alice, alices_submission, monkeypatch
 ):
-    """The trail is written last: a restart of PostgreSQL just there was a 500 in the drill R6."""
+    """The audit entry is written last: a restart of PostgreSQL at that moment was a 500 in the drill R6."""
 
     def away(*_entry, **_more):
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(trail, "record", away)
+    monkeypatch.setattr(entries, "write_entry", away)
     client.force_login(alice)
     asking, page = (
         (as_alice, f"{API}/submissions/{alices_submission.pk}")

@@ -1,4 +1,4 @@
-"""Two devices edit one draft or one profile: with If-Match nothing is overwritten unseen."""
+"""Two devices edit one draft or one profile: with If-Match no edit overwrites another unnoticed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from teleder.cases import intake
 from tests.api.conftest import API
-from tests.api.test_clinic_road import HERPES
+from tests.api.test_clinic_flow import HERPES
 
 pytestmark = pytest.mark.django_db
 

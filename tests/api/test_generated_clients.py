@@ -89,8 +89,8 @@ def test_a_typescript_client_walks_to_the_amended_answer(address, tmp_path):
     run(*NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=tmp_path)
     run(*NPM, "run", "generate", cwd=tmp_path)
     run(*NPM, "run", "types", cwd=tmp_path)
-    told = run(NODE, "walk.ts", address, PASSWORD, photo, cwd=tmp_path)
-    assert json.loads(told)["answers"] == 2
+    reported = run(NODE, "walk.ts", address, PASSWORD, photo, cwd=tmp_path)
+    assert json.loads(reported)["answers"] == 2
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_a_python_client_walks_to_the_amended_answer(request, address, python_cl
         return answer
 
     alice, dana = logged_in("alice@example.com"), logged_in("dana@example.com")
-    answers = models.AnswersRequest(answers=models.AnswersRequestAnswers.from_dict(CALM))
+    answers = models.RedFlagAnswersRequest(answers=models.RedFlagAnswersRequestAnswers.from_dict(CALM))
     opened = ask(alice, "submissions.submissions_create", body=answers, expected=201).parsed
     pk = opened.id
 

@@ -1,4 +1,4 @@
-"""Alice asks by an app for her data, or to be erased: she shows again who she is, and it is on record."""
+"""Alice requests her data or its erasure through the API: it needs her password again and is audited."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.api.description import DescribedClient
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
-DOORS = ("export", "erasure")
+ENDPOINTS = ("export", "erasure")
 
 
 @pytest.fixture
@@ -26,21 +26,21 @@ def app(alice) -> DescribedClient:
     return client
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_stolen_token_alone_gets_nothing(app, alice, door):
-    assert app.post(f"{API}/me/data/{door}", {}).status_code == 400
-    answer = app.post(f"{API}/me/data/{door}", {"password": "guessed"})
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_a_stolen_token_alone_gets_nothing(app, alice, endpoint):
+    assert app.post(f"{API}/me/data/{endpoint}", {}).status_code == 400
+    answer = app.post(f"{API}/me/data/{endpoint}", {"password": "guessed"})
     assert (answer.status_code, answer.json()["code"]) == (401, "wrong_credentials")
     assert not Erasure.objects.exists()
     assert not Entry.objects.filter(verb=Verb.EXPORT, person=alice.pk).exists()
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_guesses_there_count_as_at_log_in(app, settings, door):
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_failed_credentials_count_as_at_log_in(app, settings, endpoint):
     settings.EXPORTS_PER_PATIENT_PER_HOUR = 100  # it is not that limit which stops them
     for _try in range(10):
-        app.post(f"{API}/me/data/{door}", {"password": "guessed"})
-    assert app.post(f"{API}/me/data/{door}", {"password": PASSWORD}).status_code == 429
+        app.post(f"{API}/me/data/{endpoint}", {"password": "guessed"})
+    assert app.post(f"{API}/me/data/{endpoint}", {"password": PASSWORD}).status_code == 429
 
 
 def test_alice_gets_her_zip_and_it_is_on_record(app, alice, submission_of):
@@ -77,4 +77,4 @@ def test_the_app_says_what_it_waits_for_in_her_language(app, alice, submission_o
     submission_of(alice)
     data = app.get(f"{API}/me/data", HTTP_ACCEPT_LANGUAGE="ja").json()
     assert (data["consultations"], data["photos"]) == (1, 1)
-    assert "まだ回答していない" in data["waits_for"][0]
+    assert "まだお返事していない" in data["waits_for"][0]

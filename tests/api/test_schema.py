@@ -1,4 +1,4 @@
-"""The description of the API is whole, current and readable, and every answer is as it says."""
+"""The OpenAPI document is complete, current and readable, and every response matches it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from jsonschema import Draft202012Validator
 
 from contract import messages
-from contract.messages import Abstention, NoBox, QualityFault, Reason
+from contract.messages import Abstention, NoCropReason, QualityFault, Reason
 from teleder.accounts.models import Language
 from teleder.api.schema import EnglishGenerator
 from teleder.api.urls import v1
@@ -53,7 +53,7 @@ def test_the_description_is_json_schema_2020_12():
     assert '"nullable"' not in text and "NullEnum" not in text
     for part in schema["components"]["schemas"].values():
         Draft202012Validator.check_schema(part)
-    for part in ("Box", "ModelRef", "View"):
+    for part in ("Box", "ModelRef", "CropProbabilities"):
         assert schema["components"]["schemas"][part]["properties"]
     free = [
         f"{name}.{field}"
@@ -125,7 +125,7 @@ def seeded(alice, bob, dana, adam, submission_of, draft_of, analyse, stored, pho
     Job.objects.filter(photo__submission=reopened).update(
         state=JobState.QUARANTINED, error="worker_died", deaths=3
     )
-    outbox.tell()
+    outbox.queue_messages()
     erasure.ask(bob, why=Why.REQUEST)
     assert follow_up.status == "draft"
 
@@ -141,7 +141,11 @@ def _refused(photo: Photo) -> None:
 def _without_a_box(photo: Photo, analyse) -> None:
     analyse(photo)
     analysis = photo.analyses.get()
-    analysis.nearest_miss, analysis.boxes, analysis.no_box = analysis.boxes[0], [], NoBox.TOO_LITTLE_LESION
+    analysis.nearest_miss, analysis.boxes, analysis.no_box = (
+        analysis.boxes[0],
+        [],
+        NoCropReason.TOO_LITTLE_LESION,
+    )
     analysis.classification_model, analysis.classified_at, analysis.views = None, None, []
     analysis.findings.all().delete()
     analysis.save()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from teleder.audit import trail
+from teleder.audit import entries
 from teleder.audit.models import Entry, Verb
 from teleder.cases import reviews
 from tests.access.conftest import things  # noqa: F401
@@ -25,7 +25,7 @@ def shows(answer, things) -> bool:  # noqa: F811
 @pytest.mark.parametrize("space", SPACES)
 def test_no_answer_shows_a_case_without_an_entry(callers, things, space, monkeypatch):  # noqa: F811
     written, shown, gaps = [], 0, []
-    monkeypatch.setattr(trail, "record", lambda *_what, **of: written.append(of))
+    monkeypatch.setattr(entries, "write_entry", lambda *_what, **of: written.append(of))
     staff = {who: caller for who, caller in callers.items() if who[0] in HER_CLINIC}
     for name in SPACES[space]:
         path = address(name, things, known=True)

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from teleder.audit import rights, trail
+from teleder.audit import entries, rights
 from teleder.audit.models import Entry, Verb
 
 # A temporary table named like the audit trail, which ends with the last number there is.
@@ -21,30 +21,30 @@ SHADOW = (
 
 
 def last_number() -> int:
-    return int(trail.head().partition(":")[0])
+    return int(entries.head().partition(":")[0])
 
 
 def test_three_statements_of_the_web_role_do_not_end_the_chain(as_web):
-    trail.record(Verb.READ, "web:review")
+    entries.write_entry(Verb.READ, "web:review")
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="temporary tables"):
         as_web.execute(SHADOW[0])
     before = last_number()
-    trail.record(Verb.READ, "web:review")
+    entries.write_entry(Verb.READ, "web:review")
     assert last_number() == before + 1
-    assert list(trail.faults()) == []
+    assert list(entries.faults()) == []
 
 
 def test_a_temporary_table_that_was_made_all_the_same_changes_nothing(as_web, web_role):
-    trail.record(Verb.READ, "web:review")
+    entries.write_entry(Verb.READ, "web:review")
     with connection.cursor() as cursor:
         cursor.execute(f'GRANT TEMPORARY ON DATABASE {connection.settings_dict["NAME"]} TO "{web_role[0]}"')
     before = last_number()
     for statement in SHADOW:
         as_web.execute(statement)
     assert last_number() == before + 1
-    trail.record(Verb.READ, "web:review")
+    entries.write_entry(Verb.READ, "web:review")
     assert last_number() == before + 2
-    assert list(trail.faults()) == []
+    assert list(entries.faults()) == []
 
 
 @pytest.mark.parametrize("shadowed", ["text", "uuid"])
@@ -53,14 +53,14 @@ def test_a_temporary_type_named_like_one_of_the_databases_changes_nothing(as_web
         cursor.execute(f'GRANT TEMPORARY ON DATABASE {connection.settings_dict["NAME"]} TO "{web_role[0]}"')
     as_web.execute(f"CREATE DOMAIN pg_temp.{shadowed} AS integer")
     as_web.execute(SHADOW[2])
-    assert list(trail.faults()) == []
+    assert list(entries.faults()) == []
 
 
 @pytest.mark.parametrize("zone", ["UTC+5", "UTC-14", "<UTC>-3", "Asia/Tokyo"])
 def test_the_time_zone_of_a_session_does_not_change_the_hash(as_web, zone):
     as_web.execute("SELECT set_config('timezone', %s, false)", [zone])
     as_web.execute(SHADOW[2])
-    assert list(trail.faults()) == []
+    assert list(entries.faults()) == []
 
 
 @pytest.mark.parametrize("cases", ["{NULL}", "{{%s},{%s}}", "{%s,NULL}"])
@@ -68,14 +68,14 @@ def test_an_entry_whose_hash_python_could_not_check_is_refused(as_web, cases):
     statement = SHADOW[2].replace("'{}'", "%s")
     with pytest.raises(psycopg.Error, match="cases_are_a_plain_list|multidimensional"):
         as_web.execute(statement, [cases.replace("%s", "00000000-0000-7000-8000-000000000001")])
-    assert list(trail.faults()) == []
+    assert list(entries.faults()) == []
 
 
 def test_entries_are_written_to_the_real_table_whatever_a_session_has_made(transactional_db):
     before = last_number()
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE audit_entry (LIKE public.audit_entry)")
-        trail.record(Verb.READ, "web:review")
+        entries.write_entry(Verb.READ, "web:review")
         cursor.execute("DROP TABLE pg_temp.audit_entry")
     assert last_number() == before + 1
 

@@ -61,7 +61,7 @@ def test_no_event_can_be_changed_but_for_when_it_was_told(signed, dana, change):
 
 
 def test_when_an_event_was_told_is_noted_once(signed):
-    assert outbox.tell() == signed.events.count() > 0
+    assert outbox.queue_messages() == signed.events.count() > 0
     refused("UPDATE cases_event SET told_at = now()")
     refused("UPDATE cases_event SET told_at = NULL")
 
@@ -82,7 +82,7 @@ def test_no_table_is_emptied_at_once(db, table):
 
 
 def test_a_submission_goes_with_its_whole_history(signed):
-    outbox.tell()
+    outbox.queue_messages()
     belongings.delete_submissions([signed.pk])
     assert not Submission.objects.exists() and not Event.objects.exists() and not Review.objects.exists()
     with connection.cursor() as cursor:
@@ -133,6 +133,6 @@ def test_the_web_role_tells_signs_and_amends(acting_as_web, alices_submission, d
         reviews.sign(alices_submission, by=dana, **ANSWER)
         alices_submission.refresh_from_db()
         reviews.amend(alices_submission, by=dana, **ANSWER | {"text": "Tomorrow is soon enough."})
-        outbox.tell()
+        outbox.queue_messages()
     assert alices_submission.reviews.count() == 2
     assert not Event.objects.filter(told_at=None, at__lt=Now()).exists()

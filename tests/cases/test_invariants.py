@@ -45,7 +45,7 @@ def left_over(settings) -> Path:
 
 
 def test_a_fresh_submission_breaks_nothing(alices_submission, dana):
-    outbox.tell()
+    outbox.queue_messages()
     outbox.deliver()
     assert broken() == set()
     call_command("check_record")
@@ -161,7 +161,7 @@ def plant_told_without_message(submission, dana) -> None:
 
 
 def plant_forgotten_message(submission, dana) -> None:
-    outbox.tell()
+    outbox.queue_messages()
     Message.objects.update(due_at=LONG_AGO)
 
 
@@ -217,7 +217,7 @@ def test_a_file_without_a_row_is_seen_and_collected_and_others_stay(alices_submi
     original = left_over.parents[2] / str(photo.pk) / "original" / photo.sha256
     os.utime(original, (0, 0))
     assert "files have their row" in broken()
-    assert leftovers.collect() == 1
+    assert leftovers.collect_leftovers() == 1
     assert not left_over.exists()
     assert original.is_file()
     assert "files have their row" not in broken()
@@ -225,7 +225,7 @@ def test_a_file_without_a_row_is_seen_and_collected_and_others_stay(alices_submi
 
 def test_a_part_of_today_is_left_alone(alices_submission, left_over):
     os.utime(left_over)
-    assert leftovers.collect() == 0
+    assert leftovers.collect_leftovers() == 0
 
 
 def test_adam_is_told_at_night_what_is_broken_and_nothing_about_health(alices_submission, adam, dana):

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from teleder.accounts.models import Clinic, Purpose
-from teleder.accounts.people import give_consent, withdraw_consent
+from teleder.accounts.people import end_consent, give_consent
 from teleder.cases import reviews, training
 
 
@@ -88,7 +88,7 @@ def test_who_did_not_agree_or_withdrew_is_left_out(signed, exported, alice, bob)
     signed(alice)
     signed(bob)
     assert len(exported()) == 1
-    withdraw_consent(bob, Purpose.TRAINING)
+    end_consent(bob, Purpose.TRAINING)
     assert exported("later") == []
 
 

@@ -76,12 +76,6 @@ def test_one_more_photo_or_finding_never_lowers_the_urgency(answers, photos, one
     assert urgency_of(answers, [*photos, one_more], policy=POLICY).urgency >= before
 
 
-@given(answers_of_anyone, st.lists(photo_of_anyone, max_size=3), st.sampled_from(Urgency))
-def test_a_human_may_raise_but_the_model_stays(answers, photos, human):
-    alone = urgency_of(answers, photos, policy=POLICY).urgency
-    assert urgency_of(answers, photos, policy=POLICY, human=human).urgency == max(alone, human)
-
-
 @given(answers_of_anyone)
 def test_a_flag_stands_behind_every_level_above_routine(answers):
     result = urgency_of(answers, policy=POLICY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import sys
 import pytest
 
 from contract import encryption
-from contract.encryption import InvalidKeysError, Locked
+from contract.encryption import InvalidKeysError, LockedOriginalError
 
 PLACE = "photos/1/original/abc"
 PHOTO = b"\xff\xd8\xff" + b"TELEDER-PII-CANARY-7f3a" * 9
@@ -51,7 +52,7 @@ def test_a_changed_byte_is_noticed(at):
     sealed = bytearray(keys.seal(PHOTO, PLACE))
     sealed[at] ^= 1
     if encryption.is_sealed(bytes(sealed)):
-        with pytest.raises(Locked):
+        with pytest.raises(LockedOriginalError):
             keys.open(bytes(sealed), PLACE)
     else:
         assert keys.open(bytes(sealed), PLACE) != PHOTO
@@ -59,7 +60,7 @@ def test_a_changed_byte_is_noticed(at):
 
 def test_a_photo_copied_to_another_key_does_not_open():
     keys = encryption.parse(new_key())
-    with pytest.raises(Locked):
+    with pytest.raises(LockedOriginalError):
         keys.open(keys.seal(PHOTO, PLACE), "photos/2/original/abc")
 
 
@@ -67,13 +68,13 @@ def test_a_photo_copied_to_another_key_does_not_open():
     "stored", [encryption.MAGIC, encryption.MAGIC + b"12345678", encryption.MAGIC + b"\xff" * 40]
 )
 def test_half_a_sealed_file_is_locked(stored):
-    with pytest.raises(Locked):
+    with pytest.raises(LockedOriginalError):
         encryption.parse(new_key()).open(stored, PLACE)
 
 
 def test_without_the_key_the_photo_is_locked_and_the_reason_names_the_key_only():
     sealed = encryption.parse(new_key()).seal(PHOTO, PLACE)
-    with pytest.raises(Locked) as output:
+    with pytest.raises(LockedOriginalError) as output:
         encryption.parse(new_key()).open(sealed, PLACE)
     assert encryption.key_of(sealed) in str(output.value) and "CANARY" not in str(output.value)
 
@@ -93,8 +94,13 @@ def test_a_worker_passes_its_keys_to_no_child(monkeypatch):
     from inference_worker import tasks
 
     monkeypatch.setenv(encryption.NAME, key := new_key())
+    s3 = {"TELEDER_STORAGE": "s3://photos", "TELEDER_S3_ACCESS_KEY": "a", "TELEDER_S3_SECRET_KEY": "b"}
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(tasks, "photo_storage", functools.cache(tasks.photo_storage.__wrapped__))
     tasks.photo_keys.cache_clear()
     tasks.take_keys_from_environment()
-    assert encryption.NAME not in os.environ
+    assert not {encryption.NAME, "TELEDER_S3_ACCESS_KEY", "TELEDER_S3_SECRET_KEY"} & set(os.environ)
+    assert tasks.photo_storage().secret_key == "b"
     assert tasks.photo_keys().newest == encryption.parse(key).newest
     tasks.photo_keys.cache_clear()

@@ -142,5 +142,5 @@ def test_a_secret_that_cannot_be_read_is_not_quoted(name, value):
 
 def test_a_missing_file_is_named_by_its_setting(monkeypatch):
     monkeypatch.setenv("REDIS_URL_FILE", "/no/such/file")
-    with pytest.raises(environment.BadSetting, match="REDIS_URL_FILE"):
+    with pytest.raises(environment.InvalidSettingError, match="REDIS_URL_FILE"):
         environment.secret("REDIS_URL")

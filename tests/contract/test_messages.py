@@ -36,7 +36,7 @@ OUTCOMES = [
         quality={"detail": 3.0}, reason=messages.Reason.POOR_QUALITY, fault=messages.QualityFault.BLURRED
     ),
     Segmented(mask_key="k", skin=0.5, lesion=0.1, boxes=(BOX,), model=MODEL),
-    Segmented(mask_key="k", skin=0.0, lesion=0.0, no_box=messages.NoBox.NO_SKIN, model=MODEL),
+    Segmented(mask_key="k", skin=0.0, lesion=0.0, no_box=messages.NoCropReason.NO_SKIN, model=MODEL),
     Classified(
         probabilities={"AD": 1.0},
         views=(

@@ -24,8 +24,8 @@ UPLOADS = [pytest.param(each.data, id=each.name) for each in drawn_uploads.all_k
 
 def reason_of_web(data: bytes) -> str | None:
     try:
-        originals.check(SimpleUploadedFile("photo", data))
-    except originals.Refused as refusal:
+        originals.check_upload(SimpleUploadedFile("photo", data))
+    except originals.RefusedError as refusal:
         return refusal.code
     return None
 

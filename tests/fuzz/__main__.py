@@ -31,7 +31,7 @@ from inference_worker.decode.formats import examine  # noqa: E402
 from inference_worker.decode.photo_file import RejectedError  # noqa: E402
 from inference_worker.decode.sandbox import DecoderLostError  # noqa: E402
 from inference_worker.preparation import COPIES, prepare  # noqa: E402
-from teleder.api.parsers import PhotoForm  # noqa: E402
+from teleder.api.parsers import PhotoParser  # noqa: E402
 from teleder.api.serializers.patient import PhotoUploadSerializer  # noqa: E402
 from tests import drawn_uploads  # noqa: E402
 
@@ -58,7 +58,7 @@ def upload(data: bytes) -> None:
     content_type = f"multipart/form-data; boundary={BOUNDARY.decode()}"
     sent = APIRequestFactory().generic("POST", "/", data, content_type=content_type)
     with contextlib.suppress(APIException):
-        PhotoUploadSerializer(data=Request(sent, parsers=[PhotoForm()]).data).is_valid()
+        PhotoUploadSerializer(data=Request(sent, parsers=[PhotoParser()]).data).is_valid()
 
 
 def form_of(data: bytes) -> bytes:

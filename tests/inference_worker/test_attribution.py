@@ -22,7 +22,7 @@ BOX = Box(x=96, y=64, width=256, height=256, skin=1.0, lesion=0.5)
 @pytest.fixture
 def classifier():
     """A network of one's own for each test: some spoil it."""
-    return Classifier(weights.published("classification"), engine.pick("cpu"))
+    return Classifier(weights.published("classification"), engine.select_device("cpu"))
 
 
 @pytest.fixture

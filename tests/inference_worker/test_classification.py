@@ -12,9 +12,9 @@ from inference_worker.models.classification import (
     Classifier,
     aggregate,
     calibrated,
+    crops_of,
     decide,
     prediction_set,
-    views_of,
 )
 from training import phantom
 
@@ -26,7 +26,7 @@ def own():
 
 @pytest.fixture(scope="module")
 def classifier(own):
-    return Classifier(own, engine.pick("cpu"))
+    return Classifier(own, engine.select_device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +146,6 @@ def test_an_array_that_is_no_photo_is_not_named(classifier):
 
 
 def test_views_are_squares_of_one_size_and_a_box_outside_is_refused(photo):
-    assert views_of(photo, [box(3, 5, 70)]).shape == (2, classification.SIDE, classification.SIDE, 3)
+    assert crops_of(photo, [box(3, 5, 70)]).shape == (2, classification.SIDE, classification.SIDE, 3)
     with pytest.raises(ValueError, match="outside"):
-        views_of(photo, [box(5000, 5000, 10)])
+        crops_of(photo, [box(5000, 5000, 10)])

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 pytest.importorskip("cv2", reason="needs [inference]")
 
-from contract.messages import ModelRef, NoBox
+from contract.messages import ModelRef, NoCropReason
 from inference_worker.models.cropping import BOX_LIMIT, best_rejected_crop, boxes_of, describe
 
 BACKGROUND, SKIN, LESION = range(3)
@@ -145,10 +145,13 @@ def test_exactly_80_per_cent_skin_is_not_enough():
 @pytest.mark.parametrize(
     ("mask", "reason"),
     [
-        (np.zeros((300, 400), np.uint8), NoBox.NO_SKIN),
-        (np.full((300, 400), SKIN, np.uint8), NoBox.NO_LESION),
-        (np.pad(np.full((4, 4), LESION, np.uint8), 200, constant_values=SKIN), NoBox.TOO_LITTLE_LESION),
-        (np.pad(np.full((40, 40), LESION, np.uint8), 200), NoBox.TOO_LITTLE_SKIN),
+        (np.zeros((300, 400), np.uint8), NoCropReason.NO_SKIN),
+        (np.full((300, 400), SKIN, np.uint8), NoCropReason.NO_LESION),
+        (
+            np.pad(np.full((4, 4), LESION, np.uint8), 200, constant_values=SKIN),
+            NoCropReason.TOO_LITTLE_LESION,
+        ),
+        (np.pad(np.full((40, 40), LESION, np.uint8), 200), NoCropReason.TOO_LITTLE_SKIN),
     ],
 )
 def test_a_photo_without_a_box_has_a_reason(mask, reason):

@@ -17,7 +17,7 @@ from inference_worker.models import engine
 def test_without_a_gpu_networks_run_on_the_cpu_and_the_log_says_why(monkeypatch, caplog):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with caplog.at_level(logging.INFO):
-        chosen = engine.pick()
+        chosen = engine.select_device()
     assert chosen.device == "cpu"
     assert "no GPU found" in caplog.text
 
@@ -25,20 +25,20 @@ def test_without_a_gpu_networks_run_on_the_cpu_and_the_log_says_why(monkeypatch,
 def test_a_gpu_is_used_where_there_is_one(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Some GPU")
-    assert engine.pick() == engine.TorchEngine("cuda", "Some GPU")
-    assert engine.pick("cpu").device == "cpu"
+    assert engine.select_device() == engine.TorchEngine("cuda", "Some GPU")
+    assert engine.select_device("cpu").device == "cpu"
 
 
 def test_asking_for_a_gpu_that_is_not_there_fails_at_the_start(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(RuntimeError, match="no GPU"):
-        engine.pick("cuda")
+        engine.select_device("cuda")
     with pytest.raises(ValueError, match="auto, cpu, cuda"):
-        engine.pick("tpu")
+        engine.select_device("tpu")
 
 
 def test_a_prepared_network_turns_photos_into_arrays_and_learns_nothing():
-    run = engine.pick("cpu").prepare_model(nn.Sequential(nn.Conv2d(3, 2, 1), nn.Dropout(0.5)))
+    run = engine.select_device("cpu").prepare_model(nn.Sequential(nn.Conv2d(3, 2, 1), nn.Dropout(0.5)))
     photos = np.full((2, 8, 6, 3), 255, np.uint8)
     first, again = run(photos), run(photos)
     assert first.shape == (2, 2, 8, 6) and first.dtype == np.float32

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from inference_worker.models import engine, weights
-from inference_worker.models.segmentation import Segmenter, fit
+from inference_worker.models.segmentation import Segmenter, resize_to
 from training import phantom
 
 
 @pytest.fixture(scope="module")
 def segmenter():
-    return Segmenter(weights.published("segmentation"), engine.pick("cpu"))
+    return Segmenter(weights.published("segmentation"), engine.select_device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -52,5 +52,5 @@ def test_an_array_that_is_no_rgb_photo_is_refused(segmenter, photo):
 
 @pytest.mark.parametrize("shape", [(2000, 1500, 3), (10, 3000, 3), (31, 17, 3)])
 def test_any_shape_is_resized_to_what_the_network_takes(shape):
-    small = fit(np.zeros(shape, np.uint8), 416)
+    small = resize_to(np.zeros(shape, np.uint8), 416)
     assert max(small.shape) == 416 and all(side % 16 == 0 and side for side in small.shape[:2])

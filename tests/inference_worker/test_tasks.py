@@ -21,7 +21,7 @@ from celery.utils.dispatch import Signal
 
 from contract import logs, messages
 from contract.messages import Request, Stage
-from contract.storage import FileStorage, Missing
+from contract.storage import FileMissingError, FileStorage
 from inference_worker import tasks
 from inference_worker.app import app
 from inference_worker.decode.sandbox import DecoderLostError
@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def files(tmp_path, monkeypatch) -> FileStorage:
-    monkeypatch.setenv("TELEDER_MEDIA_ROOT", str(tmp_path))
+    monkeypatch.setattr(tasks, "photo_storage", lambda: FileStorage(tmp_path))
     return FileStorage(tmp_path)
 
 
@@ -153,7 +153,7 @@ def test_a_file_that_is_no_photo_is_an_outcome_with_a_reason_and_no_copies(files
     run(request(Stage.PREPARE, "page"))
     outcome = outcomes(sent)["job"]
     assert (outcome.reason, outcome.display_key) == (messages.Reason.UNSUPPORTED_FORMAT, "")
-    with pytest.raises(Missing):
+    with pytest.raises(FileMissingError):
         files.read("out/job/display.jpg")
 
 

@@ -38,7 +38,7 @@ def environment(settings, mailbox) -> dict[str, str]:
     return os.environ | {
         "DATABASE_URL": f"postgresql://{credentials}{host}:{port}/{database['NAME']}",
         "REDIS_URL": settings.REDIS_URL,
-        "TELEDER_MEDIA_ROOT": str(settings.MEDIA_ROOT),
+        "TELEDER_STORAGE": str(settings.PHOTO_STORAGE),
         "TELEDER_EMAIL_URL": mailbox.url,
         "TELEDER_JOB_BATCH": "1",
         "TELEDER_JOB_WAIT_SECONDS": "15",

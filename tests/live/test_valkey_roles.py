@@ -226,7 +226,7 @@ def test_who_dispatches_may_send(role, as_role, refusals, alices_draft):
 
 def test_the_web_counts_what_people_do(as_role, refusals):
     as_role("web")
-    assert [rate_limits.count(rate_limits.UPLOADS, "alice").used for _ in range(3)] == [1, 2, 3]
+    assert [rate_limits.count_request(rate_limits.UPLOADS, "alice").used for _ in range(3)] == [1, 2, 3]
     assert refusals() == []
 
 
@@ -245,7 +245,7 @@ def test_the_sweeper_notices_an_emptied_broker_and_forgets_who_was_erased(
         admin.zadd(keys["unacked_index_key"], {"tag": 1})
     admin.lpush(RESULTS, raw)
     assert broker.forget_messages([photo]) == 4
-    assert rate_limits.forget([photo]) == 1
+    assert rate_limits.delete_keys_naming([photo]) == 1
     assert admin.keys() == [MARK.encode()]
     assert refusals() == []
 

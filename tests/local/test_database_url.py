@@ -7,7 +7,7 @@ import importlib
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from contract.environment import BadSetting
+from contract.environment import InvalidSettingError
 from local import processes
 from teleder import database
 
@@ -72,7 +72,7 @@ def test_names_passwords_and_places_are_read_as_written(url, parts):
     ],
 )
 def test_what_cannot_be_used_is_told_and_not_quoted(url):
-    with pytest.raises(BadSetting) as told:
+    with pytest.raises(InvalidSettingError) as told:
         database.from_url(url)
     assert str(told.value).startswith("DATABASE_URL ") and SECRET not in str(told.value)
     assert told.value.__suppress_context__ or told.value.__context__ is None
@@ -82,14 +82,14 @@ def test_a_pooler_gets_no_cursors_and_no_options_at_the_start():
     url = f"postgresql://me:{SECRET}@h/d"
     assert not database.from_url(url)["DISABLE_SERVER_SIDE_CURSORS"]
     assert database.from_url(url, pooler=True)["DISABLE_SERVER_SIDE_CURSORS"]
-    with pytest.raises(BadSetting, match="ALTER ROLE"):
+    with pytest.raises(InvalidSettingError, match="ALTER ROLE"):
         database.from_url(f"{url}?options=-c%20lock_timeout%3D5s", pooler=True)
 
 
 @pytest.fixture
 def settings_of(monkeypatch):
     """The database's settings for an environment and a command line."""
-    settings = importlib.import_module("teleder.settings")
+    settings = importlib.import_module("teleder.settings.environment")
 
     def read(*arguments: str, **environment: str) -> dict:
         monkeypatch.setattr(settings.sys, "argv", ["manage.py", *arguments])

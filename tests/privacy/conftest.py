@@ -32,7 +32,7 @@ from teleder.notifications import outbox
 from teleder.notifications.models import Preference
 from teleder.privacy import erasure, holds
 from teleder.privacy.models import Erasure, Why
-from teleder.privacy.policy import policy
+from teleder.privacy.policy import retention_policy
 from tests.conftest import CALM, JPEG_HEAD, PASSWORD, rewrite
 
 CANARY = "TELEDER-CANARY-7f3a"
@@ -66,7 +66,7 @@ def carol(person, dana, adam, noel, analyse, stored, mailoutbox) -> User:
     answer = {"impression": "AD", "disposition": "today", "text": f"{CANARY}-answer"}
     reviews.sign(submission, by=dana, **answer)
     _sent(carol, send=False)
-    outbox.tell()
+    outbox.queue_messages()
     outbox.deliver()
     _account_of(carol, adam, noel)
     _logs_in(carol)
@@ -78,7 +78,7 @@ def _sent(patient: User, *, send: bool = True) -> Any:
     submission = submission if send else intake.start(patient=patient, answers=CALM, key=f"{CANARY}-draft")
     intake.describe(submission, body_site="elbow_crease", history={"different": f"{CANARY}-history"})
     upload = SimpleUploadedFile(f"{CANARY}-IMG.jpg", PHOTO)
-    intake.add_photo(submission, view="close_up", upload=upload, by=patient)
+    intake.add_photo(submission, view="close_up", upload=upload)
     return intake.submit(submission, by=patient) if send else submission
 
 
@@ -91,7 +91,7 @@ def photo_folder(photo: Any) -> Path:
 def _account_of(carol: User, adam: User, noel: User) -> None:
     Preference.objects.create(person=carol)
     people.give_consent(carol, Purpose.TRAINING)
-    people.withdraw_consent(carol, Purpose.TRAINING)
+    people.end_consent(carol, Purpose.TRAINING)
     Authenticator.objects.create(user=carol, type="recovery_codes", data={"seed": TRACES["secret"]})
     EmailConfirmation.objects.create(email_address=carol.emailaddress_set.get(), key=f"{CANARY}-confirm")
     carol.groups.add(Group.objects.create(name="made-up"))
@@ -121,7 +121,7 @@ def ask_and_let_pass(carol: User, why: Why = Why.REQUEST, **more: Any) -> None:
     erasure.ask(carol, why=why, **more)
     Erasure.objects.filter(person=carol).update(due_at=Now() - timedelta(seconds=1))
     reviews = Review.objects.filter(submission__case__patient=carol)
-    rewrite(reviews, signed_at=F("signed_at") - timedelta(days=policy().cooling_off_days))
+    rewrite(reviews, signed_at=F("signed_at") - timedelta(days=retention_policy().cooling_off_days))
 
 
 def sweep() -> None:

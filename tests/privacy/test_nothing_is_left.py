@@ -14,8 +14,9 @@ from django.db.models import ForeignKey, Model
 from django.db.models.functions import Now
 
 from contract import messages
+from contract.storage import files
 from teleder.accounts.models import User
-from teleder.audit import trail
+from teleder.audit import entries
 from teleder.audit.models import Entry, Verb
 from teleder.cases.models import Job, Photo, Submission
 from teleder.pipeline import dispatch, results
@@ -46,7 +47,7 @@ def test_nothing_of_carol_is_left_and_bob_is_untouched(carol, bob, submission_of
         "media",
     }
     ask_and_let_pass(carol)
-    head = trail.head()
+    head = entries.head()
     # Only these: the other duties would go on with bob's work meanwhile.
     settings.SWEEP_DUTIES = [duty for duty in settings.SWEEP_DUTIES if duty.startswith("teleder.privacy.")]
     sweep()
@@ -56,19 +57,19 @@ def test_nothing_of_carol_is_left_and_bob_is_untouched(carol, bob, submission_of
     assert not [name for name, _content in media(settings.MEDIA_ROOT) if any(p in name for p in her_photos)]
     stone = Tombstone.objects.get()
     assert (stone.person_sha256, stone.why) == (trace_of(pk), "request")
-    assert list(trail.faults(head)) == []
+    assert list(entries.faults(head)) == []
     assert Entry.objects.filter(verb=Verb.ERASE, object=str(stone.pk), person=None).count() == 1
     assert _of_bob(bob, bobs) == before
     call_command("check_record")
 
 
 def test_the_role_of_the_web_erases_her_too(carol, acting_as_web, found, settings):
-    traces, head = _all_traces(carol), trail.head()
+    traces, head = _all_traces(carol), entries.head()
     ask_and_let_pass(carol)
     with acting_as_web():
         sweep()
     assert found(traces) == set()
-    assert list(trail.faults(head)) == []
+    assert list(entries.faults(head)) == []
     assert Tombstone.objects.get().listed_at is not None
 
 
@@ -225,16 +226,16 @@ def test_a_folder_that_cannot_be_removed_is_told_and_stops_nobody_else(carol, bo
         photo_folder(_photos(carol).first()),
         [photo_folder(photo) for photo in _photos(carol)[1:]],
     )
-    remove = remnants.shutil.rmtree
+    remove = files.shutil.rmtree
 
-    def refuse(folder):
-        if folder == stuck:
+    def refuse(name, *, dir_fd):
+        if name == stuck.name:
             raise PermissionError
-        remove(folder)
+        remove(name, dir_fd=dir_fd)
 
     ask_and_let_pass(carol)
     with monkeypatch.context() as patch:
-        patch.setattr(remnants.shutil, "rmtree", refuse)
+        patch.setattr(files.shutil, "rmtree", refuse)
         sweep()
     assert stuck.exists()
     assert others and not any(folder.exists() for folder in others)

@@ -174,7 +174,7 @@ def came_back(alice, bob, submission_of, settings) -> User:
     submission_of(bob)
     row = {"id": "7f3a0000-0000-4000-8000-000000000001", "person_sha256": trace_of(alice.pk)}
     Tombstone.objects.create(**row, why="request", policy="2026-11-25-draft")
-    tombstones.keep()
+    tombstones.write_list()
     Tombstone.objects.all().delete()
     return alice
 
@@ -226,4 +226,4 @@ def test_no_list_is_an_error_and_not_an_empty_one(db, tmp_path):
 def test_each_tombstone_is_listed_once_and_outlives_the_database(alice):
     ask_and_let_pass(alice)
     erasure.carry_out()
-    assert (tombstones.keep(), tombstones.keep()) == (1, 0)
+    assert (tombstones.write_list(), tombstones.write_list()) == (1, 0)

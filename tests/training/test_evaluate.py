@@ -57,7 +57,7 @@ def test_the_same_photos_give_the_same_figures():
 def test_a_perfect_mask_scores_one_and_a_missed_lesion_nothing():
     truth = np.ones((480, 640), np.uint8)
     truth[100:300, 100:400] = 2
-    perfect, blind = mask_scores.score_mask(truth, truth), evaluate.score_mask(np.ones_like(truth), truth)
+    perfect, blind = mask_scores.score_mask(truth, truth), mask_scores.score_mask(np.ones_like(truth), truth)
     assert (perfect.skin_iou, perfect.lesion_iou) == (1, 1) and perfect.patches[0] > 0
     assert (blind.skin_iou, blind.lesion_iou) == (1, 0) and blind.patches[0] == 0 < blind.patches[1]
 

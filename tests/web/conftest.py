@@ -1,4 +1,4 @@
-"""A person in a real browser: what every page must keep is asked here once."""
+"""Browser fixtures, and the checks that every page must pass."""
 
 from __future__ import annotations
 

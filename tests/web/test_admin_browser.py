@@ -1,4 +1,4 @@
-"""Adam in a real browser: sound pages in both languages, jobs by keyboard, a board that keeps itself fresh."""
+"""Admins in a real browser: sound pages in both languages, jobs by keyboard, a board that refreshes itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adam watches the work, moves cases and invites people; nobody else does."""
+"""Admins watch the work, reassign cases and invite people; other roles cannot."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_only_adam_moves_cases(client, alice, dana, alices_submission, verb):
 
 # --- The state of the work --------------------------------------------------------------------------------
 def test_a_quiet_day_is_said_in_one_sentence(adams, broker):
-    assert "Everything works. No photo waits for the AI." in text(adams.get(reverse("web:operations")))
+    assert "Everything works. No photo is waiting for the AI." in text(adams.get(reverse("web:operations")))
 
 
 def test_counts_by_stage_follow_the_jobs(adam, broker, alices_submission, alice, submission_of, analyse):
@@ -89,14 +89,14 @@ def test_counts_by_stage_follow_the_jobs(adam, broker, alices_submission, alice,
 def test_silent_workers_are_named_with_the_number_of_submissions(adams, broker, alices_submission):
     Job.objects.update(created_at=timezone.now() - timedelta(minutes=5))
     page = text(adams.get(reverse("web:operations")))
-    assert "The inference workers are silent: 1 submission is without AI." in page
-    assert "a dermatologist answers in the same time" in page
+    assert "The inference workers do not respond: 1 submission has no AI results." in page
+    assert "a dermatologist answers by the same due time" in page
 
 
 def test_a_silent_sweeper_is_named(adams, broker, alices_submission):
     send_for_test(alices_submission.photos.get(), "prepare")
     Job.objects.update(deadline=timezone.now() - timedelta(minutes=2))
-    assert "The sweeper is silent." in text(adams.get(reverse("web:operations")))
+    assert "The sweeper does not respond." in text(adams.get(reverse("web:operations")))
 
 
 def test_a_broker_that_is_away_is_the_first_thing_said(adams, settings):
@@ -173,7 +173,7 @@ def test_adam_finds_cases_by_number_address_and_status(adams, alice, bob, submis
     assert alices_draft.case.number not in found()
 
 
-def test_adam_hands_a_case_to_dana(adams, adam, dana, alices_submission):
+def test_adam_assigns_a_case_to_dana(adams, adam, dana, alices_submission):
     address = reverse("web:change_case", args=[alices_submission.pk, "reassign"])
     assert adams.post(address, {"to": str(dana.pk)}).status_code == 302
     alices_submission.refresh_from_db()
@@ -182,7 +182,7 @@ def test_adam_hands_a_case_to_dana(adams, adam, dana, alices_submission):
 
 
 @pytest.mark.parametrize("to", ["", "nobody", "alice"])
-def test_a_case_is_handed_to_dermatologists_only(adams, alice, alices_submission, to):
+def test_a_case_is_assigned_to_dermatologists_only(adams, alice, alices_submission, to):
     to = str(alice.pk) if to == "alice" else to
     reply = adams.post(reverse("web:change_case", args=[alices_submission.pk, "reassign"]), {"to": to})
     assert reply.status_code == 422 and "Please choose a dermatologist" in text(reply)
@@ -199,7 +199,7 @@ def test_adam_reopens_and_withdraws(adams, dana, alices_submission):
     assert alices_submission.status == Status.WITHDRAWN
 
 
-def test_adam_is_told_why_a_step_is_not_possible(adams, alices_submission):
+def test_adam_sees_why_a_step_is_not_possible(adams, alices_submission):
     reply = adams.post(reverse("web:change_case", args=[alices_submission.pk, "reopen"]))
     assert reply.status_code == 409 and "This cannot be done now" in text(reply)
 
@@ -304,7 +304,7 @@ def test_a_deactivated_dana_is_out_at_once_and_may_come_back(adams, client, adam
 def test_adam_cannot_lock_himself_out(adams, adam):
     reply = adams.post(reverse("web:change_person", args=[adam.pk, "deactivate"]), follow=True)
     adam.refresh_from_db()
-    assert adam.is_active and "You cannot lock yourself out" in text(reply)
+    assert adam.is_active and "You cannot deactivate yourself" in text(reply)
 
 
 def test_adam_finds_people_by_name_and_role(adams, alice, dana):

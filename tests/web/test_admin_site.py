@@ -1,4 +1,4 @@
-"""The back room: adam may look at every table, and the clinical record cannot be edited there."""
+"""The admin site: admins can view every table and cannot edit the clinical record there."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def adams(client, adam):
 
 
 @pytest.fixture
-def whole_road(alices_submission, dana, analyse):
+def whole_flow(alices_submission, dana, analyse):
     analyse(alices_submission.photos.get())
     reviews.claim(alices_submission, by=dana)
     reviews.sign(alices_submission, by=dana, **ANSWER)
@@ -65,7 +65,7 @@ def test_only_adam_comes_in(client, alice, dana, adam):
 
 
 @pytest.mark.parametrize("model", TABLES, ids=lambda model: model.__name__)
-def test_adam_lists_searches_and_opens_each_table(adams, whole_road, model):
+def test_adam_lists_searches_and_opens_each_table(adams, whole_flow, model):
     assert adams.get(address(model, "changelist"), {"q": "alice"}).status_code == 200
     row = model._default_manager.first()
     if row is not None:
@@ -73,7 +73,7 @@ def test_adam_lists_searches_and_opens_each_table(adams, whole_road, model):
 
 
 @pytest.mark.parametrize("model", RECORD, ids=lambda model: model.__name__)
-def test_the_record_cannot_be_edited_around_the_workflow(adams, whole_road, model):
+def test_the_record_cannot_be_edited_around_the_workflow(adams, whole_flow, model):
     row = model._default_manager.first()
     assert adams.get(address(model, "add")).status_code == 403
     if row is not None:
@@ -91,7 +91,7 @@ def test_drafts_stay_out_of_the_lists(adams, alices_draft):
         assert alices_draft.case.number not in adams.get(address(model, "changelist")).content.decode()
 
 
-def test_adam_mends_a_name_but_nobodys_role(adams, adam, alice):
+def test_adam_corrects_a_name_but_no_role(adams, adam, alice):
     form = {"email": alice.email, "name": "Alice A.", "language": "en", "role": "admin", "is_superuser": "on"}
     inlines = {
         f"{prefix}-{name}": 0
@@ -129,7 +129,7 @@ def test_a_filter_stays_after_an_action(adams, dana):
     assert adams.post(address(User, "changelist") + "?q=dana", chosen)["Location"].endswith("?q=dana")
 
 
-def test_nobody_is_deleted(adams, alice):
+def test_no_person_can_be_deleted(adams, alice):
     assert adams.post(address(User, "delete", alice.pk), {"post": "yes"}).status_code == 403
 
 
@@ -142,7 +142,7 @@ def test_adam_cancels_and_requeues_jobs_in_the_table(adams, adam, alices_submiss
     assert Event.objects.filter(actor=adam).count() == 2
 
 
-def test_a_link_in_wrong_hands_is_stopped(adams, adam):
+def test_adam_stops_a_leaked_invitation(adams, adam):
     invitation, token = Invitation.issue(email="erik@example.com", role=Role.ADMIN, by=adam)
     adams.post(
         address(Invitation, "changelist"), {"action": "stop", "_selected_action": [str(invitation.pk)]}
@@ -159,7 +159,7 @@ def test_the_hash_of_a_token_is_not_shown(adams, adam):
 
 
 @pytest.mark.parametrize("model", TABLES, ids=lambda model: model.__name__)
-def test_every_filter_of_a_table_works(adams, whole_road, model):
+def test_every_filter_of_a_table_works(adams, whole_flow, model):
     page = adams.get(address(model, "changelist"))
     links = set(re.findall(r'<a href="(\?[^"]+)"', page.content.decode()))
     assert links or not admin.site._registry[model].list_filter
@@ -180,7 +180,7 @@ def test_every_filter_of_a_table_works(adams, whole_road, model):
         "role__startswith=a",
     ],
 )
-def test_no_column_is_guessed_at_letter_by_letter(adams, alice, guess):
+def test_no_column_can_be_guessed_letter_by_letter(adams, alice, guess):
     assert adams.get(address(User, "changelist") + "?" + guess).status_code == 400
 
 

@@ -1,4 +1,4 @@
-"""Dana at her desk in a real browser: keys, layers, drafts, and the same road without JavaScript."""
+"""Dana in a real browser: shortcuts, layers, drafts, and the same flow without JavaScript."""
 
 from __future__ import annotations
 
@@ -150,12 +150,12 @@ def test_erik_sees_the_claim_within_seconds_and_keeps_his_place(visit, dana, eri
     assert in_focus(page) == f"open-{second.pk}"
 
 
-def test_erik_is_told_at_once_when_dana_was_faster(visit, dana, erik, alices_submission):
+def test_erik_sees_at_once_that_dana_was_faster(visit, dana, erik, alices_submission):
     page = visit(erik, size="desk")
     page.goto(reverse("web:worklist"))
     reviews.claim(alices_submission, by=dana)
     page.keyboard.press("c")
-    expect(page.locator("#said")).to_have_text(f"Dana has {alices_submission.case.number} already.")
+    expect(page.locator("#said")).to_have_text(f"Dana has already claimed {alices_submission.case.number}.")
 
 
 def test_keys_can_be_switched_off_and_stay_off(visit, dana, alice, submission_of):
@@ -303,7 +303,7 @@ def test_dana_hears_that_the_ai_has_finished(visit, dana, alices_submission, rea
     page.goto(review(alices_submission))
     read(alices_submission)
     news = page.locator("#news a")
-    expect(news).to_have_text("The AI has something new: show it", timeout=13_000)
+    expect(news).to_have_text("New AI results: show them", timeout=13_000)
     news.click()
     expect(page.locator(".bars")).to_be_visible()
 

@@ -1,4 +1,4 @@
-"""Dana reads a submission, answers it, and cannot do what is not hers to do."""
+"""Dana reads and answers a submission, and cannot exceed her rights."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_dana_reads_the_answers_with_yes_first(danas, alice, submission_of):
     assert "Reasons to look sooner" in page and "same day" in page
 
 
-def test_dana_reads_that_a_consent_was_withdrawn_until_it_is_given_anew(danas, alice, alices_submission):
+def test_dana_sees_that_a_consent_was_withdrawn_until_it_is_given_again(danas, alice, alices_submission):
     assert "withdrew a consent" not in page_of(danas, alices_submission)
     intake.withdraw_consent(alice, Purpose.CARE)
     page = page_of(danas, alices_submission)
@@ -105,7 +105,7 @@ def test_layers_are_off_until_dana_asks(danas, alices_submission, analyse):
     assert 'data-layer="mask" data-key="m" aria-pressed="false"' in page
     assert 'aria-hidden="true" hidden></canvas>' in page
     assert 'preserveAspectRatio="none" aria-hidden="true" hidden>' in page
-    assert page.index('class="original"') < page.index("What the AI says")
+    assert page.index('class="original"') < page.index("AI results for this photo")
 
 
 def test_a_heat_map_comes_with_what_it_is_and_what_it_is_not(danas, alices_submission, analyse):
@@ -116,7 +116,7 @@ def test_a_heat_map_comes_with_what_it_is_and_what_it_is_not(danas, alices_submi
     page = page_of(danas, alices_submission)
     assert 'data-layer="map" data-key="h" aria-pressed="false"' in page
     assert "Heat map of area 1" in page
-    assert "spoke more for “impetigo”" in page and "does not say how likely" in page
+    assert "contributed more to “impetigo”" in page and "shows neither how likely" in page
 
 
 def test_an_analysis_of_an_older_worker_has_no_heat_map(danas, alices_submission, analyse):
@@ -125,15 +125,15 @@ def test_an_analysis_of_an_older_worker_has_no_heat_map(danas, alices_submission
     assert 'data-layer="mask"' in page and "Heat map" not in page
 
 
-def test_findings_come_with_words_model_and_warning(danas, alices_submission, analyse):
+def test_findings_show_text_model_and_warning(danas, alices_submission, analyse):
     analyse(
         alices_submission.photos.get(),
         probabilities={"AD": 0.6, "HI": 0.3, "IM": 0.05, "MF": 0.01, "OTHER": 0.04},
     )
     page = page_of(danas, alices_submission)
     assert "Demonstration model" in page
-    assert "possible · flagged" in page and "flag from 20%" in page
-    assert "flag from 60%" not in page  # that of naming eczema is no alarm
+    assert "possible · flagged" in page and "flagged from 20%" in page
+    assert "flagged from 60%" not in page  # that of naming eczema is no alarm
     assert "test 1 <code>000000000000</code>" in page
     assert "Area 1: skin 95%, lesion 40%" in page
     assert "whole photo" in page and "area 1" in page
@@ -150,16 +150,14 @@ def test_what_the_model_cannot_rule_out_is_said(danas, alices_submission, analys
 
 def test_an_abstention_is_said_with_its_reason(danas, alices_submission, analyse):
     analyse(alices_submission.photos.get(), abstention=Abstention.OUT_OF_SCOPE)
-    assert "The AI does not say: this looks like nothing it was trained on." in page_of(
-        danas, alices_submission
-    )
+    assert "AI: inconclusive. The photo is unlike the training data." in page_of(danas, alices_submission)
 
 
 def test_a_photo_sent_anyway_says_so(danas, alice, draft_of, analyse):
     draft = draft_of(alice)
     analyse(draft.photos.get(), reason=Reason.POOR_QUALITY, fault=QualityFault.BLURRED)
     page = page_of(danas, intake.submit(draft, by=alice, send_anyway=True))
-    assert "hard to read: blurred" in page and "the patient sent it anyway" in page
+    assert "hard to read: blurred" in page and "the patient sent it despite the warning" in page
 
 
 def test_a_submission_without_any_finding_can_be_read(danas, claimed):
@@ -192,13 +190,13 @@ def test_dana_sees_earlier_submissions_with_their_answers(danas, dana, alice, cl
 
 def test_what_happened_is_listed_with_who(danas, claimed):
     page = page_of(danas, claimed)
-    assert "What has happened" in page and "claimed · Dana" in page
+    assert "Timeline" in page and "claimed · Dana" in page
 
 
 # --- Claim, release, heartbeat ----------------------------------------------------------------------------
 def test_without_a_claim_there_is_no_form(danas, alices_submission):
     page = page_of(danas, alices_submission)
-    assert "Claim it to answer." in page and "Sign and send" not in page
+    assert "Claim the submission to answer it." in page and "Sign and send" not in page
 
 
 def test_dana_gives_it_back(danas, claimed):
@@ -217,7 +215,7 @@ def test_the_open_page_keeps_the_claim(danas, claimed):
 def test_dana_is_warned_when_her_claim_is_gone(danas, adam, erik, claimed):
     reviews.reassign(claimed, to=erik, by=adam)
     reply = danas.post(at("keep_claim", claimed))
-    assert reply.status_code == 200 and "Erik has it" in reply.content.decode()
+    assert reply.status_code == 200 and "Erik has claimed it" in reply.content.decode()
 
 
 def test_the_open_page_hears_of_the_claim_and_of_the_ai(danas, dana, alices_submission, analyse):
@@ -232,16 +230,16 @@ def test_the_open_page_hears_of_the_claim_and_of_the_ai(danas, dana, alices_subm
     later = danas.get(
         at("review_state", alices_submission), {"ai": "waiting"}, headers={"If-None-Match": first["ETag"]}
     )
-    assert "The AI has something new" in later.content.decode()
+    assert "New AI results" in later.content.decode()
 
 
 def test_erik_sees_that_dana_has_it_and_cannot_sign(client, erik, claimed):
     client.force_login(erik)
     page = page_of(client, claimed)
-    assert "Dana has it" in page and "Sign and send" not in page
+    assert "Claimed by Dana" in page and "Sign and send" not in page
     reply = client.post(at("answer", claimed), ANSWER | {"text": "Something I wrote."})
     assert reply.status_code == 409
-    assert "Dana has" in reply.content.decode() and "Something I wrote." in reply.content.decode()
+    assert "claimed by Dana" in reply.content.decode() and "Something I wrote." in reply.content.decode()
     assert not Review.objects.exists()
 
 
@@ -311,7 +309,7 @@ def test_a_draft_text_is_inserted_below_what_was_typed(danas, claimed):
         < page.index("写真を見ました")
         < page.index("その日のうちに受診してください")
     )
-    assert "The texts are drafts" in page
+    assert "These texts are drafts" in page
     assert not Review.objects.exists()
 
 
@@ -328,7 +326,7 @@ def test_a_draft_text_never_names_eczema_where_dana_saw_something_else(dispositi
 
 def test_without_a_choice_no_text_is_inserted(danas, claimed):
     reply = danas.post(at("answer", claimed), {"text": "Dear Alice,", "insert": "en"})
-    assert "Please choose what the patient should do first." in reply.content.decode()
+    assert "Please choose the action for the patient first." in reply.content.decode()
     assert "This field is required." not in reply.content.decode()
 
 
@@ -342,7 +340,7 @@ def test_there_is_a_text_for_each_disposition(disposition, language):
 
 def test_the_preview_shows_name_and_licence_and_signs_nothing(danas, claimed):
     page = danas.post(at("answer", claimed), ANSWER | {"preview": "1"}).content.decode()
-    assert "As the patient sees it" in page and "licence number 123456" in page
+    assert "What the patient will see" in page and "licence number 123456" in page
     claimed.refresh_from_db()
     assert claimed.status == Status.IN_REVIEW
 

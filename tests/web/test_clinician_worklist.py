@@ -1,4 +1,4 @@
-"""What dana sees on the worklist, and who else may not."""
+"""The worklist: what dana sees, and who has no access."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def shown(client, **query) -> str:
 
 
 def numbers(dana, show="all", **more) -> list[str]:
-    return [row.submission.case.number for row in worklist.page(dana, show=show, **more).rows]
+    return [row.submission.case.number for row in worklist.page_of(dana, show=show, **more).rows]
 
 
 def overdue(submission) -> None:
@@ -47,7 +47,7 @@ def overdue(submission) -> None:
 
 
 @pytest.mark.parametrize("name", ["worklist", "claim_next"])
-def test_a_stranger_is_sent_to_log_in(client, db, name):
+def test_a_visitor_is_sent_to_log_in(client, db, name):
     reply = (
         client.post(reverse("web:claim_next"))
         if name == "claim_next"
@@ -84,9 +84,9 @@ def test_the_most_urgent_stands_first_with_its_reasons(danas, dana, alice, bob, 
     assert "same day" in page and "fever" in page and "grouped blisters" in page
 
 
-def test_the_ai_speaks_in_words_and_names_herpes_first(dana, alices_submission, analyse):
+def test_the_ai_result_is_text_and_names_herpes_first(dana, alices_submission, analyse):
     analyse(alices_submission.photos.get(), probabilities=HERPES)
-    row = worklist.page(dana, show="all").rows[0]
+    row = worklist.page_of(dana, show="all").rows[0]
     assert row.ai == "herpesvirus infection: possible"
     assert "%" not in row.ai
 
@@ -94,7 +94,7 @@ def test_the_ai_speaks_in_words_and_names_herpes_first(dana, alices_submission, 
 @pytest.mark.parametrize(
     ("probability", "words"), [(0.9, "likely"), (0.5, "possible"), (0.2, "less likely"), (0.01, "unlikely")]
 )
-def test_a_probability_has_a_word(probability, words):
+def test_a_probability_has_a_text(probability, words):
     assert str(worklist.wording.likelihood(probability)) == words
 
 
@@ -104,17 +104,17 @@ def test_what_is_over_its_threshold_is_never_called_unlikely():
 
 def test_an_abstaining_ai_is_shown_as_such(dana, alices_submission, analyse):
     analyse(alices_submission.photos.get(), abstention=Abstention.UNCERTAIN)
-    assert worklist.page(dana, show="all").rows[0].ai == "AI does not say"
+    assert worklist.page_of(dana, show="all").rows[0].ai == "AI: inconclusive"
 
 
 def test_an_ai_that_is_away_is_shown_as_such(dana, alices_submission):
     Submission.objects.update(ai_status=AIStatus.UNAVAILABLE)
-    assert worklist.page(dana, show="all").rows[0].ai == "AI unavailable"
+    assert worklist.page_of(dana, show="all").rows[0].ai == "AI unavailable"
 
 
 def test_a_blurred_photo_is_called_blurred(dana, alices_submission, analyse):
     analyse(alices_submission.photos.get(), reason=Reason.POOR_QUALITY, fault=QualityFault.BLURRED)
-    assert worklist.page(dana, show="all").rows[0].quality == "blurred"
+    assert worklist.page_of(dana, show="all").rows[0].quality == "blurred"
 
 
 def test_filters_narrow_the_list(dana, person, alice, submission_of):
@@ -182,7 +182,7 @@ def test_page_after_page_shows_each_submission_once(dana, alice, bob, submission
     ]
     pages, after = [], None
     while not pages or after:
-        page = worklist.page(dana, show="all", after=after)
+        page = worklist.page_of(dana, show="all", after=after)
         pages.append([row.submission for row in page.rows])
         after = page.after
     assert [len(page) for page in pages] == [2, 2, 2]
@@ -228,18 +228,18 @@ def test_dana_claims_in_place_and_keeps_her_filter(danas, dana, alice, bob, subm
     urgent, _calm = submission_of(alice, fever="yes"), submission_of(bob)
     headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/worklist/?show=urgent"}
     page = danas.post(reverse("web:claim", args=[urgent.pk]), headers=headers).content.decode()
-    assert f"You have {urgent.case.number} now." in page
+    assert f"You have claimed {urgent.case.number}." in page
     assert _calm.case.number not in page
 
 
-def test_dana_is_told_that_erik_was_faster(danas, person, alices_submission):
+def test_dana_sees_that_erik_was_faster(danas, person, alices_submission):
     reviews.claim(alices_submission, by=person("erik", "dermatologist"))
     page = danas.post(reverse("web:claim", args=[alices_submission.pk]), headers={"HX-Request": "true"})
     assert page.status_code == 200
-    assert f"Erik has {alices_submission.case.number} already." in page.content.decode()
+    assert f"Erik has already claimed {alices_submission.case.number}." in page.content.decode()
     plain = danas.post(reverse("web:claim", args=[alices_submission.pk]))
     assert plain.status_code == 409
-    assert "Erik has" in plain.content.decode()
+    assert "claimed by Erik" in plain.content.decode()
 
 
 def test_claim_next_takes_the_most_urgent_that_is_free(danas, dana, person, alice, bob, submission_of):
@@ -256,7 +256,7 @@ def test_claim_next_takes_the_most_urgent_that_is_free(danas, dana, person, alic
 
 def test_claim_next_says_so_when_nothing_waits(danas):
     reply = danas.post(reverse("web:claim_next"), follow=True)
-    assert "Nothing is waiting" in reply.content.decode()
+    assert "No unclaimed submission is waiting" in reply.content.decode()
 
 
 def test_a_claim_by_the_address_bar_does_nothing(danas, alices_submission):
@@ -279,6 +279,6 @@ def test_the_page_speaks_japanese_to_a_japanese_dermatologist(client, person, al
 def test_the_last_failure_of_the_ai_leaves_the_row_in_place(dana, alices_submission):
     for job in alices_submission.photos.get().jobs.all():
         recovery.cancel(job, by=dana)
-    row = worklist.page(dana, show="all").rows[0]
+    row = worklist.page_of(dana, show="all").rows[0]
     assert row.submission.status == Status.SUBMITTED
     assert row.ai == "AI unavailable"

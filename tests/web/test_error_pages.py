@@ -1,4 +1,4 @@
-"""A page that tells of a failure names the id under which the log knows it, and nothing else of what went wrong."""
+"""Error pages show the trace id of the log and nothing else about the failure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.urls import reverse
 from contract import logs
 from teleder.audit.models import Entry
 from teleder.cases.models import Photo
-from teleder.security.rate_limits import TooMany
+from teleder.security.rate_limits import RateLimitedError
 
 pytestmark = pytest.mark.django_db
 SECRET = "hanako-kanari"
@@ -24,21 +24,21 @@ FAILURES = {
     400: SuspiciousOperation(SECRET),
     403: PermissionDenied(SECRET),
     404: Http404(SECRET),
-    429: TooMany(60),
+    429: RateLimitedError(60),
     500: RuntimeError(SECRET),
 }
 WORDS = {
     "en": {
-        400: "cannot be understood",
-        403: "not for you",
-        404: "no such page",
+        400: "This request is invalid",
+        403: "You cannot open this page",
+        404: "Page not found",
         429: "Too many",
         500: "went wrong",
     },
     "ja": {
         400: "読みとれません",
         403: "開けません",
-        404: "ページがありません",
+        404: "ページが見つかりません",
         429: "多すぎます",
         500: "問題が起きました",
     },
@@ -48,16 +48,16 @@ WORDS = {
 @pytest.fixture
 def lines(caplog) -> list[str]:
     """What a log would hold of all loggers."""
-    formatter, told = logs.JSONLines(), []
+    formatter, reported = logs.JSONLines(), []
 
     class Kept(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            told.append(formatter.format(record))
+            reported.append(formatter.format(record))
 
     handler = Kept()
     caplog.set_level(logging.INFO)
     logging.getLogger().addHandler(handler)
-    yield told
+    yield reported
     logging.getLogger().removeHandler(handler)
 
 
@@ -66,8 +66,8 @@ def ask(person, language: str = "en", *, by_api: bool = False, **headers: str):
     person.save(update_fields=["language"])
     client = Client(raise_request_exception=False)
     client.force_login(person)
-    door = "api:photo-file" if by_api else "web:photo"
-    path = reverse(door, args=[uuid.UUID(int=7), "display"])
+    endpoint = "api:photo-file" if by_api else "web:photo"
+    path = reverse(endpoint, args=[uuid.UUID(int=7), "display"])
     return client.get(path, headers={"Accept-Language": language, **headers})
 
 
@@ -110,8 +110,8 @@ def test_a_problem_of_the_api_does_so_too(monkeypatch, alice, lines, status):
 def test_a_traceback_stands_in_the_log_under_the_same_id(monkeypatch, alice, lines):
     monkeypatch.setattr("teleder.cases.files.serve", _raising(FAILURES[500]))
     trace = ask(alice)["X-Request-ID"]
-    [told] = [line for line in lines if '"error"' in line]
-    assert trace in told and "RuntimeError" in told and "test_error_pages.py" in told
+    [reported] = [line for line in lines if '"error"' in line]
+    assert trace in reported and "RuntimeError" in reported and "test_error_pages.py" in reported
 
 
 @pytest.mark.parametrize("path", ["/accounts/login/", "/api/v1/consents"])
@@ -122,7 +122,7 @@ def test_what_came_without_a_form_token_does_so_too(alice, path):
     assert answer.status_code == 403
     assert answer["X-Request-ID"] in answer.content.decode()
     assert "CSRF" not in answer.content.decode()
-    assert path.startswith("/api/") or "load the page anew" in answer.content.decode()
+    assert path.startswith("/api/") or "reload the page" in answer.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_a_request_that_cannot_be_read_is_not_quoted(alice, method, content_type
         method, "/api/v1/submissions", body, content_type, headers={"Accept-Language": "en"}
     )
     assert answer.status_code == status
-    told = answer.json()["detail"]
-    assert SECRET not in answer.content.decode() and method not in told and "line 1" not in told
+    reported = answer.json()["detail"]
+    assert SECRET not in answer.content.decode() and method not in reported and "line 1" not in reported
 
 
 def test_an_unknown_address_is_not_quoted(client, lines):
@@ -153,7 +153,7 @@ def test_an_unknown_address_is_not_quoted(client, lines):
         client.get(f"/invitation/{SECRET}/").status_code == 410
     )  # a page as any other, for whoever has the link
     assert SECRET not in "".join(lines)
-    assert sum("GET (no door of ours) 404" in line for line in lines) == 2
+    assert sum("GET (no URL pattern) 404" in line for line in lines) == 2
 
 
 # --- The id of a request ----------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def test_a_caller_may_name_its_request_by_a_uuid_and_by_nothing_else(client):
         assert re.fullmatch("[0-9a-f]{32}", answered)
 
 
-def test_the_id_is_kept_with_the_photo_and_in_the_audit_trail(client, alice, alices_draft, photo_file):
+def test_the_id_is_stored_with_the_photo_and_in_the_audit_log(client, alice, alices_draft, photo_file):
     client.force_login(alice)
     form = {"photo": photo_file(), "view": "close_up"}
     answer = client.post(reverse("web:add_photo", args=[alices_draft.pk]), form)
@@ -174,12 +174,12 @@ def test_the_id_is_kept_with_the_photo_and_in_the_audit_trail(client, alice, ali
     assert Entry.objects.filter(trace=trace, door="web:add_photo").count() == 1
 
 
-def test_a_line_names_the_door_and_no_address(client, alice, alices_submission, lines):
+def test_a_line_names_the_url_pattern_and_no_url(client, alice, alices_submission, lines):
     client.force_login(alice)
     client.get(reverse("web:submission", args=[alices_submission.pk]), {"q": SECRET})
-    [told] = [line for line in lines if "request_log" in line]
-    assert "<uuid:pk>" in told and " 200," in told
-    assert str(alices_submission.pk) not in told and SECRET not in told
+    [reported] = [line for line in lines if "request_log" in line]
+    assert "<uuid:pk>" in reported and " 200," in reported
+    assert str(alices_submission.pk) not in reported and SECRET not in reported
 
 
 @pytest.mark.browser

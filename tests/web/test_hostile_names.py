@@ -1,4 +1,4 @@
-"""What strangers call their files and put into fields: it names no file, makes no header, no line, no formula."""
+"""Hostile file names and field values: they make no file name, no header, no log line and no formula."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def test_no_name_of_a_file_is_used_or_kept(alice, draft_of, by_api, settings):
     token = {"authorization": f"Token {AuthToken.objects.create(alice)[1]}"} if by_api else {}
     for number, name in enumerate(NAMES):
         draft = draft_of(alice, photos=0)
-        door, field = ("api:photos", b"file") if by_api else ("web:add_photo", b"photo")
+        endpoint, field = ("api:photos", b"file") if by_api else ("web:add_photo", b"photo")
         body, kind = form_with(name, number)
         answer = client.generic(
-            "POST", reverse(door, args=[draft.pk]), body.replace(b"%s", field), kind, headers=token
+            "POST", reverse(endpoint, args=[draft.pk]), body.replace(b"%s", field), kind, headers=token
         )
         assert answer.status_code in {201, 302, 400, 422}, name
         assert "a=b" not in str(answer.headers) and "script>alert" not in answer.content.decode()
@@ -78,7 +78,7 @@ def test_no_name_of_a_file_is_used_or_kept(alice, draft_of, by_api, settings):
 @pytest.mark.parametrize(
     "there", ["/\r\nSet-Cookie: a=b", "//evil.example/", "https://evil.example", "javascript:alert(1)"]
 )
-def test_no_address_that_somebody_hands_in_makes_a_header_or_leads_away(client, alice, there):
+def test_no_submitted_url_makes_a_header_or_leads_to_another_site(client, alice, there):
     client.force_login(alice)
     answer = client.post(reverse("web:language"), {"language": "en", "next": there})
     assert (

@@ -1,4 +1,4 @@
-"""Patients download and erase their data on their pages; admins do it for who wrote a letter, and set legal holds."""
+"""Patients download and erase their data; admins do it on request by letter, and set legal holds."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_alice_shows_again_who_she_is(as_alice, name):
 
 def test_alice_downloads_her_data(as_alice, alice, submission_of):
     submission = submission_of(alice)
-    assert "What stays" in as_alice.get(reverse("web:data")).content.decode()
+    assert "What will be kept" in as_alice.get(reverse("web:data")).content.decode()
     answer = as_alice.post(reverse("web:export_data"))
     assert answer["Content-Type"] == "application/zip"
     assert "no-store" in answer["Cache-Control"]
@@ -69,15 +69,15 @@ def test_alice_must_say_that_she_read_what_happens(as_alice):
 
 def test_alice_asks_sees_it_everywhere_and_changes_her_mind(as_alice, alice):
     answer = as_alice.post(reverse("web:erase_data"), {"sure": "1"}, follow=True)
-    assert "is going to be erased" in answer.content.decode()
-    assert "are going to be erased" in as_alice.get(reverse("web:home")).content.decode()
+    assert "will be erased" in answer.content.decode()
+    assert "will be erased" in as_alice.get(reverse("web:home")).content.decode()
     forget_when(as_alice)
     as_alice.post(reverse("web:keep_data"))
     assert not Erasure.objects.exists()
-    assert "are going to be erased" not in as_alice.get(reverse("web:home")).content.decode()
+    assert "will be erased" not in as_alice.get(reverse("web:home")).content.decode()
 
 
-def test_alice_reads_of_a_hold_in_neutral_words(as_alice, alice, adam):
+def test_alice_reads_of_a_hold_in_neutral_terms(as_alice, alice, adam):
     holds.set_hold(alice, reason="court, file 7", by=adam)
     page = as_alice.get(reverse("web:data")).content.decode()
     assert "The law asks the clinic to keep your data for now" in page
@@ -88,21 +88,24 @@ def test_alice_reads_of_a_hold_in_neutral_words(as_alice, alice, adam):
 def test_no_page_promises_a_day_while_a_hold_stands_against_it(as_alice, as_adam, alice, adam):
     erasure.ask(alice, why=Why.REQUEST)
     hers, his = reverse("web:data"), reverse("web:person_data", args=[alice.pk])
-    assert "It is erased after" in as_alice.get(hers).content.decode()
+    assert "It will be erased after" in as_alice.get(hers).content.decode()
     assert "Erased after" in as_adam.get(his).content.decode()
     holds.set_hold(alice, reason="court, file 7", by=adam)
-    assert "It is erased after" not in (page := as_alice.get(hers).content.decode()) and "Not before" in page
+    assert (
+        "It will be erased after" not in (page := as_alice.get(hers).content.decode())
+        and "Not before" in page
+    )
     assert "Erased after" not in (page := as_adam.get(his).content.decode())
-    assert "Nothing is erased while the hold is in force" in page
+    assert "No data is erased while the legal hold is in force" in page
 
 
-def test_dana_is_told_that_the_patient_of_her_case_will_go(client, alice, dana, submission_of):
+def test_dana_sees_that_the_patient_of_her_case_will_be_erased(client, alice, dana, submission_of):
     submission = submission_of(alice)
     reviews.claim(submission, by=dana)
     client.force_login(alice)
     client.post(reverse("web:erase_data"), {"sure": "1"})
     client.force_login(dana)
-    assert "asked to be erased" in client.get(reverse("web:review", args=[submission.pk])).content.decode()
+    assert "asked for erasure" in client.get(reverse("web:review", args=[submission.pk])).content.decode()
 
 
 # --- The admin --------------------------------------------------------------------------------------------
@@ -136,13 +139,13 @@ def test_adam_does_not_call_off_what_alice_wants(as_adam, alice):
     assert Erasure.objects.exists()
 
 
-def test_adam_enters_a_letter_calls_it_off_and_alice_is_told_of_both(as_adam, alice, mailoutbox):
+def test_adam_enters_and_cancels_an_erasure_and_alice_is_notified_of_both(as_adam, alice, mailoutbox):
     erase = reverse("web:change_person_data", args=[alice.pk, "erase"])
     assert as_adam.post(erase).status_code == 422
     as_adam.post(erase, {"sure": "1"})
     wish = Erasure.objects.get()
     assert (wish.why, wish.by_admin.email) == ("letter", "adam@example.com")
-    erasure.tell()
+    erasure.notify_people()
     as_adam.post(reverse("web:change_person_data", args=[alice.pk, "keep"]))
     assert not Erasure.objects.exists()
     assert [mail.subject for mail in mailoutbox] == [

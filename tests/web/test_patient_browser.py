@@ -1,4 +1,4 @@
-"""What alice lives through in a browser, on her phone and at a desk, in both languages."""
+"""Alice in a real browser, on a phone and at a desk, in both languages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EACH_WAY = pytest.mark.parametrize(
 
 
 @EACH_WAY
-def test_a_stranger_finds_sound_pages(visit, is_sound, language, size):
+def test_a_visitor_finds_sound_pages(visit, is_sound, language, size):
     page = visit(language=language, size=size)
     for name in ("web:home", "account_login", "account_signup", "account_reset_password"):
         page.goto(reverse(name))

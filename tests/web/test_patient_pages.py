@@ -1,4 +1,4 @@
-"""What alice's pages do with good and bad input, and what they never show."""
+"""The patient's pages with good and bad input, and what they never show."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ ROAD = ("submission", "status", "about", "photos", "tiles", "send", "advice")
 
 
 @pytest.mark.parametrize("name", ROAD)
-def test_bob_and_a_stranger_cannot_open_alices_pages(client, bob, alices_submission, name):
+def test_bob_and_a_visitor_cannot_open_alices_pages(client, bob, alices_submission, name):
     assert client.get(at(name, alices_submission.pk)).url.startswith(reverse("account_login"))
     client.force_login(bob)
     assert client.get(at(name, alices_submission.pk)).status_code == 404
@@ -109,7 +109,7 @@ def test_carol_signs_up_says_who_she_is_and_agrees(client, mailoutbox):
     assert [row.purpose for row in carol.consents.given()] == [Purpose.CARE]
 
 
-def test_nobody_agrees_to_training_without_ticking_it(alices, alice):
+def test_consent_to_training_needs_a_tick(alices, alice):
     page = alices.get(at("welcome")).content.decode()
     box = re.search(r'<input[^>]*name="training"[^>]*>', page)[0]
     assert "checked" not in box and "required" not in box
@@ -211,7 +211,7 @@ def test_what_is_no_photo_is_refused_with_a_remedy(alices, alices_draft, content
     assert alices_draft.photos.count() == 1
 
 
-def test_without_a_script_alice_is_led_back_and_told(alices, alices_draft):
+def test_without_a_script_alice_is_led_back_with_a_message(alices, alices_draft):
     file = SimpleUploadedFile("skin.jpg", b"<html>no</html>" * 9)
     reply = alices.post(at("add_photo", alices_draft.pk), {"view": "close_up", "photo": file}, follow=True)
     assert "not a photo" in text_of(reply)
@@ -351,7 +351,7 @@ def test_a_follow_up_does_not_move_what_was_answered(alices, signed):
 
 # --- Messages and settings ------------------------------------------------------------------------------
 def test_a_message_is_new_once(alices, signed):
-    outbox.tell()
+    outbox.queue_messages()
     assert ">new<" in text_of(alices.get(at("inbox")))
     assert ">new<" not in text_of(alices.get(at("inbox")))
 
@@ -376,7 +376,7 @@ def test_a_setting_that_cannot_be_is_refused(alices, alice):
     assert alice.language == "en"
 
 
-def test_a_consent_withdrawn_closes_the_door_for_new_consultations(alices, alice):
+def test_a_withdrawn_consent_prevents_new_consultations(alices, alice):
     alices.post(at("consent"), {"purpose": "care", "verb": "withdraw"})
     assert alices.post(at("new"), CALM).url == at("welcome")
     assert not Submission.objects.exists()

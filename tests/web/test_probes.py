@@ -1,9 +1,9 @@
-"""/healthz, /readyz and /status tell the truth to who keeps the system running."""
+"""/healthz, /readyz and /status report the true state to operators."""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,8 @@ from django.db import OperationalError, connection
 from django.test import Client
 from knox.models import AuthToken
 
+from contract.storage import FileStorage, files
 from teleder.accounts.models import User
-from teleder.cases import originals
 from teleder.cases.models import Job
 from teleder.probes import LAST_NUMBER
 
@@ -40,12 +40,12 @@ def database_is_gone(db, monkeypatch) -> Iterator[None]:
 def test_a_process_without_database_broker_or_storage_lives(
     client, database_is_gone, valkey_is_gone, settings
 ):
-    settings.MEDIA_ROOT = "/dev/null/nowhere"
+    settings.PHOTO_STORAGE = FileStorage(Path("/dev/null/nowhere"))
     assert asked(client, "/healthz") == (200, "ok\n")
 
 
 @pytest.mark.parametrize("address", ["/healthz", "/readyz"])
-def test_a_probe_asks_nobody_who_asks(client, dana, address, django_assert_max_num_queries):
+def test_a_probe_ignores_the_session(client, dana, address, django_assert_max_num_queries):
     client.force_login(dana)
     client.cookies["teleder_language"] = "ja"
     before = User.objects.get().last_login
@@ -101,7 +101,7 @@ def test_it_is_not_ready_while_the_database(client, db, fault):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_is_not_ready_with_a_database_that_was_told_to_read_only(client):
+def test_it_is_not_ready_with_a_read_only_database(client):
     name = connection.settings_dict["NAME"]
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
@@ -118,7 +118,7 @@ def test_it_is_not_ready_with_a_database_that_was_told_to_read_only(client):
     assert asked(client, "/readyz") == (200, "ready\n")
 
 
-def test_it_is_not_ready_when_the_audit_trail_has_ended(client, db):
+def test_it_is_not_ready_when_the_audit_log_is_full(client, db):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE audit_entry DISABLE TRIGGER USER")
         cursor.execute(
@@ -135,17 +135,20 @@ def test_it_is_not_ready_without_a_database(client, database_is_gone):
 @pytest.mark.parametrize("fault", ["is a file", "is full"])
 def test_it_is_not_ready_while_the_storage(client, db, settings, tmp_path, monkeypatch, fault):
     if fault == "is a file":
-        settings.MEDIA_ROOT = tmp_path / "file"
-        settings.MEDIA_ROOT.touch()
+        settings.PHOTO_STORAGE = FileStorage(tmp_path / "file")
+        settings.PHOTO_STORAGE.root.touch()
     else:
-        full = partial(Path("/dev/full").open, "wb")
-        monkeypatch.setattr(originals.tempfile, "NamedTemporaryFile", lambda **_: full())
+
+        def full(_descriptor):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(files.os, "fsync", full)
     assert asked(client, "/readyz") == (503, STORAGE)
     assert asked(client, "/healthz") == (200, "ok\n")
 
 
 def test_both_are_named(client, database_is_gone, settings):
-    settings.MEDIA_ROOT = "/dev/null/nowhere"
+    settings.PHOTO_STORAGE = FileStorage(Path("/dev/null/nowhere"))
     assert asked(client, "/readyz") == (503, DATABASE + STORAGE)
 
 

@@ -1,4 +1,4 @@
-"""A page that goes on asking after its session has ended leads to the log-in, and back to the page after it."""
+"""A page that polls after its session has ended leads to the log-in, and back to the page after it."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ def test_what_is_allowed_is_answered_as_before(dana, opened):
     assert answer.status_code == 200 and "HX-Redirect" not in answer and "HX-Refresh" not in answer
 
 
-def test_a_page_opened_by_hand_is_redirected_as_ever(client, opened):
+def test_a_page_opened_directly_is_redirected_as_usual(client, opened):
     answer = client.get(reverse("web:worklist"))
     assert (answer.status_code, answer["Location"]) == (302, f"{reverse('account_login')}?next=/worklist/")
 
@@ -250,7 +250,7 @@ def send(client: Client, draft, photo) -> object:
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
 @pytest.mark.parametrize("size", [100, 3_000_000], ids=["small", "of a phone"])
-def test_a_photo_sent_after_the_session_is_told_so(client, alice, draft_of, photo_file, end, size):
+def test_a_photo_sent_after_the_session_gets_401(client, alice, draft_of, photo_file, end, size):
     draft = draft_of(alice)
     client.force_login(alice)
     end(alice, client)
@@ -260,13 +260,13 @@ def test_a_photo_sent_after_the_session_is_told_so(client, alice, draft_of, phot
     assert draft.photos.count() == 1
 
 
-def test_a_photo_of_somebody_who_may_not_send_is_told_so(client, dana, alice, draft_of, photo_file):
+def test_a_photo_of_somebody_who_may_not_send_gets_403(client, dana, alice, draft_of, photo_file):
     client.force_login(dana)
     answer = send(client, draft_of(alice), photo_file())
     assert (answer.status_code, answer.json()) == (403, {"code": "permission_denied"})
 
 
-def test_a_photo_that_is_too_large_is_still_told_so(client, alice, draft_of, monkeypatch):
+def test_a_photo_that_is_too_large_is_refused_with_a_sentence(client, alice, draft_of, monkeypatch):
     monkeypatch.setattr(photos, "FILE_LIMIT_BYTES", 1000)
     client.force_login(alice)
     big = BytesIO(b"\xff\xd8\xff\xe0" + b"\0" * 200_000)

@@ -1,4 +1,4 @@
-"""Dana's and alice's open pages, whose session ends, in a real browser."""
+"""Open pages of dana and alice after their session has ended, in a real browser."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_photo_chosen_too_late_leads_to_the_log_in_and_is_asked_for_again(
     page.wait_for_url(LOGIN)
     log_in(page, alice)
     page.wait_for_url("**" + address)
-    expect(page.locator(".photo-form .error").first).to_contain_text("choose again")
+    expect(page.locator(".photo-form .error").first).to_contain_text("choose the missing photos again")
     page.set_input_files("#photo-close_up", photo)
     expect(page.locator(".tile")).to_have_count(1)
     page.reload()

@@ -1,4 +1,4 @@
-"""What every serializer of the API is made of, and the body of every error."""
+"""Base classes and shared serializers, and the body of every error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from teleder.accounts.text import clean_text
 from teleder.cases.triage import Urgency
 
 
-class Strict(serializers.Serializer):
+class StrictSerializer(serializers.Serializer):
     """The body of a request. An unknown field is refused."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class AdviceSerializer(serializers.Serializer):
     phone = serializers.CharField(allow_blank=True, help_text="a number to call, or empty")
 
 
-class CodeSerializer(serializers.Serializer):
+class ChoiceSerializer(serializers.Serializer):
     value = serializers.CharField()
     text = serializers.CharField()
 

@@ -9,10 +9,10 @@ from rest_framework import serializers
 
 from contract.messages import Condition
 from teleder.accounts.models import User
-from teleder.api.serializers.base import URGENCY_OR_NULL, Strict, UrgencyField
+from teleder.api.serializers.base import URGENCY_OR_NULL, StrictSerializer, UrgencyField
 from teleder.api.serializers.patient import (
-    AnswerSerializer,
     PatientFilesSerializer,
+    PatientReviewSerializer,
     PhotoSerializer,
     SubmissionRowSerializer,
 )
@@ -48,17 +48,17 @@ class ClinicPhotoSerializer(PhotoSerializer):
         return super().get_files(photo)
 
 
-class ReviewSerializer(AnswerSerializer):
+class ReviewSerializer(PatientReviewSerializer):
     """A signed answer as the clinic keeps it."""
 
     triage_urgency = UrgencyField()
     urgency = UrgencyField()
 
-    class Meta(AnswerSerializer.Meta):
-        fields = (*AnswerSerializer.Meta.fields, "impression", "triage_urgency", "urgency", "reason")
+    class Meta(PatientReviewSerializer.Meta):
+        fields = (*PatientReviewSerializer.Meta.fields, "impression", "triage_urgency", "urgency", "reason")
 
 
-class SignSerializer(Strict):
+class SignSerializer(StrictSerializer):
     impression = serializers.ChoiceField(Impression.choices)
     disposition = serializers.ChoiceField(Disposition.choices)
     text = serializers.CharField(max_length=4000)
@@ -155,7 +155,7 @@ class ClinicSubmissionSerializer(WorklistRowSerializer):
         return ReviewSerializer(submission.reviews.select_related("author__dermatologist"), many=True).data
 
 
-class PhotosWantedSerializer(Strict):
+class PhotosWantedSerializer(StrictSerializer):
     reason = serializers.ChoiceField(PhotosWanted.choices)
 
 
@@ -186,7 +186,7 @@ class ModelRefSerializer(serializers.Serializer):
     sha256 = serializers.CharField()
 
 
-class ViewSerializer(serializers.Serializer):
+class CropProbabilitiesSerializer(serializers.Serializer):
     """Calibrated probabilities for one view of the photo."""
 
     box = serializers.IntegerField(allow_null=True, help_text="index in `boxes`; null: the whole photo")
@@ -210,7 +210,7 @@ class AnalysisSerializer(serializers.ModelSerializer):
     thresholds = serializers.DictField(
         child=serializers.FloatField(), help_text="by condition, and by `conformal.` and condition"
     )
-    views = ViewSerializer(many=True)
+    views = CropProbabilitiesSerializer(many=True)
 
     class Meta:
         model = Analysis

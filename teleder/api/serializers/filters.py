@@ -1,4 +1,4 @@
-"""Query parameters of the lists. What is unknown, given twice or ill-formed is refused by name."""
+"""Query parameters of the lists. Unknown, repeated and malformed ones are refused by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from contract.messages import Stage
-from teleder.cases.models import JobState, Status, Submissions
+from teleder.cases.models import JobState, Status, SubmissionQuerySet
 
 # RFC 3339. Without an offset a time would be read as that of the server's place.
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -24,8 +24,7 @@ class MomentField(serializers.DateTimeField):
 
     default_error_messages = {
         "invalid": _(
-            "Please give date, time and offset, as in 2026-11-28T09:00:00Z. "
-            "In an address the plus sign of an offset must be encoded."
+            "Please give date, time and offset, as in 2026-11-28T09:00:00Z. In a URL, the plus sign of an offset must be encoded."
         )
     }
 
@@ -39,7 +38,7 @@ class MomentField(serializers.DateTimeField):
             self.fail("invalid", format="RFC 3339")
 
 
-class ListFilters(serializers.Serializer):
+class ListFilterSerializer(serializers.Serializer):
     """The parameters of one list beside those of its pages, which the context names as `page_parameters`."""
 
     def to_internal_value(self, data: QueryDict) -> dict[str, Any]:
@@ -48,8 +47,7 @@ class ListFilters(serializers.Serializer):
         for name in data:
             if name not in known:
                 errors[name[:50]] = [
-                    _("Unknown parameter. This address knows: %(known)s.")
-                    % {"known": ", ".join(known) or "–"}
+                    _("Unknown parameter. Allowed here: %(known)s.") % {"known": ", ".join(known) or "–"}
                 ]
             elif len(data.getlist(name)) > 1:
                 errors[name] = [_("Please give this only once.")]
@@ -58,7 +56,7 @@ class ListFilters(serializers.Serializer):
         return super().to_internal_value(data.dict())
 
 
-class RecordFilters(ListFilters):
+class RecordFilterSerializer(ListFilterSerializer):
     updated_since = MomentField(
         required=False,
         help_text="those that changed at this time or later, with their photos, findings and answers",
@@ -68,24 +66,24 @@ class RecordFilters(ListFilters):
     )
 
 
-def narrowed(
-    rows: Submissions,
+def narrow(
+    rows: SubmissionQuerySet,
     *,
     updated_since: datetime | None = None,
     answered_since: datetime | None = None,
     **equal: Any,
-) -> Submissions:
+) -> SubmissionQuerySet:
     """Return the submissions that pass the filters; a filter that was not given lets all pass."""
     rows = rows.updated_since(updated_since) if updated_since else rows
     rows = rows.answered_since(answered_since) if answered_since else rows
     return rows.filter(**equal)
 
 
-class SubmissionFilters(RecordFilters):
+class SubmissionFilterSerializer(RecordFilterSerializer):
     status = serializers.ChoiceField(Status.choices, required=False)
     case = serializers.UUIDField(required=False)
 
 
-class JobFilters(ListFilters):
+class JobFilterSerializer(ListFilterSerializer):
     state = serializers.ChoiceField(JobState.choices, required=False)
     stage = serializers.ChoiceField([stage.value for stage in Stage], required=False)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from contract.messages import Stage
-from teleder.api.serializers.base import Strict, UrgencyField
+from teleder.api.serializers.base import StrictSerializer, UrgencyField
 from teleder.cases.models import Job
 
 
-class ReassignSerializer(Strict):
+class ReassignSerializer(StrictSerializer):
     to = serializers.UUIDField(help_text="a dermatologist")
 
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from contract import photos
-from teleder.api.serializers.base import AdviceSerializer, Strict, UrgencyField
+from teleder.api.serializers.base import AdviceSerializer, StrictSerializer, UrgencyField
 from teleder.api.serializers.questionnaire import HistoryField
 from teleder.cases import triage
 from teleder.cases.files import FOR_PATIENTS, FileKind
@@ -21,7 +21,7 @@ from teleder.cases.triage import Urgency
 PHOTO_HELP = f"{', '.join(photos.LABELS[:-1])} or {photos.LABELS[-1]} up to {photos.FILE_LIMIT_MB} MB"
 
 
-class PhotoUploadSerializer(Strict):
+class PhotoUploadSerializer(StrictSerializer):
     """One photo for each request. Size and kind of the file are judged by the record, which says why."""
 
     view = serializers.ChoiceField(PhotoView.choices)
@@ -82,7 +82,7 @@ class SignerSerializer(serializers.Serializer):
     licence_number = serializers.CharField(source="dermatologist.licence_number", default="")
 
 
-class AnswerSerializer(serializers.ModelSerializer):
+class PatientReviewSerializer(serializers.ModelSerializer):
     """A signed answer as its patient reads it: the dermatologist's words, and no code of a disease."""
 
     disposition_text = serializers.CharField(source="get_disposition_display")
@@ -157,9 +157,11 @@ class SubmissionSerializer(SubmissionRowSerializer):
     def get_photos(self, submission: Submission) -> list[dict]:
         return PhotoSerializer(submission.current_photos(), many=True).data
 
-    @extend_schema_field(AnswerSerializer(many=True))
+    @extend_schema_field(PatientReviewSerializer(many=True))
     def get_reviews(self, submission: Submission) -> list[dict]:
-        return AnswerSerializer(submission.reviews.select_related("author__dermatologist"), many=True).data
+        return PatientReviewSerializer(
+            submission.reviews.select_related("author__dermatologist"), many=True
+        ).data
 
 
 def advice_for(submission: Submission) -> dict[str, str]:
@@ -167,7 +169,7 @@ def advice_for(submission: Submission) -> dict[str, str]:
     return triage.policy(submission.policy).advice_for(Urgency(submission.rule_urgency))
 
 
-class OpenedSerializer(serializers.Serializer):
+class OpenedSubmissionSerializer(serializers.Serializer):
     """What opening a submission answers at once: no worker, broker or model takes part."""
 
     id = serializers.UUIDField()
@@ -198,7 +200,7 @@ class StatusSerializer(serializers.ModelSerializer):
         return PhotoStateSerializer(submission.current_photos(), many=True).data
 
 
-class SubmitSerializer(Strict):
+class SubmitSerializer(StrictSerializer):
     send_anyway = serializers.BooleanField(
         default=False, help_text="send photos that are hard to read as they are"
     )

@@ -1,37 +1,37 @@
-"""What is asked, and the answers to it."""
+"""The questions and the answers to them."""
 
 from __future__ import annotations
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from teleder.api.serializers.base import AdviceSerializer, CodeSerializer, Strict
+from teleder.api.serializers.base import AdviceSerializer, ChoiceSerializer, StrictSerializer
 from teleder.cases import questionnaire, triage
 
 
 class QuestionSerializer(serializers.Serializer):
     id = serializers.CharField()
     text = serializers.CharField()
-    choices = CodeSerializer(many=True)
+    choices = ChoiceSerializer(many=True)
 
 
 class HistoryQuestionSerializer(serializers.Serializer):
     id = serializers.CharField()
     kind = serializers.ChoiceField(["one", "several", "scale", "text"])
     text = serializers.CharField()
-    choices = CodeSerializer(many=True, required=False)
+    choices = ChoiceSerializer(many=True, required=False)
 
 
 class QuestionnaireSerializer(serializers.Serializer):
     policy = serializers.CharField(help_text="version of the questions, rules and texts")
     red_flags = QuestionSerializer(many=True)
-    body_sites = CodeSerializer(many=True)
+    body_sites = ChoiceSerializer(many=True)
     history = HistoryQuestionSerializer(many=True)
-    photo_views = CodeSerializer(many=True)
+    photo_views = ChoiceSerializer(many=True)
     receipt = AdviceSerializer(help_text="the same words for all, on every receipt")
 
 
-class HistorySerializer(Strict):
+class HistorySerializer(StrictSerializer):
     """Everything may be left out."""
 
     duration = serializers.ChoiceField(questionnaire.Duration.choices, required=False, allow_blank=True)
@@ -64,7 +64,7 @@ class HistoryField(serializers.ReadOnlyField):
     """As it is kept: what was left out is not there."""
 
 
-class AnswersSerializer(Strict):
+class RedFlagAnswersSerializer(StrictSerializer):
     """The twelve red-flag answers, by question. Nothing else is asked here: advice must not wait for it."""
 
     answers = serializers.DictField(child=serializers.CharField(max_length=20))
@@ -73,6 +73,6 @@ class AnswersSerializer(Strict):
         return questionnaire.clean_red_flags(answers, triage.policy())
 
 
-class DescriptionSerializer(Strict):
+class DescriptionSerializer(StrictSerializer):
     body_site = serializers.CharField(required=False, max_length=20, help_text="a code of the questionnaire")
     history = HistorySerializer(required=False)

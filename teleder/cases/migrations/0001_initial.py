@@ -234,20 +234,20 @@ class Migration(migrations.Migration):
                         blank=True,
                         choices=[
                             (
-                                contract.messages.NoBox["NO_SKIN"],
-                                contract.messages.NoBox["NO_SKIN"],
+                                contract.messages.NoCropReason["NO_SKIN"],
+                                contract.messages.NoCropReason["NO_SKIN"],
                             ),
                             (
-                                contract.messages.NoBox["NO_LESION"],
-                                contract.messages.NoBox["NO_LESION"],
+                                contract.messages.NoCropReason["NO_LESION"],
+                                contract.messages.NoCropReason["NO_LESION"],
                             ),
                             (
-                                contract.messages.NoBox["TOO_LITTLE_SKIN"],
-                                contract.messages.NoBox["TOO_LITTLE_SKIN"],
+                                contract.messages.NoCropReason["TOO_LITTLE_SKIN"],
+                                contract.messages.NoCropReason["TOO_LITTLE_SKIN"],
                             ),
                             (
-                                contract.messages.NoBox["TOO_LITTLE_LESION"],
-                                contract.messages.NoBox["TOO_LITTLE_LESION"],
+                                contract.messages.NoCropReason["TOO_LITTLE_LESION"],
+                                contract.messages.NoCropReason["TOO_LITTLE_LESION"],
                             ),
                         ],
                         max_length=30,

@@ -1,4 +1,4 @@
-"""What a dermatologist fills in: the answer, and why another photo is wanted."""
+"""Forms of dermatologists: the answer, and the request for another photo."""
 
 from __future__ import annotations
 
@@ -17,38 +17,43 @@ from teleder.web.clinician import replies
 
 TEXT_LIMIT = 4000
 REASON_LIMIT = 1000
-NOTHING = "nothing"  # what the form of a first answer says that it corrects
+NOTHING = "nothing"  # `amends` of a first answer's form
 
 
 class AnswerForm(forms.Form):
     """The answer to sign; a correction begins with the answer in force and says why it is corrected."""
 
-    impression = forms.ChoiceField(
-        label=_("What I take it for"), choices=Impression, widget=forms.RadioSelect
-    )
+    impression = forms.ChoiceField(label=_("Impression"), choices=Impression, widget=forms.RadioSelect)
     disposition = forms.ChoiceField(
-        label=_("What the patient should do"), choices=Disposition, widget=forms.RadioSelect
+        label=_("Action for the patient"), choices=Disposition, widget=forms.RadioSelect
     )
     text = TextFormField(label=_("Answer to the patient"), max_length=TEXT_LIMIT)
     reason = TextFormField(max_length=REASON_LIMIT, required=False)
     amends = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, submission: Submission, amending: bool, **kwargs: Any) -> None:
-        kwargs.setdefault("initial", _as_initial(submission.answer()) if amending else {"amends": NOTHING})
+        initial: dict[str, Any] = {"amends": NOTHING}
+        if amending:
+            answer = submission.answer()
+            initial = {name: getattr(answer, name) for name in ("impression", "disposition", "text")}
+            initial["amends"] = answer.pk
+        kwargs.setdefault("initial", initial)
         super().__init__(*args, **kwargs)
         self.submission, self.amending = submission, amending
         self.fields["reason"].required = amending
         self.fields["reason"].label = (
-            _("Why it is corrected") if amending else _("Why it is less urgent than the triage (if it is)")
+            _("Reason for the correction")
+            if amending
+            else _("Reason for a lower urgency than the triage (if so)")
         )
         self.languages = sorted(Language.choices, key=lambda choice: choice[0] != submission.patient.language)
 
     def with_reply(self, language: str) -> Self:
-        """Return the form with the draft text of the chosen disposition under what was typed."""
+        """Return the form with the draft text of the chosen disposition appended to the typed text."""
         disposition = self.data.get("disposition")
         if disposition not in Disposition.values or language not in Language.values:
-            self.errors.clear()  # it is not sent yet: what is still empty is no mistake
-            self.add_error("disposition", _("Please choose what the patient should do first."))
+            self.errors.clear()  # the form is not sent yet: empty fields are no errors
+            self.add_error("disposition", _("Please choose the action for the patient first."))
             return self
         draft = replies.reply(Disposition(disposition), language, self.data.get("impression", ""))
         parts = [self.data.get("text", "").strip(), draft]
@@ -57,19 +62,19 @@ class AnswerForm(forms.Form):
         return type(self)(initial=typed, submission=self.submission, amending=self.amending)
 
     def clean_amends(self) -> UUID | None:
-        """Return which answer was on the page. One that was opened before anybody signed names none that exists."""
+        """Return the id of the answer on the page; a page opened before the first answer gives a nil id."""
         try:
             return UUID(self.cleaned_data["amends"]) if self.cleaned_data["amends"] else None
         except ValueError:
             return UUID(int=0)
 
     def answer(self) -> dict[str, Any]:
-        """Return what `workflow.sign` takes, or `workflow.amend` where the form corrects."""
+        """Return the arguments of `reviews.sign`, or of `reviews.amend` for a correction."""
         names = ("impression", "disposition", "text", "reason", *(["amends"] if self.amending else []))
         return {name: self.cleaned_data[name] for name in names}
 
     def on_top_of(self, conflict: AlreadyAmendedError) -> Self:
-        """Return the form as it was filled in, now to correct the answer that came between, and saying so."""
+        """Return the filled form as a correction of the newer answer, with the conflict as its error."""
         data = self.data.copy()
         data["amends"] = str(conflict.newer.pk)
         form = type(self)(data, submission=self.submission, amending=True)
@@ -82,10 +87,5 @@ class AnswerForm(forms.Form):
         return Review(submission=self.submission, author=author, signed_at=timezone.now(), **typed)
 
 
-def _as_initial(answer: Review) -> dict[str, Any]:
-    typed = {name: getattr(answer, name) for name in ("impression", "disposition", "text")}
-    return typed | {"amends": answer.pk}
-
-
 class PhotosWantedForm(forms.Form):
-    reason = forms.ChoiceField(label=_("What is wrong with the photos"), choices=PhotosWanted)
+    reason = forms.ChoiceField(label=_("Problem with the photos"), choices=PhotosWanted)

@@ -1,17 +1,16 @@
-"""What dermatologists see of a photo and of a submission: the AI's findings, answers, history, in words."""
+"""What dermatologists read about a photo and a submission: AI findings, answers and history as text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from contract.messages import Condition
 from teleder.cases import triage
-from teleder.cases.models import Analysis, Finding, Photo, Submission
+from teleder.cases.models import Analysis, Photo, Submission
 from teleder.cases.questionnaire import (
     HISTORY_CHOICES,
     HISTORY_SCALES,
@@ -35,7 +34,7 @@ ANSWER_ORDER = {"unsure": 1, "no": 2}  # every kind of "yes" comes before them
 
 @dataclass(frozen=True)
 class Bar:
-    """One condition of a reading: in words, and in hundredths for the drawing."""
+    """One condition of a reading, as text and in percent for the bar."""
 
     condition: str
     likelihood: str
@@ -46,7 +45,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Box:
-    """One area that was read closely; x to height in pixels of the analysis copy, shares in hundredths."""
+    """One closely analysed area: x to height in pixels of the analysis copy, shares in percent."""
 
     number: int
     x: int
@@ -67,14 +66,14 @@ class Model:
 
 @dataclass(frozen=True)
 class Attribution:
-    """The map of what spoke for a condition; `area` is the number of the box that has a map of its own."""
+    """The heat map of a condition; `area` is the number of the box with a map of its own."""
 
     condition: str
     area: int | None
 
 
 class Reading:
-    """A photo as the dermatologist reads it, with what the newest analysis says of it."""
+    """A photo with the results of its newest analysis."""
 
     def __init__(self, photo: Photo) -> None:
         self.photo = photo
@@ -91,31 +90,51 @@ class Reading:
         return wording.ABSTENTIONS.get(code, code)
 
     @property
-    def no_box(self) -> str:
+    def no_crop_reason(self) -> str:
         code = self.analysis.no_box if self.analysis else ""
-        return wording.NO_BOX.get(code, code)
+        return wording.NO_CROP_REASONS.get(code, code)
 
     @property
-    def nearest_miss(self) -> dict[str, int]:
+    def best_rejected_crop(self) -> dict[str, int]:
         row = self.analysis.nearest_miss if self.analysis else None
-        return {name: _hundredths(row[name]) for name in ("skin", "lesion")} if row else {}
+        return {name: _percent(row[name]) for name in ("skin", "lesion")} if row else {}
 
     @property
     def shares(self) -> dict[str, int]:
-        return {"skin": _hundredths(self.analysis.skin), "lesion": _hundredths(self.analysis.lesion)}
+        return {"skin": _percent(self.analysis.skin), "lesion": _percent(self.analysis.lesion)}
 
     @property
-    def plausible(self) -> list[str]:
+    def prediction_set(self) -> list[str]:
         return [wording.condition(code) for code in self.analysis.plausible] if self.is_classified else []
 
     @property
     def bars(self) -> list[Bar]:
-        return [_bar(finding) for finding in self.analysis.findings.all()] if self.analysis else []
+        bars = []
+        for finding in self.analysis.findings.all() if self.analysis else []:
+            # For harmless conditions the threshold is that of naming, no alarm.
+            alarm = finding.threshold if finding.condition in ALARMING else None
+            bars.append(
+                Bar(
+                    condition=wording.condition(finding.condition),
+                    likelihood=wording.likelihood(finding.probability, alarm),
+                    percent=_percent(finding.probability),
+                    threshold=None if alarm is None else _percent(alarm),
+                    is_over=alarm is not None and finding.is_over_threshold,
+                )
+            )
+        return bars
 
     @property
     def boxes(self) -> list[Box]:
         rows = self.analysis.boxes if self.analysis else []
-        return [_box(number, row) for number, row in enumerate(rows, start=1)]
+        return [
+            Box(
+                number=number,
+                **{name: row[name] for name in ("x", "y", "width", "height")},
+                **{name: _percent(row[name]) for name in ("skin", "lesion")},
+            )
+            for number, row in enumerate(rows, start=1)
+        ]
 
     @property
     def attribution(self) -> Attribution | None:
@@ -136,7 +155,7 @@ class Reading:
             return []
         used = [
             (_("finds skin and lesion"), self.analysis.segmentation_model),
-            (_("names the condition"), self.analysis.classification_model),
+            (_("classifies the condition"), self.analysis.classification_model),
         ]
         known = [(task, model) for task, model in used if model and model["sha256"]]
         return [Model(task, m["name"], m["version"], m["sha256"][:SHA_SHOWN]) for task, m in known]
@@ -146,51 +165,34 @@ class Reading:
         return [wording.condition(finding.condition) for finding in self.analysis.findings.all()]
 
     @property
-    def views(self) -> Iterable[tuple[str, list[int | None]]]:
-        """Yield a name and the hundredths per condition, in the order of `conditions`, for each view."""
+    def crops(self) -> Iterable[tuple[str, list[int | None]]]:
+        """Yield the name of each crop and its percent per condition, in the order of `conditions`."""
         order = [finding.condition for finding in self.analysis.findings.all()]
-        for view in self.analysis.views:
-            name = _("whole photo") if view["box"] is None else _("area %(n)d") % {"n": view["box"] + 1}
-            found = view["probabilities"]
-            yield name, [_hundredths(found[code]) if code in found else None for code in order]
+        for crop in self.analysis.views:
+            name = _("whole photo") if crop["box"] is None else _("area %(n)d") % {"n": crop["box"] + 1}
+            found = crop["probabilities"]
+            yield name, [_percent(found[code]) if code in found else None for code in order]
 
 
-def _bar(finding: Finding) -> Bar:
-    # For the harmless ones the threshold is that of naming, no alarm.
-    alarm = finding.threshold if finding.condition in ALARMING else None
-    return Bar(
-        condition=wording.condition(finding.condition),
-        likelihood=wording.likelihood(finding.probability, alarm),
-        percent=_hundredths(finding.probability),
-        threshold=None if alarm is None else _hundredths(alarm),
-        is_over=alarm is not None and finding.is_over_threshold,
-    )
-
-
-def _box(number: int, row: dict[str, Any]) -> Box:
-    shares = {name: _hundredths(row[name]) for name in ("skin", "lesion")}
-    return Box(number=number, **{name: row[name] for name in ("x", "y", "width", "height")}, **shares)
-
-
-def _hundredths(share: float) -> int:
+def _percent(share: float) -> int:
     return round(share * 100)
 
 
 @dataclass(frozen=True)
 class Flag:
-    words: str
+    text: str
     origin: str
     level: str
 
 
 def flags_of(submission: Submission) -> list[Flag]:
-    """Return the reasons to look sooner, those that ask for the highest level first."""
+    """Return the reasons to look sooner, the most urgent first."""
     rows = sorted(
         submission.flags, key=lambda row: -1 if row["level"] is None else row["level"], reverse=True
     )
     return [
         Flag(
-            words=wording.flag_words(row),
+            text=wording.flag_text(row),
             origin=triage.Origin(row["origin"]).label,
             level="" if row["level"] is None else Urgency(row["level"]).label,
         )
@@ -201,11 +203,11 @@ def flags_of(submission: Submission) -> list[Flag]:
 @dataclass(frozen=True)
 class Answer:
     question: str
-    words: str
+    text: str
     value: str
 
 
-def answers_of(submission: Submission) -> list[Answer]:
+def red_flag_answers(submission: Submission) -> list[Answer]:
     """Return the red-flag answers, "yes" first, then "I don't know", then "no"."""
     questions = red_flag_questions(triage.policy(submission.policy))
     answers = [
@@ -217,13 +219,12 @@ def answers_of(submission: Submission) -> list[Answer]:
 
 
 def history_of(submission: Submission) -> list[tuple[str, str]]:
-    history = submission.history
-    return [(str(title), _told(key, history[key])) for key, title in HISTORY_TITLES.items() if key in history]
-
-
-def _told(key: str, value: Any) -> str:
-    if key not in HISTORY_CHOICES:
-        return str(value)
-    labels = dict(HISTORY_CHOICES[key].choices)
-    values = value if isinstance(value, list) else [value]
-    return ", ".join(str(labels.get(item, item)) for item in values)
+    """Return the answered questions of the history with their answers as text."""
+    rows = []
+    for key, title in HISTORY_TITLES.items():
+        if key in submission.history:
+            value = submission.history[key]
+            labels = dict(HISTORY_CHOICES[key].choices) if key in HISTORY_CHOICES else {}
+            values = value if isinstance(value, list) else [value]
+            rows.append((str(title), ", ".join(str(labels.get(item, item)) for item in values)))
+    return rows

@@ -1,4 +1,4 @@
-"""Draft texts for answers: a clinician chooses one, changes it, and signs what is then theirs."""
+"""Draft texts for answers: a clinician chooses one, edits it and signs the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dermatologist's pages: worklist, review, answer. Verbs are forms; htmx and keys shorten the way."""
+"""The dermatologist's pages: worklist, review, answer. Every action is a form; htmx and shortcuts are optional."""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.decorators.vary import vary_on_headers
 
 from teleder.accounts import people
-from teleder.accounts.models import Consent, Purpose, User
+from teleder.accounts.models import Purpose
 from teleder.cases import reviews, transitions
 from teleder.cases.models import Photo, PhotoState, Review, Status, Submission
-from teleder.cases.originals import Refused
+from teleder.cases.originals import RefusedError
+from teleder.cases.transitions import WITH_ANSWER
 from teleder.cases.triage import Urgency
 from teleder.web import wording
 from teleder.web.clinician import readings, replies, worklist
 from teleder.web.clinician.forms import AnswerForm, PhotosWantedForm
 from teleder.web.conditional import unless_same
 from teleder.web.roles import dermatologist_required
-
-AMENDABLE = (Status.ANSWERED, Status.CLOSED)
 
 
 # --- The worklist -----------------------------------------------------------------------------------------
@@ -48,7 +47,11 @@ def _worklist(request: HttpRequest, query: QueryDict) -> dict[str, Any]:
     show = query.get("show", "all")
     show = show if show in worklist.FILTERS else "all"
     number = query.get("number", "").strip()[:20]
-    page = worklist.page(request.user, show=show, number=number, after=_uuid(query.get("after")))
+    try:
+        after = UUID(query.get("after", ""))
+    except ValueError:
+        after = None
+    page = worklist.page_of(request.user, show=show, number=number, after=after)
     return {
         "page": page,
         "show": show,
@@ -61,45 +64,38 @@ def _worklist(request: HttpRequest, query: QueryDict) -> dict[str, Any]:
     }
 
 
-def _uuid(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        return None
-
-
-# --- Verbs ------------------------------------------------------------------------------------------------
-def _seen(request: HttpRequest, pk: UUID) -> Submission:
+# --- Actions ----------------------------------------------------------------------------------------------
+def _visible(request: HttpRequest, pk: UUID) -> Submission:
     rows = Submission.objects.visible_to(request.user).select_related("case__patient", "claimed_by")
     return get_object_or_404(rows, pk=pk)
 
 
-def verb(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """A step with one submission, by POST. What cannot be done is said in words (409, 422).
+def submission_action(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Decorate an action on one submission, by POST. Refusals are a page (409, 422).
 
-    By GET it leads to the page: one that came by POST has this address, and a log-in leads back to it.
+    A GET redirects to the review page: after a POST that needed a log-in, allauth leads back to this URL.
     """
 
     @require_http_methods(["GET", "HEAD", "POST"])
     @dermatologist_required
     @wraps(view)
     def guarded(request: HttpRequest, pk: UUID) -> HttpResponse:
-        submission = _seen(request, pk)
+        submission = _visible(request, pk)
         if request.method != "POST":
             return redirect("web:review", pk)
         try:
             return view(request, submission)
         except transitions.IllegalMoveError as error:
             return refusal(request, submission, str(error), status=409)
-        except Refused as error:
+        except RefusedError as error:
             return refusal(request, submission, error.message, status=422)
 
     return guarded
 
 
 def refusal(request: HttpRequest, submission: Submission, message: str, *, status: int) -> HttpResponse:
-    """Say what could not be done, who has it now, and give back what was typed."""
-    submission = get_object_or_404(Submission, pk=submission.pk)  # its patient may just have been erased
+    """Show why the action was refused, who has claimed the submission, and the typed text."""
+    submission = get_object_or_404(Submission, pk=submission.pk)  # its patient may have been erased meanwhile
     context = {"submission": submission, "message": message, "text": request.POST.get("text", "")}
     return render(request, "web/clinician/refusal.html", context, status=status)
 
@@ -107,28 +103,22 @@ def refusal(request: HttpRequest, submission: Submission, message: str, *, statu
 @require_POST
 @dermatologist_required
 def claim(request: HttpRequest, pk: UUID) -> HttpResponse:
-    submission = _seen(request, pk)
+    submission = _visible(request, pk)
     try:
         reviews.claim(submission, by=request.user)
     except transitions.IllegalMoveError as error:
-        if request.htmx:
-            return _worklist_says(request, _who_was_faster(pk, str(error)))
-        return refusal(request, submission, str(error), status=409)
+        if not request.htmx:
+            return refusal(request, submission, str(error), status=409)
+        now = get_object_or_404(Submission.objects.select_related("case", "claimed_by"), pk=pk)
+        claimed = _("%(name)s has already claimed %(case)s.") % {"case": now.case, "name": now.claimed_by}
+        return _worklist_says(request, claimed if now.claimed_by else str(error))
     if request.htmx:
-        return _worklist_says(request, _("You have %(case)s now.") % {"case": submission.case})
+        return _worklist_says(request, _("You have claimed %(case)s.") % {"case": submission.case})
     return redirect("web:review", pk)
 
 
-def _who_was_faster(pk: UUID, otherwise: str) -> str:
-    submission = get_object_or_404(Submission.objects.select_related("case", "claimed_by"), pk=pk)
-    if submission.claimed_by is None:
-        return otherwise
-    who = {"case": submission.case, "name": submission.claimed_by}
-    return _("%(name)s has %(case)s already.") % who
-
-
 def _worklist_says(request: HttpRequest, message: str) -> HttpResponse:
-    """The list under the filter of the page that asked, with a message for its live region."""
+    """The list with the filter of the requesting page, and a message for its live region."""
     _path, _mark, query = (request.htmx.current_url_abs_path or "").partition("?")
     context = _worklist(request, QueryDict(query.partition("#")[0]))
     return render(request, "web/clinician/_worklist.html", context | {"said": message})
@@ -137,7 +127,7 @@ def _worklist_says(request: HttpRequest, message: str) -> HttpResponse:
 @require_POST
 @dermatologist_required
 def claim_next(request: HttpRequest) -> HttpResponse:
-    """Open the most urgent submission that is free; of two callers each gets another."""
+    """Claim and open the most urgent free submission; two callers get different ones."""
     while (found := worklist.next_for(request.user)) is not None:
         if found.claimed_by_id == request.user.pk:
             return redirect("web:review", found.pk)
@@ -146,20 +136,20 @@ def claim_next(request: HttpRequest) -> HttpResponse:
         except transitions.IllegalMoveError:
             continue
         return redirect("web:review", found.pk)
-    messages.info(request, _("Nothing is waiting that nobody has."))
+    messages.info(request, _("No unclaimed submission is waiting."))
     return redirect("web:worklist")
 
 
-@verb
+@submission_action
 def release(request: HttpRequest, submission: Submission) -> HttpResponse:
     reviews.release(submission, by=request.user)
     messages.success(request, _("%(case)s is back on the worklist.") % {"case": submission.case})
     return redirect("web:worklist")
 
 
-@verb
+@submission_action
 def keep_claim(request: HttpRequest, submission: Submission) -> HttpResponse:
-    """The page says that it is still open; answers with a warning once the claim is lost."""
+    """Keep the claim of an open page alive; return a warning once the claim is lost."""
     kept = reviews.keep_claim(submission, by=request.user)
     if kept:
         return HttpResponse(status=204)
@@ -167,24 +157,24 @@ def keep_claim(request: HttpRequest, submission: Submission) -> HttpResponse:
     return render(request, "web/clinician/_claim_lost.html", {"submission": submission})
 
 
-@verb
+@submission_action
 def request_photos(request: HttpRequest, submission: Submission) -> HttpResponse:
     form = PhotosWantedForm(request.POST)
     if not form.is_valid():
         return _review(request, submission, photos_form=form, status=422)
     reviews.request_photos(submission, by=request.user, reason=form.cleaned_data["reason"])
     messages.success(
-        request, _("The patient of %(case)s is asked for another photo.") % {"case": submission.case}
+        request, _("The patient of %(case)s was asked for another photo.") % {"case": submission.case}
     )
-    return _go_on(request, submission)
+    return _to_next(request, submission)
 
 
-@verb
+@submission_action
 def answer(request: HttpRequest, submission: Submission) -> HttpResponse:
     """Insert a draft text, show a preview, or sign: one form, three buttons."""
-    amending = submission.status in AMENDABLE
+    amending = submission.status in WITH_ANSWER
     if not amending and not _is_mine(request, submission):
-        raise transitions.IllegalMoveError(_("Only who has claimed it can answer."))
+        raise transitions.IllegalMoveError(_("Only the dermatologist who claimed it can answer."))
     form = AnswerForm(request.POST, submission=submission, amending=amending)
     if "insert" in request.POST:
         return _review(request, submission, form=form.with_reply(request.POST["insert"]))
@@ -202,12 +192,12 @@ def answer(request: HttpRequest, submission: Submission) -> HttpResponse:
         return _review(request, submission, form=form, status=409)
     except transitions.AlreadyAmendedError as error:
         return _review(request, submission, form=form.on_top_of(error), status=409)
-    messages.success(request, _("The answer to %(case)s is signed.") % {"case": submission.case})
-    return _go_on(request, submission)
+    messages.success(request, _("The answer to %(case)s was signed.") % {"case": submission.case})
+    return _to_next(request, submission)
 
 
-def _go_on(request: HttpRequest, submission: Submission) -> HttpResponse:
-    """Lead to the next on the worklist; the page there forgets the draft of the one that is done."""
+def _to_next(request: HttpRequest, submission: Submission) -> HttpResponse:
+    """Redirect to the next submission; that page deletes the saved draft of the finished one."""
     following = worklist.next_for(request.user)
     url = reverse("web:review", args=[following.pk]) if following else reverse("web:worklist")
     return redirect(f"{url}?done={submission.pk}")
@@ -217,14 +207,14 @@ def _go_on(request: HttpRequest, submission: Submission) -> HttpResponse:
 @require_safe
 @dermatologist_required
 def review(request: HttpRequest, pk: UUID) -> HttpResponse:
-    return _review(request, _seen(request, pk))
+    return _review(request, _visible(request, pk))
 
 
 @require_safe
 @dermatologist_required
 def review_state(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Who has it, how urgent, how far the AI is: polled by the open page, 304 while nothing changes."""
-    submission = _seen(request, pk)
+    """Claim, urgency and AI status, polled by the open page: 304 while nothing changes."""
+    submission = _visible(request, pk)
     context = _state(request, submission) | {"had_ai": request.GET.get("ai", submission.ai_status)}
     return unless_same(request, render(request, "web/clinician/_state.html", context))
 
@@ -233,7 +223,7 @@ def _state(request: HttpRequest, submission: Submission) -> dict[str, Any]:
     return {
         "submission": submission,
         "shape": wording.SHAPES[submission.level],
-        "due": worklist.due_words(submission),
+        "due": worklist.due_text(submission),
         "is_mine": _is_mine(request, submission),
         "had_ai": submission.ai_status,
     }
@@ -253,18 +243,19 @@ def _review(
     status: int = 200,
 ) -> HttpResponse:
     state = _state(request, submission)
-    may_answer = state["is_mine"] or submission.status in AMENDABLE
-    amending = submission.status in AMENDABLE
+    may_answer = state["is_mine"] or submission.status in WITH_ANSWER
+    amending = submission.status in WITH_ANSWER
+    consents = people.latest_consents(submission.patient).exclude(purpose=Purpose.TRAINING)
     context = {
         **state,
         **_photos(request, submission),
         "age": worklist.age_of(submission.patient),
         "flags": readings.flags_of(submission),
-        "answers": readings.answers_of(submission),
+        "answers": readings.red_flag_answers(submission),
         "history": readings.history_of(submission),
         "earlier": _earlier(request, submission),
         "events": submission.events.select_related("actor"),
-        "withdrawn": _withdrawn(submission.patient),
+        "withdrawn": [consent for consent in consents if consent.withdrawn_at],
         "reviews": submission.reviews.select_related("author__dermatologist"),
         "may_answer": may_answer,
         "amending": amending,
@@ -277,14 +268,8 @@ def _review(
     return render(request, "web/clinician/review.html", context, status=status)
 
 
-def _withdrawn(patient: User) -> list[Consent]:
-    """Return the consents taken back that matter to an answer."""
-    given_last = people.last_words_on_consent(patient).exclude(purpose=Purpose.TRAINING)
-    return [consent for consent in given_last if consent.withdrawn_at]
-
-
 def _photos(request: HttpRequest, submission: Submission) -> dict[str, Any]:
-    """The photo that is looked at (`?photo=`, else the first), the strip, and the neighbours for [ and ]."""
+    """The chosen photo (`?photo=`, else the first), the strip, and the neighbours for the keys [ and ]."""
     photos = list(submission.current_photos().prefetch_related("analyses__findings"))
     photos.sort(key=lambda photo: photo.state == PhotoState.UNUSABLE)
     chosen = next((photo for photo in photos if str(photo.pk) == request.GET.get("photo")), None)
@@ -293,8 +278,8 @@ def _photos(request: HttpRequest, submission: Submission) -> dict[str, Any]:
     return {
         "photos": photos,
         "reading": readings.Reading(chosen) if chosen else None,
-        "before": photos[at - 1] if at else None,
-        "behind": photos[at + 1] if at + 1 < len(photos) else None,
+        "previous": photos[at - 1] if at else None,
+        "next": photos[at + 1] if at + 1 < len(photos) else None,
     }
 
 

@@ -1,10 +1,9 @@
-"""The dermatologist's worklist as it is read: filters, counts, rows in words."""
+"""The dermatologist's worklist: filters, counts and the text of each row."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -18,27 +17,24 @@ from django.utils.translation import gettext_lazy, ngettext
 from contract.messages import Condition
 from teleder.accounts.models import User
 from teleder.cases.models import (
-    AWAITING_DERMATOLOGIST,
     AIStatus,
     Photo,
     PhotoState,
     Review,
     Status,
     Submission,
-    Submissions,
+    SubmissionQuerySet,
 )
+from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.cases.triage import Urgency
+from teleder.pipeline.transitions import AI_READ
 from teleder.web import wording
 
 ROWS = 50
 SERIOUS = (Condition.HI, Condition.IM, Condition.MF)  # in the order in which they must be named
 NUMBER_LENGTH = 8
 
-Narrow = Callable[[Submissions, User], Submissions]
-
-
-def _today() -> datetime:
-    return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+Narrow = Callable[[SubmissionQuerySet, User], SubmissionQuerySet]
 
 
 FILTERS: dict[str, tuple[Any, Narrow]] = {
@@ -61,7 +57,7 @@ FILTERS: dict[str, tuple[Any, Narrow]] = {
         gettext_lazy("Done today"),
         lambda rows, user: (
             rows.annotate(last_signed=Max("reviews__signed_at"))
-            .filter(last_signed__gte=_today())
+            .filter(last_signed__gte=timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0))
             .order_by("-last_signed", "id")
         ),
     ),
@@ -70,49 +66,42 @@ FILTERS: dict[str, tuple[Any, Narrow]] = {
 
 @dataclass(frozen=True)
 class Page:
-    """Rows of one page and the id to go on from; `None` where the list ends."""
+    """Rows of one page and the id after which the next page starts; `None` on the last page."""
 
     rows: list[Row]
     after: UUID | None
 
 
-def page(user: User, *, show: str, number: str = "", after: UUID | None = None) -> Page:
+def page_of(user: User, *, show: str, number: str = "", after: UUID | None = None) -> Page:
     """Return what `user` may see under a filter, or the submissions of a case number in any status."""
     rows = Submission.objects.visible_to(user)
-    rows = _numbered(rows, number) if number else FILTERS[show][1](rows, user)
-    if after and show != "done" and not number:
-        rows = _beyond(rows, user, after)
-    found = list(_complete(rows)[: ROWS + 1])
-    more = len(found) > ROWS and show != "done" and not number
+    is_paged = show != "done" and not number
+    if number:
+        letters = "".join(filter(str.isalnum, number.upper()))
+        is_whole = len(letters) == NUMBER_LENGTH
+        match = {"number": f"{letters[:4]}-{letters[4:]}"} if is_whole else {"number__contains": letters}
+        match = {f"case__{lookup}": value for lookup, value in match.items()}
+        rows = rows.filter(**match).order_by("-submitted_at") if letters else rows.none()
+    else:
+        rows = FILTERS[show][1](rows, user)
+    if after and is_paged:
+        # Compare values, so that a row that has left the list still marks its place.
+        seen = Submission.objects.visible_to(user).filter(pk=after).values("urgency", "due_at").first()
+        if seen is not None:
+            later = Q(due_at__gt=seen["due_at"]) | Q(due_at=seen["due_at"], id__gt=after)
+            rows = rows.filter(Q(urgency__lt=seen["urgency"]) | Q(later, urgency=seen["urgency"]))
+    photos = Photo.objects.current().prefetch_related("analyses__findings")
+    reviews = Review.objects.select_related("author")
+    rows = rows.select_related("case__patient__patient", "claimed_by").prefetch_related(
+        Prefetch("photos", photos, to_attr="shown_photos"), Prefetch("reviews", reviews)
+    )
+    found = list(rows[: ROWS + 1])
+    more = len(found) > ROWS and is_paged
     return Page([Row(submission, user) for submission in found[:ROWS]], found[ROWS - 1].pk if more else None)
 
 
-def _numbered(rows: Submissions, number: str) -> Submissions:
-    letters = "".join(filter(str.isalnum, number.upper()))
-    if len(letters) == NUMBER_LENGTH:
-        return rows.filter(case__number=f"{letters[:4]}-{letters[4:]}").order_by("-submitted_at")
-    return rows.filter(case__number__contains=letters).order_by("-submitted_at") if letters else rows.none()
-
-
-def _beyond(rows: Submissions, user: User, after: UUID) -> Submissions:
-    """Go on behind a submission; by its values, so that a row that left the list still marks the place."""
-    last = Submission.objects.visible_to(user).filter(pk=after).values("urgency", "due_at").first()
-    if last is None:
-        return rows
-    later = Q(due_at__gt=last["due_at"]) | Q(due_at=last["due_at"], id__gt=after)
-    return rows.filter(Q(urgency__lt=last["urgency"]) | Q(later, urgency=last["urgency"]))
-
-
-def _complete(rows: Submissions) -> Submissions:
-    photos = Photo.objects.current().prefetch_related("analyses__findings")
-    reviews = Review.objects.select_related("author")
-    return rows.select_related("case__patient__patient", "claimed_by").prefetch_related(
-        Prefetch("photos", photos, to_attr="shown_photos"), Prefetch("reviews", reviews)
-    )
-
-
 def counts(user: User) -> dict[str, Any]:
-    """Return how many wait, how many of them are urgent, overdue, unclaimed or mine, and the oldest."""
+    """Count the waiting submissions: all, urgent, overdue, unclaimed, mine; and the time of the oldest."""
     now = timezone.now()
     return (
         Submission.objects.visible_to(user)
@@ -129,13 +118,13 @@ def counts(user: User) -> dict[str, Any]:
 
 
 def next_for(user: User) -> Submission | None:
-    """Return the most urgent submission that nobody else has."""
+    """Return the most urgent submission that nobody else has claimed."""
     free = Q(status=Status.SUBMITTED) | Q(claimed_by=user)
     return Submission.objects.visible_to(user).worklist().filter(free).first()
 
 
 class Row:
-    """One submission on the worklist, every cell in words."""
+    """One submission on the worklist, with the text of every cell."""
 
     def __init__(self, submission: Submission, reader: User) -> None:
         self.submission, self.reader = submission, reader
@@ -151,23 +140,50 @@ class Row:
 
     @cached_property
     def person(self) -> str:
-        """Age and kind. The year of birth is known, not the day: the age may be one year too high."""
+        """Age and kind. Only the year of birth is known, so the age may be one year too high."""
         return " · ".join(filter(None, [age_of(self.submission.patient), self.submission.get_kind_display()]))
 
     @cached_property
     def reasons(self) -> list[str]:
-        """What asked for a level, the most urgent first; the AI's own are said by its chip."""
+        """Reasons for the urgency, the most urgent first; the AI has a chip of its own."""
         flags = [f for f in self.submission.flags if f["level"] is not None and f["origin"] != "model"]
         flags.sort(key=lambda flag: -flag["level"])
-        return list(dict.fromkeys(str(wording.flag_words(flag)) for flag in flags))
+        return list(dict.fromkeys(str(wording.flag_text(flag)) for flag in flags))
 
     @cached_property
     def ai(self) -> str:
-        return ai_words(self.submission.ai_status, self.photos)
+        """The AI's result in one line: never a bare number, and herpes first."""
+        analyses = [
+            analysis for photo in self.photos if (analysis := photo.analysis) and analysis.classified_at
+        ]
+        status = self.submission.ai_status
+        if status not in AI_READ and not analyses:
+            return AIStatus(status).label
+        findings = [finding for analysis in analyses for finding in analysis.findings.all()]
+        candidates = [f for a in analyses for f in a.findings.all() if a.top and f.condition == a.top]
+        for condition in SERIOUS:
+            if over := [f for f in findings if f.condition == condition and f.is_over_threshold]:
+                candidates = over
+                break
+        if not candidates:
+            return _("AI: inconclusive")
+        top = max(candidates, key=lambda finding: finding.probability)
+        likelihood = wording.likelihood(top.probability, top.threshold)
+        return _("%(condition)s: %(likelihood)s") % {
+            "condition": wording.condition(top.condition),
+            "likelihood": likelihood,
+        }
 
     @cached_property
     def quality(self) -> str:
-        return quality_words(self.photos)
+        """The worst known state of the usable photos; of the others if none is usable."""
+        photos = [photo for photo in self.photos if photo.state != PhotoState.UNUSABLE] or self.photos
+        for state in (PhotoState.UNUSABLE, PhotoState.POOR, PhotoState.STORED):
+            for photo in photos:
+                if photo.state == state:
+                    fault = wording.FAULTS.get(photo.fault) or wording.REASONS.get(photo.reason)
+                    return str(fault or photo.get_state_display())
+        return PhotoState.READY.label if photos else _("no photo")
 
     @property
     def is_mine(self) -> bool:
@@ -183,7 +199,7 @@ class Row:
 
     @property
     def due(self) -> str:
-        return due_words(self.submission)
+        return due_text(self.submission)
 
     @property
     def signed(self) -> Review | None:
@@ -198,43 +214,8 @@ def age_of(patient: User) -> str:
     return ngettext("%(n)d year old", "%(n)d years old", years) % {"n": years}
 
 
-def due_words(submission: Submission) -> str:
+def due_text(submission: Submission) -> str:
     now = timezone.now()
     if submission.due_at < now:
         return _("overdue by %(time)s") % {"time": timesince(submission.due_at, now, depth=1)}
     return _("due in %(time)s") % {"time": timesince(now, submission.due_at, depth=1)}
-
-
-def ai_words(status: str, photos: list[Photo]) -> str:
-    """Say what the AI has to say in one line: never a bare number, and herpes before all else."""
-    analyses = [analysis for photo in photos if (analysis := photo.analysis) and analysis.classified_at]
-    if status in {AIStatus.NOT_USED, AIStatus.WAITING, AIStatus.UNAVAILABLE} and not analyses:
-        return AIStatus(status).label
-    findings = [finding for analysis in analyses for finding in analysis.findings.all()]
-    for condition in SERIOUS:
-        over = [f for f in findings if f.condition == condition and f.is_over_threshold]
-        if over:
-            return _said(max(over, key=lambda finding: finding.probability))
-    named = [f for a in analyses for f in a.findings.all() if a.top and f.condition == a.top]
-    if not named:
-        return _("AI does not say")
-    return _said(max(named, key=lambda finding: finding.probability))
-
-
-def _said(finding: Any) -> str:
-    words = {
-        "condition": wording.condition(finding.condition),
-        "likelihood": wording.likelihood(finding.probability, finding.threshold),
-    }
-    return _("%(condition)s: %(likelihood)s") % words
-
-
-def quality_words(photos: list[Photo]) -> str:
-    """Say the worst that is known of the photos that can be used; of the others if there is none."""
-    photos = [photo for photo in photos if photo.state != PhotoState.UNUSABLE] or photos
-    for state in (PhotoState.UNUSABLE, PhotoState.POOR, PhotoState.STORED):
-        for photo in photos:
-            if photo.state == state:
-                fault = wording.FAULTS.get(photo.fault) or wording.REASONS.get(photo.reason)
-                return str(fault or photo.get_state_display())
-    return PhotoState.READY.label if photos else _("no photo")

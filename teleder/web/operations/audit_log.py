@@ -1,4 +1,4 @@
-"""Who looked at a case: all of it for the admin, the looks at photos for the patient."""
+"""The access log of a case: every entry for admins, views of photos for the patient."""
 
 from __future__ import annotations
 
@@ -20,28 +20,27 @@ ENTRIES_SHOWN = 200
 @require_safe
 @admin_required
 def of_case(request: HttpRequest, pk: UUID) -> HttpResponse:
-    return _trail(request, pk, lambda entries: entries)
+    return _log_page(request, pk, lambda entries: entries)
 
 
 @require_safe
 @patient_required
 def of_photos(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Other people's looks at the photos of the patient's case."""
-    return _trail(request, pk, lambda entries: entries.filter(kind="photo").exclude(person=request.user.pk))
+    """Other people's views of the photos of the patient's case."""
+    return _log_page(
+        request, pk, lambda entries: entries.filter(kind="photo").exclude(person=request.user.pk)
+    )
 
 
-def _trail(request: HttpRequest, pk: UUID, narrow: Any) -> HttpResponse:
+def _log_page(request: HttpRequest, pk: UUID, narrow: Any) -> HttpResponse:
     rows = Submission.objects.visible_to(request.user).select_related("case")
     submission = get_object_or_404(rows, pk=pk)
     entries: Entries = narrow(Entry.objects.of_case(submission.case))
     shown = list(entries[:ENTRIES_SHOWN])
+    roles = dict(Role.choices)
     people = User.objects.in_bulk({entry.person for entry in shown if entry.person})
     context = {
         "submission": submission,
-        "rows": [(entry, people.get(entry.person), _role(entry)) for entry in shown],
+        "rows": [(entry, people.get(entry.person), roles.get(entry.role, entry.role)) for entry in shown],
     }
-    return render(request, "web/trail.html", context)
-
-
-def _role(entry: Entry) -> str:
-    return str(Role(entry.role).label) if entry.role in Role.values else entry.role
+    return render(request, "web/access_log.html", context)

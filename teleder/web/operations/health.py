@@ -1,4 +1,4 @@
-"""How the work is going, for an admin: counts by stage, who was last heard, and what needs a hand."""
+"""The state of the work, for an admin: counts by stage, active workers, and alarms."""
 
 from __future__ import annotations
 
@@ -15,33 +15,26 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from contract.messages import RESULTS_QUEUE, Stage
 from teleder.accounts.models import User
-from teleder.cases.models import (
-    AWAITING_DERMATOLOGIST,
-    UNDER_WAY,
-    UNFINISHED,
-    AIStatus,
-    Job,
-    JobState,
-    Submission,
-)
+from teleder.cases.models import AIStatus, Job, JobState, Submission
+from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.notifications.models import Message, MessageState
 from teleder.pipeline import broker, refusals
+from teleder.pipeline.transitions import NEEDS_ADMIN, UNDER_WAY, UNFINISHED
 
-SILENCE_SECONDS = 60  # work waits and no result came for so long: the workers are silent
-LATE_SECONDS = 30  # a deadline passed so long ago that the sweeper cannot be running
+SILENCE_SECONDS = 60  # without a result while work waits, the workers count as silent
+LATE_SECONDS = 30  # after a missed deadline, the sweeper counts as stopped
 RESULTS_WAITING = 50
 DAY = timedelta(hours=24)
 STAGES = {
     Stage.PREPARE: gettext_lazy("prepare photos"),
     Stage.SEGMENT: gettext_lazy("find skin and lesion"),
-    Stage.CLASSIFY: gettext_lazy("name the condition"),
+    Stage.CLASSIFY: gettext_lazy("classify the condition"),
 }
-STOPPED = (JobState.FAILED, JobState.QUARANTINED)
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """What is wrong, what patients see of it, and what helps."""
+    """What is wrong, the effect on patients, and the remedy."""
 
     words: str
     patients: str
@@ -64,12 +57,14 @@ class Board:
             return self.alarms[0].words
         oldest = min((stage["oldest"] for stage in self.stages if stage["oldest"]), default=None)
         if oldest is None:
-            return _("Everything works. No photo waits for the AI.")
-        return _("Everything works. The oldest photo has waited %(time)s.") % {"time": timesince(oldest)}
+            return _("Everything works. No photo is waiting for the AI.")
+        return _("Everything works. The oldest photo has been waiting for %(time)s.") % {
+            "time": timesince(oldest)
+        }
 
 
 def board(user: User) -> Board:
-    """Count what `user` may see; the broker and the processes serve all clinics together."""
+    """Count what `user` may see; broker and processes serve all clinics together."""
     now = timezone.now()
     seen = {
         "stages": stages(user, now),
@@ -83,8 +78,8 @@ def board(user: User) -> Board:
 
 
 def stages(user: User, now: datetime) -> list[dict[str, Any]]:
-    """Return per stage how many jobs are in each state, and since when the oldest unfinished one waits."""
-    by_state = {state.value: Count("id", filter=Q(state=state)) for state in (*UNFINISHED, *STOPPED)}
+    """Return for each stage the number of jobs by state and the start of the oldest unfinished one."""
+    by_state = {state.value: Count("id", filter=Q(state=state)) for state in (*UNFINISHED, *NEEDS_ADMIN)}
     done = Count("id", filter=Q(state=JobState.DONE, finished_at__gte=now - DAY))
     oldest = Min("created_at", filter=Q(state__in=UNFINISHED))
     rows = {
@@ -99,7 +94,7 @@ def stages(user: User, now: datetime) -> list[dict[str, Any]]:
 
 
 def results_waiting() -> int | None:
-    """Return how many results wait to be recorded; `None` when the broker does not answer."""
+    """Return the number of results waiting to be recorded; `None` when the broker does not answer."""
     try:
         return broker.connect().llen(RESULTS_QUEUE)
     except redis.RedisError:
@@ -121,7 +116,7 @@ def submissions(user: User, now: datetime) -> dict[str, Any]:
 
 
 def workers(user: User, now: datetime) -> list[dict[str, Any]]:
-    """Return who finished or holds a job in the last 24 hours, by name, with when they were last heard."""
+    """Return the workers that finished or hold a job in the last 24 hours, with their last result."""
     recent = Job.objects.visible_to(user).exclude(worker="")
     recent = recent.filter(Q(finished_at__gte=now - DAY) | Q(state=JobState.STARTED))
     rows = recent.values("worker").annotate(
@@ -140,7 +135,7 @@ def messages(user: User) -> dict[str, int]:
 
 
 def alarms(now: datetime, **seen: Any) -> list[Alarm]:
-    """Return what needs a hand, the gravest first."""
+    """Return the current alarms, the most serious first."""
     found = [
         _broker_away(seen["results_waiting"]),
         _sweeper_silent(now),
@@ -159,8 +154,8 @@ def _broker_away(results: int | None) -> Alarm | None:
         return None
     return Alarm(
         _("The message broker does not answer."),
-        _("Nothing is lost. The AI reads later; people answer in the same time."),
-        _("Start Valkey again. The sweeper then sends what waits."),
+        _("Nothing is lost. AI results are delayed; dermatologists answer by the same due time."),
+        _("Start Valkey again. The sweeper then sends the waiting jobs."),
     )
 
 
@@ -169,8 +164,8 @@ def _sweeper_silent(now: datetime) -> Alarm | None:
     if not late.exists():
         return None
     return Alarm(
-        _("The sweeper is silent."),
-        _("Messages to patients and lost photos wait. Answers are not held back."),
+        _("The sweeper does not respond."),
+        _("Messages to patients and lost jobs are waiting. Answers are not delayed."),
         _("Start `manage.py sweep` again."),
     )
 
@@ -182,15 +177,17 @@ def _workers_silent(now: datetime, waiting: dict[str, Any]) -> Alarm | None:
     if not is_waiting or (last and last >= since):
         return None
     n = waiting["for_ai"] + waiting["without_ai"]
-    words = ngettext(
-        "The inference workers are silent: %(n)d submission is without AI.",
-        "The inference workers are silent: %(n)d submissions are without AI.",
+    text = ngettext(
+        "The inference workers do not respond: %(n)d submission has no AI results.",
+        "The inference workers do not respond: %(n)d submissions have no AI results.",
         n,
     )
     return Alarm(
-        words % {"n": n} if n else _("The inference workers are silent: photos wait that were not sent yet."),
-        _("Nothing changes for patients: a dermatologist answers in the same time."),
-        _("Start the inference workers again. Waiting photos are sent by themselves."),
+        text % {"n": n}
+        if n
+        else _("The inference workers do not respond: photos of unsent drafts are waiting."),
+        _("Nothing changes for patients: a dermatologist answers by the same due time."),
+        _("Start the inference workers again. Waiting photos are then sent automatically."),
     )
 
 
@@ -198,8 +195,8 @@ def _results_pile_up(results: int | None) -> Alarm | None:
     if results is None or results < RESULTS_WAITING:
         return None
     return Alarm(
-        _("%(n)d results wait to be recorded.") % {"n": results},
-        _("Findings come late. People answer in the same time."),
+        _("%(n)d results are waiting to be recorded.") % {"n": results},
+        _("AI findings are delayed. Dermatologists answer by the same due time."),
         _("Start the results worker again."),
     )
 
@@ -207,44 +204,46 @@ def _results_pile_up(results: int | None) -> Alarm | None:
 def _submissions_overdue(waiting: dict[str, Any]) -> Alarm | None:
     if not (n := waiting["overdue"]):
         return None
-    words = ngettext("%(n)d submission is overdue.", "%(n)d submissions are overdue.", n) % {"n": n}
-    return Alarm(
-        words, _("They were promised an answer by now."), _("Hand them to a dermatologist under Cases.")
-    )
+    text = ngettext("%(n)d submission is overdue.", "%(n)d submissions are overdue.", n) % {"n": n}
+    return Alarm(text, _("The promised answer is late."), _("Assign them to a dermatologist under Cases."))
 
 
 def _jobs_stopped(stages: list[dict[str, Any]]) -> Alarm | None:
-    if not (n := sum(stage[state] for stage in stages for state in STOPPED)):
+    if not (n := sum(stage[state] for stage in stages for state in NEEDS_ADMIN)):
         return None
-    words = ngettext("%(n)d job has stopped.", "%(n)d jobs have stopped.", n) % {"n": n}
+    text = ngettext("%(n)d job has stopped.", "%(n)d jobs have stopped.", n) % {"n": n}
     return Alarm(
-        words,
-        _("Nothing changes for patients: these photos are read by people only."),
-        _("Look at the error below, then requeue."),
+        text,
+        _("Nothing changes for patients: a dermatologist reads these photos without the AI."),
+        _("Check the error below, then requeue the job."),
     )
 
 
 def _messages_failed(messages: dict[str, int]) -> Alarm | None:
     if not (n := messages["failed"]):
         return None
-    words = ngettext("%(n)d message could not be delivered.", "%(n)d messages could not be delivered.", n) % {
+    text = ngettext("%(n)d message could not be delivered.", "%(n)d messages could not be delivered.", n) % {
         "n": n
     }
-    return Alarm(words, _("They find the news in their inbox after log-in."), _("Check the mail server."))
+    return Alarm(
+        text, _("The recipients see the message in their inbox after log-in."), _("Check the mail server.")
+    )
 
 
 def _messages_refused(n: int) -> Alarm | None:
     if not n:
         return None
-    words = ngettext(
+    text = ngettext(
         "%(n)d message of an inference worker was refused since yesterday.",
         "%(n)d messages of inference workers were refused since yesterday.",
         n,
     )
     return Alarm(
-        words % {"n": n},
-        _("Nothing of them was stored. The photos are tried again, and people answer in the same time."),
+        text % {"n": n},
         _(
-            "The log of the results worker names the worker. Stop it, and find out whether it is faulty or was taken over."
+            "None of their content was stored. The photos are tried again, and dermatologists answer by the same due time."
+        ),
+        _(
+            "The log of the results worker names the worker. Stop it and find out whether it is faulty or compromised."
         ),
     )

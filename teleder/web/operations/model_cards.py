@@ -37,16 +37,16 @@ HEADS = {
 }
 
 PHOTOS = {  # how the titles in the table of weights begin
-    "evaluate rows": _("photos of another publisher, never trained on"),
-    "held-back groups": _("held-back photos of the training sources"),
-    "drawn scenes": _("drawn scenes, never trained on"),
+    "evaluate rows": _("photos of another publisher, not used for training"),
+    "held-back groups": _("held-out photos of the training sources"),
+    "drawn scenes": _("drawn scenes, not used for training"),
 }
 
 
 @require_safe
 @admin_required
-def show(request: HttpRequest) -> HttpResponse:
-    cards = [_told(card, request.user) for card in _cards()]
+def models(request: HttpRequest) -> HttpResponse:
+    cards = [_localised(card, request.user) for card in _cards()]
     return render(request, "web/operations/models.html", {"cards": cards, "days": IN_USE_DAYS})
 
 
@@ -55,8 +55,11 @@ def _cards() -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))]
 
 
-def _told(card: dict[str, Any], reader: User) -> dict[str, Any]:
-    """Return a card in the language of the page, with the weights that spoke lately."""
+def _localised(card: dict[str, Any], reader: User) -> dict[str, Any]:
+    """Return a card in the language of the page, with the weights used lately.
+
+    Which weights are in use is what the workers report with each result, and no file here.
+    """
     language = "ja" if (get_language() or "").startswith("ja") else "en"
     items = [
         {
@@ -68,7 +71,15 @@ def _told(card: dict[str, Any], reader: User) -> dict[str, Any]:
         }
         for item in card["items"]
     ]
-    return {**card, "items": items, "in_use": _in_use(card, reader)}
+    model = f"{card['name']}_model"
+    since = Now() - timedelta(days=IN_USE_DAYS)
+    lately = Analysis.objects.visible_to(reader).filter(
+        created_at__gte=since, **{f"{model}__name": card["name"]}
+    )
+    found = lately.order_by().values_list(f"{model}__version", f"{model}__sha256")
+    rows = found.annotate(photos=Count("photo"), last=Max("created_at")).order_by("-last")
+    in_use = [InUse(*row, is_card=row[1] == card["sha256"]) for row in rows]
+    return {**card, "items": items, "in_use": in_use}
 
 
 def _table(table: dict[str, Any]) -> dict[str, Any]:
@@ -84,22 +95,10 @@ def _table(table: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class InUse:
-    """Weights that read photos lately; `is_card` tells whether they are those of the card."""
+    """Weights used lately; `is_card` tells whether they are the weights of the card."""
 
     version: str
     sha256: str
     photos: int
     last: datetime
     is_card: bool
-
-
-def _in_use(card: dict[str, Any], reader: User) -> list[InUse]:
-    """The workers say with each result which weights spoke; that, and no file here, is what is in use."""
-    model = f"{card['name']}_model"
-    since = Now() - timedelta(days=IN_USE_DAYS)
-    lately = Analysis.objects.visible_to(reader).filter(
-        created_at__gte=since, **{f"{model}__name": card["name"]}
-    )
-    found = lately.order_by().values_list(f"{model}__version", f"{model}__sha256")
-    rows = found.annotate(photos=Count("photo"), last=Max("created_at")).order_by("-last")
-    return [InUse(*row, is_card=row[1] == card["sha256"]) for row in rows]

@@ -1,4 +1,4 @@
-"""The admin's pages about people, and the page behind an invitation's link."""
+"""The admin's pages about people, and the page that an invitation links to."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ VERBS = {
     "deactivate": (verbs.deactivate, gettext_lazy("%(name)s can no longer log in.")),
     "make-admin": (
         partial(verbs.change_role, role=Role.ADMIN),
-        gettext_lazy("%(name)s is an admin now and has to log in anew."),
+        gettext_lazy("%(name)s is now an admin and must log in again."),
     ),
     "make-dermatologist": (
         partial(verbs.change_role, role=Role.DERMATOLOGIST),
-        gettext_lazy("%(name)s is a dermatologist now and has to log in anew."),
+        gettext_lazy("%(name)s is now a dermatologist and must log in again."),
     ),
     "forget-factors": (
-        verbs.forget_second_factors,
-        gettext_lazy("%(name)s has to log in anew and to set up a second factor."),
+        verbs.reset_second_factors,
+        gettext_lazy("%(name)s must log in again and set up a new second factor."),
     ),
 }
 
@@ -49,16 +49,16 @@ def people(request: HttpRequest) -> HttpResponse:
 
 
 def _people(request: HttpRequest, form: InviteForm, *, status: int = 200) -> HttpResponse:
-    words, role = request.GET.get("find", "").strip()[:100], request.GET.get("role", "")
+    query, role = request.GET.get("find", "").strip()[:100], request.GET.get("role", "")
     rows = User.objects.visible_to(request.user).select_related("clinic").order_by("-date_joined")
-    if words:
-        rows = rows.matching(words)
+    if query:
+        rows = rows.matching(query)
     if role in Role.values:
         rows = rows.filter(role=role)
     context: dict[str, Any] = {
         "page": Paginator(rows, PEOPLE_SHOWN).get_page(request.GET.get("page")),
         "form": form,
-        "find": words,
+        "find": query,
         "role": role,
         "roles": Role.choices,
         "invitations": Invitation.objects.visible_to(request.user).open(),
@@ -70,10 +70,14 @@ def _people(request: HttpRequest, form: InviteForm, *, status: int = 200) -> Htt
 @admin_required
 @never_cache
 def failed_logins(request: HttpRequest) -> HttpResponse:
-    """Log-ins that failed in the last 90 days: of everybody in the clinic, or of the person that `?person=` names."""
+    """Failed log-ins of the last 90 days: of the whole clinic, or of the person in `?person=`."""
     rows = FailedLogin.objects.visible_to(request.user).select_related("person")
-    person = _person_named_by(request)
-    if person:
+    person = None
+    if wanted := request.GET.get("person", ""):
+        try:
+            person = get_object_or_404(User.objects.visible_to(request.user), pk=UUID(wanted))
+        except ValueError:
+            raise Http404 from None
         rows = rows.filter(person=person)
     context = {
         "page": Paginator(rows, PEOPLE_SHOWN).get_page(request.GET.get("page")),
@@ -81,15 +85,6 @@ def failed_logins(request: HttpRequest) -> HttpResponse:
         "days": FAILED_LOGINS_KEPT_DAYS,
     }
     return render(request, "web/operations/failed_logins.html", context)
-
-
-def _person_named_by(request: HttpRequest) -> User | None:
-    if not (wanted := request.GET.get("person", "")):
-        return None
-    try:
-        return get_object_or_404(User.objects.visible_to(request.user), pk=UUID(wanted))
-    except ValueError:
-        raise Http404 from None
 
 
 @require_POST
@@ -103,9 +98,7 @@ def invite(request: HttpRequest) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(
-                request, _("An invitation is on its way to %(email)s.") % {"email": invitation.email}
-            )
+            messages.success(request, _("An invitation was sent to %(email)s.") % {"email": invitation.email})
             return redirect("web:people")
     return _people(request, form, status=422)
 
@@ -130,10 +123,10 @@ def change_person(request: HttpRequest, pk: UUID, verb: str) -> HttpResponse:
 @sensitive_post_parameters("password")
 @never_cache
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
-    """Make the invited person's account: name, password, and for dermatologists the licence number."""
+    """Create the invited person's account: name, password, and for dermatologists the licence number."""
     found = Invitation.by_token(token)
     if found is None:
-        return render(request, "web/operations/invitation_over.html", status=410)
+        return render(request, "web/operations/invitation_expired.html", status=410)
     form = InvitationForm(request.POST or None, invitation=found)
     if not form.is_valid():
         context = {"form": form, "invitation": found}
@@ -141,6 +134,6 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
             request, "web/operations/invitation.html", context, status=422 if form.is_bound else 200
         )
     if verbs.accept_invitation(found, **form.cleaned_data) is None:
-        return render(request, "web/operations/invitation_over.html", status=410)
+        return render(request, "web/operations/invitation_expired.html", status=410)
     messages.success(request, _("Your account is ready. Please log in."))
     return redirect("account_login")

@@ -1,4 +1,4 @@
-"""What an admin fills in to invite, and what the invited person fills in."""
+"""Forms of an invitation: of the admin, and of the invited person."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class InviteForm(forms.Form):
 
 
 class InvitationForm(forms.Form):
-    """Patients see name and licence number under an answer: a dermatologist must give both."""
+    """Patients see name and licence number under an answer, so a dermatologist must give both."""
 
     name = LineFormField(label=_("Your name"), max_length=100)
     licence_number = LineFormField(label=_("Licence number"), max_length=50)

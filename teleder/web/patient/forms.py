@@ -1,4 +1,4 @@
-"""Forms of patients and of everybody's settings."""
+"""Forms of patients, and of the settings page for all roles."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ class PersonForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if not self.instance.is_patient:
             self.fields["name"].disabled = True
-            self.fields["name"].help_text = _("It stands under signed answers, so an admin changes it.")
+            self.fields["name"].help_text = _(
+                "It appears under signed answers, so only an admin can change it."
+            )
 
 
-class BirthYearField(forms.IntegerField):
+class BirthYearFormField(forms.IntegerField):
     """A year in any width. A year of a Japanese era is answered with the western one."""
 
     def to_python(self, value: Any) -> int | None:
@@ -40,12 +42,12 @@ class ProfileForm(forms.ModelForm):
     class Meta:
         model = PatientProfile
         fields = ("birth_year", "skin_type")
-        labels = {"birth_year": _("Year of birth"), "skin_type": _("Skin type (you may leave this out)")}
+        labels = {"birth_year": _("Year of birth"), "skin_type": _("Skin type (optional)")}
         help_texts = {
-            "birth_year": _("Four digits, for example 1994. It helps to judge what is likely."),
+            "birth_year": _("Four digits, for example 1994. Your age helps the dermatologist."),
             "skin_type": _("How your skin reacts to the sun. Redness looks different on different skin."),
         }
-        field_classes = {"birth_year": BirthYearField}
+        field_classes = {"birth_year": BirthYearFormField}
         error_messages = {"birth_year": {"invalid": FOUR_DIGITS}}
         widgets = {"birth_year": forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "bday-year"})}
 
@@ -57,17 +59,17 @@ class ProfileForm(forms.ModelForm):
 
 
 class NoticeForm(forms.Form):
-    email = forms.BooleanField(label=_("Tell me by e-mail when something happens"), required=False)
+    email = forms.BooleanField(label=_("Notify me by e-mail"), required=False)
 
 
 class ConsentForm(forms.Form):
     """The consents, apart and unticked; only that to care is needed."""
 
     care = forms.BooleanField(
-        label=_("I agree"), error_messages={"required": _("Care by photo needs this consent.")}
+        label=_("I agree"), error_messages={"required": _("Care by photo requires this consent.")}
     )
-    ai = forms.BooleanField(label=_("I agree (you may leave this out)"), required=False)
-    training = forms.BooleanField(label=_("I agree (you may leave this out)"), required=False)
+    ai = forms.BooleanField(label=_("I agree (optional)"), required=False)
+    training = forms.BooleanField(label=_("I agree (optional)"), required=False)
 
     def purposes(self) -> list[Purpose]:
         chosen: dict[str, Any] = self.cleaned_data

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import createClient, { type Client } from "openapi-fetch";
 import type { components, paths } from "./api.d.ts";
 
-type Answer = components["schemas"]["Answer"];
+type PatientReview = components["schemas"]["PatientReview"];
 type Problem = components["schemas"]["Problem"];
 
 const [address, password, photo] = process.argv.slice(2);
@@ -101,7 +101,7 @@ const answer = { impression: "AD", disposition: "days_2", text: "Please come in 
 const signed = taken(await dana.POST("/api/v1/submissions/{id}/reviews", { params: { path }, body: answer }));
 assert.equal(signed.amends, null);
 
-async function answersForAlice(): Promise<Answer[]> {
+async function answersForAlice(): Promise<PatientReview[]> {
   return taken(await alice.GET("/api/v1/submissions/{id}/reviews", { params: { path } }));
 }
 

@@ -10,12 +10,12 @@ from django.core.mail import send_mail
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from contract import environment
-from teleder.audit import rights, trail
+from teleder.audit import entries, rights
 from teleder.audit.models import Entry
 
 
 class Command(BaseCommand):
-    help = "Look whether the audit trail was tampered with; print or mail its head; take rights from a role."
+    help = "Check whether the audit log was tampered with; print or mail its head; limit a role's rights."
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -35,19 +35,19 @@ class Command(BaseCommand):
 
     def verify(self, *, head: str, **_: Any) -> None:
         try:
-            found = list(trail.faults(head))
+            found = list(entries.faults(head))
         except ValueError as error:
             raise CommandError(error) from error
         for fault in found:
             self.stdout.write(fault)
-        self.stdout.write(f"{Entry.objects.count()} entries, {len(found)} faults; head {trail.head()}")
+        self.stdout.write(f"{Entry.objects.count()} entries, {len(found)} faults; head {entries.head()}")
         if not head:
-            self.stdout.write("without --head nobody can tell whether entries are missing at the end")
+            self.stdout.write("without --head, missing entries at the end cannot be detected")
         if found:
             sys.exit(1)
 
     def head(self, *, mail: bool, **_: Any) -> None:
-        head = trail.head()
+        head = entries.head()
         self.stdout.write(head)
         if mail and not settings.AUDIT_MAIL:
             raise CommandError("TELEDER_AUDIT_MAIL says to whom; it is not set")

@@ -27,7 +27,7 @@ PEOPLE = [
     ("dana@example.com", "佐藤 ダナ", Role.DERMATOLOGIST, "ja"),
     ("adam@example.com", "Adam Admin", Role.ADMIN, "en"),
 ]
-# (patient, condition drawn, body site, answers that are not "no", history, how far the case has come)
+# (patient, condition drawn, body site, answers other than "no", history, last step of the case)
 CASES: list[tuple[str, str, str, dict, dict, str]] = [
     ("alice", "AD", "elbow_crease", {}, {"duration": "years", "symptoms": ["itch"], "itch": 6}, "answered"),
     ("alice", "AD", "elbow_crease", {}, {"duration": "years", "symptoms": ["itch"], "itch": 4}, "follow_up"),
@@ -59,7 +59,7 @@ class Command(BaseCommand):
 
 
 def _refuse_off_loopback() -> None:
-    """Everybody knows the password of the demonstration, and the rules for passwords refuse it: nobody else may get it."""
+    """The demo's password is public, and the password rules refuse it: only a loopback installation may use it."""
     hosts = {host.strip("[]") for host in settings.ALLOWED_HOSTS} | {urlsplit(settings.PUBLIC_URL).hostname}
     if not settings.INSECURE_COOKIES or not hosts <= LOOPBACK:
         raise CommandError(
@@ -100,7 +100,7 @@ def _case(
     intake.describe(submission, body_site=site, history=history)
     for view, path in zip((PhotoView.OVERVIEW, PhotoView.CLOSE_UP), drawn[condition], strict=False):
         upload = SimpleUploadedFile(path.name, path.read_bytes())
-        intake.add_photo(submission, view=view, upload=upload, by=patient)
+        intake.add_photo(submission, view=view, upload=upload)
     if to != "draft":
         intake.submit(submission, by=patient, send_anyway=True)
     if to == "answered":

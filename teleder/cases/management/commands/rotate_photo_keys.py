@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from contract.encryption import Locked
+from contract.encryption import LockedOriginalError
 from teleder.cases import originals
 from teleder.cases.models import Photo
 
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         """Seal one original; whatever is wrong with it, its file stays as it was."""
         try:
             content = originals.read(photo.pk, photo.original_key)
-        except (OSError, Locked) as error:
+        except (OSError, LockedOriginalError) as error:
             self.stderr.write(
                 f"photo {photo.pk}: {type(error).__name__}, sealed by {photo.sealed_by or 'none'}"
             )

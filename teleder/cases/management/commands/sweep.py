@@ -1,4 +1,4 @@
-"""`manage.py sweep`: the process that looks for silence. Two may run; `--once` is for tests and cron."""
+"""`manage.py sweep`: the process that finds what timed out and sends what waits. Two may run; `--once` is for tests."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
 
 
 def do(duty: Any) -> None:
-    """Do one duty; a failure of one must not keep the others from theirs."""
+    """Run one duty; its failure must not stop the others."""
     try:
         close_old_connections()
         if count := duty():

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from teleder.privacy import retention, tombstones
-from teleder.privacy.policy import policy
+from teleder.privacy.policy import retention_policy
 
 
 class Command(BaseCommand):
@@ -35,8 +35,12 @@ class Command(BaseCommand):
     def handle(self, *, apply: bool, reapply: Path | None, **_: Any) -> None:
         if reapply:
             return self._reapply(reapply)
-        signed = f"signed by {policy().signed_by}" if policy().signed_by else "a draft that nobody signed"
-        self.stdout.write(f"policy {policy().version}, {signed}")
+        signed = (
+            f"signed by {retention_policy().signed_by}"
+            if retention_policy().signed_by
+            else "a draft that nobody signed"
+        )
+        self.stdout.write(f"policy {retention_policy().version}, {signed}")
         for rule, count in retention.apply() if apply else retention.report():
             purpose = rule.purpose
             self.stdout.write(f"{rule.name:16}{count:8}  older than {purpose.days} days: {purpose.basis}")

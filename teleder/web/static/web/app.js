@@ -1,6 +1,6 @@
-// What every page needs. Pages work without it.
+// Scripts of every page. Pages work without them.
 
-// A form that was sent is not sent twice by a double tap.
+// Prevents a double tap from submitting a form twice.
 const underWay = new WeakSet();
 
 document.addEventListener("submit", (event) => {
@@ -14,7 +14,7 @@ window.addEventListener("pageshow", () => {
   for (const form of document.forms) underWay.delete(form);
 });
 
-// Polls go on by themselves. What the person does is told along with them: staff are logged out where nobody does anything.
+// Polling is automatic, so its requests report the user's activity (X-Active): idle staff are logged out.
 let active = false;
 for (const sign of ["keydown", "pointerdown", "wheel"]) {
   addEventListener(sign, () => (active = true), { passive: true, capture: true });

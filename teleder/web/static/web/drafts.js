@@ -1,4 +1,4 @@
-// What a dermatologist is writing, kept on this device until it is signed: a closed browser loses no text.
+// Keeps a dermatologist's text on this device until it is signed, so that closing the browser loses nothing.
 const PREFIX = "teleder.draft.";
 const KEPT_MS = 24 * 3600 * 1000;
 const NAMES = ["impression", "disposition", "text", "reason", "amends"];
@@ -11,7 +11,7 @@ export function keep(section) {
   localStorage.setItem(PREFIX + section.dataset.draft, JSON.stringify(kept));
 }
 
-// A page that is opened shows a correction begun before, too, if it is of the answer that is still in force.
+// A newly opened page restores a correction too, if it corrects the answer that is still in force.
 export function bringBack(section, { isOpened = false } = {}) {
   const stored = localStorage.getItem(PREFIX + section.dataset.draft);
   const form = section.querySelector("form");
@@ -33,7 +33,7 @@ export function forgetOld() {
   }
 }
 
-// After signing, the page that follows names what is done; its draft goes, and the name leaves the address.
+// After signing, the next page names the finished submission: delete its draft and remove the name from the URL.
 export function forgetDone() {
   const done = document.querySelector("[data-done]")?.dataset.done;
   if (!done) return;

@@ -1,5 +1,5 @@
-// Single-key shortcuts: an element with data-key is pressed (or, if one writes in it, focused) by that key.
-// They can be switched off (WCAG 2.1.4); the choice stays on this device.
+// Single-key shortcuts: the key in data-key clicks an element, or focuses a text field.
+// They can be switched off (WCAG 2.1.4); the choice is saved on this device.
 const SWITCH = "teleder.keys";
 const writes = (element) => element.matches("textarea, select, input:not([type=radio], [type=checkbox], [type=range])");
 

@@ -1,4 +1,4 @@
-// The board refreshes by itself; jobs and forms stay as they are while one works with them.
+// The board refreshes itself; jobs and forms stay unchanged while somebody uses them.
 import * as polling from "./polling.js";
 
 polling.start();

@@ -1,12 +1,12 @@
-// Photos are sent one by one as soon as they are chosen, with progress; when the line is gone, once it is back.
-// Without this script each form sends its photo by its button.
+// Uploads photos one by one as soon as they are chosen, with progress; offline, once the connection is back.
+// Without this script each form uploads its photo by its button.
 import { start } from "./polling.js";
 
 start();
 const said = document.getElementById("said");
 const queue = [];
 let busy = false;
-const UNSENT = "teleder.unsent"; // in this tab: what was chosen when the session had ended is chosen again
+const UNSENT = "teleder.unsent"; // in this tab: photos chosen after the session ended must be chosen again
 
 for (const form of document.querySelectorAll(".photo-form")) {
   const input = form.querySelector("input[type=file]");
@@ -39,7 +39,7 @@ async function next() {
   next();
 }
 
-// Returns "" when the photo was taken, "offline", or a sentence for the patient.
+// Returns "" when the photo was accepted, "offline", or a sentence for the patient.
 function send(form, file) {
   return new Promise((resolve) => {
     const data = new FormData(form);
@@ -60,8 +60,8 @@ function send(form, file) {
         resolve("");
       } else if ([401, 403].includes(request.status)) {
         sessionStorage.setItem(UNSENT, form.action);
-        location.reload(); // to the log-in and back, or to what is to be said
-      } else if ([502, 503, 504].includes(request.status)) resolve("offline"); // it comes back: sent again
+        location.reload(); // leads to the log-in and back, or to the message
+      } else if ([502, 503, 504].includes(request.status)) resolve("offline"); // temporary: send again
       else resolve([422, 429].includes(request.status) ? request.responseText : form.dataset.failed);
     });
     request.send(data);

@@ -1,5 +1,5 @@
-// Polling that asks only for news: sends the ETag it has, leaves the page alone on 304, rests while hidden.
-const etags = new Map(); // by address: what is polled may be replaced by what it gets
+// Conditional polling: sends the known ETag, leaves the page unchanged on 304, pauses while hidden.
+const etags = new Map(); // by URL: the polled element may be replaced by the response
 
 const addressOf = (element) => element.getAttribute("hx-get");
 
@@ -13,9 +13,9 @@ export function start() {
   });
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     const { elt } = detail.requestConfig;
-    // htmx would put the empty body of a 304 in place of what is shown.
+    // htmx would replace the content by the empty body of a 304.
     if (detail.xhr.status === 304) detail.shouldSwap = false;
     else if (elt.matches("[data-poll]")) etags.set(addressOf(elt), detail.xhr.getResponseHeader("ETag"));
-    else etags.clear(); // something else has changed the page: what was asked before is no measure
+    else etags.clear(); // another request has changed the page: known ETags no longer match it
   });
 }

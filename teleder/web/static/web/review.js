@@ -1,4 +1,4 @@
-// The review page: layers that stay off until asked for, zoom, drafts, keys. Every verb works without this.
+// The review page: layers (off at first), zoom, drafts, shortcuts. Every action works without this script.
 import * as drafts from "./drafts.js";
 import * as keys from "./keys.js";
 import * as polling from "./polling.js";
@@ -7,7 +7,7 @@ const SKIN = 1;
 const LESION = 2;
 const COLOURS = { [SKIN]: [0, 110, 200, 70], [LESION]: [214, 0, 92, 190] };
 const EDGE = [255, 255, 255, 255];
-const CHANNELS = { map: 0, "area-map": 1 }; // of the attribution picture: red is the photo's, green the area's
+const CHANNELS = { map: 0, "area-map": 1 }; // of the heat map image: red is of the photo, green of the area
 const MAP_COLOUR = [255, 220, 0];
 const shown = { mask: false, boxes: false, map: false, "area-map": false, zoom: "fit", opacity: 50 };
 

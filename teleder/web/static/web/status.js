@@ -1,4 +1,4 @@
-// The state of a submission is polled; what it says new is said in a live region that stays.
+// Polls the status of a submission and announces changes in a permanent live region.
 import { start } from "./polling.js";
 
 const said = document.getElementById("said");

@@ -30,7 +30,7 @@ function remember({ target }) {
   if (row) current = links().indexOf(row.querySelector(".row-link"));
 }
 
-// A refresh puts new rows in place of the old: stay with the submission, not with the place in the list.
+// A refresh replaces the rows: keep the focus on the submission, not on its position.
 let focused = null;
 document.addEventListener("htmx:beforeSwap", () => {
   const row = document.activeElement.closest("[data-row]");

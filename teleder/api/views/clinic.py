@@ -1,0 +1,157 @@
+"""What dermatologists do: worklist, claim, findings, answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from teleder.api.access import CLINIC, DERMATOLOGISTS, EVERYBODY, EndpointView
+from teleder.api.pagination import WorklistPagination
+from teleder.api.schema import problems
+from teleder.api.serializers.clinic import (
+    AmendSerializer,
+    AnalysisSerializer,
+    PhotosWantedSerializer,
+    ReviewSerializer,
+    SignSerializer,
+    WorklistRowSerializer,
+)
+from teleder.api.serializers.filters import RecordFilterSerializer, narrow
+from teleder.api.serializers.patient import PatientReviewSerializer
+from teleder.cases import reviews
+from teleder.cases.models import Submission
+from teleder.cases.transitions import IllegalMoveError
+
+
+class WorklistView(EndpointView):
+    """What waits for a dermatologist, most urgent first; on it from the moment it was sent, with AI or without."""
+
+    roles = CLINIC
+    pagination_class = WorklistPagination
+
+    @extend_schema(parameters=[RecordFilterSerializer], responses=WorklistRowSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        rows = narrow(
+            Submission.objects.visible_to(request.user), **self.filters(RecordFilterSerializer)
+        ).worklist()
+        return self.page(rows.select_related("case", "claimed_by"), WorklistRowSerializer)
+
+
+class ClaimView(EndpointView):
+    """Take a submission off the shared list to answer it. Of two who try, one has it; a repeat answers the same."""
+
+    roles = DERMATOLOGISTS
+
+    @extend_schema(request=None, responses={200: WorklistRowSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        try:
+            reviews.claim(self.submission(pk), by=request.user)
+        except IllegalMoveError:
+            if self.submission(pk).claimed_by_id != request.user.pk:
+                raise
+        return Response(WorklistRowSerializer(self.submission(pk)).data)
+
+
+class ReleaseView(EndpointView):
+    """Give it back to the list; an admin may give back another's."""
+
+    roles = CLINIC
+
+    @extend_schema(request=None, responses={200: WorklistRowSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        submission = self.submission(pk)
+        reviews.release(submission, by=request.user)
+        return Response(WorklistRowSerializer(submission).data)
+
+
+class KeepClaimView(EndpointView):
+    """Say that I am still at it; a claim that idles goes back to the list."""
+
+    roles = DERMATOLOGISTS
+
+    @extend_schema(request=None, responses={204: None, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        if not reviews.keep_claim(self.submission(pk), by=request.user):
+            raise IllegalMoveError(_("This is no longer claimed by you."))
+        return Response(status=204)
+
+
+class RequestPhotosView(EndpointView):
+    """Ask the patient for another photo. A same-day case does not wait for one."""
+
+    roles = DERMATOLOGISTS
+
+    @extend_schema(request=PhotosWantedSerializer, responses={200: WorklistRowSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        submission = self.submission(pk)
+        wanted = PhotosWantedSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        reviews.request_photos(submission, by=request.user, **wanted.validated_data)
+        return Response(WorklistRowSerializer(submission).data)
+
+
+REVIEW_BY_ROLE = PolymorphicProxySerializer(
+    component_name="ReviewByRole",
+    serializers=[ReviewSerializer, PatientReviewSerializer],
+    resource_type_field_name=None,
+    many=True,
+)
+
+
+class ReviewListView(EndpointView):
+    """The signed answers, newest first: the first is in force."""
+
+    roles = {"GET": EVERYBODY, "POST": DERMATOLOGISTS}
+
+    @extend_schema(responses=REVIEW_BY_ROLE)
+    def get(self, request: Request, pk: UUID) -> Response:
+        self.filters()
+        kind = PatientReviewSerializer if request.user.is_patient else ReviewSerializer
+        rows = self.submission(pk).reviews.select_related("author__dermatologist")
+        return Response(kind(rows, many=True).data)
+
+    @extend_schema(request=SignSerializer, responses={201: ReviewSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Sign the answer to a submission that I have claimed."""
+        return _signed(reviews.sign, self.submission(pk), request)
+
+
+class AmendmentView(EndpointView):
+    """Correct a signed answer by a new one; the old one stays on the record."""
+
+    roles = DERMATOLOGISTS
+
+    @extend_schema(request=AmendSerializer, responses={201: ReviewSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        return _signed(reviews.amend, self.submission(pk), request, AmendSerializer)
+
+
+def _signed(
+    verb: Callable[..., Any],
+    submission: Submission,
+    request: Request,
+    takes: type[SignSerializer] = SignSerializer,
+) -> Response:
+    given = takes(data=request.data)
+    given.is_valid(raise_exception=True)
+    review = verb(submission, by=request.user, **given.validated_data)
+    return Response(ReviewSerializer(review).data, status=201)
+
+
+class FindingListView(EndpointView):
+    """What the models found, newest analysis of each photo. Preliminary, and never for patients."""
+
+    roles = CLINIC
+
+    @extend_schema(responses=AnalysisSerializer(many=True))
+    def get(self, request: Request, pk: UUID) -> Response:
+        self.filters()
+        photos = self.submission(pk).current_photos().prefetch_related("analyses__findings")
+        found = [photo.analysis for photo in photos if photo.analysis]
+        return Response(AnalysisSerializer(found, many=True).data)

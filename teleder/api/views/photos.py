@@ -1,0 +1,116 @@
+"""Photos, for all roles: upload one by one, state with reason and remedy, and the copies to view."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import FileResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from teleder.api import throttles
+from teleder.api.access import EVERYBODY, PATIENTS, EndpointView
+from teleder.api.parsers import PhotoParser
+from teleder.api.schema import problems
+from teleder.api.serializers.clinic import ClinicPhotoSerializer
+from teleder.api.serializers.patient import PhotoSerializer, PhotoUploadSerializer
+from teleder.cases import files, intake
+from teleder.cases.files import FileKind
+from teleder.cases.models import Photo
+
+
+def shown(request: Request, photos: Photo | list[Photo], *, many: bool = False) -> object:
+    kind = PhotoSerializer if request.user.is_patient else ClinicPhotoSerializer
+    return kind(photos, many=many).data
+
+
+def photo_by_role(*, many: bool) -> PolymorphicProxySerializer:
+    return PolymorphicProxySerializer(
+        component_name="PhotoByRole",
+        serializers=[ClinicPhotoSerializer, PhotoSerializer],
+        resource_type_field_name=None,
+        many=many,
+    )
+
+
+class PhotoListView(EndpointView):
+    """The photos of a submission."""
+
+    roles = {"GET": EVERYBODY, "POST": PATIENTS}
+    parser_classes = (PhotoParser,)
+    throttle_classes = (throttles.PersonThrottle, throttles.UploadThrottle)
+
+    @extend_schema(responses=photo_by_role(many=True))
+    def get(self, request: Request, pk: UUID) -> Response:
+        self.filters()
+        photos = self.submission(pk).current_photos().prefetch_related("analyses")
+        return Response(shown(request, list(photos), many=True))
+
+    @extend_schema(
+        request={"multipart/form-data": PhotoUploadSerializer},
+        responses={201: PhotoSerializer, **problems(409, 413, 415, 422, 507)},
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Add one photo; the same file again is the same photo. It is checked at once, look at its state."""
+        submission = self.submission(pk)
+        given = PhotoUploadSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        view, upload = given.validated_data["view"], given.validated_data["file"]
+        photo = intake.add_photo(submission, view=view, upload=upload)
+        return Response(shown(request, photo), status=201)
+
+
+class PhotoDetailView(EndpointView):
+    """One photo."""
+
+    roles = {"GET": EVERYBODY, "DELETE": PATIENTS}
+
+    @extend_schema(responses=photo_by_role(many=False))
+    def get(self, request: Request, pk: UUID) -> Response:
+        return Response(shown(request, self.photo(pk)))
+
+    @extend_schema(request=None, responses={204: None, **problems(409)})
+    def delete(self, request: Request, pk: UUID) -> Response:
+        """Take it out, before it is sent; a repeat answers the same."""
+        intake.remove_photo(self.photo(pk))
+        return Response(status=204)
+
+
+class SendAnywayView(EndpointView):
+    """Keep a photo that is hard to read as it is."""
+
+    roles = PATIENTS
+
+    @extend_schema(request=None, responses=PhotoSerializer)
+    def post(self, request: Request, pk: UUID) -> Response:
+        photo = self.photo(pk)
+        intake.send_anyway(photo)
+        photo.refresh_from_db()
+        return Response(shown(request, photo))
+
+
+class ImageRenderer(JSONRenderer):
+    """Accepts requests for an image; errors are JSON all the same."""
+
+    media_type, format = "image/*", "image"
+
+
+class PhotoFileView(EndpointView):
+    """A copy of a photo: `display`, `thumbnail`, and for the clinic the `mask` (0 background, 1 skin, 2 lesion)
+    and the `attribution`: what spoke for a condition, red in the whole photo, green in one box in its place."""
+
+    renderer_classes = (JSONRenderer, ImageRenderer)
+
+    @extend_schema(
+        operation_id="photos_file",
+        parameters=[
+            OpenApiParameter("format", exclude=True),  # there is one picture of each
+            OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=[kind.value for kind in FileKind]),
+        ],
+        responses={(200, "image/jpeg"): OpenApiTypes.BINARY, (200, "image/png"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request, pk: UUID, kind: str) -> FileResponse:
+        return files.serve(request, pk, kind)

@@ -1,0 +1,71 @@
+"""An analysis: mask, boxes and classification of one photo by one pair of model versions."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from contract import messages
+from contract.messages import Abstention, Condition, NoCropReason
+from teleder.accounts.models import User
+from teleder.cases.models.photo import Photo
+from teleder.cases.stored_values import FindingsField, MeasureField
+
+
+def unknown_model() -> dict[str, str]:
+    return {"name": "", "version": "", "sha256": ""}
+
+
+class AnalysisQuerySet(models.QuerySet):
+    def visible_to(self, user: User) -> AnalysisQuerySet:
+        return self.none() if user.is_patient else self.filter(photo__in=Photo.objects.visible_to(user))
+
+
+class Analysis(models.Model):
+    """What one pair of model versions found on one photo: enough to make it again."""
+
+    photo = models.ForeignKey(Photo, models.CASCADE, related_name="analyses")
+    created_at = models.DateTimeField(default=timezone.now)
+    mask_key = models.CharField(max_length=200)
+    skin = MeasureField(_("skin"))
+    lesion = MeasureField(_("lesion"))
+    boxes = FindingsField(_("boxes"), declared=messages.Boxes, default=list, blank=True)
+    no_box = models.CharField(max_length=30, choices=[(n, n) for n in NoCropReason], blank=True)
+    nearest_miss = FindingsField(_("nearest miss"), declared=messages.ABox, null=True, blank=True)
+    segmentation_model = FindingsField(
+        _("segmentation model"), declared=messages.Model, default=unknown_model
+    )
+    classified_at = models.DateTimeField(null=True, blank=True)
+    classification_model = FindingsField(
+        _("classification model"), declared=messages.Model, null=True, blank=True
+    )
+    demonstration = models.BooleanField(_("demonstration model"), default=True)
+    views = FindingsField(declared=messages.Views, default=list, blank=True)
+    thresholds = FindingsField(declared=messages.Thresholds, default=dict, blank=True)
+    top = models.CharField(max_length=10, choices=[(c, c) for c in Condition], blank=True)
+    abstention = models.CharField(max_length=20, choices=[(a, a) for a in Abstention], blank=True)
+    device = models.CharField(max_length=100, blank=True)
+    attribution_key = models.CharField(max_length=200, blank=True)
+    attribution_condition = models.CharField(max_length=10, choices=[(c, c) for c in Condition], blank=True)
+    attribution_box = models.PositiveSmallIntegerField(null=True, blank=True)
+
+    objects = AnalysisQuerySet.as_manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("analysis"), _("analyses")
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return f"{self.photo_id} {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def plausible(self) -> list[str]:
+        """The model's conformal set: the conditions it cannot rule out; empty where it has no such bounds."""
+        bounds = {
+            finding: self.thresholds.get(f"conformal.{finding.condition}") for finding in self.findings.all()
+        }
+        return [f.condition for f, bound in bounds.items() if bound is not None and f.probability >= bound]
+
+    def probabilities(self) -> dict[str, float]:
+        return {finding.condition: finding.probability for finding in self.findings.all()}

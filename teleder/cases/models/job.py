@@ -1,0 +1,69 @@
+"""A job: one stage of work on one photo. Its state changes only through `teleder.pipeline.transitions`."""
+
+from __future__ import annotations
+
+import uuid_utils.compat as uuid
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from contract.messages import Stage
+from teleder.accounts.models import User
+from teleder.cases.models.photo import Photo
+from teleder.cases.triage import Urgency
+from teleder.pipeline.transitions import UNDER_WAY, JobState
+
+
+class JobQuerySet(models.QuerySet):
+    def visible_to(self, user: User) -> JobQuerySet:
+        """Admins see the work on every photo of their clinic, that of drafts too: a job shows no photo."""
+        if not user.is_admin:
+            return self.none()
+        return self.filter(user.in_own_clinic("photo__submission__case__clinic"))
+
+
+class Job(models.Model):
+    """One stage of work on one photo. This row is the truth; the messages in Valkey only carry it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid7, editable=False)
+    photo = models.ForeignKey(Photo, models.CASCADE, related_name="jobs", verbose_name=_("photo"))
+    stage = models.CharField(_("stage"), max_length=10, choices=[(s.value, s.value) for s in Stage])
+    state = models.CharField(_("state"), max_length=12, choices=JobState, default=JobState.QUEUED)
+    priority = models.PositiveSmallIntegerField(_("priority"), choices=Urgency)
+    attempt = models.PositiveIntegerField(_("attempt"), default=0)
+    batch = models.PositiveSmallIntegerField(_("photos in the message"), default=1)
+    deaths = models.PositiveSmallIntegerField(_("deaths"), default=0)
+    losses = models.PositiveIntegerField(_("losses"), default=0)
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    deadline = models.DateTimeField(_("deadline"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    worker = models.CharField(_("worker"), max_length=100, blank=True)
+    error = models.CharField(_("error"), max_length=100, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("job"), _("jobs")
+        ordering = ("-created_at",)
+        indexes = [
+            models.Index(
+                "stage",
+                F("priority").desc(),
+                "created_at",
+                condition=Q(state=JobState.QUEUED),
+                name="job_backlog_order",
+            ),
+            models.Index("deadline", condition=Q(state__in=UNDER_WAY), name="job_under_way_by_deadline"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["photo", "stage"], name="photo_has_one_job_per_stage"),
+            models.CheckConstraint(
+                condition=~Q(state__in=UNDER_WAY) | Q(deadline__isnull=False, sent_at__isnull=False),
+                name="job_under_way_has_deadline",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stage}[{self.attempt}]({self.photo_id})"

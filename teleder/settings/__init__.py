@@ -1,0 +1,4 @@
+"""Settings of the web: `framework.py` configures Django and its libraries, `limits.py` holds the product's own limits."""
+
+from teleder.settings.framework import *  # noqa: F403
+from teleder.settings.limits import *  # noqa: F403

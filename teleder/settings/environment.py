@@ -1,0 +1,66 @@
+"""Readers of environment variables. Each raises `ImproperlyConfigured`, and never quotes a secret."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import SplitResult
+
+from django.core.exceptions import ImproperlyConfigured
+
+from contract import encryption, environment, storage
+from teleder import database
+
+
+@contextmanager
+def checked() -> Iterator[None]:
+    """Raise `ImproperlyConfigured` for what `contract` refuses."""
+    try:
+        yield
+    except (
+        encryption.InvalidKeysError,
+        environment.InvalidSettingError,
+        storage.StorageSettingError,
+    ) as error:
+        raise ImproperlyConfigured(str(error)) from None
+
+
+def flag(name: str, *, default: bool = False) -> bool:
+    value = os.environ.get(name, "1" if default else "0").lower()
+    if value not in {"0", "1", "true", "false", "yes", "no"}:
+        raise ImproperlyConfigured(f"{name} must be 0 or 1, not {value!r}")
+    return value in {"1", "true", "yes"}
+
+
+def comma_separated(name: str, default: str = "") -> list[str]:
+    return [value.strip() for value in os.environ.get(name, default).split(",") if value.strip()]
+
+
+def secret(name: str, default: str = "") -> str:
+    """Return a setting. `NAME_FILE` may name a file that holds it."""
+    with checked():
+        return environment.secret(name, default)
+
+
+def required(name: str) -> str:
+    """Return a secret that has no safe default."""
+    if value := secret(name):
+        return value
+    raise ImproperlyConfigured(f"{name} is not set. `./run demo` sets it; .env.example explains it.")
+
+
+def address(name: str, text: str) -> SplitResult:
+    with checked():
+        return environment.address(name, text)
+
+
+def database_settings() -> dict[str, Any]:
+    """Return Django's settings of the database. Migrations and roles need one session, which no pooler gives."""
+    direct = sys.argv[1:2] == ["migrate"] or sys.argv[1:3] == ["audit", "protect"]
+    name = "DATABASE_DIRECT_URL" if direct and secret("DATABASE_DIRECT_URL") else "DATABASE_URL"
+    pooler = flag("TELEDER_DATABASE_POOLER") and name == "DATABASE_URL"
+    with checked():
+        return database.from_url(required(name), pooler=pooler, name=name)

@@ -1,0 +1,157 @@
+"""Other people's data changes nothing that a caller can read: no list, filter, order, search or count reveals it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+from drf_spectacular.generators import SchemaGenerator
+
+from teleder.accounts.models import Role
+from teleder.cases.models import Status
+from teleder.web.clinician import worklist
+from teleder.web.operations import health
+
+pytestmark = pytest.mark.django_db
+
+STATUSES = [f"status={status}" for status in Status.values]
+STATES = [
+    f"state={state}" for state in ("queued", "sent", "started", "done", "failed", "quarantined", "cancelled")
+]
+ALICE = ["{q}=alice", "{q}=alice@example.com", "{q}=example.com", "{q}=erik"]
+# Every address that lists or counts, with every parameter it reads
+TIMES = [f"{name}=2000-01-01T00:00:00Z" for name in ("updated_since", "answered_since")]
+API = {
+    "inbox": ["page_size=1"],
+    "cases": ["page_size=1", *TIMES],
+    "submissions": ["page_size=1", *TIMES, "case={case}", *STATUSES],
+    "worklist": ["page_size=1", *TIMES],
+    "jobs": ["page_size=1", *STATES, "stage=prepare", "stage=segment", "stage=classify"],
+    "queues": [],
+}
+PAGES = {
+    "home": [],
+    "inbox": [],
+    "worklist": [
+        *(f"show={show}" for show in worklist.FILTERS),
+        "number={number}",
+        "number={letters}",
+        "after={pk}",
+    ],
+    "operations": [],
+    "cases_admin": [
+        *STATUSES,
+        "find={number}",
+        "find={letters}",
+        *(query.format(q="find") for query in ALICE),
+    ],
+    "people": [
+        *(f"role={role}" for role in Role.values),
+        *(query.format(q="find") for query in ALICE),
+        "page=2",
+    ],
+}
+SAME = r"(?<=trace_id\":\")\w+|\d+\xa0\w+|\w{64}|(?<=CSRFToken&quot;: &quot;)\w+|(?<=CSRFToken\": \")\w+"
+
+
+def table_queries(table: admin.ModelAdmin) -> list[str]:
+    """Return searches, orders and filters of a table of the admin site."""
+    name = table.opts.model_name
+    filters = [f"{each}__exact=1" if "__" not in each else f"{each}=signed" for each in table.list_filter]
+    filters += [f"{each}=alice" for each in ("q",) if table.search_fields]
+    return [f"o={column}" for column in (1, -1)] + filters + [f"q={name}"]
+
+
+def addresses() -> list[str]:
+    found = [(reverse(f"api:{name}"), queries) for name, queries in API.items()]
+    found += [(reverse(f"web:{name}"), queries) for name, queries in PAGES.items()]
+    found += [
+        (reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"), table_queries(table))
+        for model, table in admin.site._registry.items()
+    ]
+    return [f"{path}?{query}" for path, queries in found for query in ("", *queries)]
+
+
+@pytest.fixture
+def read(monkeypatch) -> Callable:
+    """Read every list with every query as whom the client is; return status and body by address."""
+    monkeypatch.setattr(health, "results_waiting", lambda: 0)  # the broker serves all clinics together
+
+    def everything(client: Client, hint: dict[str, str]) -> dict[str, tuple]:
+        answers = {path: client.get(path.format(**hint)) for path in addresses()}
+        return {path: (a.status_code, re.sub(SAME, "", _told(a))) for path, a in answers.items()}
+
+    return everything
+
+
+def _told(answer: HttpResponse) -> str:
+    """Return the answer's text without the id that each request has."""
+    return answer.content.decode().replace(answer["X-Request-ID"], "")
+
+
+@pytest.fixture
+def differing(request, read, submission_of, person, north) -> Callable:
+    """Return at which addresses somebody reads something else with all that alice has than without it."""
+    submission_of(request.getfixturevalue("bob"))
+    submission_of(person("nick", clinic=north))
+
+    def find(reader) -> list[str]:
+        client = Client()
+        client.force_login(reader)
+        alices = request.getfixturevalue("things")["submission"]
+        number = alices.case.number
+        hint = {"number": number, "letters": number[:3], "pk": str(alices.pk), "case": str(alices.case_id)}
+        beside = read(client, hint)
+        forget(alices)
+        alone = read(client, hint)
+        return [path for path in beside if beside[path] != alone[path]]
+
+    return find
+
+
+@pytest.mark.parametrize("name", ["bob", "nora", "noel"])
+def test_what_alice_has_changes_nothing_of_what_others_read(request, differing, name):
+    assert differing(request.getfixturevalue(name)) == []
+
+
+def test_the_clinics_admin_reads_of_alice_in_each_list(differing, adam):
+    """Else the test above could not see a leak."""
+    found = {path.partition("?")[0] for path in differing(adam)}
+    assert {reverse("api:cases"), reverse("web:operations"), reverse("web:people")} <= found
+    assert reverse("admin:cases_case_changelist") in found
+
+
+def forget(submission) -> None:
+    """Take all that is alice's out of the database."""
+    from teleder.accounts.models import Consent, Invitation
+    from teleder.cases.models import Analysis, Case, Job, Photo
+    from teleder.notifications.models import Message, Preference
+
+    alice = submission.patient
+    Invitation.objects.all().delete()
+    Message.objects.filter(person=alice).delete()
+    Analysis.objects.filter(photo__submission=submission).delete()
+    Job.objects.filter(photo__submission=submission).delete()
+    Photo.objects.filter(submission=submission).delete()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT public.erase_submissions(%s)", [[submission.pk]])
+    Case.objects.filter(patient=alice).delete()
+    Preference.objects.filter(person=alice).delete()
+    Consent.objects.filter(person=alice).delete()
+    alice.delete()
+
+
+def test_every_parameter_of_a_list_in_the_api_is_tried():
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    for path, methods in schema["paths"].items():
+        for parameter in methods.get("get", {}).get("parameters", []):
+            if parameter["in"] == "query" and path != "/api/schema":
+                name = next(name for name in API if path == reverse(f"api:{name}"))
+                tried = {query.partition("=")[0] for query in API[name]} | {"cursor"}  # a cursor is signed
+                assert parameter["name"] in tried, f"{path}?{parameter['name']}"

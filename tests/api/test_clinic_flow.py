@@ -1,0 +1,221 @@
+"""Dana and Adam use the API; what Alice never gets to see."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from teleder.cases import reviews
+from teleder.cases.models import Job, JobState, Submission
+from tests.api.conftest import API
+
+pytestmark = pytest.mark.django_db
+ANSWER = {"impression": "HI", "disposition": "today", "text": "Please see a doctor today."}
+HERPES = {"AD": 0.1, "HI": 0.8, "IM": 0.05, "MF": 0.02, "OTHER": 0.03}
+
+
+@pytest.fixture
+def read(alices_submission, analyse):
+    """Alice's submission, read by the AI: herpes over its threshold."""
+    analyse(alices_submission.photos.get(), probabilities=HERPES)
+    alices_submission.refresh_from_db()
+    return alices_submission
+
+
+def test_dana_sees_it_on_the_worklist_while_the_ai_still_reads(as_dana, alices_submission):
+    (row,) = as_dana.get(f"{API}/worklist").data["results"]
+    assert (row["id"], row["ai_status"], row["claimed_by"]) == (str(alices_submission.pk), "waiting", None)
+
+
+def test_the_worklist_comes_in_pages_by_urgency_then_due_time(
+    as_dana, alice, bob, submission_of, monkeypatch
+):
+    monkeypatch.setattr("teleder.api.pagination.PAGE_ROWS", 2)
+    calm = [submission_of(alice) for _ in range(4)]
+    urgent = submission_of(bob, fever="yes")
+    seen, address = [], f"{API}/worklist"
+    while address:
+        page = as_dana.get(address).data
+        seen += [row["id"] for row in page["results"]]
+        address = page["next"]
+    assert seen == [str(row.pk) for row in (urgent, *calm)]
+
+
+def test_a_made_up_cursor_is_refused(as_dana):
+    answer = as_dana.get(f"{API}/worklist?cursor=abc")
+    assert (answer.status_code, answer.data["errors"][0]["field"]) == (400, "cursor")
+
+
+def test_dana_completes_a_review(as_dana, as_alice, dana, read):
+    address = f"{API}/submissions/{read.pk}"
+    assert as_dana.post(f"{address}/claim").data["claimed_by"]["id"] == str(dana.pk)
+    assert as_dana.post(f"{address}/claim").status_code == 200  # a repeat
+    assert as_dana.post(f"{address}/keep-claim").status_code == 204
+    (analysis,) = as_dana.get(f"{address}/findings").data
+    assert analysis["findings"][0] == {
+        "condition": "HI",
+        "probability": 0.8,
+        "threshold": 0.2,
+        "over_threshold": True,
+    }
+    assert analysis["classification_model"]["version"] and analysis["boxes"]
+    signed = as_dana.post(f"{address}/reviews", ANSWER)
+    assert (signed.status_code, signed.data["impression"]) == (201, "HI")
+    changed = as_dana.post(f"{address}/amendments", ANSWER | {"text": "Corrected."})
+    assert (changed.status_code, str(changed.data["amends"])) == (201, signed.data["id"])
+    assert [row["text"] for row in as_alice.get(f"{address}/reviews").data] == [
+        "Corrected.",
+        ANSWER["text"],
+    ]
+    assert as_dana.post(f"{address}/close").data["status"] == "closed"
+
+
+def test_a_milder_answer_needs_a_reason(as_dana, dana, alice, submission_of):
+    submission = submission_of(alice, fever="yes")
+    reviews.claim(submission, by=dana)
+    refused = as_dana.post(
+        f"{API}/submissions/{submission.pk}/reviews", ANSWER | {"disposition": "self_care"}
+    )
+    assert (refused.status_code, refused.data["errors"][0]["field"]) == (400, "reason")
+
+
+def test_only_who_claimed_it_signs_and_releases(caller, person, dana, alices_submission):
+    reviews.claim(alices_submission, by=dana)
+    other = caller(person("dora", "dermatologist"))
+    address = f"{API}/submissions/{alices_submission.pk}"
+    for verb, body in (("reviews", ANSWER), ("claim", {}), ("release", {}), ("keep-claim", {})):
+        answer = other.post(f"{address}/{verb}", body)
+        assert (answer.status_code, answer.data["code"]) == (409, "illegal_move"), verb
+    assert caller(dana).post(f"{address}/release").data["status"] == "submitted"
+
+
+def test_photos_are_asked_for_but_not_on_the_same_day(as_dana, as_alice, dana, alice, submission_of):
+    calm, urgent = submission_of(alice), submission_of(alice, fever="yes")
+    for submission in (calm, urgent):
+        reviews.claim(submission, by=dana)
+    asked = as_dana.post(f"{API}/submissions/{calm.pk}/request-photos", {"reason": "blurred"})
+    assert asked.data["status"] == "needs_photos"
+    assert "blurred" in as_alice.get(f"{API}/submissions/{calm.pk}").data["photos_wanted_text"]
+    refused = as_dana.post(f"{API}/submissions/{urgent.pk}/request-photos", {"reason": "blurred"})
+    assert (refused.status_code, refused.data["code"]) == (409, "same_day")
+
+
+def test_nothing_the_ai_says_reaches_alice(as_alice, as_dana, read, stored):
+    assert read.urgency > read.rule_urgency  # the AI raised it
+    stored(read.photos.get())
+    photo = read.photos.get().pk
+    texts = [
+        json.dumps(as_alice.get(f"{API}{path}").json())
+        for path in (
+            f"/submissions/{read.pk}",
+            f"/submissions/{read.pk}/status",
+            f"/submissions/{read.pk}/photos",
+            f"/submissions/{read.pk}/reviews",
+            f"/photos/{photo}",
+            f"/cases/{read.case_id}",
+            "/submissions",
+            "/cases",
+        )
+    ]
+    said = " ".join(texts)
+    words = [
+        "finding",
+        "probabilit",
+        "mask",
+        "attribution",
+        "flags",
+        "analysis",
+        "quality",
+        "threshold",
+        "impression",
+        "abstention",
+        '"HI"',  # a case number may hold the letters
+        "herpes",
+        ": 0.8",  # a time may hold the digits
+        "demonstration",
+        "boxes",
+        "lesion",
+    ]
+    assert [word for word in words if word in said] == []
+    assert as_alice.get(f"{API}/submissions/{read.pk}").data["urgency"] == "routine"
+    assert as_alice.get(f"{API}/submissions/{read.pk}/findings").status_code == 403
+    assert as_alice.get(f"{API}/photos/{photo}/mask").status_code == 404
+    assert as_alice.get(f"{API}/photos/{photo}/attribution").status_code == 404
+    shown = as_dana.get(f"{API}/submissions/{read.pk}").data
+    assert (shown["urgency"], shown["flags"][0]["code"]) == ("same_day", "HI")
+    assert {"mask", "attribution"} < shown["photos"][0]["files"].keys()
+    (analysis,) = as_dana.get(f"{API}/submissions/{read.pk}/findings").data
+    assert (analysis["attribution_condition"], analysis["attribution_box"]) == ("HI", 0)
+
+
+def test_files_come_with_our_own_type_and_stay_in_no_cache(as_alice, as_dana, as_bob, read, stored):
+    photo = read.photos.get()
+    stored(photo)
+    for client, kind, content, media in (
+        (as_alice, "display", b"display", "image/jpeg"),
+        (as_alice, "thumbnail", b"thumbnail", "image/jpeg"),
+        (as_dana, "mask", b"mask", "image/png"),
+        (as_dana, "attribution", b"attribution", "image/png"),
+    ):
+        answer = client.get(f"{API}/photos/{photo.pk}/{kind}")
+        assert (answer.status_code, b"".join(answer.streaming_content)) == (200, content)
+        assert answer.headers["Content-Type"] == media
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "no-store" in answer.headers["Cache-Control"]
+        assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    for accepted in ("image/*", "image/jpeg", "image/avif,image/webp,*/*;q=0.8"):
+        asked = client.get(f"{API}/photos/{photo.pk}/mask", headers={"Accept": accepted})
+        assert asked.status_code == 200
+        refused = as_bob.get(f"{API}/photos/{photo.pk}/mask", headers={"Accept": accepted})
+        assert (refused.status_code, refused.headers["Content-Type"]) == (404, "application/problem+json")
+    for kind in ("mask", "attribution"):
+        assert as_alice.get(f"{API}/photos/{photo.pk}/{kind}").status_code == 404
+    for kind in ("display", "mask", "attribution", "original", "analysis"):
+        assert as_bob.get(f"{API}/photos/{photo.pk}/{kind}").status_code == 404
+    assert as_dana.get(f"{API}/photos/{photo.pk}/original").status_code == 404
+
+
+@pytest.mark.parametrize("key", ["../../secret.jpg", "/etc/hostname", "", "photos/no.jpg", "photos/x.svg"])
+def test_a_key_never_leads_out_of_the_store(as_alice, alices_submission, settings, key):
+    settings.MEDIA_ROOT.mkdir(parents=True, exist_ok=True)
+    (settings.MEDIA_ROOT.parent.parent / "secret.jpg").write_bytes(b"secret")
+    photo = alices_submission.photos.get()
+    type(photo).objects.filter(pk=photo.pk).update(display_key=key)
+    assert as_alice.get(f"{API}/photos/{photo.pk}/display").status_code == 404
+
+
+def test_only_the_patient_sees_a_draft(as_dana, as_adam, alices_draft):
+    for client in (as_dana, as_adam):
+        assert client.get(f"{API}/submissions/{alices_draft.pk}").status_code == 404
+        assert client.get(f"{API}/submissions").data["results"] == []
+        assert client.get(f"{API}/cases").data["results"] == []
+
+
+def test_adam_sees_jobs_and_tries_again_or_stops(as_adam, alices_submission):
+    (job,) = as_adam.get(f"{API}/jobs?state=queued&stage=prepare").data["results"]
+    assert job["submission"] == str(alices_submission.pk)
+    assert as_adam.post(f"{API}/jobs/{job['id']}/requeue").status_code == 409
+    assert as_adam.post(f"{API}/jobs/{job['id']}/cancel").data["state"] == "cancelled"
+    assert as_adam.post(f"{API}/jobs/{job['id']}/cancel").status_code == 409
+    assert as_adam.post(f"{API}/jobs/{job['id']}/requeue").data["state"] == "queued"
+    assert as_adam.get(f"{API}/jobs?state=nonsense").status_code == 400
+
+
+def test_adam_sees_how_much_waits_and_since_when(as_adam, alices_submission):
+    queues = {row["stage"]: row for row in as_adam.get(f"{API}/queues").data}
+    assert queues["prepare"]["jobs"][JobState.QUEUED] == 1
+    assert queues["prepare"]["oldest"] is not None
+    assert queues["classify"]["oldest"] is None
+    assert Job.objects.count() == 1
+
+
+def test_adam_assigns_it_to_dana_and_reopens_it(as_adam, as_dana, dana, alice, alices_submission):
+    address = f"{API}/submissions/{alices_submission.pk}"
+    refused = as_adam.post(f"{address}/reassign", {"to": str(alice.pk)})
+    assert (refused.status_code, refused.data["code"]) == (422, "not_a_dermatologist")
+    assert as_adam.post(f"{address}/reassign", {"to": str(dana.pk)}).data["claimed_by"]["id"] == str(dana.pk)
+    assert as_dana.post(f"{address}/reviews", ANSWER).status_code == 201
+    assert as_adam.post(f"{address}/reopen").data["status"] == "submitted"
+    assert as_adam.post(f"{address}/withdraw").data["status"] == "withdrawn"
+    assert Submission.objects.get().events.last().actor.role == "admin"

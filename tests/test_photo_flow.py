@@ -1,0 +1,133 @@
+"""The flow of a photo, from upload to answer, runs through the files that docs/architecture.md lists, and no others."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from contract import encryption, messages
+from teleder.cases import intake, reviews
+from teleder.cases.models import AIStatus
+from teleder.celery import app as web_app
+from tests.conftest import CALM
+
+ROOT = Path(__file__).resolve().parents[1]
+TRACED = ("teleder/cases/", "teleder/pipeline/", "inference_worker/")
+MOST_FILES = 12
+
+
+def listed() -> tuple[list[str], list[str]]:
+    """Return the files of the flow, in order, and the parts that they call (files and folders)."""
+    text = (ROOT / "docs/architecture.md").read_text()
+    section = text.split("## The flow of a photo\n")[1].split("\n## ")[0]
+    steps = re.findall(r"^\d+\. `([^`]+)`", section, flags=re.MULTILINE)
+    parts = re.findall(r"^- `([^`]+)`", section, flags=re.MULTILINE)
+    return steps, parts
+
+
+@contextmanager
+def modules_called() -> Iterator[set[str]]:
+    """Collect the traced modules whose functions run, in every thread of this process."""
+    seen: set[str] = set()
+    root = f"{ROOT}/"
+
+    def note(frame, event, _argument) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_name != "<module>" and code.co_filename.startswith(root):
+            path = code.co_filename.removeprefix(root)
+            if path.startswith(TRACED):
+                seen.add(path)
+
+    threading.setprofile(note)
+    sys.setprofile(note)
+    try:
+        yield seen
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+
+
+@pytest.fixture
+def messages_sent(monkeypatch, settings) -> deque:
+    """What the web and the worker send, in place of Valkey."""
+    worker = pytest.importorskip("inference_worker.tasks")
+    web_app.loader.import_default_modules()
+    sent: deque = deque()
+
+    def send_task(name, kwargs=None, **_options) -> None:
+        sent.append((name, kwargs))
+
+    monkeypatch.setattr(web_app, "send_task", send_task)
+    monkeypatch.setattr(worker.app, "send_task", send_task)
+    monkeypatch.setattr(worker, "photo_keys", encryption.from_environment)
+    monkeypatch.setenv("TELEDER_MEDIA_ROOT", str(settings.MEDIA_ROOT))
+    return sent
+
+
+def deliver(sent: deque) -> list[str]:
+    """Run the task of each message, and of those they send, in this process; return their names."""
+    from inference_worker.app import app as worker_app
+
+    names = []
+    while sent:
+        name, kwargs = sent.popleft()
+        app = worker_app if name in messages.TASKS.values() else web_app
+        app.tasks[name](**kwargs)
+        names.append(name)
+    return names
+
+
+def phantom_photo() -> SimpleUploadedFile:
+    cv2 = pytest.importorskip("cv2")
+    phantom = pytest.importorskip("training.phantom")
+    _, data = cv2.imencode(".jpg", phantom.draw(1, condition="AD").photo[..., ::-1])
+    return SimpleUploadedFile("photo.jpg", data.tobytes())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_photo_passes_the_listed_files_only(alice, dana, messages_sent):
+    steps, parts = listed()
+    upload = phantom_photo()
+    with modules_called() as seen:
+        submission = intake.start(patient=alice, answers=CALM)
+        intake.describe(submission, body_site="elbow_crease", history={})
+        intake.add_photo(submission, view="close_up", upload=upload, by=alice)
+        intake.submit(submission, by=alice, send_anyway=True)
+        delivered = deliver(messages_sent)
+        submission.refresh_from_db()
+        reviews.claim(submission, by=dana)
+        reviews.sign(
+            submission, by=dana, impression="AD", disposition="days_2", text="Come in.", reason="Seen."
+        )
+    assert submission.ai_status == AIStatus.DONE
+    assert set(messages.TASKS.values()) <= set(delivered)
+    of_the_flow = {path for path in seen if not path.startswith(tuple(parts))}
+    assert of_the_flow == set(steps)
+
+
+def test_the_flow_has_at_most_twelve_files_and_its_parts_do_not_know_it():
+    steps, parts = listed()
+    assert 0 < len(steps) <= MOST_FILES
+    flow = {path.removesuffix(".py").replace("/", ".") for path in steps}
+    for part in parts:
+        place = ROOT / part
+        for file in place.rglob("*.py") if place.is_dir() else [place]:
+            assert not flow & set(imported_by(file)), file
+
+
+def imported_by(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
