@@ -100,7 +100,7 @@ def test_a_photo_passes_the_listed_files_only(alice, dana, messages_sent):
     with modules_called() as seen:
         submission = intake.start(patient=alice, answers=CALM)
         intake.describe(submission, body_site="elbow_crease", history={})
-        intake.add_photo(submission, view="close_up", upload=upload, by=alice)
+        intake.add_photo(submission, view="close_up", upload=upload)
         intake.submit(submission, by=alice, send_anyway=True)
         delivered = deliver(messages_sent)
         submission.refresh_from_db()

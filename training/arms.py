@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from contract.messages import Box
-from inference_worker.models.classification import CONDITIONS, HI, Classifier, aggregate, calibrated, views_of
+from inference_worker.models.classification import CONDITIONS, HI, Classifier, aggregate, calibrated, crops_of
 
 ORIGINAL, TRUE_CROP, AUTOMATIC, HERPES_FIRST = "original", "true crop", "automatic crop", "herpes first"
 ARMS = (ORIGINAL, TRUE_CROP, AUTOMATIC, HERPES_FIRST)
@@ -22,7 +22,7 @@ Looks = dict[str, np.ndarray | None]
 
 def looks(photo: np.ndarray, true_boxes: list[Box], boxes: list[Box], classifier: Classifier) -> Looks:
     """Return the probabilities (5,) of each arm; None where that arm has no crop to look at."""
-    logits = classifier.logits(views_of(photo, [*boxes, *true_boxes]))
+    logits = classifier.logits(crops_of(photo, [*boxes, *true_boxes]))
     by_view = calibrated(logits, classifier.weights.temperature)
     seen = by_view[: 1 + len(boxes)]
     return {

@@ -24,8 +24,8 @@ from inference_worker.models.classification import (
     SIDE,
     aggregate,
     calibrated,
+    crops_of,
     scaled,
-    views_of,
 )
 from inference_worker.models.cropping import boxes_of
 from inference_worker.models.engine import TorchEngine, to_tensor
@@ -225,14 +225,14 @@ def kept_logits(network: nn.Module, kept: dict[str, list[Sample]]) -> tuple[list
     photos = [(index, sample) for index, name in enumerate(CLASSES) for sample in kept[name]]
     # Cut where the true mask says; a photo without a mask is judged as a whole.
     masks = [np.where(sample.known == Known.NOTHING, 0, sample.known) for _, sample in photos]
-    views = [views_of(photo.photo, boxes_of(mask)[0]) for (_, photo), mask in zip(photos, masks, strict=True)]
+    views = [crops_of(photo.photo, boxes_of(mask)[0]) for (_, photo), mask in zip(photos, masks, strict=True)]
     return [run(own) for own in views], np.array([index for index, _ in photos])
 
 
 def calibration_of(logits: list[np.ndarray], labels: np.ndarray) -> dict:
     """Return the temperature, fitted on single views, and the thresholds, chosen on whole photos.
 
-    Conformal bounds: see `classification.plausible`. HI, IM, MF: low enough that the lower bound of their sensitivity is `SENSITIVITY`, so that they raise
+    Conformal bounds: see `classification.prediction_set`. HI, IM, MF: low enough that the lower bound of their sensitivity is `SENSITIVITY`, so that they raise
     suspicion (triage only ever raises urgency). AD, OTHER and every naming: high enough that what is named
     is right `NAMED_PRECISION` of the time.
     """

@@ -13,7 +13,7 @@ import numpy as np
 
 from contract.photos import FILE_LIMIT_BYTES
 from inference_worker.models.segmentation import SKIN, Segmenter
-from inference_worker.preparation import Preparation, fit, prepare
+from inference_worker.preparation import Preparation, prepare, resize_to
 from training.duplicates import Print, print_of
 from training.tone import typology_angle
 
@@ -99,7 +99,7 @@ def _look(photo: Photo, copy: bytes, segmenter: Segmenter) -> None:
     mask = segmenter([pixels])[0]
     photo.print = print_of(pixels)
     photo.tone, photo.skin = tone_of(pixels, mask), round(float((mask > 0).mean()), 3)
-    photo.thumbnail = cv2.imencode(".jpg", fit(pixels, THUMBNAIL_SIDE)[..., ::-1])[1].tobytes()
+    photo.thumbnail = cv2.imencode(".jpg", resize_to(pixels, THUMBNAIL_SIDE)[..., ::-1])[1].tobytes()
 
 
 def tone_of(pixels: np.ndarray, mask: np.ndarray) -> float | None:

@@ -1,12 +1,11 @@
-"""The controlled experiment as a page: what becomes of the paper's claim, tables and plots (docs/models)."""
+"""The page of the controlled experiment."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from training.arms import ARMS, AUTOMATIC, FOUR, ORIGINAL, TRUE_CROP
-from training.distance import FIELDS_CM, UNIONS
+from training.distance_figures import FIELDS_CM, UNIONS
 from training.evaluate import Figures
 from training.paper_table import page as table_page
 
@@ -42,8 +41,11 @@ def _fields(fields: list[str]) -> str:
     return f"{', '.join(fields)} cm" if fields else "no distance"
 
 
-def page(figures: Figures, source: str) -> Iterator[str]:
-    """Yield the lines of the page."""
+def page(figures: Figures, source: str) -> str:
+    return "\n".join(_page(figures, source)) + "\n"
+
+
+def _page(figures: Figures, source: str) -> Iterator[str]:
     yield "# The controlled experiment\n"
     yield f"Written by `python -m training.distance --scenes {figures['scenes']}`; {source}."
     yield f"{figures['scenes']} drawn scenes, {figures['scenes'] // len(FIELDS_CM)} persons of {', '.join(FOUR)}, each at"
@@ -70,7 +72,11 @@ def page(figures: Figures, source: str) -> Iterator[str]:
         cells = [cell(own), *(cell(figures["flips_by_class"][arm][name]) for name in FOUR)]
         yield f"| {arm} | {own['n']} | " + " | ".join(cells) + " |"
     yield "\n![Flips by class](controlled_flips.svg)"
-    own = figures["herpes"]
+    yield from _herpes(figures["herpes"])
+    yield "\n" + table_page(figures["table"], "The table over all distances").replace("# The", "## The", 1)
+
+
+def _herpes(own: Figures) -> Iterator[str]:
     yield "\n## What the 80/10 rule costs herpes\n"
     yield f"- Scenes of herpes in which no square of the *true* mask obeys the rule: {cell(own['no_true_crop'])}; of the"
     yield f"  network's mask: {cell(own['no_automatic_crop'])} (n {own['no_true_crop']['n']})."
@@ -84,7 +90,6 @@ def page(figures: Figures, source: str) -> Iterator[str]:
     for arm in own["recall"]:
         rare = own["recall_without_true_crop"][arm]
         yield f"| {arm} | {cell(own['recall'][arm])} | {cell(rare)} | {rare['n']} |"
-    yield "\n" + table_page(figures["table"], "The table over all distances").replace("# The", "## The", 1)
 
 
 def field_table(curves: dict[str, Figures]) -> Iterator[str]:
@@ -98,27 +103,3 @@ def cell(own: Figures) -> str:
     if own["value"] is None:
         return "-"
     return f"{own['value']:.3f} [{own['low']:.3f}, {own['high']:.3f}]"
-
-
-def write(figures: Figures, out: Path) -> None:
-    """Write the page and its plots to a folder."""
-    from training import plots  # Matplotlib is slow to load
-
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "controlled_experiment.md").write_text(
-        "\n".join(page(figures, figures["model"])) + "\n", encoding="utf-8"
-    )
-    plots.by_field(out / "controlled_accuracy.svg", {"all classes": figures["accuracy"]}, "answered rightly")
-    classes = {name: {arm: figures["by_class"][arm][name] for arm in figures["by_class"]} for name in FOUR}
-    plots.by_field(out / "controlled_classes.svg", classes, "recall")
-    found = {
-        name: {
-            "automatic": figures["crop_found"]["boxes"][name],
-            "true mask": figures["crop_found"]["true_boxes"][name],
-        }
-        for name in FOUR
-    }
-    plots.by_field(out / "controlled_crops.svg", found, "a crop is found")
-    plots.by_field(
-        out / "controlled_flips.svg", figures["flips_by_field"], "answered otherwise than one step nearer"
-    )

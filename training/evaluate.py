@@ -227,7 +227,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = [row for row in rows if held_out(row) or not arguments.held_out]
     if not rows:
         raise ManifestError(f"{arguments.manifest}: no line belongs to a held-out group")
-    chosen = engine.pick(arguments.device)
+    chosen = engine.select_device(arguments.device)
     models = weights.in_force(arguments.weights)
     segmenter = Segmenter(models["segmentation"], chosen)
     if segments:

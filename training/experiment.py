@@ -25,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from inference_worker.models import engine, weights
-from inference_worker.models.classification import CLASSES, CONDITIONS, aggregate, views_of
+from inference_worker.models.classification import CLASSES, CONDITIONS, aggregate, crops_of
 from inference_worker.models.cropping import boxes_of
 from inference_worker.models.segmentation import Segmenter
 from training import features
@@ -74,11 +74,11 @@ def one_scene_one_group(rows: list[Row], prints: list[Print]) -> list[Row]:
 
 def views_with_crops(rows: list[Row]) -> list[np.ndarray]:
     """Return for each photo the views that the pipeline would classify, (1 + crops, 224, 224, 3) uint8."""
-    segmenter = Segmenter(weights.published("segmentation"), engine.pick("cpu"))
+    segmenter = Segmenter(weights.published("segmentation"), engine.select_device("cpu"))
     found = []
     for some in batches(rows):
         photos = [read_photo(row.path, ANALYSIS_LONG_SIDE) for row in some]
-        found += [views_of(p, boxes_of(m)[0]) for p, m in zip(photos, segmenter(photos), strict=True)]
+        found += [crops_of(p, boxes_of(m)[0]) for p, m in zip(photos, segmenter(photos), strict=True)]
     return found
 
 

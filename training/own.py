@@ -75,7 +75,7 @@ class Dataset:
 
     def photos(self, use: str) -> dict[str, list[Sample]]:
         """Return the photos of one split by class, with the class maps that the segmentation finds in them."""
-        segmenter = Segmenter(weights.published("segmentation"), engine.pick())
+        segmenter = Segmenter(weights.published("segmentation"), engine.select_device())
         photos: dict[str, list[Sample]] = {name: [] for name in CLASSES}
         for row in self.rows(use):
             photo = read_photo(row.path, classify.LONG_SIDE)

@@ -22,7 +22,7 @@ from torch import nn
 from contract.messages import Condition
 from inference_worker.models import engine, weights
 from inference_worker.models.attribution import Attributor, decisive
-from inference_worker.models.classification import CLASSES, Classifier, views_of
+from inference_worker.models.classification import CLASSES, Classifier, crops_of
 from training import phantom
 from training.data import measuring_rows, output, plainly, read_photo
 from training.evaluate import ANALYSIS_LONG_SIDE, over
@@ -60,7 +60,7 @@ def check(classifier: Classifier, photos: list[np.ndarray], groups: list[str]) -
     """Return for each layer the correlation after it and all later ones were drawn again; spoils the classifier."""
     attributor = Attributor(classifier)
     conditions = [decisive(found)[0] for found in classifier(photos, [[]] * len(photos))]
-    views = np.concatenate([views_of(photo, []) for photo in photos])
+    views = np.concatenate([crops_of(photo, []) for photo in photos])
     before, rng = maps_of(attributor, views, conditions), np.random.default_rng(SEED)
     figures = {}
     for name, layer in layers(classifier.network).items():
@@ -81,7 +81,7 @@ def main(argv: list[str] | None = None) -> None:
         found = [(scene.photo, str(seed)) for seed, scene in enumerate(scenes)]
     photos, groups = map(list, zip(*found, strict=True))
     own = weights.published("classification")
-    figures = check(Classifier(own, engine.pick("cpu")), photos, groups)
+    figures = check(Classifier(own, engine.select_device("cpu")), photos, groups)
     print(f"classification {own.version} {own.sha256[:12]}: rank correlation with the trained network's maps")
     for name, figure in figures.items():
         print("{:12} {value} [{low}, {high}]  n={n}".format(name, **figure))

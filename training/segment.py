@@ -20,7 +20,7 @@ import torch
 from torch.nn import functional as F
 
 from inference_worker.models.engine import to_tensor
-from inference_worker.models.segmentation import CLASSES, DeepLab, fit
+from inference_worker.models.segmentation import CLASSES, DeepLab, resize_to
 from training import augment, imagenet, phantom, recipe
 from training.data import Known, Row, Sample, held_out, load_sample, phantom_rows, training_rows
 from training.outlines import load_outlined, outlined
@@ -136,7 +136,7 @@ class Mixture:
 @torch.inference_mode()
 def taught(teacher: DeepLab, sample: Sample, sure: float) -> Sample:
     """Return the sample with what its makers left open answered by the teacher, where it is sure."""
-    scores = teacher(to_tensor(fit(sample.photo, LONG_SIDE)[None])).softmax(1)[0].numpy()
+    scores = teacher(to_tensor(resize_to(sample.photo, LONG_SIDE)[None])).softmax(1)[0].numpy()
     height, width = sample.known.shape
     p = cv2.resize(scores.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_LINEAR)
     told, known = p.argmax(2), sample.known.copy()

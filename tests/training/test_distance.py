@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from inference_worker.models import weights
-from training import distance, distance_page, phantom
+from training import distance, distance_figures, distance_page, phantom
 from training.arms import ARMS, AUTOMATIC, HERPES_FIRST
-from training.distance import FIELDS_CM, FLAGGED, by_field, flips, herpes_account
+from training.distance_figures import FIELDS_CM, FLAGGED, by_field, flips, herpes_account
 
 
 def row(seed=1, condition="HI", field=4, boxes=1, true_boxes=1, **told):
@@ -70,7 +70,7 @@ def test_what_the_rule_costs_herpes_and_the_union_wins_back():
 def test_one_of_two_persons_answered_otherwise_from_one_step_nearer_is_half():
     steady = [row(seed=1, field=f) for f in (4, 6, 9)]
     flipping = [row(seed=2, field=f, original=told) for f, told in ((9, "HI"), (4, "AD"), (6, "HI"))]
-    found = distance.flips_by_field(steady + flipping, "original")
+    found = distance_figures.flips_by_field(steady + flipping, "original")
     assert {field: own["value"] for field, own in found.items()} == {"6": 0.5, "9": 0.0}
 
 
