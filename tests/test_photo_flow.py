@@ -69,7 +69,7 @@ def messages_sent(monkeypatch, settings) -> deque:
     monkeypatch.setattr(web_app, "send_task", send_task)
     monkeypatch.setattr(worker.app, "send_task", send_task)
     monkeypatch.setattr(worker, "photo_keys", encryption.from_environment)
-    monkeypatch.setenv("TELEDER_MEDIA_ROOT", str(settings.MEDIA_ROOT))
+    monkeypatch.setattr(worker, "photo_storage", lambda: settings.PHOTO_STORAGE)
     return sent
 
 

@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 
 from contract.encryption import SEALED_MORE_BYTES
 from contract.messages import Stage
+from contract.storage import StorageUnavailableError
 from teleder.accounts.models import Role, User
 from teleder.cases.keys import ORIGINAL, size_of
 from teleder.cases.leftovers import KEEP_HOURS, leftovers
@@ -148,7 +149,11 @@ def broken() -> Iterator[tuple[str, list[str]]]:
     """Yield a description of each broken invariant, with the first ids that break it."""
     for path in settings.RECORD_INVARIANTS:
         for check in import_string(path):
-            if rows := list(islice(check(), SHOWN)):
+            try:
+                rows = list(islice(check(), SHOWN))
+            except StorageUnavailableError as error:
+                rows = [f"unknown, as the storage is unavailable ({error})"]
+            if rows:
                 yield check.__name__.replace("_", " "), rows
 
 

@@ -120,7 +120,7 @@ def test_where_the_clinic_says_so_the_duty_to_keep_records_comes_first(
     from dataclasses import replace
 
     strict = replace(policy.retention_policy(), record_duty_first=True)
-    monkeypatch.setattr(erasure, "policy", lambda: strict)
+    monkeypatch.setattr(erasure, "retention_policy", lambda: strict)
     assert not is_gone(alice)
     assert "keep medical records" in erasure.waits_for(alice)[0]
     rewrite(Review.objects, signed_at=Now() - strict.purposes["medical_record"].age - timedelta(days=1))
