@@ -37,7 +37,7 @@ GPL_LIBRARIES = re.compile(
 BROUGHT_BY_TORCH = re.compile(r"nvidia-.*|cuda-.*|triton")
 TORCH = ("torch==", "torchvision==")  # not in a lock: they differ by platform
 CUDA = "NVIDIA's terms allow redistribution with an application; the CPU image has none of it (NOTICE)"
-# (name, first version that must be looked at anew, why it may be shipped)
+# (name, first version that must be reviewed again, why it may be shipped)
 EXCEPTIONS = (
     (r"qrcode", 9, "BSD-3-Clause by its LICENSE; the other classifier is of a part that was taken out"),
     (r"cuda-toolkit", 14, CUDA),

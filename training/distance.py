@@ -5,7 +5,7 @@
 
 Each person is drawn at every field of view: the same body, rash, light and camera. The answers are kept as they
 come, in a CSV beside `--json` that is named by the weights and the drawing, so that a stopped run goes on and new
-weights begin anew. Then the page `controlled_experiment.md` and its plots are written. `--seed` draws other persons.
+weights start again. Then the page `controlled_experiment.md` and its plots are written. `--seed` draws other persons.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Finds photos that are one and the same: copies, encoded anew, resized, cropped, turned or mirrored.
+"""Finds photos that are one and the same: copies, re-encoded, resized, cropped, turned or mirrored.
 
 A perceptual hash finds what was kept whole. A crop shares no hash with its whole, so that keypoints (ORB,
 Rublee et al. 2011) vote for photos too. Each suspicion is confirmed by pixels: RANSAC lays one photo over
@@ -19,14 +19,14 @@ from PIL import Image
 
 LONG_SIDE = 512  # px
 CELLS, PER_CELL = 8, 12  # keypoints are taken from everywhere: a mark or a sharp edge must not take them all
-HASH_DISTANCE = 10  # of 64 bits; the least of 7,140 pairs of strangers was 18
+HASH_DISTANCE = 10  # of 64 bits; the least of 7,140 pairs of different photos was 18
 CLOSE = 64  # of 256 bits between two descriptors
 DISTINCT = 0.85  # the best match's distance over the second's, at most
 VOTES, CANDIDATES = 4, 5  # descriptors a photo must share to be looked at; photos looked at
 INLIERS, REACH = 6, 4.0  # keypoints that agree on one placing, within so many px
 SCALE = 5.0  # a crop is at most so much smaller
-# Median correlation of windows where the two overlap. Of 90 crops of real photos, encoded anew, those that
-# were laid right reached 0.63 and more; 200 pairs of strangers 0.08, two drawn faces laid over each other 0.40.
+# Median correlation of windows where the two overlap. Of 90 crops of real photos, re-encoded, those that
+# were laid right reached 0.63 and more; 200 pairs of different photos 0.08, two drawn faces laid over each other 0.40.
 ALIKE = 0.52
 SOFT, WINDOW = 1.5, 21  # px: what a new encoding changes is blurred away; side of a window
 STRUCTURE = 1.0  # grey levels: less is a blank area, where nothing can be compared
