@@ -1,7 +1,7 @@
 """`./run drills [--short] [--without GUARD] [NAME...]`: exit 1 where a promise breaks.
 
-A lane is a separate system that runs one drill after the other. The short form has two lanes, because most of a drill is
-waiting. Everything runs in a mount namespace, which allows small disks and leaves nothing mounted.
+A runner has a system of its own and runs one drill after the other. The short form has two runners at once: most of a
+drill is waiting. Everything runs in a mount namespace, so that small disks are possible and nothing is left mounted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +27,7 @@ from local.servers import die_with_parent
 
 if TYPE_CHECKING:
     from drills.oracle import Figures
-    from drills.run import Drill, Run
+    from drills.run import Drill
 
 PATIENTS, DERMATOLOGISTS = 20, 50
 NAMES = [
@@ -37,54 +36,53 @@ NAMES = [
     *(f"R{number}" for number in range(8, 20)),
     "R18-log",
 ]
-# The longest start first, so that the lanes end together.
+# The longest start first: the runners then end together.
 LONGEST_FIRST = ("R8", "R2", "R17", "R9", "R19", "R12", "R1", "R6", "R7-database")
-APART = "DRILLS_APART"
+IN_NAMESPACE = "DRILLS_IN_NAMESPACE"
 
 
 def main(arguments: list[str]) -> int:
-    _go_apart(arguments)
+    as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    unshare = ["unshare", *as_root, "--mount", "--"]
+    can_unshare = shutil.which("unshare") and IN_NAMESPACE not in os.environ
+    if can_unshare and not subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+        os.environ[IN_NAMESPACE] = "1"  # the same command again, with mounts of its own
+        os.execvp("unshare", [*unshare, sys.executable, "-m", "drills", *arguments])
     options = _options(arguments)
-    if options.lane:
-        return _lane(options)
+    if options.queue:
+        return _run_queue(options)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="teleder-drills-todo-") as folder:
-        options.lane = Path(folder)
+    with tempfile.TemporaryDirectory(prefix="teleder-drills-queue-") as folder:
+        options.queue = Path(folder)
         for name in options.names:
-            (options.lane / name).touch()
+            (options.queue / name).touch()
         print(f"seed {options.seed}{f', without {options.without}' if options.without else ''}", flush=True)
-        lanes = options.lanes or (2 if options.short and len(options.names) > 3 else 1)
-        if lanes == 1:
-            _lane(options)
+        runners = options.runners or (2 if options.short and len(options.names) > 3 else 1)
+        if runners == 1:
+            _run_queue(options)
         else:
-            _beside_one_another(lanes, [*arguments, f"--seed={options.seed}", f"--lane={folder}"])
+            _start_runners(runners, [*arguments, f"--seed={options.seed}", f"--queue={folder}"])
         held, not_run = (
-            [name for name in options.names if (options.lane / f"{name}.{word}").exists()]
+            [name for name in options.names if (options.queue / f"{name}.{word}").exists()]
             for word in ("held", "not-run")
         )
     failed = [name for name in options.names if name not in held + not_run]
+    usage = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu_seconds = sum(each.ru_utime + each.ru_stime for each in usage)
+    describe = ["git", "describe", "--always", "--dirty"]
+    done = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=False)
     print(
         f"{len(failed)} of {len(options.names)} drills failed{': ' * bool(failed)}{' '.join(failed)}; "
         f"{f'{len(not_run)} not run or in part: ' + ' '.join(not_run) + '; ' if not_run else ''}"
-        f"{time.monotonic() - began:.0f} s, {_cpu_seconds():.0f} s of CPU time, {_commit()}"
+        f"{time.monotonic() - began:.0f} s, {cpu_seconds:.0f} s of CPU time, "
+        f"commit {done.stdout.strip() or 'unknown'}"
     )
     return bool(failed)
 
 
-def _go_apart(arguments: list[str]) -> None:
-    """Restart in a mount namespace of our own; return if this machine has none."""
-    as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    command = ["unshare", *as_root, "--mount", "--"]
-    if APART in os.environ or not shutil.which("unshare"):
-        return
-    if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0:
-        os.environ[APART] = "1"
-        os.execvp("unshare", [*command, sys.executable, "-m", "drills", *arguments])
-
-
-def _beside_one_another(lanes: int, arguments: list[str]) -> None:
+def _start_runners(count: int, arguments: list[str]) -> None:
     command = [sys.executable, "-m", "drills", *arguments]
-    running = [subprocess.Popen(command, preexec_fn=die_with_parent) for _ in range(lanes)]
+    running = [subprocess.Popen(command, preexec_fn=die_with_parent) for _ in range(count)]
     try:
         for each in running:
             each.wait()
@@ -95,8 +93,8 @@ def _beside_one_another(lanes: int, arguments: list[str]) -> None:
             each.wait()
 
 
-def _lane(options: argparse.Namespace) -> int:
-    """Run the drills that no lane has started, until all have been started."""
+def _run_queue(options: argparse.Namespace) -> int:
+    """Run drills that no other runner has taken, until none is left; return whether one failed."""
     for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background jobs ignore the second
         signal.signal(number, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="teleder-drills-"))
@@ -104,7 +102,7 @@ def _lane(options: argparse.Namespace) -> int:
     failed = True
     try:
         system.start()
-        failed = not _drills(system, options)
+        failed = not _run_drills(system, options)
     finally:
         system.stop()
         if failed:
@@ -119,15 +117,19 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         prog="./run drills", description="Break teleder and count what was lost."
     )
     parser.add_argument("--short", action="store_true", help="few trials of each: minutes in place of hours")
-    parser.add_argument("--without", default="", choices=["", *GUARDS], help="take a guard out: it must fail")
-    parser.add_argument("--seed", type=int, default=int(time.time()), help="draws the same lots again")
+    parser.add_argument(
+        "--without", default="", choices=["", *GUARDS], help="remove a guard: the drill must fail"
+    )
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="repeats a run's random numbers")
     parser.add_argument(
         "--minutes", type=float, default=0, help="how long R1, R2, R10 and R19 last at the most"
     )
     parser.add_argument("--times", type=int, default=20, help="how often R2 crashes at each step")
     parser.add_argument("--part", type=_part, default=(1, 1), metavar="N/OF", help="which part of R2's steps")
-    parser.add_argument("--lanes", type=int, default=0, help="how many systems at once (default: 2 if short)")
-    parser.add_argument("--lane", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--runners", "--lanes", type=int, default=0, help="how many systems at once (default: 2 if short)"
+    )
+    parser.add_argument("--queue", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("names", nargs="*", default=NAMES, metavar="NAME", help=" ".join(NAMES))
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(NAMES):
@@ -140,27 +142,33 @@ def _part(text: str) -> tuple[int, int]:
     return number, of
 
 
-def _drills(system: System, options: argparse.Namespace) -> bool:
+def _run_drills(system: System, options: argparse.Namespace) -> bool:
     import django
 
     django.setup()
     from drills import people
     from drills.run import all_drills
 
-    drills = all_drills()
-    cast, all_well = (people.patients(PATIENTS), people.dermatologists(DERMATOLOGISTS)), True
-    for name in _not_begun(options):
-        found = _judged(drills[name], system, cast, options)
+    drills, all_held = all_drills(), True
+    cast = people.patients(PATIENTS), people.dermatologists(DERMATOLOGISTS)
+    order = [name for name in LONGEST_FIRST if name in options.names]
+    for name in [*order, *(name for name in options.names if name not in order)]:
+        try:
+            (options.queue / name).unlink()
+        except FileNotFoundError:  # another runner has taken it
+            continue
+        found = _run_drill(drills[name], system, cast, options)
         if not found.failed():
-            (options.lane / f"{name}.{'held' if found.held() else 'not-run'}").touch()
-        all_well = all_well and not found.failed()
-    return all_well
+            (options.queue / f"{name}.{'held' if found.held() else 'not-run'}").touch()
+        all_held = all_held and not found.failed()
+    return all_held
 
 
-def _judged(drill: Drill, system: System, cast: tuple, options: argparse.Namespace) -> Figures:
-    """Run a drill; if only a time was missed, measure it once more: the machine may have been busy."""
+def _run_drill(drill: Drill, system: System, cast: tuple, options: argparse.Namespace) -> Figures:
+    """Run a drill and print what came of it; repeat it once if only a time was exceeded: the machine may be busy."""
     from django.db import connection
 
+    from drills.oracle import Figures
     from drills.run import Run
 
     seeds = [options.seed] if options.without else [options.seed, options.seed + 1]
@@ -168,59 +176,21 @@ def _judged(drill: Drill, system: System, cast: tuple, options: argparse.Namespa
         extent = options.minutes, options.times, options.part
         run = Run(system, *cast, options.short, random.Random(seed), *extent)
         connection.close()  # the drill before may have restarted the server
-        found = _told(drill, run, is_last=seed == seeds[-1])
-        if not found.only_late():
+        began = time.monotonic()
+        try:
+            found = drill.run(run)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the promise was not shown)
+            traceback.print_exc()
+            found = Figures(broken=[f"the drill itself failed: {type(error).__name__}"])
+        is_last = seed == seeds[-1] or not found.only_late()
+        word = "holds" if found.held() else "part " if found.accepted else "-----"
+        if found.failed():
+            word = "FAIL " if is_last else "again"
+        seconds = time.monotonic() - began
+        print(f"{word} {drill.name} {drill.promise}: {found.line()} [{seconds:.0f} s]", flush=True)
+        if is_last:
             break
     return found
-
-
-def _told(drill: Drill, run: Run, *, is_last: bool) -> Figures:
-    """Run a drill and return its result."""
-    began = time.monotonic()
-    found = _tried(drill, run)
-    seconds = time.monotonic() - began
-    print(
-        f"{_word(found, is_last)} {drill.name} {drill.promise}: {found.line()} [{seconds:.0f} s]", flush=True
-    )
-    return found
-
-
-def _word(found: Figures, is_last: bool) -> str:
-    if found.failed():
-        return "again" if found.only_late() and not is_last else "FAIL "
-    return "holds" if found.held() else "part " if found.accepted else "-----"
-
-
-def _tried(drill: Drill, run: Run) -> Figures:
-    """Run a drill; one that raises counts as failed and does not stop the next."""
-    from drills.oracle import Figures
-
-    try:
-        return drill.run(run)
-    except Exception as error:  # noqa: BLE001  (whatever it is, the promise was not shown)
-        traceback.print_exc()
-        return Figures(broken=[f"the drill itself failed: {type(error).__name__}"])
-
-
-def _not_begun(options: argparse.Namespace) -> Iterator[str]:
-    """Yield the drills that no other lane has taken."""
-    order = [name for name in LONGEST_FIRST if name in options.names]
-    for name in [*order, *(name for name in options.names if name not in order)]:
-        with suppress(FileNotFoundError):
-            (options.lane / name).unlink()
-            yield name
-
-
-def _cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return sum(each.ru_utime + each.ru_stime for each in usage)
-
-
-def _commit() -> str:
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return f"commit {done.stdout.strip() or 'unknown'}"
 
 
 if __name__ == "__main__":

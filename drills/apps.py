@@ -14,6 +14,6 @@ class Drills(AppConfig):
         from drills import clock, crashes, guards, newer
 
         crashes.install(crashes.OF_THE_WEB)
-        clock.install_in_django()
+        clock.install()
         newer.become_newer_if_asked()
-        guards.take_out(os.environ.get("DRILLS_WITHOUT", ""))
+        guards.remove(os.environ.get("DRILLS_WITHOUT", ""))

@@ -32,7 +32,7 @@ COMMIT = timedelta(seconds=1)  # from the time a row bears to its commit, at the
 
 @drill("R18", "backup and restore of database and photos", guard="whole-copy")
 def backup(run: Run) -> Figures:
-    """A patient is in the backup and is erased after it: a restore must not bring her back."""
+    """Somebody is in the backup and is erased after it: restored, she must not come back."""
     clients = run.clients()
     erased = run.clients()
     erased.send_one(people.with_token(ERASED, "patient"), (photo(),))
@@ -63,7 +63,7 @@ def copy_media(media: Path, to: Path) -> None:
 
 
 def _erase_now(email: str) -> list[str]:
-    """Let the sweeper erase a patient whose cooling-off days have passed; return the ids of person and photos."""
+    """Let the sweeper erase a person whose waiting time is over; return the ids of the person and the photos."""
     from django.db.models.functions import Now
 
     from teleder.accounts.models import User
@@ -84,7 +84,7 @@ def _erase_now(email: str) -> list[str]:
 
 
 def _restored(run: Run, folder: Path, erased: list[str]) -> list[str]:
-    """Restore the backup into an empty database as docs/running.md says; return the faults found there."""
+    """Put the backup into an empty database as docs/running.md says; return what does not fit together there."""
     url = f"{run.system.urls['database']}_restored"
     _postgres("dropdb", "--if-exists", f"--maintenance-db={run.system.urls['database']}", "teleder_restored")
     _postgres("createdb", f"--maintenance-db={run.system.urls['database']}", "teleder_restored")
@@ -123,7 +123,7 @@ def _postgres(program: str, *arguments: str) -> None:
 # --- To a moment ------------------------------------------------------------------------------------------
 @drill("R18-log", "restore to a moment, after machine and disk were lost", guard="one-moment")
 def log(run: Run) -> Figures:
-    """Another machine receives the log as it is written, and photos are copied every few seconds; nothing else survives."""
+    """Another machine receives the log as it is written and copies photos every few seconds; only that is left."""
     clients = run.clients()
     folder = run.system.folder / "elsewhere"
     shutil.rmtree(folder, ignore_errors=True)
@@ -137,7 +137,8 @@ def log(run: Run) -> Figures:
     began = time.monotonic()
     with _recovered(folder, moment_of(copies)) as url:
         loss, faults = _loss(url, copies.moment, gone)
-        web = _at_port(run.system.environment["DATABASE_URL"], urlsplit(url).port)
+        web = run.system.environment["DATABASE_URL"]
+        web = web.replace(f":{urlsplit(web).port}/", f":{urlsplit(url).port}/")
         faults += _faults_there(run, web, folder / "media")
     seconds = time.monotonic() - began
     found.broken += faults
@@ -150,15 +151,15 @@ def log(run: Run) -> Figures:
 
 
 class Copies:
-    """Copies new photos repeatedly; `moment` is the start of the last complete copy."""
+    """Copies what is new among the photos, again and again; `moment` is when the last whole copy began."""
 
     def __init__(self, media: Path, to: Path) -> None:
         self.media, self.to, self.moment = media, to, datetime.now(UTC)
         self.ending = threading.Event()
-        self.thread = threading.Thread(target=self._go_on, daemon=True)
+        self.thread = threading.Thread(target=self._copy_again, daemon=True)
         self.thread.start()
 
-    def _go_on(self) -> None:
+    def _copy_again(self) -> None:
         while not self.ending.wait(COPY_EACH_SECONDS):
             self._copy()
 
@@ -185,7 +186,7 @@ def moment_of(copies: Copies) -> str:
 
 @contextmanager
 def _received(url: str, folder: Path) -> Iterator[None]:
-    """Receive the log from now on, starting with a base backup, until it is cut off."""
+    """Receive the log from now on, with a whole copy of the database to begin from, until it is cut off."""
     (folder / "log").mkdir(parents=True)
     program = servers.postgres_binaries() / "pg_receivewal"
     receiver = subprocess.Popen([program, f"--directory={folder}/log", f"--dbname={url}"])
@@ -201,7 +202,7 @@ def _received(url: str, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _recovered(folder: Path, moment: str) -> Iterator[str]:
-    """Start another PostgreSQL from the copy and replay the log up to a moment; return its owner's address."""
+    """Start another PostgreSQL from the copy and play the log up to a moment; give its owner's address."""
     database = folder / "server/postgres"
     for begun in (folder / "log").glob("*.partial"):
         begun.rename(begun.with_suffix(""))
@@ -214,23 +215,14 @@ def _recovered(folder: Path, moment: str) -> Iterator[str]:
         file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
     (database / "recovery.signal").touch()
     shutil.copy2(folder.parent / "database/password", folder / "server/password")
-    with _another_port(), servers.running(folder / "server", given={"REDIS_URL": "none"}) as found:
-        wait_until(lambda: not _ask(found.database_url, "SELECT pg_is_in_recovery()")[0][0], 60)
-        yield found.database_url
-
-
-@contextmanager
-def _another_port() -> Iterator[None]:
     usual = os.environ["TELEDER_POSTGRES_PORT"]
     os.environ["TELEDER_POSTGRES_PORT"] = str(servers.free_port())
     try:
-        yield
+        with servers.running(folder / "server", given={"REDIS_URL": "none"}) as found:
+            wait_until(lambda: not _ask(found.database_url, "SELECT pg_is_in_recovery()")[0][0], 60)
+            yield found.database_url
     finally:
         os.environ["TELEDER_POSTGRES_PORT"] = usual
-
-
-def _at_port(url: str, port: int) -> str:
-    return url.replace(f":{urlsplit(url).port}/", f":{port}/")
 
 
 def _ask(url: str, question: str) -> list[tuple]:

@@ -1,11 +1,10 @@
-"""Drills of the broker: R3 emptied, R4 unreachable, R5 restarted, stalled, disconnected."""
+"""Drills of the broker: R3 emptied, R4 away, R5 restarted, stalled, cut off."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 import redis
@@ -49,7 +48,7 @@ def flushall(run: Run) -> Figures:
 
 
 def _seconds_until_done(limit: float) -> float:
-    """Return the seconds until the next job is done; None if none waits."""
+    """Return how long it takes until the next job is done; nothing, where none waits."""
     from teleder.cases.models import Job, JobState
     from teleder.pipeline.transitions import UNFINISHED
 
@@ -85,7 +84,14 @@ def away(run: Run) -> Figures:
 def disturbed(run: Run) -> Figures:
     clients = run.clients()
     worker = run.system.supervisor.running["inference"].pid
-    back = [_seconds_back(run, clients, fault) for fault in (_restart, _stall, _reset)]
+    back, queues = [], messages.QUEUES.values()
+    for fault in (_restart, _stall, _reset):
+        sending = clients.sending(run.few_or_many(8, 40), threads=4)
+        broker = run.system.broker()
+        wait_until(lambda broker=broker: any(map(broker.llen, queues)), LOAD_SECONDS)
+        fault(run)
+        back.append(_seconds_until_done(90))
+        sending.join()
     found = run.finish(clients, bound=float("inf"))
     found.notes.append("jobs done again after " + ", ".join(f"{each:.0f} s" for each in back))
     if max(back) > BACK_SECONDS:
@@ -93,17 +99,6 @@ def disturbed(run: Run) -> Figures:
     if run.system.supervisor.running["inference"].pid != worker:
         found.broken.append("the worker had to be restarted")
     return found
-
-
-def _seconds_back(run: Run, clients, fault: Callable[[Run], None]) -> float:
-    """Disturb the broker under load; return the seconds until the next job is done."""
-    sending = clients.sending(run.few_or_many(8, 40), threads=4)
-    broker = run.system.broker()
-    wait_until(lambda: any(broker.llen(queue) for queue in messages.QUEUES.values()), LOAD_SECONDS)
-    fault(run)
-    seconds = _seconds_until_done(90)
-    sending.join()
-    return seconds
 
 
 def _restart(run: Run) -> None:

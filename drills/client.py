@@ -1,4 +1,4 @@
-"""Patients' apps: they send, repeat unanswered requests, and record what the server accepted."""
+"""Patients' apps: they send, repeat what was not answered, and remember what the server accepted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def photo(condition: str = "AD", seed: int = 7, long_side: int = PHOTO_SIDE) -> 
 
 @dataclass(frozen=True)
 class Accepted:
-    """What the server has accepted: the oracle of every drill."""
+    """What the server has said yes to: the oracle of every drill."""
 
     submission: str
     photos: tuple[str, ...]  # sha256
@@ -67,7 +67,7 @@ class Clients:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def send(self, count: int, photos: tuple[bytes, ...] | None = None, threads: int = 4) -> None:
-        """Send `count` submissions; return when each was accepted or given up."""
+        """Send `count` submissions and return when each is accepted or given up."""
         people = itertools.cycle(self.people)
         with ThreadPoolExecutor(threads) as pool:
             list(
@@ -84,18 +84,12 @@ class Clients:
         return thread
 
     def pace(self, per_second: float, seconds: float) -> None:
-        """Start submissions at a rate for some seconds; return when each was accepted or given up."""
+        """Begin so many submissions a second for so long, and return when each is accepted or given up."""
         people, began = itertools.cycle(self.people), time.monotonic()
         with ThreadPoolExecutor(8) as pool:
             for number in range(int(per_second * seconds)):
                 time.sleep(max(0.0, began + number / per_second - time.monotonic()))
                 pool.submit(self.send_one, next(people), (photo(),))
-
-    def pacing(self, per_second: float, seconds: float) -> threading.Thread:
-        """Pace in the background."""
-        thread = threading.Thread(target=self.pace, args=(per_second, seconds), daemon=True)
-        thread.start()
-        return thread
 
     def send_one(self, person: Person, photos: tuple[bytes, ...]) -> Accepted | None:
         """One submission as an app sends it: each step again until it is answered."""
@@ -116,7 +110,7 @@ class Clients:
 
 
 class GaveUpError(Exception):
-    """No answer within PATIENCE_SECONDS, or a refusal."""
+    """No answer for PATIENCE_SECONDS, or a refusal."""
 
 
 class App:
@@ -139,7 +133,7 @@ class App:
         self.insist("POST", f"submissions/{submission}/photos", data={"view": "close_up"}, files=files)
 
     def submit(self, submission: str) -> float:
-        """Return the seconds until it was accepted, failed attempts included."""
+        """Return the seconds until it was accepted, with all that was tried in vain."""
         began = time.monotonic()
         self.insist("POST", f"submissions/{submission}/submit", json={"send_anyway": True})
         return time.monotonic() - began
@@ -155,7 +149,7 @@ class App:
         self.insist("POST", f"submissions/{submission}/reviews", json=words | {"reason": "a drill"})
 
     def insist(self, method: str, path: str, **parts) -> requests.Response:
-        """Repeat until answered; raises `GaveUpError`. A 409 to a repeat means that it was done before."""
+        """Repeat until answered; raises `GaveUpError`. A 409 to a repeat is read as "it was done already"."""
         limit = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < limit:
             with suppress(requests.RequestException):
@@ -188,7 +182,7 @@ def calm() -> dict[str, str]:
 
 
 def wait_until(true: Callable[[], bool], seconds: float) -> bool:
-    """Wait until a condition is true; return whether it became true in time."""
+    """Wait until something is true; whether it became so in time."""
     limit = time.monotonic() + seconds
     while not (found := true()) and time.monotonic() < limit:
         time.sleep(0.1)
@@ -196,7 +190,7 @@ def wait_until(true: Callable[[], bool], seconds: float) -> bool:
 
 
 def at_once(work: list[Callable[[], object]]) -> list[object]:
-    """Call all at the same moment, each in a thread; return their results."""
+    """Do all at the same moment, each in a thread; return what each gave."""
     gate = threading.Barrier(len(work))
 
     def do(each: Callable[[], object]) -> object:

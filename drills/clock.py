@@ -7,6 +7,7 @@ would turn the whole process's clock, but its 0.9.10 breaks `time.sleep` where t
 from __future__ import annotations
 
 import os
+import sys
 import time
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -29,13 +30,10 @@ class Jumped(datetime):
         return datetime.now(tz) + timedelta(seconds=jumped_by())
 
 
-def install_in_python() -> None:
+def install() -> None:
+    """Change `time.time`, and Django's `timezone.now` wherever it was imported: it looks its datetime up when called."""
     time.time = lambda: honest() + jumped_by()
+    if "django" in sys.modules:
+        from django.utils import timezone
 
-
-def install_in_django() -> None:
-    """Shift `timezone.now` wherever it was imported: it looks up `datetime` when called."""
-    from django.utils import timezone
-
-    timezone.datetime = Jumped
-    install_in_python()
+        timezone.datetime = Jumped

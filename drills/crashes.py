@@ -66,9 +66,26 @@ HOLD = "worker.hold_results"
 
 
 def install(steps: dict[str, tuple[str, str]]) -> None:
+    """Wrap the function of each step, in this process."""
     folder = Path(os.environ["DRILLS_ARMED"])
     for step, (place, side) in steps.items():
-        _wrap(place, functools.partial(_crash_if_armed, folder / step), side)
+        module, _, path = place.partition(":")
+        *owners, name = path.split(".")
+        owner = functools.reduce(getattr, owners, importlib.import_module(module))
+        setattr(owner, name, _crashing(getattr(owner, name), folder / step, side))
+
+
+def _crashing(function: Callable, armed: Path, side: str) -> Callable:
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if side == "before":
+            _crash_if_armed(armed)
+        result = function(*args, **kwargs)
+        if side == "after":
+            _crash_if_armed(armed)
+        return result
+
+    return wrapped
 
 
 def hold_results() -> None:
@@ -96,21 +113,3 @@ def _crash_if_armed(file: Path) -> None:
     except FileNotFoundError:
         return
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _wrap(place: str, crash: Callable[[], None], side: str) -> None:
-    module, _, path = place.partition(":")
-    *owners, name = path.split(".")
-    owner = functools.reduce(getattr, owners, importlib.import_module(module))
-    function = getattr(owner, name)
-
-    @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        if side == "before":
-            crash()
-        result = function(*args, **kwargs)
-        if side == "after":
-            crash()
-        return result
-
-    setattr(owner, name, wrapped)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -39,7 +38,7 @@ def restarts(run: Run) -> Figures:
     sending = clients.sending(run.few_or_many(20, 200), threads=4)
     with Probes(clients, run) as probes:
         for number in range(count):
-            time.sleep(run.lot.uniform(1, 3))
+            time.sleep(run.rng.uniform(1, 3))
             run.system.stop_server("database", (signal.SIGINT, signal.SIGQUIT)[number % 2])
             run.system.start_server("database")
             heals.append(probes.seconds_to_heal())
@@ -118,11 +117,13 @@ class Probes:
 def jumping_clocks(run: Run) -> Figures:
     from teleder.cases.models import Event, EventKind
 
-    clients, jumps = run.clients(), list(_jumps(run))
+    clients, jumps = run.clients(), [*JUMPS_SECONDS] * run.few_or_many(1, 20)
+    jumps += MOMENTS
     sending, file = clients.sending(run.few_or_many(24, 400), threads=2), run.system.armed / clock.FILE
-    for seconds in jumps:
-        file.write_text(str(seconds))
-        time.sleep(run.lot.uniform(4, 6))
+    for jump in jumps:
+        wrong_by = (jump - datetime.now(UTC)).total_seconds() if isinstance(jump, datetime) else jump
+        file.write_text(str(wrong_by))
+        time.sleep(run.rng.uniform(4, 6))
     sending.join()
     file.unlink()
     found = run.finish(clients, bound=float("inf"))  # the times of events come from the clocks that jumped
@@ -132,11 +133,3 @@ def jumping_clocks(run: Run) -> Figures:
     if given_up := Event.objects.filter(submission__in=accepted, kind=EventKind.AI_UNAVAILABLE).count():
         found.broken.append(f"the AI was given up {given_up} times because of a clock")
     return found
-
-
-def _jumps(run: Run) -> Iterator[float]:
-    """Yield by how many seconds the clocks are wrong, in turn."""
-    for _ in range(run.few_or_many(1, 20)):
-        yield from JUMPS_SECONDS
-    for moment in MOMENTS:
-        yield (moment - datetime.now(UTC)).total_seconds()

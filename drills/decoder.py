@@ -1,6 +1,6 @@
 """Loaded into the decoder's fork server: photos that kill the native code, hang in it or eat memory there.
 
-Without the guard `small-decoder` there is no memory limit, and a large JPEG is decoded at full size.
+Without the guard `small-decoder`: no limit of memory, and a large JPEG is decoded as large as it is.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def _eat() -> None:
         held.append(bytearray(16 * 1024 * 1024))
 
 
-WORDS = {b"decoder:segv": _crash, b"decoder:spin": _spin, b"decoder:eat": _eat}
+FAULTS = {b"decoder:segv": _crash, b"decoder:spin": _spin, b"decoder:eat": _eat}
 honest = decoding.decode
 
 
 def decode(data: bytes) -> Any:
-    for word, action in WORDS.items():
-        if data.endswith(word):
-            action()
+    for ending, fault in FAULTS.items():
+        if data.endswith(ending):
+            fault()
     return honest(data)
 
 

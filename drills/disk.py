@@ -55,7 +55,7 @@ def full_database(run: Run) -> Figures:
         fell = _use_up_the_log(run.system)
         time.sleep(FULL_SECONDS / 2)
         (folder / "ballast").unlink()
-        _start_if_it_fell(run.system)
+        run.system.restart_if_fallen("database")
         back = time.monotonic()
         sending.join()
         found = run.finish(clients, bound=float("inf"))
@@ -115,13 +115,6 @@ def _use_up_the_log(system: System) -> bool:
     except psycopg.Error:
         return True
     return False
-
-
-def _start_if_it_fell(system: System) -> None:
-    """What a service manager does (docker-compose.yml: `restart: unless-stopped`)."""
-    if not system.is_up("database"):
-        system.forget_server("database")
-        system.start_server("database")
 
 
 def _fill(ballast: Path) -> None:

@@ -1,4 +1,4 @@
-"""Removes the code that keeps a promise: a drill that does not fail without its guard proves nothing.
+"""Guards, each of which keeps a promise, removed: a drill that does not fail without its guard proves nothing.
 
 `./run drills --without GUARD NAME` runs a drill on a system that lacks it, in the drills' processes only.
 """
@@ -12,20 +12,20 @@ from types import SimpleNamespace
 from typing import Any
 
 
-def take_out(name: str) -> None:
+def remove(name: str) -> None:
     if name:
         GUARDS[name]()
 
 
 def _expire() -> None:
-    """Jobs never time out."""
+    """Silent jobs are not taken back."""
     from teleder.pipeline import recovery
 
     recovery.expire = lambda: 0
 
 
 def _notice() -> None:
-    """Neither an emptied broker nor a timed-out job is detected."""
+    """Neither an emptied broker nor a silent job is noticed."""
     from teleder.pipeline import recovery
 
     recovery.requeue_after_broker_flush = recovery.expire = lambda: 0
@@ -38,7 +38,7 @@ def _fence() -> None:
     from teleder.cases.models import Job
     from teleder.pipeline import result_checks, results
 
-    result_checks.check_outcome = lambda job, outcome: None  # it would detect the attempt by its folder
+    result_checks.check_outcome = lambda job, outcome: None  # it knows an attempt by its folder, too
     record = results.record
 
     def any_attempt(*, job: str, attempt: int, **rest: Any) -> bool:
@@ -50,7 +50,7 @@ def _fence() -> None:
 
 
 def _broker_away() -> None:
-    """An unreachable broker becomes an error for the patient."""
+    """A broker that is away is the patient's error."""
     from contract.messages import Stage
     from teleder.pipeline import dispatch
 
@@ -65,14 +65,14 @@ def _idempotency() -> None:
 
 
 def _quarantine() -> None:
-    """A job that crashes its worker is retried for ever."""
+    """A job that kills its worker is tried for ever."""
     from django.conf import settings
 
     settings.JOB_DEATHS = 10**6
 
 
 def _one_claims() -> None:
-    """A claim does not exclude others."""
+    """The first to claim does not keep the others out."""
     from teleder.cases import transitions
     from teleder.cases.models import EventKind, Status
 
@@ -95,14 +95,14 @@ def _message_id() -> None:
 
 
 def _disk_full() -> None:
-    """A full disk is not distinguished from other faults."""
+    """A full disk is not told from any other fault."""
     from contract.storage import files
 
     files.DISK_FULL = set()
 
 
 def _whole_copy() -> None:
-    """A backup misses the last byte of each photo."""
+    """A backup leaves the photos' last bytes behind."""
     from drills import backup
 
     copy = backup.copy_media
@@ -116,21 +116,21 @@ def _whole_copy() -> None:
 
 
 def _one_moment() -> None:
-    """The database is restored to its end, regardless of which photos were copied."""
+    """The database is restored to its end, whatever of the photos was copied."""
     from drills import backup
 
     backup.moment_of = lambda copies: ""
 
 
 def _reconnect() -> None:
-    """The sweeper does not check its database connection."""
+    """The sweeper does not look whether its connection to the database still lives."""
     from teleder.cases.management.commands import sweep
 
     sweep.close_old_connections = lambda: None
 
 
 def _sigterm() -> None:
-    """The sweeper ignores SIGTERM."""
+    """The sweeper does not end when it is asked to."""
     from teleder.cases.management.commands import sweep
 
     def ignore(number: int, _handler: Any) -> None:
@@ -140,7 +140,7 @@ def _sigterm() -> None:
 
 
 def _database_clock() -> None:
-    """Leases and deadlines use the clock of the local process."""
+    """Leases and deadlines follow the clock of the process that looks."""
     from django.db.models import Value
     from django.db.models.signals import pre_save
     from django.utils import timezone
@@ -158,14 +158,14 @@ def _database_clock() -> None:
 
 
 def _database_full() -> None:
-    """A database that cannot be written is not distinguished from other faults."""
+    """A database that cannot be written is not told from any other fault."""
     from teleder.api import errors
 
     errors.DATABASE_AWAY = ()
 
 
 def _seen_by_hash() -> None:
-    """An app does not learn which photo hashes arrived."""
+    """An app is not shown by hash which photos came."""
     from teleder.api.serializers.patient import PhotoSerializer
 
     shown = PhotoSerializer.to_representation
@@ -180,11 +180,11 @@ def _hand_back() -> None:
 
 
 def _small_decoder() -> None:
-    """The decoder has no memory limit and decodes a photo at full size (see drills/decoder.py)."""
+    """The decoder may take what memory it likes, and decodes a photo as large as it is (drills/decoder.py does it)."""
 
 
 def _let_go() -> None:
-    """The web keeps every uploaded photo in memory, and its file open."""
+    """The web keeps every photo it was sent in memory, and its file open."""
     from teleder.cases import originals
 
     keep, kept = originals.keep, []

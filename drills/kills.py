@@ -1,8 +1,9 @@
-"""Drills that end processes: R1 and R2 by a crash, R8 by a photo, R10 by a deploy; in R11 a stalled one returns."""
+"""Drills that end processes: R1 and R2 by a crash, R8 by a photo, R10 by a deploy; R11 one comes back."""
 
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -26,9 +27,7 @@ HELD_SECONDS = 120
 DEPLOYED = ("web", "results", "inference", "sweeper", "beat")
 DELAY_TIMES = 2
 SHARE_OF_CAPACITY = 0.3  # of two workers': one alone can carry it
-DELAY_SECONDS = (
-    2.0  # shorter delays do not matter to a person, and are noise among the sixteen of the short form
-)
+DELAY_SECONDS = 2.0  # a shorter delay is none to a person, and noise among the sixteen of the short form
 LEAST_SENT = 10
 # For the worker, and for the child in which it decodes.
 ENDS = ((b"drill:segv", b"drill:kill", b"drill:eat"), (b"decoder:segv", b"decoder:eat"))
@@ -37,15 +36,18 @@ HANGS = ((b"drill:spin",), (b"decoder:spin",))
 
 @drill("R1", "kill -9 of any process at any moment", guard="expire")
 def kill_9(run: Run) -> Figures:
-    """One kill in each trial, at a random time while its submissions are processed; then the system recovers."""
+    """One kill a trial, somewhere in the time that the trial's submissions usually take; then all may recover."""
     clients, size = run.clients(), run.few_or_many(6, 20)
     killed: Counter[str] = Counter()
-    for _ in range(2):  # the first run is cold
-        usual = _seconds_undisturbed(run, clients, size)
+    for _ in range(2):  # the first time all is cold
+        began = time.monotonic()
+        clients.send(size)
+        settle(clients, SETTLE_SECONDS)
+        usual = time.monotonic() - began
     for _ in run.trials(8, 200):
         sending = clients.sending(size)
-        time.sleep(run.lot.uniform(0, usual))
-        killed[run.system.kill_one(run.lot)] += 1
+        time.sleep(run.rng.uniform(0, usual))
+        killed[run.system.kill_one(run.rng)] += 1
         sending.join()
         settle(clients, SETTLE_SECONDS)
     found = run.finish(clients, bound=RECOVERY_SECONDS)
@@ -54,16 +56,9 @@ def kill_9(run: Run) -> Figures:
     return found
 
 
-def _seconds_undisturbed(run: Run, clients: Clients, size: int) -> float:
-    began = time.monotonic()
-    clients.send(size)
-    settle(clients, SETTLE_SECONDS)
-    return time.monotonic() - began
-
-
 @drill("R2", "a crash at every named step", guard="expire")
 def crash_at_each_step(run: Run) -> Figures:
-    """In the short form crashes of several steps overlap: a submission may meet two or three."""
+    """The short form lets crashes of several steps fall together: a submission may meet two or three."""
     clients, together = run.clients(), run.few_or_many(STEPS_TOGETHER, 1)
     groups = run.share(
         [list(STEPS)[first :: -(-len(STEPS) // together)] for first in range(-(-len(STEPS) // together))]
@@ -90,7 +85,7 @@ def _crash_at(run: Run, clients: Clients, steps: list[str]) -> tuple[int, float]
     """
     before = len(clients.accepted)
     armed = [run.system.arm(step) for step in steps]
-    if any(step.startswith("expire.") for step in steps):  # only a crash leads there
+    if any(step.startswith("expire.") for step in steps):  # only a crashed worker leads there
         run.system.arm("worker.after_started")
     clients.send(len(steps), threads=2)
     if any(step.startswith(("claim.", "sign.")) for step in steps):
@@ -106,7 +101,7 @@ def _crash_at(run: Run, clients: Clients, steps: list[str]) -> tuple[int, float]
 
 
 @drill("R8", "photos that kill native code, hang or eat memory, in worker and decoder", guard="quarantine")
-def poison(run: Run) -> Figures:
+def crashing_photos(run: Run) -> Figures:
     """With two workers: the others' delay without such photos, and beside photos that end a process.
 
     A photo that hangs keeps a worker busy until its time is over, three times: beside two of those there is a third.
@@ -114,10 +109,10 @@ def poison(run: Run) -> Figures:
     worker, decoder, quiet, killed, hung = (run.clients() for _ in range(5))
     with run.system.beside(("inference",), "second"):
         rate = SHARE_OF_CAPACITY * run.capacity(run.few_or_many(16, 100))
-        _beside_poison(run, rate, quiet)
-        _beside_poison(run, rate, killed, (worker, ENDS[0]), (decoder, ENDS[1]))
+        _load_beside(run, rate, quiet)
+        _load_beside(run, rate, killed, (worker, ENDS[0]), (decoder, ENDS[1]))
         with run.system.beside(("inference",), "third"):
-            _beside_poison(run, rate, hung, (worker, HANGS[0]), (decoder, HANGS[1]))
+            _load_beside(run, rate, hung, (worker, HANGS[0]), (decoder, HANGS[1]))
         found, refused = (run.finish(clients, bound=QUARANTINE_SECONDS) for clients in (worker, decoder))
         usual, *others = (run.finish(load, bound=float("inf")) for load in (quiet, killed, hung))
     found.notes.append(
@@ -138,15 +133,17 @@ def poison(run: Run) -> Figures:
     return found
 
 
-def _beside_poison(run: Run, rate: float, load: Clients, *poison: tuple[Clients, tuple[bytes, ...]]) -> None:
-    """Send the others' submissions at an even pace, and beside them a photo for each word, in rounds."""
-    sending = load.pacing(rate, max(run.few_or_many(30, 270), LEAST_SENT / rate))
+def _load_beside(run: Run, rate: float, load: Clients, *crashing: tuple[Clients, tuple[bytes, ...]]) -> None:
+    """Send the others' submissions at an even pace, and beside them a photo for each fault, in rounds."""
+    seconds = max(run.few_or_many(30, 270), LEAST_SENT / rate)
+    sending = threading.Thread(target=load.pace, args=(rate, seconds), daemon=True)
+    sending.start()
     for number in range(run.few_or_many(1, 3)):
-        for clients, words in poison:
+        for clients, words in crashing:
             for word in words:
                 clients.send_one(run.people[0], (photo() + word + b" " * number + word,))
         if not run.short:
-            wait_until(lambda: not any(waits_for_ai(clients) for clients, _ in poison), SETTLE_SECONDS)
+            wait_until(lambda: not any(waits_for_ai(clients) for clients, _ in crashing), SETTLE_SECONDS)
     sending.join()
     settle(load, SETTLE_SECONDS)
 
@@ -164,13 +161,17 @@ def deploys(run: Run) -> Figures:
     for _ in run.trials(3, 100):
         rounds += 1
         sending = clients.sending(run.few_or_many(6, 4), threads=2)
-        time.sleep(run.lot.uniform(0, 2))
+        time.sleep(run.rng.uniform(0, 2))
         # Perhaps only just started again, and not ready yet: that is when Granian once never ended.
         wait_until(lambda: all(map(run.system.pids, DEPLOYED)), START_SECONDS)
         asked = datetime.now(UTC)
         seconds = at_once([partial(run.system.terminate, name) for name in DEPLOYED])
         slowest = max(slowest, *seconds)
-        begun += _begun_between(run, asked, STOP_SECONDS, seconds[DEPLOYED.index("inference")])
+        # By the worker's log: the jobs it began after it was asked to end.
+        lines = (run.system.supervisor.logs / "inference.log").read_text().splitlines()
+        times = [datetime.fromisoformat(line[:LENGTH_OF_TIME]) for line in lines if BEGUN in line]
+        ended = seconds[DEPLOYED.index("inference")]
+        begun += sum(STOP_SECONDS < (at - asked).total_seconds() <= ended for at in times)
         sending.join()
         settle(clients, SETTLE_SECONDS)  # the next deploy is another matter
     found = run.finish(clients, bound=RECOVERY_SECONDS)
@@ -183,16 +184,9 @@ def deploys(run: Run) -> Figures:
     return found
 
 
-def _begun_between(run: Run, asked: datetime, first: float, last: float) -> int:
-    """Count the jobs that the worker, by its log, began from `first` to `last` seconds after it was asked to end."""
-    lines = (run.system.supervisor.logs / "inference.log").read_text().splitlines()
-    times = [datetime.fromisoformat(line[:LENGTH_OF_TIME]) for line in lines if BEGUN in line]
-    return sum(first < (time - asked).total_seconds() <= last for time in times)
-
-
 @drill("R11", "a stalled worker whose result comes after its lease", guard="fence")
 def late_results(run: Run) -> Figures:
-    """A worker withholds its results; others do the work; then the old results arrive.
+    """The worker holds its results back; others do the work; then the old results arrive.
 
     The lease's end is brought forward in the database: a hundred would else take a quarter of an hour.
     """
@@ -220,7 +214,7 @@ def late_results(run: Run) -> Figures:
 
 
 def _let_leases_end(run: Run) -> int:
-    """End the leases of the withheld work; return how many results are withheld."""
+    """End the lease of what was worked on in vain; return how many results are held back."""
     from django.db.models.functions import Now
 
     from teleder.cases.models import Job, JobState
@@ -233,7 +227,7 @@ def _let_leases_end(run: Run) -> int:
 
 
 def _what_was_found(photos) -> dict:
-    """Return the workers' messages by photo, with their times."""
+    """Return by photo what its workers told of it, and when."""
     from teleder.cases.models import Finding
 
     return {

@@ -34,8 +34,8 @@ PEAK_SECONDS = 0.2
 
 @drill("R9", f"photos of 24 to 200 MP read in {WORKER_MEGABYTES} MB", guard="small-decoder")
 def large_photos(run: Run) -> Figures:
-    clients = run.clients()
-    photos = [_drawn(width, height, kind, **options) for width, height, kind, options in _sizes(run)]
+    clients, sizes = run.clients(), LARGE if run.short else (*LARGE, *LARGER)
+    photos = [_drawn(width, height, kind, **options) for width, height, kind, options in sizes]
     with _real_worker(run.system) as memory:
         for number, data in enumerate([*photos, *of_the_corpus(run, FILE_LIMIT_BYTES)]):
             clients.send_one(run.people[number % len(run.people)], (data,))
@@ -60,10 +60,6 @@ def _drawn(width: int, height: int, kind: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind, **options)
     return buffer.getvalue()
-
-
-def _sizes(run: Run) -> tuple:
-    return LARGE if run.short else (*LARGE, *LARGER)
 
 
 class Memory:

@@ -109,14 +109,20 @@ def figures(clients: Clients, mailbox: Mailbox, *, bound: float) -> Figures:
     found.by_ai = rows.filter(ai_status__in=AI_READ).count()
     found.unavailable = rows.filter(ai_status=AIStatus.UNAVAILABLE).count()
     found.lost = len(set(_lost(clients)))
-    found.stuck = _stuck(rows)
+    waiting = rows.filter(ai_status=AIStatus.WAITING), Job.objects.filter(state__in=UNFINISHED)
+    found.stuck = sum(each.count() for each in (*waiting, Event.objects.filter(told_at=None)))
     found.double_messages = sum(_double_messages(rows, mailbox))
     found.double_results = sum(_double_results(rows))
     waits = list(_recoveries(rows))
     found.slowest_seconds, found.p95_seconds = max(waits, default=0.0), percentile_95(waits)
     if resent := sum(mailbox.taken.values()) - len(mailbox.taken):
         found.notes.append(f"{resent} mails sent again under the same Message-ID")
-    found.broken += _broken(found)
+    for name in ("lost", "stuck", "double_messages", "double_results"):
+        if count := getattr(found, name):
+            found.broken.append(f"{count} {name.replace('_', ' ')}")
+    if unsent := Message.objects.filter(~Q(state=MessageState.SENT)).count():
+        found.broken.append(f"{unsent} messages not sent")
+    found.broken += [name for name, _rows in invariants.broken()]
     if not clients.accepted:
         found.broken.append("nothing was accepted: nothing was shown")
     if clients.given_up:
@@ -156,12 +162,6 @@ def _lost(clients: Clients) -> Iterator[str]:
             yield each.submission
 
 
-def _stuck(rows) -> int:
-    """Submissions, jobs and events that still wait for something."""
-    waiting = rows.filter(ai_status=AIStatus.WAITING), Job.objects.filter(state__in=UNFINISHED)
-    return sum(each.count() for each in (*waiting, Event.objects.filter(told_at=None)))
-
-
 def _double_messages(rows, mailbox: Mailbox) -> Iterator[int]:
     """Repeats of one event, rows of one event, and mails a person would see twice."""
     sent = Event.objects.filter(submission__in=rows, kind=EventKind.SUBMITTED)
@@ -197,16 +197,6 @@ def _recoveries(rows) -> Iterable[float]:
     ended = Event.objects.filter(submission__in=rows, kind__in=ENDED)
     waits = ended.annotate(wait=F("at") - F("submission__submitted_at")).values_list("wait", flat=True)
     return (wait.total_seconds() for wait in waits)
-
-
-def _broken(found: Figures) -> Iterator[str]:
-    for name in ("lost", "stuck", "double_messages", "double_results"):
-        if count := getattr(found, name):
-            yield f"{count} {name.replace('_', ' ')}"
-    unsent = Message.objects.filter(~Q(state=MessageState.SENT)).count()
-    if unsent:
-        yield f"{unsent} messages not sent"
-    yield from (name for name, _rows in invariants.broken())
 
 
 def percentile_95(values: list[float]) -> float:

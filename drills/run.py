@@ -38,7 +38,7 @@ class Run:
     people: list[Person]
     dermatologists: list[Person]
     short: bool
-    lot: random.Random
+    rng: random.Random
     minutes: float = 0  # how long at the most, where that is said
     times: int = 20  # each step of R2
     part: tuple[int, int] = (1, 1)  # of R2's steps: for several runs beside one another

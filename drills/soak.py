@@ -1,4 +1,4 @@
-"""R19: an ordinary load for a long time; no process may grow in memory or in open files."""
+"""R19: an ordinary load for a long time; no process may grow or leave files open."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from statistics import fmean, median
 
 from drills.oracle import Figures, settle
 from drills.run import SETTLE_SECONDS, Run, drill
-from drills.system import NAMES, System
+from drills.system import NAMES, System, age
 
 SHARE_OF_CAPACITY = 0.6
 GROWTH_PER_HOUR = 0.05
 # What a minute can show: an hour's growth cannot be told from noise in it, a leak with every photo can.
 GROWTH_IN_A_SHORT_RUN = 0.05
 MORE_FILES = 3
+LASTING_SECONDS = 5
 WARM_UP_SHARE = 1 / 3
 MEGABYTE = 1024 * 1024
 
@@ -100,7 +101,8 @@ class Watch:
         began = time.monotonic()
         while not self.over.wait(self.seconds):
             for name, samples in self.samples.items():
-                held = [held_by(pid) for pid in self.system.lasting_pids(name)]
+                # Without what lives for one photo only.
+                held = [held_by(pid) for pid in self.system.pids(name) if age(pid) > LASTING_SECONDS]
                 if held:
                     size, files = (sum(column) for column in zip(*held, strict=True))
                     samples.rows.append((time.monotonic() - began, size, files))

@@ -1,4 +1,4 @@
-"""The whole system on loopback, and hands to break it with."""
+"""The whole system on loopback, and what a drill does to it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from drills.client import wait_until
 from drills.limits import MemoryGroup
 from drills.mail import Mailbox
 from local import processes, servers
@@ -26,7 +27,6 @@ READY_SECONDS = 120
 STOP_SECONDS = 30
 MEDIA_MEGABYTES = 512
 WORKER_MEGABYTES = 1500
-LASTING_SECONDS = 5
 ZONE = "Europe/Berlin"  # one with daylight saving: Tokyo has none
 NAMES = ("web", "results", "inference", "sweeper", "beat")
 
@@ -56,18 +56,28 @@ class System:
         subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, check=True)
         self.environment = processes.restricted(self.environment)
         self.supervisor = self.start_processes(NAMES)
-        self.wait_until_ready()
+        if not wait_until(self.is_ready, READY_SECONDS):
+            raise servers.ServerError(f"The web did not become ready; see {self.folder}/logs/web.log")
 
     def start_processes(
         self, names: tuple[str, ...], label: str = "", root: Path = ROOT, **more: str
     ) -> processes.Supervisor:
         """Start processes, of another tree's code if need be, and a watch that starts again what ends."""
+        commands = {
+            name: line.replace(" -n results@%h", "").replace(" -n inference@%h", "")
+            for name, line in processes.COMMANDS.items()
+        }
+        # A stub in place of the networks (drills/worker.py): the rest of the worker is the real one.
+        inference = commands["inference"].replace("-A inference_worker.app", "-A drills.worker")
+        if self.worker_group:
+            inference = f"python {ROOT}/drills/limits.py {self.worker_group.folder} {inference}"
+        beat = shlex.join(shlex.split(commands["beat"])[:-2])
         supervisor = processes.Supervisor(
             root,
             self.folder / f"logs{label}",
             self.environment | more,
             say=lambda line: None,
-            commands=self._commands(),
+            commands=commands | {"inference": inference, "beat": beat},
         )
         started = threading.Event()
         # One thread for a life: Linux ends a child when the thread that made it does.
@@ -95,17 +105,6 @@ class System:
         if name == "beat":
             return ("--schedule", str(self.folder / f"beat{label}"))
         return ("-n", f"{name}{label}@drills") if name in {"results", "inference"} else ()
-
-    def _commands(self) -> dict[str, str]:
-        named = {
-            name: line.replace(" -n results@%h", "").replace(" -n inference@%h", "")
-            for name, line in processes.COMMANDS.items()
-        }
-        # A stub in place of the networks (drills/worker.py): the rest of the worker is the real one.
-        inference = named["inference"].replace("-A inference_worker.app", "-A drills.worker")
-        if self.worker_group:
-            inference = f"python {ROOT}/drills/limits.py {self.worker_group.folder} {inference}"
-        return named | {"inference": inference, "beat": shlex.join(shlex.split(named["beat"])[:-2])}
 
     def _environment(self) -> dict[str, str]:
         return os.environ | {
@@ -141,14 +140,6 @@ class System:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.ports['web']}"
 
-    def wait_until_ready(self) -> None:
-        limit = time.monotonic() + READY_SECONDS
-        while time.monotonic() < limit:
-            if self.is_ready():
-                return
-            time.sleep(0.2)
-        raise servers.ServerError(f"The web did not become ready; see {self.folder}/logs/web.log")
-
     def is_ready(self) -> bool:
         """Return whether the web says that database and storage take a write."""
         with suppress(OSError), urllib.request.urlopen(f"{self.url}/readyz", timeout=10):  # noqa: S310
@@ -170,13 +161,13 @@ class System:
         os.kill(self.pid_of(name), how)
         self.stacks.pop(name).close()
 
-    def is_up(self, name: str) -> bool:
+    def restart_if_fallen(self, name: str) -> None:
+        """Do what a service manager does (docker-compose.yml: `restart: unless-stopped`)."""
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.ports[name])) == 0
-
-    def forget_server(self, name: str) -> None:
-        """Clear up after a server that fell by itself."""
+            if probe.connect_ex(("127.0.0.1", self.ports[name])) == 0:
+                return
         self.stacks.pop(name).close()
+        self.start_server(name)
 
     def pid_of(self, name: str) -> int:
         if name == "database":
@@ -195,16 +186,16 @@ class System:
         process = self.supervisor.running[name]
         return [process.pid, *descendants(process.pid)] if process.poll() is None else []
 
-    def kill_one(self, lot: random.Random, names: tuple[str, ...] = NAMES) -> str:
-        """kill -9 one process drawn by lot, parent or child; return whose it was.
+    def kill_one(self, rng: random.Random, names: tuple[str, ...] = NAMES) -> str:
+        """kill -9 one random process, parent or child; return the name of the process it belonged to.
 
         Draws again where that one is not there or was gone first: what is counted as a kill was one.
         """
         while True:
-            name = lot.choice(names)
+            name = rng.choice(names)
             if pids := self.pids(name):
                 with suppress(ProcessLookupError):
-                    os.kill(lot.choice(pids), signal.SIGKILL)
+                    os.kill(rng.choice(pids), signal.SIGKILL)
                     return name
             time.sleep(0.01)
 
@@ -239,10 +230,6 @@ class System:
         finally:
             end(supervisor)
 
-    def lasting_pids(self, name: str) -> list[int]:
-        """Return a process with those of its descendants that do not live for one photo only."""
-        return [pid for pid in self.pids(name) if _age(pid) > LASTING_SECONDS]
-
     def release_held(self) -> int:
         """Send the results that workers held back; return how many."""
         from contract import messages
@@ -276,7 +263,7 @@ def unmount(folder: Path) -> None:
     subprocess.run(["umount", "--lazy", str(folder)], check=False)
 
 
-def _age(pid: int) -> float:
+def age(pid: int) -> float:
     """Return how many seconds a process has lived, 0 for one that is gone."""
     with suppress(OSError):
         ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])

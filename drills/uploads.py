@@ -1,4 +1,4 @@
-"""R12: a bad line. Uploads cut anywhere, resumed by asking which photos came; drafts left behind; parts nobody wants."""
+"""R12: a bad connection. Uploads cut anywhere and resumed by asking which photos came; abandoned drafts and parts."""
 
 from __future__ import annotations
 
@@ -38,13 +38,17 @@ CORPUS = (
 def cut_uploads(run: Run) -> Figures:
     clients, apps = run.clients(), run.few_or_many(8, 50)
     most = run.few_or_many(*CUTS_PER_PHOTO)
-    lines = [BadLine(clients, person, run.lot.random(), most) for person in _cycled(run.people, apps)]
-    bags = _bags(run, apps)
+    lines = [BadLine(clients, person, run.rng.random(), most) for person in (run.people * apps)[:apps]]
+    files = of_the_corpus(run, CUT_BYTES)
+    numbers = [range(app * PHOTOS_PER_APP, (app + 1) * PHOTOS_PER_APP) for app in range(apps)]
+    photos = [[_photo(number, files) for number in own] for own in numbers]  # all different
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda line, bag: line.send_all(bag), lines, bags))
+        list(pool.map(lambda line, own: line.send_all(own), lines, photos))
     drafts, sent = lines[::4], [line for number, line in enumerate(lines) if number % 4]
     for line in sent:
-        line.submit_all()
+        with suppress(GaveUpError):
+            seconds = line.submit(line.submission)
+            clients.accepted.append(Accepted(line.submission, tuple(line.photos), seconds))
     found = run.finish(clients, bound=float("inf"))
     found.broken += [fault for line in lines for fault in line.faults]
     found.broken += _triaged([line.submission for line in drafts], run) + _changed(lines)
@@ -56,18 +60,6 @@ def cut_uploads(run: Run) -> Figures:
     )
     found.notes.append(f"{len(drafts)} drafts left alone")
     return found
-
-
-def _cycled(people: list[Person], count: int) -> list[Person]:
-    return [people[number % len(people)] for number in range(count)]
-
-
-def _bags(run: Run, apps: int) -> list[list[bytes]]:
-    """Return each app's photos, all different."""
-    files = of_the_corpus(run, CUT_BYTES)
-    return [
-        [_photo(number * PHOTOS_PER_APP + n, files) for n in range(PHOTOS_PER_APP)] for number in range(apps)
-    ]
 
 
 def of_the_corpus(run: Run, limit: int) -> list[bytes]:
@@ -86,9 +78,9 @@ def drawn(number: int) -> bytes:
     import cv2
     import numpy as np
 
-    lot = np.random.default_rng(number)
-    side = int(lot.integers(400, 1600))
-    return cv2.imencode(".jpg", lot.normal(128, 40, (side, side, 3)).clip(0, 255).astype(np.uint8))[
+    rng = np.random.default_rng(number)
+    side = int(rng.integers(400, 1600))
+    return cv2.imencode(".jpg", rng.normal(128, 40, (side, side, 3)).clip(0, 255).astype(np.uint8))[
         1
     ].tobytes()
 
@@ -99,7 +91,7 @@ class BadLine(App):
     def __init__(self, clients: Clients, person: Person, seed: float, most_cuts: int) -> None:
         super().__init__(clients, person)
         self.most_cuts = most_cuts
-        self.lot = random.Random(seed)
+        self.rng = random.Random(seed)
         self.submission = self.open()
         self.photos: list[str] = []
         self.sends: Counter[str] = Counter()
@@ -111,7 +103,7 @@ class BadLine(App):
         for data in photos:
             digest = hashlib.sha256(data).hexdigest()
             self.photos.append(digest)
-            cuts = self.lot.randint(0, self.most_cuts)
+            cuts = self.rng.randint(0, self.most_cuts)
             while digest not in self.shown() and self.sends[digest] <= cuts:
                 self._send(digest, data, cut=self.sends[digest] < cuts)
         if sorted(self.shown()) != sorted(self.photos):
@@ -132,16 +124,16 @@ class BadLine(App):
                 self.faults.append("a photo that was taken is not shown")
 
     def _send_a_part(self, digest: str, data: bytes) -> None:
-        """Send up to a place drawn by lot, the end included, and break the line without reading the answer."""
+        """Send up to a random place, the end included, and break the line without reading the answer."""
         request = self._request(data)
         length = len(request.body)
-        end = self.lot.choice([self.lot.randrange(length), self.lot.randrange(length), length])
+        end = self.rng.choice([self.rng.randrange(length), self.rng.randrange(length), length])
         self.cuts += 1
         self.whole[digest] += end == length
         host, port = self.clients.url.removeprefix("http://").split(":")
         with suppress(OSError), socket.create_connection((host, int(port)), timeout=10) as line:
             line.sendall(_head(request) + request.body[:end])
-            time.sleep(self.lot.uniform(0, 0.3))
+            time.sleep(self.rng.uniform(0, 0.3))
             line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
     def _request(self, data: bytes) -> requests.PreparedRequest:
@@ -150,11 +142,6 @@ class BadLine(App):
         return requests.Request(
             "POST", address, headers=self.headers, data={"view": "close_up"}, files=files
         ).prepare()
-
-    def submit_all(self) -> None:
-        with suppress(GaveUpError):
-            seconds = self.submit(self.submission)
-            self.clients.accepted.append(Accepted(self.submission, tuple(self.photos), seconds))
 
 
 def _head(request: requests.PreparedRequest) -> bytes:
@@ -197,7 +184,7 @@ def _abandoned_parts_stay(run: Run, clients: Clients) -> list[str]:
     from teleder.celery import app
 
     armed = run.system.arm("upload.after_file")
-    line = BadLine(clients, run.people[0], run.lot.random(), 0)
+    line = BadLine(clients, run.people[0], run.rng.random(), 0)
     line.add_photo(line.submission, drawn(10**6))  # again after the crash: it is taken
     settle(clients, SETTLE_SECONDS)  # what is being written now is no day old, whatever the clock says
     parts = {path for path in leftovers(0) if "/original/" in str(path)}

@@ -6,7 +6,6 @@ from __future__ import annotations
 import io
 import subprocess
 import tarfile
-from pathlib import Path
 
 from drills.client import Clients, wait_until
 from drills.newer import NEWER
@@ -16,7 +15,7 @@ from drills.system import ROOT
 
 # The last commit whose workers did not yet say `ENDED`; same tables, same contract number.
 BEFORE = "15dd576"
-APART_SECONDS = 12
+ALONE_SECONDS = 12
 SHARED_SECONDS = 60
 
 
@@ -32,7 +31,7 @@ def side_by_side(run: Run) -> Figures:
         found.not_run.append(f"{BEFORE} is not in this copy of the repository: the version before is missing")
     photos = [each.submission for each in clients.accepted]
     if deaths := Job.objects.filter(photo__submission__in=photos, deaths__gt=0).count():
-        found.broken.append(f"{deaths} jobs took another version's silence for a death")
+        found.broken.append(f"{deaths} jobs counted a crash because of another version")
     if found.unavailable:
         found.broken.append("the AI was given up because of a version")
     return found
@@ -44,9 +43,12 @@ def _with_the_one_before(run: Run, clients: Clients) -> str:
 
     Return what was done; nothing, where the version before is not here.
     """
-    root = _older_code(run.system.folder / "before")
-    if root is None:
+    root = run.system.folder / "before"
+    done = subprocess.run(["git", "archive", BEFORE], cwd=ROOT, capture_output=True, check=False)
+    if done.returncode:
         return ""
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(root, filter="data")
     count = run.few_or_many(4, 100)
     # It is from before there were roles, and its address in an older .env was one that may do all.
     plain = dict.fromkeys(run.system.role_urls, run.system.urls["broker"])
@@ -61,15 +63,6 @@ def _with_the_one_before(run: Run, clients: Clients) -> str:
     return f"{4 * count} with {BEFORE} as worker and as web"
 
 
-def _older_code(to: Path) -> Path | None:
-    done = subprocess.run(["git", "archive", BEFORE], cwd=ROOT, capture_output=True, check=False)
-    if done.returncode:
-        return None
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        archive.extractall(to, filter="data")
-    return to
-
-
 # --- The one after ----------------------------------------------------------------------------------------
 def _with_the_one_after(run: Run, clients: Clients) -> str:
     """Send while the workers alone are of the next version, then while all but the workers is.
@@ -80,7 +73,7 @@ def _with_the_one_after(run: Run, clients: Clients) -> str:
     for first, second in ((("inference",), ("results", "sweeper")), (("results", "sweeper"), ("inference",))):
         with run.system.leaving_out(*first), run.system.beside(first, "after", **newer):
             clients.send(count)
-            wait_until(lambda: not _unfinished(clients), APART_SECONDS)
+            wait_until(lambda: not _unfinished(clients), ALONE_SECONDS)
             waited.append(_unfinished(clients))
             with run.system.beside(second, "later", **newer):
                 _wait_for_work(clients)

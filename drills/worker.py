@@ -2,8 +2,8 @@
 
     celery -A drills.worker worker ...
 
-A photo whose bytes end with one of the `POISON` words kills, hangs or bloats the worker that prepares it; with one of
-`decoder.WORDS`, the child that decodes it. DRILLS_NETWORKS=real leaves the networks as they are.
+A photo whose bytes end with a key of `FAULTS` kills, hangs or bloats the worker that prepares it; with one of
+`decoder.FAULTS`, the child that decodes it. DRILLS_NETWORKS=real leaves the networks as they are.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MODEL = messages.ModelRef(name="stub", version="drills", sha256="0" * 64)
 SECONDS_PER_PHOTO = float(os.environ.get("DRILLS_STUB_SECONDS", "0.02"))
 NO_CONDITION = {name.value: 0.2 for name in messages.Condition}
 EATEN_MEGABYTES = 1600  # more than the worker may have
-POISON = {
+FAULTS = {
     b"drill:segv": lambda: os.kill(os.getpid(), signal.SIGSEGV),
     b"drill:kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     b"drill:spin": lambda: time.sleep(3600),
@@ -50,13 +50,11 @@ class Segmenter:
 
     def __call__(self, photos: list[np.ndarray]) -> list[np.ndarray]:
         time.sleep(SECONDS_PER_PHOTO * len(photos))
-        return [_middle(*photo.shape[:2]) for photo in photos]
-
-
-def _middle(height: int, width: int) -> np.ndarray:
-    mask = np.ones((height, width), np.uint8)
-    mask[height // 4 : -height // 4, width // 4 : -width // 4] = 2
-    return mask
+        masks = []
+        for height, width in (photo.shape[:2] for photo in photos):
+            masks.append(np.ones((height, width), np.uint8))
+            masks[-1][height // 4 : -height // 4, width // 4 : -width // 4] = 2
+        return masks
 
 
 class Classifier:
@@ -77,14 +75,14 @@ class Classifier:
     )
 
 
-def _poisonous(prepare: Any) -> Any:
-    def prepare_photo(data: bytes) -> Any:
-        for word, action in POISON.items():
-            if data.endswith(word):
-                action()
-        return prepare(data)
+prepare = tasks.prepare_photo
 
-    return prepare_photo
+
+def prepare_photo(data: bytes) -> Any:
+    for ending, fault in FAULTS.items():
+        if data.endswith(ending):
+            fault()
+    return prepare(data)
 
 
 if os.environ.get("DRILLS_NETWORKS") != "real":
@@ -94,8 +92,8 @@ if os.environ.get("DRILLS_NETWORKS") != "real":
 sandbox.fork_server.set_forkserver_preload(
     ["inference_worker.decode.decoding", "inference_worker.decode.sandbox", "drills.decoder"]
 )
-tasks.prepare_photo = _poisonous(tasks.prepare_photo)
+tasks.prepare_photo = prepare_photo
 crashes.install(crashes.OF_THE_WORKER)
 crashes.hold_results()
-clock.install_in_python()
+clock.install()
 newer.become_newer_if_asked()

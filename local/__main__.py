@@ -16,17 +16,17 @@ USAGE = """usage: ./run COMMAND
   test [PYTEST ARGUMENTS]                      the tests, on their own database
   check                                        style, layers, migrations, settings, translations
   drills [--short] [NAME...]                   break the system on purpose and count what was lost
-  fuzz [--minutes N] [TARGET...]               broken files against what reads untrusted uploads
+  fuzz [--minutes N] [TARGET...]               broken files against the code that reads uploads
   contract [--examples N]                      made-up requests of four callers against the API's description
   openapi                                      write docs/openapi.json, the API's description, from the code
   analyse PHOTO... --out DIR [--json]          find skin and lesion, crop and classify, without web or queue
   manage ...                                   manage.py on the demo's data, whether the demo runs or not
-  audit verify|head|protect ...                the audit trail of the demo's data
+  audit verify|head|protect ...                the audit log of the demo's data
   servers [FOLDER]                             only PostgreSQL and Valkey, for work on the code
   messages                                     bring the Japanese catalogue up to date with the code, and compile it
-  sbom [--advisories ZIP]                      what is shipped (CycloneDX), or what of it is known to be weak
+  sbom [--advisories ZIP]                      what is shipped (CycloneDX), or its known vulnerabilities
   screenshots                                  draw the pictures of the README again (docs/images)
-  lock                                         write the lock files from pyproject.toml
+  lock                                         write the lock files again from pyproject.toml
 """
 
 
@@ -125,8 +125,8 @@ def servers(arguments: list[str]) -> int:
 
     folder = Path(arguments[0]).resolve() if arguments else demo.STATE / "servers"
     with servers.running(folder) as found:
-        told = {"DATABASE_URL": found.database_url, "REDIS_URL": found.redis_url, **found.role_urls}
-        print("\n".join(f"export {name}={value}" for name, value in told.items()), flush=True)
+        addresses = {"DATABASE_URL": found.database_url, "REDIS_URL": found.redis_url, **found.role_urls}
+        print("\n".join(f"export {name}={value}" for name, value in addresses.items()), flush=True)
         signal.pause()
     return 0
 

@@ -1,6 +1,6 @@
 """`./run check`: style, layers, migrations, deployment settings, translations, API description, licences, decoders, model cards.
 
-All run; all failures are told.
+All run; all failures are reported.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from local import licences, messages
 
 ROOT = Path(__file__).resolve().parents[1]
-DECODERS = "decoders are new enough"  # tells their versions, too
+DECODERS = "decoders are new enough"  # reports their versions, too
 BESIDE = Path(sys.executable).parent
 # What a production site sets; nothing is connected to.
 PRODUCTION = {
@@ -29,21 +29,20 @@ PRODUCTION = {
 
 
 def main() -> int:
-    failures = [name for name, check in CHECKS.items() if not _passes(name, check)]
+    failures = []
+    for name, check in CHECKS.items():
+        passed, output = check()
+        print(f"{'pass' if passed else 'FAIL'}  {name}", flush=True)
+        if not passed or name == DECODERS:
+            print(output, flush=True)
+        if not passed:
+            failures.append(name)
     print(
         f"\n{len(failures)} of {len(CHECKS)} checks failed: {', '.join(failures)}"
         if failures
         else "\nall checks pass"
     )
     return bool(failures)
-
-
-def _passes(name: str, check: Callable[[], tuple[bool, str]]) -> bool:
-    passed, output = check()
-    print(f"{'pass' if passed else 'FAIL'}  {name}", flush=True)
-    if not passed or name == DECODERS:
-        print(output, flush=True)
-    return passed
 
 
 def _run(program: str, *arguments: str) -> Callable[[], tuple[bool, str]]:

@@ -46,7 +46,10 @@ def main(arguments: list[str]) -> int:
     options = _options(arguments)
     STATE.mkdir(exist_ok=True, mode=0o700)
     if options.reset:
-        _forget()
+        # Refused while another process uses the servers.
+        with servers.running(STATE / "servers", given={"DATABASE_URL": "none", "REDIS_URL": "none"}):
+            shutil.rmtree(STATE)
+        STATE.mkdir(mode=0o700)
     try:
         with servers.running(STATE / "servers") as found:
             return _serve(found, options)
@@ -65,13 +68,6 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         "--port", type=int, default=int(os.environ.get("TELEDER_PORT", 0)), help="default: a free one"
     )
     return parser.parse_args(arguments)
-
-
-def _forget() -> None:
-    """Take all data away; refused while somebody works with it."""
-    with servers.running(STATE / "servers", given={"DATABASE_URL": "none", "REDIS_URL": "none"}):
-        shutil.rmtree(STATE)
-    STATE.mkdir(mode=0o700)
 
 
 def _serve(found: servers.Servers, options: argparse.Namespace) -> int:

@@ -78,17 +78,13 @@ def digest_of(image: Image, registry: str = "") -> str:
     url = f"{(registry or base).rstrip('/')}/v2/{repository}/manifests/{image.tag}"
     try:
         answer = _head(url)
+    except urllib.error.HTTPError as error:
+        raise RegistryError(f"{image}: the registry answers {error.code}") from error
     except (OSError, ValueError, KeyError) as error:
-        raise RegistryError(f"{image}: {_reason(error)}") from error
+        raise RegistryError(f"{image}: no registry answers ({type(error).__name__})") from error
     if not DIGEST.fullmatch(answer):
         raise RegistryError(f"{image}: the registry names no digest")
     return answer
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, urllib.error.HTTPError):
-        return f"the registry answers {error.code}"
-    return f"no registry answers ({type(error).__name__})"
 
 
 def _head(url: str, token: str = "") -> str:

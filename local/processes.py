@@ -48,7 +48,7 @@ COMMANDS = {
 }
 # As whom each process talks to Valkey (docker/valkey.conf).
 VALKEY_ROLES = {name: name for name in COMMANDS} | {"inference": "worker"}
-# The process that decodes untrusted uploads holds no key and no way into the database. Nor is it told of
+# The process that decodes uploads holds no key and no way into the database. Nor is it told of
 # Django's settings: Celery would load them.
 OF_THE_WEB = (
     "DATABASE_DIRECT_URL",
@@ -80,7 +80,7 @@ def environment_of(name: str, everything: Mapping[str, str]) -> dict[str, str]:
 
 
 def restricted(everything: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment with a database role that may only add to the audit trail; it is made first.
+    """Return the environment with a database role that may only add to the audit log; it is made first.
 
     As in the compose file: who owns the tables brings them up to date, web and workers are somebody else.
     """

@@ -24,11 +24,8 @@ def main(arguments: list[str]) -> int:
         # A database server of one's own may serve (Django makes test_… in it); a Valkey never: tests empty it.
         given = {name: os.environ[name] for name in ("DATABASE_URL",) if name in os.environ}
         with servers.running(Path(folder), durable=False, given=given) as found:
-            return _pytest(found, arguments or ["-n", _processes(), "--dist", "loadgroup"])
-
-
-def _processes() -> str:
-    return str(min(max(2, os.cpu_count() or 2), MOST_PROCESSES))
+            processes = min(max(2, os.cpu_count() or 2), MOST_PROCESSES)
+            return _pytest(found, arguments or ["-n", str(processes), "--dist", "loadgroup"])
 
 
 def _pytest(found: servers.Servers, arguments: list[str]) -> int:
@@ -50,15 +47,14 @@ def _pytest(found: servers.Servers, arguments: list[str]) -> int:
 
 def _provide_programs() -> None:
     """Install what no wheel brings, where that is ours to do; else the tests that need it are skipped."""
-    missing = [names for program, names in DEBIAN_PACKAGES.items() if not _is_here(program)]
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
+    missing = [names for program, names in DEBIAN_PACKAGES.items() if not shutil.which(program, path=path)]
     if not missing or os.geteuid() != 0 or not shutil.which("apt-get"):
         return
-    # In run level 1 Debian's packages start no service. One that cannot be had keeps no other away.
-    told = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    # In run level 1 Debian's packages start no service. One that is unavailable keeps no other away.
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     for arguments in (["update"], *(["install", "-y", *names] for names in missing)):
         print(f"apt-get {' '.join(arguments)}, for the tests …", flush=True)
-        subprocess.run(["apt-get", "-qq", *arguments], check=False, stdout=subprocess.DEVNULL, env=told)
-
-
-def _is_here(program: str) -> bool:
-    return bool(shutil.which(program) or shutil.which(program, path="/usr/sbin"))
+        subprocess.run(
+            ["apt-get", "-qq", *arguments], check=False, stdout=subprocess.DEVNULL, env=environment
+        )

@@ -25,7 +25,15 @@ def crop(rng: np.random.Generator, sample: Sample, side: int) -> Sample:
     turn = np.deg2rad(rng.uniform(-MAX_TURN_DEGREES, MAX_TURN_DEGREES))
     mirror = np.diag(rng.choice([-1.0, 1.0], size=2))
     linear = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ mirror
-    shift = side / 2 - linear @ _centre(rng, sample.known, side / scale)
+    # Half of the time about a lesion, else where the square stays inside the photo.
+    (height, width), reach = sample.known.shape, side / scale
+    lesion = np.flatnonzero(sample.known == Known.LESION)
+    if lesion.size and rng.random() < 0.5:
+        y, x = divmod(int(rng.choice(lesion)), width)
+        centre = np.array([x, y]) + rng.uniform(-reach / 3, reach / 3, size=2)
+    else:
+        centre = np.array([_inside(rng, width, reach), _inside(rng, height, reach)])
+    shift = side / 2 - linear @ centre
     matrix = np.hstack([linear, shift[:, None]])
     photo = cv2.warpAffine(sample.photo, matrix, (side, side), flags=cv2.INTER_LINEAR)
     known = cv2.warpAffine(
@@ -37,16 +45,6 @@ def crop(rng: np.random.Generator, sample: Sample, side: int) -> Sample:
         borderValue=int(Known.NOTHING),
     )
     return Sample(photo, known)
-
-
-def _centre(rng: np.random.Generator, known: np.ndarray, reach: float) -> np.ndarray:
-    """Return (x, y) to look at: half of the time near a lesion, else where the square stays inside the photo."""
-    lesion = np.flatnonzero(known == Known.LESION)
-    if lesion.size and rng.random() < 0.5:
-        y, x = divmod(int(rng.choice(lesion)), known.shape[1])
-        return np.array([x, y]) + rng.uniform(-reach / 3, reach / 3, size=2)
-    height, width = known.shape
-    return np.array([_inside(rng, width, reach), _inside(rng, height, reach)])
 
 
 def _inside(rng: np.random.Generator, length: int, reach: float) -> float:

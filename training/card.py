@@ -63,18 +63,11 @@ def _item(question: dict[str, Any], own: Weights, written: dict[str, Any]) -> di
     item["question"] = {language: question.get(language, "") for language in LANGUAGES}
     if "table" in question:
         return item | {"tables": list(TABLES[question["table"]](own))}
-    return item | {"answer": written.get(question["key"]) or _prose(question, own)}
-
-
-def _prose(question: dict[str, Any], own: Weights) -> dict[str, str]:
-    if is_clinics(own) and question.get("of") == "shipped":
-        return question.get("own", {})
-    return question.get(own.name) or question.get("both") or {}
-
-
-def is_clinics(own: Weights) -> bool:
-    """Tell whether a clinic trained these: what the shipped ones say of their data does not hold for them."""
-    return "dataset" in own.recipe
+    prose = question.get(own.name) or question.get("both") or {}
+    # Of weights that a clinic trained does not hold what the shipped ones say of their data.
+    if "dataset" in own.recipe and question.get("of") == "shipped":
+        prose = question.get("own", {})
+    return item | {"answer": written.get(question["key"]) or prose}
 
 
 def _table(title: str, head: list[str], rows: list[list[str]], few: list[bool] | None = None) -> Table:
@@ -165,10 +158,10 @@ def files() -> dict[Path, str]:
 
 
 def markdown(card: Card) -> str:
-    return "\n".join([*_head(card), *(line for item in card["items"] for line in _section(item))]) + "\n"
+    return "\n".join(_page(card)) + "\n"
 
 
-def _head(card: Card) -> Iterator[str]:
+def _page(card: Card) -> Iterator[str]:
     kind = "Demonstration weights. " if card["demonstration"] else ""
     yield f"# Model card: {card['name']} {card['version']}\n"
     yield "Written by `python -m training.card` from `inference_worker/weights/table.json`."
@@ -177,15 +170,13 @@ def _head(card: Card) -> Iterator[str]:
     yield f"File `{card['file']}`, sha256 `{card['sha256']}`."
     yield "Figures: 95 % intervals by a bootstrap over persons; n counts photos; LOG.md has the commands."
     yield f"*Rows in italics have fewer than {FEW} photos: too few to judge by.*"
-
-
-def _section(item: dict[str, Any]) -> Iterator[str]:
-    yield f"\n## {item['question']['en']}\n\n({item['guideline']})"
-    if "answer" in item:
-        answer = item["answer"]
-        yield f"\n{answer.get('en') or answer.get('ja') or UNANSWERED}"
-    for table in item.get("tables", ()):
-        yield from _lines(table)
+    for item in card["items"]:
+        yield f"\n## {item['question']['en']}\n\n({item['guideline']})"
+        if "answer" in item:
+            answer = item["answer"]
+            yield f"\n{answer.get('en') or answer.get('ja') or UNANSWERED}"
+        for table in item.get("tables", ()):
+            yield from _lines(table)
 
 
 def _lines(table: Table) -> Iterator[str]:
@@ -208,7 +199,13 @@ def _line(cells: list[str]) -> str:
 def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     if arguments.weights:
-        return _write_beside(arguments.weights)
+        folder = arguments.weights
+        for own in weights.table(folder).values():
+            card = card_of(own)
+            (folder / f"{own.name}.md").write_text(markdown(card), encoding="utf-8")
+            for gap in gaps(card):
+                print(f"{gap} (answers may be written to {folder / PROSE.name})")
+        return 0
     if not arguments.check:
         for path, text in files().items():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -217,16 +214,6 @@ def main(argv: list[str] | None = None) -> int:
     open_points += stale() if arguments.check else []
     print("\n".join(open_points))
     return arguments.check and bool(open_points)
-
-
-def _write_beside(folder: Path) -> int:
-    """Write the cards of a clinic's own weights; what they leave open is for the clinic to answer."""
-    for own in weights.table(folder).values():
-        card = card_of(own)
-        (folder / f"{own.name}.md").write_text(markdown(card), encoding="utf-8")
-        for gap in gaps(card):
-            print(f"{gap} (answers may be written to {folder / PROSE.name})")
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -97,24 +97,34 @@ def check(photos: list[Photo]) -> list[Finding]:
     """Return all findings in the order of KINDS, so fatal ones first; split the patients that have no use yet."""
     if not any(photo.use for photo in photos):
         split(photos)
-    found = [*_lines(photos), *_copies(photos), *_splits(photos), *_classes(photos), *_coverage(photos)]
+    found = [*_lines(photos), *_classes(photos)]
+    if read := [photo for photo in photos if photo.print]:
+        prints, patients = [photo.print for photo in read], [photo.patient for photo in read]
+        found += [Finding("two_patients", (read[i], read[j])) for i, j in same_photos(prints, patients)]
+        for i, j in same_hashes(prints, patients):
+            is_agreed = read[i].diagnosis == read[j].diagnosis
+            found.append(Finding("same_photo" if is_agreed else "two_diagnoses", (read[i], read[j])))
+    for patient, own in _by(photos, lambda p: p.patient).items():
+        if patient and len(uses := {photo.use for photo in own}) > 1:
+            found.append(Finding("two_splits", tuple(own), ", ".join(sorted(uses))))
+    for kind, parts, part_of in (("no_tone", TONES, tone), ("no_distance", DISTANCES, distance)):
+        here = {part_of(photo) for photo in photos}
+        found += [Finding(kind, note=part) for part in parts if part not in here]
     return sorted(found, key=lambda finding: list(KINDS).index(finding.kind))
 
 
-def without_spares(photos: list[Photo], findings: Iterable[Finding]) -> list[Photo]:
-    """Return the photos but for the later ones of those that a patient has twice."""
-    spare = {finding.photos[1].line for finding in findings if finding.kind == "same_photo"}
-    return [photo for photo in photos if photo.line not in spare]
-
-
-# What a line tells by itself: whether it is wrong, and a word about it.
+# What a line shows by itself: whether it is wrong, and a note about it.
 LINE_CHECKS: dict[str, tuple[Callable[[Photo], bool], Callable[[Photo], str]]] = {
-    "no_consent": (lambda p: not says_yes(p.consent), lambda p: p.consent),
+    # Only a plain yes is one: "refused" in the column must not pass for being filled in.
+    "no_consent": (lambda p: p.consent.split(":")[0].strip().lower() != "yes", lambda p: p.consent),
     "no_patient": (lambda p: not p.patient, lambda p: ""),
     "unknown_diagnosis": (lambda p: p.diagnosis not in CLASSES, lambda p: p.diagnosis),
     "unknown_use": (lambda p: p.use not in USES, lambda p: p.use),
     "unreadable": (lambda p: bool(p.reason), lambda p: p.reason),
-    "no_number": (lambda p: not is_number(p.distance_cm), lambda p: p.distance_cm),
+    "no_number": (
+        lambda p: p.distance_cm and not p.distance_cm.replace(".", "", 1).isdecimal(),
+        lambda p: p.distance_cm,
+    ),
     "unconfirmed": (lambda p: not p.confirmed, lambda p: ""),
     "hard_to_read": (lambda p: bool(p.fault), lambda p: p.fault),
 }
@@ -125,34 +135,8 @@ def _lines(photos: list[Photo]) -> Iterator[Finding]:
         yield from (Finding(kind, (photo,), note(photo)) for photo in photos if is_wrong(photo))
 
 
-def says_yes(consent: str) -> bool:
-    """Only a plain yes is one: "refused" in the column must not pass for being filled in."""
-    return consent.split(":")[0].strip().lower() == "yes"
-
-
-def is_number(text: str) -> bool:
-    return text.replace(".", "", 1).isdecimal() or not text
-
-
-def _copies(photos: list[Photo]) -> Iterator[Finding]:
-    read = [photo for photo in photos if photo.print]
-    if not read:
-        return
-    prints, patients = [photo.print for photo in read], [photo.patient for photo in read]
-    yield from (Finding("two_patients", (read[i], read[j])) for i, j in same_photos(prints, patients))
-    for i, j in same_hashes(prints, patients):
-        is_agreed = read[i].diagnosis == read[j].diagnosis
-        yield Finding("same_photo" if is_agreed else "two_diagnoses", (read[i], read[j]))
-
-
-def _splits(photos: list[Photo]) -> Iterator[Finding]:
-    for patient, own in _by(photos, lambda p: p.patient).items():
-        if patient and len({photo.use for photo in own}) > 1:
-            yield Finding("two_splits", tuple(own), ", ".join(sorted({photo.use for photo in own})))
-
-
 def split(photos: list[Photo]) -> None:
-    """Deal out the patients of each class in turn, in an order of chance that every run finds again.
+    """Assign the patients of each class to the splits in turn, in a random order that is the same in each run.
 
     A patient with two diagnoses counts for the one that fewer have.
     """
@@ -177,12 +161,6 @@ def _classes(photos: list[Photo]) -> Iterator[Finding]:
             yield Finding("class_not_in_each_split", tuple(own), name)
         elif patients["evaluate"] < FEW_PATIENTS:
             yield Finding("few_patients", note=f"{name}: {patients['evaluate']}")
-
-
-def _coverage(photos: list[Photo]) -> Iterator[Finding]:
-    for kind, parts, part_of in (("no_tone", TONES, tone), ("no_distance", DISTANCES, distance)):
-        here = {part_of(photo) for photo in photos}
-        yield from (Finding(kind, note=part) for part in parts if part not in here)
 
 
 def tone(photo: Photo) -> str:

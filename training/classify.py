@@ -17,7 +17,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from contract.messages import Box
 from inference_worker.models import classification
 from inference_worker.models.classification import (
     CLASSES,
@@ -50,7 +49,7 @@ SENSITIVITY = 0.85
 NAMED_PRECISION = 0.9
 NAMED_LEAST = 0.6
 GRID = np.linspace(0.1, 0.95, 86)  # thresholds tried
-ENERGY_QUANTILE = 0.1  # a tenth of what it should know is given up to reject unknown conditions
+ENERGY_QUANTILE = 0.1  # a tenth of what it should know is given up to reject what it does not know
 MISSED = {"HI": 0.02} | dict.fromkeys(("AD", "IM", "MF", "OTHER"), 0.05)  # left out of conformal sets at most
 FROZEN_STAGES = 5  # of seven; what real colours and textures are, drawn ones must not unlearn
 HOST_SKIN, RASH_LEAST, HOST_TRIES = 0.4, 0.015, 12  # shares of skin and rash looked for in a painted view
@@ -134,19 +133,15 @@ def window(rng: np.random.Generator, sample: Sample) -> np.ndarray:
     """Return the whole photo or a close-up about a lesion, turned and mirrored, (224, 224, 3) uint8."""
     height, width = sample.known.shape
     share = 1.0 if rng.random() < 0.35 else rng.uniform(0.25, 0.9)
-    h, w = (int(max(32, side * share)) for side in _squarer(rng, height, width))
+    # Crops are squares, whole photos are not: learn both.
+    sides = (min(height, width),) * 2 if rng.random() < 0.5 else (height, width)
+    h, w = (int(max(32, side * share)) for side in sides)
     y, x = _about(rng, sample.known)
     top = int(np.clip(y - h * rng.uniform(0.3, 0.7), 0, max(0, height - h)))
     left = int(np.clip(x - w * rng.uniform(0.3, 0.7), 0, max(0, width - w)))
     view = scaled(sample.photo[top : top + h, left : left + w])
     view = np.rot90(view, rng.integers(4)) if rng.random() < 0.5 else view
     return np.ascontiguousarray(view[:, :: rng.choice([-1, 1])])
-
-
-def _squarer(rng: np.random.Generator, height: int, width: int) -> tuple[float, float]:
-    """Crops are squares, whole photos are not: learn both."""
-    side = min(height, width)
-    return (side, side) if rng.random() < 0.5 else (height, width)
 
 
 def _about(rng: np.random.Generator, known: np.ndarray) -> tuple[int, int]:
@@ -181,11 +176,8 @@ def _loss(network: nn.Module, batch: tuple[torch.Tensor, torch.Tensor], smoothin
 def temperature_of(logits: np.ndarray, labels: np.ndarray) -> float:
     """Return the temperature with the least surprise at the held-out labels (Guo et al. 2017)."""
     grid = np.exp(np.linspace(np.log(0.5), np.log(8), 60))
-    return float(min(grid, key=lambda t: _surprise(logits, labels, t)))
-
-
-def _surprise(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
-    return F.cross_entropy(torch.from_numpy(logits).double() / temperature, torch.from_numpy(labels)).item()
+    scores, truth = torch.from_numpy(logits).double(), torch.from_numpy(labels)
+    return float(min(grid, key=lambda temperature: F.cross_entropy(scores / temperature, truth).item()))
 
 
 def people(arguments: argparse.Namespace, *, kept: bool) -> list[Row]:
@@ -231,19 +223,16 @@ def kept_logits(network: nn.Module, kept: dict[str, list[Sample]]) -> tuple[list
     """Return for each kept photo the logits (1 + crops, 6) of what the pipeline would look at, and its class."""
     run = TorchEngine("cpu", "calibration").prepare_model(network)
     photos = [(index, sample) for index, name in enumerate(CLASSES) for sample in kept[name]]
-    views = [crops_of(sample.photo, _true_boxes(sample)) for _, sample in photos]
+    # Cut where the true mask says; a photo without a mask is judged as a whole.
+    masks = [np.where(sample.known == Known.NOTHING, 0, sample.known) for _, sample in photos]
+    views = [crops_of(photo.photo, boxes_of(mask)[0]) for (_, photo), mask in zip(photos, masks, strict=True)]
     return [run(own) for own in views], np.array([index for index, _ in photos])
-
-
-def _true_boxes(sample: Sample) -> list[Box]:
-    """Cut where the true mask says; a photo without a mask is judged as a whole."""
-    return boxes_of(np.where(sample.known == Known.NOTHING, 0, sample.known))[0]
 
 
 def calibration_of(logits: list[np.ndarray], labels: np.ndarray) -> dict:
     """Return the temperature, fitted on single views, and the thresholds, chosen on whole photos.
 
-    Conformal bounds: see `classification.plausible`. HI, IM, MF: low enough that the lower bound of their sensitivity is `SENSITIVITY`, so that they raise
+    Conformal bounds: see `classification.prediction_set`. HI, IM, MF: low enough that the lower bound of their sensitivity is `SENSITIVITY`, so that they raise
     suspicion (triage only ever raises urgency). AD, OTHER and every naming: high enough that what is named
     is right `NAMED_PRECISION` of the time.
     """
@@ -251,7 +240,11 @@ def calibration_of(logits: list[np.ndarray], labels: np.ndarray) -> dict:
     joint = np.array([aggregate(calibrated(own, temperature)) for own in logits])
     truth = np.minimum(labels, len(CONDITIONS) - 1)  # healthy counts as OTHER
     energies = [classification.energy(own[0], temperature) for own in logits]
-    thresholds = {name: _threshold(name, joint[:, i], truth == i) for i, name in enumerate(CONDITIONS)}
+    thresholds = {}
+    for i, name in enumerate(CONDITIONS):
+        raises = name in ("HI", "IM", "MF")
+        p, own = joint[:, i], truth == i
+        thresholds[name] = _sensitive(p[own]) if raises else _precise(p, own)
     thresholds |= {
         f"conformal.{c}": _bound(joint[truth == i, i], MISSED[c]) for i, c in enumerate(CONDITIONS)
     }
@@ -264,10 +257,6 @@ def _bound(p: np.ndarray, missed: float) -> float:
     """Return the bound below which at most this share of a class falls; 0 where it has too few photos to tell."""
     rank = int(np.floor(missed * (len(p) + 1)))
     return round(float(np.sort(p)[rank - 1]), 6) if rank else 0.0
-
-
-def _threshold(name: str, p: np.ndarray, own: np.ndarray) -> float:
-    return _sensitive(p[own]) if name in ("HI", "IM", "MF") else _precise(p, own)
 
 
 def _sensitive(p: np.ndarray) -> float:

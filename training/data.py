@@ -108,14 +108,13 @@ def read_rows(manifest: Path, root: Path) -> list[Row]:
         raise ManifestError(f"{manifest}: not a CSV in UTF-8 ({error})") from error
     if not lines or not ({"image", "mask"} <= lines[0].keys() or {"file", "class"} <= lines[0].keys()):
         raise ManifestError(f"{manifest}: needs the columns image,mask or file,class and at least one line")
-    return [_numbered_row(manifest, number, line, Path(root)) for number, line in enumerate(lines, start=2)]
-
-
-def _numbered_row(manifest: Path, number: int, line: dict[str, str], root: Path) -> Row:
-    try:
-        return _row({key: (value or "").strip() for key, value in line.items() if key}, root)
-    except ValueError as error:
-        raise ManifestError(f"{manifest}, line {number}: {error}") from error
+    rows = []
+    for number, line in enumerate(lines, start=2):
+        try:
+            rows.append(_row({key: (value or "").strip() for key, value in line.items() if key}, Path(root)))
+        except ValueError as error:
+            raise ManifestError(f"{manifest}, line {number}: {error}") from error
+    return rows
 
 
 def _row(line: dict[str, str], root: Path) -> Row:

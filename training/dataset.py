@@ -111,20 +111,20 @@ def tone_of(pixels: np.ndarray, mask: np.ndarray) -> float | None:
 
 def write_manifest(photos: Iterable[Photo], source: str, path: Path) -> None:
     """Write what the other commands read."""
-    rows = [_manifest_row(photo, source) for photo in photos]
+    facts = ("visit", "confirmed", "site", "consent", "fitzpatrick", "distance_cm", "tone", "skin", "fault")
+    rows = [
+        {
+            "file": photo.name,
+            "class": photo.diagnosis,
+            "use": photo.use,
+            "group": photo.patient,
+            "source": source,
+            "licence": LICENCE,
+        }
+        | {name: getattr(photo, name) for name in facts}
+        for photo in photos
+    ]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-
-
-def _manifest_row(photo: Photo, source: str) -> dict[str, object]:
-    told = ("visit", "confirmed", "site", "consent", "fitzpatrick", "distance_cm", "tone", "skin", "fault")
-    return {
-        "file": photo.name,
-        "class": photo.diagnosis,
-        "use": photo.use,
-        "group": photo.patient,
-        "source": source,
-        "licence": LICENCE,
-    } | {name: getattr(photo, name) for name in told}

@@ -19,14 +19,14 @@ from PIL import Image
 
 LONG_SIDE = 512  # px
 CELLS, PER_CELL = 8, 12  # keypoints are taken from everywhere: a mark or a sharp edge must not take them all
-HASH_DISTANCE = 10  # of 64 bits; the least of 7,140 pairs of unrelated photos was 18
+HASH_DISTANCE = 10  # of 64 bits; the least of 7,140 pairs of different photos was 18
 CLOSE = 64  # of 256 bits between two descriptors
 DISTINCT = 0.85  # the best match's distance over the second's, at most
 VOTES, CANDIDATES = 4, 5  # descriptors a photo must share to be looked at; photos looked at
 INLIERS, REACH = 6, 4.0  # keypoints that agree on one placing, within so many px
 SCALE = 5.0  # a crop is at most so much smaller
 # Median correlation of windows where the two overlap. Of 90 crops of real photos, re-encoded, those that
-# were laid right reached 0.63 and more; 200 pairs of unrelated photos 0.08, two drawn faces laid over each other 0.40.
+# were laid right reached 0.63 and more; 200 pairs of different photos 0.08, two drawn faces laid over each other 0.40.
 ALIKE = 0.52
 SOFT, WINDOW = 1.5, 21  # px: what a new encoding changes is blurred away; side of a window
 STRUCTURE = 1.0  # grey levels: less is a blank area, where nothing can be compared
@@ -59,23 +59,20 @@ def _print_of(grey: np.ndarray) -> Print:
     even = cv2.createCLAHE(3.0, (CELLS, CELLS)).apply(grey)
     keypoints, descriptors = cv2.ORB_create(3000, fastThreshold=3).detectAndCompute(even, None)
     points = np.float32([keypoint.pt for keypoint in keypoints]).reshape(-1, 2)
-    best = _spread(points, np.array([-keypoint.response for keypoint in keypoints]), grey.shape)
+    # The strongest keypoints of each cell.
+    x, y = (points * CELLS // np.array(grey.shape[::-1])).astype(int).T
+    cell = y * CELLS + x
+    order = np.lexsort((np.array([-keypoint.response for keypoint in keypoints]), cell))
+    place = np.arange(len(order)) - np.searchsorted(cell[order], cell[order])  # within its cell
+    best = order[place < PER_CELL]
     descriptors = np.empty((0, 32), np.uint8) if descriptors is None else descriptors[best]
     return Print(grey, imagehash.phash(Image.fromarray(grey)), points[best], descriptors)
 
 
-def _spread(points: np.ndarray, weakness: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Return the indices of the strongest keypoints of each cell."""
-    x, y = (points * CELLS // np.array(shape[::-1])).astype(int).T
-    cell = y * CELLS + x
-    order = np.lexsort((weakness, cell))
-    place = np.arange(len(order)) - np.searchsorted(cell[order], cell[order])  # within its cell
-    return order[place < PER_CELL]
-
-
 def same_photos(prints: list[Print], groups: list[str]) -> list[tuple[int, int]]:
     """Return the pairs (i < j) of photos of two groups that are one photo."""
-    suspected = {*_by_hash(prints, groups), *_by_votes(prints, groups)}
+    close = ((i, j) for i, j in _close_hashes(prints) if groups[i] != groups[j])
+    suspected = {*close, *_by_votes(prints, groups)}
     return [(i, j) for i, j in sorted(suspected) if is_same(prints[i], prints[j])]
 
 
@@ -83,10 +80,6 @@ def same_hashes(prints: list[Print], groups: list[str]) -> list[tuple[int, int]]
     """Return the pairs (i < j) within a group that were kept whole: two close-ups of one rash are no copies."""
     pairs = ((i, j) for i, j in _close_hashes(prints) if groups[i] == groups[j])
     return [(i, j) for i, j in pairs if is_same(prints[i], prints[j])]
-
-
-def _by_hash(prints: list[Print], groups: list[str]) -> Iterator[tuple[int, int]]:
-    return ((i, j) for i, j in _close_hashes(prints) if groups[i] != groups[j])
 
 
 def _close_hashes(prints: list[Print]) -> Iterator[tuple[int, int]]:
@@ -106,16 +99,13 @@ def _by_votes(prints: list[Print], groups: list[str]) -> Iterator[tuple[int, int
     names = np.array(groups)
     for i, own in enumerate(prints):
         for asked in (own, own.mirrored):
-            votes = _votes(matcher, asked, len(prints)) * (names != names[i])
+            if not len(asked.descriptors):
+                continue
+            near = [m for some in matcher.knnMatch(asked.descriptors, k=3) for m in some]
+            votes = np.bincount([m.imgIdx for m in near if m.distance < CLOSE], minlength=len(prints))
+            votes = votes * (names != names[i])
             best = np.argsort(-votes, kind="stable")[:CANDIDATES]
             yield from ((min(i, int(j)), max(i, int(j))) for j in best if votes[j] >= VOTES)
-
-
-def _votes(matcher: cv2.FlannBasedMatcher, own: Print, count: int) -> np.ndarray:
-    if not len(own.descriptors):
-        return np.zeros(count, int)
-    found = matcher.knnMatch(own.descriptors, k=3)
-    return np.bincount([m.imgIdx for near in found for m in near if m.distance < CLOSE], minlength=count)
 
 
 def is_same(one: Print, other: Print) -> bool:

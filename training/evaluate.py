@@ -57,7 +57,14 @@ class Measured:
 
 def segmentation(rows: list[Row], segmenter: Segmenter) -> Figures:
     """Return every figure of the segmentation on these rows, and what it is better by than colour alone."""
-    measured = [one for some in batches(rows) for one in _measured(some, segmenter)]
+    measured = []
+    for some in batches(rows):
+        photos, truths = [read_photo(row.path) for row in some], [read_mask(row.mask) for row in some]
+        for found, photo, truth in zip(segmenter(photos), photos, truths, strict=True):
+            by_colour = score_mask(thresholds.class_map(photo), truth)
+            is_skin = cv2.resize(truth, photo.shape[1::-1], interpolation=cv2.INTER_NEAREST) == SKIN
+            angle = tone.typology_angle(photo, is_skin)
+            measured.append(Measured(score_mask(found, truth), by_colour, angle))
     scores, groups = [one.network for one in measured], [row.group for row in rows]
     figures = segmentation_figures(scores, groups)
     columns = ("label", "source", "fitzpatrick", "tone", "distance")
@@ -80,22 +87,6 @@ def _gain(ours: list[MaskScore], theirs: list[MaskScore], groups: list[str], nam
     """Return the paired difference over the photos that both can be judged on."""
     gain = np.array([getattr(a, name) - getattr(b, name) for a, b in zip(ours, theirs, strict=True)])
     return over(~np.isnan(gain), groups, lambda i: float(gain[i].mean()))
-
-
-def _measured(rows: list[Row], segmenter: Segmenter) -> list[Measured]:
-    photos, truths = [read_photo(row.path) for row in rows], [read_mask(row.mask) for row in rows]
-    found = zip(segmenter(photos), photos, truths, strict=True)
-    return [Measured(_scored(f, t), _scored(thresholds.class_map(p), t), _angle(p, t)) for f, p, t in found]
-
-
-def _scored(found: np.ndarray, truth: np.ndarray) -> MaskScore:
-    return score_mask(cv2.resize(found, truth.shape[::-1], interpolation=cv2.INTER_NEAREST), truth)
-
-
-def _angle(photo: np.ndarray, truth: np.ndarray) -> float:
-    return tone.typology_angle(
-        photo, cv2.resize(truth, photo.shape[1::-1], interpolation=cv2.INTER_NEAREST) == SKIN
-    )
 
 
 def segmentation_figures(scores: list[MaskScore], groups: list[str]) -> Figures:
@@ -131,7 +122,10 @@ def share(hits: float, n: float) -> float:
 
 def classification(rows: list[Row], segmenter: Segmenter, classifier: Classifier) -> Figures:
     """Return every figure of the classification on these rows, with the crops that the pipeline cuts."""
-    opinions = [opinion for some in batches(rows) for opinion in _opinions(some, segmenter, classifier)]
+    opinions = []
+    for some in batches(rows):
+        photos = [read_photo(row.path, ANALYSIS_LONG_SIDE) for row in some]
+        opinions += classifier(photos, [boxes_of(mask)[0] for mask in segmenter(photos)])
     figures = classification_figures(rows, opinions)
     for column in ("source", "fitzpatrick", "tone", "distance"):
         figures[f"by_{column}"] = {
@@ -139,11 +133,6 @@ def classification(rows: list[Row], segmenter: Segmenter, classifier: Classifier
             for name, own in parts(rows, column).items()
         }
     return figures
-
-
-def _opinions(rows: list[Row], segmenter: Segmenter, classifier: Classifier) -> list[Classified]:
-    photos = [read_photo(row.path, ANALYSIS_LONG_SIDE) for row in rows]
-    return classifier(photos, [boxes_of(mask)[0] for mask in segmenter(photos)])
 
 
 def classification_figures(rows: list[Row], opinions: list[Classified]) -> Figures:
@@ -154,20 +143,7 @@ def classification_figures(rows: list[Row], opinions: list[Classified]) -> Figur
     p = np.array([[opinion.probabilities[name] for name in CONDITIONS] for opinion in opinions])
     forced = np.array(CONDITIONS)[p.argmax(axis=1)]
     groups = [row.group for row in rows]
-    figures = _against_ad(truth, told, forced, p, groups)
-    for name in sorted({row.label for row in rows}):
-        figures |= _of_class(name, np.array([row.label == name for row in rows]), truth, told, forced, groups)
-        figures |= _alarms(name, [row.label == name for row in rows], opinions, groups)
-    everyone = np.ones(len(rows), bool)
-    figures["balanced_accuracy"] = over(everyone, groups, lambda i: balanced(truth[i], told[i]))
-    figures["balanced_accuracy_forced"] = over(everyone, groups, lambda i: balanced(truth[i], forced[i]))
-    return figures
-
-
-def _against_ad(
-    truth: np.ndarray, told: np.ndarray, forced: np.ndarray, p: np.ndarray, groups: list[str]
-) -> Figures:
-    """Positive is not AD, as in the published table, among photos of the four diseases."""
+    # Positive is not AD, as in the published table, among photos of the four diseases.
     ill, ad = np.isin(truth, POSITIVE), truth == "AD"
     not_ad = 1 - p[:, CONDITIONS.index("AD")]
     figures = {"auc_not_ad": over(ill | ad, groups, lambda i: auc(not_ad[i], ill[i]))}
@@ -176,31 +152,25 @@ def _against_ad(
         ("_answered", told, told != ""),
         ("_forced", forced, told == told),
     ):
-        figures[f"sensitivity{ending}"] = over(
-            ill & which, groups, lambda i, a=answer: _mean((a[i] != "AD") & (a[i] != ""))
-        )
-        figures[f"specificity{ending}"] = over(ad & which, groups, lambda i, a=answer: _mean(a[i] == "AD"))
-    return figures
-
-
-def _of_class(name: str, own: np.ndarray, truth, told, forced, groups: list[str]) -> Figures:
-    return {
-        f"recall.{name}": over(own, groups, lambda i: _mean(told[i] == truth[i])),
-        f"recall_forced.{name}": over(own, groups, lambda i: _mean(forced[i] == truth[i])),
-        f"abstain_rate.{name}": over(own, groups, lambda i: _mean(told[i] == "")),
-        f"wrong_and_confident.{name}": over(
-            own, groups, lambda i: _mean((told[i] != "") & (told[i] != truth[i]))
-        ),
-    }
-
-
-def _alarms(name: str, own: list[bool], opinions: list[Classified], groups: list[str]) -> Figures:
-    """Return how often each complication reaches the threshold that raises urgency, also where nothing is named."""
-    figures = {}
-    for condition in POSITIVE:
-        raised = [o.probabilities[condition] >= o.thresholds.get(condition, np.inf) for o in opinions]
-        hits = np.array(raised)
-        figures[f"alarm_{condition}.{name}"] = over(np.array(own), groups, lambda i, h=hits: _mean(h[i]))
+        hits, right = (answer != "AD") & (answer != ""), answer == "AD"
+        figures[f"sensitivity{ending}"] = over(ill & which, groups, lambda i, hits=hits: _mean(hits[i]))
+        figures[f"specificity{ending}"] = over(ad & which, groups, lambda i, right=right: _mean(right[i]))
+    for name in sorted({row.label for row in rows}):
+        own = np.array([row.label == name for row in rows])
+        rates = {
+            "recall": told == truth,
+            "recall_forced": forced == truth,
+            "abstain_rate": told == "",
+            "wrong_and_confident": (told != "") & (told != truth),
+        }
+        for condition in POSITIVE:  # raises urgency also where nothing is named
+            raised = [o.probabilities[condition] >= o.thresholds.get(condition, np.inf) for o in opinions]
+            rates[f"alarm_{condition}"] = np.array(raised)
+        for rate, hits in rates.items():
+            figures[f"{rate}.{name}"] = over(own, groups, lambda i, hits=hits: _mean(hits[i]))
+    everyone = np.ones(len(rows), bool)
+    figures["balanced_accuracy"] = over(everyone, groups, lambda i: balanced(truth[i], told[i]))
+    figures["balanced_accuracy_forced"] = over(everyone, groups, lambda i: balanced(truth[i], forced[i]))
     return figures
 
 
@@ -248,25 +218,19 @@ def table(figures: Figures, indent: str = "") -> str:
     return "\n".join(lines)
 
 
-def rows_of(arguments: argparse.Namespace) -> list[Row]:
-    """Return the rows to measure."""
+@plainly
+def main(argv: list[str] | None = None) -> None:
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO)
     segments = arguments.what == "segmentation"
     rows = measuring_rows(arguments, masks=segments, classes=() if segments else CLASSES)
     rows = [row for row in rows if held_out(row) or not arguments.held_out]
     if not rows:
         raise ManifestError(f"{arguments.manifest}: no line belongs to a held-out group")
-    return rows
-
-
-@plainly
-def main(argv: list[str] | None = None) -> None:
-    arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO)
-    rows = rows_of(arguments)
     chosen = engine.select_device(arguments.device)
     models = weights.in_force(arguments.weights)
     segmenter = Segmenter(models["segmentation"], chosen)
-    if arguments.what == "segmentation":
+    if segments:
         figures = segmentation(rows, segmenter)
     else:
         figures = classification(rows, segmenter, Classifier(models["classification"], chosen))

@@ -82,11 +82,6 @@ def views_with_crops(rows: list[Row]) -> list[np.ndarray]:
     return found
 
 
-def as_numbers(rows: list[Row], views: list[np.ndarray], extract: features.Extractor) -> Photos:
-    owner = np.repeat(np.arange(len(rows)), [len(own) for own in views])
-    return Photos(rows, np.concatenate([extract(own) for own in views]), owner)
-
-
 def learnt(photos: Photos, which: np.ndarray) -> object:
     """Return a regression fitted to the views of some photos; each photo counts the same."""
     chosen = np.isin(photos.owner, which)
@@ -151,28 +146,17 @@ def gain(photos: Photos, one: np.ndarray, other: np.ndarray) -> dict:
 
 def learning_curve(learn: Photos, test: Photos) -> Figures:
     """Return the external AUC of "not AD" by the share of persons learnt from: mean, lowest and highest draw."""
-    return {f"{share:.0%}": _curve_point(learn, test, share) for share in SHARES}
-
-
-def _curve_point(learn: Photos, test: Photos, share: float) -> dict:
-    four = np.isin(test.truth, FOUR)
-    chosen = list(_draws(learn, share))
-    if not chosen:
-        return {"value": None, "low": None, "high": None, "n": 0}
-    values = [
-        auc(
-            not_ad(probabilities(learnt(learn, some), test, np.arange(len(test.rows))))[four],
-            test.truth[four] != "AD",
-        )
-        for some in chosen
-    ]
-    low, high = (round(float(v), 4) for v in (min(values), max(values)))
-    return {
-        "value": round(float(np.mean(values)), 4),
-        "low": low,
-        "high": high,
-        "n": round(np.mean([len(c) for c in chosen])),
-    }
+    four, everyone, curve = np.isin(test.truth, FOUR), np.arange(len(test.rows)), {}
+    for share in SHARES:
+        chosen = list(_draws(learn, share))
+        scores = [not_ad(probabilities(learnt(learn, some), test, everyone))[four] for some in chosen]
+        values = [auc(score, test.truth[four] != "AD") for score in scores]
+        point = {"value": np.mean(values), "low": min(values), "high": max(values)} if values else {}
+        curve[f"{share:.0%}"] = {
+            **{name: round(float(point[name]), 4) if point else None for name in ("value", "low", "high")},
+            "n": round(np.mean([len(some) for some in chosen])) if chosen else 0,
+        }
+    return curve
 
 
 def _draws(learn: Photos, share: float) -> Iterator[np.ndarray]:
@@ -200,9 +184,12 @@ def measure(learn: list[Row], test: list[Row], run: str | None) -> Figures:
         "phantoms": f"run {run}" if run else named("classification"),
     }
     seen: dict[str, np.ndarray] = {}
-    drawn = features.of_run(run) if run else features.of_published()
+    drawn = features.of_classification(run)
     for start, extract in (("imagenet", features.of_imagenet()), ("phantoms", drawn)):
-        numbers = [as_numbers(rows, views[n], extract) for n, rows in (("learn", learn), ("test", test))]
+        numbers = []
+        for rows, own in ((learn, views["learn"]), (test, views["test"])):
+            owner = np.repeat(np.arange(len(rows)), [len(photo) for photo in own])
+            numbers.append(Photos(rows, np.concatenate([extract(photo) for photo in own]), owner))
         for look, (own, outside) in (("whole", [p.whole_only() for p in numbers]), ("crops", numbers)):
             p = probabilities(learnt(own, np.arange(len(learn))), outside, np.arange(len(test)))
             seen[f"{start}.{look}"] = p
@@ -235,7 +222,8 @@ def main(argv: list[str] | None = None) -> None:
     print(table(figures))
     arguments.json.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
     if arguments.markdown:
-        arguments.markdown.write_text(page(figures, len(learn), len(test)), encoding="utf-8")
+        text = "\n".join(page(figures, len(learn), len(test))) + "\n"
+        arguments.markdown.write_text(text, encoding="utf-8")
 
 
 def named(name: str) -> str:
@@ -244,15 +232,11 @@ def named(name: str) -> str:
     return f"{name} {own.version} {own.sha256[:12]}"
 
 
-def page(figures: Figures, learnt_from: int, tested_on: int) -> str:
-    """Return the figures as Markdown tables."""
-    return "\n".join(_page(figures, learnt_from, tested_on)) + "\n"
-
-
 ARMS = ("imagenet.whole", "imagenet.crops", "phantoms.whole", "phantoms.crops")
 
 
-def _page(figures: Figures, learnt_from: int, tested_on: int) -> Iterator[str]:
+def page(figures: Figures, learnt_from: int, tested_on: int) -> Iterator[str]:
+    """Yield the lines of the figures as Markdown tables."""
     yield "# Does it learn from real photos?\n"
     yield "Written by `python -m training.experiment` (command in its docstring). Logistic regressions on"
     yield f"frozen features, learnt from {learnt_from} photos whose rights are unclear and thrown away with the command;"
@@ -274,11 +258,7 @@ def _page(figures: Figures, learnt_from: int, tested_on: int) -> Iterator[str]:
     yield '\n## What crops and phantoms add to the external AUC of "not AD"\n\nPaired, on the same persons.\n'
     yield "| comparison | gain | n |\n|---|---|---|"
     yield from (f"| {name} | {_cell(own)} | {own['n']} |" for name, own in figures["gain"].items())
-    yield from _seen(figures)
-
-
-def _seen(figures: Figures) -> Iterator[str]:
-    """Say what the intervals allow, so that nobody reads more into the tables."""
+    # What the intervals allow, so that nobody reads more into the tables.
     yield "\n## What is seen\n"
     best = max(ARMS, key=lambda arm: figures[arm]["external"]["auc_not_ad"]["value"])
     yield f"- With real photos the method learns: external AUC up to {_cell(figures[best]['external']['auc_not_ad'])} ({best})."

@@ -26,14 +26,12 @@ def of_imagenet() -> Extractor:
     return of(network)
 
 
-def of_run(name: str) -> Extractor:
-    """Return the features of a run of `training.classify`."""
-    return of(saved_network(Run("classify", name), classification.build())[0])
-
-
-def of_published() -> Extractor:
-    """Return the features of the classification weights in force."""
-    return of(weights.published("classification").load_into(classification.build()))
+def of_classification(run: str | None) -> Extractor:
+    """Return the features of a run of `training.classify`, or of the published weights without one."""
+    network = classification.build()
+    if run:
+        return of(saved_network(Run("classify", run), network)[0])
+    return of(weights.published("classification").load_into(network))
 
 
 def of(network: nn.Module) -> Extractor:

@@ -47,15 +47,10 @@ def timm_key(key: str, size: int = 0) -> str:
     if not block:
         module, _, rest = key.partition(".")
         return f"{TOP[module]}.{rest}"
-    stage, index = _place(int(block[1]), STAGE_DEPTHS[size])
+    number, depths = int(block[1]), STAGE_DEPTHS[size]
+    if number >= sum(depths):
+        raise KeyError(f"the network has {sum(depths)} blocks, so none has the number {number}")
+    stages = [(stage, index) for stage, depth in enumerate(depths) for index in range(depth)]
+    stage, index = stages[number]
     names = FIRST_STAGE if stage == 0 else STAGE
     return f"blocks.{stage}.{index}.{names[block[2]]}.{block[3]}"
-
-
-def _place(number: int, depths: tuple[int, ...]) -> tuple[int, int]:
-    """Return (stage, index in the stage) of the n-th block."""
-    for stage, depth in enumerate(depths):
-        if number < depth:
-            return stage, number
-        number -= depth
-    raise KeyError(f"the network has {sum(depths)} blocks, so none has the number {sum(depths) + number}")

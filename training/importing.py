@@ -4,7 +4,7 @@
 
 Columns: file (below --root), patient, visit, diagnosis (AD, HI, IM, MF, OTHER, NORMAL), confirmed (how),
 site, consent (`yes`, or `yes: what was signed`); optional fitzpatrick, distance_cm, use (train, calibrate or
-evaluate: the clinic's own splits, for all lines or none). DATASET.html tells what was found. Something
+evaluate: the clinic's own splits, for all lines or none). DATASET.html says what was found. Something
 fatal, e.g. one photo under two patients, ends with exit code 1 and no dataset.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from inference_worker.models import engine, weights
 from inference_worker.models.segmentation import Segmenter
 from training import checks, report
-from training.dataset import Photo, read_csv, read_photos, write_manifest
+from training.dataset import read_csv, read_photos, write_manifest
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,31 +34,23 @@ def main(argv: list[str] | None = None) -> int:
         photos = read_csv(arguments.csv)
     except (OSError, ValueError) as error:
         parser.error(str(error))
-    return _import(photos, arguments)
-
-
-def _import(photos: list[Photo], arguments: argparse.Namespace) -> int:
     partial = arguments.out.with_name(f"{arguments.out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a run that was stopped
     segmenter = Segmenter(weights.published("segmentation"), engine.select_device(arguments.device))
     read_photos(photos, arguments.root, partial, segmenter)
     findings = checks.check(photos)
-    fatal = _tell(photos, findings, arguments.out.with_name(f"{arguments.out.name}.html"))
+    page = arguments.out.with_name(f"{arguments.out.name}.html")
+    page.write_text(report.page(photos, findings), encoding="utf-8")
+    fatal = sum(finding.is_fatal for finding in findings)
+    print(f"{len(photos)} photos, {fatal} errors, {len(findings) - fatal} warnings: {page}")
     if fatal:
         shutil.rmtree(partial)
         return 1
-    kept = checks.without_spares(photos, findings)
+    copies = {finding.photos[1].line for finding in findings if finding.kind == "same_photo"}
+    kept = [photo for photo in photos if photo.line not in copies]
     write_manifest(kept, arguments.root.resolve().name, partial / "manifest.csv")
     partial.rename(arguments.out)
     return 0
-
-
-def _tell(photos: list[Photo], findings: list[checks.Finding], page: Path) -> int:
-    """Write the report and return how many findings are fatal."""
-    page.write_text(report.page(photos, findings), encoding="utf-8")
-    fatal = sum(finding.is_fatal for finding in findings)
-    print(f"{len(photos)} photos, {fatal} things to mend, {len(findings) - fatal} worth knowing: {page}")
-    return fatal
 
 
 def _parser() -> argparse.ArgumentParser:

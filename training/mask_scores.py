@@ -1,4 +1,4 @@
-"""How well a found mask matches the true one: by pixel and by patch."""
+"""How well a class map agrees with a true mask: overlap, and the patches that the 80/10 rule takes from either."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import cv2
 import numpy as np
 
 from inference_worker.models.segmentation import LESION
-from training.data import (
-    resize,
-)
+from training.data import resize
 
 UNKNOWN = 255
 PATCH, PATCH_STEP, PATCH_LONG_SIDE = 128, 64, 640  # px; the 640x480 photos of the published method
@@ -23,22 +21,26 @@ class MaskScore:
 
     skin_iou: float
     lesion_iou: float
-    patches: tuple[int, int, int]  # hit, missed, false
+    patches: tuple[
+        int, int, int
+    ]  # that the 80/10 rule takes from both masks, the true one, the found one alone
 
 
 def score_mask(found: np.ndarray, truth: np.ndarray) -> MaskScore:
-    """Compare a class map with a true mask of the same shape (255 = unknown).
+    """Compare a class map with a true mask (255 = unknown), scaled to the mask's shape.
 
     A mask that only has lesion and unknown is one of those whose makers outlined lesions alone: the rest of
     it is not lesion, and skin and patches cannot be judged.
     """
+    found = cv2.resize(found, truth.shape[::-1], interpolation=cv2.INTER_NEAREST)
     if np.isin(truth, (LESION, UNKNOWN)).all():
         return MaskScore(np.nan, iou(found == LESION, truth == LESION), (0, 0, 0))
     known = truth != UNKNOWN
+    ours, theirs = patches(np.where(known, found, 0)), patches(np.where(known, truth, 0))
     return MaskScore(
         iou((found > 0) & known, (truth > 0) & known),
         iou((found == LESION) & known, (truth == LESION) & known),
-        patch_counts(np.where(known, found, 0), np.where(known, truth, 0)),
+        (int((ours & theirs).sum()), int((~ours & theirs).sum()), int((ours & ~theirs).sum())),
     )
 
 
@@ -46,12 +48,6 @@ def iou(found: np.ndarray, truth: np.ndarray) -> float:
     """Return intersection over union; nan if neither has a pixel."""
     union = np.count_nonzero(found | truth)
     return np.count_nonzero(found & truth) / union if union else np.nan
-
-
-def patch_counts(found: np.ndarray, truth: np.ndarray) -> tuple[int, int, int]:
-    """Return how many patches the rule takes from both masks, only from the true one, only from the found one."""
-    ours, theirs = patches(found), patches(truth)
-    return int((ours & theirs).sum()), int((~ours & theirs).sum()), int((ours & ~theirs).sum())
 
 
 def patches(mask: np.ndarray) -> np.ndarray:

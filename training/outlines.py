@@ -53,7 +53,11 @@ def known_of(photo: np.ndarray, drawn: dict[str, Any]) -> np.ndarray:
     if drawn.get("red"):
         _red(known, lab, _fill(np.zeros_like(known), drawn["red"], 1) > 0)
     _fill(known, drawn.get("lesion", []), Known.LESION)
-    return _spots(known, drawn.get("spots", ""))
+    height, width = known.shape
+    for x, y, radius in _points(drawn["spots"]) if drawn.get("spots") else ():
+        centre = (round(x * width / 100), round(y * height / 100))
+        cv2.circle(known, centre, max(1, round(radius * width / 100)), int(Known.LESION), -1)
+    return known
 
 
 def _points(text: str) -> np.ndarray:
@@ -65,14 +69,6 @@ def _fill(known: np.ndarray, polygons: list[str], code: int) -> np.ndarray:
     for polygon in polygons:
         corners = _points(polygon) * [width / 100, height / 100]
         cv2.fillPoly(known, [np.round(corners).astype(np.int32)], int(code))
-    return known
-
-
-def _spots(known: np.ndarray, spots: str) -> np.ndarray:
-    height, width = known.shape
-    for x, y, radius in _points(spots) if spots else ():
-        centre = (round(x * width / 100), round(y * height / 100))
-        cv2.circle(known, centre, max(1, round(radius * width / 100)), int(Known.LESION), -1)
     return known
 
 

@@ -70,7 +70,16 @@ def _looks(
     if max(photo.shape) > ANALYSIS_LONG_SIDE:
         scale = ANALYSIS_LONG_SIDE / max(photo.shape)
         photo = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        own = [_scaled(box, scale) for box in own]
+        own = [
+            dataclasses.replace(
+                box,
+                x=int(box.x * scale),
+                y=int(box.y * scale),
+                width=max(1, int(box.width * scale)),
+                height=max(1, int(box.height * scale)),
+            )
+            for box in own
+        ]
     return looks(photo, own, boxes_of(segmenter([photo])[0])[0], classifier)
 
 
@@ -80,11 +89,6 @@ def true_boxes(row: Row, shape: tuple[int, ...]) -> list[Box]:
         return []
     mask = cv2.resize(read_mask(row.mask), (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST)
     return boxes_of(np.where(mask == UNKNOWN, 0, mask))[0]
-
-
-def _scaled(box: Box, scale: float) -> Box:
-    sides = {name: max(1, int(getattr(box, name) * scale)) for name in ("width", "height")}
-    return dataclasses.replace(box, x=int(box.x * scale), y=int(box.y * scale), **sides)
 
 
 def read_crops(path: Path) -> dict[str, list[Box]]:
@@ -99,7 +103,16 @@ def read_crops(path: Path) -> dict[str, list[Box]]:
 
 def figures_of(answers: Answers, margin: float) -> Figures:
     """Return everything that the table prints."""
-    arms = {arm: _arm(answers, told) for arm, told in answers.told.items()}
+    arms: dict[str, Figures] = {arm: {} for arm in answers.told}
+    for arm, told in answers.told.items():
+        for name, which in measures(answers.truth).items():
+            hits, answered = right(name, answers.truth, told)[which], (told != "")[which]
+            groups = [g for g, w in zip(answers.groups, which, strict=True) if w]
+            n_hits, n = int(hits.sum()), int(answered.sum())
+            arms[arm][name] = three_intervals(hits, groups) | {
+                "answered": figure(share(n_hits, n), *wilson(n_hits, n), n),
+                "no_crop": int((~answered).sum()),
+            }
     return {
         "arms": arms,
         "non_inferiority": {
@@ -126,18 +139,6 @@ def right(name: str, truth: np.ndarray, told: np.ndarray) -> np.ndarray:
     return told == truth
 
 
-def _arm(answers: Answers, told: np.ndarray) -> Figures:
-    figures = {}
-    for name, which in measures(answers.truth).items():
-        hits, answered = right(name, answers.truth, told)[which], (told != "")[which]
-        groups = [g for g, w in zip(answers.groups, which, strict=True) if w]
-        figures[name] = three_intervals(hits, groups) | {
-            "answered": _shared(int(hits.sum()), int(answered.sum())),
-            "no_crop": int((~answered).sum()),
-        }
-    return figures
-
-
 def three_intervals(hits: np.ndarray, groups: list[str]) -> Figures:
     """Return a share with its three intervals; nulls for no photo."""
     if not hits.size:
@@ -147,11 +148,6 @@ def three_intervals(hits: np.ndarray, groups: list[str]) -> Figures:
         "wilson": [round(v, 4) for v in wilson(int(hits.sum()), len(hits))],
         "resample_mean": [round(v, 4) for v in resample_mean(lambda i: float(hits[i].mean()), groups)],
     }
-
-
-def _shared(hits: int, n: int) -> Figures:
-    low, high = wilson(hits, n)
-    return figure(share(hits, n), low, high, n)
 
 
 def _compared(answers: Answers, one: str, other: str, margin: float) -> Figures:

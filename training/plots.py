@@ -23,22 +23,19 @@ def by_field(path: Path, panels: dict[str, dict[str, Figures]], what: str) -> No
             1, len(panels), figsize=(max(5.5, 3.1 * len(panels)), 3.4), sharey=True, squeeze=False
         )
         for axis, (title, curves) in zip(axes[0], panels.items(), strict=True):
-            _panel(axis, title, curves)
+            for (name, points), colour, mark in zip(curves.items(), COLOURS, MARKS, strict=False):
+                known = {int(field): own for field, own in points.items() if own["value"] is not None}
+                low, middle, high = ([own[k] for own in known.values()] for k in ("low", "value", "high"))
+                look = {"color": colour, "marker": mark, "markersize": 4, "linewidth": 1.3}
+                axis.plot(list(known), middle, label=name, **look)
+                axis.fill_between(list(known), low, high, color=colour, alpha=0.12, linewidth=0)
+            axis.set_xscale("log")
+            axis.set_xticks([4, 10, 30, 120], ["4", "10", "30", "120"])
+            axis.minorticks_off()
+            axis.set(title=title, xlabel="field of view, cm", ylim=(-0.02, 1.02))
+            axis.grid(alpha=0.25)
         axes[0][0].set_ylabel(what)
         drawing.legend(*axes[0][0].get_legend_handles_labels(), loc="lower center", ncols=5, frameon=False)
         drawing.tight_layout(rect=(0, 0.1, 1, 1))
         drawing.savefig(path, metadata={"Date": None})
         pyplot.close(drawing)
-
-
-def _panel(axis: pyplot.Axes, title: str, curves: dict[str, Figures]) -> None:
-    for (name, points), colour, mark in zip(curves.items(), COLOURS, MARKS, strict=False):
-        known = {int(field): own for field, own in points.items() if own["value"] is not None}
-        low, middle, high = ([own[k] for own in known.values()] for k in ("low", "value", "high"))
-        axis.plot(list(known), middle, color=colour, marker=mark, markersize=4, linewidth=1.3, label=name)
-        axis.fill_between(list(known), low, high, color=colour, alpha=0.12, linewidth=0)
-    axis.set_xscale("log")
-    axis.set_xticks([4, 10, 30, 120], ["4", "10", "30", "120"])
-    axis.minorticks_off()
-    axis.set(title=title, xlabel="field of view, cm", ylim=(-0.02, 1.02))
-    axis.grid(alpha=0.25)

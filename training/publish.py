@@ -70,25 +70,21 @@ def record_figures(figures: dict[str, Any], name: str, title: str, folder: Path 
     rows = json.loads((folder / "table.json").read_text(encoding="utf-8"))
     row = next(row for row in rows if row["name"] == name)
     metrics = row["metrics"] | {title: measured(figures)}
-    subgroups = row.get("subgroups", {}) | {title: subgroups_of(figures)}
+    # Without those of single classes: too few photos are left of a group.
+    by_group = {
+        column: {
+            group: {key: value for key, value in measured(own).items() if "." not in key}
+            for group, own in figures[f"by_{column}"].items()
+        }
+        for column in SUBGROUPS
+        if figures.get(f"by_{column}")
+    }
+    subgroups = row.get("subgroups", {}) | {title: by_group}
     _replace_row(row | {"metrics": metrics, "subgroups": subgroups}, folder)
 
 
 def measured(figures: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in figures.items() if isinstance(value, dict) and "value" in value}
-
-
-def subgroups_of(figures: dict[str, Any]) -> dict[str, Any]:
-    """Return the figures by column and group, without those of single classes: too few photos are left."""
-    columns = {column: figures.get(f"by_{column}", {}) for column in SUBGROUPS}
-    return {
-        column: {
-            group: {key: value for key, value in measured(own).items() if "." not in key}
-            for group, own in groups.items()
-        }
-        for column, groups in columns.items()
-        if groups
-    }
 
 
 def main(argv: list[str] | None = None) -> None:

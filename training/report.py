@@ -28,7 +28,11 @@ def page(photos: list[Photo], findings: list[Finding]) -> str:
     return environment.get_template("report.html").render(
         photos=photos,
         patients=len(checks.patients_of(photos)),
-        sections=list(_sections(findings)),
+        sections=[
+            (kind, own)
+            for name, kind in checks.KINDS.items()
+            if (own := [finding for finding in findings if finding.kind == name])
+        ],
         tables=list(_tables(photos)),
         classes=list(_classes(photos)),
         most=SHOWN,
@@ -40,12 +44,6 @@ def picture(photo: Photo) -> str:
     """Return the thumbnail as an address that holds it; empty for a file that was not read."""
     content = base64.b64encode(photo.thumbnail).decode()
     return f"data:image/jpeg;base64,{content}" if content else ""
-
-
-def _sections(findings: list[Finding]) -> Iterator[tuple[checks.Kind, list[Finding]]]:
-    for name, kind in checks.KINDS.items():
-        if own := [finding for finding in findings if finding.kind == name]:
-            yield kind, own
 
 
 def _tables(photos: list[Photo]) -> Iterator[tuple[str, list[tuple[str, list[str]]]]]:

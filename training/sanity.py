@@ -3,7 +3,7 @@
     python -m training.sanity [--photos 40] [--json OUT]
     python -m training.sanity --manifest CSV --root DIR --use evaluate [--json OUT]
 
-The layers are drawn anew from the last to the first, each on top of those before it. After each the maps of the
+The layers are drawn again at random, from the last to the first, each on top of those before it. After each the maps of the
 same photos for the same conditions are compared with the trained network's: Spearman's rank correlation of the
 fields, mean over photos with a 95 % interval. A map that stays the same shows the photo, not the network.
 """
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,7 @@ from inference_worker.models.attribution import Attributor, decisive
 from inference_worker.models.classification import CLASSES, Classifier, crops_of
 from training import phantom
 from training.data import measuring_rows, output, plainly, read_photo
-from training.evaluate import ANALYSIS_LONG_SIDE
-from training.statistics import bootstrap
+from training.evaluate import ANALYSIS_LONG_SIDE, over
 
 SEED = 1
 
@@ -59,7 +57,7 @@ def correlations(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 
 def check(classifier: Classifier, photos: list[np.ndarray], groups: list[str]) -> dict[str, Any]:
-    """Return for each layer the correlation after it and all later ones were drawn anew; spoils the classifier."""
+    """Return for each layer the correlation after it and all later ones were drawn again; spoils the classifier."""
     attributor = Attributor(classifier)
     conditions = [decisive(found)[0] for found in classifier(photos, [[]] * len(photos))]
     views = np.concatenate([crops_of(photo, []) for photo in photos])
@@ -67,20 +65,9 @@ def check(classifier: Classifier, photos: list[np.ndarray], groups: list[str]) -
     figures = {}
     for name, layer in layers(classifier.network).items():
         randomise(layer, rng)
-        figures[name] = _figure(correlations(before, maps_of(attributor, views, conditions)), groups)
+        found = correlations(before, maps_of(attributor, views, conditions))
+        figures[name] = over(np.isfinite(found), groups, lambda i, found=found: float(found[i].mean()))
     return figures
-
-
-def _figure(found: np.ndarray, groups: list[str]) -> dict[str, float]:
-    known = np.flatnonzero(np.isfinite(found))
-    if not known.size:
-        return {"value": None, "low": None, "high": None, "n": 0}
-    return bootstrap(lambda i: float(found[known[i]].mean()), [groups[i] for i in known])
-
-
-def _drawn(number: int) -> Iterator[tuple[np.ndarray, str]]:
-    for seed in range(number):
-        yield phantom.draw(seed, condition=CLASSES[seed % len(CLASSES)]).photo, str(seed)
 
 
 @plainly
@@ -90,7 +77,8 @@ def main(argv: list[str] | None = None) -> None:
         rows = measuring_rows(arguments)[: arguments.photos]
         found = [(read_photo(row.path, ANALYSIS_LONG_SIDE), row.group) for row in rows]
     else:
-        found = list(_drawn(arguments.photos))
+        scenes = [phantom.draw(i, condition=CLASSES[i % len(CLASSES)]) for i in range(arguments.photos)]
+        found = [(scene.photo, str(seed)) for seed, scene in enumerate(scenes)]
     photos, groups = map(list, zip(*found, strict=True))
     own = weights.published("classification")
     figures = check(Classifier(own, engine.select_device("cpu")), photos, groups)

@@ -99,21 +99,16 @@ class Mixture:
         if kind == "people":
             return self._person(rng)
         if kind == "painted":
-            return augment.painted(rng, self._host(rng), self._condition(rng))
+            host = self._host(rng)
+            if self.recipe.anything and rng.random() < self.recipe.anything:
+                return augment.painted(rng, host, onto.ANYTHING)
+            return augment.painted(rng, host, str(rng.choice(phantom.CONDITIONS, p=PAINTED)))
         if kind == "grafts":
-            return self._grafted(rng)
+            host = self._host(rng)
+            for _ in range(int(rng.integers(1, 4))):
+                host = augment.graft(rng, self._pick(rng, str(rng.choice(self.donors))), host)
+            return host
         return augment.crop(rng, self._pick(rng, kind), self.recipe.crop)
-
-    def _condition(self, rng: np.random.Generator) -> str:
-        if self.recipe.anything and rng.random() < self.recipe.anything:
-            return onto.ANYTHING
-        return str(rng.choice(phantom.CONDITIONS, p=PAINTED))
-
-    def _grafted(self, rng: np.random.Generator) -> Sample:
-        host = self._host(rng)
-        for _ in range(int(rng.integers(1, 4))):
-            host = augment.graft(rng, self._pick(rng, str(rng.choice(self.donors))), host)
-        return host
 
     def _host(self, rng: np.random.Generator) -> Sample:
         """Return a person with skin enough to carry a rash, if one is met in a few tries."""

@@ -22,22 +22,14 @@ def class_map(photo: np.ndarray) -> np.ndarray:
     scale = min(1.0, LONG_SIDE / max(photo.shape))
     small = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     small = cv2.medianBlur(small, SMOOTH)
-    skin = _skin(small)
-    found = np.where(skin, np.where(_red(small, skin), LESION, SKIN), 0).astype(np.uint8)
-    return cv2.resize(found, photo.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-
-
-def _skin(photo: np.ndarray) -> np.ndarray:
-    chroma = cv2.inRange(cv2.cvtColor(photo, cv2.COLOR_RGB2YCrCb), *CHROMA)
-    saturation = cv2.cvtColor(photo, cv2.COLOR_RGB2HSV)[..., 1]
-    found = (chroma > 0) & (saturation >= SATURATION[0]) & (saturation <= SATURATION[1])
+    chroma = cv2.inRange(cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb), *CHROMA)
+    saturation = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)[..., 1]
+    skin = (chroma > 0) & (saturation >= SATURATION[0]) & (saturation <= SATURATION[1])
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (SMOOTH, SMOOTH))
-    return cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
-
-
-def _red(photo: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    redness = cv2.cvtColor(photo, cv2.COLOR_RGB2LAB)[..., 1]
-    if not skin.any():
-        return skin
-    split, _ = cv2.threshold(redness[skin].reshape(-1, 1), 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    return redness > split
+    skin = cv2.morphologyEx(skin.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
+    found = np.where(skin, SKIN, 0).astype(np.uint8)
+    if skin.any():
+        redness = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)[..., 1]
+        split, _ = cv2.threshold(redness[skin].reshape(-1, 1), 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+        found[skin & (redness > split)] = LESION
+    return cv2.resize(found, photo.shape[1::-1], interpolation=cv2.INTER_NEAREST)

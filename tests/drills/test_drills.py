@@ -289,13 +289,13 @@ LATE, LOST, WELL = {"late": ["after a minute"]}, {"broken": ["1 lost"], "late": 
     ],
 )
 def test_only_what_was_late_is_measured_once_more_and_never_what_was_lost(without, outcomes, held, capsys):
-    from drills.__main__ import _judged, _options
+    from drills.__main__ import _options, _run_drill
 
     left = iter(outcomes)
     drill = Drill("R1", "all is well", "expire", lambda _run: Figures(**next(left)))
     system = SimpleNamespace(url="", folder=Path())
     options = _options(["--seed=1", f"--without={without}"])
-    assert _judged(drill, system, ([], []), options).held() is held
+    assert _run_drill(drill, system, ([], []), options).held() is held
     assert next(left, None) is None
     assert capsys.readouterr().out.count("again R1") == len(outcomes) - 1
 

@@ -92,14 +92,14 @@ def test_the_page_names_the_weights_that_cut_and_those_that_looked(monkeypatch):
     """Figures of older crops must not pass for those of the weights in force."""
     rng = np.random.default_rng(6)
     monkeypatch.setattr(experiment, "views_with_crops", lambda rows: [np.zeros((1, 8, 8, 3))] * len(rows))
-    for source in ("of_imagenet", "of_published"):
+    for source in ("of_imagenet", "of_classification"):
         monkeypatch.setattr(
-            experiment.features, source, lambda: lambda views: rng.normal(size=(len(views), 3))
+            experiment.features, source, lambda *_run: lambda views: rng.normal(size=(len(views), 3))
         )
     rows = [row(label, str(i)) for i, label in enumerate(LABELS)]
-    told = experiment.page(experiment.measure(rows, rows, None), 60, 60)
+    page = "\n".join(experiment.page(experiment.measure(rows, rows, None), 60, 60))
     for name in ("segmentation", "classification"):
-        assert f"{name} {weights.published(name).version} {weights.published(name).sha256[:12]}" in told
+        assert f"{name} {weights.published(name).version} {weights.published(name).sha256[:12]}" in page
 
 
 def test_a_share_of_too_few_persons_has_no_point_on_the_curve():
@@ -112,7 +112,7 @@ def test_a_share_of_too_few_persons_has_no_point_on_the_curve():
 
 def test_the_published_network_makes_the_features_of_a_view():
     views = np.random.default_rng(7).integers(0, 255, (2, 224, 224, 3), np.uint8)
-    seen = experiment.features.of_published()(views)
+    seen = experiment.features.of_classification(None)(views)
     assert seen.shape == (2, 1280) and not np.allclose(
         seen, experiment.features.of_imagenet()(views), atol=0.1
     )
