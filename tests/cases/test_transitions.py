@@ -54,7 +54,7 @@ def writes_in(source: str, path: str) -> Iterator[tuple[str, str]]:
             if name in WRITING_CALLS and any(_names_a_column(part) for part in _arguments(node)):
                 yield path, name
         text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
-        if re.search(r"UPDATE\s+\"?cases_(job|submission)", text, re.IGNORECASE):
+        if re.search(r"UPDATE\s+(ONLY\s+)?(public\.)?\"?cases_(job|submission)", text, re.IGNORECASE):
             yield path, "SQL"
 
 
@@ -105,6 +105,7 @@ def test_nothing_else_writes_a_status():
         "job.save(update_fields=['state'])",
         "transitions.move(submission, kind, ai_status='done')",
         "cursor.execute('UPDATE cases_job SET state = 1')",
+        "cursor.execute('UPDATE public.cases_submission SET status = 1')",
     ],
 )
 def test_a_planted_write_is_found(line):

@@ -166,7 +166,7 @@ STEPS = [
     (remnants, "leave"),
     (belongings, "forget_mentions"),
     (belongings, "delete"),
-    (erasure, "sign"),
+    (erasure, "write_last_entry"),
     (remnants, "clear"),
     (remnants, "_remove_folder"),
     (remnants, "_forget_in_valkey"),
