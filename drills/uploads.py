@@ -187,7 +187,7 @@ def _abandoned_parts_stay(run: Run, clients: Clients) -> list[str]:
     line = BadLine(clients, run.people[0], run.rng.random(), 0)
     line.add_photo(line.submission, drawn(10**6))  # again after the crash: it is taken
     settle(clients, SETTLE_SECONDS)  # what is being written now is no day old, whatever the clock says
-    parts = {path for path in leftovers(0) if "/original/" in str(path)}
+    parts = {run.system.media / key for key in leftovers(0) if "/original/" in key}
     if armed.exists() or not parts:
         return ["no part was left behind: nothing was shown"]
     file = run.system.armed / clock.FILE
