@@ -33,7 +33,12 @@ class S3Server:
         """Start it, or start it again on the same ports with the same objects; returns once it serves."""
         command = [str(_binary()), "server", "-s3", "-dir", str(self.folder), "-ip", "127.0.0.1"]
         command += ["-ip.bind", "127.0.0.1", "-s3.config", str(self.folder / "s3.json")]
-        command += ["-master.volumeSizeLimitMB=64", "-volume.max=50"]
+        command += [
+            "-master.volumeSizeLimitMB=64",
+            "-volume.max=50",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+        ]
         command += [f"-{name}={port}" for name, port in self.ports.items()]
         log = self.folder / "weed.log"
         self.process = servers.spawn(command, log)

@@ -58,7 +58,6 @@ def django_db_setup(django_db_setup, django_db_blocker) -> None:
 @pytest.fixture(autouse=True)
 def _media(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path / "media"  # for tests that look at the files themselves
-    settings.MEDIA_ROOT.mkdir()
     settings.PHOTO_STORAGE = FileStorage(settings.MEDIA_ROOT)
     settings.ERASED_LIST = tmp_path / "erased" / "list.jsonl"
     # The default checks 390,000 rounds per password: too slow for a cast of four in each test.

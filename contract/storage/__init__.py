@@ -7,11 +7,13 @@
 To add a storage:
 1. Write a subclass of `Storage` in a file beside these. Its docstrings say what each method promises; map every error of
    the library to one of `base.py`. Keep all imports of the library inside the methods, so that others need not install it.
-2. Add its scheme to `_SCHEMES` below; settings come from the environment, secrets by `environment.secret`.
+2. Add its scheme to `_SCHEMES` below; settings come from the environment, secrets by `environment.secret`. Add the names of
+   its secrets to `SECRET_NAMES`: a worker removes these from its environment before it decodes untrusted files.
 3. Add it to the fixture `storage` in tests/conftest.py: the whole test set (tests/storage) then runs against it, and so does
    the test of a photo from upload to answer (tests/live/test_storages.py).
-4. Add its package to pyproject.toml (web and `inference`) and its settings to docs/running.md, "Storage of photos".
-Nothing else changes: keys, encryption and `manage.py move_storage` are the same for every storage.
+4. Add its package to pyproject.toml (web and `inference`; then `./run lock`), its settings to docker-compose.yml, .env.example and
+   docs/running.md, "Storage of photos".
+Keys, encryption and `manage.py move_storage` are the same for every storage.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ def test_a_lost_claim_is_told_before_the_urgency(dana, erik, adam, claimed):
 
     with meanwhile(hand_on):
         answer = by_page(dana, claimed, ANSWER)
-    assert answer.status_code == 409 and "Erik has" in answer.content.decode()
+    assert answer.status_code == 409 and "is claimed by Erik" in answer.content.decode()
 
 
 # --- Two corrections --------------------------------------------------------------------------------------

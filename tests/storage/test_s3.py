@@ -164,5 +164,5 @@ def test_a_photo_refused_for_a_full_storage_says_so(alices_draft, photo_file, se
 
     monkeypatch.setattr(FileStorage, "create", full)
     with pytest.raises(RefusedError) as refused:
-        intake.add_photo(alices_draft, view="other", upload=photo_file(), by=alices_draft.patient)
+        intake.add_photo(alices_draft, view="other", upload=photo_file())
     assert refused.value.code == "storage_full"
