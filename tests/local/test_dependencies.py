@@ -28,6 +28,7 @@ OURS = {
 # Half of a declared one: its API is made of theirs.
 ALONG = {
     "billiard": "celery",
+    "cyclonedx": "cyclonedx-bom",
     "fido2": "django-allauth",
     "kombu": "celery",
     "playwright": "pytest-playwright",
@@ -38,7 +39,7 @@ EXTRAS = {
     "teleder": [],
     "inference_worker": ["inference"],
     "training": ["inference", "training"],
-    "local": ["local", "dev"],
+    "local": ["inference", "local", "dev"],
     "drills": ["inference", "training", "local", "dev"],
     "benchmarks": ["inference", "training", "local", "dev"],
     "tests": ["inference", "training", "local", "dev"],
