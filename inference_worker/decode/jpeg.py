@@ -42,7 +42,8 @@ def examine_jpeg(data: bytes) -> PhotoFile:
             check_pixels(*_size(frame), "JPEG")
         codes.read(last, segment)
         if last == SOS:
-            at = 5 + 2 * segment[4] if len(segment) > 4 else len(segment)
+            if len(segment) < 5 or len(segment) < (at := 5 + 2 * segment[4]):
+                raise RejectedError(Reason.TRUNCATED_IMAGE)
             if frame and frame[1] not in PROGRESSIVE and len(segment) >= at + 3:
                 # Some phones write zeros there. A sequential frame has the spectral selection 0..63 and no approximation
                 # (T.81, B.2.3): nothing else is possible, and decoders use no other values.
