@@ -33,6 +33,8 @@ def examine_jpeg(data: bytes) -> Anatomy:
             check_pixels(*_size(frame), limit=JPEG_PIXEL_LIMIT)
         codes.read(last, segment)
         if last == SOS:
+            if len(segment) < 5 or len(segment) < 5 + 2 * segment[4]:
+                raise Rejected(Reason.TRUNCATED_IMAGE)
             segment = _with_valid_parameters(segment, frame)
             scans.append(segment)
         if segment[4:10] == EXIF and last == 0xE1 and not exif:
