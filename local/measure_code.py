@@ -6,7 +6,8 @@ public functions and classes with a docstring; names that mean two things; files
 A function has a single caller if its name stands exactly once in the code outside its own body, and is called there.
 Entry points do not count: what a framework calls (decorated, a method of a class with a base outside the project, a
 dunder, a view that a `urls` module names), and what stands in a table or is passed on. Names are compared as words, so
-two functions of one name share their callers: the figure is a little low for those, and `duplicate names` lists them.
+two functions of one name share their callers: the figure is a little low for those, and `duplicate names` lists them. A view that calls a function of its own name is taken for
+recursion.
 """
 
 from __future__ import annotations
@@ -163,7 +164,7 @@ def measure(found: list[Source]) -> dict:
     public = [function for function in every if not function.is_private]
 
     def of(packages: tuple[str, ...]) -> dict:
-        lines = sum(source.lines for source in found if source.package in packages)
+        lines = max(1, sum(source.lines for source in found if source.package in packages))
         mine = [function for function in once if function.package in packages]
         described = [function for function in public if function.package in packages]
         return {

@@ -99,7 +99,7 @@ def _earlier(patient: User, key: str, answers: dict[str, str], case: Case | None
 
 @transaction.atomic
 def describe(submission: Submission, *, body_site: Any = None, history: Any = None) -> None:
-    """Set where it is and its history, while it is a draft. Raises `ValidationError`, `IllegalMove`."""
+    """Set where it is and its history, while it is a draft. Raises `ValidationError`, `IllegalMoveError`."""
     submission = Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
     if submission.status != Status.DRAFT:
         raise IllegalMoveError(_("This was already sent."))
@@ -120,7 +120,7 @@ def describe(submission: Submission, *, body_site: Any = None, history: Any = No
 
 
 def settled_body_site(submission: Submission) -> str:
-    """Return where the case is, once an earlier submission told the clinic so; else an empty text."""
+    """Return the case's body site if an earlier submission already gave it to the clinic, else an empty string."""
     others = submission.case.submissions.exclude(pk=submission.pk)
     return submission.case.body_site if others.exclude(status__in=UNSENT).exists() else ""
 
@@ -139,7 +139,7 @@ def refuse_intimate_photos_of_children(patient: User, site: str) -> None:
 
 
 def add_photo(submission: Submission, *, view: Any, upload: UploadedFile, by: User) -> Photo:
-    """Store one photo; the same bytes twice are one photo. Raises `Refused`, `ValidationError`, `IllegalMove`."""
+    """Store one photo; the same bytes twice are one photo. Raises `Refused`, `ValidationError`, `IllegalMoveError`."""
     if view not in PhotoView.values:
         raise ValidationError({"view": _("Please say which photo this is: overview, close_up or other.")})
     originals.check(upload)

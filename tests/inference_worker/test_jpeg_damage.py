@@ -203,6 +203,15 @@ def test_a_cut_photo_is_refused_also_with_an_end_mark_put_behind_the_cut(sound, 
     assert np.array_equal(decoded.pixels, decode(sound).pixels)
 
 
+@pytest.mark.parametrize("progressive", [True, False])
+@pytest.mark.parametrize("kept", range(9))
+def test_a_photo_that_ends_inside_a_scan_header_is_refused(kept, progressive):
+    sound = file_of(picture(3, 320, 240, False), progressive=progressive)
+    for end in (b"", EOI):
+        with pytest.raises(Rejected):
+            decode(sound[: sound.index(SOS) + kept] + end)
+
+
 @pytest.mark.parametrize("has_end", [True, False])
 def test_a_progressive_photo_cut_between_two_scans_is_refused(has_end):
     """To a decoder it is a whole photo, only a blurred one."""
