@@ -1,4 +1,4 @@
-"""The road of a clinic that trains its own, step by step in docs/training.md.
+"""The commands for a clinic that trains its own model: docs/training.md, step by step.
 
 python -m training import|train|calibrate ...
 """
