@@ -145,14 +145,14 @@ def _database_clock() -> None:
     from django.db.models.signals import pre_save
     from django.utils import timezone
 
-    from teleder.cases import reviews
+    from teleder.cases import intake, reviews
     from teleder.pipeline import ai_status, dispatch, recovery, results
 
     def due_now(instance: Any, **_rest: Any) -> None:
         if instance._state.adding:
             instance.due_at = timezone.now()
 
-    for module in (ai_status, dispatch, recovery, results, reviews):
+    for module in (ai_status, dispatch, intake, recovery, results, reviews):
         module.Now = lambda: Value(timezone.now())
     pre_save.connect(due_now, "notifications.Message", weak=False)
 

@@ -27,7 +27,9 @@ HELD_SECONDS = 120
 DEPLOYED = ("web", "results", "inference", "sweeper", "beat")
 DELAY_TIMES = 2
 SHARE_OF_CAPACITY = 0.3  # of two workers': one alone can carry it
-DELAY_SECONDS = 2.0  # a shorter delay is none to a person, and noise among the sixteen of the short form
+# A shorter delay is none to a person. In the short form ten submissions wait on a busy machine, up to 3.3 s in CI; the
+# faults this drill has found made others wait 5.1 to 50 s.
+DELAY_SECONDS, SHORT_DELAY_SECONDS = 2, 5
 LEAST_SENT = 10
 # For the worker, and for the child in which it decodes.
 ENDS = ((b"drill:segv", b"drill:kill", b"drill:eat"), (b"decoder:segv", b"decoder:eat"))
@@ -122,10 +124,11 @@ def crashing_photos(run: Run) -> Figures:
     found.notes.append(f"others' p95 {usual.p95_seconds:.1f} s at {rate:.2f}/s")
     if _quarantined(worker) != found.accepted or refused.unavailable != refused.accepted:
         found.broken.append("a photo that crashes workers was not given to people")
+    allowed = run.few_or_many(SHORT_DELAY_SECONDS, DELAY_SECONDS)
     for name, beside in zip(("kills or eats", "hangs"), others, strict=True):
         times = beside.p95_seconds / usual.p95_seconds
         found.notes.append(f"beside what {name} {beside.p95_seconds:.1f} s ({times:.1f} x of {DELAY_TIMES})")
-        if beside.p95_seconds > max(DELAY_TIMES * usual.p95_seconds, DELAY_SECONDS):
+        if beside.p95_seconds > max(DELAY_TIMES * usual.p95_seconds, allowed):
             found.late.append(f"others waited for what {name}")
     for other in (usual, *others, refused):
         found.broken += other.broken

@@ -102,8 +102,8 @@ def openapi(arguments: list[str]) -> int:
 
 
 def drills(arguments: list[str]) -> int:
-    # A process of its own: drills are built on this package, which therefore imports none of them.
-    return subprocess.run([sys.executable, "-m", "drills", *arguments], check=False).returncode
+    # Drills are built on this package, which therefore imports none of them. No parent is left that a signal could miss.
+    os.execv(sys.executable, [sys.executable, "-m", "drills", *arguments])
 
 
 def manage(arguments: list[str]) -> int:

@@ -7,6 +7,7 @@ A function has a single caller if its name stands exactly once in the code outsi
 Entry points do not count: what a framework calls (decorated, a method of a class with a base outside the project, a
 dunder, a view that a `urls` module names), and what stands in a table or is passed on. Names are compared as words, so
 two functions of one name share their callers: the figure is a little low for those, and `duplicate names` lists them.
+A view that calls a function of its own name counts as recursion.
 """
 
 from __future__ import annotations

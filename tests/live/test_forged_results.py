@@ -21,7 +21,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from contract import messages as contract
+from contract import messages
 from contract.messages import Stage
 from teleder.cases.models import Analysis, Event, Finding, Job, JobState, Photo, RefusedMessage, Submission
 from teleder.celery import app
@@ -43,10 +43,10 @@ class Worker:
     def __init__(self, broker: redis.Redis, log: Path, running: subprocess.Popen) -> None:
         self.broker, self.log, self.running, self.refused = broker, log, running, 0
 
-    def hears(self, messages: Iterable[tuple[str, dict[str, Any]]], *, refuses: bool = True) -> None:
+    def hears(self, sent: Iterable[tuple[str, dict[str, Any]]], *, refuses: bool = True) -> None:
         """Say all of it and wait until it was refused, the queue is empty and nothing is left unacknowledged."""
-        for name, message in messages:
-            app.send_task(name, kwargs=message, queue=contract.RESULTS_QUEUE, retry=False)
+        for name, message in sent:
+            app.send_task(name, kwargs=message, queue=messages.RESULTS_QUEUE, retry=False)
             self.refused += refuses
         self.wait()
 
@@ -54,7 +54,7 @@ class Worker:
         wait_until(lambda: counted() >= self.refused and not self.is_busy(), 120)
 
     def is_busy(self) -> bool:
-        left = self.broker.llen(contract.RESULTS_QUEUE)
+        left = self.broker.llen(messages.RESULTS_QUEUE)
         return bool(left or any(self.broker.hlen(key) for key in self.broker.keys("*unacked")))
 
     @property
@@ -85,7 +85,7 @@ def _prepare_until(photo: Photo, stage: Stage) -> None:
         job, attempt = send_for_test(photo, earlier)
         row = forged.outcome(earlier, f"photos/{photo.pk}/{earlier}/{attempt}")
         kind = forged.KINDS[earlier]
-        outcome = contract.unpack_outcome(contract=contract.VERSION, kind=kind, outcome=row)
+        outcome = messages.unpack_outcome(contract=messages.VERSION, kind=kind, outcome=row)
         assert results.record(job=job, attempt=attempt, worker="w", outcome=outcome)
 
 
@@ -137,14 +137,14 @@ def test_no_forged_message_changes_a_row_a_deadline_or_a_page(worker, attempts, 
         stage: f"photos/{photo.pk}/{stage}/{attempt}" for stage, (photo, _job, attempt) in attempts.items()
     }
     begun = [{"job": job, "attempt": attempt, "worker": "w"} for _photo, job, attempt in attempts.values()]
-    worker.hears(((contract.STARTED, each) for each in begun), refuses=False)
+    worker.hears(((messages.STARTED, each) for each in begun), refuses=False)
     under_way = Job.objects.filter(pk__in=[each["job"] for each in begun])
     wait_until(lambda: set(under_way.values_list("state", flat=True)) == {JobState.STARTED})
     before, began = record(), time.monotonic()
 
     def result(stage: Stage, row: object, changed: dict[str, Any] | None = None) -> tuple[str, dict]:
         _photo, job, attempt = attempts[stage]
-        return contract.RECORD, forged.message(job, attempt, forged.KINDS[stage], row) | (changed or {})
+        return messages.RECORD, forged.message(job, attempt, forged.KINDS[stage], row) | (changed or {})
 
     def nothing_happened() -> None:
         assert counted() == worker.refused
@@ -173,12 +173,12 @@ def test_no_forged_message_changes_a_row_a_deadline_or_a_page(worker, attempts, 
     # "Started" and "ended".
     whose = {"job": attempts[Stage.PREPARE][1], "attempt": 1, "worker": "prepare"}
     worker.hears(
-        (contract.STARTED, whose | {name: value})
+        (messages.STARTED, whose | {name: value})
         for name in forged.WRONG_WHOSE
         for value in forged.WRONG_WHOSE[name]
     )
-    worker.hears((contract.ENDED, {"worker": "prepare", "work": work}) for work in forged.WRONG_WORK)
-    worker.hears((name, {}) for name in (contract.STARTED, contract.ENDED, contract.RECORD))
+    worker.hears((messages.ENDED, {"worker": "prepare", "work": work}) for work in forged.WRONG_WORK)
+    worker.hears((name, {}) for name in (messages.STARTED, messages.ENDED, messages.RECORD))
     nothing_happened()
 
     # Several wrong fields at once.
@@ -208,7 +208,7 @@ def test_no_forged_message_changes_a_row_a_deadline_or_a_page(worker, attempts, 
 # --- Below the fields: what Celery and kombu take apart -----------------------------------------------------
 def _template(broker: redis.Redis) -> dict[str, Any]:
     """Return a right message as it lies in the queue."""
-    app.send_task(contract.STARTED, kwargs={}, queue="forged-template", retry=False)
+    app.send_task(messages.STARTED, kwargs={}, queue="forged-template", retry=False)
     return json.loads(broker.rpop("forged-template"))
 
 
@@ -228,7 +228,7 @@ BODIES = [
     "\x00\xff",
 ]
 HEADERS = [
-    *({"task": name} for name in ("gossip", "", None, 1, [], {}, [contract.STARTED])),
+    *({"task": name} for name in ("gossip", "", None, 1, [], {}, [messages.STARTED])),
     *(
         {name: value}
         for name in ("timelimit", "expires", "eta", "id", "retries")
@@ -279,12 +279,12 @@ def test_what_celery_cannot_take_apart_does_not_stop_the_worker(worker, attempts
     """One such message ended the process, and each that took its place."""
     template, before = _template(worker.broker), record()
     for raw in unreadable(template):
-        worker.broker.lpush(contract.RESULTS_QUEUE, raw)
+        worker.broker.lpush(messages.RESULTS_QUEUE, raw)
     photo, job, attempt = attempts[Stage.PREPARE]
     row = forged.outcome(Stage.PREPARE, f"photos/{photo.pk}/prepare/{attempt}")
     wait_until(lambda: not worker.is_busy() or worker.running.poll() is not None)
     assert worker.running.poll() is None
     assert record() == before
-    worker.hears([(contract.RECORD, forged.message(job, attempt, "prepared", row))], refuses=False)
+    worker.hears([(messages.RECORD, forged.message(job, attempt, "prepared", row))], refuses=False)
     wait_until(lambda: Job.objects.get(pk=job).state == JobState.DONE)
     assert worker.running.poll() is None
