@@ -21,8 +21,8 @@ class Verb(models.TextChoices):
     RETAIN = "retain", _("deleted what was kept long enough")
 
 
-class Entries(models.QuerySet):
-    def visible_to(self, user: User) -> Entries:
+class EntryQuerySet(models.QuerySet):
+    def visible_to(self, user: User) -> EntryQuerySet:
         """Admins see what was done in their clinic's cases and by its people."""
         if not user.is_admin:
             return self.none()
@@ -31,7 +31,7 @@ class Entries(models.QuerySet):
         cases = Case.objects.filter(user.in_own_clinic()).values_list("pk", flat=True)
         return self.filter(Q(clinic=user.clinic_id) | Q(cases__overlap=list(cases)))
 
-    def of_case(self, case: Case) -> Entries:
+    def of_case(self, case: Case) -> EntryQuerySet:
         return self.filter(cases__contains=[case.pk])
 
 
@@ -56,7 +56,7 @@ class Entry(models.Model):
     previous = models.TextField()
     hash = models.TextField()
 
-    objects = Entries.as_manager()
+    objects = EntryQuerySet.as_manager()
 
     class Meta:
         # Table, triggers and rights are one piece of SQL. Also, `flush` leaves an unmanaged table alone.

@@ -10,17 +10,17 @@ from django.db.models.functions import Now
 from teleder.cases.invariants import LATE_MINUTES
 from teleder.cases.models import Event
 from teleder.notifications import texts
-from teleder.notifications.models import Message, MessageState
+from teleder.notifications.models import UNSENT, Message
 
 
 def events_that_were_told_have_a_message() -> Iterator[str]:
-    told = Event.objects.filter(kind__in=texts.TITLES, messages=None).exclude(told_at=None)
-    yield from map(str, told.values_list("pk", flat=True))
+    handled = Event.objects.filter(kind__in=texts.TITLES, messages=None).exclude(told_at=None)
+    yield from map(str, handled.values_list("pk", flat=True))
 
 
 def messages_are_sent_or_still_due() -> Iterator[str]:
     late = Now() - timedelta(minutes=LATE_MINUTES)
-    forgotten = Message.objects.filter(state__in=[MessageState.QUEUED, MessageState.SENDING], due_at__lt=late)
+    forgotten = Message.objects.filter(state__in=UNSENT, due_at__lt=late)
     yield from map(str, forgotten.values_list("pk", flat=True))
 
 

@@ -25,15 +25,18 @@ class MessageState(models.TextChoices):
     FAILED = "failed", _("failed")
 
 
-class Messages(models.QuerySet):
-    def visible_to(self, user: User) -> Messages:
+UNSENT = (MessageState.QUEUED, MessageState.SENDING)
+
+
+class MessageQuerySet(models.QuerySet):
+    def visible_to(self, user: User) -> MessageQuerySet:
         """For the admin site; a user's own messages are `inbox_of`."""
         return self.filter(person__in=User.objects.visible_to(user)) if user.is_admin else self.none()
 
-    def inbox_of(self, person: User) -> Messages:
+    def inbox_of(self, person: User) -> MessageQuerySet:
         return self.filter(person=person, channel=Channel.INBOX).order_by("-created_at")
 
-    def unread(self) -> Messages:
+    def unread(self) -> MessageQuerySet:
         return self.filter(read_at=None)
 
     def mark_read(self) -> int:
@@ -53,13 +56,13 @@ class Message(models.Model):
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
     read_at = models.DateTimeField(_("read"), null=True, blank=True)
 
-    objects = Messages.as_manager()
+    objects = MessageQuerySet.as_manager()
 
     class Meta:
         verbose_name, verbose_name_plural = _("message"), _("messages")
         ordering = ("-created_at",)
         indexes = [
-            models.Index("due_at", condition=Q(state__in=["queued", "sending"]), name="message_to_deliver"),
+            models.Index("due_at", condition=Q(state__in=UNSENT), name="message_to_deliver"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -79,8 +82,8 @@ class Message(models.Model):
         return texts.title_of(self.event)
 
 
-class Preferences(models.QuerySet):
-    def visible_to(self, user: User) -> Preferences:
+class PreferenceQuerySet(models.QuerySet):
+    def visible_to(self, user: User) -> PreferenceQuerySet:
         return self.filter(person__in=User.objects.visible_to(user))
 
 
@@ -90,7 +93,7 @@ class Preference(models.Model):
     person = models.OneToOneField(User, models.CASCADE, related_name="preference", primary_key=True)
     email = models.BooleanField(_("e-mail"), default=True)
 
-    objects = Preferences.as_manager()
+    objects = PreferenceQuerySet.as_manager()
 
     class Meta:
         verbose_name, verbose_name_plural = _("preference"), _("preferences")

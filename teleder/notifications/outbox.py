@@ -1,6 +1,6 @@
 """From events to messages to people: exactly one message per event, person and channel.
 
-`tell` writes the rows in the transaction that marks the event; `deliver` claims a row by a conditional UPDATE, sends
+`queue_messages` writes the rows in the transaction that marks the event; `deliver` claims a row by a conditional UPDATE, sends
 outside any transaction, and marks it sent. A sweeper that crashes between sending and marking leaves a row whose
 attempt times out; it is sent again under the same Message-ID, by which mail systems detect the duplicate.
 """
@@ -22,7 +22,7 @@ from django.db.models.functions import Now
 from teleder.accounts.models import User
 from teleder.cases.models import Event
 from teleder.notifications import texts
-from teleder.notifications.models import Channel, Message, MessageState, Preference
+from teleder.notifications.models import UNSENT, Channel, Message, MessageState, Preference
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def deliver() -> int:
     A round is short, because a mail server that hangs delays the sweeper's other duties once per message.
     """
     end = monotonic() + ROUND_SECONDS
-    due = Message.objects.filter(state__in=[MessageState.QUEUED, MessageState.SENDING], due_at__lte=Now())
+    due = Message.objects.filter(state__in=UNSENT, due_at__lte=Now())
     messages = takewhile(lambda _: monotonic() < end, due.order_by("due_at")[:BATCH])
     return sum(map(deliver_message, messages))
 
@@ -71,13 +71,18 @@ def deliver() -> int:
 def deliver_message(message: Message) -> bool:
     if not _claim(message):
         return False
+    mine = Message.objects.filter(pk=message.pk, attempt=message.attempt)
     try:
         send_message(message)
     except Exception as error:  # noqa: BLE001  (one message that cannot be sent must not stop the others)
         log.warning("message %s was not sent (%s)", message.pk, type(error).__name__)
-        _put_off(message)
+        mine = mine.filter(state=MessageState.SENDING)
+        if message.attempt > len(BACK_OFF_MINUTES):
+            mine.update(state=MessageState.FAILED)
+        else:
+            wait = timedelta(minutes=BACK_OFF_MINUTES[message.attempt - 1])
+            mine.update(state=MessageState.QUEUED, due_at=Now() + wait)
         return False
-    mine = Message.objects.filter(pk=message.pk, attempt=message.attempt)
     return bool(mine.update(state=MessageState.SENT, sent_at=Now()))
 
 
@@ -99,12 +104,3 @@ def send_message(message: Message) -> None:
     host = urlsplit(settings.PUBLIC_URL).hostname  # the same on every machine that may repeat it
     headers = {"Message-ID": f"<teleder.{message.pk}@{host}>", "Auto-Submitted": "auto-generated"}
     EmailMessage(subject, body, to=[message.person.email], headers=headers).send()
-
-
-def _put_off(message: Message) -> None:
-    mine = Message.objects.filter(pk=message.pk, attempt=message.attempt, state=MessageState.SENDING)
-    if message.attempt > len(BACK_OFF_MINUTES):
-        mine.update(state=MessageState.FAILED)
-        return
-    wait = timedelta(minutes=BACK_OFF_MINUTES[message.attempt - 1])
-    mine.update(state=MessageState.QUEUED, due_at=Now() + wait)

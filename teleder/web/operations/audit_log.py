@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from teleder.accounts.models import Role, User
-from teleder.audit.models import Entries, Entry
+from teleder.audit.models import Entry, EntryQuerySet
 from teleder.cases.models import Submission
 from teleder.web.roles import admin_required, patient_required
 
@@ -35,7 +35,7 @@ def of_photos(request: HttpRequest, pk: UUID) -> HttpResponse:
 def _log_page(request: HttpRequest, pk: UUID, narrow: Any) -> HttpResponse:
     rows = Submission.objects.visible_to(request.user).select_related("case")
     submission = get_object_or_404(rows, pk=pk)
-    entries: Entries = narrow(Entry.objects.of_case(submission.case))
+    entries: EntryQuerySet = narrow(Entry.objects.of_case(submission.case))
     shown = list(entries[:ENTRIES_SHOWN])
     roles = dict(Role.choices)
     people = User.objects.in_bulk({entry.person for entry in shown if entry.person})

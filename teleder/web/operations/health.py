@@ -17,7 +17,7 @@ from contract.messages import RESULTS_QUEUE, Stage
 from teleder.accounts.models import User
 from teleder.cases.models import AIStatus, Job, JobState, Submission
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST
-from teleder.notifications.models import Message, MessageState
+from teleder.notifications.models import UNSENT, Message, MessageState
 from teleder.pipeline import broker, refusals
 from teleder.pipeline.transitions import NEEDS_ADMIN, UNDER_WAY, UNFINISHED
 
@@ -129,7 +129,7 @@ def workers(user: User, now: datetime) -> list[dict[str, Any]]:
 
 def messages(user: User) -> dict[str, int]:
     return Message.objects.visible_to(user).aggregate(
-        queued=Count("id", filter=Q(state__in=[MessageState.QUEUED, MessageState.SENDING])),
+        queued=Count("id", filter=Q(state__in=UNSENT)),
         failed=Count("id", filter=Q(state=MessageState.FAILED)),
     )
 
