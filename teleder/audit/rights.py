@@ -54,7 +54,7 @@ EXCESS = {
     "owns tables": """
         SELECT EXISTS (SELECT FROM pg_class
             WHERE relowner = quote_ident(%(role)s)::regrole AND relnamespace = 'public'::regnamespace)""",
-    "changes signed answers, events or the audit trail": """
+    "changes signed answers, events or the audit log": """
         SELECT bool_or(has_table_privilege(%(role)s, 'public.' || name, 'UPDATE, DELETE, TRUNCATE, TRIGGER'))
         FROM unnest(ARRAY['audit_entry', 'cases_event', 'cases_review']) name""",
 }
@@ -99,10 +99,10 @@ def protect(role: str, password: str = "") -> None:
 def excess(role: str) -> Iterator[str]:
     """Yield a description of each right that the role has and should not have."""
     with connection.cursor() as cursor:
-        for words, question in EXCESS.items():
+        for description, question in EXCESS.items():
             cursor.execute(question, {"role": role})
             if cursor.fetchone()[0]:
-                yield words
+                yield description
 
 
 def limit_times(role: str) -> list[str]:

@@ -109,8 +109,8 @@ class JobAdmin(Record):
 
     def _each(self, request: HttpRequest, rows: QuerySet[Job], verb: Callable[..., bool]) -> None:
         changed = sum(verb(job, by=request.user) for job in rows)
-        words = {"n": changed, "chosen": len(rows)}
-        self.message_user(request, _("%(n)d of %(chosen)d jobs were changed.") % words)
+        counts = {"n": changed, "chosen": len(rows)}
+        self.message_user(request, _("%(n)d of %(chosen)d jobs were changed.") % counts)
 
 
 @admin.register(Review)

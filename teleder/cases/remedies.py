@@ -1,4 +1,4 @@
-"""What a patient can do about a photo: for each reason one remedy, in plain words."""
+"""What a patient can do about a photo: for each reason one remedy, in plain language."""
 
 from __future__ import annotations
 
@@ -42,8 +42,7 @@ REMEDIES = {
 
 def remedy_for(photo: Photo) -> str:
     """Return what to do about a photo in the active language; empty for one that is good or being checked."""
-    words = REMEDIES.get(photo.fault) or REMEDIES.get(photo.reason)
-    return str(words or "")
+    return str(REMEDIES.get(photo.fault) or REMEDIES.get(photo.reason) or "")
 
 
 def remedy_for_wish(wanted: str) -> str:

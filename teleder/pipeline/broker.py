@@ -18,26 +18,26 @@ def connect() -> redis.Redis:
     return messaging.client(settings.REDIS_URL, "request")
 
 
-def forget_messages(words: Collection[str]) -> int:
+def forget_messages(ids: Collection[str]) -> int:
     """Remove every message that names one of these ids from the broker; return how many.
 
     Other jobs of such a message time out and are sent again. Raises `RedisError`.
     """
     broker, found = connect(), 0
     for queue in [*messages.QUEUES.values(), messages.RESULTS_QUEUE]:
-        naming = [raw for raw in broker.lrange(queue, 0, -1) if _names(raw, words)]
+        naming = [raw for raw in broker.lrange(queue, 0, -1) if _names(raw, ids)]
         found += sum(broker.lrem(queue, 1, raw) for raw in naming)
     for names in messaging.UNACKNOWLEDGED.values():
         for tag, raw in list(broker.hscan_iter(names["unacked_key"])):
-            if _names(raw, words):
+            if _names(raw, ids):
                 found += broker.hdel(names["unacked_key"], tag)
                 broker.zrem(names["unacked_index_key"], tag)
     return found
 
 
-def _names(raw: bytes, words: Collection[str]) -> bool:
-    """Whether a message in kombu's format contains one of the words, in its headers or in its body (base64)."""
+def _names(raw: bytes, ids: Collection[str]) -> bool:
+    """Whether a message in kombu's format contains one of the ids, in its headers or in its body (base64)."""
     message = json.loads(raw)
     message = message[0] if isinstance(message, list) else message
     text = json.dumps(message) + base64.b64decode(message["body"]).decode(errors="replace")
-    return any(word in text for word in words)
+    return any(id in text for id in ids)

@@ -59,29 +59,27 @@ def ended_task(*_positional: Any, **message: Any) -> None:
 @handed_back_while_the_database_is_away()
 @refused_when_invalid(messages.RECORD)
 def record_task(*_positional: Any, **message: Any) -> None:
-    whose = messages.unpack_report(messages.Started, message)
-    told = {name: value for name, value in message.items() if name not in vars(whose)}
+    report = messages.unpack_report(messages.Started, message)
+    fields = {name: value for name, value in message.items() if name not in vars(report)}
     try:
-        outcome = _unpacked_or_handed_back(whose, told)
+        outcome = _unpacked_or_handed_back(report, fields)
         if outcome is not None:
-            results.record(**vars(whose), outcome=outcome)
+            results.record(**vars(report), outcome=outcome)
     except messages.InvalidMessageError as error:
-        raise messages.InvalidMessageError(f"{error}; {_named(whose)}") from None
+        raise messages.InvalidMessageError(f"{error}; {_named(report)}") from None
 
 
-def _unpacked_or_handed_back(whose: messages.Started, told: dict[str, Any]) -> messages.Outcome | None:
+def _unpacked_or_handed_back(report: messages.Started, fields: dict[str, Any]) -> messages.Outcome | None:
     """Return the outcome, or None if another version wrote it and its attempt is over."""
     try:
-        return messages.unpack_outcome(**told)
+        return messages.unpack_outcome(**fields)
     except (messages.ContractError, TypeError) as error:
-        if not results.leave_to_another_version(job=whose.job, attempt=whose.attempt):
+        if not results.leave_to_another_version(job=report.job, attempt=report.attempt):
             return None
-        log.warning("handed back: %s; %s", type(error).__name__, _named(whose))
-        time.sleep(
-            HAND_BACK_SECONDS
-        )  # during a deploy a process of the right version starts soon; do not spin
+        log.warning("handed back: %s; %s", type(error).__name__, _named(report))
+        time.sleep(HAND_BACK_SECONDS)  # do not spin: in a deploy a process of the right version starts soon
         raise Reject(type(error).__name__, requeue=True) from error
 
 
-def _named(whose: messages.Started) -> str:
-    return f"job {whose.job}, attempt {whose.attempt}, worker {whose.worker}"
+def _named(report: messages.Started) -> str:
+    return f"job {report.job}, attempt {report.attempt}, worker {report.worker}"

@@ -1,7 +1,7 @@
-"""Erasing a person: asked for, thought over, and carried out by the sweeper.
+"""Erasing a person: requested, delayed for a cooling-off period, and carried out by the sweeper.
 
 One transaction deletes every row (belongings.py), leaves a tombstone and an audit entry, and notes the places outside of
-the database (remnants.py). Killed at any step it is done again or was done; the clock is the database's.
+the database (remnants.py). After a crash at any step it is repeated or was complete; the clock is the database's.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ from teleder.privacy.policy import retention_policy
 log = logging.getLogger(__name__)
 
 AT_ONCE = 20
-# Shorter than PostgreSQL's deadlock_timeout: of two who wait for one another the sweeper gives way, not a person.
+# Shorter than PostgreSQL's deadlock_timeout: in a deadlock the sweeper gives way, not a user.
 LOCK_TIMEOUT = "SET LOCAL lock_timeout = '500ms'"
 
 
 # --- Asking -----------------------------------------------------------------------------------------------
 @transaction.atomic
 def ask(person: User, *, why: Why, by: User | None = None) -> Erasure:
-    """Note the wish and from when it is carried out; asking twice keeps the first day.
+    """Record the request and the day from which it is carried out; a second request keeps the first day.
 
-    What the person asks for themselves outweighs what the clinic noted for them: nobody else can call it off then.
+    A request by the person replaces one by the clinic: then only the person can withdraw it.
     Raises `ValidationError`.
     """
     if not person.is_patient:
@@ -62,31 +62,32 @@ def ask(person: User, *, why: Why, by: User | None = None) -> Erasure:
 
 
 def take_back(person: User) -> bool:
-    """The person stays; false where there was no wish. Once it is carried out there is nobody left to ask this."""
+    """Withdraw the person's request; false if there was none."""
     return bool(Erasure.objects.filter(person=person).delete()[0])
 
 
 def call_off(person: User) -> None:
-    """Take back for the person what they did not ask for on the page or by an app; whoever was told of it is told of this.
+    """Withdraw, for the clinic, a request that the person did not make themselves; mail the person if they were notified of it.
 
-    Raises `ValidationError` where they did.
+    Raises `ValidationError` if they made it themselves.
     """
     erasure = Erasure.objects.filter(person=person).first()
     if erasure and erasure.why == Why.REQUEST:
         raise ValidationError(_("The person asked for it themselves: only they can call it off."))
-    if take_back(person) and erasure and erasure.told_at and person.is_active:
-        try:
-            with override(person.language):
-                text = _(
-                    "Your teleder account was to be deleted. The clinic has called that off: it stays as it is."
-                )
-                send_mail(_("Your teleder account stays"), text, None, [person.email])
-        except Exception as error:  # noqa: BLE001  (it is called off all the same, and the page says so)
-            log.warning("the end of an erasure was not told (%s)", type(error).__name__)
+    if not (take_back(person) and erasure and erasure.told_at and person.is_active):
+        return
+    try:
+        with override(person.language):
+            text = _(
+                "Your teleder account was to be deleted. The clinic has called that off: it stays as it is."
+            )
+            send_mail(_("Your teleder account stays"), text, None, [person.email])
+    except Exception as error:  # noqa: BLE001  (it is withdrawn in any case, and the page says so)
+        log.warning("the mail about a withdrawn erasure was not sent (%s)", type(error).__name__)
 
 
 def notify_people() -> int:
-    """Tell people by mail that their erasure is under way and how to stop it; return how many were told."""
+    """Mail people that they will be erased and how to stop it; return how many were mailed."""
     untold = Erasure.objects.filter(told_at=None, person__is_active=True).select_related("person")
     return sum(_tell(erasure) for erasure in untold[:AT_ONCE])
 
@@ -99,7 +100,7 @@ def _tell(erasure: Erasure) -> bool:
         with override(person.language):
             send_mail(_("Your teleder account will be deleted"), _mail(erasure), None, [person.email])
     except Exception as error:  # noqa: BLE001  (the next round tries again; no other duty waits for a mail server)
-        log.warning("an erasure was not told (%s)", type(error).__name__)
+        log.warning("the mail about an erasure was not sent (%s)", type(error).__name__)
         Erasure.objects.filter(pk=erasure.pk).update(told_at=None)
         return False
     return True
@@ -122,7 +123,7 @@ def _mail(erasure: Erasure) -> str:
 
 # --- What it waits for ------------------------------------------------------------------------------------
 def waits_for(person: User) -> list[str]:
-    """Return in plain words, neutral where it must be, what the erasure of a person waits for beside its day."""
+    """Return the reasons, as texts for the person, for which the erasure waits in addition to its day."""
     reasons = []
     if person.pk in {row["person"] for row in holds.held().filter(person=person)}:
         reasons.append(_("The law asks the clinic to keep your data for now. It is erased when that ends."))
@@ -157,13 +158,13 @@ def record_age() -> timedelta:
 
 
 def ready() -> QuerySet[Erasure]:
-    """Return the erasures that nothing stands against: their day has come, no hold, no dermatologist at work."""
+    """Return the erasures that can be carried out: their day has come, no hold, no dermatologist at work."""
     person, patience = OuterRef("person"), Now() - timedelta(days=retention_policy().open_case_days)
     due = Erasure.objects.filter(due_at__lte=Now()).exclude(person__in=holds.held())
-    # A case that is claimed is never taken from under somebody's hands: claims end by themselves when idle.
+    # A claimed case is never erased while a dermatologist works on it: idle claims end by themselves.
     due = due.exclude(Exists(_unanswered(person).filter(status=Status.IN_REVIEW)))
     due = due.filter(~Exists(_unanswered(person)) | Q(due_at__lte=patience))
-    # An answer that came after the day must be read before it goes: it may say "today".
+    # The person must be able to read an answer that came after the day: it may say "today".
     answered = _answered_within(person, timedelta(days=retention_policy().answer_days))
     if retention_policy().record_duty_first:
         answered = _answered_within(person, record_age())
@@ -172,7 +173,7 @@ def ready() -> QuerySet[Erasure]:
 
 # --- Carrying out -----------------------------------------------------------------------------------------
 def carry_out() -> int:
-    """Erase everybody whose day has come; return how many."""
+    """Erase everybody whose day has come; return how many people."""
     done = sum(_carry_out(pk) for pk in list(ready().values_list("pk", flat=True)[:AT_ONCE]))
     if done:
         remnants.clear()
@@ -183,15 +184,15 @@ def _carry_out(person: UUID) -> bool:
     try:
         with transaction.atomic():
             return lock(person) and bool(ready().filter(pk=person)) and bool(_erase(person))
-    except OperationalError as error:  # somebody works on a row of theirs at this moment: next round
+    except OperationalError as error:  # another transaction holds one of their rows: next round
         log.info("an erasure gave way (%s)", type(error).__name__)
         return False
 
 
 def lock(person: UUID, *, wait: bool = False) -> bool:
-    """Let nothing of the person change until the transaction is through; false where there is no such patient.
+    """Lock the person's rows until the transaction ends; false if there is no such patient.
 
-    Raises `OperationalError` where somebody else is at it, unless it shall `wait`.
+    Raises `OperationalError` if another transaction holds them, unless it shall `wait`.
     """
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = 0" if wait else LOCK_TIMEOUT)
@@ -206,9 +207,9 @@ def _erase(person: UUID) -> Tombstone:
 
 
 def erase_person(person: UUID, **tombstone: object) -> Tombstone:
-    """Delete a person with all that belongs to them; within a transaction that holds their rows (`lock`).
+    """Delete a person with all that belongs to them; in a transaction that has locked their rows (`lock`).
 
-    Raises `IntegrityError` for who is under legal hold.
+    Raises `IntegrityError` for a person under legal hold.
     """
     usual = {"person_sha256": trace_of(person), "policy": retention_policy().version}
     stone = Tombstone.objects.create(**usual | tombstone)
@@ -221,7 +222,7 @@ def erase_person(person: UUID, **tombstone: object) -> Tombstone:
 
 
 def erase_submissions(rows: QuerySet[Submission]) -> int:
-    """Delete submissions with photos, answers and all else that hangs on them; return how many."""
+    """Delete submissions with their photos, answers and all other rows that belong to them; return how many."""
     pks = list(rows.select_for_update(of=("self",)).values_list("pk", flat=True))
     erase_files(Photo.objects.filter(submission__in=pks))
     belongings.delete_submissions(pks)
@@ -229,7 +230,7 @@ def erase_submissions(rows: QuerySet[Submission]) -> int:
 
 
 def erase_files(photos: QuerySet[Photo]) -> None:
-    """Note the folders of photos, whose rows this transaction deletes, to be removed after it."""
+    """Note the folders of photos, whose rows this transaction deletes, for removal after the commit."""
     remnants.leave(f"photos/{pk}" for pk in photos.values_list("pk", flat=True))
 
 

@@ -1,4 +1,4 @@
-"""Legal holds: an admin forbids, with a reason, that anything of a person is deleted."""
+"""Legal holds: an admin forbids, with a reason, to delete any data of a person."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from teleder.privacy.models import Hold
 
 
 def held() -> QuerySet:
-    """Return the ids of the people of whom nothing may be deleted."""
+    """Return the ids of the people under legal hold."""
     return Hold.objects.in_force().values("person")
 
 
 @transaction.atomic
 def set_hold(person: User, *, reason: str, by: User) -> Hold:
-    """Put a patient under legal hold; twice keeps the first. Raises `ValidationError`, `User.DoesNotExist`."""
+    """Put a patient under legal hold; a second call keeps the first hold. Raises `ValidationError`, `User.DoesNotExist`."""
     reason = clean_line(reason).strip()
     if not reason:
         raise ValidationError({"reason": _("Please give the reason of the hold.")})
     if not person.is_patient:
         raise ValidationError(_("Only patients' data is exported, erased or held."))
-    # An erasure that is just being carried out is waited for: then there is nobody left to hold.
+    # This waits for an erasure that is being carried out; the person then no longer exists.
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     held = Hold.objects.in_force().filter(person=person).first()
     return held or Hold.objects.create(person=person, reason=reason[:300], set_by=by)
 
 
 def lift_hold(person: User, *, by: User) -> bool:
-    """End the hold; false where there is none. A wish to be erased that waited is carried out then."""
+    """End the hold; false if there is none. A request to be erased that waited for it can then be carried out."""
     return bool(Hold.objects.in_force().filter(person=person).update(lifted_at=Now(), lifted_by=by))

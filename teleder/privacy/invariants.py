@@ -1,4 +1,4 @@
-"""Named checks over what was to be erased (`manage.py check_record`)."""
+"""Named checks over erasures (`manage.py check_record`)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What lay outside of the database: folders of photos, and what Valkey holds of a person or their work.
+"""Erased data outside of the database: folders of photos, and messages and counters in Valkey.
 
-Rows are deleted first, in one transaction that leaves a `Remnant` for each place. From then on the place is emptied
-again and again for a day: a worker that was reading an erased photo may still write its copies.
+The rows are deleted first, in one transaction that adds a `Remnant` for each place. The place is then emptied repeatedly
+for a day: a worker that was reading an erased photo may still write its copies.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ AT_ONCE = 500
 
 
 def leave(places: Iterable[str]) -> None:
-    """Note places ("photos/<id>", "person/<id>") to be emptied once this transaction is through."""
+    """Note places ("photos/<id>", "person/<id>") to be emptied after this transaction commits."""
     until = Now() + timedelta(hours=LOOKED_AFTER_HOURS)
     rows = [Remnant(place=place, until=until) for place in places]
     Remnant.objects.bulk_create(rows, ignore_conflicts=True)
@@ -38,7 +38,7 @@ def clear() -> int:
     due = [row for row in Remnant.objects.filter(next_at__lte=Now())[:AT_ONCE] if _is_emptied(row.place)]
     if not due:
         return 0
-    _forget_in_valkey([UUID(row.place.partition("/")[2]) for row in due])
+    _forget_in_valkey([row.place.partition("/")[2] for row in due])
     rows = Remnant.objects.filter(pk__in=[row.pk for row in due])
     rows.filter(until__lt=Now()).delete()
     rows.update(next_at=Now() + timedelta(seconds=LOOK_AGAIN_SECONDS))
@@ -46,7 +46,7 @@ def clear() -> int:
 
 
 def _is_emptied(place: str) -> bool:
-    """Remove the place; where that fails it stays due (`check_record` says so) and keeps no other from its turn."""
+    """Remove the place; if that fails it stays due (`check_record` reports it) and does not stop the others."""
     try:
         _remove_folder(place)
     except OSError as error:
@@ -61,10 +61,9 @@ def _remove_folder(place: str) -> None:
         settings.PHOTO_STORAGE.delete_all(f"photos/{UUID(pk)}")
 
 
-def _forget_in_valkey(ids: list[UUID]) -> None:
-    words = [str(pk) for pk in ids]
+def _forget_in_valkey(ids: list[str]) -> None:
     try:
-        broker.forget_messages(words)
-        rate_limits.delete_keys_naming(words)
+        broker.forget_messages(ids)
+        rate_limits.delete_keys_naming(ids)
     except RedisError as error:  # the place stays noted, and messages end by themselves
-        log.warning("Valkey away (%s): looked into again in a minute", type(error).__name__)
+        log.warning("Valkey away (%s): trying again in a minute", type(error).__name__)

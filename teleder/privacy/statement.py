@@ -1,4 +1,4 @@
-"""What is held of a person and what an erasure would mean, for page and API."""
+"""What is stored about a person and what an erasure would mean, for page and API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from teleder.privacy.policy import retention_policy
 
 
 def statement_for(person: User) -> dict[str, Any]:
-    """Return numbers of what is held, the policy's days, the erasure under way and what it waits for, in words."""
+    """Return counts of what is stored, the policy's periods, the requested erasure and the reasons it waits for."""
     photos = Photo.objects.filter(submission__case__patient=person)
     held = photos.aggregate(photos=Count("pk"), bytes=Sum("size", default=0))
     return held | {
