@@ -40,13 +40,12 @@ class Question:
 
 def red_flag_questions(policy: Policy, language: str | None = None) -> list[Question]:
     language = (language or get_language() or "ja")[:2]
-    return [_question(row, language) for row in policy.questions]
-
-
-def _question(row: Mapping, language: str) -> Question:
-    more = [(choice["value"], choice["text"][language]) for choice in row.get("more", [])]
-    choices = [("no", YES_NO_UNSURE["no"]), ("yes", YES_NO_UNSURE["yes"]), *more]
-    return Question(row["id"], row["text"][language], (*choices, ("unsure", YES_NO_UNSURE["unsure"])))
+    no, yes, unsure = YES_NO_UNSURE.items()
+    questions = []
+    for row in policy.questions:
+        more = [(choice["value"], choice["text"][language]) for choice in row.get("more", [])]
+        questions.append(Question(row["id"], row["text"][language], (no, yes, *more, unsure)))
+    return questions
 
 
 def clean_red_flags(answers: Any, policy: Policy) -> dict[str, str]:

@@ -44,25 +44,23 @@ def export(clinic: Clinic, out: Path) -> int:
     Raises FileExistsError.
     """
     out.mkdir(mode=0o700)
-    rows = [row for photo, row in _rows(clinic) if _is_written(photo, out / str(row["file"]))]
+    rows = []
+    for photo, row in _rows(clinic):
+        try:
+            analysis_copy = keys.open_file(photo.pk, Stage.PREPARE, photo.analysis_key)
+        except StorageUnavailableError:  # every photo would be left out
+            raise
+        except OSError as error:
+            log.warning("photo %s is left out: its copy cannot be read (%s)", photo.pk, type(error).__name__)
+            continue
+        with analysis_copy, (out / str(row["file"])).open("wb") as file:
+            shutil.copyfileobj(analysis_copy, file)
+        rows.append(row)
     with (out / "photos.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
     return len(rows)
-
-
-def _is_written(photo: Photo, to: Path) -> bool:
-    try:
-        analysis_copy = keys.open_file(photo.pk, Stage.PREPARE, photo.analysis_key)
-    except StorageUnavailableError:  # no photo of it is left out for that
-        raise
-    except OSError as error:
-        log.warning("photo %s is left out: its copy cannot be read (%s)", photo.pk, type(error).__name__)
-        return False
-    with analysis_copy, to.open("wb") as file:
-        shutil.copyfileobj(analysis_copy, file)
-    return True
 
 
 def _rows(clinic: Clinic) -> Iterator[tuple[Photo, dict[str, object]]]:

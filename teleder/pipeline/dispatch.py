@@ -22,7 +22,6 @@ from teleder.cases import keys
 from teleder.cases.models import (
     Job,
     JobState,
-    Photo,
 )
 from teleder.pipeline import broker
 from teleder.pipeline.transitions import UNDER_WAY, WAITING, JobStep, move_jobs
@@ -139,20 +138,16 @@ def send_batch(stage: Stage, jobs: list[Job]) -> None:
 def _request(job: Job) -> messages.Request:
     photo, stage = job.photo, Stage(job.stage)
     analysis = photo.analysis if stage == Stage.CLASSIFY else None
+    made_by, source = Stage.PREPARE, photo.analysis_key
+    if stage == Stage.PREPARE:
+        made_by, source = keys.ORIGINAL, photo.original_key
     return messages.Request(
         stage=stage,
         job=str(job.pk),
         attempt=job.attempt,
         photo=str(photo.pk),
-        source=_source(photo, stage),
+        # The worker reports "" as a missing file.
+        source=source if keys.is_of(photo.pk, made_by, source) else "",
         prefix=keys.folder_of(photo.pk, stage, job.attempt),
         boxes=tuple(messages.Box(**box) for box in analysis.boxes) if analysis else (),
     )
-
-
-def _source(photo: Photo, stage: Stage) -> str:
-    """Return the key of the file the stage reads; "" (a missing file for the worker) if the key is not the photo's own."""
-    made_by, key = Stage.PREPARE, photo.analysis_key
-    if stage == Stage.PREPARE:
-        made_by, key = keys.ORIGINAL, photo.original_key
-    return key if keys.is_of(photo.pk, made_by, key) else ""

@@ -157,6 +157,7 @@ def _apply_segmented(photo: Photo, outcome: messages.Segmented) -> None:
 
 def _apply_classified(photo: Photo, outcome: messages.Classified) -> None:
     analysis = photo.analysis
+    attribution = vars(outcome.attribution) if outcome.attribution else {}
     Analysis.objects.filter(pk=analysis.pk).update(
         classified_at=Now(),
         classification_model=vars(outcome.model),
@@ -166,16 +167,12 @@ def _apply_classified(photo: Photo, outcome: messages.Classified) -> None:
         top=outcome.top or "",
         abstention=outcome.abstention or "",
         device=outcome.device,
-        **_attributed(outcome.attribution),
+        **{f"attribution_{name}": value for name, value in attribution.items()},
     )
     Finding.objects.bulk_create(
         Finding(analysis=analysis, condition=name, probability=p, threshold=outcome.thresholds.get(name))
         for name, p in outcome.probabilities.items()
     )
-
-
-def _attributed(attribution: messages.Attribution | None) -> dict[str, Any]:
-    return {f"attribution_{name}": value for name, value in vars(attribution).items()} if attribution else {}
 
 
 _APPLY = {

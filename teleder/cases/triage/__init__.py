@@ -147,7 +147,8 @@ def urgency_of(
     policy: Policy,
 ) -> Triage:
     """Return how urgent it is and why. Adding a photo or a finding never lowers the result."""
-    flags = [*answer_flags(answers, policy), *photo_flags(photos, policy)]
+    flags = answer_flags(answers, policy)
+    flags += dict.fromkeys(flag for photo in photos for flag in photo_flags(photo, policy))
     levels = [flag.level for flag in flags if flag.level is not None]
     return Triage(urgency=max(levels, default=Urgency.ROUTINE), flags=tuple(flags), policy=policy.id)
 
@@ -163,11 +164,7 @@ def answer_flags(answers: Mapping[str, str], policy: Policy) -> list[Flag]:
     return flags
 
 
-def photo_flags(photos: Iterable[PhotoReport], policy: Policy) -> list[Flag]:
-    return list(dict.fromkeys(flag for photo in photos for flag in _flags_of_photo(photo, policy)))
-
-
-def _flags_of_photo(photo: PhotoReport, policy: Policy) -> Iterable[Flag]:
+def photo_flags(photo: PhotoReport, policy: Policy) -> Iterable[Flag]:
     if not photo.readable:
         yield Flag(origin=Origin.PHOTO, code="unreadable", level=policy.model_level("unreadable"))
     if photo.no_box:

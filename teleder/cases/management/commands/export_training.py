@@ -22,17 +22,12 @@ class Command(BaseCommand):
         parser.add_argument("--clinic", help="name of the clinic; needed where there are several")
 
     def handle(self, *, out: Path, clinic: str | None, **_: Any) -> None:
+        found = Clinic.objects.filter(name=clinic) if clinic else Clinic.objects.all()
+        if found.count() != 1:
+            names = ", ".join(Clinic.objects.values_list("name", flat=True))
+            raise CommandError(f"--clinic: name one of {names}")
         try:
-            count = training.export(_clinic(clinic), out)
+            count = training.export(found.get(), out)
         except FileExistsError as error:
             raise CommandError(f"{out} exists; name a new folder") from error
         self.stdout.write(f"{count} photos in {out}")
-
-
-def _clinic(name: str | None) -> Clinic:
-    found = Clinic.objects.filter(name=name) if name else Clinic.objects.all()
-    if found.count() != 1:
-        raise CommandError(
-            f"--clinic: name one of {', '.join(Clinic.objects.values_list('name', flat=True))}"
-        )
-    return found.get()
