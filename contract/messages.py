@@ -229,6 +229,42 @@ Views = Annotated[tuple[View, ...], several(of(View), BOXES_AT_MOST + 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A measured figure with its 95 % interval; `n` is the number of photos (sensitivity: of the condition) measured."""
+
+    value: Annotated[float, number(0, 10_000)]
+    low: Annotated[float, number(0, 10_000)]
+    high: Annotated[float, number(0, 10_000)]
+    n: Annotated[int, whole(0, LARGEST)]
+
+
+MeasuredFigure = Annotated[Figure | None, optional(of(Figure))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alarm:
+    """How a photo compares with the model's alarm line for a condition, and what that alarm has measured to be worth.
+
+    `likelihood_ratio` is LR+ = P(alarm | condition) / P(alarm | AD or OTHER), `likelihood_ratio_ad` the same against
+    AD alone; measured on photos that the model never learned from. None: not measured.
+    """
+
+    condition: Annotated[Condition, one_of(Condition)]
+    score: Share
+    threshold: Share
+    sensitivity: MeasuredFigure = None
+    likelihood_ratio: MeasuredFigure = None
+    likelihood_ratio_ad: MeasuredFigure = None
+
+    @property
+    def rings(self) -> bool:
+        return self.score >= self.threshold
+
+
+Alarms = Annotated[tuple[Alarm, ...], several(of(Alarm), len(Condition))]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Classified:
     """The classifier's result. `probabilities` is the aggregate; HI in it is the maximum over the whole and every crop."""
 
@@ -240,6 +276,7 @@ class Classified:
     abstention: Annotated[Abstention | None, optional(one_of(Abstention))] = None
     attribution: Annotated[Attribution | None, optional(of(Attribution))] = None
     demonstration: Annotated[bool, flag]
+    alarms: Alarms = ()
     model: Model
     device: Label = ""
     seconds: Seconds = 0.0
