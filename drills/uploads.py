@@ -52,7 +52,7 @@ def cut_uploads(run: Run) -> Figures:
     found = run.finish(clients, bound=float("inf"))
     found.broken += [fault for line in lines for fault in line.faults]
     found.broken += _triaged([line.submission for line in drafts], run) + _changed(lines)
-    found.broken += _abandoned_parts_stay(run, clients)
+    found.broken += _abandoned_files_stay(run, clients)
     sends, cuts = sum(line.sends.total() for line in lines), sum(line.cuts for line in lines)
     twice = sum(times > 1 for line in lines for times in line.complete.values())
     found.notes.append(
@@ -178,7 +178,7 @@ def _changed(lines: list[BadConnection]) -> list[str]:
     return [] if kept == wanted and photos.count() == len(wanted) else ["stored bytes are not what was sent"]
 
 
-def _abandoned_parts_stay(run: Run, clients: Clients) -> list[str]:
+def _abandoned_files_stay(run: Run, clients: Clients) -> list[str]:
     """Crash the web between file and row, and run the nightly collection a day and an hour later."""
     from teleder.cases.leftovers import leftovers
     from teleder.celery import app

@@ -116,7 +116,7 @@ def _logs_in(carol: User) -> None:
     asking.post("/accounts/password/reset/", {"email": ADDRESS})
 
 
-def ask_and_let_pass(carol: User, why: Why = Why.REQUEST, **more: Any) -> None:
+def request_erasure_and_wait(carol: User, why: Why = Why.REQUEST, **more: Any) -> None:
     """Request the erasure and move its date into the past."""
     erasure.ask(carol, why=why, **more)
     Erasure.objects.filter(person=carol).update(due_at=Now() - timedelta(seconds=1))

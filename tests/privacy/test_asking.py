@@ -15,7 +15,7 @@ from teleder.cases.models import Case, Photo, Review, Status, Submission
 from teleder.privacy import erasure, holds, policy
 from teleder.privacy.models import Erasure, Hold, Tombstone, Why
 from tests.conftest import rewrite
-from tests.privacy.conftest import ask_and_let_pass
+from tests.privacy.conftest import request_erasure_and_wait
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +45,7 @@ def test_a_request_by_alice_replaces_one_by_the_clinic(alice, adam):
 
 
 def test_a_cancelled_request_erases_nothing(alice):
-    ask_and_let_pass(alice)
+    request_erasure_and_wait(alice)
     assert erasure.take_back(alice)
     assert not erasure.take_back(alice)
     assert not is_gone(alice)
@@ -80,7 +80,7 @@ def test_an_unavailable_mail_server_is_tried_again(alice, monkeypatch, mailoutbo
 def test_a_case_in_review_is_not_erased(alice, dana, submission_of):
     submission = submission_of(alice, fever="yes", grouped_blisters="yes")
     reviews.claim(submission, by=dana)
-    ask_and_let_pass(alice)
+    request_erasure_and_wait(alice)
     long_ago = Now() - timedelta(days=policy.retention_policy().open_case_days + 1)
     Erasure.objects.update(due_at=long_ago)
     assert not is_gone(alice)
@@ -95,7 +95,7 @@ def test_a_case_in_review_is_not_erased(alice, dana, submission_of):
 
 def test_an_unanswered_case_delays_the_erasure_for_a_limited_time(alice, submission_of):
     submission_of(alice)
-    ask_and_let_pass(alice)
+    request_erasure_and_wait(alice)
     assert not is_gone(alice)
     assert "answers it first" in erasure.waits_for(alice)[0]
     Erasure.objects.update(due_at=Now() - timedelta(days=policy.retention_policy().open_case_days, seconds=1))
@@ -104,7 +104,7 @@ def test_an_unanswered_case_delays_the_erasure_for_a_limited_time(alice, submiss
 
 def test_a_withdrawn_case_does_not_delay_the_erasure(alice, submission_of):
     submission = submission_of(alice)
-    ask_and_let_pass(alice)
+    request_erasure_and_wait(alice)
     intake.withdraw(submission, by=alice)
     assert erasure.waits_for(alice) == []
     assert is_gone(alice)
@@ -114,7 +114,7 @@ def test_a_clinic_can_let_the_duty_to_keep_records_take_precedence(alice, dana, 
     submission = submission_of(alice)
     reviews.claim(submission, by=dana)
     reviews.sign(submission, by=dana, impression="AD", disposition="today", text="Please come.")
-    ask_and_let_pass(alice)
+    request_erasure_and_wait(alice)
     from dataclasses import replace
 
     strict = replace(policy.retention_policy(), record_duty_first=True)
@@ -130,7 +130,7 @@ def test_a_clinic_can_let_the_duty_to_keep_records_take_precedence(alice, dana, 
 def held(alice, adam, submission_of) -> User:
     submission_of(alice)
     Submission.objects.update(status=Status.ANSWERED)
-    ask_and_let_pass(alice)
+    request_erasure_and_wait(alice)
     holds.set_hold(alice, reason="court, file 7", by=adam)
     return alice
 

@@ -22,7 +22,15 @@ from teleder.cases.models import Job, Photo, Submission
 from teleder.pipeline import dispatch, results
 from teleder.privacy import belongings, erasure, invariants, remnants
 from teleder.privacy.models import Remnant, Tombstone, trace_of
-from tests.privacy.conftest import TRACES, ask_and_let_pass, database, media, photo_folder, sweep, valkey
+from tests.privacy.conftest import (
+    TRACES,
+    database,
+    media,
+    photo_folder,
+    request_erasure_and_wait,
+    sweep,
+    valkey,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,7 +54,7 @@ def test_no_data_of_carol_remain_and_bobs_are_unchanged(carol, bob, submission_o
         "valkey",
         "media",
     }
-    ask_and_let_pass(carol)
+    request_erasure_and_wait(carol)
     head = entries.head()
     # Only these duties: the others would process bob's jobs.
     settings.SWEEP_DUTIES = [duty for duty in settings.SWEEP_DUTIES if duty.startswith("teleder.privacy.")]
@@ -65,7 +73,7 @@ def test_no_data_of_carol_remain_and_bobs_are_unchanged(carol, bob, submission_o
 
 def test_the_web_role_can_erase_her(carol, acting_as_web, found, settings):
     traces, head = _all_traces(carol), entries.head()
-    ask_and_let_pass(carol)
+    request_erasure_and_wait(carol)
     with acting_as_web():
         sweep()
     assert found(traces) == set()
@@ -107,7 +115,7 @@ def _of_bob(bob, submission) -> tuple:
 def test_the_search_finds_data_that_an_erasure_missed(carol, found, monkeypatch, module, name, where):
     dispatch.dispatch_all()
     monkeypatch.setattr(module, name, lambda *_: 0)
-    ask_and_let_pass(carol)
+    request_erasure_and_wait(carol)
     sweep()
     assert not User.objects.filter(pk=carol.pk).exists()
     assert where in {place for place, _what in found()}
@@ -125,7 +133,7 @@ def test_a_table_that_was_left_out_stops_the_erasure(carol, monkeypatch, left_ou
         from django.contrib.auth.models import Permission
 
         carol.user_permissions.add(Permission.objects.first())
-    ask_and_let_pass(carol)
+    request_erasure_and_wait(carol)
     with pytest.raises(IntegrityError):
         erasure.carry_out()
     assert User.objects.filter(pk=carol.pk).exists()
@@ -186,7 +194,7 @@ def test_an_erasure_killed_at_any_step_completes_in_the_next_round(
         raise Killed
 
     traces = _all_traces(carol)
-    ask_and_let_pass(carol)
+    request_erasure_and_wait(carol)
     with monkeypatch.context() as patch:
         patch.setattr(module, name, killed)
         with pytest.raises(Killed):
@@ -205,7 +213,7 @@ def test_a_result_after_the_erasure_changes_nothing_and_leaves_no_file(carol, se
     dispatch.dispatch_all()
     job = Job.objects.get(photo=photo, stage="prepare")
     sent = {"job": str(job.pk), "attempt": job.attempt, "worker": "late"}
-    ask_and_let_pass(carol)
+    request_erasure_and_wait(carol)
     sweep()
     late = photo_folder(photo) / "prepare" / str(job.attempt) / "display.jpg"
     late.parent.mkdir(parents=True)
@@ -237,7 +245,7 @@ def test_a_folder_that_cannot_be_removed_is_reported_and_stops_no_other_erasure(
             raise PermissionError
         remove(name, dir_fd=dir_fd)
 
-    ask_and_let_pass(carol)
+    request_erasure_and_wait(carol)
     with monkeypatch.context() as patch:
         patch.setattr(files.shutil, "rmtree", refuse)
         sweep()
@@ -251,7 +259,7 @@ def test_a_folder_that_cannot_be_removed_is_reported_and_stops_no_other_erasure(
 
 def test_an_erasure_without_valkey_is_done_and_valkey_is_searched_later(carol, settings):
     address, pk = settings.REDIS_URL, str(carol.pk)
-    ask_and_let_pass(carol)
+    request_erasure_and_wait(carol)
     settings.REDIS_URL = "redis://127.0.0.1:9/0"
     erasure.carry_out()
     settings.REDIS_URL = address
@@ -263,7 +271,7 @@ def test_an_erasure_without_valkey_is_done_and_valkey_is_searched_later(carol, s
 
 
 def test_the_list_outside_the_database_contains_no_personal_data(carol, found, settings):
-    ask_and_let_pass(carol)
+    request_erasure_and_wait(carol)
     sweep()
     sweep()
     (line,) = Path(settings.ERASED_LIST).read_text().splitlines()

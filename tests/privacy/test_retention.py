@@ -21,7 +21,7 @@ from teleder.cases.models import Case, Event, Photo, Review, Submission
 from teleder.privacy import erasure, holds, retention, tasks, tombstones
 from teleder.privacy.models import Erasure, Tombstone, trace_of
 from tests.conftest import rewrite
-from tests.privacy.conftest import ask_and_let_pass, photo_folder
+from tests.privacy.conftest import photo_folder, request_erasure_and_wait
 
 pytestmark = pytest.mark.django_db
 TIMES = {
@@ -36,7 +36,7 @@ TIMES = {
 }
 
 
-def years_pass(days: int) -> None:
+def move_into_the_past(days: int) -> None:
     """Move all timestamps into the past."""
     for model, names in TIMES.items():
         rewrite(model.objects, **{name: F(name) - timedelta(days=days) for name in names})
@@ -51,7 +51,7 @@ def test_the_web_role_can_apply_retention_and_erase_again(
         if sign:
             reviews.sign(submission, by=dana, impression="AD", disposition="today", text="Please come.")
             reviews.close(submission, by=dana)
-    years_pass(days=20 * 365)
+    move_into_the_past(days=20 * 365)
     with acting_as_web():
         call_command("retention", apply=True)
     assert [row.reviews.count() for row in Submission.objects.all()] == [0]
@@ -103,13 +103,13 @@ def test_nothing_is_expired_today(old):
     ],
 )
 def test_each_purpose_has_its_retention_time(old, days, expected):
-    years_pass(days)
+    move_into_the_past(days)
     found = counted()
     assert found == expected
 
 
 def test_a_dry_run_is_the_default_and_changes_nothing(old, capsys):
-    years_pass(1828)
+    move_into_the_past(1828)
     call_command("retention")
     said = capsys.readouterr().out
     assert "a draft that nobody signed" in said
@@ -119,7 +119,7 @@ def test_a_dry_run_is_the_default_and_changes_nothing(old, capsys):
 
 
 def test_applied_retention_uses_the_erasure_and_writes_the_audit_log(old, alice, bob):
-    years_pass(1828)
+    move_into_the_past(1828)
     folders = [photo_folder(photo) for photo in Photo.objects.all()]
     call_command("retention", "--apply")
     assert not Case.objects.exists()
@@ -138,18 +138,18 @@ def test_a_photo_that_a_dermatologist_may_have_seen_is_part_of_the_record(alice,
     reviews.claim(submission, by=dana)
     reviews.request_photos(submission, by=dana, reason="blurred")
     intake.remove_photo(submission.photos.first())
-    years_pass(400)
+    move_into_the_past(400)
     assert counted() == {}
 
 
 def test_an_open_case_never_expires(alice, submission_of):
     submission_of(alice)
-    years_pass(4000)
+    move_into_the_past(4000)
     assert "medical_record" not in counted()
 
 
 def test_a_legal_hold_stops_retention(old, alice, adam):
-    years_pass(1828)
+    move_into_the_past(1828)
     holds.set_hold(alice, reason="court", by=adam)
     assert set(counted()) == {"invitation", "account", "back_room_log"}
     call_command("retention", "--apply")
@@ -159,7 +159,7 @@ def test_a_legal_hold_stops_retention(old, alice, adam):
 @pytest.mark.parametrize("switched_on", [False, True])
 def test_the_nightly_run_applies_retention_only_if_the_clinic_enabled_it(old, settings, switched_on):
     settings.RETENTION_BY_NIGHT = switched_on
-    years_pass(91)
+    move_into_the_past(91)
     tasks.retain_task()
     assert Submission.objects.filter(pk=old["draft"].pk).exists() != switched_on
 
@@ -226,6 +226,6 @@ def test_a_missing_list_is_an_error(db, tmp_path):
 
 
 def test_each_tombstone_is_listed_once_outside_the_database(alice):
-    ask_and_let_pass(alice)
+    request_erasure_and_wait(alice)
     erasure.carry_out()
     assert (tombstones.write_list(), tombstones.write_list()) == (1, 0)
