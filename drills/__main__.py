@@ -1,7 +1,7 @@
-"""`./run drills [--short] [--without GUARD] [NAME...]`: exit 1 where a promise breaks.
+"""`./run drills [--short] [--without GUARD] [NAME...]`: exit 1 if a promise breaks.
 
-A runner has a system of its own and runs one drill after the other. The short form has two runners at once: most of a
-drill is waiting. Everything runs in a mount namespace, so that small disks are possible and nothing is left mounted.
+Each runner has its own system and runs one drill after another. The short form uses two runners at once, because most
+of a drill is waiting. Everything runs in a mount namespace, so that small disks can be mounted and no mount remains.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NAMES = [
     *(f"R{number}" for number in range(8, 20)),
     "R18-log",
 ]
-# The longest start first: the runners then end together.
+# The longest drills start first, so that the runners end at about the same time.
 LONGEST_FIRST = ("R8", "R2", "R17", "R9", "R19", "R12", "R1", "R6", "R7-database")
 IN_NAMESPACE = "DRILLS_IN_NAMESPACE"
 
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
     unshare = ["unshare", *as_root, "--mount", "--"]
     can_unshare = shutil.which("unshare") and IN_NAMESPACE not in os.environ
     if can_unshare and not subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
-        os.environ[IN_NAMESPACE] = "1"  # the same command again, with mounts of its own
+        os.environ[IN_NAMESPACE] = "1"  # the same command again, in its own mount namespace
         os.execvp("unshare", [*unshare, sys.executable, "-m", "drills", *arguments])
     options = _options(arguments)
     if options.queue:
@@ -95,7 +95,7 @@ def _start_runners(count: int, arguments: list[str]) -> None:
 
 def _run_queue(options: argparse.Namespace) -> int:
     """Run drills that no other runner has taken, until none is left; return whether one failed."""
-    for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background jobs ignore the second
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background jobs ignore SIGINT by default
         signal.signal(number, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="teleder-drills-"))
     system = System(folder, options.without)
@@ -116,18 +116,24 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./run drills", description="Break teleder and count what was lost."
     )
-    parser.add_argument("--short", action="store_true", help="few trials of each: minutes in place of hours")
+    parser.add_argument(
+        "--short", action="store_true", help="few trials of each drill: minutes instead of hours"
+    )
     parser.add_argument(
         "--without", default="", choices=["", *GUARDS], help="remove a guard: the drill must fail"
     )
-    parser.add_argument("--seed", type=int, default=int(time.time()), help="repeats a run's random numbers")
     parser.add_argument(
-        "--minutes", type=float, default=0, help="how long R1, R2, R10 and R19 last at the most"
+        "--seed", type=int, default=int(time.time()), help="seed of the random numbers, to repeat a run"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=0, help="the longest duration of R1, R2, R10 and R19"
     )
     parser.add_argument("--times", type=int, default=20, help="how often R2 crashes at each step")
-    parser.add_argument("--part", type=_part, default=(1, 1), metavar="N/OF", help="which part of R2's steps")
     parser.add_argument(
-        "--runners", "--lanes", type=int, default=0, help="how many systems at once (default: 2 if short)"
+        "--part", type=_part, default=(1, 1), metavar="N/OF", help="run only this part of R2's steps"
+    )
+    parser.add_argument(
+        "--runners", "--lanes", type=int, default=0, help="number of systems at once (default: 2 if short)"
     )
     parser.add_argument("--queue", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("names", nargs="*", default=NAMES, metavar="NAME", help=" ".join(NAMES))
@@ -165,7 +171,7 @@ def _run_drills(system: System, options: argparse.Namespace) -> bool:
 
 
 def _run_drill(drill: Drill, system: System, cast: tuple, options: argparse.Namespace) -> Figures:
-    """Run a drill and print what came of it; repeat it once if only a time was exceeded: the machine may be busy."""
+    """Run a drill and print its result. Repeat it once if it only exceeded a time limit: the machine may be busy."""
     from django.db import connection
 
     from drills.oracle import Figures
@@ -175,11 +181,11 @@ def _run_drill(drill: Drill, system: System, cast: tuple, options: argparse.Name
     for seed in seeds:
         extent = options.minutes, options.times, options.part
         run = Run(system, *cast, options.short, random.Random(seed), *extent)
-        connection.close()  # the drill before may have restarted the server
+        connection.close()  # the previous drill may have restarted the server
         began = time.monotonic()
         try:
             found = drill.run(run)
-        except Exception as error:  # noqa: BLE001  (whatever it is, the promise was not shown)
+        except Exception as error:  # noqa: BLE001  (after any error the promise was not shown to hold)
             traceback.print_exc()
             found = Figures(broken=[f"the drill itself failed: {type(error).__name__}"])
         is_last = seed == seeds[-1] or not found.only_late()

@@ -1,4 +1,4 @@
-"""Installs the faults a drill asks for in each process of the web."""
+"""Installs the faults that a drill needs in each Django process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drills of backup and restore (R18): as docs/running.md says, by dump, and to a moment by PostgreSQL's log."""
+"""Drills of backup and restore (R18) as docs/running.md says: from a dump, and to a point in time from the log."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ RESTORE_SECONDS = 30 * 60
 LOSS_SECONDS = 5 * 60
 ERASE_SECONDS = 60
 ERASED = "erased@example.com"
-COPY_EACH_SECONDS = 5  # a clinic may do it every four minutes
+COPY_EACH_SECONDS = 5  # a clinic may copy every four minutes
 STALE_SECONDS = 4
-COMMIT = timedelta(seconds=1)  # from the time a row bears to its commit, at the most
+COMMIT = timedelta(seconds=1)  # the longest time from a row's timestamp to its commit
 
 
 @drill("R18", "backup and restore of database and photos", guard="whole-copy")
 def backup(run: Run) -> Figures:
-    """Somebody is in the backup and is erased after it: restored, she must not come back."""
+    """One patient is erased after the backup: the restore must not bring her back."""
     clients = run.clients()
     erased = run.clients()
     erased.send_one(people.with_token(ERASED, "patient"), (photo(),))
@@ -50,7 +50,7 @@ def backup(run: Run) -> Figures:
     began = time.monotonic()
     faults = _restored(run, folder, hers)
     seconds = time.monotonic() - began
-    found.notes.append(f"restored and checked in {seconds:.0f} s while patients sent")
+    found.notes.append(f"restored and checked in {seconds:.0f} s; backed up while patients sent")
     found.broken += faults
     if seconds > RESTORE_SECONDS:
         found.late.append("the restore took too long")
@@ -58,12 +58,12 @@ def backup(run: Run) -> Figures:
 
 
 def copy_media(media: Path, to: Path) -> None:
-    """Copy after the database: files are written before their rows."""
+    """Copy the photos after the database, since files are written before their rows."""
     shutil.copytree(media, to, ignore=shutil.ignore_patterns("tmp*"))
 
 
 def _erase_now(email: str) -> list[str]:
-    """Let the sweeper erase a person whose waiting time is over; return the ids of the person and the photos."""
+    """Let the sweeper erase a person at once; return the ids of the person and the photos."""
     from django.db.models.functions import Now
 
     from teleder.accounts.models import User
@@ -84,7 +84,7 @@ def _erase_now(email: str) -> list[str]:
 
 
 def _restored(run: Run, folder: Path, erased: list[str]) -> list[str]:
-    """Put the backup into an empty database as docs/running.md says; return what does not fit together there."""
+    """Restore the backup into an empty database as docs/running.md says; return the faults found there."""
     url = f"{run.system.urls['database']}_restored"
     _postgres("dropdb", "--if-exists", f"--maintenance-db={run.system.urls['database']}", "teleder_restored")
     _postgres("createdb", f"--maintenance-db={run.system.urls['database']}", "teleder_restored")
@@ -109,7 +109,7 @@ def _faults_there(run: Run, url: str, media: Path, erased: list[str] | None = No
 
 
 def _faults_of(step: tuple[str, ...], environment: dict[str, str]) -> list[str]:
-    """Return what a step complains of."""
+    """Run a step; return the end of its output if it fails."""
     done = subprocess.run(
         [sys.executable, *step], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
@@ -120,10 +120,10 @@ def _postgres(program: str, *arguments: str) -> None:
     subprocess.run([servers.postgres_binaries() / program, *arguments], check=True)
 
 
-# --- To a moment ------------------------------------------------------------------------------------------
-@drill("R18-log", "restore to a moment, after machine and disk were lost", guard="one-moment")
+# --- To a point in time -----------------------------------------------------------------------------------
+@drill("R18-log", "restore to a point in time after machine and disk were lost", guard="one-moment")
 def log(run: Run) -> Figures:
-    """Another machine receives the log as it is written and copies photos every few seconds; only that is left."""
+    """Another machine receives the log and copies photos every few seconds; the restore uses only these."""
     clients = run.clients()
     folder = run.system.folder / "elsewhere"
     shutil.rmtree(folder, ignore_errors=True)
@@ -131,7 +131,7 @@ def log(run: Run) -> Figures:
         copies = Copies(run.system.media, folder / "media")
         clients.pace(per_second=1, seconds=run.few_or_many(12, 180))
         copies.stop()
-        clients.pace(per_second=1, seconds=STALE_SECONDS)  # of this no photo was copied
+        clients.pace(per_second=1, seconds=STALE_SECONDS)  # these photos are not copied
         gone = datetime.now(UTC)
     found = run.finish(clients, bound=float("inf"))
     began = time.monotonic()
@@ -151,7 +151,7 @@ def log(run: Run) -> Figures:
 
 
 class Copies:
-    """Copies what is new among the photos, again and again; `moment` is when the last whole copy began."""
+    """Copies new photos again and again; `moment` is when the last complete copy began."""
 
     def __init__(self, media: Path, to: Path) -> None:
         self.media, self.to, self.moment = media, to, datetime.now(UTC)
@@ -180,13 +180,13 @@ class Copies:
 
 
 def moment_of(copies: Copies) -> str:
-    """Return the `recovery_target_time`: files are written before their rows, so those of that moment are all copied."""
+    """Return the `recovery_target_time`. Files are written before their rows, so all files of that time were copied."""
     return copies.moment.isoformat()
 
 
 @contextmanager
 def _received(url: str, folder: Path) -> Iterator[None]:
-    """Receive the log from now on, with a whole copy of the database to begin from, until it is cut off."""
+    """Receive the log from now on, starting from a full copy of the database, until the connection is cut."""
     (folder / "log").mkdir(parents=True)
     program = servers.postgres_binaries() / "pg_receivewal"
     receiver = subprocess.Popen([program, f"--directory={folder}/log", f"--dbname={url}"])
@@ -202,7 +202,7 @@ def _received(url: str, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _recovered(folder: Path, moment: str) -> Iterator[str]:
-    """Start another PostgreSQL from the copy and play the log up to a moment; give its owner's address."""
+    """Start another PostgreSQL from the copy, replay the log up to a point in time, and yield its owner's URL."""
     database = folder / "server/postgres"
     for begun in (folder / "log").glob("*.partial"):
         begun.rename(begun.with_suffix(""))
@@ -233,12 +233,12 @@ def _ask(url: str, question: str) -> list[tuple]:
 
 
 def _loss(url: str, moment: datetime, gone: datetime) -> tuple[float, list[str]]:
-    """Return over how many seconds before the loss something is missing; a fault where it is older than the moment."""
+    """Return the age (seconds) of the oldest missing submission, and a fault if it was sent before `moment`."""
     from teleder.cases.models import Submission
 
     sent = Submission.objects.filter(submitted_at__lte=gone).values_list("pk", "submitted_at")
     there = {pk for (pk,) in _ask(url, "SELECT id FROM cases_submission WHERE submitted_at IS NOT NULL")}
     missing = [at for pk, at in sent if pk not in there]
     before = sum(at < moment - COMMIT for at in missing)
-    faults = [f"{before} sent before the moment of the copy are lost"] if before else []
+    faults = [f"{before} submissions sent before the copy are lost"] if before else []
     return max(((gone - at).total_seconds() for at in missing), default=0.0), faults

@@ -1,4 +1,4 @@
-"""Drills of the broker: R3 emptied, R4 away, R5 restarted, stalled, cut off."""
+"""Drills of the broker: R3 flushed, R4 unavailable, R5 restarted, stalled, disconnected."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ BACK_SECONDS = 15
 LOAD_SECONDS = 30
 
 
-@drill("R3", "the broker emptied (FLUSHALL) under load", guard="notice")
+@drill("R3", "the broker flushed (FLUSHALL) under load", guard="notice")
 def flushall(run: Run) -> Figures:
-    """In the long form with a backlog of thousands: they were sent while no worker was there."""
+    """The long form has a backlog of thousands, sent while no worker was running."""
     clients, backlog = run.clients(), run.few_or_many(0, 5000)
     with run.system.leaving_out("inference"):
         clients.send(backlog, threads=8)
@@ -38,17 +38,17 @@ def flushall(run: Run) -> Figures:
     settle(clients, max(SETTLE_SECONDS, backlog))
     found = run.finish(clients, bound=float("inf"))
     found.notes.append(
-        f"{len(pauses)} times emptied, {backlog} waiting; next job done after {max(pauses):.1f} s at most"
+        f"flushed {len(pauses)} times, {backlog} waiting; next job done after {max(pauses):.1f} s at most"
     )
     if max(pauses) > PAUSE_SECONDS:
         found.late.append(f"no job was done for {PAUSE_SECONDS} s")
     if clients.refusals:
-        found.broken.append("a patient was told of the broker")
+        found.broken.append("a patient got an error because of the broker")
     return found
 
 
 def _seconds_until_done(limit: float) -> float:
-    """Return how long it takes until the next job is done; nothing, where none waits."""
+    """Return the seconds until the next job is done; return at once if no job waits."""
     from teleder.cases.models import Job, JobState
     from teleder.pipeline.transitions import UNFINISHED
 
@@ -60,7 +60,7 @@ def _seconds_until_done(limit: float) -> float:
     return time.monotonic() - began
 
 
-@drill("R4", "the broker away while patients send", guard="broker-away")
+@drill("R4", "the broker unavailable while patients send", guard="broker-away")
 def away(run: Run) -> Figures:
     clients = run.clients()
     run.system.stop_server("broker", signal.SIGKILL)
@@ -76,11 +76,11 @@ def away(run: Run) -> Figures:
     if after > RETURN_SECONDS:
         found.late.append(f"not finished {RETURN_SECONDS} s after the broker's return")
     if clients.refusals:
-        found.broken.append("a patient was told of the broker")
+        found.broken.append("a patient got an error because of the broker")
     return found
 
 
-@drill("R5", "the broker restarted without memory, stalled, its connections cut", guard="notice")
+@drill("R5", "the broker restarted without its data, stalled, its connections closed", guard="notice")
 def disturbed(run: Run) -> Figures:
     clients = run.clients()
     worker = run.system.supervisor.running["inference"].pid
@@ -93,7 +93,7 @@ def disturbed(run: Run) -> Figures:
         back.append(_seconds_until_done(90))
         sending.join()
     found = run.finish(clients, bound=float("inf"))
-    found.notes.append("jobs done again after " + ", ".join(f"{each:.0f} s" for each in back))
+    found.notes.append("jobs processed again after " + ", ".join(f"{each:.0f} s" for each in back))
     if max(back) > BACK_SECONDS:
         found.late.append(f"workers took no job for {BACK_SECONDS} s")
     if run.system.supervisor.running["inference"].pid != worker:

@@ -19,7 +19,7 @@ import requests
 
 from drills.people import Person
 
-PATIENCE_SECONDS = 90  # an app that gives up is not a loss: nothing was accepted
+PATIENCE_SECONDS = 90  # if an app gives up, nothing is lost: nothing was accepted
 TRY_SECONDS = 15
 PHOTO_SIDE = 320
 
@@ -37,19 +37,19 @@ def photo(condition: str = "AD", seed: int = 7, long_side: int = PHOTO_SIDE) -> 
 
 @dataclass(frozen=True)
 class Accepted:
-    """What the server has said yes to: the oracle of every drill."""
+    """A submission that the server accepted; every drill compares the record with these."""
 
     submission: str
     photos: tuple[str, ...]  # sha256
-    answered_in: float  # seconds from the first try to submit until it was answered
+    answered_in: float  # seconds from the first attempt to submit until the answer
 
 
 @dataclass(frozen=True)
 class Unsure:
-    """A request to open a submission that was answered 5xx or not at all. Was it done?"""
+    """A request to open a submission that was answered 5xx or not at all, so that its outcome is unknown."""
 
     key: str
-    at: datetime  # when the answer came, or nobody waited for it any more
+    at: datetime  # when the answer came or the app stopped waiting
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Clients:
     accepted: list[Accepted] = field(default_factory=list)
     given_up: int = 0
     server_errors: int = 0
-    opened: dict[str, str] = field(default_factory=dict)  # key: what the server said the submission is
+    opened: dict[str, str] = field(default_factory=dict)  # idempotency key: id of the submission
     unsure: list[Unsure] = field(default_factory=list)
     refusals: Counter[int] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -84,7 +84,7 @@ class Clients:
         return thread
 
     def pace(self, per_second: float, seconds: float) -> None:
-        """Begin so many submissions a second for so long, and return when each is accepted or given up."""
+        """Start `per_second` submissions a second for `seconds`; return when each is accepted or given up."""
         people, began = itertools.cycle(self.people), time.monotonic()
         with ThreadPoolExecutor(8) as pool:
             for number in range(int(per_second * seconds)):
@@ -92,7 +92,7 @@ class Clients:
                 pool.submit(self.send_one, next(people), (photo(),))
 
     def send_one(self, person: Person, photos: tuple[bytes, ...]) -> Accepted | None:
-        """One submission as an app sends it: each step again until it is answered."""
+        """Send one submission as an app does: repeat each step until it is answered."""
         session = App(self, person)
         try:
             opened = session.open()
@@ -133,23 +133,23 @@ class App:
         self.insist("POST", f"submissions/{submission}/photos", data={"view": "close_up"}, files=files)
 
     def submit(self, submission: str) -> float:
-        """Return the seconds until it was accepted, with all that was tried in vain."""
+        """Return the seconds until it was accepted, failed attempts included."""
         began = time.monotonic()
         self.insist("POST", f"submissions/{submission}/submit", json={"send_anyway": True})
         return time.monotonic() - began
 
     def answer(self, submission: str) -> None:
-        """As its dermatologist: claim it and sign."""
+        """Claim and sign it as its dermatologist."""
         self.insist("POST", f"submissions/{submission}/claim")
         words = {
             "impression": "AD",
             "disposition": "self_care",
-            "text": "Go on with the cream.",
+            "text": "Continue with the cream.",
         }
         self.insist("POST", f"submissions/{submission}/reviews", json=words | {"reason": "a drill"})
 
     def insist(self, method: str, path: str, **parts) -> requests.Response:
-        """Repeat until answered; raises `GaveUpError`. A 409 to a repeat is read as "it was done already"."""
+        """Repeat until answered; raises `GaveUpError`. A 409 means that an earlier attempt succeeded."""
         limit = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < limit:
             with suppress(requests.RequestException):
@@ -182,7 +182,7 @@ def calm() -> dict[str, str]:
 
 
 def wait_until(true: Callable[[], bool], seconds: float) -> bool:
-    """Wait until something is true; whether it became so in time."""
+    """Wait until `true` returns true; return whether it did so in time."""
     limit = time.monotonic() + seconds
     while not (found := true()) and time.monotonic() < limit:
         time.sleep(0.1)
@@ -190,7 +190,7 @@ def wait_until(true: Callable[[], bool], seconds: float) -> bool:
 
 
 def at_once(work: list[Callable[[], object]]) -> list[object]:
-    """Do all at the same moment, each in a thread; return what each gave."""
+    """Call all functions at the same moment, each in a thread; return their results."""
     gate = threading.Barrier(len(work))
 
     def do(each: Callable[[], object]) -> object:

@@ -1,7 +1,7 @@
-"""The fault of R16: clocks of web and workers that jump, ahead and back; the database's does not.
+"""The fault of R16: the clocks of web and workers jump forward and back; the database's clock does not.
 
-What jumps is `time.time()` and Django's `timezone.now()` of each process, by as many seconds as a file says. libfaketime
-would turn the whole process's clock, but its 0.9.10 breaks `time.sleep` where the monotonic clock is left alone.
+A file says by how many seconds `time.time()` and Django's `timezone.now()` of each process are wrong. libfaketime would
+shift the clock of the whole process, but its 0.9.10 breaks `time.sleep` if the monotonic clock is left unchanged.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 FILE = "clock"
-honest = time.time
+real_time = time.time
 
 
-def jumped_by() -> float:
+def clock_error() -> float:
     """Return the seconds by which this process's clock is wrong."""
     with suppress(OSError, ValueError):
         return float((Path(os.environ["DRILLS_ARMED"]) / FILE).read_text())
     return 0.0
 
 
-class Jumped(datetime):
+class WrongDatetime(datetime):
     @classmethod
     def now(cls, tz=None) -> datetime:
-        return datetime.now(tz) + timedelta(seconds=jumped_by())
+        return datetime.now(tz) + timedelta(seconds=clock_error())
 
 
 def install() -> None:
-    """Change `time.time`, and Django's `timezone.now` wherever it was imported: it looks its datetime up when called."""
-    time.time = lambda: honest() + jumped_by()
+    """Change `time.time` and Django's `timezone.now`, which looks up its `datetime` at each call."""
+    time.time = lambda: real_time() + clock_error()
     if "django" in sys.modules:
         from django.utils import timezone
 
-        timezone.datetime = Jumped
+        timezone.datetime = WrongDatetime

@@ -1,7 +1,7 @@
 """Crashes at named steps. A file arms a step; the first process that reaches it removes the file and crashes.
 
 The steps are wrapped around the product's functions from outside, in the drills' processes only: the
-product itself can't be told to crash.
+product itself has no code for crashing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# Step -> the function before or after which it lies.
+# Step -> the function, and whether the crash comes before or after it.
 OF_THE_WEB = {
     "upload.before_file": ("teleder.cases.originals:keep", "before"),
     "upload.after_file": ("teleder.cases.originals:keep", "after"),
@@ -89,13 +89,13 @@ def _crashing(function: Callable, armed: Path, side: str) -> Callable:
 
 
 def hold_results() -> None:
-    """While `HOLD` is armed, write the first result of each job to a file beside it in place of sending it."""
+    """While `HOLD` is armed, write the first result of each job to a file instead of sending it."""
     from contract import messages
     from inference_worker import tasks
 
     send, folder = tasks.send_to_web, Path(os.environ["DRILLS_ARMED"])
 
-    def tell(name: str, kwargs: dict[str, Any], **options: Any) -> None:
+    def send_or_hold(name: str, kwargs: dict[str, Any], **options: Any) -> None:
         if name == messages.ENDED and (folder / HOLD).exists():
             return  # a stalled worker sends nothing
         file = folder / f"held-{kwargs.get('job')}"
@@ -104,7 +104,7 @@ def hold_results() -> None:
         else:
             send(name, kwargs, **options)
 
-    tasks.send_to_web = tell
+    tasks.send_to_web = send_or_hold
 
 
 def _crash_if_armed(file: Path) -> None:

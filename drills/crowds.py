@@ -1,4 +1,4 @@
-"""Drills of many people at the same moment: R13 one request many times, R14 many who claim one case."""
+"""Drills with simultaneous requests: R13 repeats one request, in R14 many dermatologists claim one case."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AT_ONCE = 50
 REPEATED_AFTER = timedelta(hours=23)
 
 
-@drill("R13", f"{AT_ONCE} equal requests at once under one Idempotency-Key", guard="idempotency")
+@drill("R13", f"{AT_ONCE} equal requests at once with one Idempotency-Key", guard="idempotency")
 def equal_requests(run: Run) -> Figures:
     from django.db.models import F
 
@@ -27,7 +27,7 @@ def equal_requests(run: Run) -> Figures:
         opened = set(at_once([app.open] * AT_ONCE))
         submission = opened.pop()
         if opened:
-            broken.append(f"{len(opened)} more submissions of one key")
+            broken.append(f"{len(opened)} more submissions for one key")
         at_once([lambda app=app, s=submission: app.add_photo(s, photo())] * AT_ONCE)
         seconds = max(at_once([lambda app=app, s=submission: app.submit(s)] * AT_ONCE))
         clients.accepted.append(Accepted(submission, (hashlib.sha256(photo()).hexdigest(),), seconds))
@@ -38,10 +38,10 @@ def equal_requests(run: Run) -> Figures:
             headers={"Idempotency-Key": app.key},
         )
         if other.status_code != 422:
-            broken.append(f"another body under the key was answered {other.status_code}")
+            broken.append(f"another body with the same key was answered {other.status_code}")
         Submission.objects.filter(pk=submission).update(created_at=F("created_at") - REPEATED_AFTER)
         if app.open() != submission:
-            broken.append("a repeat a day later opened another")
+            broken.append("a repeat a day later opened another submission")
     found = run.finish(clients, bound=float("inf"))
     found.broken += broken
     return found
@@ -64,7 +64,7 @@ def claims(run: Run) -> Figures:
         if len(winners) != 1 or any(answer.status_code != 409 for answer in others):
             broken.append(f"{len(winners)} winners, others {sorted({a.status_code for a in others})}")
         if any(NAME in answer.text for answer in others):
-            broken.append("a loser is told who won")
+            broken.append("a refused dermatologist is told who claimed it")
         for winner in winners:
             winner.ask("POST", f"submissions/{case.submission}/release")
     found = run.finish(clients, bound=float("inf"))

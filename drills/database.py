@@ -1,4 +1,4 @@
-"""Drills of the database: R6 restarted, politely and not, under load; R16 its clock is the one that counts."""
+"""Drills of the database: R6 restarts it under load; R16 shows that no clock but its own counts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from drills.client import App, Clients
 from drills.oracle import Figures
 from drills.run import Run, drill
 
-HEAL_SECONDS = 10
-QUIET_SECONDS = 3  # without a failure: it has healed
+RECOVERY_SECONDS = 10
+QUIET_SECONDS = 3  # without a failure: it has recovered
 PROBERS = 4
 PROBE_SECONDS = 0.4
 JUMPS_SECONDS = (600, -600, 0)
-# Clocks of web and workers at moments that a calendar makes difficult (Europe/Berlin, UTC): the hour that is left out,
-# the hour that comes twice, the day that exists every four years, and its end.
+# Difficult moments for the clocks of web and workers (in UTC, for Europe/Berlin): the hour that daylight saving skips,
+# the hour that it repeats, the start of a leap day, and its end.
 MOMENTS = (
     datetime(2027, 3, 28, 0, 59, 57, tzinfo=UTC),
     datetime(2027, 10, 31, 0, 59, 57, tzinfo=UTC),
@@ -34,35 +34,35 @@ MOMENTS = (
 @drill("R6", "PostgreSQL restarted, fast and immediate, under load", guard="reconnect")
 def restarts(run: Run) -> Figures:
     clients = run.clients()
-    count, heals = run.few_or_many(4, 20), []
+    count, recoveries = run.few_or_many(4, 20), []
     sending = clients.sending(run.few_or_many(20, 200), threads=4)
     with Probes(clients, run) as probes:
         for number in range(count):
             time.sleep(run.rng.uniform(1, 3))
             run.system.stop_server("database", (signal.SIGINT, signal.SIGQUIT)[number % 2])
             run.system.start_server("database")
-            heals.append(probes.seconds_to_heal())
+            recoveries.append(probes.seconds_to_recover())
         sending.join()
     found = run.finish(clients, bound=float("inf"))
     found.notes.append(
-        f"{count} restarts; the web's connections healed within {max(heals):.1f} s of {HEAL_SECONDS}"
+        f"{count} restarts; the web recovered within {max(recoveries):.1f} s ({RECOVERY_SECONDS} s allowed)"
     )
     committed, missed = _committed_unanswered(clients)
     found.notes.append(
-        f"{sum(clients.refusals.values())} answers 5xx; of {len(clients.unsure)} requests to open without an answer "
-        f"{committed} were done, {missed} of them not found by the repeat"
+        f"{sum(clients.refusals.values())} answers 5xx; of {len(clients.unsure)} unanswered requests to open a "
+        f"submission {committed} were committed, {missed} of them not found by the repeat"
     )
-    if max(heals) > HEAL_SECONDS:
-        found.late.append(f"not healed {HEAL_SECONDS} s after the database was back")
+    if max(recoveries) > RECOVERY_SECONDS:
+        found.late.append(f"not recovered {RECOVERY_SECONDS} s after the database was back")
     if missed:
-        found.broken.append("an answer 5xx was committed, and the repeat did not find it")
+        found.broken.append("a request answered 5xx was committed, and the repeat did not find it")
     if clients.server_errors:
-        found.broken.append("a patient was told 500 of the database")
+        found.broken.append("a patient got a 500 because of the database")
     return found
 
 
 def _committed_unanswered(clients: Clients) -> tuple[int, int]:
-    """Return how many unanswered requests had been done all the same, and how many of these the repeat missed."""
+    """Return how many unanswered requests were committed, and how many of these the repeat did not find."""
     from teleder.cases.models import Submission
 
     committed = missed = 0
@@ -78,7 +78,7 @@ def _committed_unanswered(clients: Clients) -> tuple[int, int]:
 
 
 class Probes:
-    """Ask the web for something of the database all the time, while entered."""
+    """Sends requests that need the database all the time, as a context manager."""
 
     def __init__(self, clients: Clients, run: Run) -> None:
         self.apps = [App(clients, person) for person in run.people[:PROBERS]]
@@ -103,10 +103,10 @@ class Probes:
                     continue
             self.failed_at = time.monotonic()
 
-    def seconds_to_heal(self) -> float:
+    def seconds_to_recover(self) -> float:
         """Return the seconds from now to the last failure."""
         back = time.monotonic()
-        limit = back + HEAL_SECONDS + QUIET_SECONDS
+        limit = back + RECOVERY_SECONDS + QUIET_SECONDS
         while time.monotonic() < limit and time.monotonic() - max(back, self.failed_at) < QUIET_SECONDS:
             time.sleep(0.1)
         return max(0.0, self.failed_at - back)
@@ -126,10 +126,10 @@ def jumping_clocks(run: Run) -> Figures:
         time.sleep(run.rng.uniform(4, 6))
     sending.join()
     file.unlink()
-    found = run.finish(clients, bound=float("inf"))  # the times of events come from the clocks that jumped
+    found = run.finish(clients, bound=float("inf"))  # event times come from the clocks that jumped
     found.slowest_seconds = 0.0
     found.notes.append(f"{len(jumps)} jumps, {len(MOMENTS)} of them over a change of the hour or a leap day")
     accepted = [each.submission for each in clients.accepted]
     if given_up := Event.objects.filter(submission__in=accepted, kind=EventKind.AI_UNAVAILABLE).count():
-        found.broken.append(f"the AI was given up {given_up} times because of a clock")
+        found.broken.append(f"the AI was declared unavailable {given_up} times because of a clock")
     return found

@@ -1,6 +1,6 @@
-"""Loaded into the decoder's fork server: photos that kill the native code, hang in it or eat memory there.
+"""Loaded into the decoder's fork server: photos that crash native code, hang in it or use up memory.
 
-Without the guard `small-decoder`: no limit of memory, and a large JPEG is decoded as large as it is.
+Without the guard `small-decoder` there is no memory limit, and a large JPEG is decoded at full size.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ def _spin() -> None:
         pass
 
 
-def _eat() -> None:
+def _use_up_memory() -> None:
     held = []
     while True:
         held.append(bytearray(16 * 1024 * 1024))
 
 
-FAULTS = {b"decoder:segv": _crash, b"decoder:spin": _spin, b"decoder:eat": _eat}
-honest = decoding.decode
+FAULTS = {b"decoder:segv": _crash, b"decoder:spin": _spin, b"decoder:eat": _use_up_memory}
+real_decode = decoding.decode
 
 
 def decode(data: bytes) -> Any:
     for ending, fault in FAULTS.items():
         if data.endswith(ending):
             fault()
-    return honest(data)
+    return real_decode(data)
 
 
 decoding.decode = decode

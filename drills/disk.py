@@ -14,9 +14,9 @@ from drills.run import Run, drill
 from drills.system import System, mount_limited, unmount
 
 FULL_SECONDS = 10
-ROOM_MEGABYTES = 64
-HEAL_SECONDS = 60
-NO_SMALL_DISK = "this machine lets nobody here mount a small file system (user namespaces are off)"
+FREE_MEGABYTES = 64
+RECOVERY_SECONDS = 60
+NO_SMALL_DISK = "this machine does not allow mounting a small file system (user namespaces are off)"
 
 
 @drill("R7", "no space left for photos", guard="disk-full")
@@ -34,15 +34,15 @@ def full_disk(run: Run) -> Figures:
     sending.join()
     found = run.finish(clients, bound=float("inf"))
     found.notes.append(f"{clients.refusals[507]} answers 507")
-    _judge_readiness(run.system, found, was_ready)
+    _check_readiness(run.system, found, was_ready)
     if not clients.refusals[507]:
-        found.broken.append("a full disk was not told as such")
+        found.broken.append("a full disk was not reported as such")
     return found
 
 
 @drill("R7-database", "no space left for the database", guard="database-full")
 def full_database(run: Run) -> Figures:
-    """Rows first, then the write-ahead log, which stops PostgreSQL; the service manager starts it again."""
+    """First no row can be written, then no log, which stops PostgreSQL; the service manager restarts it."""
     clients = run.clients()
     with _on_a_small_disk(run.system) as folder:
         if folder is None:
@@ -52,42 +52,42 @@ def full_database(run: Run) -> Figures:
         sending = clients.sending(run.few_or_many(8, 60), threads=4)
         time.sleep(FULL_SECONDS)
         was_ready = run.system.is_ready()
-        fell = _use_up_the_log(run.system)
+        stopped = _use_up_the_log(run.system)
         time.sleep(FULL_SECONDS / 2)
         (folder / "ballast").unlink()
-        run.system.restart_if_fallen("database")
+        run.system.restart_if_stopped("database")
         back = time.monotonic()
         sending.join()
         found = run.finish(clients, bound=float("inf"))
         seconds = time.monotonic() - back
-        _judge_readiness(run.system, found, was_ready)
+        _check_readiness(run.system, found, was_ready)
     refused = clients.refusals[503] + clients.refusals[507]
-    found.notes.append(f"{refused} answers 503 or 507; PostgreSQL {'fell' if fell else 'did not fall'}")
-    found.notes.append(f"all finished {seconds:.0f} s after there was room again")
+    found.notes.append(f"{refused} answers 503 or 507; PostgreSQL {'stopped' if stopped else 'did not stop'}")
+    found.notes.append(f"all finished {seconds:.0f} s after space was freed")
     if not refused:
-        found.broken.append("a full disk was not told as such")
-    if seconds > HEAL_SECONDS + run.few_or_many(0, 120):
-        found.late.append(f"it did not heal within {HEAL_SECONDS} s")
+        found.broken.append("a full disk was not reported as such")
+    if seconds > RECOVERY_SECONDS + run.few_or_many(0, 120):
+        found.late.append(f"it did not recover within {RECOVERY_SECONDS} s")
     return found
 
 
-def _judge_readiness(system: System, found: Figures, was_ready: bool) -> None:
+def _check_readiness(system: System, found: Figures, was_ready: bool) -> None:
     if was_ready:
         found.broken.append("/readyz said 200 while the disk was full")
     if not system.is_ready():
-        found.broken.append("/readyz says 503 though there is room again")
+        found.broken.append("/readyz says 503 although space was freed")
 
 
 @contextmanager
 def _on_a_small_disk(system: System) -> Iterator[Path | None]:
-    """Move the database to a disk that has little room, and back at the end."""
+    """Move the database to a disk with little free space, and back at the end."""
     folder = system.folder / "database/postgres"
     kept, back = folder.with_name("kept"), folder.with_name("back")
     system.stop_server("database")
     folder.rename(kept)
     folder.mkdir(mode=0o700)
     used = sum(file.stat().st_size for file in kept.rglob("*") if file.is_file()) // 2**20
-    limited = mount_limited(folder, used + ROOM_MEGABYTES)
+    limited = mount_limited(folder, used + FREE_MEGABYTES)
     shutil.copytree(kept, folder, dirs_exist_ok=True)
     system.start_server("database")
     try:

@@ -1,6 +1,6 @@
-"""Guards, each of which keeps a promise, removed: a drill that does not fail without its guard proves nothing.
+"""Removes the guards that keep the promises: a drill that does not fail without its guard proves nothing.
 
-`./run drills --without GUARD NAME` runs a drill on a system that lacks it, in the drills' processes only.
+`./run drills --without GUARD NAME` runs a drill without a guard, which only the drills' processes lack.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ def remove(name: str) -> None:
 
 
 def _expire() -> None:
-    """Silent jobs are not taken back."""
+    """Silent jobs are not requeued."""
     from teleder.pipeline import recovery
 
     recovery.expire = lambda: 0
 
 
 def _notice() -> None:
-    """Neither an emptied broker nor a silent job is noticed."""
+    """Neither a flushed broker nor a silent job is noticed."""
     from teleder.pipeline import recovery
 
     recovery.requeue_after_broker_flush = recovery.expire = lambda: 0
 
 
 def _fence() -> None:
-    """A result counts whatever attempt it is of."""
+    """A result of any attempt is accepted."""
     from django.db.models.functions import Now
 
     from teleder.cases.models import Job
     from teleder.pipeline import result_checks, results
 
-    result_checks.check_outcome = lambda job, outcome: None  # it knows an attempt by its folder, too
+    result_checks.check_outcome = lambda job, outcome: None  # it also recognises an attempt by its folder
     record = results.record
 
     def any_attempt(*, job: str, attempt: int, **rest: Any) -> bool:
@@ -50,7 +50,7 @@ def _fence() -> None:
 
 
 def _broker_away() -> None:
-    """A broker that is away is the patient's error."""
+    """An unavailable broker makes the patient's request fail."""
     from contract.messages import Stage
     from teleder.pipeline import dispatch
 
@@ -58,21 +58,21 @@ def _broker_away() -> None:
 
 
 def _idempotency() -> None:
-    """A repeated request is a new one."""
+    """A repeated request is treated as a new one."""
     from teleder.cases import intake
 
     intake.find_repeated_request = lambda *args: None
 
 
 def _quarantine() -> None:
-    """A job that kills its worker is tried for ever."""
+    """A job that crashes its worker is retried without limit."""
     from django.conf import settings
 
     settings.JOB_DEATHS = 10**6
 
 
 def _one_claims() -> None:
-    """The first to claim does not keep the others out."""
+    """A claimed submission can be claimed by others."""
     from teleder.cases import transitions
     from teleder.cases.models import EventKind, Status
 
@@ -81,7 +81,7 @@ def _one_claims() -> None:
 
 
 def _message_id() -> None:
-    """Each sending of a message has an id of its own."""
+    """Each attempt to send a message uses a new Message-ID."""
     import uuid
 
     from teleder.notifications import outbox
@@ -95,14 +95,14 @@ def _message_id() -> None:
 
 
 def _disk_full() -> None:
-    """A full disk is not told from any other fault."""
+    """A full disk is not distinguished from other faults."""
     from contract.storage import files
 
     files.DISK_FULL = set()
 
 
 def _whole_copy() -> None:
-    """A backup leaves the photos' last bytes behind."""
+    """A backup lacks the last byte of each photo."""
     from drills import backup
 
     copy = backup.copy_media
@@ -116,21 +116,21 @@ def _whole_copy() -> None:
 
 
 def _one_moment() -> None:
-    """The database is restored to its end, whatever of the photos was copied."""
+    """The database is restored to the end of its log, whichever photos were copied."""
     from drills import backup
 
     backup.moment_of = lambda copies: ""
 
 
 def _reconnect() -> None:
-    """The sweeper does not look whether its connection to the database still lives."""
+    """The sweeper does not check whether its database connection still works."""
     from teleder.cases.management.commands import sweep
 
     sweep.close_old_connections = lambda: None
 
 
 def _sigterm() -> None:
-    """The sweeper does not end when it is asked to."""
+    """The sweeper ignores the signal to end."""
     from teleder.cases.management.commands import sweep
 
     def ignore(number: int, _handler: Any) -> None:
@@ -140,7 +140,7 @@ def _sigterm() -> None:
 
 
 def _database_clock() -> None:
-    """Leases and deadlines follow the clock of the process that looks."""
+    """Leases and deadlines use the clock of each process."""
     from django.db.models import Value
     from django.db.models.signals import pre_save
     from django.utils import timezone
@@ -158,14 +158,14 @@ def _database_clock() -> None:
 
 
 def _database_full() -> None:
-    """A database that cannot be written is not told from any other fault."""
+    """A database that cannot be written is not distinguished from other faults."""
     from teleder.api import errors
 
     errors.DATABASE_AWAY = ()
 
 
 def _seen_by_hash() -> None:
-    """An app is not shown by hash which photos came."""
+    """The list of photos does not show their hashes."""
     from teleder.api.serializers.patient import PhotoSerializer
 
     shown = PhotoSerializer.to_representation
@@ -173,18 +173,18 @@ def _seen_by_hash() -> None:
 
 
 def _hand_back() -> None:
-    """A result that cannot be read is thrown away."""
+    """A result that cannot be read is discarded."""
     from teleder.pipeline import results
 
     results.leave_to_another_version = lambda **_result: False
 
 
 def _small_decoder() -> None:
-    """The decoder may take what memory it likes, and decodes a photo as large as it is (drills/decoder.py does it)."""
+    """The decoder has no memory limit and decodes photos at full size (see drills/decoder.py)."""
 
 
 def _let_go() -> None:
-    """The web keeps every photo it was sent in memory, and its file open."""
+    """The web keeps memory and open files for every uploaded photo."""
     from teleder.cases import originals
 
     keep, kept = originals.keep, []

@@ -1,4 +1,4 @@
-"""Drills that end processes: R1 and R2 by a crash, R8 by a photo, R10 by a deploy; R11 one comes back."""
+"""Drills that end processes: R1 and R2 by a crash, R8 by a photo, R10 by a deploy; in R11 one resumes."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ STEPS_TOGETHER = 11
 QUARANTINE_SECONDS = 120
 GRACE_SECONDS = 25
 START_SECONDS = 60
-STOP_SECONDS = 1  # from SIGTERM on; no job is begun after that
+STOP_SECONDS = 1  # after SIGTERM; no job may start later
 BEGUN, LENGTH_OF_TIME = " inference_worker.tasks begun: ", len("2026-11-26 06:30:00.000+00:00")
 HELD_SECONDS = 120
 DEPLOYED = ("web", "results", "inference", "sweeper", "beat")
 DELAY_TIMES = 2
-SHARE_OF_CAPACITY = 0.3  # of two workers': one alone can carry it
-# A shorter delay is none to a person. In the short form ten submissions wait on a busy machine, up to 3.3 s in CI; the
-# faults this drill has found made others wait 5.1 to 50 s.
+SHARE_OF_CAPACITY = 0.3  # of two workers' capacity: one alone can handle it
+# People do not notice a shorter delay. In the short form ten submissions wait up to 3.3 s on a busy machine in CI; the
+# faults that this drill found made others wait 5.1 to 50 s.
 DELAY_SECONDS, SHORT_DELAY_SECONDS = 2, 5
 LEAST_SENT = 10
-# For the worker, and for the child in which it decodes.
-ENDS = ((b"drill:segv", b"drill:kill", b"drill:eat"), (b"decoder:segv", b"decoder:eat"))
+# Faults of the worker, and of the child that decodes.
+CRASHES = ((b"drill:segv", b"drill:kill", b"drill:eat"), (b"decoder:segv", b"decoder:eat"))
 HANGS = ((b"drill:spin",), (b"decoder:spin",))
 
 
 @drill("R1", "kill -9 of any process at any moment", guard="expire")
 def kill_9(run: Run) -> Figures:
-    """One kill a trial, somewhere in the time that the trial's submissions usually take; then all may recover."""
+    """Each trial kills one process at a random moment while submissions are processed, then waits for recovery."""
     clients, size = run.clients(), run.few_or_many(6, 20)
     killed: Counter[str] = Counter()
-    for _ in range(2):  # the first time all is cold
+    for _ in range(2):  # the first round warms up
         began = time.monotonic()
         clients.send(size)
         settle(clients, SETTLE_SECONDS)
@@ -60,7 +60,7 @@ def kill_9(run: Run) -> Figures:
 
 @drill("R2", "a crash at every named step", guard="expire")
 def crash_at_each_step(run: Run) -> Figures:
-    """The short form lets crashes of several steps fall together: a submission may meet two or three."""
+    """The short form combines crashes at several steps: a submission may meet two or three."""
     clients, together = run.clients(), run.few_or_many(STEPS_TOGETHER, 1)
     groups = run.share(
         [list(STEPS)[first :: -(-len(STEPS) // together)] for first in range(-(-len(STEPS) // together))]
@@ -81,13 +81,13 @@ def crash_at_each_step(run: Run) -> Figures:
 
 
 def _crash_at(run: Run, clients: Clients, steps: list[str]) -> tuple[int, float]:
-    """Send until each step was reached, and wait for the recovery unless crashes are to fall together.
+    """Send until each step was reached; in the long form, wait for the recovery.
 
-    Return how many were reached, and the slowest recovery in seconds where one step was alone.
+    Return how many steps were reached and, in the long form, the slowest recovery in seconds.
     """
     before = len(clients.accepted)
     armed = [run.system.arm(step) for step in steps]
-    if any(step.startswith("expire.") for step in steps):  # only a crashed worker leads there
+    if any(step.startswith("expire.") for step in steps):  # only a crashed worker leads to these steps
         run.system.arm("worker.after_started")
     clients.send(len(steps), threads=2)
     if any(step.startswith(("claim.", "sign.")) for step in steps):
@@ -102,17 +102,19 @@ def _crash_at(run: Run, clients: Clients, steps: list[str]) -> tuple[int, float]
     return len(steps) - len(missed), 0.0 if run.short else slowest_of(clients.accepted[before:])
 
 
-@drill("R8", "photos that kill native code, hang or eat memory, in worker and decoder", guard="quarantine")
+@drill(
+    "R8", "photos that crash native code, hang or use up memory, in worker and decoder", guard="quarantine"
+)
 def crashing_photos(run: Run) -> Figures:
-    """With two workers: the others' delay without such photos, and beside photos that end a process.
+    """Measure the delay of ordinary submissions on two workers, without such photos and beside crashing ones.
 
-    A photo that hangs keeps a worker busy until its time is over, three times: beside two of those there is a third.
+    A photo that hangs occupies a worker until its time limit, three times: beside two of those there is a third worker.
     """
     worker, decoder, quiet, killed, hung = (run.clients() for _ in range(5))
     with run.system.beside(("inference",), "second"):
         rate = SHARE_OF_CAPACITY * run.capacity(run.few_or_many(16, 100))
         _load_beside(run, rate, quiet)
-        _load_beside(run, rate, killed, (worker, ENDS[0]), (decoder, ENDS[1]))
+        _load_beside(run, rate, killed, (worker, CRASHES[0]), (decoder, CRASHES[1]))
         with run.system.beside(("inference",), "third"):
             _load_beside(run, rate, hung, (worker, HANGS[0]), (decoder, HANGS[1]))
         found, refused = (run.finish(clients, bound=QUARANTINE_SECONDS) for clients in (worker, decoder))
@@ -120,16 +122,18 @@ def crashing_photos(run: Run) -> Figures:
     found.notes.append(
         f"{_quarantined(worker)} of {found.accepted} quarantined, {QUARANTINE_SECONDS} s allowed"
     )
-    found.notes.append(f"{refused.unavailable} of {refused.accepted} that hurt the decoder given to people")
+    found.notes.append(f"{refused.unavailable} of {refused.accepted} that crash the decoder left to people")
     found.notes.append(f"others' p95 {usual.p95_seconds:.1f} s at {rate:.2f}/s")
     if _quarantined(worker) != found.accepted or refused.unavailable != refused.accepted:
-        found.broken.append("a photo that crashes workers was not given to people")
+        found.broken.append("a photo that crashes workers was not left to people")
     allowed = run.few_or_many(SHORT_DELAY_SECONDS, DELAY_SECONDS)
-    for name, beside in zip(("kills or eats", "hangs"), others, strict=True):
+    for name, beside in zip(("crashing photos", "hanging photos"), others, strict=True):
         times = beside.p95_seconds / usual.p95_seconds
-        found.notes.append(f"beside what {name} {beside.p95_seconds:.1f} s ({times:.1f} x of {DELAY_TIMES})")
+        found.notes.append(
+            f"beside {name} {beside.p95_seconds:.1f} s ({times:.1f} times, {DELAY_TIMES} allowed)"
+        )
         if beside.p95_seconds > max(DELAY_TIMES * usual.p95_seconds, allowed):
-            found.late.append(f"others waited for what {name}")
+            found.late.append(f"others waited for {name}")
     for other in (usual, *others, refused):
         found.broken += other.broken
         found.late += other.late
@@ -137,7 +141,7 @@ def crashing_photos(run: Run) -> Figures:
 
 
 def _load_beside(run: Run, rate: float, load: Clients, *crashing: tuple[Clients, tuple[bytes, ...]]) -> None:
-    """Send the others' submissions at an even pace, and beside them a photo for each fault, in rounds."""
+    """Send ordinary submissions at a constant rate and beside them a photo for each fault, in rounds."""
     seconds = max(run.few_or_many(30, 270), LEAST_SENT / rate)
     sending = threading.Thread(target=load.pace, args=(rate, seconds), daemon=True)
     sending.start()
@@ -165,33 +169,33 @@ def deploys(run: Run) -> Figures:
         rounds += 1
         sending = clients.sending(run.few_or_many(6, 4), threads=2)
         time.sleep(run.rng.uniform(0, 2))
-        # Perhaps only just started again, and not ready yet: that is when Granian once never ended.
+        # A process may have just restarted and not be ready yet: at that moment Granian once did not end.
         wait_until(lambda: all(map(run.system.pids, DEPLOYED)), START_SECONDS)
         asked = datetime.now(UTC)
         seconds = at_once([partial(run.system.terminate, name) for name in DEPLOYED])
         slowest = max(slowest, *seconds)
-        # By the worker's log: the jobs it began after it was asked to end.
+        # From the worker's log: the jobs that it started after SIGTERM.
         lines = (run.system.supervisor.logs / "inference.log").read_text().splitlines()
         times = [datetime.fromisoformat(line[:LENGTH_OF_TIME]) for line in lines if BEGUN in line]
         ended = seconds[DEPLOYED.index("inference")]
         begun += sum(STOP_SECONDS < (at - asked).total_seconds() <= ended for at in times)
         sending.join()
-        settle(clients, SETTLE_SECONDS)  # the next deploy is another matter
+        settle(clients, SETTLE_SECONDS)  # each deploy is measured separately
     found = run.finish(clients, bound=RECOVERY_SECONDS)
     found.notes.append(f"{rounds} deploys; the slowest process ended {slowest:.1f} s after SIGTERM")
-    found.notes.append(f"{begun} jobs begun later than {STOP_SECONDS} s after it")
+    found.notes.append(f"{begun} jobs started more than {STOP_SECONDS} s after it")
     if begun:
-        found.late.append("new jobs were begun")
+        found.late.append("new jobs were started")
     if slowest > GRACE_SECONDS:
         found.late.append(f"a process took longer than {GRACE_SECONDS} s to end")
     return found
 
 
-@drill("R11", "a stalled worker whose result comes after its lease", guard="fence")
+@drill("R11", "a stalled worker whose result arrives after its lease", guard="fence")
 def late_results(run: Run) -> Figures:
-    """The worker holds its results back; others do the work; then the old results arrive.
+    """The worker holds back its results, the jobs are done again, then the old results arrive.
 
-    The lease's end is brought forward in the database: a hundred would else take a quarter of an hour.
+    The leases are shortened in the database: a hundred would otherwise take a quarter of an hour.
     """
     from teleder.cases.models import Photo
 
@@ -204,20 +208,20 @@ def late_results(run: Run) -> Figures:
     _let_leases_end(run)
     run.finish(clients, bound=float("inf"))
     rows = Photo.objects.filter(submission__in=[each.submission for each in clients.accepted])
-    before = _what_was_found(rows)
+    before = _stored_results(rows)
     held = run.system.release_held()
     wait_until(lambda: not run.system.broker().llen(messages.RESULTS_QUEUE), HELD_SECONDS)
     time.sleep(2)
     found = run.finish(clients, bound=float("inf"))
-    changed = sum(before[photo] != told for photo, told in _what_was_found(rows.all()).items())
+    changed = sum(before[photo] != after for photo, after in _stored_results(rows.all()).items())
     found.notes.append(f"{held - changed} of {held} late results refused")
     if changed or held < count:
-        found.broken.append(f"{changed} late results changed the record, {held} of {count} came")
+        found.broken.append(f"{changed} late results changed the record, {held} of {count} arrived")
     return found
 
 
 def _let_leases_end(run: Run) -> int:
-    """End the lease of what was worked on in vain; return how many results are held back."""
+    """End the leases of jobs whose results are held back; return the number of these results."""
     from django.db.models.functions import Now
 
     from teleder.cases.models import Job, JobState
@@ -229,8 +233,8 @@ def _let_leases_end(run: Run) -> int:
     return len(held)
 
 
-def _what_was_found(photos) -> dict:
-    """Return by photo what its workers told of it, and when."""
+def _stored_results(photos) -> dict:
+    """Return the stored results of each photo's workers."""
     from teleder.cases.models import Finding
 
     return {

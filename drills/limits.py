@@ -1,6 +1,6 @@
-"""A limit of memory around a process and all that it starts: a control group of Linux, version 1 or 2.
+"""A memory limit for a process and its descendants: a Linux control group, version 1 or 2.
 
-python drills/limits.py GROUP PROGRAM ARGUMENTS...    # joins the group, then becomes the program beside this Python
+python drills/limits.py GROUP PROGRAM ARGUMENTS...    # joins the group, then runs the program in this Python's folder
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ LIMIT, PEAK, KILLS = (
 
 @dataclass(frozen=True)
 class MemoryGroup:
-    """One control group; its files are named after either version."""
+    """One control group, with the file names of either version."""
 
     folder: Path
 
     @classmethod
-    def made(cls, name: str, megabytes: int) -> MemoryGroup | None:
-        """Return a new group, or None where this machine lets us make none."""
+    def create(cls, name: str, megabytes: int) -> MemoryGroup | None:
+        """Return a new group, or None if this machine does not allow one."""
         for root in ROOTS:
             group = cls(root / name)
             with suppress(OSError):
@@ -42,7 +42,7 @@ class MemoryGroup:
         return None
 
     def peak_megabytes(self) -> int:
-        """Return the most that was ever held, pages of files included."""
+        """Return the peak memory use, page cache included."""
         return int(self._file(PEAK).read_text()) // MEGABYTE
 
     def kills(self) -> int:
@@ -50,7 +50,7 @@ class MemoryGroup:
         return int(re.search(r"^oom_kill (\d+)", self._file(KILLS).read_text(), re.MULTILINE)[1])
 
     def remove(self) -> None:
-        with suppress(OSError):  # a process that still ends
+        with suppress(OSError):  # a process is still ending
             self.folder.rmdir()
 
     def _file(self, names: tuple[str, str]) -> Path:

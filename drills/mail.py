@@ -1,6 +1,6 @@
 """A mail server that keeps its mail and can be set to misbehave.
 
-`behaviour`: "" takes mail; "fail" refuses it; "mute" takes it and never says so; "drop" hangs up.
+`behaviour`: "" accepts mail; "fail" refuses it; "mute" accepts it without a reply; "drop" closes the connection.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Mailbox(socketserver.ThreadingTCPServer):
         return {name: text for name, text in self.texts.items() if f"To: {address}" in text}
 
     def forget(self, address: str) -> None:
-        """Count no mail to this address: the rows behind it were erased."""
+        """Remove the mails to this address, because their rows were erased."""
         for name in self.mails_to(address):
             del self.texts[name], self.taken[name]
 
@@ -53,7 +53,7 @@ class Mailbox(socketserver.ThreadingTCPServer):
 
 
 class _Conversation(socketserver.StreamRequestHandler):
-    """SMTP, as much of it as Django speaks (RFC 5321)."""
+    """The part of SMTP that Django uses (RFC 5321)."""
 
     server: Mailbox
 

@@ -1,4 +1,4 @@
-"""R9: the largest photos that people send, read by the real worker with its real networks in 1.5 GB."""
+"""R9: the real worker with its real networks reads the largest photos that people send in 1.5 GB."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from contract.photos import FILE_LIMIT_BYTES
 from drills.limits import MEGABYTE, MemoryGroup
 from drills.oracle import Figures
 from drills.run import Run, drill
-from drills.soak import held_by
+from drills.soak import usage_of
 from drills.system import WORKER_MEGABYTES, System, descendants, end
-from drills.uploads import of_the_corpus
+from drills.uploads import corpus_photos
 
 LARGE = (  # width, height, format, options
     (8000, 6000, "JPEG", {"quality": 90}),
@@ -37,23 +37,23 @@ def large_photos(run: Run) -> Figures:
     clients, sizes = run.clients(), LARGE if run.short else (*LARGE, *LARGER)
     photos = [_drawn(width, height, kind, **options) for width, height, kind, options in sizes]
     with _real_worker(run.system) as memory:
-        for number, data in enumerate([*photos, *of_the_corpus(run, FILE_LIMIT_BYTES)]):
+        for number, data in enumerate([*photos, *corpus_photos(run, FILE_LIMIT_BYTES)]):
             clients.send_one(run.people[number % len(run.people)], (data,))
         found = run.finish(clients, bound=float("inf"))
     found.notes.append(
-        f"{memory.kills} processes ended for want of memory; peak {memory.peak} MB with the networks"
+        f"{memory.kills} processes ended for lack of memory; peak {memory.peak} MB, networks included"
     )
     if not memory.group:
-        found.not_run.append("the limit: no control group can be made here, memory was measured only")
+        found.not_run.append("the limit: no control group can be created here, memory was only measured")
     if memory.kills or memory.peak > WORKER_MEGABYTES:
-        found.broken.append(f"the worker took more than {WORKER_MEGABYTES} MB")
+        found.broken.append(f"the worker used more than {WORKER_MEGABYTES} MB")
     if found.by_ai < found.accepted:
         found.broken.append("a photo was not read")
     return found
 
 
 def _drawn(width: int, height: int, kind: str, **options: object) -> bytes:
-    """Return a photo of grain; drawn as one tile many times, since millions of draws take longer than the drill."""
+    """Return a photo of noise; it repeats one tile, since drawing every pixel would take longer than the drill."""
     pillow_heif.register_heif_opener()
     tile = np.random.default_rng(1).normal(150, 8, (TILE, TILE, 3)).clip(0, 255).astype(np.uint8)
     pixels = np.tile(tile, (height // TILE + 1, width // TILE + 1, 1))[:height, :width]
@@ -63,7 +63,7 @@ def _drawn(width: int, height: int, kind: str, **options: object) -> bytes:
 
 
 class Memory:
-    """What the worker took: told by its control group, or looked at from outside where there is none."""
+    """The memory that the worker used: from its control group, or sampled from outside if there is none."""
 
     def __init__(self, group: MemoryGroup | None) -> None:
         self.group, self.peak, self.kills = group, 0, 0
@@ -71,9 +71,9 @@ class Memory:
 
 @contextmanager
 def _real_worker(system: System) -> Iterator[Memory]:
-    """Let a worker with real networks, in a group of its own, stand in for the usual one."""
+    """Replace the usual worker by one with real networks, in its own control group."""
     usual = system.worker_group
-    group = MemoryGroup.made(f"{system.folder.name}-real", WORKER_MEGABYTES)
+    group = MemoryGroup.create(f"{system.folder.name}-real", WORKER_MEGABYTES)
     memory, over = Memory(group), threading.Event()
     with system.leaving_out("inference"):
         system.worker_group = group
@@ -95,5 +95,5 @@ def _real_worker(system: System) -> Iterator[Memory]:
 def _watch(memory: Memory, supervisor, over: threading.Event) -> None:
     while not memory.group and not over.wait(PEAK_SECONDS):
         process = supervisor.running["inference"]
-        held = sum(held_by(pid)[0] for pid in [process.pid, *descendants(process.pid)])
+        held = sum(usage_of(pid)[0] for pid in [process.pid, *descendants(process.pid)])
         memory.peak = max(memory.peak, held // MEGABYTE)

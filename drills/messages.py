@@ -1,4 +1,4 @@
-"""R15: a mail server that takes a mail and never says so, refuses, hangs up, and is well again."""
+"""R15: a mail server that accepts mail without a reply, refuses it, drops the connection, and then recovers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from drills.run import Run, drill
 
 RECOVERY_SECONDS = 60
 ROUND_SECONDS = 30
-TRIES_OF_AN_HOUR = 4
+ATTEMPTS_IN_AN_HOUR = 4
 HEALTH_WORDS = ("elbow", "dermatitis", "photo.jpg", "urgen")
 
 
@@ -27,17 +27,17 @@ def bad_mail_server(run: Run) -> Figures:
         mailbox.behaviour = behaviour
         clients.send(run.few_or_many(2, 20), threads=2)
         time.sleep(run.few_or_many(6, 60))
-    # The provider stays away for an hour, which passes at once: its tries after 1, 5, 15 and 60 minutes fail, too.
+    # An outage of an hour, without the waiting: the attempts after 1, 5, 15 and 60 minutes fail as well.
     for _minutes in BACK_OFF_MINUTES[1:4]:
         waiting.filter(state=MessageState.QUEUED).update(due_at=Now())
         wait_until(lambda: not waiting.filter(due_at__lte=Now()).exists(), ROUND_SECONDS)
-    tries = max(waiting.values_list("attempt", flat=True), default=0)
+    attempts = max(waiting.values_list("attempt", flat=True), default=0)
     mailbox.behaviour = ""
     waiting.filter(state=MessageState.QUEUED).update(due_at=Now())
     found = run.finish(clients, bound=RECOVERY_SECONDS)
-    found.notes.append(f"up to {tries} tries while it was away, as in an hour")
-    if tries < TRIES_OF_AN_HOUR:
-        found.broken.append("the hour did not pass")
+    found.notes.append(f"up to {attempts} attempts during the outage, as in an hour")
+    if attempts < ATTEMPTS_IN_AN_HOUR:
+        found.broken.append("fewer attempts than in an hour")
     if any(word in text for text in mailbox.texts.values() for word in HEALTH_WORDS):
-        found.broken.append("a mail speaks of health")
+        found.broken.append("a mail contains health data")
     return found

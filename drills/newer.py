@@ -1,4 +1,4 @@
-"""Makes a process one of the next version: a higher contract number, and a field more in each message (drill R17)."""
+"""Makes a process act as the next version: a higher contract number and one more field in each message (drill R17)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clients' own list of accepted answers against the tables: what was lost, stuck or doubled."""
+"""Compares what the server accepted with the tables: what was lost, stuck or duplicated."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ ENDED = (EventKind.AI_DONE, EventKind.AI_UNAVAILABLE)
 
 @dataclass
 class Figures:
-    """What a drill ends with. Whatever is in `broken` is a broken promise.
+    """The result of a drill. Each line in `broken` is a broken promise.
 
-    `not_run` is what this machine cannot do: neither held nor broken.
-    `late` is one about time that was not kept: somebody else may have had the machine, so that it is measured once more.
+    `not_run` lists what this machine cannot do: neither held nor broken.
+    `late` lists exceeded time limits. They are measured once more, since the machine may have been busy.
     """
 
     accepted: int = 0
@@ -79,7 +79,7 @@ class Figures:
 
 
 def settle(clients: Clients, seconds: float) -> None:
-    """Wait until nothing moves any more, at most so long."""
+    """Wait until all work is finished, at most `seconds`."""
     limit = time.monotonic() + seconds
     while time.monotonic() < limit and not _at_rest(clients):
         time.sleep(0.5)
@@ -93,7 +93,7 @@ def _at_rest(clients: Clients) -> bool:
             or Event.objects.filter(told_at=None).exists()
             or Message.objects.filter(state__in=[MessageState.QUEUED, MessageState.SENDING]).exists()
         )
-    except DatabaseError:  # the drill has taken the database away
+    except DatabaseError:  # the drill has stopped the database
         connection.close()
         return False
 
@@ -103,7 +103,7 @@ def waits_for_ai(clients: Clients) -> bool:
 
 
 def figures(clients: Clients, mailbox: Mailbox, *, bound: float) -> Figures:
-    """Compare; no submission may wait longer for its end than `bound` seconds."""
+    """Compare the record with what was accepted; no recovery may take longer than `bound` seconds."""
     rows = _rows(clients)
     found = Figures(accepted=len(clients.accepted))
     found.by_ai = rows.filter(ai_status__in=AI_READ).count()
@@ -116,7 +116,7 @@ def figures(clients: Clients, mailbox: Mailbox, *, bound: float) -> Figures:
     waits = list(_recoveries(rows))
     found.slowest_seconds, found.p95_seconds = max(waits, default=0.0), percentile_95(waits)
     if resent := sum(mailbox.taken.values()) - len(mailbox.taken):
-        found.notes.append(f"{resent} mails sent again under the same Message-ID")
+        found.notes.append(f"{resent} mails sent again with the same Message-ID")
     for name in ("lost", "stuck", "double_messages", "double_results"):
         if count := getattr(found, name):
             found.broken.append(f"{count} {name.replace('_', ' ')}")
@@ -124,7 +124,7 @@ def figures(clients: Clients, mailbox: Mailbox, *, bound: float) -> Figures:
         found.broken.append(f"{unsent} messages not sent")
     found.broken += [name for name, _rows in invariants.broken()]
     if not clients.accepted:
-        found.broken.append("nothing was accepted: nothing was shown")
+        found.broken.append("nothing was accepted: the drill proves nothing")
     if clients.given_up:
         found.broken.append(f"{clients.given_up} never accepted")
     if clients.server_errors:
@@ -135,7 +135,7 @@ def figures(clients: Clients, mailbox: Mailbox, *, bound: float) -> Figures:
 
 
 def slowest_of(accepted: list[Accepted]) -> float:
-    """Return the longest that one of these waited for the end of the AI's part (seconds)."""
+    """Return the longest time (seconds) that one of these waited for the AI to finish."""
     rows = Submission.objects.filter(pk__in=[each.submission for each in accepted])
     return max(_recoveries(rows), default=0.0)
 
@@ -145,7 +145,7 @@ def _rows(clients: Clients):
 
 
 def _lost(clients: Clients) -> Iterator[str]:
-    """Submissions said yes to that are neither on the worklist nor answered, or lack the bytes of a photo that was said yes to."""
+    """Yield accepted submissions that are neither on the worklist nor answered, or lack the file of an accepted photo."""
     signed = Q(status=Status.ANSWERED, reviews__isnull=False)
     awaited = set(
         map(str, _rows(clients).filter(Q(status=Status.SUBMITTED) | signed).values_list("pk", flat=True))
@@ -163,7 +163,7 @@ def _lost(clients: Clients) -> Iterator[str]:
 
 
 def _double_messages(rows, mailbox: Mailbox) -> Iterator[int]:
-    """Repeats of one event, rows of one event, and mails a person would see twice."""
+    """Yield the counts of repeated events, duplicate message rows, and mails that a person would see twice."""
     sent = Event.objects.filter(submission__in=rows, kind=EventKind.SUBMITTED)
     yield sent.count() - sent.values("submission").distinct().count()
     messages = Message.objects.values("event", "person", "channel").annotate(n=Count("pk"))
@@ -173,7 +173,7 @@ def _double_messages(rows, mailbox: Mailbox) -> Iterator[int]:
 
 
 def _double_results(rows) -> Iterator[int]:
-    """Photos, analyses, findings, answers and ends that exist more than once; submissions opened twice by one key."""
+    """Yield the counts of duplicate photos, analyses, findings, reviews, submissions of one key and AI results."""
     photos = Photo.objects.filter(submission__in=rows)
     yield photos.current().values("submission", "sha256").annotate(n=Count("pk")).filter(n__gt=1).count()
     yield (

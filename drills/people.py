@@ -1,4 +1,4 @@
-"""The people of drills, tests and benchmarks: patients and dermatologists with what their role needs."""
+"""Users for drills, tests and benchmarks: patients and dermatologists with the profile of their role."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAME = "Somebody called"
 
 @dataclass(frozen=True)
 class Person:
-    """One who speaks to the API."""
+    """A user of the API."""
 
     email: str
     token: str
@@ -46,7 +46,7 @@ def dermatologists(count: int) -> list[Person]:
 
 
 def with_token(email: str, role: str) -> Person:
-    """Return a person with a new token, who is created if there is none with this address."""
+    """Return the person with this address and a new token; create them if they do not exist."""
     from knox.models import AuthToken
 
     from teleder.accounts.models import User

@@ -1,6 +1,6 @@
-"""Prints what is wrong with a restored database and its photos: missing, not what was sent, or back (drill R18).
+"""Prints the faults of a restored database and its photos: missing, changed, or erased and restored (drill R18).
 
-python -m drills.restored [ID...]: this person and these photos were erased after the backup.
+python -m drills.restored [ID...]: the ids of the person and the photos that were erased after the backup.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import django
 
-OPENED = 300  # at random: a person's allowance of requests a minute is 600
+OPENED = 300  # a random sample: a person may send 600 requests a minute
 
 
 def faults(*erased: str) -> Iterator[str]:
@@ -42,9 +42,9 @@ def faults(*erased: str) -> Iterator[str]:
         if answer.status_code != 200:
             yield f"a submission does not open: {answer.status_code}"
     if User.objects.filter(pk__in=erased).exists() or Photo.objects.filter(pk__in=erased).exists():
-        yield "who was erased is back"
+        yield "an erased person is back"
     if any(True for pk in erased for _file in storage.list(f"photos/{pk}")):
-        yield "photos of who was erased are back"
+        yield "an erased person's photos are back"
     if not Submission.objects.exclude(submitted_at=None).exists():
         yield "no submission was restored"
 

@@ -1,4 +1,4 @@
-"""What every drill is given, and the register of drills by name."""
+"""What every drill receives, and the registry of drills by name."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ MODULES = (
     "versions",
 )
 SETTLE_SECONDS = 180
-SETTLE_SECONDS_WITHOUT_A_GUARD = 60  # nothing more will come
+SETTLE_SECONDS_WITHOUT_A_GUARD = 60  # a longer wait would change nothing
 
 
 @dataclass
 class Run:
-    """A system in good health, and how much of it to do."""
+    """A healthy system, and how many trials to do."""
 
     system: System
     people: list[Person]
     dermatologists: list[Person]
     short: bool
     rng: random.Random
-    minutes: float = 0  # how long at the most, where that is said
-    times: int = 20  # each step of R2
-    part: tuple[int, int] = (1, 1)  # of R2's steps: for several runs beside one another
+    minutes: float = 0  # the longest duration, if one was given
+    times: int = 20  # crashes at each step of R2
+    part: tuple[int, int] = (1, 1)  # of R2's steps, so that several runs can share them
 
     def clients(self) -> Clients:
         return Clients(self.system.url, self.people)
@@ -50,15 +50,15 @@ class Run:
         return few if self.short else many
 
     def capacity(self, count: int) -> float:
-        """Return how many submissions a second the whole flow takes, from the first request to the last result."""
-        self.clients().send(4)  # until all is warm
+        """Return how many submissions per second the system handles, from the first request to the last result."""
+        self.clients().send(4)  # warm-up
         clients, began = self.clients(), time.monotonic()
         clients.send(count, threads=4)
         settle(clients, SETTLE_SECONDS)
         return count / (time.monotonic() - began)
 
     def trials(self, few: int, many: int) -> Iterator[int]:
-        """Count the trials of a drill, and end early where its minutes are over: it says how many there were."""
+        """Yield the number of each trial; stop early when the minutes are over."""
         began = time.monotonic()
         for number in range(self.few_or_many(few, many)):
             if self.minutes and time.monotonic() > began + 60 * self.minutes:
@@ -66,12 +66,12 @@ class Run:
             yield number
 
     def share(self, rows: list) -> list:
-        """Return what of the rows this run is to do."""
+        """Return the rows that belong to this run's part."""
         first, parts = self.part
         return rows[first - 1 :: parts]
 
     def finish(self, clients: Clients, *, bound: float) -> Figures:
-        """Wait until nothing moves, and count; `bound` is the longest a submission may wait for its end."""
+        """Wait until all work is finished and count the results; `bound` is the longest allowed recovery in seconds."""
         settle(clients, SETTLE_SECONDS_WITHOUT_A_GUARD if self.system.without else SETTLE_SECONDS)
         return figures(clients, self.system.mailbox, bound=bound)
 
@@ -98,7 +98,7 @@ def drill(name: str, promise: str, *, guard: str) -> Callable:
 
 
 def all_drills() -> dict[str, Drill]:
-    """Return every drill by its name; their modules need Django's models."""
+    """Return every drill by its name. Their modules need Django's models."""
     for module in MODULES:
         import_module(f"drills.{module}")
     return DRILLS

@@ -1,4 +1,4 @@
-"""R19: an ordinary load for a long time; no process may grow or leave files open."""
+"""R19: ordinary load for a long time; no process may keep growing or leave files open."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from drills.system import NAMES, System, age
 
 SHARE_OF_CAPACITY = 0.6
 GROWTH_PER_HOUR = 0.05
-# What a minute can show: an hour's growth cannot be told from noise in it, a leak with every photo can.
+# A minute cannot distinguish slow growth from noise, but it shows a leak with every photo.
 GROWTH_IN_A_SHORT_RUN = 0.05
 MORE_FILES = 3
 LASTING_SECONDS = 5
@@ -24,7 +24,7 @@ WARM_UP_SHARE = 1 / 3
 MEGABYTE = 1024 * 1024
 
 
-@drill("R19", "soak at 60 % of what it can do: memory and open files stay", guard="let-go")
+@drill("R19", "soak at 60 % of capacity: memory and open files stay constant", guard="let-go")
 def soak(run: Run) -> Figures:
     clients = run.clients()
     capacity = run.capacity(run.few_or_many(20, 200))
@@ -43,7 +43,7 @@ def soak(run: Run) -> Figures:
 
 @dataclass
 class Samples:
-    """What one process with its children held over time: (seconds, bytes, open files)."""
+    """The use of one process and its children over time: (seconds, bytes, open files)."""
 
     rows: list[tuple[float, int, int]] = field(default_factory=list)
 
@@ -59,13 +59,13 @@ class Samples:
         return 3600 * product / spread / mean_size
 
     def growth(self) -> float:
-        """Return by how much the last third of the warm part holds more than its first, as a share."""
+        """Return the growth from the first to the last third of the warm part, as a share."""
         third = max(1, len(self.warm()) // 3)
         first, last = self.warm()[:third], self.warm()[-third:]
         return fmean(row[1] for row in last) / fmean(row[1] for row in first) - 1
 
     def more_files(self) -> int:
-        """Return how many more are open in the last third of the warm part: a middle one, as a decoder comes and goes."""
+        """Return how many more files the last third of the warm part has open, by medians: decoders start and end."""
         third = max(1, len(self.warm()) // 3)
         first, last = ([row[2] for row in rows] for rows in (self.warm()[:third], self.warm()[-third:]))
         return round(median(last) - median(first))
@@ -81,13 +81,13 @@ class Samples:
 
 
 class Watch:
-    """Looks at every process of ours now and then, while it is entered."""
+    """Samples every process of ours at intervals, as a context manager."""
 
     def __init__(self, system: System, seconds: float) -> None:
         self.system, self.seconds = system, seconds
         self.samples = {name: Samples() for name in NAMES}
         self.over = threading.Event()
-        self.thread = threading.Thread(target=self._look, daemon=True)
+        self.thread = threading.Thread(target=self._sample, daemon=True)
 
     def __enter__(self) -> Watch:
         self.thread.start()
@@ -97,19 +97,19 @@ class Watch:
         self.over.set()
         self.thread.join()
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         began = time.monotonic()
         while not self.over.wait(self.seconds):
             for name, samples in self.samples.items():
-                # Without what lives for one photo only.
-                held = [held_by(pid) for pid in self.system.pids(name) if age(pid) > LASTING_SECONDS]
-                if held:
-                    size, files = (sum(column) for column in zip(*held, strict=True))
+                # Without the processes that live for one photo only.
+                used = [usage_of(pid) for pid in self.system.pids(name) if age(pid) > LASTING_SECONDS]
+                if used:
+                    size, files = (sum(column) for column in zip(*used, strict=True))
                     samples.rows.append((time.monotonic() - began, size, files))
 
 
-def held_by(pid: int) -> tuple[int, int]:
-    """Return the memory that is the process's own (bytes) and its open files; (0, 0) once it has ended."""
+def usage_of(pid: int) -> tuple[int, int]:
+    """Return the process's own memory (bytes) and its number of open files; (0, 0) once it has ended."""
     with suppress(OSError):
         status = Path(f"/proc/{pid}/status").read_text()
         own = next(line for line in status.splitlines() if line.startswith("RssAnon:"))

@@ -1,4 +1,4 @@
-"""The whole system on loopback, and what a drill does to it."""
+"""The complete system on loopback, and what a drill does to it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class System:
         self.armed.mkdir(parents=True)
         self.media.mkdir()
         self.media_is_limited = mount_limited(self.media, MEDIA_MEGABYTES)
-        self.worker_group = MemoryGroup.made(folder.name, WORKER_MEGABYTES)
+        self.worker_group = MemoryGroup.create(folder.name, WORKER_MEGABYTES)
         self.ports = {name: servers.free_port() for name in ("database", "broker", "web")}
         os.environ["TELEDER_POSTGRES_PORT"] = str(self.ports["database"])
         os.environ["TELEDER_VALKEY_PORT"] = str(self.ports["broker"])
@@ -62,7 +62,7 @@ class System:
     def start_processes(
         self, names: tuple[str, ...], label: str = "", root: Path = ROOT, **more: str
     ) -> processes.Supervisor:
-        """Start processes, of another tree's code if need be, and a watch that starts again what ends."""
+        """Start processes, from another tree's code if `root` is given, and restart those that end."""
         commands = {
             name: line.replace(" -n results@%h", "").replace(" -n inference@%h", "")
             for name, line in processes.COMMANDS.items()
@@ -80,12 +80,14 @@ class System:
             commands=commands | {"inference": inference, "beat": beat},
         )
         started = threading.Event()
-        # One thread for a life: Linux ends a child when the thread that made it does.
-        threading.Thread(target=self._live, args=(supervisor, names, label, started), daemon=True).start()
+        # This thread must outlive the processes: Linux ends a child when the thread that started it ends.
+        threading.Thread(
+            target=self._run_processes, args=(supervisor, names, label, started), daemon=True
+        ).start()
         started.wait()
         return supervisor
 
-    def _live(
+    def _run_processes(
         self,
         supervisor: processes.Supervisor,
         names: tuple[str, ...],
@@ -141,7 +143,7 @@ class System:
         return f"http://127.0.0.1:{self.ports['web']}"
 
     def is_ready(self) -> bool:
-        """Return whether the web says that database and storage take a write."""
+        """Return whether the web reports that database and storage can be written."""
         with suppress(OSError), urllib.request.urlopen(f"{self.url}/readyz", timeout=10):  # noqa: S310
             return True
         return False
@@ -157,12 +159,12 @@ class System:
         return {"database": found.database_url, "broker": found.redis_url}[name]
 
     def stop_server(self, name: str, how: int = signal.SIGINT) -> None:
-        """SIGINT: Postgres' fast shutdown; SIGQUIT: its immediate one, a crash; SIGKILL for the broker."""
+        """SIGINT is PostgreSQL's fast shutdown, SIGQUIT its immediate one, a crash; SIGKILL is for the broker."""
         os.kill(self.pid_of(name), how)
         self.stacks.pop(name).close()
 
-    def restart_if_fallen(self, name: str) -> None:
-        """Do what a service manager does (docker-compose.yml: `restart: unless-stopped`)."""
+    def restart_if_stopped(self, name: str) -> None:
+        """Restart a stopped server, as a service manager does (docker-compose.yml: `restart: unless-stopped`)."""
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", self.ports[name])) == 0:
                 return
@@ -175,7 +177,7 @@ class System:
         return int(self.broker().info("server")["process_id"])
 
     def broker(self):
-        """Return a client that may do all; our processes have roles that may not."""
+        """Return a client with all rights; the roles of our processes have fewer."""
         import redis
 
         return redis.Redis.from_url(self.urls["broker"])
@@ -189,7 +191,7 @@ class System:
     def kill_one(self, rng: random.Random, names: tuple[str, ...] = NAMES) -> str:
         """kill -9 one random process, parent or child; return the name of the process it belonged to.
 
-        Draws again where that one is not there or was gone first: what is counted as a kill was one.
+        Chooses again if that process does not exist or has just ended, so that every counted kill was one.
         """
         while True:
             name = rng.choice(names)
@@ -200,7 +202,7 @@ class System:
             time.sleep(0.01)
 
     def terminate(self, name: str) -> float:
-        """Ask a process to end as a deploy does; return the seconds it took. It is started again."""
+        """Send SIGTERM as a deploy does; return the seconds until the process ended. It is restarted."""
         process, began = self.supervisor.running[name], time.monotonic()
         process.send_signal(signal.SIGTERM)
         while process.poll() is None and time.monotonic() < began + READY_SECONDS:
@@ -209,7 +211,7 @@ class System:
 
     @contextmanager
     def leaving_out(self, *names: str) -> Iterator[None]:
-        """Leave some of our processes out for a while."""
+        """Stop some of our processes for a while."""
         ended = [self.supervisor.running.pop(name) for name in names]
         for process in ended:
             process.send_signal(signal.SIGTERM)
@@ -231,7 +233,7 @@ class System:
             end(supervisor)
 
     def release_held(self) -> int:
-        """Send the results that workers held back; return how many."""
+        """Send the results that workers held back; return their number."""
         from contract import messages
         from teleder.celery import app
 
@@ -253,7 +255,7 @@ def end(supervisor: processes.Supervisor) -> None:
 
 
 def mount_limited(folder: Path, megabytes: int) -> bool:
-    """Put a file system of so many megabytes in a folder's place; whether this machine lets us."""
+    """Mount a file system of `megabytes` on a folder; return whether this machine allows it."""
     options = f"size={megabytes}m,mode=700"
     command = ["mount", "-t", "tmpfs", "-o", options, "drills", str(folder)]
     return os.geteuid() == 0 and not subprocess.run(command, capture_output=True, check=False).returncode
@@ -264,7 +266,7 @@ def unmount(folder: Path) -> None:
 
 
 def age(pid: int) -> float:
-    """Return how many seconds a process has lived, 0 for one that is gone."""
+    """Return the age of a process in seconds, 0 if it has ended."""
     with suppress(OSError):
         ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
         return float(Path("/proc/uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""R12: a bad connection. Uploads cut anywhere and resumed by asking which photos came; abandoned drafts and parts."""
+"""R12: a bad connection. Uploads are cut anywhere and resumed by asking which photos arrived; some are abandoned."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from drills.run import SETTLE_SECONDS, Run, drill
 
 ABANDONED_HOURS = 25
 PHOTOS_PER_APP = 3
-CUTS_PER_PHOTO = 2, 10  # at the most: in the short form, in the long one
+CUTS_PER_PHOTO = 2, 10  # maximum: in the short form, in the long form
 CUT_BYTES = 8 * 1024 * 1024
 COLLECT_SECONDS = 30
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close by a reset, as a line that breaks
-# Of the team's own corpus, where this machine has it; else only drawn photos.
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset, as a broken connection
+# The team's own corpus, if this machine has it; otherwise only drawn photos.
 CORPUS = (
     Path(os.environ.get("TELEDER_CORPUS", Path(__file__).parents[2] / "shared/data/corpus")) / "must_accept"
 )
@@ -38,8 +38,8 @@ CORPUS = (
 def cut_uploads(run: Run) -> Figures:
     clients, apps = run.clients(), run.few_or_many(8, 50)
     most = run.few_or_many(*CUTS_PER_PHOTO)
-    lines = [BadLine(clients, person, run.rng.random(), most) for person in (run.people * apps)[:apps]]
-    files = of_the_corpus(run, CUT_BYTES)
+    lines = [BadConnection(clients, person, run.rng.random(), most) for person in (run.people * apps)[:apps]]
+    files = corpus_photos(run, CUT_BYTES)
     numbers = [range(app * PHOTOS_PER_APP, (app + 1) * PHOTOS_PER_APP) for app in range(apps)]
     photos = [[_photo(number, files) for number in own] for own in numbers]  # all different
     with ThreadPoolExecutor(4) as pool:
@@ -52,18 +52,18 @@ def cut_uploads(run: Run) -> Figures:
     found = run.finish(clients, bound=float("inf"))
     found.broken += [fault for line in lines for fault in line.faults]
     found.broken += _triaged([line.submission for line in drafts], run) + _changed(lines)
-    found.broken += _abandoned_parts_stay(run, clients)
+    found.broken += _abandoned_files_stay(run, clients)
     sends, cuts = sum(line.sends.total() for line in lines), sum(line.cuts for line in lines)
-    twice = sum(times > 1 for line in lines for times in line.whole.values())
+    twice = sum(times > 1 for line in lines for times in line.complete.values())
     found.notes.append(
-        f"{cuts} cuts in {sends} sends of {apps * PHOTOS_PER_APP} photos, {twice} sent whole twice"
+        f"{cuts} cuts in {sends} sends of {apps * PHOTOS_PER_APP} photos, {twice} sent completely more than once"
     )
-    found.notes.append(f"{len(drafts)} drafts left alone")
+    found.notes.append(f"{len(drafts)} drafts abandoned")
     return found
 
 
-def of_the_corpus(run: Run, limit: int) -> list[bytes]:
-    """Return what must be accepted of the team's corpus and has at most so many bytes; nothing in the short form."""
+def corpus_photos(run: Run, limit: int) -> list[bytes]:
+    """Return the corpus photos of at most `limit` bytes that must be accepted; none in the short form."""
     files = [] if run.short else sorted(file for file in CORPUS.rglob("*") if file.is_file())
     return [file.read_bytes() for file in files if file.stat().st_size <= limit]
 
@@ -74,7 +74,7 @@ def _photo(number: int, files: list[bytes]) -> bytes:
 
 @functools.cache
 def drawn(number: int) -> bytes:
-    """Return a drawn photo (JPEG) of its own, 0.1 to 2 MB."""
+    """Return a drawn photo (JPEG, 0.1 to 2 MB), a different one for each number."""
     import cv2
     import numpy as np
 
@@ -85,8 +85,8 @@ def drawn(number: int) -> bytes:
     ].tobytes()
 
 
-class BadLine(App):
-    """An app whose line breaks in most uploads. It asks which photos came before it sends one again."""
+class BadConnection(App):
+    """An app whose connection breaks in most uploads. It asks which photos arrived before it repeats one."""
 
     def __init__(self, clients: Clients, person: Person, seed: float, most_cuts: int) -> None:
         super().__init__(clients, person)
@@ -95,7 +95,7 @@ class BadLine(App):
         self.submission = self.open()
         self.photos: list[str] = []
         self.sends: Counter[str] = Counter()
-        self.whole: Counter[str] = Counter()  # of these, those whose last byte was sent
+        self.complete: Counter[str] = Counter()  # sends whose last byte was sent
         self.cuts = 0
         self.faults: list[str] = []
 
@@ -107,10 +107,10 @@ class BadLine(App):
             while digest not in self.shown() and self.sends[digest] <= cuts:
                 self._send(digest, data, cut=self.sends[digest] < cuts)
         if sorted(self.shown()) != sorted(self.photos):
-            self.faults.append("what is shown as sent is not what was sent")
+            self.faults.append("the photos shown are not the photos sent")
 
     def shown(self) -> set[str]:
-        """Return the hashes that the server shows as its own."""
+        """Return the hashes of the photos that the server lists."""
         return {row["sha256"] for row in self.insist("GET", f"submissions/{self.submission}/photos").json()}
 
     def _send(self, digest: str, data: bytes, *, cut: bool) -> None:
@@ -118,18 +118,18 @@ class BadLine(App):
         if cut:
             self._send_a_part(digest, data)
         else:
-            self.whole[digest] += 1
+            self.complete[digest] += 1
             self.add_photo(self.submission, data)
             if digest not in self.shown():
-                self.faults.append("a photo that was taken is not shown")
+                self.faults.append("an accepted photo is not shown")
 
     def _send_a_part(self, digest: str, data: bytes) -> None:
-        """Send up to a random place, the end included, and break the line without reading the answer."""
+        """Send up to a random place, possibly the end, and close the connection without reading the answer."""
         request = self._request(data)
         length = len(request.body)
         end = self.rng.choice([self.rng.randrange(length), self.rng.randrange(length), length])
         self.cuts += 1
-        self.whole[digest] += end == length
+        self.complete[digest] += end == length
         host, port = self.clients.url.removeprefix("http://").split(":")
         with suppress(OSError), socket.create_connection((host, int(port)), timeout=10) as line:
             line.sendall(_head(request) + request.body[:end])
@@ -152,7 +152,7 @@ def _head(request: requests.PreparedRequest) -> bytes:
 
 
 def _triaged(drafts: list[str], run: Run) -> list[str]:
-    """Say whether drafts were taken for complete: by the record, by the AI, or on a dermatologist's list."""
+    """Return a fault if a draft was treated as complete: in the record, by the AI, or for a dermatologist."""
     from contract.messages import Stage
     from teleder.cases.models import AIStatus, Job, Status, Submission
 
@@ -164,8 +164,8 @@ def _triaged(drafts: list[str], run: Run) -> list[str]:
     return ["a draft was triaged as complete"] if untouched.count() != len(drafts) or read or seen else []
 
 
-def _changed(lines: list[BadLine]) -> list[str]:
-    """Say whether a stored original, drafts' included, is not byte for byte what its app sent."""
+def _changed(lines: list[BadConnection]) -> list[str]:
+    """Return a fault if a stored original, also of a draft, is not byte for byte what its app sent."""
     from teleder.cases import originals
     from teleder.cases.models import Photo
 
@@ -178,22 +178,22 @@ def _changed(lines: list[BadLine]) -> list[str]:
     return [] if kept == wanted and photos.count() == len(wanted) else ["stored bytes are not what was sent"]
 
 
-def _abandoned_parts_stay(run: Run, clients: Clients) -> list[str]:
-    """Let the web die between file and row, and the nightly collection run a day and an hour later."""
+def _abandoned_files_stay(run: Run, clients: Clients) -> list[str]:
+    """Crash the web between file and row, and run the nightly collection a day and an hour later."""
     from teleder.cases.leftovers import leftovers
     from teleder.celery import app
 
     armed = run.system.arm("upload.after_file")
-    line = BadLine(clients, run.people[0], run.rng.random(), 0)
-    line.add_photo(line.submission, drawn(10**6))  # again after the crash: it is taken
-    settle(clients, SETTLE_SECONDS)  # what is being written now is no day old, whatever the clock says
+    line = BadConnection(clients, run.people[0], run.rng.random(), 0)
+    line.add_photo(line.submission, drawn(10**6))  # repeated after the crash and accepted
+    settle(clients, SETTLE_SECONDS)  # finish all writes: the clock moves next
     parts = {run.system.media / key for key in leftovers(0) if "/original/" in key}
     if armed.exists() or not parts:
-        return ["no part was left behind: nothing was shown"]
+        return ["no partial file was left behind: the drill proves nothing"]
     file = run.system.armed / clock.FILE
     file.write_text(str(ABANDONED_HOURS * 3600))
     app.send_task("teleder.collect_leftovers")
     wait_until(lambda: not any(part.exists() for part in parts), COLLECT_SECONDS)
     file.unlink()
     stayed = [part for part in parts if part.exists()]
-    return ["an abandoned part is still there after a day"] if stayed else []
+    return ["an abandoned file is still there after a day"] if stayed else []

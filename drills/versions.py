@@ -1,5 +1,5 @@
-"""R17: two versions side by side, as in a deploy. The one before is our own older code, out of git; the one after is
-this code with another number and a field that nobody knows yet."""
+"""R17: two versions side by side, as in a deploy. The previous version is our own older code from git; the next one is
+this code with a higher contract number and an additional field."""
 
 from __future__ import annotations
 
@@ -13,35 +13,37 @@ from drills.oracle import Figures
 from drills.run import Run, drill
 from drills.system import ROOT
 
-# The last commit whose workers did not yet say `ENDED`; same tables, same contract number.
+# The last commit whose workers did not yet send `ENDED`; same tables, same contract number.
 BEFORE = "15dd576"
 ALONE_SECONDS = 12
 SHARED_SECONDS = 60
 
 
-@drill("R17", "the version before and the one after beside this one", guard="hand-back")
+@drill("R17", "the previous and the next version beside this one", guard="hand-back")
 def side_by_side(run: Run) -> Figures:
     from teleder.cases.models import Job
 
     clients = run.clients()
-    before, after = _with_the_one_before(run, clients), _with_the_one_after(run, clients)
+    before, after = _with_previous_version(run, clients), _with_next_version(run, clients)
     found = run.finish(clients, bound=float("inf"))
     found.notes += [*filter(None, [before]), after]
     if not before:
-        found.not_run.append(f"{BEFORE} is not in this copy of the repository: the version before is missing")
+        found.not_run.append(
+            f"{BEFORE} is not in this copy of the repository: the previous version is missing"
+        )
     photos = [each.submission for each in clients.accepted]
     if deaths := Job.objects.filter(photo__submission__in=photos, deaths__gt=0).count():
         found.broken.append(f"{deaths} jobs counted a crash because of another version")
     if found.unavailable:
-        found.broken.append("the AI was given up because of a version")
+        found.broken.append("the AI was declared unavailable because of a version")
     return found
 
 
-# --- The one before ---------------------------------------------------------------------------------------
-def _with_the_one_before(run: Run, clients: Clients) -> str:
-    """Send while old workers answer a new web, then while an old web takes what new workers say.
+# --- The previous version ---------------------------------------------------------------------------------
+def _with_previous_version(run: Run, clients: Clients) -> str:
+    """Send while old workers serve a new web, then while an old web receives the results of new workers.
 
-    Return what was done; nothing, where the version before is not here.
+    Return what was done, or "" if this repository does not have the previous version.
     """
     root = run.system.folder / "before"
     done = subprocess.run(["git", "archive", BEFORE], cwd=ROOT, capture_output=True, check=False)
@@ -50,12 +52,12 @@ def _with_the_one_before(run: Run, clients: Clients) -> str:
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(root, filter="data")
     count = run.few_or_many(4, 100)
-    # It is from before there were roles, and its address in an older .env was one that may do all.
+    # It predates the Valkey roles: the URL in an older .env had all rights.
     plain = dict.fromkeys(run.system.role_urls, run.system.urls["broker"])
-    plain["TELEDER_MEDIA_ROOT"] = str(run.system.media)  # as it called the folder of the photos
+    plain["TELEDER_MEDIA_ROOT"] = str(run.system.media)  # its name for the photo folder
     for names, ours in ((("inference",), "inference"), (("results", "sweeper"), "results")):
         with run.system.beside(names, "before", root=root, **plain):
-            with run.system.leaving_out(ours):  # the old ones alone
+            with run.system.leaving_out(ours):  # only the old ones
                 clients.send(count)
                 _wait_for_work(clients)
             clients.send(count)  # both
@@ -63,11 +65,11 @@ def _with_the_one_before(run: Run, clients: Clients) -> str:
     return f"{4 * count} with {BEFORE} as worker and as web"
 
 
-# --- The one after ----------------------------------------------------------------------------------------
-def _with_the_one_after(run: Run, clients: Clients) -> str:
-    """Send while the workers alone are of the next version, then while all but the workers is.
+# --- The next version -------------------------------------------------------------------------------------
+def _with_next_version(run: Run, clients: Clients) -> str:
+    """Send while only the workers run the next version, then while everything but the workers does.
 
-    What cannot be read waits in the queue until somebody comes who can.
+    A message that cannot be read waits in the queue for a process that can read it.
     """
     count, newer, waited = run.few_or_many(4, 100), {NEWER: "1"}, []
     for first, second in ((("inference",), ("results", "sweeper")), (("results", "sweeper"), ("inference",))):
@@ -77,9 +79,7 @@ def _with_the_one_after(run: Run, clients: Clients) -> str:
             waited.append(_unfinished(clients))
             with run.system.beside(second, "later", **newer):
                 _wait_for_work(clients)
-    return (
-        f"{2 * count} with one that is newer; {waited[0]} and {waited[1]} waited until the rest was new, too"
-    )
+    return f"{2 * count} with the next version; {waited[0]} and {waited[1]} waited until the rest was new as well"
 
 
 def _unfinished(clients: Clients) -> int:

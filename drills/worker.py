@@ -1,9 +1,9 @@
-"""The inference worker of the drills: queue, tasks, decoder, storage and results as they are; two stub networks.
+"""The inference worker of the drills: the real queue, tasks, decoder, storage and results, with two stub networks.
 
     celery -A drills.worker worker ...
 
-A photo whose bytes end with a key of `FAULTS` kills, hangs or bloats the worker that prepares it; with one of
-`decoder.FAULTS`, the child that decodes it. DRILLS_NETWORKS=real leaves the networks as they are.
+A photo whose bytes end with a key of `FAULTS` makes the worker that prepares it crash, hang or use up memory; a key of
+`decoder.FAULTS` does the same to the child that decodes it. DRILLS_NETWORKS=real uses the real networks.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ MEGABYTE = 1024 * 1024
 MODEL = messages.ModelRef(name="stub", version="drills", sha256="0" * 64)
 SECONDS_PER_PHOTO = float(os.environ.get("DRILLS_STUB_SECONDS", "0.02"))
 NO_CONDITION = {name.value: 0.2 for name in messages.Condition}
-EATEN_MEGABYTES = 1600  # more than the worker may have
+USED_MEGABYTES = 1600  # more than the worker may have
 FAULTS = {
     b"drill:segv": lambda: os.kill(os.getpid(), signal.SIGSEGV),
     b"drill:kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     b"drill:spin": lambda: time.sleep(3600),
-    b"drill:eat": lambda: _eat(),
+    b"drill:eat": lambda: _use_up_memory(),
 }
 
 
-def _eat() -> None:
-    """Take memory until the kernel ends this process, or until its own limit where it stands in no group."""
-    resource.setrlimit(resource.RLIMIT_DATA, (EATEN_MEGABYTES * MEGABYTE,) * 2)
+def _use_up_memory() -> None:
+    """Allocate memory until the kernel ends this process, or up to a limit if it is in no control group."""
+    resource.setrlimit(resource.RLIMIT_DATA, (USED_MEGABYTES * MEGABYTE,) * 2)
     held = []
     while True:
         held.append(bytearray(os.urandom(MEGABYTE) * 16))
 
 
 class Segmenter:
-    """Finds a lesion in the middle of skin."""
+    """Always finds a lesion in the middle of skin."""
 
     model = MODEL
 
@@ -58,7 +58,7 @@ class Segmenter:
 
 
 class Classifier:
-    """Has no opinion."""
+    """Always abstains."""
 
     def __call__(self, photos: list[np.ndarray], boxes: list[Any]) -> list[messages.Classified]:
         time.sleep(SECONDS_PER_PHOTO * len(photos))

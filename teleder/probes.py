@@ -81,7 +81,7 @@ def _failure_of_database() -> str:
     except Error as error:
         log.error("the database does not take a write (%s)", type(error).__name__)
         return "the database does not take a write"
-    return "the audit trail in the database takes no more entries" if number == LAST_NUMBER else ""
+    return "the audit log in the database accepts no more entries" if number == LAST_NUMBER else ""
 
 
 def _failure_of_storage() -> str:

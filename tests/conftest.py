@@ -1,4 +1,4 @@
-"""The cast: alice and bob are patients, dana is a dermatologist, adam an admin.
+"""The people of the tests: alice and bob are patients, dana is a dermatologist, adam an admin.
 
 In another clinic nora is a dermatologist and noel an admin. sue is a superuser; sam was suspended.
 """
@@ -25,14 +25,14 @@ from teleder.cases import intake
 from teleder.pipeline import results
 
 PASSWORD = "correct-horse-battery"
-# Begins like a JPEG: the web looks no further.
+# The beginning of a JPEG, which is all that the web checks.
 JPEG_HEAD = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 CALM = calm()
 MODEL = messages.ModelRef(name="test", version="1", sha256="0" * 64)
 
 
 def pytest_configure(config) -> None:
-    """Parallel runs share one Valkey: each takes the database of its own number."""
+    """Parallel runs share one Valkey; each uses the database with its own number."""
     from django.conf import settings
 
     from teleder.celery import app
@@ -47,7 +47,7 @@ def pytest_configure(config) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker) -> None:
-    """Let transactional tests empty all tables: they do so by TRUNCATE, which reviews and events refuse to everybody."""
+    """Allow the TRUNCATE of transactional tests, which the triggers of reviews and events normally refuse."""
     from django.db import connection
 
     with django_db_blocker.unblock(), connection.cursor() as cursor:
@@ -60,7 +60,7 @@ def _media(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path / "media"  # for tests that look at the files themselves
     settings.PHOTO_STORAGE = FileStorage(settings.MEDIA_ROOT)
     settings.ERASED_LIST = tmp_path / "erased" / "list.jsonl"
-    # The default checks 390,000 rounds per password: too slow for a cast of four in each test.
+    # The default hasher does 390,000 rounds per password: too slow for several people in each test.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.ANSWER_STEP_SECONDS = 0.001
     settings.STORAGES = {
@@ -78,7 +78,7 @@ def s3_server(tmp_path_factory) -> Iterator[s3.S3Server]:
 
 @pytest.fixture(params=["file", pytest.param("s3", marks=pytest.mark.xdist_group("s3"))])
 def storage(request, settings, monkeypatch) -> Storage:
-    """Each storage in turn, empty, in place of the product's."""
+    """Replace the product's storage by each kind of storage in turn, empty."""
     if request.param == "s3":
         server = request.getfixturevalue("s3_server")
         for name, value in server.environment.items():
@@ -88,8 +88,8 @@ def storage(request, settings, monkeypatch) -> Storage:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_counted_yet() -> None:
-    """The API's limits count in Valkey, which outlives a test; those of log-in in the test's own transaction."""
+def _reset_rate_limits() -> None:
+    """Reset the API's limits, which are counted in Valkey; those of log-in are in the test's transaction."""
     from django.core.cache import cache
 
     cache.clear()
@@ -97,7 +97,7 @@ def _nothing_is_counted_yet() -> None:
 
 @pytest.fixture(autouse=True)
 def limits_clock(monkeypatch) -> list[float]:
-    """Hold the limits' clock: their windows are fixed, and a minute that ends in a test begins the count anew."""
+    """Stop the limits' clock: their windows are fixed, and a new minute during a test would restart the count."""
     from teleder.security import rate_limits
 
     held = [time.time()]
@@ -112,8 +112,8 @@ def valkey_is_gone(settings) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _in_english() -> Iterator[None]:
-    """Each test begins in English, whatever language the last request of another has left."""
+def _start_in_english() -> Iterator[None]:
+    """Start each test in English, independent of the language of the last request of another test."""
     from django.utils.translation import override
 
     with override("en"):
@@ -121,8 +121,8 @@ def _in_english() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _forced_logins_show_a_second_factor() -> Iterator[None]:
-    """Let `force_login`, whose request has no path, count as a full log-in a moment ago."""
+def _forced_logins_have_a_second_factor() -> Iterator[None]:
+    """Let `force_login`, whose request has no path, count as a recent log-in with a second factor."""
     from allauth.account.internal.flows.login import record_authentication
     from django.contrib.auth.signals import user_logged_in
 
@@ -220,7 +220,7 @@ def web_role(transactional_db, monkeypatch) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def as_web(web_role) -> Iterator[psycopg.Connection]:
-    """A connection of its own, logged in as that role."""
+    """A separate connection, logged in as that role."""
     from django.db import connection
 
     owner, (role, password) = connection.settings_dict, web_role
@@ -241,7 +241,7 @@ def acting_as_web(web_role) -> Callable:
             try:
                 yield
                 cursor.execute("SELECT current_user")
-                assert cursor.fetchone() == (web_role[0],), "something has connected again, as the owner"
+                assert cursor.fetchone() == (web_role[0],), "the code has connected again, as the owner"
             finally:
                 cursor.execute("RESET ROLE")
 
@@ -250,7 +250,7 @@ def acting_as_web(web_role) -> Callable:
 
 @pytest.fixture
 def draft_of(photo_file) -> Callable:
-    """A draft with site, history and photos, by a patient, with answers that differ from calm ones."""
+    """A patient's draft with site, history and photos; `answers` replaces some of the answers without red flags."""
 
     def make(patient, photos: int = 1, **answers: str):
         submission = intake.start(patient=patient, answers=CALM | answers)
@@ -283,7 +283,7 @@ def alices_submission(alice, submission_of):
 
 
 def rewrite(rows, **values: object) -> None:
-    """Change reviews or events as only a superuser of the database can: with their triggers asleep."""
+    """Change reviews or events with their triggers disabled, as only a superuser of the database can."""
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -307,10 +307,10 @@ def send_for_test(photo, stage: str) -> tuple[str, int]:
 
 @pytest.fixture
 def analyse() -> Callable:
-    """Play the worker for one photo: prepare, segment and classify by the real results road."""
+    """Simulate the worker for one photo: prepare, segment and classify, recorded by the real functions."""
 
     def folder(photo, stage: str) -> str:
-        """Return where the next attempt writes."""
+        """Return the folder of the next attempt."""
         return f"photos/{photo.pk}/{stage}/{photo.jobs.get(stage=stage).attempt + 1}"
 
     def play(photo, *, probabilities: dict | None = None, reason=None, fault=None, **classified):

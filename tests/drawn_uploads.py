@@ -1,6 +1,6 @@
-"""Files as phones, editors and attackers make them, drawn here, so that every test run has them.
+"""Files as phones, editors and attackers make them, generated here so that every test run has them.
 
-Each photo shows the same `SCENE`, so that what comes out of the product can be compared with it.
+Each photo shows the same `SCENE`, so that the product's output can be compared with it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by PNG colour type
 
 
 def _scene() -> np.ndarray:
-    """Soft colours within sRGB, a red corner top left, and grain as a camera leaves it."""
+    """Soft colours within sRGB, a red corner at the top left, and noise as from a camera."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(float)
     red = 150 + 60 * np.sin(x / 60) + 20 * np.cos(y / 40)
     green = 120 + 60 * np.cos(y / 50)
@@ -45,7 +45,7 @@ GREY = np.asarray(Image.fromarray(SCENE).convert("L"))
 
 @dataclass(frozen=True)
 class DrawnUpload:
-    """A file, what it shows (upright sRGB) if it is to be accepted, else the possible reasons.
+    """A file with what it shows (upright sRGB) if it must be accepted, otherwise with the possible reasons.
 
     With both it may be accepted or refused.
     """
@@ -166,7 +166,7 @@ def pngs() -> Iterable[DrawnUpload]:
 
 
 def _see_through() -> Iterable[DrawnUpload]:
-    """A colour that stands for transparency, in each kind that may have one; the corner becomes white."""
+    """A colour that means transparency, in each kind that supports it; the corner becomes white."""
     shown = SCENE.copy()
     shown[:40, :56] = 255
     yield DrawnUpload(
@@ -210,7 +210,7 @@ def tiff(orientation: int, order: str = ">", more: bytes = b"") -> bytes:
 
 
 def stored_for(orientation: int, upright: np.ndarray = SCENE) -> np.ndarray:
-    """Return the pixels as they lie in a file that is to be turned so."""
+    """Return the stored pixels of a file with this orientation."""
     stored = upright.transpose(1, 0, 2) if orientation >= 5 else upright
     return {
         1: stored, 2: stored[:, ::-1], 3: stored[::-1, ::-1], 4: stored[::-1],
@@ -343,7 +343,7 @@ def inks() -> Iterable[DrawnUpload]:
     ink = Image.fromarray(SCENE).convert("CMYK")
     yield DrawnUpload("jpeg cmyk", file_of(ink, subsampling=0), SCENE)
     k = ink.split()[3]
-    # What lies in a YCCK file is Y, Cb, Cr of the inverse of what Adobe stores, and that of K as stored.
+    # A YCCK file stores Y, Cb, Cr of the inverse of Adobe's values, and K as Adobe stores it.
     cmy = np.dstack([np.asarray(channel) for channel in ink.split()[:3]])
     luma = 255 - np.asarray(Image.fromarray(cmy).convert("YCbCr"))
     swapped = Image.merge("CMYK", [*(Image.fromarray(each) for each in np.moveaxis(luma, 2, 0)), k])
@@ -482,12 +482,12 @@ def modern() -> Iterable[DrawnUpload]:
 
 
 def file_type(*brands: bytes) -> bytes:
-    """The first box of a file of the MP4 family, as its kind is recognised by it, and nothing of use behind it."""
+    """Return the first box of an MP4-like file, by which its kind is recognised, and padding."""
     body = brands[0] + bytes(4) + b"".join(brands)
     return struct.pack(">I", 8 + len(body)) + b"ftyp" + body + bytes(400)
 
 
-# --- What is to be refused --------------------------------------------------------------------------------
+# --- Files that must be refused ---------------------------------------------------------------------------
 DICOM = bytes(128) + b"DICM\x02\0\0\0UL\x04\0\xc0\0\0\0"
 NOT_PHOTOS = {
     "html": b"<!doctype html><img src=x onerror=alert(1)>",
@@ -595,7 +595,7 @@ def with_ispe(heif: bytes, width: int, height: int) -> bytes:
 
 
 def damaged() -> Iterable[DrawnUpload]:
-    """Photos that lost something in their middle. Of WebP and HEIC noise cannot be told from pixels."""
+    """Photos with damage in the middle. In WebP and HEIC noise cannot be distinguished from pixels."""
     for name, data in WHOLE.items():
         half = len(data) // 2
         yield DrawnUpload(f"{name}, second half zeros", data[:half] + bytes(len(data) - half), reasons=BROKEN)

@@ -1,4 +1,4 @@
-"""The web's Celery app and the worker's meet on names, nothing else."""
+"""The web's Celery app and the worker's share only the names of tasks and queues."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _tasks():
     app.loader.import_default_modules()
 
 
-def test_the_web_takes_what_the_worker_sends():
+def test_the_web_has_every_task_that_the_worker_sends():
     assert {messages.STARTED, messages.RECORD, messages.ENDED} <= set(app.tasks)
 
 
@@ -28,14 +28,14 @@ BOTH = pytest.mark.parametrize("either", [app, inference], ids=["web", "worker"]
 
 
 @BOTH
-def test_both_sides_read_and_write_json_only(either):
+def test_both_sides_read_and_write_only_json(either):
     conf = either.conf
     assert conf.accept_content == ["json"]
     assert {conf.task_serializer, conf.result_serializer, conf.event_serializer} == {"json"}
 
 
 @BOTH
-def test_no_worker_takes_orders_over_the_broker(either):
+def test_no_worker_accepts_remote_control_over_the_broker(either):
     assert either.conf.worker_enable_remote_control is False
     assert not either.conf.worker_send_task_events and not either.conf.task_send_sent_event
     assert heartbeat.TouchFile in either.steps["worker"]
@@ -43,11 +43,11 @@ def test_no_worker_takes_orders_over_the_broker(either):
 
 @BOTH
 def test_no_queue_is_declared_in_valkey(either):
-    """Who may write the tables of bindings may send others' messages elsewhere."""
+    """A client that can write the binding tables can redirect messages."""
     assert all(queue.no_declare for queue in either.conf.task_queues)
 
 
-def test_each_side_keeps_what_it_has_taken_under_keys_of_its_own():
+def test_each_side_stores_unacknowledged_messages_under_its_own_keys():
     names = ("unacked_key", "unacked_index_key", "unacked_mutex_key")
     keys = [[each.conf.broker_transport_options[name] for name in names] for each in (app, inference)]
     assert len({*keys[0], *keys[1]}) == 6
@@ -55,5 +55,5 @@ def test_each_side_keeps_what_it_has_taken_under_keys_of_its_own():
     assert all(key.startswith("unacked.worker") for key in keys[1])
 
 
-def test_beat_names_tasks_that_exist():
+def test_beat_schedules_only_existing_tasks():
     assert {row["task"] for row in app.conf.beat_schedule.values()} <= set(app.tasks)

@@ -58,7 +58,7 @@ def modules_called() -> Iterator[set[str]]:
 
 @pytest.fixture
 def messages_sent(monkeypatch, settings) -> deque:
-    """What the web and the worker send, in place of Valkey."""
+    """The messages that web and worker send, collected instead of sent to Valkey."""
     worker = pytest.importorskip("inference_worker.tasks")
     web_app.loader.import_default_modules()
     sent: deque = deque()
@@ -94,7 +94,7 @@ def phantom_photo() -> SimpleUploadedFile:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_photo_passes_the_listed_files_only(alice, dana, messages_sent):
+def test_the_flow_of_a_photo_uses_only_the_listed_files(alice, dana, messages_sent):
     steps, parts = listed()
     upload = phantom_photo()
     with modules_called() as seen:
@@ -114,7 +114,7 @@ def test_a_photo_passes_the_listed_files_only(alice, dana, messages_sent):
     assert of_the_flow == set(steps)
 
 
-def test_the_flow_has_at_most_twelve_files_and_its_parts_do_not_know_it():
+def test_the_flow_has_at_most_twelve_files_and_its_parts_do_not_import_it():
     steps, parts = listed()
     assert 0 < len(steps) <= MOST_FILES
     flow = {path.removesuffix(".py").replace("/", ".") for path in steps}

@@ -1,6 +1,6 @@
 """Faults of Celery, kombu and billiard that are worked around here: one module each, with its upstream issue.
 
-| module | fault | upstream | mended |
+| module | fault | upstream | fixed |
 |---|---|---|---|
 | crashed_children | a child's crash is noticed after 10 s, a deploy waits 30 s for a child | fixed waits in billiard/pool.py, no issue | not as of billiard 4.3 |
 | failed_acknowledgements | a worker whose acknowledgement failed takes no more messages | celery#8030, #10205, #10302 | not as of kombu 5.7 |
@@ -10,7 +10,7 @@
 Two more are avoided by settings in contract/messaging.py: `task_reject_on_worker_lost` repeats for ever a task that kills
 its process (celery#9082), and a child that starts slowly is ended (`worker_proc_alive_timeout`).
 
-Each module replaces names inside of these libraries. Another version may have mended the fault or moved the name:
+Each module replaces names inside of these libraries. Another version may have fixed the fault or moved the name:
 `REVIEWED` names the versions for which this was read, and a test fails with any other.
 """
 

@@ -8,7 +8,7 @@ A worker that is asked to end does so in time for a deploy, whatever its child i
 begun, and the next worker does it again. The parent forgets a message that it had just handed to the child when it was
 asked (celery's `AsynPool.flush`), and the child then waits half a minute for the parent to read its result.
 
-These waits are fixed in billiard/pool.py; there is no upstream issue. Not mended as of Celery 5.7 and billiard 4.3.
+These waits are constants in billiard/pool.py; there is no upstream issue. Not fixed as of Celery 5.7 and billiard 4.3.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ kombu logs such an error and goes on (it raises only a broken pipe). The message
 worker that takes one at a time takes no other: it lives, answers a ping and does nothing.
 Raised, the error ends the connection. What was held is given out again and done once more; the web refuses the second
 result.
-celery#8030, #10205, #10302; not mended as of kombu 5.7.
+celery#8030, #10205, #10302; not fixed as of kombu 5.7.
 """
 
 from __future__ import annotations

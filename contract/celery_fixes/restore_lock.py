@@ -2,7 +2,7 @@
 
 kombu guards `restore_visible` with a lock that it releases by a script (`kombu.transport.redis.Mutex`). Whoever may run
 scripts can stop the server with one that never ends, so that no role of ours may.
-Not mended as of kombu 5.7; there is no upstream issue.
+Not fixed as of kombu 5.7; there is no upstream issue.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Celery 5.7 foresees a body that is no JSON, and little else. A body that is a number or is nested a hundred thousand deep,
 headers of wrong types, and bytes in the queue that are no message at all raise in the parent process. It ends, a message
 that was not acknowledged is given to the next process, and one such message stops the queue for good.
-celery#4308, #7975, kombu#2421; not mended as of Celery and kombu 5.7.
+celery#4308, #7975, kombu#2421; not fixed as of Celery and kombu 5.7.
 """
 
 from __future__ import annotations

@@ -98,11 +98,11 @@ def faults(head: str = "") -> Iterator[str]:
             yield f"entry {kept} is not the one whose hash was kept: the chain was rewritten"
 
 
-def the_audit_trail_is_as_it_was_written() -> Iterator[str]:
+def the_audit_log_is_as_it_was_written() -> Iterator[str]:
     yield from faults()
 
 
-INVARIANTS: tuple[Callable[[], Iterator[str]], ...] = (the_audit_trail_is_as_it_was_written,)
+INVARIANTS: tuple[Callable[[], Iterator[str]], ...] = (the_audit_log_is_as_it_was_written,)
 
 
 def _missing(first: int, last: int) -> str:

@@ -19,7 +19,7 @@ ERROR_PAGES = {403, 404}
 HEARTBEATS = {"web:keep_claim", "api:keep-claim"}
 
 
-class Trail:
+class AuditMiddleware:
     """Must be the last middleware: a request that another one stops leaves no entry.
 
     If the entry cannot be written, an error is sent in place of the answer. A 304 shows nothing new and leaves no entry.

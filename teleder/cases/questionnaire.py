@@ -49,7 +49,7 @@ def red_flag_questions(policy: Policy, language: str | None = None) -> list[Ques
 
 
 def clean_red_flags(answers: Any, policy: Policy) -> dict[str, str]:
-    """Return an answer for each of the twelve questions, or raise `ValidationError` by question."""
+    """Return an answer for each question of the policy, or raise `ValidationError` by question."""
     if not isinstance(answers, Mapping):
         raise ValidationError(_("Answers must be given by question."))
     errors: dict[str, Any] = {str(id): _("Unknown question.") for id in answers if id not in _ids(policy)}

@@ -24,7 +24,7 @@ from teleder.privacy.models import Tombstone, trace_of
 FIELDS = ("id", "person_sha256", "erased_on", "why", "policy")
 
 
-class BadList(ValueError):
+class TombstoneListError(ValueError):
     """The list cannot be read; the message says which line."""
 
 
@@ -48,21 +48,21 @@ def write_list() -> int:
 def reapply(path: Path) -> tuple[int, int]:
     """Erase again everybody in the list whom a restore brought back; return how many, and how many are under a hold.
 
-    Raises `BadList` before anything is changed, and OSError where there is no list.
+    Raises `TombstoneListError` before anything is changed, and OSError where there is no list.
     """
     listed = {row["person_sha256"]: row for row in _read(path)}
     people = User.objects.filter(role=Role.PATIENT).values_list("pk", flat=True)
     back = [(pk, listed[trace_of(pk)]) for pk in people.iterator() if trace_of(pk) in listed]
-    erased = sum(_erase_anew(pk, row) for pk, row in back)
+    erased = sum(_erase_again(pk, row) for pk, row in back)
     known = set(Tombstone.objects.values_list("person_sha256", flat=True))
-    came_back = {row["person_sha256"] for _pk, row in back}
-    missing = [row for key, row in listed.items() if key not in known | came_back]
+    restored = {row["person_sha256"] for _pk, row in back}
+    missing = [row for key, row in listed.items() if key not in known | restored]
     Tombstone.objects.bulk_create([Tombstone(**row, listed_at=Now()) for row in missing])
     remnants.clear()
     return erased, len(back) - erased
 
 
-def _erase_anew(person: UUID, row: dict[str, Any]) -> bool:
+def _erase_again(person: UUID, row: dict[str, Any]) -> bool:
     try:
         with transaction.atomic():
             Tombstone.objects.filter(person_sha256=row["person_sha256"]).delete()
@@ -80,4 +80,4 @@ def _read(path: Path) -> Iterator[dict[str, Any]]:
             row = {name: row[name] for name in FIELDS}
             yield row | {"id": UUID(row["id"]), "erased_on": date.fromisoformat(row["erased_on"])}
         except (ValueError, KeyError, TypeError) as error:
-            raise BadList(f"{path}, line {number}: {type(error).__name__}") from error
+            raise TombstoneListError(f"{path}, line {number}: {type(error).__name__}") from error

@@ -122,7 +122,7 @@ MIDDLEWARE = [
     "teleder.security.mfa.SecondFactorMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "csp.middleware.CSPMiddleware",
-    "teleder.audit.middleware.Trail",
+    "teleder.audit.middleware.AuditMiddleware",
 ]
 TEMPLATES = [
     {

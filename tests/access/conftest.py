@@ -1,4 +1,4 @@
-"""Objects of alice, one row of each kind."""
+"""Objects that belong to alice, one row of each kind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from teleder.notifications.models import Message, Preference
 
 
 def passkey() -> dict[str, Any]:
-    """What allauth keeps of a passkey, as a browser would have sent it."""
+    """The data of a passkey that allauth stores, as a browser would send it."""
     key = ec.derive_private_key(1, ec.SECP256R1()).public_key()
     credential = AttestedCredentialData.create(Aaguid(bytes(16)), b"key", ES256.from_cryptography_key(key))
     seen_and_attested = 0x45
@@ -39,7 +39,7 @@ def passkey() -> dict[str, Any]:
 
 @pytest.fixture
 def things(alices_submission, alice, adam, dana, analyse, stored) -> dict[str, Any]:
-    """One row of each kind, all of them alice's or of her clinic, by what their addresses call them."""
+    """One row of each kind, alice's or of her clinic, by the names that the URLs use."""
     submission, photo = alices_submission, alices_submission.photos.get()
     analyse(photo)
     stored(photo)

@@ -11,23 +11,23 @@ from tests.access.test_matrix import ADDRESSES, SPACES, address
 
 pytestmark = pytest.mark.django_db
 UNSAFE = ("post", "put", "patch", "delete")
-# A token is asked for with a password, which another site does not have; no cookie counts there.
+# A token requires a password, which another site does not have; this endpoint ignores cookies.
 WITHOUT_COOKIES = {"api:tokens"}
 
 
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("name", ["alice", "dana", "adam"])
-def test_whatever_another_site_sends_in_somebodys_name_is_refused(request, things, space, name):
+def test_a_request_by_another_site_with_a_users_cookie_is_refused(request, things, space, name):
     client = Client(enforce_csrf_checks=True, raise_request_exception=False)
     client.force_login(request.getfixturevalue(name))
-    taken = [
+    accepted = [
         f"{method} {endpoint}: {status}"
         for endpoint in SPACES[space]
         if endpoint not in WITHOUT_COOKIES
         for method in UNSAFE
         if (status := sent(client, method, address(endpoint, things, known=True))) != 403
     ]
-    assert not taken, "\n".join(taken)
+    assert not accepted, "\n".join(accepted)
 
 
 def sent(client: Client, method: str, path: str) -> int:
@@ -47,5 +47,5 @@ def test_another_site_can_neither_log_in_nor_change_a_user(db, things, endpoint)
     assert sent(client, "post", address(endpoint, things, known=True)) == 403
 
 
-def test_every_address_was_asked():
+def test_every_address_was_tested():
     assert sum(map(len, SPACES.values())) == len(ADDRESSES) > 100

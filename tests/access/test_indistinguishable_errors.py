@@ -1,4 +1,4 @@
-"""Other people's data changes nothing that a caller can read: no list, filter, order, search or count reveals it."""
+"""Other people's data are not visible to a caller: no list, filter, order, search or count reveals them."""
 
 from __future__ import annotations
 
@@ -80,24 +80,24 @@ def addresses() -> list[str]:
 
 @pytest.fixture
 def read(monkeypatch) -> Callable:
-    """Read every list with every query as whom the client is; return status and body by address."""
+    """Read every list with every query as the client's user; return status and body by address."""
     monkeypatch.setattr(health, "results_waiting", lambda: 0)  # the broker serves all clinics together
 
     def everything(client: Client, hint: dict[str, str]) -> dict[str, tuple]:
         answers = {path: client.get(path.format(**hint)) for path in addresses()}
-        return {path: (a.status_code, re.sub(SAME, "", _told(a))) for path, a in answers.items()}
+        return {path: (a.status_code, re.sub(SAME, "", _text_of(a))) for path, a in answers.items()}
 
     return everything
 
 
-def _told(answer: HttpResponse) -> str:
+def _text_of(answer: HttpResponse) -> str:
     """Return the answer's text without the id that each request has."""
     return answer.content.decode().replace(answer["X-Request-ID"], "")
 
 
 @pytest.fixture
 def differing(request, read, submission_of, person, north) -> Callable:
-    """Return at which addresses somebody reads something else with all that alice has than without it."""
+    """Return the addresses whose answers to a reader differ with and without alice's data."""
     submission_of(request.getfixturevalue("bob"))
     submission_of(person("nick", clinic=north))
 
@@ -116,19 +116,19 @@ def differing(request, read, submission_of, person, north) -> Callable:
 
 
 @pytest.mark.parametrize("name", ["bob", "nora", "noel"])
-def test_what_alice_has_changes_nothing_of_what_others_read(request, differing, name):
+def test_alices_data_change_nothing_that_others_can_read(request, differing, name):
     assert differing(request.getfixturevalue(name)) == []
 
 
-def test_the_clinics_admin_reads_of_alice_in_each_list(differing, adam):
-    """Else the test above could not see a leak."""
+def test_the_admin_of_her_clinic_sees_alice_in_each_list(differing, adam):
+    """Otherwise the test above could not detect a leak."""
     found = {path.partition("?")[0] for path in differing(adam)}
     assert {reverse("api:cases"), reverse("web:operations"), reverse("web:people")} <= found
     assert reverse("admin:cases_case_changelist") in found
 
 
 def forget(submission) -> None:
-    """Take all that is alice's out of the database."""
+    """Delete all of alice's rows."""
     from teleder.accounts.models import Consent, Invitation
     from teleder.cases.models import Analysis, Case, Job, Photo
     from teleder.notifications.models import Message, Preference
@@ -147,7 +147,7 @@ def forget(submission) -> None:
     alice.delete()
 
 
-def test_every_parameter_of_a_list_in_the_api_is_tried():
+def test_every_parameter_of_every_api_list_is_tested():
     schema = SchemaGenerator().get_schema(request=None, public=True)
     for path, methods in schema["paths"].items():
         for parameter in methods.get("get", {}).get("parameters", []):

@@ -1,7 +1,7 @@
 """The access matrix: every URL by every person, method and kind of authentication.
 
-A new address without a line in `PAGES`, `API` or `TABLES` fails. Each request runs in a transaction that is undone,
-so that each person meets the same record.
+A new address without a line in `PAGES`, `API` or `TABLES` fails. Each request runs in a transaction that is rolled
+back, so that each person sees the same record.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 PEOPLE = ("anonymous", "alice", "bob", "dana", "nora", "adam", "noel", "sue", "sam")
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
-ALL = frozenset(PEOPLE)  # sam's session and token ended with the suspension: to the system he is nobody
+ALL = frozenset(PEOPLE)  # sam's session and token ended with the suspension: he is anonymous
 PERSON = ALL - {"anonymous", "sam"}
 PATIENT, OWNER = frozenset({"alice", "bob"}), frozenset({"alice"})
 DERMATOLOGIST, ADMIN = frozenset({"dana", "nora"}), frozenset({"adam", "noel", "sue"})
@@ -41,12 +41,12 @@ Line = dict[str, frozenset[str]]
 
 
 def form(who: frozenset[str]) -> Line:
-    """Django's FormView takes PUT for POST."""
+    """Django's FormView treats PUT as POST."""
     return {"get": who, "post": who, "put": who}
 
 
 def step(who: frozenset[str]) -> Line:
-    """By GET it leads to the page of the case."""
+    """A GET redirects to the page of the case."""
     return {"get": who, "post": who}
 
 
@@ -58,7 +58,7 @@ def act(who: frozenset[str]) -> Line:
     return {"post": who}
 
 
-# name: method -> who gets past the endpoint to alice's thing (whatever the record then says to an empty request)
+# name: method -> who may reach alice's object (even if an empty request is then refused)
 API: dict[str, Line] = {
     "tokens": act(ALL),
     "current-token": {"delete": PERSON},
@@ -107,7 +107,7 @@ PAGES: dict[str, Line] = {
     "status": read(ADMIN),
     "web:home": read(ALL),
     "web:language": act(ALL),
-    "web:invitation": {"get": ALL, "post": ALL},  # whoever holds the link
+    "web:invitation": {"get": ALL, "post": ALL},  # anybody with the link
     "web:settings": {"get": PERSON, "post": PERSON},
     "web:photo": read(OWNER | HER_CLINIC),
     # Patients
@@ -157,14 +157,14 @@ PAGES: dict[str, Line] = {
     "web:change_person": act(HER_ADMIN),
     "web:person_data": read(HER_ADMIN),
     "web:change_person_data": act(HER_ADMIN),
-    # Accounts (allauth): who has nothing to do there is led on
+    # Accounts (allauth): people without anything to do there are redirected
     "account_login": form(ALL),
     "account_logout": {"get": ALL, "post": ALL},
     "account_inactive": read(ALL),
     "account_signup": form(ALL),
     "account_reauthenticate": form(PERSON),
     "account_email": form(PERSON),
-    "account_email_verification_sent": read(PERSON),  # and whoever is signing up
+    "account_email_verification_sent": read(PERSON),  # and anybody who is signing up
     "account_change_password": form(PERSON),
     "account_set_password": form(PERSON),
     "account_reset_password": form(ALL),
@@ -179,7 +179,7 @@ PAGES: dict[str, Line] = {
     "mfa_edit_webauthn": form(OWNER),
     "mfa_remove_webauthn": {"get": OWNER, "post": OWNER, "delete": OWNER},
     "mfa_add_webauthn": form(PERSON),
-    # alice has a key: her empty answer is none of its, and she is led to log in
+    # alice has a key: her empty answer is refused, and she is redirected to the log-in
     "mfa_reauthenticate_webauthn": form(PERSON - OWNER) | read(PERSON),
     "mfa_activate_totp": form(PERSON),
     "mfa_deactivate_totp": form(NOBODY),
@@ -187,7 +187,7 @@ PAGES: dict[str, Line] = {
     "mfa_generate_recovery_codes": form(PERSON),
     "mfa_download_recovery_codes": read(NOBODY),
 }
-# The back room; nobody logs in there
+# The admin site, which has no log-in of its own
 BACK_ROOM: dict[str, Line] = {
     "index": {"get": ADMIN, "post": ADMIN},
     "app_list": {"get": ADMIN, "post": ADMIN},
@@ -247,16 +247,16 @@ for each in ADDRESSES:
 
 def test_every_address_has_a_line():
     without = [name for name in ADDRESSES if line_of(name) is None]
-    assert not without, f"say in this file who may use {without}"
+    assert not without, f"add to this file who may use {without}"
 
 
-def test_no_line_is_left_of_an_address_that_is_gone():
+def test_every_line_has_an_existing_address():
     assert {f"api:{name}" for name in API} | set(PAGES) <= set(ADDRESSES)
 
 
 # --- Alice's things (`things` in conftest.py) --------------------------------------------------------------
 def kind_of(route: str) -> str:
-    """Return which of alice's things an address is about."""
+    """Return the name of alice's object that an address is about."""
     if found := re.match(r"/admin/\w+/(\w+)/", route):
         return found[1]
     kinds = {"operations/cases": "submission", "operations/people": "user", "review": "submission"}
@@ -291,7 +291,7 @@ OF_THE_VISIT = {"django_session", "knox_authtoken", "audit_entry"}
 
 
 class Counting:
-    """How often the database is asked, and which tables are written."""
+    """Counts the queries, and records the tables that are written."""
 
     def __init__(self) -> None:
         self.queries, self.written = 0, set()
@@ -304,7 +304,7 @@ class Counting:
 
 
 class Caller:
-    """One person at the endpoints, by session or by token; what they do is undone."""
+    """One person with a session or a token; every change is rolled back."""
 
     def __init__(self, person: Any, *, by_token: bool) -> None:
         self.client, self.bearing = Client(raise_request_exception=False), {}
@@ -315,7 +315,7 @@ class Caller:
         self.cookies = self.client.cookies.copy()
 
     def ask(self, method: str, path: str, **more: Any) -> HttpResponse:
-        cache.clear()  # no limit: this is about rights
+        cache.clear()  # no rate limits: this tests rights
         self.client.cookies = self.cookies.copy()
         body = {"data": {}, "content_type": "application/json"} if path.startswith("/api/") else {}
         if method in {"get", "head"}:
@@ -331,7 +331,7 @@ class Caller:
 
 @pytest.fixture
 def callers(request, things) -> dict[tuple[str, bool], Caller]:
-    """Everybody twice: by session and by token; sam's were given before he was suspended."""
+    """Every person twice, by session and by token; sam's were created before he was suspended."""
     cast = {name: name != "anonymous" and request.getfixturevalue(name) for name in PEOPLE}
     callers = {
         (name, by_token): Caller(person, by_token=by_token)
@@ -346,7 +346,7 @@ LOG_IN = ("/accounts/login/", "/admin/login/")
 
 
 def asked(callers: dict, space: str) -> Iterator[tuple[str, str, Caller]]:
-    """Yield person, method and caller; tokens where they count, and Django's views take GET for every method but POST."""
+    """Yield person, method and caller; tokens only for the API. The admin site treats all methods but POST as GET."""
     for (person, by_token), caller in callers.items():
         if space == "api" or not by_token:
             methods = ("get", "post", "head") if space == "admin" else METHODS
@@ -355,7 +355,7 @@ def asked(callers: dict, space: str) -> Iterator[tuple[str, str, Caller]]:
 
 def is_refused(answer: HttpResponse) -> bool:
     if answer.status_code == 302:
-        # The back room leads to its first page from a row that is not there.
+        # The admin site redirects to its first page if a row does not exist.
         return answer["Location"].startswith(LOG_IN) or answer["Location"] == "/admin/"
     return answer.status_code in {401, 403, 404}
 
@@ -367,7 +367,7 @@ def test_each_endpoint_admits_exactly_its_roles(callers, things, space):
         line, path = line_of(name), address(name, things, known=True)
         for person, method, caller in asked(callers, space):
             answer = caller.ask(method, path)
-            if method == "options":  # which methods there are
+            if method == "options":  # it lists the methods
                 well = answer.status_code != 500 and not answer.written
             else:
                 well = is_as_said(answer, person, line.get("get" if method == "head" else method), space)
@@ -377,28 +377,28 @@ def test_each_endpoint_admits_exactly_its_roles(callers, things, space):
 
 
 def is_as_said(answer: HttpResponse, person: str, who: frozenset[str] | None, space: str) -> bool:
-    """Whether the endpoint was open or shut as its line says; `None`: there is no such method, and nothing is done.
+    """Return whether the endpoint admitted or refused as its line says; `None`: no such method, and no change.
 
-    allauth's pages lead elsewhere where there is nothing to do, whatever the method.
+    allauth's pages redirect if there is nothing to do, with every method.
     """
     if who is None:
         led_away = space == "" and answer.status_code == 302
         return not answer.written and (answer.status_code == 405 or led_away or is_refused(answer))
     if person == "sam by token" and is_refused(answer):
-        return True  # a dead token is refused where no token is needed, too
+        return True  # an expired token is refused even if no token is needed
     if person.split()[0] in who:
         return answer.status_code not in {405, 500} and not is_refused(answer)
     return is_refused(answer)
 
 
-# --- Somebody else's is like nothing ----------------------------------------------------------------------
+# --- Other people's objects answer like unknown ones ------------------------------------------------------
 CHANGING = r"\"trace_id\": ?\"\w+\"|(?<=value=\")\w{64}|(?<=CSRFToken\": \")\w+"
 
 
 def reported(answer: HttpResponse, path: str) -> tuple:
-    """Return all that an answer tells, but for the address that was asked for, form tokens and the trace id.
+    """Return everything in an answer except the requested address, form tokens and the trace id.
 
-    How much the database was asked is among it: another number of queries is another time.
+    It includes the number of queries, because another number of queries takes another time.
     """
     pk = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", path)
     hidden = [path, quote(path, safe=""), *([pk[0]] if pk else [])]
@@ -406,14 +406,14 @@ def reported(answer: HttpResponse, path: str) -> tuple:
     for words in hidden:
         body = body.replace(words, "HERE")
         headers = {key: value.replace(words, "HERE") for key, value in headers.items()}
-    body = body.replace(headers.pop("X-Request-ID"), "")  # drawn for each request
+    body = body.replace(headers.pop("X-Request-ID"), "")  # new for each request
     for key in ("Content-Length", "ETag", "Expires", "RateLimit"):
         headers.pop(key, None)
     return answer.status_code, re.sub(CHANGING, "", body), headers, sorted(answer.cookies), answer.queries
 
 
 @pytest.mark.parametrize("space", SPACES)
-def test_what_is_anothers_answers_like_what_is_not_there(callers, things, space):
+def test_another_persons_object_answers_like_an_unknown_one(callers, things, space):
     wrong = []
     for name in (name for name in SPACES[space] if kind_of(ADDRESSES[name]) and "<" in ADDRESSES[name]):
         hers = NOBODY.union(*line_of(name).values())

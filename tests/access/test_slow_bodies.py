@@ -23,7 +23,7 @@ NEW_PASSWORD = "another-horse-battery"
 
 
 class Slow(io.BytesIO):
-    """A body during which something else happens."""
+    """A request body that runs a function while it is read."""
 
     def __init__(self, content: bytes, meanwhile: Callable[[], Any]) -> None:
         super().__init__(content)
@@ -49,7 +49,7 @@ def password_of(user: User) -> None:
     fresh.save()
 
 
-WHILE_IT_COMES = {
+DURING_THE_BODY = {
     "suspended": (lambda user, by: people.deactivate(user, by=by), {"is_active": False}),
     "demoted": (
         lambda user, by: people.change_role(user, role=Role.DERMATOLOGIST, by=by),
@@ -64,10 +64,10 @@ def ada(person):
     return person("ada", "admin")
 
 
-@pytest.mark.parametrize("what", WHILE_IT_COMES)
+@pytest.mark.parametrize("what", DURING_THE_BODY)
 @pytest.mark.parametrize("endpoint", ["web:settings", "web:people", "account_change_password"])
-def test_a_slow_form_undoes_no_change_made_meanwhile(client, ada, adam, what, endpoint):
-    happens, left = WHILE_IT_COMES[what]
+def test_a_slow_form_does_not_undo_a_concurrent_change(client, ada, adam, what, endpoint):
+    happens, left = DURING_THE_BODY[what]
     client.force_login(ada)
     words = (
         f"name=Eve&language=ja&oldpassword={PASSWORD}&password1=x9-{NEW_PASSWORD}&password2=x9-{NEW_PASSWORD}"
@@ -107,7 +107,7 @@ def caller_of(user: User, *, by_token: bool) -> tuple[Client, dict[str, str]]:
 
 
 @pytest.mark.parametrize("by_token", [False, True])
-def test_the_api_asks_for_rights_again_when_all_is_there(alice, adam, by_token):
+def test_the_api_checks_rights_again_after_the_body_arrived(alice, adam, by_token):
     client, bearing = caller_of(alice, by_token=by_token)
     asked = {"method": "PATCH", "kind": "application/json", **bearing}
     put = b'{"language": "ja"}'
@@ -118,7 +118,7 @@ def test_the_api_asks_for_rights_again_when_all_is_there(alice, adam, by_token):
     assert User.objects.get(pk=alice.pk).language == "ja"
 
 
-def test_who_logs_out_while_it_comes_has_done_nothing(alice):
+def test_a_request_of_a_user_who_logs_out_during_its_body_changes_nothing(alice):
     client, bearing = caller_of(alice, by_token=True)
     asked = {"method": "PATCH", "kind": "application/json", **bearing}
     answer = send(client, reverse("api:me"), b'{"language": "ja"}', AuthToken.objects.all().delete, **asked)
@@ -127,7 +127,7 @@ def test_who_logs_out_while_it_comes_has_done_nothing(alice):
 
 
 @pytest.mark.parametrize("by_token", [False, True])
-def test_no_photo_is_taken_of_who_was_suspended_while_it_came(
+def test_no_photo_is_accepted_from_a_user_suspended_during_the_upload(
     alice, adam, alices_draft, photo_file, by_token
 ):
     client, bearing = caller_of(alice, by_token=by_token)
@@ -143,7 +143,7 @@ def test_no_photo_is_taken_of_who_was_suspended_while_it_came(
     assert send(client, path, form, lambda: None, **(kind | bearing)).status_code == 201
 
 
-# --- How much ---------------------------------------------------------------------------------------------
+# --- Size limits ------------------------------------------------------------------------------------------
 def never() -> None:
     pytest.fail("it was read")
 
@@ -166,7 +166,7 @@ def test_a_large_body_is_refused_unread_where_no_photo_is_expected(client, dana,
 
 
 @pytest.mark.parametrize(("name", "status"), [("nobody", 413), ("alice", 302)])
-def test_a_photo_is_read_of_who_is_logged_in_only(request, client, photo_file, alices_draft, name, status):
+def test_a_photo_is_read_only_from_logged_in_users(request, client, photo_file, alices_draft, name, status):
     if name != "nobody":
         client.force_login(request.getfixturevalue(name))
     upload = photo_file(content=b"\xff\xd8\xff" + b"\0" * 2**21)
@@ -174,7 +174,7 @@ def test_a_photo_is_read_of_who_is_logged_in_only(request, client, photo_file, a
     assert client.post(path, {"view": "close_up", "photo": upload}).status_code == status
 
 
-# --- The character that no database takes -----------------------------------------------------------------
+# --- Null characters, which the database cannot store -----------------------------------------------------
 @pytest.mark.parametrize(
     "endpoint", ["web:people", "web:cases_admin", "api:worklist", "admin:accounts_user_changelist"]
 )

@@ -1,4 +1,4 @@
-"""PostgreSQL counts attempts: no flush, restart or absence of Valkey allows further guesses."""
+"""PostgreSQL counts attempts: no flush, restart or outage of Valkey allows more guesses."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def is_in(client: Client) -> bool:
     return "_auth_user_id" in client.session
 
 
-# --- Valkey is emptied or away ----------------------------------------------------------------------------
+# --- Valkey is flushed or unavailable ---------------------------------------------------------------------
 def test_of_180_guesses_from_one_address_100_are_checked_despite_flushes_of_valkey(db, flush):
     statuses = []
     for number in range(180):
@@ -63,7 +63,7 @@ def test_of_guesses_at_one_account_ten_are_checked_despite_flushes_of_valkey(ali
     assert statuses == [200] * 6 + [401] * 4 + [429] * 4
 
 
-def test_codes_of_the_second_factor_are_counted_though_valkey_is_flushed(dana, flush):
+def test_codes_of_the_second_factor_are_counted_despite_flushes_of_valkey(dana, flush):
     auth.TOTP.activate(dana, SECRET)
     client = Client()
     guess(dana.email, PASSWORD, client)
@@ -74,14 +74,14 @@ def test_codes_of_the_second_factor_are_counted_though_valkey_is_flushed(dana, f
     assert statuses == [200] * 10 + [429] * 2
 
 
-def test_mails_for_a_new_password_are_counted_though_valkey_is_flushed(alice, flush, mailoutbox):
+def test_mails_for_a_new_password_are_counted_despite_flushes_of_valkey(alice, flush, mailoutbox):
     for _ in range(6):
         Client().post(reverse("account_reset_password"), {"email": alice.email})
         flush()
     assert len(mailoutbox) == 3
 
 
-def test_a_stolen_session_guesses_ten_passwords_despite_flushes_of_valkey(client, alice, flush):
+def test_a_stolen_session_may_guess_ten_passwords_despite_flushes_of_valkey(client, alice, flush):
     client.force_login(alice)
     statuses = []
     for _ in range(14):
@@ -90,7 +90,7 @@ def test_a_stolen_session_guesses_ten_passwords_despite_flushes_of_valkey(client
     assert statuses.count(429) == 4
 
 
-def test_a_code_of_the_app_works_once_though_valkey_is_flushed(dana, flush, monkeypatch):
+def test_a_code_of_the_app_works_once_despite_flushes_of_valkey(dana, flush, monkeypatch):
     monkeypatch.setattr(auth, "yield_hotp_counters_from_time", lambda: iter([59_000_000]))
     auth.TOTP.activate(dana, SECRET)
     code = auth.format_hotp_value(auth.hotp_value(SECRET, 59_000_000))
@@ -138,7 +138,7 @@ def test_of_80_attempts_in_four_processes_exactly_30_pass():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_guess_counts_though_its_request_breaks_off(alice, monkeypatch):
+def test_a_guess_is_counted_even_if_its_request_fails(alice, monkeypatch):
     def break_off(*_):
         raise RuntimeError
 
@@ -147,7 +147,7 @@ def test_a_guess_counts_though_its_request_breaks_off(alice, monkeypatch):
     assert [guess(alice.email, client=client).status_code for _ in range(11)] == [500] * 10 + [429]
 
 
-def test_a_right_password_gives_its_attempt_back(alice):
+def test_a_right_password_is_not_counted(alice):
     guess(alice.email)
     before = sorted(len(row.times) for row in AttemptCounter.objects.all())
     guess(alice.email, PASSWORD)
@@ -155,7 +155,7 @@ def test_a_right_password_gives_its_attempt_back(alice):
     assert sum(after) == sum(before) + 1  # the request itself, of 300 a minute
 
 
-def test_of_two_attempts_at_the_same_moment_one_is_given_back(db):
+def test_returning_one_of_two_simultaneous_attempts_keeps_the_other(db):
     counted = attempt_counters.count_attempt("alice", amount=5, seconds=900)
     AttemptCounter.objects.update(times=[counted.time, counted.time])
     counted.rollback()
@@ -165,7 +165,7 @@ def test_of_two_attempts_at_the_same_moment_one_is_given_back(db):
     assert AttemptCounter.objects.get().times == []
 
 
-def test_when_the_window_has_passed_attempts_are_looked_at_again(alice):
+def test_attempts_are_checked_again_after_the_window(alice):
     assert [guess(alice.email).status_code for _ in range(11)][-1] == 429
     for row in AttemptCounter.objects.all():
         row.times = [time - timedelta(minutes=15, seconds=1) for time in row.times]
@@ -173,12 +173,12 @@ def test_when_the_window_has_passed_attempts_are_looked_at_again(alice):
     assert guess(alice.email).status_code == 200
 
 
-def test_a_limit_of_nothing_lets_nothing_pass(db):
+def test_a_limit_of_zero_refuses_every_attempt(db):
     assert attempt_counters.count_attempt("alice", amount=0, seconds=900) is None
 
 
-# --- What lies in the table -------------------------------------------------------------------------------
-def test_the_table_names_no_account_and_no_address(alice):
+# --- The content of the table -----------------------------------------------------------------------------
+def test_the_table_contains_no_account_and_no_address(alice):
     guess(alice.email)
     ask_for_token(alice.email)
     rows = list(AttemptCounter.objects.values_list("key", flat=True))

@@ -62,7 +62,7 @@ def test_an_address_is_the_same_in_any_width(typed):
     assert normalise_email(typed) == "alice@example.com"
 
 
-def test_a_vowel_sign_is_a_dash_between_letters_of_ours_and_a_letter_between_kana():
+def test_a_long_vowel_mark_is_a_dash_between_latin_letters_and_a_letter_between_kana():
     assert normalise_width("ＡＢＣＤーＥＦＧＨ") == "ABCD-EFGH"
     assert normalise_width("ｱﾄﾋﾟｰ") == "アトピー"
     assert normalise_number("　第１２３−４５ー６号 ") == "第123-45-6号"
@@ -81,11 +81,11 @@ FORMS_OF_A_CODE = [
 
 
 @pytest.mark.parametrize("form", FORMS_OF_A_CODE)
-def test_the_code_of_a_sign_up_mail_is_confirmed_and_loses_no_try(client, mailoutbox, form):
+def test_the_code_of_a_sign_up_mail_is_accepted_and_costs_no_attempt(client, mailoutbox, form):
     given = {"email": "carol@example.com", "password1": PASSWORD, "password2": PASSWORD}
     client.post(reverse("account_signup"), given)
     code = re.search(r"^[A-Z0-9]{4}-[A-Z0-9]{4}$", mailoutbox[0].body, re.M)[0]
-    for _ in range(2):  # of three tries the last
+    for _ in range(2):  # the last of three attempts
         client.post(reverse("account_email_verification_sent"), {"code": "AAAA-AAAA"})
     client.post(reverse("account_email_verification_sent"), {"code": form(code)})
     assert "_auth_user_id" in client.session
@@ -111,7 +111,7 @@ FORMS_OF_DIGITS = [
 
 
 @pytest.mark.parametrize("form", FORMS_OF_DIGITS)
-def test_the_code_of_an_app_opens_page_and_api(dana, app_code, form):
+def test_the_code_of_an_app_is_accepted_by_page_and_api(dana, app_code, form):
     auth.TOTP.activate(dana, SECRET)
     client = log_in(dana)
     client.post(reverse("mfa_authenticate"), {"code": form(app_code)})
@@ -119,20 +119,20 @@ def test_the_code_of_an_app_opens_page_and_api(dana, app_code, form):
 
 
 @pytest.mark.parametrize("form", FORMS_OF_DIGITS)
-def test_the_api_takes_address_and_code_in_any_width(dana, app_code, form):
+def test_the_api_accepts_address_and_code_in_any_width(dana, app_code, form):
     auth.TOTP.activate(dana, SECRET)
     asked = {"email": wide(dana.email), "password": PASSWORD, "code": form(app_code)}
     assert Client().post(reverse("api:tokens"), asked, "application/json").status_code == 201
 
 
-def test_a_code_of_no_letters_is_refused_by_the_api(dana):
+def test_an_empty_code_is_refused_by_the_api(dana):
     for code in ("　", "ー", "－−", "", "！"):
         asked = {"email": dana.email, "password": PASSWORD, "code": code}
         assert Client().post(reverse("api:tokens"), asked, "application/json").status_code == 400
 
 
 @pytest.mark.parametrize("form", FORMS_OF_DIGITS)
-def test_a_recovery_code_is_taken_in_any_width(dana, form):
+def test_a_recovery_code_is_accepted_in_any_width(dana, form):
     auth.TOTP.activate(dana, SECRET)
     code = RecoveryCodes.activate(dana).get_unused_codes()[0]
     client = log_in(dana)
@@ -153,7 +153,7 @@ def test_an_app_is_set_up_and_shown_again_with_wide_codes(client, alice, app_cod
     assert answer.status_code == 302
 
 
-def test_a_password_is_taken_as_it_was_typed(alice):
+def test_a_password_is_used_as_it_was_typed(alice):
     alice.set_password("ｗｉｄｅ－horse－battery")
     alice.save()
     for password, is_in in (("wide-horse-battery", False), ("ｗｉｄｅ－horse－battery", True)):
@@ -169,7 +169,7 @@ def test_a_new_password_is_sent_to_a_wide_address(alice, mailoutbox):
     assert "/password/reset/key/" in mailoutbox[0].body
 
 
-def test_sign_up_invitation_and_second_addresses_keep_the_usual_width(client, adam, alice, mailoutbox):
+def test_sign_up_invitation_and_second_addresses_are_stored_in_half_width(client, adam, alice, mailoutbox):
     form = {"email": wide("Carol@example.com"), "password1": PASSWORD, "password2": PASSWORD}
     Client().post(reverse("account_signup"), form)
     client.force_login(adam)
@@ -181,7 +181,7 @@ def test_sign_up_invitation_and_second_addresses_keep_the_usual_width(client, ad
     assert [mail.to[0].split("@")[0] for mail in mailoutbox] == ["carol", "erik", "second"]
 
 
-def test_a_superuser_mends_an_address_in_any_width(client, alice, sue):
+def test_a_superuser_corrects_an_address_in_any_width(client, alice, sue):
     client.force_login(sue)
     form = {"email": wide("New@example.com"), "name": alice.name, "language": "en"}
     inlines = {
@@ -200,17 +200,17 @@ def test_a_superuser_mends_an_address_in_any_width(client, alice, sue):
 @pytest.mark.parametrize(
     ("typed", "scale"), [("７", 7), ("１０", 10), ("7 ", 7), ("　０", 0), ("", None), (10, 10)]
 )
-def test_a_scale_is_answered_in_any_width(typed, scale):
+def test_a_scale_is_accepted_in_any_width(typed, scale):
     assert questionnaire.clean_history({"itch": typed}).get("itch") == scale
 
 
 @pytest.mark.parametrize("typed", ["１１", "-1", "−1", "七", "7.0", "７７", True, [], {}])
-def test_what_is_no_number_from_0_to_10_is_refused(typed):
+def test_anything_but_a_number_from_0_to_10_is_refused(typed):
     with pytest.raises(ValidationError):
         questionnaire.clean_history({"itch": typed})
 
 
-def test_a_licence_number_is_kept_in_the_usual_width(adam, mailoutbox):
+def test_a_licence_number_is_stored_in_half_width(adam, mailoutbox):
     people.invite(email="dora@example.com", role=Role.DERMATOLOGIST, by=adam)
     link = re.search(r"/invitation/\S+", mailoutbox[0].body)[0]
     form = {"name": "Dora", "password": PASSWORD, "licence_number": "　第５４３２−１ー０号 "}
@@ -222,7 +222,7 @@ YEARS = ["１９９０", "1990年", "　1990 ", "西暦１９９０年", "1990�
 
 
 @pytest.mark.parametrize("typed", YEARS)
-def test_a_western_year_is_taken_in_any_width_by_page_and_api(client, alice, typed):
+def test_a_western_year_is_accepted_in_any_width_by_page_and_api(client, alice, typed):
     PatientProfile.objects.update(birth_year=1970)
     bearing = {"HTTP_AUTHORIZATION": f"Token {AuthToken.objects.create(alice)[1]}"}
     answer = client.patch(reverse("api:me"), {"birth_year": typed}, "application/json", **bearing)
@@ -264,7 +264,7 @@ ERAS = {
 
 
 @pytest.mark.parametrize("typed", ERAS)
-def test_a_year_of_an_era_is_answered_with_the_western_year(typed):
+def test_the_error_for_a_year_of_an_era_gives_the_western_year(typed):
     name, year = ERAS[typed]
     with pytest.raises(ValidationError) as reported:
         western_year(typed)
@@ -274,11 +274,11 @@ def test_a_year_of_an_era_is_answered_with_the_western_year(typed):
 @pytest.mark.parametrize(
     "typed", ["昭和", "S", "55", "Sunday", "H200", "昭和百年", "平成", "元年", "abc", "S5a"]
 )
-def test_what_is_no_year_gets_no_sentence_about_eras(typed):
+def test_the_error_for_other_text_does_not_mention_eras(typed):
     assert western_year(typed) == normalise_number(typed)
 
 
-def test_the_page_and_the_api_tell_the_western_year(client, alice):
+def test_the_page_and_the_api_give_the_western_year(client, alice):
     bearing = {
         "HTTP_AUTHORIZATION": f"Token {AuthToken.objects.create(alice)[1]}",
         "HTTP_ACCEPT_LANGUAGE": "ja",
@@ -311,7 +311,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("stored", "find"), NAMES)
-def test_people_are_found_by_name_whatever_the_width(client, adam, person, stored, find):
+def test_people_are_found_by_name_in_any_width(client, adam, person, stored, find):
     hanako = person("hanako")
     User.objects.filter(pk=hanako.pk).update(name=stored)
     client.force_login(adam)

@@ -78,13 +78,13 @@ def test_with_two_clinics_a_patient_chooses(client, north):
     assert User.objects.get(email=FORM["email"]).clinic == north
 
 
-def test_who_is_invited_joins_the_clinic_of_who_invites(noel, north):
+def test_an_invited_person_joins_the_clinic_of_the_inviter(noel, north):
     people.invite(email="erik@example.com", role=Role.DERMATOLOGIST, by=noel)
     people.accept_invitation(Invitation.objects.get(), name="Erik", password=PASSWORD, licence_number="1")
     assert User.objects.get(email="erik@example.com").clinic == north
 
 
-def test_an_invitation_does_not_tell_who_has_an_account_elsewhere(noel, alice):
+def test_an_invitation_does_not_reveal_who_has_an_account_elsewhere(noel, alice):
     invitation = people.invite(email=alice.email, role=Role.ADMIN, by=noel)
     assert people.accept_invitation(invitation, name="A", password=PASSWORD) is None
     alice.refresh_from_db()
@@ -128,11 +128,13 @@ def test_no_admin_changes_their_own_role_or_a_patients(adam, alice):
 
 
 @pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS.keys())
-def test_what_ada_sent_out_ends_with_her_rights(person, sue, north, end):
+def test_adas_invitations_end_with_her_rights(person, sue, north, end):
     ada = person("ada", "admin")
     _invitation, token = Invitation.issue(email="erik@example.com", role=Role.ADMIN, by=ada)
     assert Invitation.by_token(token)
-    User.objects.filter(pk=ada.pk).update(role=Role.DERMATOLOGIST)  # each ending changes something of her
+    User.objects.filter(pk=ada.pk).update(
+        role=Role.DERMATOLOGIST
+    )  # each change of rights then changes something
     end(ada, sue, north)
     assert not Invitation.by_token(token)
 
@@ -146,21 +148,21 @@ ON_SUPERUSERS = {
 
 
 @pytest.mark.parametrize("verb", ON_SUPERUSERS.values(), ids=ON_SUPERUSERS.keys())
-def test_an_admin_does_nothing_to_a_superuser(noel, sue, verb):
+def test_an_admin_cannot_change_a_superuser(noel, sue, verb):
     with pytest.raises(people.ValidationError):
         verb(sue, by=noel)
     sue.refresh_from_db()
     assert sue.is_active and sue.is_admin and sue.is_superuser
 
 
-def test_who_gets_another_role_is_no_superuser_any_more(person, sue):
+def test_a_change_of_role_removes_superuser(person, sue):
     other = person("olga", "admin", is_superuser=True)
     people.change_role(other, role=Role.DERMATOLOGIST, by=sue)
     other.refresh_from_db()
     assert other.is_dermatologist and not other.is_superuser
 
 
-def test_an_old_copy_saves_only_what_was_changed_on_it(dana, adam):
+def test_saving_an_old_instance_writes_only_changed_fields(dana, adam):
     old = User.objects.get(pk=dana.pk)
     people.deactivate(dana, by=adam)
     old.name = "Dana D."
@@ -172,7 +174,7 @@ def test_an_old_copy_saves_only_what_was_changed_on_it(dana, adam):
     assert User.objects.get(pk=dana.pk).is_active
 
 
-def test_a_second_address_of_somebody_is_theirs(noel, adam, alice):
+def test_a_second_address_belongs_to_its_account(noel, adam, alice):
     EmailAddress.objects.create(user=alice, email="a2@example.com", verified=True)
     with pytest.raises(people.ValidationError):
         people.invite(email="A2@example.com", role=Role.ADMIN, by=adam)

@@ -1,4 +1,4 @@
-"""Settings with which no production site starts, and the remedy in the error."""
+"""Settings with which no production site starts; the error says what to change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEY = PRODUCTION["TELEDER_SECRET_KEY"]
 
 
 def start(**settings: str) -> subprocess.CompletedProcess:
-    """Load the settings as every process of the web does; nothing is connected to."""
+    """Load the settings as every web process does, without any connection."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TELEDER_")}
     command = [sys.executable, "-c", "import django; django.setup()"]
     return subprocess.run(
@@ -23,7 +23,7 @@ def start(**settings: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_a_site_as_documented_starts():
+def test_a_documented_configuration_starts():
     assert start().returncode == 0
 
 
@@ -48,7 +48,7 @@ REFUSED = {
         {"TELEDER_INSECURE_COOKIES": "1", "TELEDER_HOSTS": "*", "TELEDER_PUBLIC_URL": "http://localhost"},
         "for this machine only",
     ),
-    "the demo's cookies in a house": (
+    "the demo's cookies in a local network": (
         {
             "TELEDER_INSECURE_COOKIES": "1",
             "TELEDER_HOSTS": "localhost,192.168.0.7",
@@ -60,28 +60,28 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_site_does_not_start_and_says_what_to_do(name):
+def test_a_refused_setting_names_its_remedy(name):
     settings, advice = REFUSED[name]
     done = start(**settings)
     assert done.returncode and advice in done.stderr.splitlines()[-1]
     assert KEY[:49] not in done.stderr  # no key is quoted
 
 
-def test_the_demo_starts_with_what_it_needs():
+def test_the_demo_starts_with_its_settings():
     demo = {"TELEDER_INSECURE_COOKIES": "1", "TELEDER_SECRET_KEY": "short", "TELEDER_DEBUG": "1"}
     loopback = {"TELEDER_HOSTS": "localhost,127.0.0.1,[::1]", "TELEDER_PUBLIC_URL": "http://localhost:8765"}
     assert start(**demo, **loopback).returncode == 0
 
 
-def test_an_old_key_may_be_weak_while_the_new_one_takes_over():
-    """Authenticator apps are encrypted with it: who leaves a weak key must still be able to read them."""
+def test_an_old_key_may_be_weak_after_a_key_change():
+    """Authenticator secrets are encrypted with it and must stay readable after a change of the key."""
     assert start(TELEDER_SECRET_KEY_FALLBACKS="the-old-short-one").returncode == 0
 
 
 @pytest.mark.parametrize(
     "host", ["localhost", "localhost:8000", "127.0.0.1", "127.1.2.3:80", "[::1]:8000", "demo.localhost"]
 )
-def test_these_names_mean_this_machine(host):
+def test_these_hosts_are_this_machine(host):
     assert deployment.is_loopback(host)
 
 
@@ -99,5 +99,5 @@ def test_these_names_mean_this_machine(host):
         "10.0.0.1",
     ],
 )
-def test_these_names_do_not(host):
+def test_these_hosts_are_not_this_machine(host):
     assert not deployment.is_loopback(host)

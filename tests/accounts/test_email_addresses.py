@@ -63,13 +63,13 @@ RUBBISH = [
 
 # --- The rule ---------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("address", [*OLD, "tanaka@docomo.ne.jp", "a.b+c@example.com", "x@xn--wgv71a.jp"])
-def test_addresses_of_carriers_and_usual_ones_are_taken(address):
+def test_carrier_addresses_and_ordinary_ones_are_accepted(address):
     EmailAddressValidator()(address)
     validate_email(address)
 
 
 @pytest.mark.parametrize("address", RUBBISH)
-def test_rubbish_is_still_refused(address):
+def test_invalid_addresses_are_refused(address):
     with pytest.raises(ValidationError):
         EmailAddressValidator()(address)
     with pytest.raises(ValidationError):
@@ -83,16 +83,16 @@ ATOMS = "abcxyz0189_-+/!#$%&'*=?^`{|}~."
 @given(
     st.text(ATOMS, min_size=1, max_size=60).filter(lambda text: text.strip(".")), st.sampled_from(CARRIERS)
 )
-def test_any_dots_are_taken_at_a_carrier_and_quoted_where_they_must_be(local_part, carrier):
+def test_any_dots_are_accepted_at_a_carrier_and_quoted_if_necessary(local_part, carrier):
     address = f"{local_part}@{carrier}"
     EmailAddressValidator()(address)
     assert RCPT.fullmatch(f"RCPT TO:<{quoted(address)}>")
 
 
-# --- Taken everywhere -------------------------------------------------------------------------------------
+# --- Accepted everywhere ----------------------------------------------------------------------------------
 @pytest.mark.parametrize("address", OLD)
 @pytest.mark.django_db
-def test_who_has_one_signs_up_logs_in_and_gets_a_new_password(client, mailoutbox, address):
+def test_a_carrier_address_can_sign_up_log_in_and_reset_its_password(client, mailoutbox, address):
     form = {"email": address, "password1": PASSWORD, "password2": PASSWORD}
     client.post(reverse("account_signup"), form)
     code = re.search(r"^[A-Z0-9]{4}-[A-Z0-9]{4}$", mailoutbox[0].body, re.M)[0]
@@ -109,7 +109,9 @@ def test_who_has_one_signs_up_logs_in_and_gets_a_new_password(client, mailoutbox
 
 
 @pytest.mark.django_db
-def test_one_is_invited_added_mended_and_made_a_superuser(client, adam, alice, sue, mailoutbox):
+def test_a_carrier_address_can_be_invited_added_corrected_and_made_superuser(
+    client, adam, alice, sue, mailoutbox
+):
     from django.core.management import call_command
 
     client.force_login(adam)
@@ -139,7 +141,7 @@ def test_one_is_invited_added_mended_and_made_a_superuser(client, adam, alice, s
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("address", RUBBISH)
-def test_rubbish_is_refused_everywhere(client, adam, address):
+def test_invalid_addresses_are_refused_everywhere(client, adam, address):
     form = {"email": address, "password1": PASSWORD, "password2": PASSWORD}
     assert "email" in Client().post(reverse("account_signup"), form).context["form"].errors
     client.force_login(adam)
@@ -149,7 +151,7 @@ def test_rubbish_is_refused_everywhere(client, adam, address):
     assert not Invitation.objects.exists()
 
 
-# --- Mail leaves ------------------------------------------------------------------------------------------
+# --- Mail is sent -----------------------------------------------------------------------------------------
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL_PART = rf'(?:{_ATOM}(?:\.{_ATOM})*|"(?:[ !#-\[\]-~]|\\[ -~])*")'
 # Mailbox of RFC 5321, section 4.1.2
@@ -157,7 +159,7 @@ RCPT = re.compile(rf"RCPT TO:<({_LOCAL_PART}@[A-Za-z0-9.-]+)>(?: .*)?", re.IGNOR
 
 
 class StrictServer(socketserver.ThreadingTCPServer):
-    """A mail server that takes recipients by the grammar of RFC 5321 and refuses all else."""
+    """A mail server that accepts only recipients that match the grammar of RFC 5321."""
 
     allow_reuse_address = daemon_threads = True
 
@@ -210,13 +212,13 @@ def on_the_wire(address: str) -> str:
 
 
 @pytest.mark.parametrize("address", OLD)
-def test_mail_leaves_with_the_local_part_quoted(server, address):
+def test_mail_is_sent_with_a_quoted_local_part(server, address):
     EmailMessage("news", "text", to=[address, "bob@example.com"], bcc=[address]).send()
     assert server.recipients == [on_the_wire(address), "bob@example.com", on_the_wire(address)]
     assert f"To: {on_the_wire(address)}, bob@example.com" in server.mails[0].replace("\r\n ", " ")
 
 
-def test_usual_addresses_and_names_are_left_as_they_are():
+def test_ordinary_addresses_and_names_are_unchanged():
     for address in ("a.b@example.com", '"a..b"@docomo.ne.jp', "Bob <bob@example.com>", "postmaster"):
         assert quoted(address) == address
 

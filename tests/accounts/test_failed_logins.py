@@ -1,4 +1,4 @@
-"""Failed log-ins leave an entry for the clinic's admins, which can be erased and ends after 90 days."""
+"""A failed log-in writes an entry for the clinic's admins, which can be erased and is deleted after 90 days."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def entries() -> list[tuple]:
 
 
 # --- What is written --------------------------------------------------------------------------------------
-def test_a_wrong_password_leaves_an_entry_by_page_and_by_api(alice):
+def test_a_wrong_password_writes_an_entry_by_page_and_by_api(alice):
     log_in(alice.email)
     ask_for_token(alice.email)
     assert entries() == [
@@ -52,7 +52,7 @@ def test_a_wrong_password_leaves_an_entry_by_page_and_by_api(alice):
     assert FailedLogin.objects.first().network_address == ELSEWHERE
 
 
-def test_an_address_without_an_account_is_kept_as_a_keyed_hash_only(db):
+def test_an_address_without_an_account_is_stored_only_as_a_keyed_hash(db):
     log_in(UNKNOWN)
     entry = FailedLogin.objects.get()
     assert (entry.person, entry.reason) == (None, "wrong_password")
@@ -62,20 +62,20 @@ def test_an_address_without_an_account_is_kept_as_a_keyed_hash_only(db):
         assert UNKNOWN not in cursor.fetchone()[0]
 
 
-def test_a_right_log_in_leaves_none(alice):
+def test_a_successful_log_in_writes_no_entry(alice):
     log_in(alice.email, PASSWORD)
     ask_for_token(alice.email, PASSWORD)
     assert entries() == []
 
 
-def test_a_suspended_account_leaves_its_reason(alice, adam):
+def test_a_log_in_to_a_suspended_account_stores_that_reason(alice, adam):
     people.deactivate(alice, by=adam)
     log_in(alice.email, PASSWORD)
     ask_for_token(alice.email, PASSWORD)
     assert entries() == [(alice.email, "page", "suspended", 1), (alice.email, "api", "suspended", 1)]
 
 
-def test_a_wrong_code_leaves_an_entry_by_page_and_by_api(dana):
+def test_a_wrong_code_writes_an_entry_by_page_and_by_api(dana):
     auth.TOTP.activate(dana, SECRET)
     client = Client()
     log_in(dana.email, PASSWORD, client)
@@ -85,7 +85,7 @@ def test_a_wrong_code_leaves_an_entry_by_page_and_by_api(dana):
     assert entries() == expected
 
 
-def test_a_wrong_answer_of_a_security_key_leaves_an_entry(dana):
+def test_a_wrong_answer_of_a_security_key_writes_an_entry(dana):
     auth.TOTP.activate(dana, SECRET)
     client = Client()
     log_in(dana.email, PASSWORD, client)
@@ -95,20 +95,20 @@ def test_a_wrong_answer_of_a_security_key_leaves_an_entry(dana):
 
 
 @pytest.mark.parametrize("has_app", [True, False])
-def test_a_right_password_without_a_code_leaves_an_entry_by_api(dana, has_app):
+def test_a_right_password_without_a_code_writes_an_entry_by_api(dana, has_app):
     if has_app:
         auth.TOTP.activate(dana, SECRET)
     assert ask_for_token(dana.email, PASSWORD).status_code == 401
     assert entries() == [(dana.email, "api", "no_second_factor", 1)]
 
 
-def test_a_wrong_password_in_a_stolen_session_leaves_an_entry(client, alice):
+def test_a_wrong_password_in_a_stolen_session_writes_an_entry(client, alice):
     client.force_login(alice)
     client.post(reverse("account_reauthenticate"), {"password": "wrong"})
     assert entries() == [(alice.email, "page", "wrong_password", 1)]
 
 
-def test_refusals_after_too_many_attempts_are_one_entry_an_hour(alice):
+def test_refusals_after_too_many_attempts_write_one_entry_an_hour(alice):
     for _ in range(15):
         log_in(alice.email)
     assert entries() == [(alice.email, "page", "wrong_password", 1)] * 10 + [
@@ -119,7 +119,7 @@ def test_refusals_after_too_many_attempts_are_one_entry_an_hour(alice):
     assert entries()[-1] == (alice.email, "page", "throttled", 1)
 
 
-def test_codes_refused_after_too_many_attempts_are_an_entry(dana):
+def test_codes_refused_after_too_many_attempts_write_an_entry(dana):
     auth.TOTP.activate(dana, SECRET)
     client = Client()
     log_in(dana.email, PASSWORD, client)
@@ -128,7 +128,7 @@ def test_codes_refused_after_too_many_attempts_are_an_entry(dana):
     assert entries()[-1] == (dana.email, "page", "throttled", 2)
 
 
-def test_a_flood_over_many_accounts_fills_no_table(db):
+def test_attempts_at_many_accounts_do_not_fill_the_table(db):
     for number in range(130):
         log_in(f"person{number}@example.com")
     assert FailedLogin.objects.count() == 101
@@ -145,7 +145,7 @@ def statements(ask, email: str) -> list[str]:
 
 
 @pytest.mark.parametrize("ask", [log_in, ask_for_token])
-def test_the_same_is_read_and_written_with_an_account_as_without(alice, ask):
+def test_a_failed_log_in_runs_the_same_queries_with_and_without_an_account(alice, ask):
     written = [
         [each for each in statements(ask, email) if "failedlogin" in each or "attemptcounter" in each]
         for email in (alice.email, UNKNOWN)
@@ -167,7 +167,7 @@ def test_adam_sees_those_of_his_clinic_and_noel_does_not(client, alice, adam, no
     assert ELSEWHERE not in page_of(client, noel)
 
 
-def test_of_several_clinics_no_admin_learns_from_it_who_has_an_account_elsewhere(client, adam, nora, sue):
+def test_with_several_clinics_no_admin_learns_who_has_an_account_elsewhere(client, adam, nora, sue):
     log_in(nora.email)
     log_in(UNKNOWN)
     assert ELSEWHERE not in page_of(client, adam)
@@ -179,7 +179,7 @@ def test_with_one_clinic_its_admin_sees_guesses_at_unknown_addresses(client, ada
     assert "no account with this address" in page_of(client, adam)
 
 
-def test_the_page_shows_one_person_when_asked_and_speaks_japanese(client, alice, bob, adam):
+def test_the_page_can_be_filtered_by_person_and_is_translated(client, alice, bob, adam):
     log_in(alice.email)
     log_in(bob.email)
     adam.language = "ja"
@@ -192,7 +192,7 @@ def test_the_page_shows_one_person_when_asked_and_speaks_japanese(client, alice,
         assert client.get(reverse("web:failed_logins"), {"person": nobody}).status_code == 404
 
 
-# --- When it goes -----------------------------------------------------------------------------------------
+# --- Deletion ---------------------------------------------------------------------------------------------
 def test_entries_are_deleted_after_90_days(alice):
     log_in(alice.email)
     forget_expired_task()
@@ -202,7 +202,7 @@ def test_entries_are_deleted_after_90_days(alice):
     assert not FailedLogin.objects.exists()
 
 
-def test_entries_go_with_the_person_also_those_from_before_the_account(person, bob):
+def test_entries_are_erased_with_the_person_including_those_before_the_account(person, bob):
     log_in("carol@example.com")
     log_in(bob.email)
     carol = person("carol")

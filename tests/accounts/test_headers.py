@@ -33,7 +33,7 @@ TOLD = {
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_every_answer_keeps_other_sites_and_strange_scripts_out(client, address):
+def test_every_answer_has_headers_against_other_sites_and_scripts(client, address):
     answer = client.get(address)
     assert {name: answer.get(name) for name in TOLD} == TOLD
     policy = dict(part.strip().partition(" ")[::2] for part in answer["Content-Security-Policy"].split(";"))
@@ -46,7 +46,7 @@ PAGES = ["/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_no_page_needs_a_script_or_a_style_of_its_own(client, address):
+def test_no_page_has_inline_scripts_or_styles(client, address):
     page = client.get(address).content.decode()
     assert " style=" not in page and "<style" not in page and " onclick=" not in page
     scripts = [part.partition(">")[0] for part in page.split("<script")[1:]]
@@ -80,7 +80,7 @@ print(json.dumps([plain.status_code, plain["Location"], secure["Strict-Transport
 """
 
 
-def test_with_real_settings_all_goes_by_https_and_cookies_are_for_the_server_alone():
+def test_with_production_settings_https_is_required_and_cookies_are_http_only():
     done = in_production("-c", ASK)
     status, location, transport, cookies = json.loads(done.stdout)
     assert (status, location) == (301, "https://localhost/api/v1/me")
@@ -96,7 +96,7 @@ PAGES_OF = {
 
 
 @pytest.mark.parametrize("name", PAGES_OF)
-def test_no_browser_keeps_a_page_of_who_is_logged_in(request, client, name):
+def test_no_browser_stores_a_page_of_a_logged_in_user(request, client, name):
     client.force_login(request.getfixturevalue(name))
     for address in PAGES_OF[name]:
         answer = client.get(address)

@@ -57,11 +57,11 @@ def test_the_refusal_says_how_long_to_wait_and_what_else_to_do(alice):
     assert b"reset your password" in refused.content
 
 
-def test_an_account_that_is_not_there_refuses_alike(db):
+def test_an_unknown_account_is_refused_in_the_same_way(db):
     assert [guess("nobody@example.com").status_code for _ in range(12)] == [200] * 10 + [429] * 2
 
 
-def test_another_spelling_of_her_address_is_no_other_account(alice, checked_guesses):
+def test_another_spelling_of_the_address_shares_the_count(alice, checked_guesses):
     for spelling in ("alice@example.com", "ALICE@example.com", "Alice@Example.Com"):
         for _ in range(10):
             guess(spelling)
@@ -69,7 +69,7 @@ def test_another_spelling_of_her_address_is_no_other_account(alice, checked_gues
     assert len(checked_guesses) == 10
 
 
-def test_an_address_that_somebody_makes_up_changes_nothing(alice, checked_guesses):
+def test_a_forged_client_address_changes_nothing(alice, checked_guesses):
     for n in range(30):
         guess(alice.email, **{"X-Forwarded-For": f"192.0.2.{n}", "X-Real-IP": f"192.0.2.{n}"})
     assert len(checked_guesses) == 10
@@ -81,19 +81,19 @@ def test_dana_logs_in_at_the_clinic_while_somebody_guesses_elsewhere(dana):
     assert gets_in(dana.email, at=HER_CLINIC)
 
 
-def test_one_who_forgot_his_password_does_not_lock_the_clinics_address(alice, dana):
+def test_a_forgotten_password_does_not_lock_the_clinics_address(alice, dana):
     for _ in range(40):
         guess(alice.email, at=HER_CLINIC)
     assert gets_in(dana.email, at=HER_CLINIC)
 
 
-def test_many_addresses_together_make_few_guesses(alice, checked_guesses):
+def test_guesses_from_many_addresses_are_limited(alice, checked_guesses):
     for n in range(GUESSES):
         guess(alice.email, at=f"203.0.113.{n % 100}")
     assert len(checked_guesses) == 30
 
 
-def test_one_address_makes_few_guesses_at_many_accounts(alice, checked_guesses):
+def test_guesses_from_one_address_at_many_accounts_are_limited(alice, checked_guesses):
     for n in range(GUESSES):
         guess(f"person{n}@example.com")
     assert guess(alice.email).status_code == 429
@@ -113,7 +113,7 @@ def test_dana_logs_in_from_her_device_while_others_guess(dana):
     assert gets_in(dana.email, at=HER_CLINIC, by=hers)
 
 
-def test_guesses_from_a_known_device_are_limited_too(alice, checked_guesses):
+def test_guesses_from_a_known_device_are_limited_as_well(alice, checked_guesses):
     hers = Client()
     gets_in(alice.email, at=HER_CLINIC, by=hers)
     hers.post(reverse("account_logout"))
@@ -123,7 +123,7 @@ def test_guesses_from_a_known_device_are_limited_too(alice, checked_guesses):
     assert len(checked_guesses) == 10
 
 
-def test_a_device_cookie_that_somebody_made_up_opens_no_further_tries(alice, checked_guesses):
+def test_a_forged_device_cookie_allows_no_more_attempts(alice, checked_guesses):
     forger = Client()
     forger.cookies[DEVICE_COOKIE] = 'WyJ4Iiwi:1abc:"'
     for _ in range(30):
@@ -131,7 +131,7 @@ def test_a_device_cookie_that_somebody_made_up_opens_no_further_tries(alice, che
     assert len(checked_guesses) == 10
 
 
-def test_bobs_devices_give_no_further_tries_at_alices_account(alice, bob, checked_guesses):
+def test_bobs_devices_allow_no_more_attempts_at_alices_account(alice, bob, checked_guesses):
     bobs = [Client() for _ in range(3)]
     for device in bobs:
         gets_in(bob.email, at=ELSEWHERE, by=device)
@@ -154,7 +154,7 @@ def test_a_right_password_does_not_reset_the_count(alice, bob, checked_guesses):
     assert guess(alice.email).status_code == 429
 
 
-def test_who_chose_a_new_password_by_mail_gets_in_at_once(alice, mailoutbox):
+def test_a_new_password_by_mail_allows_log_in_at_once(alice, mailoutbox):
     for _ in range(15):
         guess(alice.email)
     client = Client(REMOTE_ADDR=ELSEWHERE)
@@ -180,7 +180,7 @@ def test_the_endpoint_for_tokens_shares_the_count(alice, checked_guesses):
     assert len(checked_guesses) == 10
 
 
-def test_ten_codes_are_tried_and_no_more(dana):
+def test_no_more_than_ten_codes_are_checked(dana):
     TOTP.activate(dana, "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
     client = Client()
     guess(dana.email, PASSWORD, by=client)
@@ -190,7 +190,7 @@ def test_ten_codes_are_tried_and_no_more(dana):
     assert by_api.status_code == 429
 
 
-def test_a_stolen_session_guesses_the_password_no_faster(client, alice, checked_guesses):
+def test_a_stolen_session_allows_no_more_guesses(client, alice, checked_guesses):
     client.force_login(alice)
     for _ in range(30):
         client.post(reverse("account_reauthenticate"), {"password": "wrong"})

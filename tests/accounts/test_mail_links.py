@@ -1,4 +1,4 @@
-"""Links in mail lead to the clinic's own address, whatever name the request that caused the mail was sent to."""
+"""Links in mail lead to the public address, whatever host the request that caused the mail named."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_new_password_is_chosen_at_the_public_address(forging, alice, mailoutb
     assert page.status_code == 200 and b"password1" in page.content
 
 
-def test_an_unknown_address_is_led_to_sign_up_at_the_public_address(forging, mailoutbox):
+def test_the_mail_to_an_unknown_address_links_to_sign_up_at_the_public_address(forging, mailoutbox):
     ask_for_a_new_password(forging(), "nobody@example.com")
     assert read(mailoutbox) == [PUBLIC + reverse("account_signup")]
 
@@ -72,7 +72,7 @@ def sign_up(client: Client, email: str) -> None:
     client.post(reverse("account_signup"), form)
 
 
-def test_who_signs_up_again_is_led_to_the_public_address(forging, alice, mailoutbox):
+def test_the_mail_after_a_second_sign_up_links_to_the_public_address(forging, alice, mailoutbox):
     sign_up(forging(), alice.email)
     assert read(mailoutbox) == [PUBLIC + reverse("account_reset_password")]
 
@@ -90,13 +90,15 @@ def test_the_code_for_a_second_address_names_no_other_host(forging, alice, mailo
     assert read(mailoutbox) == []
 
 
-def test_an_invitation_leads_to_the_public_address(forging, adam, mailoutbox):
+def test_an_invitation_links_to_the_public_address(forging, adam, mailoutbox):
     form = {"email": "new@example.com", "role": "dermatologist"}
     assert forging(adam).post(reverse("web:invite"), form).status_code == 302
     assert all("/invitation/" in link for link in read(mailoutbox))
 
 
-def test_news_and_erasures_lead_to_the_public_address(forging, dana, alices_submission, mailoutbox):
+def test_mails_about_news_and_erasures_link_to_the_public_address(
+    forging, dana, alices_submission, mailoutbox
+):
     client = forging(dana)
     client.post(reverse("web:claim", args=[alices_submission.pk]))
     answer = {"impression": "AD", "disposition": "today", "text": "Please come today."}
@@ -110,7 +112,7 @@ def test_news_and_erasures_lead_to_the_public_address(forging, dana, alices_subm
     assert read(mailoutbox) == [PUBLIC + reverse("web:data")]
 
 
-# --- All mails that there are -----------------------------------------------------------------------------
+# --- All mails --------------------------------------------------------------------------------------------
 ALLAUTH = Path(__import__("allauth").__file__).parent / "templates"
 OF_LIBRARY = sorted(
     f"{folder}/email/{file.name.removesuffix('_message.txt')}"
@@ -122,7 +124,7 @@ OF_LIBRARY = sorted(
 
 @pytest.mark.parametrize("template", OF_LIBRARY)
 def test_no_template_of_the_library_names_the_host_of_the_request(template, alice, mailoutbox):
-    """Whatever link the library makes, under whatever name: it ends in `_url`."""
+    """This covers every link of the library, because their names end in `_url`."""
     from allauth.account.adapter import get_adapter
     from allauth.core import context
     from django.test import RequestFactory
@@ -150,7 +152,7 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("there", ELSEWHERE)
-def test_no_log_in_leads_to_another_host_not_even_of_ours(forging, alice, there):
+def test_no_log_in_redirects_to_another_host(forging, alice, there):
     form = {"login": alice.email, "password": PASSWORD, "next": there}
     answer = forging().post(reverse("account_login"), form)
     assert (answer.status_code, answer["Location"]) == (302, reverse("web:home"))
@@ -158,12 +160,12 @@ def test_no_log_in_leads_to_another_host_not_even_of_ours(forging, alice, there)
     assert (answer.status_code, answer["Location"]) == (302, "/")
 
 
-def test_a_log_in_leads_back_to_a_page_of_ours(forging, alice):
+def test_a_log_in_redirects_to_a_page_of_this_site(forging, alice):
     form = {"login": alice.email, "password": PASSWORD, "next": "/settings/?a=b"}
     assert forging().post(reverse("account_login"), form)["Location"] == "/settings/?a=b"
 
 
-def test_a_host_that_is_not_ours_gets_nothing(alice, mailoutbox):
+def test_a_request_to_an_unknown_host_is_refused(alice, mailoutbox):
     answer = Client(headers={"Host": "evil.example"}).post(
         reverse("account_reset_password"), {"email": alice.email}
     )

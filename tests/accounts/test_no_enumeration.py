@@ -1,6 +1,6 @@
-"""No response tells who has an account: a known and an unknown address get the same response and the same work.
+"""No response reveals who has an account: a known and an unknown address cause the same response and work.
 
-Work is counted (passwords hashed, mails sent), not timed; `python -m benchmarks.enumeration` takes the time.
+Work is counted (passwords hashed, mails sent), not timed; `python -m benchmarks.enumeration` measures the time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from teleder.security.tasks import forget_expired_task
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
-UNKNOWN = "alicf@example.com"  # as long as hers
+UNKNOWN = "alicf@example.com"  # as long as alice's address
 CHANCE = re.compile(rb"\w{64}|[0-9a-f]{32}")
 
 
@@ -42,7 +42,7 @@ def hashed(monkeypatch) -> list[str]:
 
 
 def ask_page(name: str, form: dict) -> list:
-    """Return status, address and page of what a form's answer leads to."""
+    """Return status, address and page that follow a submitted form."""
     client = Client()
     answer = client.post(reverse(name), form)
     seen = [answer.status_code, answer.get("Location"), plain(answer.content, form)]
@@ -76,7 +76,7 @@ MAILS = {"reset": 1, "sign-up": 1}
 
 @pytest.mark.parametrize("state", ["active", "suspended", "without a password"])
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_alices_address_answers_like_an_unknown_one(alice, endpoint, state, hashed, mailoutbox):
+def test_alices_address_gets_the_same_response_as_an_unknown_one(alice, endpoint, state, hashed, mailoutbox):
     alice.is_active = state != "suspended"
     if state == "without a password":
         alice.set_unusable_password()
@@ -94,7 +94,7 @@ def test_alices_address_answers_like_an_unknown_one(alice, endpoint, state, hash
     assert work == [(HASHES[endpoint], MAILS.get(endpoint, 0))] * 2
 
 
-def test_who_signed_up_for_an_address_and_logs_in_does_not_learn_whether_it_was_free(alice):
+def test_a_log_in_after_sign_up_does_not_reveal_whether_the_address_was_free(alice):
     for email in (alice.email, UNKNOWN):
         ENDPOINTS["sign-up"](email)
     tries = [
@@ -105,7 +105,7 @@ def test_who_signed_up_for_an_address_and_logs_in_does_not_learn_whether_it_was_
     assert ask_api({"email": UNKNOWN, "password": "a-long-password"})[0] == 401
 
 
-def test_who_signs_up_twice_for_an_address_learns_nothing_by_that(alice):
+def test_a_second_sign_up_for_an_address_reveals_nothing(alice):
     twice = [[ENDPOINTS["sign-up"](email) for _ in range(2)] for email in (alice.email, UNKNOWN)]
     assert twice[0] == twice[1]
 
@@ -120,7 +120,7 @@ def confirm(client: Client, mail) -> None:
     client.post(reverse("account_email_verification_sent"), {"code": code})
 
 
-def test_carol_is_in_once_she_has_typed_the_code_of_her_mail(client, db, mailoutbox):
+def test_carol_is_logged_in_after_entering_the_code_of_her_mail(client, db, mailoutbox):
     sign_up(client, "carol@example.com")
     assert "_auth_user_id" not in client.session
     confirm(client, mailoutbox[0])
@@ -142,7 +142,7 @@ def test_three_wrong_codes_end_a_sign_up(client, db, mailoutbox):
     assert "_auth_user_id" not in client.session
 
 
-def test_who_signed_up_with_carols_address_keeps_nothing_of_it(client, db, mailoutbox):
+def test_a_sign_up_with_carols_address_is_replaced_by_her_own(client, db, mailoutbox):
     sign_up(Client(), "carol@example.com", "a-thiefs-password")
     AttemptCounter.objects.all().delete()
     sign_up(client, "carol@example.com")
@@ -152,14 +152,14 @@ def test_who_signed_up_with_carols_address_keeps_nothing_of_it(client, db, mailo
     assert EmailAddress.objects.get(user=carol).verified
 
 
-def test_alice_gets_a_mail_when_somebody_tries_her_address_and_keeps_her_account(alice, mailoutbox):
+def test_a_sign_up_with_alices_address_mails_her_and_changes_nothing(alice, mailoutbox):
     sign_up(Client(), alice.email, "a-thiefs-password")
     alice.refresh_from_db()
     assert alice.check_password(PASSWORD)
     assert mailoutbox[0].to == [alice.email]
 
 
-def test_a_sign_up_that_was_never_confirmed_is_forgotten_after_a_day(alice, db):
+def test_an_unconfirmed_sign_up_is_deleted_after_a_day(alice, db):
     sign_up(Client(), "carol@example.com")
     forget_expired_task()
     assert User.objects.filter(email="carol@example.com").exists()
@@ -188,7 +188,7 @@ def test_a_response_is_padded_to_the_next_step(endpoint, seconds, monkeypatch, s
     assert seconds + slept[0] == pytest.approx(0.25)
 
 
-def test_other_answers_leave_at_once(client, monkeypatch):
+def test_other_responses_are_not_padded(client, monkeypatch):
     monkeypatch.setattr(response_time_padding.time, "sleep", lambda _: pytest.fail("it waited"))
     client.get(reverse("account_login"))
     client.post("/accounts/no-such-page/")

@@ -116,13 +116,13 @@ def test_at_sign_up(client, db):
     assert not User.objects.exists()
 
 
-def test_at_changing_it(client, alice):
+def test_at_password_change(client, alice):
     client.force_login(alice)
     form = {"oldpassword": PASSWORD, "password1": WEAK, "password2": WEAK}
     assert refused(client.post(reverse("account_change_password"), form).content)
 
 
-def test_at_choosing_a_new_one_by_mail(client, alice, mailoutbox):
+def test_at_password_reset(client, alice, mailoutbox):
     client.post(reverse("account_reset_password"), {"email": alice.email})
     link = re.search(r"http://\S+(/accounts/password/reset/key/\S+)", mailoutbox[0].body)[1]
     form = client.get(link)["Location"]
@@ -132,7 +132,7 @@ def test_at_choosing_a_new_one_by_mail(client, alice, mailoutbox):
     assert alice.check_password(PASSWORD)
 
 
-def test_at_accepting_an_invitation(adam, mailoutbox):
+def test_at_invitation(adam, mailoutbox):
     invitation = people.invite(email="erik@example.com", role=Role.ADMIN, by=adam)
     link = re.search(r"/invitation/\S+", mailoutbox[0].body)[0]
     answer = Client().post(link, {"name": "Erik", "password": WEAK}, headers={"Accept-Language": "en"})
@@ -141,7 +141,7 @@ def test_at_accepting_an_invitation(adam, mailoutbox):
         people.accept_invitation(invitation, name="Erik", password=WEAK)
 
 
-def test_at_making_a_superuser_without_a_keyboard(monkeypatch, db):
+def test_at_noninteractive_createsuperuser(monkeypatch, db):
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", WEAK)
     with pytest.raises(CommandError, match="easy to guess"):
         call_command("createsuperuser", email="root@example.com", interactive=False)

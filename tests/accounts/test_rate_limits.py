@@ -35,7 +35,7 @@ def statuses(ask, times: int) -> list[int]:
     return [ask().status_code for _ in range(times)]
 
 
-def is_told_to_wait(response) -> bool:
+def must_wait(response) -> bool:
     return response.status_code == 429 and int(response["Retry-After"]) > 0
 
 
@@ -45,25 +45,25 @@ def test_alice_is_limited_and_sees_how_long_to_wait(settings, alice):
     client = bearing(alice)
     assert statuses(lambda: client.get(ME), 3) == [200] * 3
     refused = client.get(ME)
-    assert is_told_to_wait(refused)
+    assert must_wait(refused)
     assert refused["Content-Type"] == "application/problem+json"
     assert refused.json()["code"] == "throttled"
 
 
-def test_bob_is_not_refused_for_what_alice_did(settings, alice, bob):
+def test_bobs_limit_is_independent_of_alices_requests(settings, alice, bob):
     settings.API_REQUESTS_PER_PERSON_PER_MINUTE = 1
     hers = bearing(alice)
     assert statuses(lambda: hers.get(ME), 2) == [200, 429]
     assert bearing(bob).get(ME).status_code == 200
 
 
-def test_alice_has_one_allowance_whatever_device_she_uses(settings, alice):
+def test_alices_devices_share_one_limit(settings, alice):
     settings.API_REQUESTS_PER_PERSON_PER_MINUTE = 2
     devices = [bearing(alice) for _ in range(3)]
     assert [device.get(ME).status_code for device in devices] == [200, 200, 429]
 
 
-def test_every_answer_says_what_is_left(settings, alice):
+def test_every_answer_shows_the_remaining_requests(settings, alice):
     settings.API_REQUESTS_PER_PERSON_PER_MINUTE = 5
     answer = bearing(alice).get(ME)
     assert answer["RateLimit-Policy"] == '"address";q=3000;w=60, "person";q=5;w=60'
@@ -84,7 +84,7 @@ def test_counting_restarts_with_the_next_minute(settings, alice, limits_clock):
     assert client.get(ME).status_code == 200
 
 
-def test_who_names_another_address_is_still_counted_under_their_own(settings):
+def test_a_claimed_client_address_does_not_change_the_count(settings):
     settings.API_REQUESTS_PER_ADDRESS_PER_MINUTE = 2
     answers = [Client().get(ME, headers={"X-Forwarded-For": f"203.0.113.{n}"}) for n in range(3)]
     assert [answer.status_code for answer in answers] == [401, 401, 429]
@@ -97,7 +97,7 @@ def test_behind_our_proxy_clients_are_distinguished_by_its_header(settings):
     assert [answer.status_code for answer in answers] == [401, 429, 401]
 
 
-def test_tokens_are_asked_for_so_often_from_one_address(settings):
+def test_requests_for_tokens_from_one_address_are_limited(settings):
     settings.TOKENS_PER_ADDRESS_PER_MINUTE = 2
     ask = {"path": reverse("api:tokens"), "data": {}, "content_type": "application/json"}
     assert statuses(lambda: Client().post(**ask), 3) == [400, 400, 429]
@@ -120,57 +120,51 @@ def test_alices_uploads_by_page_and_by_app_are_counted_together(
     client.force_login(alice)
     assert add_by_page(client, alices_draft, photo_file()).status_code == 302
     assert add_by_api(bearing(alice), alices_draft, photo_file()).status_code == 201
-    assert is_told_to_wait(add_by_page(client, alices_draft, photo_file()))
-    assert is_told_to_wait(add_by_api(bearing(alice), alices_draft, photo_file()))
+    assert must_wait(add_by_page(client, alices_draft, photo_file()))
+    assert must_wait(add_by_api(bearing(alice), alices_draft, photo_file()))
 
 
-def test_the_refusal_is_a_page_in_her_language_that_says_what_to_do(
-    client, settings, person, draft_of, photo_file
-):
+def test_the_refusal_is_a_page_in_her_language_with_advice(client, settings, person, draft_of, photo_file):
     settings.UPLOADS_PER_PATIENT_PER_MINUTE = 0
     hana = person("hana", language="ja")
     client.force_login(hana)
     refused = add_by_page(client, draft_of(hana), photo_file())
-    assert is_told_to_wait(refused)
+    assert must_wait(refused)
     page = refused.content.decode()
     assert '<html lang="ja">' in page and "少し待ってから" in page and "119" in page
 
 
-def test_the_script_that_sends_her_photos_gets_the_sentence_alone(
-    client, settings, alice, alices_draft, photo_file
-):
+def test_the_upload_script_gets_only_the_sentence(client, settings, alice, alices_draft, photo_file):
     settings.PHOTOS_PER_PATIENT_PER_DAY = 1
     client.force_login(alice)
     refused = add_by_page(client, alices_draft, photo_file(), **{"X-Photo-Script": "1"})
-    assert is_told_to_wait(refused)
+    assert must_wait(refused)
     assert refused.content.startswith(b"That is all we can take from you today.")
 
 
-def test_alice_opens_so_many_submissions_in_an_hour(client, settings, alice):
+def test_submissions_per_hour_are_limited(client, settings, alice):
     settings.SUBMISSIONS_PER_PATIENT_PER_HOUR = 1
     client.force_login(alice)
     assert client.post(reverse("web:new"), CALM).status_code == 302
-    assert is_told_to_wait(client.post(reverse("web:new"), CALM))
+    assert must_wait(client.post(reverse("web:new"), CALM))
     by_app = bearing(alice).post(reverse("api:submissions"), {"answers": CALM}, "application/json")
-    assert is_told_to_wait(by_app)
+    assert must_wait(by_app)
     assert client.get(reverse("web:new")).status_code == 200
 
 
 @pytest.mark.parametrize("setting", ["PHOTOS_PER_PATIENT_PER_DAY", "BYTES_PER_PATIENT_PER_DAY"])
-def test_a_day_holds_so_many_photos_and_bytes_of_alice(
-    settings, valkey_is_gone, alice, draft_of, photo_file, setting
-):
+def test_photos_and_bytes_per_day_are_limited(settings, valkey_is_gone, alice, draft_of, photo_file, setting):
     first, second = draft_of(alice), draft_of(alice)
     setattr(settings, setting, 2 if setting.startswith("PHOTOS") else 3 * photo_file().size - 1)
     refused = add_by_api(bearing(alice), second, photo_file())
-    assert is_told_to_wait(refused)
+    assert must_wait(refused)
     assert refused.json()["code"] == "daily_limit"
     assert 86_000 < int(refused["Retry-After"]) <= 86_401
     Photo.objects.filter(submission=first).update(created_at=timezone.now() - timedelta(hours=25))
     assert add_by_api(bearing(alice), second, photo_file()).status_code == 201
 
 
-def test_who_lost_the_answer_to_the_days_last_photo_gets_it_again(settings, alice, alices_draft, photo_file):
+def test_a_repeat_of_the_last_photo_of_the_day_is_answered(settings, alice, alices_draft, photo_file):
     settings.PHOTOS_PER_PATIENT_PER_DAY = 2
     last = photo_file(content=JPEG_HEAD + b"the last one")
     taken = add_by_api(bearing(alice), alices_draft, last)
@@ -187,14 +181,14 @@ def test_a_removed_photo_still_counts_for_the_day(settings, alice, alices_draft,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_photos_at_the_same_moment_do_not_both_take_the_last_place(
+def test_of_two_simultaneous_photos_only_one_is_accepted_as_the_last(
     settings, monkeypatch, alice, draft_of, photo_file
 ):
     settings.PHOTOS_PER_PATIENT_PER_DAY = 1
     both, keep = Barrier(2), originals.keep
 
     def keep_together(*file):
-        both.wait(10)  # each has passed the first look
+        both.wait(10)  # both have passed the first check
         return keep(*file)
 
     def is_taken(draft) -> bool:
@@ -221,7 +215,7 @@ print(sum(not rate_limits.count_request(rate_limits.UPLOADS, "alice").is_over fo
 """
 
 
-def test_four_processes_together_let_through_what_one_may(settings, limits_clock):
+def test_four_processes_share_one_limit(settings, limits_clock):
     settings.UPLOADS_PER_PATIENT_PER_MINUTE = 30
     environment = os.environ | {
         "REDIS_URL": settings.REDIS_URL,
@@ -237,7 +231,7 @@ def test_four_processes_together_let_through_what_one_may(settings, limits_clock
 
 
 def test_a_flush_of_valkey_during_a_request_restarts_counting(monkeypatch):
-    monkeypatch.setattr(rate_limits.cache, "add", lambda *args: False)  # what was added is gone again
+    monkeypatch.setattr(rate_limits.cache, "add", lambda *args: False)  # the added value is gone again
     usage = rate_limits.count_request(
         rate_limits.Limit("anything", "UPLOADS_PER_PATIENT_PER_MINUTE"), "alice"
     )
@@ -252,7 +246,7 @@ def test_without_valkey_alice_reads_and_sends(client, valkey_is_gone, alice, ali
     assert add_by_api(bearing(alice), alices_draft, photo_file()).status_code == 201
 
 
-def test_a_valkey_that_hangs_is_waited_for_once_in_a_request(monkeypatch, alice, alices_draft, photo_file):
+def test_a_request_waits_only_once_for_a_hanging_valkey(monkeypatch, alice, alices_draft, photo_file):
     asked = []
 
     def hang(key, *_rest):
@@ -264,7 +258,7 @@ def test_a_valkey_that_hangs_is_waited_for_once_in_a_request(monkeypatch, alice,
     assert len(asked) == 1
 
 
-def test_what_lies_in_valkey_is_never_run(client):
+def test_data_in_valkey_is_never_executed(client):
     """Workers that read untrusted uploads can write to Valkey, so the cache must not use pickle."""
     with pytest.raises(ValueError):
         rate_limits.JSONSerializer().loads(b"\x80\x05K*.")

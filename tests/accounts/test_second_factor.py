@@ -1,4 +1,4 @@
-"""Dermatologists and admins show a second factor first, and again before granting rights."""
+"""Dermatologists and admins need a second factor to log in, and again before they grant rights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEW_PASSWORD = "another-horse-battery"
 
 @pytest.fixture(autouse=True)
 def _one_moment(monkeypatch) -> None:
-    """All happens within the thirty seconds of one code."""
+    """Keep the clock within the thirty seconds of one code."""
     monkeypatch.setattr(auth, "yield_hotp_counters_from_time", lambda: iter([59_000_000]))
 
 
@@ -62,12 +62,12 @@ def test_dana_without_a_factor_reaches_only_the_pages_that_set_one_up(dana):
     assert client.get(reverse("mfa_index")).status_code == 200
 
 
-def test_adam_without_a_factor_does_not_reach_the_back_room(adam):
+def test_adam_without_a_factor_cannot_open_the_admin_site(adam):
     assert log_in(adam).get(reverse("admin:index"))["Location"] == reverse("mfa_index")
 
 
 def set_up(client: Client) -> str:
-    """Set up an app as the pages lead; return the code it was proved by."""
+    """Set up an app on the pages; return the code that confirmed it."""
     client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
     page = client.get(reverse("mfa_activate_totp"))
     code = code_of(page.context["form"].secret)
@@ -76,14 +76,14 @@ def set_up(client: Client) -> str:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_dana_sets_up_an_app_and_is_in(dana):
+def test_dana_sets_up_an_app_and_is_logged_in(dana):
     client = log_in(dana)
     set_up(client)
     assert is_in(client)
     assert {each.type for each in Authenticator.objects.filter(user=dana)} == {"totp", "recovery_codes"}
 
 
-def test_the_code_that_set_up_the_app_does_not_log_in_as_well(dana):
+def test_the_code_that_set_up_the_app_cannot_be_used_to_log_in(dana):
     code = set_up(log_in(dana))
     again = log_in(dana)
     show_code(again, code)
@@ -91,7 +91,7 @@ def test_the_code_that_set_up_the_app_does_not_log_in_as_well(dana):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_session_begun_with_the_password_alone_stays_outside(dana):
+def test_a_session_begun_with_only_the_password_ends_when_a_factor_is_set_up(dana):
     thief, client = log_in(dana), log_in(dana)
     _row, token = AuthToken.objects.create(dana)
     set_up(client)
@@ -112,7 +112,7 @@ BEHIND_THE_FACTOR = [
 ]
 
 
-def test_what_was_wanted_before_there_was_a_factor_is_not_done_by_the_password_after_it(dana):
+def test_an_action_pending_from_before_the_factor_is_not_completed_by_the_password(dana):
     thief = log_in(dana)
     wanted = thief.post(reverse("mfa_generate_recovery_codes"))
     assert wanted["Location"].startswith(reverse("account_reauthenticate"))
@@ -122,16 +122,16 @@ def test_what_was_wanted_before_there_was_a_factor_is_not_done_by_the_password_a
 
 
 @pytest.mark.parametrize("endpoint", BEHIND_THE_FACTOR)
-def test_the_password_alone_opens_no_page_that_gives_a_factor_once_there_is_one(dana, endpoint):
+def test_the_password_alone_opens_no_factor_page_if_a_factor_exists(dana, endpoint):
     thief = log_in(dana)
-    auth.TOTP.activate(dana, SECRET)  # at the same moment: no session was ended
+    auth.TOTP.activate(dana, SECRET)  # at the same moment, so that no session is ended
     RecoveryCodes.activate(dana)
     for ask in (thief.get, thief.post):
         assert ask(reverse(endpoint))["Location"] == reverse("mfa_reauthenticate")
     assert not is_in(thief)
 
 
-def test_who_stands_outside_shows_the_factor_there_and_is_in(dana):
+def test_a_session_without_factor_can_enter_it_and_is_logged_in(dana):
     client = log_in(dana)
     auth.TOTP.activate(dana, SECRET)
     assert client.get(reverse("mfa_reauthenticate")).status_code == 200
@@ -149,14 +149,14 @@ def test_alices_other_sessions_end_when_she_sets_up_a_factor(alice):
     assert thief.get(reverse("web:inbox")).status_code == 302
 
 
-def test_dana_cannot_shed_her_last_factor(client, dana, danas_app):
+def test_dana_cannot_remove_her_last_factor(client, dana, danas_app):
     client.force_login(dana)
     client.post(reverse("mfa_deactivate_totp"))
     assert Authenticator.objects.filter(pk=danas_app.pk).exists()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_dana_cannot_shed_her_last_key(client, dana):
+def test_dana_cannot_remove_her_last_key(client, dana):
     keys = [Authenticator.objects.create(user=dana, type="webauthn", data={"name": name}) for name in "ab"]
     client.force_login(dana)
     for key in keys:
@@ -165,7 +165,7 @@ def test_dana_cannot_shed_her_last_key(client, dana):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_dana_cannot_shed_her_last_factor_by_what_was_wanted_before(client, dana, danas_app):
+def test_dana_cannot_remove_her_last_factor_by_an_earlier_pending_action(client, dana, danas_app):
     key = Authenticator.objects.create(user=dana, type="webauthn", data={"name": "a"})
     client.force_login(dana)
     make_old(client)
@@ -175,7 +175,7 @@ def test_dana_cannot_shed_her_last_factor_by_what_was_wanted_before(client, dana
     assert Authenticator.objects.get(user=dana) == key
 
 
-def test_the_secret_does_not_lie_open_in_the_database(danas_app):
+def test_the_secret_is_encrypted_in_the_database(danas_app):
     danas_app.refresh_from_db()
     assert SECRET not in str(danas_app.data)
 
@@ -218,7 +218,7 @@ BETWEEN_THE_STEPS = {
 
 
 @pytest.mark.parametrize("what", BETWEEN_THE_STEPS)
-def test_a_log_in_that_waits_for_its_code_ends_with_what_it_began_with(dana, danas_app, adam, what):
+def test_a_log_in_that_waits_for_its_code_ends_if_the_account_changes(dana, danas_app, adam, what):
     client = log_in(dana)
     BETWEEN_THE_STEPS[what](dana, adam)
     show_code(client, code_of())
@@ -227,13 +227,13 @@ def test_a_log_in_that_waits_for_its_code_ends_with_what_it_began_with(dana, dan
     assert not is_in(client)
 
 
-def test_who_has_a_passkey_only_is_led_to_show_it(dana):
+def test_a_user_with_only_a_passkey_is_asked_for_it(dana):
     client = log_in(dana)
     Authenticator.objects.create(user=dana, type="webauthn", data={"name": "a", "credential": {}})
     assert client.get(reverse("web:worklist"))["Location"] == reverse("mfa_reauthenticate_webauthn")
 
 
-def test_who_is_suspended_gets_no_token(client, alice, adam):
+def test_a_suspended_user_gets_no_token(client, alice, adam):
     people.deactivate(alice, by=adam)
     given = {"email": alice.email, "password": PASSWORD}
     assert client.post(reverse("api:tokens"), given, "application/json").status_code == 401
@@ -247,7 +247,7 @@ def test_a_recovery_code_logs_in_once(dana, danas_app):
     assert (is_in(first), is_in(second)) == (True, False)
 
 
-def test_a_password_reset_does_not_go_around_the_factor(dana, danas_app, mailoutbox):
+def test_a_password_reset_does_not_bypass_the_factor(dana, danas_app, mailoutbox):
     client = Client()
     client.post(reverse("account_reset_password"), {"email": dana.email})
     link = re.search(r"http://\S+(/accounts/password/reset/key/\S+)", mailoutbox[0].body)[1]
@@ -259,13 +259,13 @@ def test_a_password_reset_does_not_go_around_the_factor(dana, danas_app, mailout
     assert not is_in(log_in(dana, NEW_PASSWORD))
 
 
-def test_the_admin_site_has_no_log_in_of_its_own(client, adam):
+def test_the_admin_site_has_no_separate_log_in(client, adam):
     client.post(reverse("admin:login"), {"username": adam.email, "password": PASSWORD})
     assert client.get(reverse("admin:index")).status_code == 302
     assert "_auth_user_id" not in client.session
 
 
-def test_a_token_needs_the_factor_too(client, dana):
+def test_a_token_needs_the_factor_as_well(client, dana):
     given = {"email": dana.email, "password": PASSWORD}
     assert client.post(reverse("api:tokens"), given, "application/json").status_code == 401
     auth.TOTP.activate(dana, SECRET)
@@ -274,7 +274,7 @@ def test_a_token_needs_the_factor_too(client, dana):
     assert [answer.status_code for answer in answers] == [201, 401]
 
 
-# --- Shown again before what gives rights -----------------------------------------------------------------
+# --- Required again before granting rights ----------------------------------------------------------------
 STEPS = [
     ("web:invite", [], {"email": "erik@example.com", "role": "admin"}),
     ("web:change_person", ["deactivate"], {}),
@@ -284,14 +284,14 @@ STEPS = [
 
 
 def make_old(client: Client) -> None:
-    """Let the log-in be an hour ago."""
+    """Move the log-in an hour into the past."""
     session = client.session
     for record in session["account_authentication_methods"]:
         record["at"] -= 3600
     session.save()
 
 
-def test_adam_proves_again_who_he_is_before_he_changes_what_stands_under_signatures(client, adam, dana):
+def test_adam_authenticates_again_before_he_changes_the_data_of_signatures(client, adam, dana):
     client.force_login(adam)
     make_old(client)
     path = (
@@ -312,7 +312,7 @@ def test_adam_proves_again_who_he_is_before_he_changes_what_stands_under_signatu
 
 
 @pytest.mark.parametrize(("name", "verb", "form"), STEPS, ids=lambda value: str(value)[:20])
-def test_adam_proves_again_who_he_is_before_he_changes_rights(client, adam, dana, name, verb, form):
+def test_adam_authenticates_again_before_he_changes_rights(client, adam, dana, name, verb, form):
     client.force_login(adam)
     make_old(client)
     path = reverse(name, args=[dana.pk, *verb] if verb else []) + "?q=dana" * name.startswith("admin:")
@@ -335,7 +335,7 @@ def test_adam_helps_dana_who_lost_her_phone(client, adam, dana, danas_app):
     assert log_in(dana).get(reverse("web:worklist"))["Location"] == reverse("mfa_index")
 
 
-def test_adam_cannot_shed_his_own_factor(adam):
+def test_adam_cannot_remove_his_own_factor(adam):
     with pytest.raises(people.ValidationError):
         people.reset_second_factors(adam, by=adam)
 

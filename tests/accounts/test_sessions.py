@@ -41,8 +41,8 @@ def log_in(person, client: Client | None = None) -> Client:
     return client
 
 
-# --- Names ------------------------------------------------------------------------------------------------
-def test_a_session_planted_before_the_log_in_is_worth_nothing(alice):
+# --- Session keys -----------------------------------------------------------------------------------------
+def test_a_session_key_from_before_the_log_in_is_invalid(alice):
     client = Client()
     client.post(reverse("account_reset_password"), {"email": "x@example.com"})
     client.get(reverse("account_reset_password_done"))
@@ -56,7 +56,7 @@ def test_a_session_planted_before_the_log_in_is_worth_nothing(alice):
     assert not is_in(with_session(planted.session_key))
 
 
-def test_a_session_gets_another_name_when_alice_shows_again_who_she_is(alice):
+def test_a_session_gets_a_new_key_when_alice_authenticates_again(alice):
     client = log_in(alice)
     before = session_of(client)
     client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
@@ -79,14 +79,14 @@ def test_a_change_of_rights_ends_sessions_and_tokens(client, adam, dana, north, 
 
 
 # --- Ends -------------------------------------------------------------------------------------------------
-def test_who_logged_out_is_out_on_the_server_too(alice):
+def test_a_log_out_ends_the_session_on_the_server(alice):
     client = log_in(alice)
     kept = session_of(client)
     client.post(reverse("account_logout"))
     assert not is_in(with_session(kept))
 
 
-def test_the_back_rooms_log_out_ends_the_session_on_the_server(client, adam):
+def test_the_admin_sites_log_out_ends_the_session_on_the_server(client, adam):
     client.force_login(adam)
     kept = session_of(client)
     client.post(reverse("admin:logout"))
@@ -117,11 +117,11 @@ def test_tokens_of_staff_end_within_half_a_day(settings, alice, dana):
     assert lives == {"Alice": 720, "Dana": 12}
 
 
-# --- Nobody there -----------------------------------------------------------------------------------------
+# --- Idle sessions ----------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("who", "page"), [("dana", "web:worklist"), ("adam", "web:operations"), ("adam", "admin:index")]
 )
-def test_staff_who_do_nothing_for_15_minutes_are_logged_out(client, request, who, page):
+def test_idle_staff_are_logged_out_after_15_minutes(client, request, who, page):
     person = request.getfixturevalue(who)
     with travel(START, tick=False) as clock:
         client.force_login(person)
@@ -145,7 +145,7 @@ def test_polling_does_not_keep_dana_logged_in(client, dana):
         assert not is_in(client, "web:worklist")
 
 
-def test_dana_who_types_stays_logged_in(client, dana):
+def test_dana_stays_logged_in_while_typing(client, dana):
     with travel(START, tick=False) as clock:
         client.force_login(dana)
         assert is_in(client, "web:worklist")
@@ -154,7 +154,7 @@ def test_dana_who_types_stays_logged_in(client, dana):
             assert is_in(client, "web:worklist", **POLL, **{"X-Active": "1"})
 
 
-def test_alice_may_take_her_time(client, alice):
+def test_a_patient_is_not_logged_out_when_idle(client, alice):
     with travel(START, tick=False) as clock:
         client.force_login(alice)
         assert is_in(client)
@@ -162,7 +162,7 @@ def test_alice_may_take_her_time(client, alice):
         assert is_in(client)
 
 
-# --- Shown again before an address changes ----------------------------------------------------------------
+# --- Authentication before an address changes -------------------------------------------------------------
 def an_hour_later(client: Client) -> None:
     session = client.session
     for record in session["account_authentication_methods"]:
@@ -170,7 +170,7 @@ def an_hour_later(client: Client) -> None:
     session.save()
 
 
-def test_alice_shows_again_who_she_is_before_her_address_changes(alice):
+def test_alice_authenticates_again_before_her_address_changes(alice):
     client = log_in(alice)
     an_hour_later(client)
     form = {"email": "thief@example.com", "action_add": ""}
@@ -179,7 +179,7 @@ def test_alice_shows_again_who_she_is_before_her_address_changes(alice):
     assert not EmailAddress.objects.filter(email="thief@example.com").exists()
 
 
-def test_an_address_that_sue_mends_is_the_only_one_left_and_takes_showing_again_who_she_is(
+def test_an_address_that_sue_corrects_replaces_all_others_and_requires_authentication(
     client, sue, alice, mailoutbox
 ):
     hers = log_in(alice)

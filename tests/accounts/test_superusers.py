@@ -16,7 +16,7 @@ COPIED = """INSERT INTO accounts_user SELECT (jsonb_populate_record(u, jsonb_bui
 
 
 @pytest.mark.parametrize("statement", [RAISED, f"{RAISED} WHERE role = 'admin'", COPIED])
-def test_the_web_role_makes_no_superuser(as_web, adam, statement):
+def test_the_web_role_cannot_create_a_superuser(as_web, adam, statement):
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="only the owner of the tables"):
         as_web.execute(statement)
     assert not User.objects.filter(is_superuser=True).exists()
@@ -44,7 +44,7 @@ def test_the_web_role_invites_changes_and_demotes_as_before(acting_as_web, adam,
     assert User.objects.get(pk=sue.pk).is_superuser
 
 
-def test_a_superuser_is_made_at_the_owners_console(acting_as_web, monkeypatch):
+def test_a_superuser_is_created_with_the_owners_database_url(acting_as_web, monkeypatch):
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "correct-horse-battery")
     create = ("createsuperuser", "--no-input", "--email", "root@example.com")
     with pytest.raises(ProgrammingError, match="use the owner's DATABASE_URL"), acting_as_web():

@@ -1,4 +1,4 @@
-"""Typed text is stored without control characters and misleading ones, and is otherwise unchanged."""
+"""Typed text is stored without control characters and misleading characters, and is otherwise unchanged."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SHOWN = [
     "\U0001f3f3\ufe0f\u200d\U0001f308",
     "\U0001f642\u200d\u2194\ufe0f",
     "1\ufe0f\u20e3 \u203c\ufe0f \u3299\ufe0f",
-    "\u304b\u3099 \uff76\uff9e \uff21\uff22\u3000\uff11",  # not composed, half and full width: left alone
+    "\u304b\u3099 \uff76\uff9e \uff21\uff22\u3000\uff11",  # not composed, half and full width: unchanged
     "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian
     "\u0915\u094d\u200d\u0937",  # Hindi
     "a\tb\nc",
@@ -66,17 +66,17 @@ MISLEADING = {
 
 
 @pytest.mark.parametrize("text", SHOWN)
-def test_what_is_seen_stays_as_it_was_typed(text):
+def test_visible_text_is_unchanged(text):
     assert clean_text(text) == text
 
 
 @pytest.mark.parametrize("name", MISLEADING)
-def test_what_only_misleads_is_dropped(name):
+def test_misleading_characters_are_removed(name):
     typed, kept = MISLEADING[name]
     assert clean_text(typed) == kept
 
 
-def test_a_line_stays_one_line():
+def test_a_line_contains_no_line_break():
     assert clean_line("a\r\nb\tc\u2028d") == "a b c d"
 
 
@@ -92,7 +92,7 @@ TYPED = strategies.text() | strategies.text(
 @settings(max_examples=1000, deadline=None)
 @example("\U0001f469\u200d\ufe0f\u200d\U0001f469")
 @example("\U0001f3f4\U000e0067\u200b\U000e007f")
-def test_any_text_keeps_all_that_is_seen_and_nothing_that_controls(text):
+def test_any_text_keeps_its_visible_characters_and_loses_control_characters(text):
     kept = clean_text(text)
     assert clean_text(kept) == kept
     assert not any(unicodedata.category(letter) == "Cc" for letter in kept.translate({9: None, 10: None}))
@@ -117,19 +117,19 @@ def seen(text: str) -> str:
     )
 
 
-# --- No field is forgotten --------------------------------------------------------------------------------
+# --- Every field is covered -------------------------------------------------------------------------------
 OURS = (
     "accounts",
     "cases",
     "notifications",
     "privacy",
-)  # the audit trail is the program's, and hashed as it is
-# Written by the program, or checked letter by letter (addresses); nobody reads free text in them.
+)  # the program writes the audit log, and its text is hashed
+# Written by the program, or validated by character (addresses); they contain no free text.
 BY_PROGRAM = {
     *("accounts.User.password", "accounts.User.email", "accounts.Invitation.email"),
     *("accounts.Invitation.token_sha256", "accounts.Consent.version", "accounts.Consent.text"),
     *("cases.Case.number", "cases.Submission.idempotency_key", "cases.Submission.policy"),
-    "cases.Submission.photos_wanted",  # a word of a list
+    "cases.Submission.photos_wanted",  # a code from a list
     *("cases.Photo.original_key", "cases.Photo.original_name", "cases.Photo.display_key"),
     *("cases.Photo.analysis_key", "cases.Photo.thumbnail_key", "cases.Photo.sha256", "cases.Photo.sealed_by"),
     *("cases.Photo.trace", "cases.Job.error", "cases.Job.worker"),
@@ -139,7 +139,7 @@ BY_PROGRAM = {
 }
 
 
-def test_every_column_of_text_is_cleaned_or_known_to_be_written_by_the_program():
+def test_every_text_column_is_cleaned_or_listed_as_written_by_the_program():
     for app in OURS:
         for model in apps.get_app_config(app).get_models():
             for field in model._meta.concrete_fields:
@@ -167,7 +167,7 @@ def forms_of_ours() -> list[type[forms.BaseForm]]:
     return sorted(found, key=lambda each: each.__qualname__)
 
 
-# Codes, addresses and passwords: compared and never shown to others ("username": allauth takes it out again).
+# Codes, addresses and passwords: compared and never shown to others ("username": allauth removes it).
 NOT_TEXT = {
     "username",
     "code",
@@ -181,7 +181,7 @@ NOT_TEXT = {
 }
 
 
-def test_every_field_of_text_in_a_form_is_cleaned():
+def test_every_text_field_of_a_form_is_cleaned():
     found = forms_of_ours()
     assert len(found) >= 8
     for form in found:
@@ -190,7 +190,7 @@ def test_every_field_of_text_in_a_form_is_cleaned():
             assert not is_text or isinstance(field, LineFormField) or name in NOT_TEXT, (form, name)
 
 
-def test_what_the_api_takes_is_a_serializer_that_cleans():
+def test_every_serializer_of_the_api_cleans_its_text():
     from teleder.api import serializers
     from teleder.api.serializers.base import StrictSerializer
 
@@ -215,7 +215,7 @@ def test_what_the_api_takes_is_a_serializer_that_cleans():
         ("SignSerializer", "reason"),
         ("PatientChangeSerializer", "name"),
     } <= texts
-    # A kind of text field that is not `CharField` itself would pass by: of those there are only codes and addresses.
+    # Subclasses of `CharField` are not checked here: they only contain codes and addresses.
     others = {
         (each.__name__, name)
         for each in takes
@@ -284,7 +284,7 @@ def test_answers_and_reasons_by_page_and_by_api(dana, alice, submission_of):
 
 @pages
 @pytest.mark.parametrize("blank", ["\u200b\u2060", "\u202e", "\u3164", "\ufeff \t"])
-def test_an_answer_or_a_reason_of_nothing_that_is_seen_is_none(dana, alices_submission, blank):
+def test_an_answer_or_a_reason_without_visible_text_is_refused(dana, alices_submission, blank):
     reviews.claim(alices_submission, by=dana)
     Submission.objects.filter(pk=alices_submission.pk).update(urgency=3)
     answer = {"impression": "AD", "disposition": "self_care", "text": "Go on.", "reason": blank}
@@ -320,7 +320,7 @@ def test_the_reason_of_a_hold_and_the_name_of_a_clinic(adam, alice):
 
 
 @pages
-def test_whoever_writes_a_name_writes_a_clean_one(alice, dana):
+def test_a_name_is_cleaned_in_every_way_it_can_be_written(alice, dana):
     User.objects.filter(pk=alice.pk).update(name=SPOOFED)
     DermatologistProfile.objects.filter(user=dana).update(title=SPOOFED)
     alice.refresh_from_db()
@@ -329,7 +329,7 @@ def test_whoever_writes_a_name_writes_a_clean_one(alice, dana):
 
 
 @pages
-def test_a_password_is_left_alone(alice, client):
+def test_a_password_is_not_cleaned(alice, client):
     password = "pass\u200bword-\u202e-with-marks"
     alice.set_password(password)
     alice.save()

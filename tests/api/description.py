@@ -28,7 +28,7 @@ def _is_uri(value: Any) -> bool:
 
 @cache
 def description() -> dict[str, Any]:
-    """Return the description with every object closed to what it does not name."""
+    """Return the description with `additionalProperties: false` in every object."""
     return _closed(EnglishGenerator().get_schema(public=True))
 
 
@@ -43,7 +43,7 @@ def _closed(part: Any) -> Any:
 
 @cache
 def _paths() -> list[tuple[re.Pattern, str]]:
-    # Those without a place for an id first: `/tokens/current` before any `/tokens/{…}`.
+    # Paths without a parameter come first: `/tokens/current` before any `/tokens/{…}`.
     paths = sorted(description()["paths"], key=lambda path: path.count("{"))
     return [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), path) for path in paths]
 
@@ -54,7 +54,7 @@ def operation_of(method: str, address: str) -> dict[str, Any] | None:
 
 
 def mismatches(method: str, address: str, answer: Any) -> list[str]:
-    """Return in which ways an answer is not as described; nothing for an address that is not in the description."""
+    """Return how an answer differs from its description; nothing for an address that is not described."""
     operation = operation_of(method, address)
     if operation is None:
         return []
@@ -85,7 +85,7 @@ def _resolved(part: dict[str, Any]) -> dict[str, Any]:
 
 
 class DescribedClient(APIClient):
-    """A client that takes no answer which is not as described, and counts those it took."""
+    """A client that fails on a response that does not match the description, and counts the others."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.django_db
 JPEG = b"\xff\xd8\xff\xe0" + b"\x00" * 200
 
 
-def told_why(response, *statuses: int) -> str:
-    """Return the code of a problem that says, in words, what is wrong."""
+def problem_code(response, *statuses: int) -> str:
+    """Return the code of a problem response, which must explain the problem in words."""
     assert response.status_code in statuses, response.content[:300]
     assert response.headers["Content-Type"] == "application/problem+json"
     problem = response.json()
@@ -38,21 +38,21 @@ def photos_of(alices_draft) -> str:
 
 
 def test_an_unavailable_database_is_reported_as_503(as_alice, photos_of, monkeypatch):
-    """A restart of PostgreSQL was 68 answers 500 in the drill R6."""
+    """In drill R6 a restart of PostgreSQL caused 68 answers 500."""
 
     def away(*_args, **_rest):
         raise OperationalError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(intake, "add_photo", away)
     upload = {"view": "close_up", "file": SimpleUploadedFile("a.jpg", JPEG)}
-    assert told_why(as_alice.post(photos_of, upload, format="multipart"), 503) == "unavailable"
+    assert problem_code(as_alice.post(photos_of, upload, format="multipart"), 503) == "unavailable"
 
 
 @pytest.mark.parametrize("is_api", [True, False])
-def test_a_database_that_goes_away_between_view_and_answer_is_503(
+def test_a_database_that_fails_between_view_and_answer_is_503(
     is_api, client, as_alice, alice, alices_submission, monkeypatch
 ):
-    """The audit entry is written last: a restart of PostgreSQL at that moment was a 500 in the drill R6."""
+    """The audit entry is written last: in drill R6 a restart of PostgreSQL at that moment caused a 500."""
 
     def away(*_entry, **_more):
         raise OperationalError("server closed the connection unexpectedly")
@@ -67,7 +67,7 @@ def test_a_database_that_goes_away_between_view_and_answer_is_503(
     asking.raise_request_exception = False
     answer = asking.get(page)
     assert answer.status_code == 503
-    assert not is_api or told_why(answer, 503) == "unavailable"
+    assert not is_api or problem_code(answer, 503) == "unavailable"
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,10 @@ def test_a_database_that_goes_away_between_view_and_answer_is_503(
         ("huge.jpg", JPEG + b"\x00" * (30 * 1024 * 1024), "file_too_large", 413),
     ],
 )
-def test_a_file_that_is_no_photo_is_refused(as_alice, photos_of, name, content, code, status):
+def test_a_file_that_is_not_a_photo_is_refused(as_alice, photos_of, name, content, code, status):
     before = Photo.objects.count()
     upload = {"view": "close_up", "file": SimpleUploadedFile(name, content)}
-    assert told_why(as_alice.post(photos_of, upload, format="multipart"), status) == code
+    assert problem_code(as_alice.post(photos_of, upload, format="multipart"), status) == code
     assert Photo.objects.count() == before
 
 
@@ -101,8 +101,8 @@ def test_a_file_that_is_no_photo_is_refused(as_alice, photos_of, name, content, 
         },
     ],
 )
-def test_an_upload_that_is_not_one_photo_for_one_slot_is_refused(as_alice, photos_of, form):
-    told_why(as_alice.post(photos_of, form, format="multipart"), 400)
+def test_an_upload_without_exactly_one_photo_and_slot_is_refused(as_alice, photos_of, form):
+    problem_code(as_alice.post(photos_of, form, format="multipart"), 400)
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_an_upload_that_is_not_one_photo_for_one_slot_is_refused(as_alice, photo
         {"answers": CALM, "patient": "someone"},
     ],
 )
-def test_answers_that_are_none_open_no_case(as_alice, body):
-    told_why(as_alice.post(f"{API}/submissions", body), 400)
+def test_invalid_answers_open_no_case(as_alice, body):
+    problem_code(as_alice.post(f"{API}/submissions", body), 400)
     assert not Submission.objects.exists()
 
 
@@ -141,33 +141,33 @@ def test_answers_that_are_none_open_no_case(as_alice, body):
         {"status": "answered"},
     ],
 )
-def test_a_description_that_cannot_be_is_refused(as_alice, alices_draft, body):
-    told_why(as_alice.patch(f"{API}/submissions/{alices_draft.pk}", body), 400)
+def test_an_invalid_description_is_refused(as_alice, alices_draft, body):
+    problem_code(as_alice.patch(f"{API}/submissions/{alices_draft.pk}", body), 400)
 
 
 @pytest.mark.parametrize("raw", [b"{", b"\xff\xfe", b'{"answers": ' + b"[" * 100_000, b'"\\ud800"', b"NaN"])
-def test_json_that_is_none_is_refused(as_alice, raw):
-    told_why(as_alice.generic("POST", f"{API}/submissions", raw, content_type="application/json"), 400)
+def test_invalid_json_is_refused(as_alice, raw):
+    problem_code(as_alice.generic("POST", f"{API}/submissions", raw, content_type="application/json"), 400)
 
 
-def test_another_kind_of_content_is_refused(as_alice):
+def test_another_content_type_is_refused(as_alice):
     sent = as_alice.generic("POST", f"{API}/submissions", b"<x/>", content_type="application/xml")
-    told_why(sent, 415)
+    problem_code(sent, 415)
 
 
 def test_too_much_json_is_refused_before_it_is_read(as_alice):
-    told_why(as_alice.post(f"{API}/submissions", {"answers": {"a": "x" * 5_000_000}}), 400, 413)
+    problem_code(as_alice.post(f"{API}/submissions", {"answers": {"a": "x" * 5_000_000}}), 400, 413)
 
 
 @pytest.mark.parametrize("key", ["x" * 101, "a\tb"])
-def test_an_idempotency_key_that_is_none_is_refused(as_alice, key):
-    told_why(as_alice.post(f"{API}/submissions", {"answers": CALM}, HTTP_IDEMPOTENCY_KEY=key), 400)
+def test_an_invalid_idempotency_key_is_refused(as_alice, key):
+    problem_code(as_alice.post(f"{API}/submissions", {"answers": CALM}, HTTP_IDEMPOTENCY_KEY=key), 400)
 
 
 def test_someone_elses_answers_exactly_like_an_unknown_one(as_bob, alices_submission):
     def asked(kind: str, pk) -> tuple:
         answer = as_bob.get(f"{API}/{kind}/{pk}")
-        return told_why(answer, 404), answer.json()["detail"], answer.json()["title"]
+        return problem_code(answer, 404), answer.json()["detail"], answer.json()["title"]
 
     theirs = {"submissions": alices_submission.pk, "cases": alices_submission.case_id}
     theirs["photos"] = alices_submission.photos.get().pk
@@ -178,13 +178,13 @@ def test_someone_elses_answers_exactly_like_an_unknown_one(as_bob, alices_submis
 @pytest.mark.parametrize(
     "header", ["Token nonsense", "Token", "Token a b", "Basic YTpi", "Token " + "a" * 5000]
 )
-def test_a_token_that_is_none_is_refused(header):
+def test_an_invalid_token_is_refused(header):
     client = APIClient(HTTP_AUTHORIZATION=header)
-    assert told_why(client.get(f"{API}/me"), 401)
+    assert problem_code(client.get(f"{API}/me"), 401)
     assert client.get(f"{API}/me").headers["WWW-Authenticate"]
 
 
-def test_errors_are_in_the_persons_language_unless_another_is_asked_for(alice):
+def test_errors_are_in_the_persons_language_unless_another_is_requested(alice):
     alice.language = "en"
     alice.save()
     _row, token = AuthToken.objects.create(alice)
@@ -201,18 +201,18 @@ def test_an_expired_token_is_refused(alice):
     client = APIClient(HTTP_AUTHORIZATION=f"Token {token}")
     assert client.get(f"{API}/me").status_code == 200
     AuthToken.objects.update(expiry=timezone.now() - timedelta(seconds=1))
-    told_why(client.get(f"{API}/me"), 401)
+    problem_code(client.get(f"{API}/me"), 401)
 
 
 @pytest.mark.parametrize("cursor", ["x", "%00", "cD0x", "💥"])
-def test_a_cursor_that_is_none_is_refused(as_dana, cursor):
-    told_why(as_dana.get(f"{API}/worklist", {"cursor": cursor}), 400)
+def test_an_invalid_cursor_is_refused(as_dana, cursor):
+    problem_code(as_dana.get(f"{API}/worklist", {"cursor": cursor}), 400)
 
 
 @pytest.mark.parametrize("password", ["", "wrong", "x" * 10_000, "a\x00b"])
-def test_a_log_in_that_fails_does_not_say_whether_the_person_exists(alice, password):
+def test_a_failed_log_in_does_not_reveal_whether_the_person_exists(alice, password):
     def tried(email: str) -> tuple:
         answer = APIClient().post(f"{API}/tokens", {"email": email, "password": password})
-        return told_why(answer, 400, 401, 403), answer.json()["detail"]
+        return problem_code(answer, 400, 401, 403), answer.json()["detail"]
 
     assert tried(alice.email) == tried("nobody@example.com")

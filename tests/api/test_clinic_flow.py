@@ -1,4 +1,4 @@
-"""Dana and Adam use the API; what Alice never gets to see."""
+"""Dana and Adam use the API, and what Alice must not see."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ def test_dana_sees_it_on_the_worklist_while_the_ai_still_reads(as_dana, alices_s
     assert (row["id"], row["ai_status"], row["claimed_by"]) == (str(alices_submission.pk), "waiting", None)
 
 
-def test_the_worklist_comes_in_pages_by_urgency_then_due_time(
-    as_dana, alice, bob, submission_of, monkeypatch
-):
+def test_the_worklist_is_paginated_by_urgency_then_due_time(as_dana, alice, bob, submission_of, monkeypatch):
     monkeypatch.setattr("teleder.api.pagination.PAGE_ROWS", 2)
     calm = [submission_of(alice) for _ in range(4)]
     urgent = submission_of(bob, fever="yes")
@@ -42,7 +40,7 @@ def test_the_worklist_comes_in_pages_by_urgency_then_due_time(
     assert seen == [str(row.pk) for row in (urgent, *calm)]
 
 
-def test_a_made_up_cursor_is_refused(as_dana):
+def test_a_forged_cursor_is_refused(as_dana):
     answer = as_dana.get(f"{API}/worklist?cursor=abc")
     assert (answer.status_code, answer.data["errors"][0]["field"]) == (400, "cursor")
 
@@ -80,7 +78,7 @@ def test_a_milder_answer_needs_a_reason(as_dana, dana, alice, submission_of):
     assert (refused.status_code, refused.data["errors"][0]["field"]) == (400, "reason")
 
 
-def test_only_who_claimed_it_signs_and_releases(caller, person, dana, alices_submission):
+def test_only_the_claiming_dermatologist_can_sign_and_release(caller, person, dana, alices_submission):
     reviews.claim(alices_submission, by=dana)
     other = caller(person("dora", "dermatologist"))
     address = f"{API}/submissions/{alices_submission.pk}"
@@ -90,7 +88,7 @@ def test_only_who_claimed_it_signs_and_releases(caller, person, dana, alices_sub
     assert caller(dana).post(f"{address}/release").data["status"] == "submitted"
 
 
-def test_photos_are_asked_for_but_not_on_the_same_day(as_dana, as_alice, dana, alice, submission_of):
+def test_photos_can_be_requested_except_for_same_day_cases(as_dana, as_alice, dana, alice, submission_of):
     calm, urgent = submission_of(alice), submission_of(alice, fever="yes")
     for submission in (calm, urgent):
         reviews.claim(submission, by=dana)
@@ -101,7 +99,7 @@ def test_photos_are_asked_for_but_not_on_the_same_day(as_dana, as_alice, dana, a
     assert (refused.status_code, refused.data["code"]) == (409, "same_day")
 
 
-def test_nothing_the_ai_says_reaches_alice(as_alice, as_dana, read, stored):
+def test_no_ai_result_reaches_alice(as_alice, as_dana, read, stored):
     assert read.urgency > read.rule_urgency  # the AI raised it
     stored(read.photos.get())
     photo = read.photos.get().pk
@@ -149,7 +147,7 @@ def test_nothing_the_ai_says_reaches_alice(as_alice, as_dana, read, stored):
     assert (analysis["attribution_condition"], analysis["attribution_box"]) == ("HI", 0)
 
 
-def test_files_come_with_our_own_type_and_stay_in_no_cache(as_alice, as_dana, as_bob, read, stored):
+def test_files_have_our_content_type_and_are_not_cached(as_alice, as_dana, as_bob, read, stored):
     photo = read.photos.get()
     stored(photo)
     for client, kind, content, media in (
@@ -177,7 +175,7 @@ def test_files_come_with_our_own_type_and_stay_in_no_cache(as_alice, as_dana, as
 
 
 @pytest.mark.parametrize("key", ["../../secret.jpg", "/etc/hostname", "", "photos/no.jpg", "photos/x.svg"])
-def test_a_key_never_leads_out_of_the_store(as_alice, alices_submission, settings, key):
+def test_a_key_never_leads_outside_the_storage(as_alice, alices_submission, settings, key):
     settings.MEDIA_ROOT.mkdir(parents=True, exist_ok=True)
     (settings.MEDIA_ROOT.parent.parent / "secret.jpg").write_bytes(b"secret")
     photo = alices_submission.photos.get()
@@ -192,7 +190,7 @@ def test_only_the_patient_sees_a_draft(as_dana, as_adam, alices_draft):
         assert client.get(f"{API}/cases").data["results"] == []
 
 
-def test_adam_sees_jobs_and_tries_again_or_stops(as_adam, alices_submission):
+def test_adam_sees_jobs_and_requeues_or_cancels_them(as_adam, alices_submission):
     (job,) = as_adam.get(f"{API}/jobs?state=queued&stage=prepare").data["results"]
     assert job["submission"] == str(alices_submission.pk)
     assert as_adam.post(f"{API}/jobs/{job['id']}/requeue").status_code == 409
@@ -202,7 +200,7 @@ def test_adam_sees_jobs_and_tries_again_or_stops(as_adam, alices_submission):
     assert as_adam.get(f"{API}/jobs?state=nonsense").status_code == 400
 
 
-def test_adam_sees_how_much_waits_and_since_when(as_adam, alices_submission):
+def test_adam_sees_the_size_and_age_of_the_backlog(as_adam, alices_submission):
     queues = {row["stage"]: row for row in as_adam.get(f"{API}/queues").data}
     assert queues["prepare"]["jobs"][JobState.QUEUED] == 1
     assert queues["prepare"]["oldest"] is not None

@@ -23,7 +23,7 @@ def draft(alices_draft) -> str:
 def test_the_second_device_is_refused_and_reads_again(caller, alice, draft):
     phone, tablet = caller(alice), caller(alice, "ja")
     seen = {device: device.get(draft).headers["ETag"] for device in (phone, tablet)}
-    assert seen[phone] == seen[tablet]  # the language of the texts is no other version
+    assert seen[phone] == seen[tablet]  # the language does not change the version
     changed = phone.patch(draft, {"history": {"itch": 7}}, headers={"If-Match": seen[phone]})
     assert changed.status_code == 200
     assert changed.headers["ETag"] == phone.get(draft).headers["ETag"] != seen[phone]
@@ -34,7 +34,7 @@ def test_the_second_device_is_refused_and_reads_again(caller, alice, draft):
     assert tablet.patch(draft, {"history": {"itch": 2}}, headers=again).status_code == 200
 
 
-def test_another_draft_of_the_case_that_moves_the_place_is_seen(as_alice, alice, alices_draft, draft):
+def test_a_body_site_changed_by_another_draft_of_the_case_is_detected(as_alice, alice, alices_draft, draft):
     etag = as_alice.get(draft).headers["ETag"]
     sibling = intake.start(patient=alice, answers=alices_draft.answers, case=alices_draft.case)
     intake.describe(sibling, body_site="hand")
@@ -42,7 +42,7 @@ def test_another_draft_of_the_case_that_moves_the_place_is_seen(as_alice, alice,
     assert late.status_code == 412
 
 
-def test_a_photo_that_is_being_read_is_no_conflict(as_alice, alices_draft, draft, analyse):
+def test_the_analysis_of_a_photo_is_not_a_conflict(as_alice, alices_draft, draft, analyse):
     etag = as_alice.get(draft).headers["ETag"]
     analyse(alices_draft.photos.get(), probabilities=HERPES)
     assert as_alice.patch(draft, {"history": {}}, headers={"If-Match": etag}).status_code == 200
@@ -73,14 +73,14 @@ def test_without_if_match_the_change_is_made_as_before(as_alice, draft):
     assert as_alice.patch(draft, {"history": {"itch": 3}}).status_code == 200
 
 
-def test_what_was_sent_meanwhile_is_a_conflict(as_alice, alice, alices_draft, draft):
+def test_a_draft_that_was_sent_in_the_meantime_is_a_conflict(as_alice, alice, alices_draft, draft):
     etag = as_alice.get(draft).headers["ETag"]
     intake.submit(alices_draft, by=alice)
     assert as_alice.patch(draft, {"history": {}}, headers={"If-Match": etag}).status_code == 412
     assert as_alice.patch(draft, {"history": {}}).status_code == 409
 
 
-def test_the_profile_takes_if_match_too(as_alice, as_dana):
+def test_the_profile_accepts_if_match_as_well(as_alice, as_dana):
     for client in (as_alice, as_dana):
         etag = client.get(f"{API}/me").headers["ETag"]
         headers = {"If-Match": etag}
@@ -90,7 +90,7 @@ def test_the_profile_takes_if_match_too(as_alice, as_dana):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_eight_devices_that_read_the_same_one_writes(alice, alices_draft, as_alice, draft):
+def test_only_one_of_eight_devices_with_the_same_version_can_write(alice, alices_draft, as_alice, draft):
     etag = as_alice.get(draft).headers["ETag"]
     statuses: dict[int, int] = {}
     together = threading.Barrier(8)

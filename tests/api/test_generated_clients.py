@@ -1,6 +1,6 @@
-"""Clients made from docs/openapi.json by two generators walk a consultation to the signed and the amended answer.
+"""Clients generated from docs/openapi.json by two generators complete a consultation up to the amended answer.
 
-The web is real and on loopback, the worker is played. The clients are made here each time; none is committed.
+The web is real and on loopback, the worker is simulated. The clients are generated in each run; none is committed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ANSWER = {"impression": "AD", "disposition": "days_2", "text": "Please come in t
 
 
 @pytest.fixture
-def played_worker(analyse) -> Iterator[None]:
+def simulated_worker(analyse) -> Iterator[None]:
     """Answer every photo that waits for the AI, as the worker would, until the test ends."""
     over = threading.Event()
 
@@ -60,7 +60,7 @@ def played_worker(analyse) -> Iterator[None]:
 
 
 @pytest.fixture
-def address(settings, live_server, alice, dana, played_worker) -> str:
+def address(settings, live_server, alice, dana, simulated_worker) -> str:
     settings.STAFF_SECOND_FACTOR = False  # the flow is about the clients; codes have their own tests
     return live_server.url
 
@@ -80,7 +80,7 @@ def run(*command: object, cwd: Path, seconds: float = INSTALL_SECONDS) -> str:
     return done.stdout
 
 
-def test_a_typescript_client_walks_to_the_amended_answer(address, tmp_path):
+def test_a_typescript_client_completes_the_flow_to_the_amended_answer(address, tmp_path):
     for name in ("package.json", "package-lock.json", "tsconfig.json", "walk.ts"):
         shutil.copy(TYPESCRIPT / name, tmp_path)
     shutil.copy(DESCRIPTION, tmp_path)
@@ -95,7 +95,7 @@ def test_a_typescript_client_walks_to_the_amended_answer(address, tmp_path):
 
 @pytest.fixture
 def python_client(tmp_path, monkeypatch) -> Iterator[SimpleNamespace]:
-    """The package that openapi-python-client makes; a warning of it fails."""
+    """The package that openapi-python-client generates; its warnings fail the test."""
     settings = tmp_path / "settings.json"
     pictures = dict.fromkeys(["image/jpeg", "image/png", "application/zip"], "application/octet-stream")
     settings.write_text(json.dumps({"post_hooks": [], "content_type_overrides": pictures}))
@@ -119,7 +119,7 @@ def python_client(tmp_path, monkeypatch) -> Iterator[SimpleNamespace]:
         del sys.modules[name]
 
 
-def test_a_python_client_walks_to_the_amended_answer(request, address, python_client):
+def test_a_python_client_completes_the_flow_to_the_amended_answer(request, address, python_client):
     operation, models = python_client.operation, python_client.models
     anonymous = python_client.top.Client(base_url=address)
     request.addfinalizer(anonymous.get_httpx_client().close)
@@ -193,7 +193,7 @@ def test_a_python_client_walks_to_the_amended_answer(request, address, python_cl
     assert [row.id for row in news.results] == [pk]
 
 
-def test_the_lock_file_names_no_other_place_than_the_registry():
+def test_the_lock_file_names_only_the_registry():
     packages = json.loads((TYPESCRIPT / "package-lock.json").read_text())["packages"]
     wanted = json.loads((TYPESCRIPT / "package.json").read_text())["dependencies"]
     assert all(packages[f"node_modules/{name}"]["version"] == version for name, version in wanted.items())

@@ -32,7 +32,7 @@ from teleder.wsgi import application
 pytestmark = pytest.mark.django_db
 EXAMPLES = int(os.environ.get("TELEDER_CONTRACT_EXAMPLES", "4"))
 FIGURES = os.environ.get("TELEDER_CONTRACT_FIGURES")  # a file to which each caller's figures are added
-# What fits the schema may still break a rule that no schema can tell; the answer is then a described 422, 400 or 415.
+# Valid input by the schema may break a rule that no schema can express; the answer is then a described 422, 400 or 415.
 NOT_BY_SCHEMA = {
     "GET /api/v1/worklist": "a cursor is one that we gave",
     "PATCH /api/v1/me": "a year of birth has come, and is known before a skin type; staff change less than patients",
@@ -67,7 +67,7 @@ def described(monkeypatch) -> Iterator[schemathesis.BaseSchema]:
 
 @pytest.fixture
 def real(alices_submission, analyse, stored) -> dict[str, list[str]]:
-    """The numbers of things that are there, by the beginning of the address that takes them."""
+    """The ids of existing objects, by the beginning of the address that takes them."""
     photo = alices_submission.photos.get()
     analyse(photo)
     stored(photo)
@@ -81,7 +81,7 @@ def real(alices_submission, analyse, stored) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("caller", ["nobody", "alice", "dana", "adam"])
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-def test_whoever_asks_whatever_the_answer_is_a_described_one(request, described, real, caller, mode):
+def test_every_response_to_generated_requests_is_described(request, described, real, caller, mode):
     headers = {}
     if caller != "nobody":
         headers["Authorization"] = f"Token {AuthToken.objects.create(request.getfixturevalue(caller))[1]}"
@@ -122,7 +122,7 @@ def _ask(operation: Any, headers: dict, real: dict, mode: GenerationMode, answer
         left_out = [positive_data_acceptance] if operation.label in NOT_BY_SCHEMA else []
         case.validate_response(answer, headers=headers, excluded_checks=left_out)
 
-    with contextlib.suppress(Unsatisfiable):  # nothing can be wrong about some requests
+    with contextlib.suppress(Unsatisfiable):  # some requests cannot be invalid
         ask()
 
 

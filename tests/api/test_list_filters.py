@@ -20,7 +20,7 @@ TOKYO = timezone(timedelta(hours=9))
 
 
 def database_time() -> datetime:
-    with connection.cursor() as cursor:  # a test is one transaction: its `now()` stands still
+    with connection.cursor() as cursor:  # a test is one transaction, in which `now()` is constant
         cursor.execute("SELECT clock_timestamp()")
         return cursor.fetchone()[0]
 
@@ -31,10 +31,10 @@ def ids(client, path: str, **query) -> list[str]:
     return [row["id"] for row in answer.data["results"]]
 
 
-def test_whatever_happens_to_a_submission_is_an_update(
+def test_every_step_of_a_submission_is_an_update(
     as_alice, as_dana, alice, dana, alices_draft, analyse, photo_file
 ):
-    """Each step by itself: none may be missed by who asks for what is new."""
+    """Each step separately: a client that asks for updates may miss none."""
     photos = alices_draft.photos
 
     def poor() -> None:
@@ -66,7 +66,7 @@ def test_whatever_happens_to_a_submission_is_an_update(
     assert missed == []
 
 
-def test_findings_are_an_update_and_new_keys_are_none(as_dana, alices_submission, analyse):
+def test_findings_are_an_update_and_new_keys_are_not(as_dana, alices_submission, analyse):
     since = database_time().isoformat()
     Photo.objects.update(sealed_by="new")
     assert ids(as_dana, "worklist", updated_since=since) == []
@@ -104,7 +104,9 @@ def test_pages_keep_their_filter_while_rows_change(as_alice, alice, submission_o
     seen = [row["id"] for row in page["results"]]
     while page["next"]:
         assert "updated_since" in page["next"]
-        Submission.objects.filter(pk=rows[0].pk).update(photos_wanted="")  # an update moves nothing
+        Submission.objects.filter(pk=rows[0].pk).update(
+            photos_wanted=""
+        )  # the update does not change the order
         page = as_alice.get(page["next"]).data
         seen += [row["id"] for row in page["results"]]
     assert seen == [str(row.pk) for row in reversed(rows)]
@@ -120,7 +122,7 @@ def test_pages_keep_their_filter_while_rows_change(as_alice, alice, submission_o
         "2026-11-27T21:00:00-12:00",
     ],
 )
-def test_one_moment_in_each_of_its_forms(as_alice, alices_submission, text):
+def test_a_time_is_accepted_in_each_format(as_alice, alices_submission, text):
     moment = datetime(2026, 11, 28, 9, tzinfo=UTC)
     assert moment.astimezone(TOKYO).hour == 18
     workflow_time = {"submission": alices_submission, "author": alices_submission.patient, **REVIEW}
@@ -153,13 +155,13 @@ REVIEW = {"impression": "AD", "disposition": "today", "text": "x", "triage_urgen
         "2026-11-28T09:00:00+99:00",
     ],
 )
-def test_a_time_that_is_none_is_refused_by_name(as_alice, name, text):
+def test_an_invalid_time_is_refused_by_name(as_alice, name, text):
     answer = as_alice.get(f"{API}/submissions", {name: text})
     assert (answer.status_code, answer.data["errors"][0]["field"]) == (400, name)
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
-def test_the_ends_of_time_are_no_error(as_alice, text):
+def test_extreme_times_cause_no_error(as_alice, text):
     assert as_alice.get(f"{API}/submissions", {"updated_since": text}).status_code == 200
 
 
@@ -179,7 +181,7 @@ LISTS = {
 
 @pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize("query", ["updated=1", "Status=draft", "%E7%9A%AE=1", "page%5Fsize%20=1"])
-def test_a_list_refuses_what_it_does_not_know_and_says_what_it_knows(
+def test_a_list_refuses_unknown_parameters_and_names_the_known_ones(
     as_alice, as_adam, alices_submission, path, query
 ):
     client = as_alice if path == "consents" else as_adam
@@ -202,6 +204,6 @@ def test_a_list_refuses_what_it_does_not_know_and_says_what_it_knows(
         "page_size=x",
     ],
 )
-def test_a_value_that_is_none_or_given_twice_is_refused_by_name(as_alice, query):
+def test_an_invalid_or_repeated_value_is_refused_by_name(as_alice, query):
     refused = as_alice.get(f"{API}/submissions?{query}")
     assert (refused.status_code, refused.data["errors"][0]["field"]) == (400, query.partition("=")[0])

@@ -27,7 +27,7 @@ def app(alice) -> DescribedClient:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_a_stolen_token_alone_gets_nothing(app, alice, endpoint):
+def test_a_stolen_token_alone_is_refused(app, alice, endpoint):
     assert app.post(f"{API}/me/data/{endpoint}", {}).status_code == 400
     answer = app.post(f"{API}/me/data/{endpoint}", {"password": "guessed"})
     assert (answer.status_code, answer.json()["code"]) == (401, "wrong_credentials")
@@ -37,13 +37,13 @@ def test_a_stolen_token_alone_gets_nothing(app, alice, endpoint):
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_failed_credentials_count_as_at_log_in(app, settings, endpoint):
-    settings.EXPORTS_PER_PATIENT_PER_HOUR = 100  # it is not that limit which stops them
+    settings.EXPORTS_PER_PATIENT_PER_HOUR = 100  # this limit must not be the one that stops them
     for _try in range(10):
         app.post(f"{API}/me/data/{endpoint}", {"password": "guessed"})
     assert app.post(f"{API}/me/data/{endpoint}", {"password": PASSWORD}).status_code == 429
 
 
-def test_alice_gets_her_zip_and_it_is_on_record(app, alice, submission_of):
+def test_alice_gets_her_zip_and_the_export_is_audited(app, alice, submission_of):
     submission = submission_of(alice)
     answer = app.post(f"{API}/me/data/export", {"password": PASSWORD}, HTTP_ACCEPT="application/zip")
     assert answer.status_code == 200
@@ -64,7 +64,7 @@ def test_exports_have_a_limit(app, settings):
     assert int(refused["Retry-After"]) > 0
 
 
-def test_alice_asks_to_be_erased_and_changes_her_mind(app, alice):
+def test_alice_requests_erasure_and_cancels_it(app, alice):
     asked = app.post(f"{API}/me/data/erasure", {"password": PASSWORD})
     assert asked.status_code == 202
     assert app.get(f"{API}/me/data").json()["erasure"] == asked.json()
@@ -73,7 +73,7 @@ def test_alice_asks_to_be_erased_and_changes_her_mind(app, alice):
     assert User.objects.filter(pk=alice.pk).exists()
 
 
-def test_the_app_says_what_it_waits_for_in_her_language(app, alice, submission_of):
+def test_the_api_says_in_her_language_what_the_erasure_waits_for(app, alice, submission_of):
     submission_of(alice)
     data = app.get(f"{API}/me/data", HTTP_ACCEPT_LANGUAGE="ja").json()
     assert (data["consultations"], data["photos"]) == (1, 1)

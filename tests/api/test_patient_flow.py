@@ -51,8 +51,8 @@ def test_alice_completes_the_whole_flow(as_alice, as_dana, photo_file, analyse):
 
 
 @pytest.mark.parametrize("language,words", [("en", "Get help now"), ("ja", "今すぐ")])
-def test_the_emergency_text_comes_with_the_answers_and_no_worker(caller, alice, settings, language, words):
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"  # nobody listens there
+def test_the_emergency_text_is_in_the_response_without_any_worker(caller, alice, settings, language, words):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"  # no server listens there
     opened = caller(alice, language).post(f"{API}/submissions", {"answers": CALM | {"eye_symptoms": "yes"}})
     assert (opened.status_code, opened.data["urgency"]) == (201, "emergency")
     assert words in opened.data["advice"]["title"]
@@ -60,7 +60,7 @@ def test_the_emergency_text_comes_with_the_answers_and_no_worker(caller, alice, 
     assert not Job.objects.exists()
 
 
-def test_the_questions_come_in_the_language_of_the_request(caller, alice):
+def test_the_questions_are_in_the_language_of_the_request(caller, alice):
     asked = {lang: caller(alice, lang).get(f"{API}/questionnaire").data for lang in ("en", "ja")}
     assert len(asked["en"]["red_flags"]) == 12
     assert asked["en"]["red_flags"][0]["text"].isascii()
@@ -69,7 +69,7 @@ def test_the_questions_come_in_the_language_of_the_request(caller, alice):
     assert [q["id"] for q in asked["en"]["history"]][:2] == ["duration", "symptoms"]
 
 
-def test_without_a_wish_the_person_is_answered_in_their_own_language(alice):
+def test_the_default_language_is_that_of_the_person(alice):
     alice.language = "ja"
     alice.save()
     client = APIClient()
@@ -114,7 +114,7 @@ def test_fifty_taps_open_one_submission(alice):
     assert Submission.objects.count() == 1
 
 
-def test_sending_twice_answers_twice_the_same(as_alice, alices_draft):
+def test_a_second_submit_gets_the_same_response(as_alice, alices_draft):
     address = f"{API}/submissions/{alices_draft.pk}/submit"
     first, second = as_alice.post(address, {}), as_alice.post(address, {})
     assert (first.status_code, second.status_code) == (202, 202)
@@ -123,7 +123,7 @@ def test_sending_twice_answers_twice_the_same(as_alice, alices_draft):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ten_sendings_at_once_send_once(alice, alices_draft):
+def test_ten_simultaneous_submits_submit_once(alice, alices_draft):
     statuses = []
 
     def send() -> None:
@@ -171,14 +171,14 @@ def test_an_app_sees_by_the_hash_which_photos_have_arrived(as_alice, alices_draf
     assert hashlib.sha256(sent).hexdigest() in [row["sha256"] for row in rows]
 
 
-def test_a_photo_is_taken_out_again(as_alice, alices_draft):
+def test_a_photo_can_be_removed(as_alice, alices_draft):
     photo = alices_draft.photos.get()
     for _ in "ab":
         assert as_alice.delete(f"{API}/photos/{photo.pk}").status_code == 204
     assert as_alice.get(f"{API}/submissions/{alices_draft.pk}/photos").data == []
 
 
-def test_asking_for_the_status_again_costs_nothing_while_nothing_changes(as_alice, alices_submission, dana):
+def test_an_unchanged_status_is_answered_with_304(as_alice, alices_submission, dana):
     address = f"{API}/submissions/{alices_submission.pk}/status"
     first = as_alice.get(address)
     assert first.data["status"] == "submitted"
@@ -189,7 +189,7 @@ def test_asking_for_the_status_again_costs_nothing_while_nothing_changes(as_alic
     assert (changed.status_code, changed.data["status"]) == (200, "in_review")
 
 
-def test_alice_takes_it_back_and_sends_it_again(as_alice, alices_submission):
+def test_alice_withdraws_a_submission_and_sends_it_again(as_alice, alices_submission):
     address = f"{API}/submissions/{alices_submission.pk}"
     assert as_alice.post(f"{address}/withdraw").data["status"] == "withdrawn"
     assert as_alice.post(f"{address}/submit", {}).status_code == 409
@@ -205,7 +205,7 @@ def test_alice_follows_up(as_alice, alices_submission):
     assert seen == [opened.data["id"], str(alices_submission.pk)]
 
 
-def test_lists_are_narrowed_and_come_in_pages(as_alice, alice, alices_submission, draft_of):
+def test_lists_are_filtered_and_paginated(as_alice, alice, alices_submission, draft_of):
     drafts = [str(draft_of(alice, photos=0).pk) for _ in range(3)]
     narrowed = as_alice.get(f"{API}/submissions?status=submitted").data["results"]
     assert [row["id"] for row in narrowed] == [str(alices_submission.pk)]
@@ -229,7 +229,7 @@ def test_news_is_in_the_inbox(as_alice, as_bob, alices_submission):
     assert as_alice.get(f"{API}/inbox").data["results"][0]["read_at"]
 
 
-def test_red_flags_and_history_are_kept_word_for_word(as_alice, alices_draft):
+def test_red_flags_and_history_are_stored_unchanged(as_alice, alices_draft):
     assert alices_draft.status == Status.DRAFT
     reported = {"treatment": "ステロイド <b>塗り薬</b>", "duration": "years", "itch": 0}
     answer = as_alice.patch(f"{API}/submissions/{alices_draft.pk}", {"history": reported})

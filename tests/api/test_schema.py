@@ -32,7 +32,7 @@ def described() -> dict:
     return EnglishGenerator().get_schema(request=None, public=True)
 
 
-def test_the_schema_is_3_1_whole_and_made_without_a_warning():
+def test_the_schema_is_complete_3_1_and_generated_without_a_warning():
     GENERATOR_STATS.reset()
     schema = described()
     assert not GENERATOR_STATS
@@ -42,7 +42,7 @@ def test_the_schema_is_3_1_whole_and_made_without_a_warning():
     assert paths == routes
 
 
-def test_schema_and_its_page_are_for_everyone(client):
+def test_schema_and_its_page_are_public(client):
     assert client.get("/api/schema").status_code == 200
     assert client.get("/api/docs").status_code == 200
 
@@ -64,7 +64,7 @@ def test_the_description_is_json_schema_2020_12():
     assert free == []  # any JSON at all
 
 
-def test_the_description_is_english_whoever_asks(client):
+def test_the_description_is_always_english(client):
     asked = {}
     for language in ("ja", "en"):
         with translation.override(language):
@@ -78,7 +78,7 @@ def test_the_description_is_english_whoever_asks(client):
     assert text.replace(str(Language.JA.label), "").isascii()  # the name of the language is in the language
 
 
-def test_every_operation_says_where_what_and_how_it_refuses():
+def test_every_operation_has_a_summary_and_its_errors():
     schema = described()
     assert schema["servers"][0]["url"].startswith("http")
     assert set(schema["components"]["securitySchemes"]) == {"knoxApiToken", "cookieAuth"}
@@ -96,7 +96,7 @@ def test_every_operation_says_where_what_and_how_it_refuses():
 
 @pytest.fixture
 def seeded(alice, bob, dana, adam, submission_of, draft_of, analyse, stored, photo_file) -> None:
-    """A record with one of each: answers signed and amended, photos refused and poor, closed, withdrawn, erasure."""
+    """A record with signed and amended answers, refused and poor photos, closed and withdrawn cases and an erasure."""
     amended = submission_of(alice, photos=2, fever="yes")
     first, second = amended.photos.all()
     analyse(first, probabilities=HERPES)
@@ -154,7 +154,7 @@ def _without_a_box(photo: Photo, analyse) -> None:
 @pytest.mark.parametrize(
     ("name", "least"), [("alice", 30), ("bob", 22), ("dana", 45), ("adam", 45), ("nora", 5)]
 )
-def test_every_body_of_a_full_record_is_as_described(request, seeded, caller, name, least):
+def test_every_response_of_a_complete_record_matches_the_description(request, seeded, caller, name, least):
     client = caller(request.getfixturevalue(name))
     ids = {
         "cases": Submission.objects.values_list("case", flat=True).distinct(),

@@ -1,4 +1,4 @@
-"""The audit trail: nobody changes it unnoticed."""
+"""The audit log: no change to it goes unnoticed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def five(alice, dana) -> int:
 
 
 def tamper(*statements: str) -> None:
-    """Do what only the owner of the table can: put the triggers to sleep."""
+    """Run statements with the triggers disabled, which only the owner of the table can do."""
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE audit_entry DISABLE TRIGGER USER")
         for statement in statements:
@@ -36,7 +36,7 @@ def rehash(number: int) -> str:
     return f"UPDATE audit_entry SET hash = audit_digest(audit_entry) WHERE number = {number}"
 
 
-def test_an_untouched_trail_has_no_faults(five):
+def test_an_unchanged_log_has_no_faults(five):
     assert list(entries.faults(entries.head())) == []
     assert Entry.objects.filter(number__gt=five).count() == 5
 
@@ -44,7 +44,7 @@ def test_an_untouched_trail_has_no_faults(five):
 @pytest.mark.parametrize(
     "statement", ["UPDATE audit_entry SET role = 'x'", "DELETE FROM audit_entry", "TRUNCATE audit_entry"]
 )
-def test_even_the_owner_is_refused_changes(five, statement):
+def test_changes_are_refused_even_to_the_owner(five, statement):
     with (
         pytest.raises(ProgrammingError, match="append-only"),
         transaction.atomic(),
@@ -62,18 +62,18 @@ def test_even_the_owner_is_refused_changes(five, statement):
         "ALTER TABLE audit_entry DISABLE TRIGGER USER",
     ],
 )
-def test_the_application_has_no_right_to_change_it(five, statement):
+def test_the_application_may_not_change_the_log(five, statement):
     with connection.cursor() as cursor:
         cursor.execute("CREATE ROLE teleder_app_test")
         call_command("audit", "protect", "teleder_app_test")
         cursor.execute("SET LOCAL ROLE teleder_app_test")
-        entries.write_entry(Verb.READ, "web:review")  # adding it may
+        entries.write_entry(Verb.READ, "web:review")  # it may add entries
         with pytest.raises(ProgrammingError, match="permission denied|must be owner"), transaction.atomic():
             cursor.execute(statement)
         cursor.execute("RESET ROLE")
 
 
-def test_the_applications_role_is_made_with_its_password_and_is_no_superuser(five, monkeypatch):
+def test_the_role_of_the_application_is_created_with_a_password_and_without_superuser(five, monkeypatch):
     for password in ("it's one", "another"):
         monkeypatch.setenv("TELEDER_ROLE_PASSWORD", password)
         call_command("audit", "protect", "teleder_app_test")
@@ -86,8 +86,8 @@ def test_the_applications_role_is_made_with_its_password_and_is_no_superuser(fiv
         cursor.execute("RESET ROLE")
 
 
-def test_an_owner_who_may_not_change_roles_protects_all_the_same(five, capsys):
-    """As with a managed server: it prints what somebody else must run."""
+def test_an_owner_who_may_not_change_roles_can_still_protect_the_log(five, capsys):
+    """On a managed server the command prints the statements that another role must run."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE ROLE teleder_app_test")
         cursor.execute("CREATE ROLE teleder_owner_test")
@@ -112,7 +112,7 @@ def test_a_changed_entry_is_named(five):
     assert list(entries.faults()) == [f"entry {five + 2} was changed"]
 
 
-def test_an_entry_that_was_changed_and_hashed_anew_is_named(five):
+def test_an_entry_that_was_changed_and_hashed_again_is_named(five):
     tamper(f"UPDATE audit_entry SET person = NULL WHERE number = {five + 2}", rehash(five + 2))
     assert list(entries.faults()) == [f"entry {five + 2} was changed and hashed again"]
 
@@ -122,14 +122,14 @@ def test_removed_entries_are_named(five):
     assert list(entries.faults()) == [f"entries {five + 2} to {five + 3} are missing"]
 
 
-def test_entries_removed_at_the_end_are_named_to_who_kept_the_head(five):
+def test_a_kept_head_shows_entries_removed_at_the_end(five):
     kept = entries.head()
     tamper(f"DELETE FROM audit_entry WHERE number > {five + 3}")
     assert list(entries.faults()) == []
     assert list(entries.faults(kept)) == [f"entries {five + 4} to {five + 5} are missing at the end"]
 
 
-def test_entries_that_changed_places_are_named(five):
+def test_entries_that_were_swapped_are_named(five):
     first, second = five + 2, five + 3
     tamper(
         f"UPDATE audit_entry SET number = -1 WHERE number = {first}",
@@ -139,7 +139,7 @@ def test_entries_that_changed_places_are_named(five):
     assert list(entries.faults()) == [f"entry {n} was put in another place" for n in (first, second)]
 
 
-def test_a_chain_that_was_written_anew_does_not_fit_the_head_that_was_kept(five):
+def test_a_rewritten_chain_does_not_match_the_kept_head(five):
     kept = entries.head()
     statements = [f"UPDATE audit_entry SET person = NULL WHERE number = {five + 2}", rehash(five + 2)]
     for n in range(five + 3, five + 6):
@@ -152,7 +152,7 @@ def test_a_chain_that_was_written_anew_does_not_fit_the_head_that_was_kept(five)
     ]
 
 
-def test_what_people_write_does_not_fit_into_an_entry(alice):
+def test_an_entry_cannot_contain_text_that_people_write(alice):
     with pytest.raises(Exception, match="ids_and_names_only"), transaction.atomic():
         entries.write_entry(Verb.READ, "web:review", by=alice, kind="it itches")
 
@@ -164,10 +164,10 @@ def test_the_command_fails_and_names_what_was_changed(five, capsys):
     assert f"entry {five + 2} was changed" in capsys.readouterr().out.splitlines()
     with pytest.raises(SystemExit):
         call_command("check_record")
-    assert "BROKEN the audit trail is as it was written" in capsys.readouterr().out.splitlines()
+    assert "BROKEN the audit log is as it was written" in capsys.readouterr().out.splitlines()
 
 
-def test_the_keeper_gets_the_head_by_mail(five, settings, mailoutbox):
+def test_the_head_is_mailed_to_the_address_in_the_settings(five, settings, mailoutbox):
     settings.AUDIT_MAIL = "keeper@example.com"
     call_command("audit", "head", "--mail")
     assert mailoutbox[0].body == entries.head()

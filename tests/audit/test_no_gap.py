@@ -1,4 +1,4 @@
-"""Whatever shows something of alice's case, at whatever address, leaves an entry that names the case."""
+"""Every answer that shows something of alice's case writes an entry that names the case."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ HER_CLINIC = ("dana", "adam", "sue")
 
 
 def shows(answer, things) -> bool:  # noqa: F811
-    """Whether an answer holds the number or an id of alice's case, her answer or her photo."""
+    """Return whether an answer contains the number or an id of alice's case, the review, or her photo."""
     ids = [str(things[kind].pk) for kind in ("submission", "case", "photo", "review", "job")]
     signs = ["display"] if answer.streaming else [things["case"].number, *ids, "Please come today."]
     return any(sign.encode() in answer.whole for sign in signs)
 
 
 @pytest.mark.parametrize("space", SPACES)
-def test_no_answer_shows_a_case_without_an_entry(callers, things, space, monkeypatch):  # noqa: F811
+def test_every_answer_that_shows_a_case_writes_an_entry(callers, things, space, monkeypatch):  # noqa: F811
     written, shown, gaps = [], 0, []
     monkeypatch.setattr(entries, "write_entry", lambda *_what, **of: written.append(of))
     staff = {who: caller for who, caller in callers.items() if who[0] in HER_CLINIC}
@@ -48,13 +48,13 @@ REFUSED_FORMS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "door", "verb", "status"), REFUSED_FORMS)
-def test_a_form_that_comes_back_with_the_case_is_read(
-    request, client, name, door, verb, status, alices_submission, dana
+@pytest.mark.parametrize(("name", "url_name", "verb", "status"), REFUSED_FORMS)
+def test_a_refused_form_that_shows_the_case_writes_an_entry(
+    request, client, name, url_name, verb, status, alices_submission, dana
 ):
     client.force_login(request.getfixturevalue(name))
     reviews.claim(alices_submission, by=dana)
-    answer = client.post(reverse(door, args=[alices_submission.pk, *verb]))
+    answer = client.post(reverse(url_name, args=[alices_submission.pk, *verb]))
     entry = Entry.objects.first()
     assert answer.status_code == status
-    assert (entry.verb, entry.door, entry.cases) == (Verb.READ, door, [alices_submission.case_id])
+    assert (entry.verb, entry.door, entry.cases) == (Verb.READ, url_name, [alices_submission.case_id])

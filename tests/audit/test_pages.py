@@ -1,4 +1,4 @@
-"""Who may read the audit trail, and what it tells them."""
+"""The pages that show the audit log to patients and admins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the database role of web and workers cannot do, tried as that role, logged in."""
+"""What the database role of web and workers cannot do, tested in a session of that role."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db import connection
 from teleder.audit import entries, rights
 from teleder.audit.models import Entry, Verb
 
-# A temporary table named like the audit trail, which ends with the last number there is.
+# A temporary table with the name of the audit log, which contains the largest possible number.
 SHADOW = (
     "CREATE TEMPORARY TABLE audit_entry (LIKE public.audit_entry)",
     """INSERT INTO pg_temp.audit_entry VALUES
@@ -24,7 +24,7 @@ def last_number() -> int:
     return int(entries.head().partition(":")[0])
 
 
-def test_three_statements_of_the_web_role_do_not_end_the_chain(as_web):
+def test_a_temporary_table_of_the_web_role_does_not_end_the_chain(as_web):
     entries.write_entry(Verb.READ, "web:review")
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="temporary tables"):
         as_web.execute(SHADOW[0])
@@ -34,7 +34,7 @@ def test_three_statements_of_the_web_role_do_not_end_the_chain(as_web):
     assert list(entries.faults()) == []
 
 
-def test_a_temporary_table_that_was_made_all_the_same_changes_nothing(as_web, web_role):
+def test_a_permitted_temporary_table_changes_nothing(as_web, web_role):
     entries.write_entry(Verb.READ, "web:review")
     with connection.cursor() as cursor:
         cursor.execute(f'GRANT TEMPORARY ON DATABASE {connection.settings_dict["NAME"]} TO "{web_role[0]}"')
@@ -48,7 +48,7 @@ def test_a_temporary_table_that_was_made_all_the_same_changes_nothing(as_web, we
 
 
 @pytest.mark.parametrize("shadowed", ["text", "uuid"])
-def test_a_temporary_type_named_like_one_of_the_databases_changes_nothing(as_web, web_role, shadowed):
+def test_a_temporary_type_with_the_name_of_a_database_type_changes_nothing(as_web, web_role, shadowed):
     with connection.cursor() as cursor:
         cursor.execute(f'GRANT TEMPORARY ON DATABASE {connection.settings_dict["NAME"]} TO "{web_role[0]}"')
     as_web.execute(f"CREATE DOMAIN pg_temp.{shadowed} AS integer")
@@ -71,7 +71,7 @@ def test_an_entry_whose_hash_python_could_not_check_is_refused(as_web, cases):
     assert list(entries.faults()) == []
 
 
-def test_entries_are_written_to_the_real_table_whatever_a_session_has_made(transactional_db):
+def test_entries_are_written_to_the_real_table_despite_a_temporary_one(transactional_db):
     before = last_number()
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE audit_entry (LIKE public.audit_entry)")
@@ -114,18 +114,18 @@ FORBIDDEN = [
 ]
 
 
-def test_the_web_role_is_refused_what_it_does_not_need(as_web):
-    taken = []
+def test_the_web_role_is_refused_statements_that_it_does_not_need(as_web):
+    allowed = []
     for statement in FORBIDDEN:
         try:
             as_web.execute(statement)
-            taken.append(statement)
+            allowed.append(statement)
         except psycopg.errors.InsufficientPrivilege:
             pass
-    assert not taken, "\n".join(taken)
+    assert not allowed, "\n".join(allowed)
 
 
-def test_the_web_role_has_what_every_table_of_the_product_needs(web_role):
+def test_the_web_role_has_the_rights_that_the_product_needs(web_role):
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor)
         for table in tables:
@@ -136,7 +136,7 @@ def test_the_web_role_has_what_every_table_of_the_product_needs(web_role):
     assert set(rights.RIGHTS) <= set(tables)
 
 
-def test_rights_that_were_given_by_hand_are_taken_again(web_role):
+def test_rights_granted_by_hand_are_revoked(web_role):
     role = web_role[0]
     with connection.cursor() as cursor:
         for grant in (
@@ -165,7 +165,7 @@ def test_rights_that_were_given_by_hand_are_taken_again(web_role):
         ('ALTER TABLE accounts_clinic OWNER TO "{role}"', "owns tables"),
     ],
 )
-def test_a_role_that_can_do_too_much_is_not_taken(web_role, given, words):
+def test_a_role_with_too_many_rights_is_refused(web_role, given, words):
     owner = connection.settings_dict["USER"]
     with connection.cursor() as cursor:
         cursor.execute(given.format(role=web_role[0]))
@@ -176,8 +176,8 @@ def test_a_role_that_can_do_too_much_is_not_taken(web_role, given, words):
             cursor.execute(f"ALTER TABLE accounts_clinic OWNER TO {owner}")
 
 
-def test_the_owner_of_the_tables_is_not_taken_for_the_webs_role(transactional_db, monkeypatch):
+def test_the_owner_of_the_tables_is_refused_as_web_role(transactional_db, monkeypatch):
     monkeypatch.delenv("TELEDER_ROLE_PASSWORD", raising=False)
     with pytest.raises(CommandError, match="owns tables"):
         call_command("audit", "protect", connection.settings_dict["USER"])
-    Entry.objects.count()  # nothing was taken from the owner
+    Entry.objects.count()  # the owner lost no right

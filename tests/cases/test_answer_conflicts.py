@@ -1,4 +1,4 @@
-"""An answer that meets a change it has not seen: the urgency rises, or a colleague corrects first. Nothing typed is lost."""
+"""A dermatologist signs while the urgency rises or a colleague corrects the answer: no typed text is lost."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from teleder.cases.models import Review, Status, Submission
 from teleder.cases.triage import Urgency
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ANSWER = {"impression": "AD", "disposition": "self_care", "text": "Go on with your usual care."}
+ANSWER = {"impression": "AD", "disposition": "self_care", "text": "Continue your usual care."}
 FIRST = ANSWER | {"text": "It is impetigo.", "reason": "Read again."}
-SECOND = ANSWER | {"text": "It is herpes.", "reason": "Told by the laboratory."}
+SECOND = ANSWER | {"text": "It is herpes.", "reason": "Laboratory result."}
 API = "/api/v1"
-# In this database only: tests in other processes wait for locks of their own.
+# Only in this database: tests in other processes also wait for locks.
 WAITING = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
 """
@@ -46,7 +46,7 @@ def answered(dana, claimed):
 
 @contextmanager
 def meanwhile(change: Callable[[], object]) -> Iterator[None]:
-    """Make a change in another connection, which commits as soon as somebody waits for its locks."""
+    """Make a change in another connection that commits as soon as another transaction waits for its locks."""
     made, failures = threading.Event(), []
 
     def run() -> None:
@@ -54,7 +54,7 @@ def meanwhile(change: Callable[[], object]) -> Iterator[None]:
             with transaction.atomic():
                 change()
                 made.set()
-                _wait_for_a_waiter()
+                _wait_for_a_blocked_transaction()
         except Exception as error:
             failures.append(error)
         finally:
@@ -69,14 +69,14 @@ def meanwhile(change: Callable[[], object]) -> Iterator[None]:
     assert failures == []
 
 
-def _wait_for_a_waiter() -> None:
+def _wait_for_a_blocked_transaction() -> None:
     end = time.monotonic() + 15
     with connection.cursor() as cursor:
         while time.monotonic() < end:
             if cursor.execute(WAITING).fetchone()[0]:
                 return
             time.sleep(0.02)
-    raise AssertionError("nobody waited: the two did not meet")
+    raise AssertionError("no transaction waited: the two did not overlap")
 
 
 def client_of(person) -> Client:
@@ -123,13 +123,13 @@ def test_api_refuses_a_slow_signature_when_the_urgency_has_risen(dana, claimed):
     assert not Review.objects.exists()
 
 
-def test_a_slow_signature_with_a_reason_is_kept_with_the_urgency_that_it_met(dana, claimed):
+def test_a_slow_signature_with_a_reason_stores_the_current_urgency(dana, claimed):
     with meanwhile(raise_urgency(claimed)):
         assert by_page(dana, claimed, ANSWER, reason="Seen today by a colleague.").status_code == 302
     assert claimed.reviews.get().triage_urgency == Urgency.EMERGENCY
 
 
-def test_a_slow_answer_that_is_urgent_enough_needs_no_reason(dana, claimed):
+def test_a_slow_answer_of_sufficient_urgency_needs_no_reason(dana, claimed):
     with meanwhile(raise_urgency(claimed)):
         assert by_page(dana, claimed, ANSWER | {"disposition": "emergency"}).status_code == 302
 
@@ -141,7 +141,7 @@ def test_a_slow_correction_is_refused_when_the_urgency_has_risen(dana, answered)
     assert Review.objects.count() == 1
 
 
-def test_a_lost_claim_is_told_before_the_urgency(dana, erik, adam, claimed):
+def test_a_lost_claim_is_reported_before_the_urgency(dana, erik, adam, claimed):
     def hand_on() -> None:
         reviews.reassign(Submission.objects.get(pk=claimed.pk), to=erik, by=adam)
         raise_urgency(claimed)()
@@ -156,13 +156,15 @@ def amend(person, submission, form: dict) -> Callable[[], object]:
     return lambda: reviews.amend(Submission.objects.get(pk=submission.pk), by=person, **form)
 
 
-def test_page_shows_the_second_corrector_what_the_first_has_signed(dana, erik, answered):
+def test_page_shows_the_second_dermatologist_the_correction_of_the_first(dana, erik, answered):
     original = answered.answer()
     with meanwhile(amend(erik, answered, FIRST)):
         answer = by_page(dana, answered, SECOND, amends=original.pk)
     newer, page = answered.answer(), answer.content.decode()
     assert answer.status_code == 409 and newer.author == erik
-    assert "Erik has signed another answer meanwhile" in page.partition('id="answer"')[0]  # told first, too
+    assert (
+        "Erik has signed another answer meanwhile" in page.partition('id="answer"')[0]
+    )  # it is shown above the form
     assert FIRST["text"] in page and SECOND["text"] in page and SECOND["reason"] in page
     assert f'name="amends" value="{newer.pk}"' in page
     assert by_page(dana, answered, SECOND, amends=newer.pk).status_code == 302
@@ -186,9 +188,7 @@ def test_api_names_the_answer_that_came_first(dana, erik, answered, names_what_i
 
 
 @pytest.mark.parametrize("call", ["page", "api"])
-def test_a_correction_of_an_answer_that_is_no_longer_in_force_is_noticed_later_too(
-    dana, erik, answered, call
-):
+def test_a_correction_of_a_superseded_answer_is_detected_later_as_well(dana, erik, answered, call):
     read = str(answered.answer().pk)
     amend(erik, answered, FIRST)()
     if call == "page":
@@ -199,8 +199,8 @@ def test_a_correction_of_an_answer_that_is_no_longer_in_force_is_noticed_later_t
     assert answered.reviews.count() == 2
 
 
-def test_the_form_of_a_first_answer_corrects_nothing(dana, claimed):
-    """Two tabs: the second signs what the first has signed already."""
+def test_the_form_of_a_first_answer_cannot_correct_an_answer(dana, claimed):
+    """In two tabs, the second signs an answer that the first has already signed."""
     page = client_of(dana).get(reverse("web:review", args=[claimed.pk])).content.decode()
     assert 'name="amends" value="nothing"' in page
     assert by_page(dana, claimed, ANSWER, amends="nothing").status_code == 302
@@ -209,15 +209,15 @@ def test_the_form_of_a_first_answer_corrects_nothing(dana, claimed):
     assert claimed.reviews.count() == 1
 
 
-def test_a_text_drafted_or_previewed_keeps_which_answer_was_read(dana, answered):
+def test_a_drafted_or_previewed_text_keeps_the_id_of_the_answer_that_was_read(dana, answered):
     read = answered.answer().pk
     for step in ({"preview": "1"}, {"insert": "en"}):
         page = by_page(dana, answered, SECOND | step, amends=read).content.decode()
         assert f'name="amends" value="{read}"' in page
 
 
-def test_many_corrections_at_once_make_one_chain(dana, answered):
-    """Eight at the same moment: each either corrects the answer in force or is refused; none fails otherwise."""
+def test_simultaneous_corrections_form_one_chain(dana, answered):
+    """Of eight simultaneous corrections each either amends the current answer or is refused; no other error occurs."""
     read, results = str(answered.answer().pk), []
 
     def run() -> None:

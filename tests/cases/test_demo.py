@@ -1,4 +1,4 @@
-"""The demonstration is seeded once, through the same verbs as everybody's submissions."""
+"""The demonstration data are created once, by the same functions as real submissions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _on_this_machine_alone(settings) -> None:
+def _only_this_machine(settings) -> None:
     settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]  # Django's test client adds its own
 
 
@@ -56,14 +56,14 @@ def test_photos_must_be_drawn_first(tmp_path):
         ("PUBLIC_URL", "https://teleder.example"),
     ],
 )
-def test_nobody_gets_the_public_password_where_others_could_log_in(settings, drawn, name, value):
+def test_demo_users_are_not_created_where_others_could_log_in(settings, drawn, name, value):
     setattr(settings, name, value)
     with pytest.raises(CommandError, match="for this machine alone"):
         call_command("demo", photos=drawn)
     assert not User.objects.exists()
 
 
-def test_the_demos_password_is_refused_to_everybody_else(monkeypatch, db):
+def test_other_users_cannot_choose_the_demo_password(monkeypatch, db):
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
     with pytest.raises(CommandError, match="easy to guess"):
         call_command("createsuperuser", email="root@example.com", interactive=False)

@@ -1,4 +1,4 @@
-"""PostgreSQL keeps reviews and events as they are, also where the web runs as the owner of the tables."""
+"""PostgreSQL does not let reviews and events be changed, even when the web runs as the owner of the tables."""
 
 from __future__ import annotations
 
@@ -55,33 +55,33 @@ def test_no_column_of_a_signed_answer_can_be_changed(signed, column):
         "told_at = now(), detail = '{\"n\": 1.0}'",
     ],
 )
-def test_no_event_can_be_changed_but_for_when_it_was_told(signed, dana, change):
+def test_no_column_of_an_event_but_its_notification_time_can_be_changed(signed, dana, change):
     event = signed.events.create(kind="claimed", actor=dana, detail={"n": 1})
     refused(f"UPDATE cases_event SET {change} WHERE id = %s", event.pk)
 
 
-def test_when_an_event_was_told_is_noted_once(signed):
+def test_the_notification_time_of_an_event_is_set_once(signed):
     assert outbox.queue_messages() == signed.events.count() > 0
     refused("UPDATE cases_event SET told_at = now()")
     refused("UPDATE cases_event SET told_at = NULL")
 
 
 @pytest.mark.parametrize("table", ["cases_event", "cases_review"])
-def test_nothing_is_deleted_or_merged_away(signed, table):
+def test_no_row_can_be_deleted_by_delete_or_merge(signed, table):
     refused(f"DELETE FROM {table}")
     refused(f"MERGE INTO {table} t USING (VALUES (1)) v ON true WHEN MATCHED THEN DELETE")
 
 
 @pytest.mark.parametrize("table", ["cases_event", "cases_review", "cases_submission", "accounts_user"])
-def test_no_table_is_emptied_at_once(db, table):
+def test_no_table_can_be_truncated(db, table):
     with connection.cursor() as cursor:
-        # Put to sleep for tests that empty all tables (conftest.py).
+        # Disabled for tests that empty all tables (conftest.py).
         cursor.execute("ALTER TABLE cases_event ENABLE TRIGGER cases_keep_from_truncate")
         cursor.execute("ALTER TABLE cases_review ENABLE TRIGGER cases_keep_from_truncate")
     refused(f"TRUNCATE {table} CASCADE")
 
 
-def test_a_submission_goes_with_its_whole_history(signed):
+def test_a_submission_is_erased_with_its_complete_history(signed):
     outbox.queue_messages()
     belongings.delete_submissions([signed.pk])
     assert not Submission.objects.exists() and not Event.objects.exists() and not Review.objects.exists()
@@ -89,14 +89,14 @@ def test_a_submission_goes_with_its_whole_history(signed):
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
-def test_what_is_erased_ends_with_the_function(signed, bob, submission_of):
+def test_deletion_is_allowed_only_inside_the_function(signed, bob, submission_of):
     bobs = submission_of(bob)
     Message.objects.all().delete()
     belongings.delete_submissions([signed.pk])
     refused("DELETE FROM cases_event WHERE submission_id = %s", bobs.pk)
 
 
-def test_under_legal_hold_the_function_deletes_nothing(signed, alice, adam):
+def test_the_function_deletes_nothing_under_legal_hold(signed, alice, adam):
     holds.set_hold(alice, reason="court", by=adam)
     events = signed.events.count()
     with pytest.raises(IntegrityError, match="under legal hold"), transaction.atomic():
@@ -106,14 +106,14 @@ def test_under_legal_hold_the_function_deletes_nothing(signed, alice, adam):
 
 
 # --- As the role of the web, logged in ----------------------------------------------------------------------
-def test_the_web_role_erases_by_the_function_only(as_web, signed):
+def test_the_web_role_erases_only_by_the_function(as_web, signed):
     for table in ("cases_event", "cases_review", "cases_submission"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             as_web.execute(f"DELETE FROM {table}")
-        # What the trigger looks at helps nobody who has no right to delete.
+        # Setting what the trigger checks does not give the right to delete.
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             as_web.execute(f"SET teleder.erasing = 'on'; DELETE FROM {table}")
-    with pytest.raises(psycopg.errors.ForeignKeyViolation):  # photos and all else go first
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):  # photos and all other rows must be deleted first
         as_web.execute("SELECT erase_submissions(%s)", [[signed.pk]])
     assert signed.reviews.count() == 1
 
@@ -127,7 +127,7 @@ def test_a_temporary_table_does_not_lift_a_legal_hold(as_web, web_role, alices_s
         as_web.execute("DELETE FROM public.cases_photo")
 
 
-def test_the_web_role_tells_signs_and_amends(acting_as_web, alices_submission, dana):
+def test_the_web_role_notifies_signs_and_amends(acting_as_web, alices_submission, dana):
     with acting_as_web():
         reviews.claim(alices_submission, by=dana)
         reviews.sign(alices_submission, by=dana, **ANSWER)

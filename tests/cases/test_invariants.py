@@ -1,4 +1,4 @@
-"""The record is checked against what must be true of it; each check is seen to fail."""
+"""The invariants of the record: each check fails when it is violated."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def broken() -> set[str]:
 
 @pytest.fixture
 def left_over(settings) -> Path:
-    """A file that no row names, two days and a bit old."""
+    """A file without a row, a little more than two days old."""
     path = Path(settings.MEDIA_ROOT) / "photos" / "gone" / "original" / "tmp123"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"half a photo")
@@ -51,7 +51,7 @@ def test_a_fresh_submission_breaks_nothing(alices_submission, dana):
     call_command("check_record")
 
 
-def plant_nobody_who_answers(submission, dana) -> None:
+def plant_clinic_without_dermatologist(submission, dana) -> None:
     dana.is_active = False
     dana.save()
 
@@ -152,11 +152,11 @@ def plant_lost_mask(submission, dana) -> None:
     )
 
 
-def plant_untold_event(submission, dana) -> None:
+def plant_event_without_notification(submission, dana) -> None:
     rewrite(Event.objects, at=LONG_AGO)
 
 
-def plant_told_without_message(submission, dana) -> None:
+def plant_notified_event_without_message(submission, dana) -> None:
     Event.objects.update(told_at=LONG_AGO)
 
 
@@ -166,7 +166,7 @@ def plant_forgotten_message(submission, dana) -> None:
 
 
 BREACHES = [
-    (plant_nobody_who_answers, "submissions that are open have somebody who may answer"),
+    (plant_clinic_without_dermatologist, "submissions that are open have somebody who may answer"),
     (
         plant_patient_locked_out,
         "submissions that wait for photos have a patient who can send them",
@@ -190,14 +190,14 @@ BREACHES = [
     (plant_longer_original, "photos have their files"),
     (plant_emptied_copy, "photos have their files"),
     (plant_lost_mask, "masks and attributions have their files"),
-    (plant_untold_event, "events are told or young"),
-    (plant_told_without_message, "events that were told have a message"),
+    (plant_event_without_notification, "events are told or young"),
+    (plant_notified_event_without_message, "events that were told have a message"),
     (plant_forgotten_message, "messages are sent or still due"),
 ]
 
 
 @pytest.mark.parametrize(("plant", "name"), BREACHES)
-def test_a_planted_breach_is_seen(plant, name, alices_submission, dana):
+def test_a_planted_breach_is_found(plant, name, alices_submission, dana):
     assert name not in broken()
     plant(alices_submission, dana)
     assert name in broken()
@@ -205,14 +205,14 @@ def test_a_planted_breach_is_seen(plant, name, alices_submission, dana):
         call_command("check_record")
 
 
-def test_the_database_itself_refuses_an_open_submission_without_due_time(alices_submission):
+def test_the_database_refuses_an_open_submission_without_due_time(alices_submission):
     from django.db import IntegrityError
 
     with pytest.raises(IntegrityError):
         Submission.objects.update(due_at=None)
 
 
-def test_a_file_without_a_row_is_seen_and_collected_and_others_stay(alices_submission, left_over):
+def test_a_file_without_a_row_is_found_and_removed_and_others_stay(alices_submission, left_over):
     photo = alices_submission.photos.get()
     original = left_over.parents[2] / str(photo.pk) / "original" / photo.sha256
     os.utime(original, (0, 0))
@@ -223,12 +223,12 @@ def test_a_file_without_a_row_is_seen_and_collected_and_others_stay(alices_submi
     assert "files have their row" not in broken()
 
 
-def test_a_part_of_today_is_left_alone(alices_submission, left_over):
+def test_a_recent_partial_file_is_not_removed(alices_submission, left_over):
     os.utime(left_over)
     assert leftovers.collect_leftovers() == 0
 
 
-def test_adam_is_told_at_night_what_is_broken_and_nothing_about_health(alices_submission, adam, dana):
+def test_adam_is_mailed_the_broken_invariants_without_health_data(alices_submission, adam, dana):
     assert reconcile() == []
     assert mail.outbox == []
     plant_lost_original(alices_submission, None)
@@ -239,25 +239,25 @@ def test_adam_is_told_at_night_what_is_broken_and_nothing_about_health(alices_su
     assert str(alices_submission.photos.get().pk) not in message.body
 
 
-def test_that_one_admin_cannot_be_told_keeps_it_from_nobody(alices_submission, person, monkeypatch, caplog):
-    told = []
+def test_a_failed_mail_to_one_admin_does_not_stop_the_others(alices_submission, person, monkeypatch, caplog):
+    recipients = []
 
     def send(_subject, _body, _sender, to):
         if to == ["first@example.com"]:
             raise SMTPRecipientsRefused({})
-        told.extend(to)
+        recipients.extend(to)
 
     monkeypatch.setattr("teleder.notifications.reconcile.send_mail", send)
     for name in ("first", "second"):
         person(name, "admin")
     plant_lost_original(alices_submission, None)
     reconcile()
-    assert told == ["second@example.com"]
+    assert recipients == ["second@example.com"]
     assert "first" not in caplog.text
 
 
 @pytest.mark.parametrize("check", [*invariants.INVARIANTS, *of_messages.INVARIANTS])
-def test_every_invariant_was_seen_to_break(check):
+def test_every_invariant_has_a_test_that_breaks_it(check):
     name = check.__name__.replace("_", " ")
     by_the_database = {"submissions that are open have a due time"}
     elsewhere = {"files have their row", "originals have a key that we hold"}

@@ -1,4 +1,4 @@
-"""Exactly-once effects on an at-least-once road; Valkey is real here, the worker is played."""
+"""Jobs have exactly-once effects although messages are delivered at least once. Valkey is real, the worker is simulated."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def valkey(settings):
 
 
 def age(**fields) -> None:
-    """Let all deadlines be past."""
+    """Move all deadlines into the past."""
     Job.objects.update(deadline=timezone.now() - timedelta(seconds=1), **fields)
 
 
@@ -58,14 +58,14 @@ def test_a_photo_waits_in_postgres_and_one_message_is_sent(alices_draft, valkey)
     assert dispatch.dispatch_stage(Stage.PREPARE) == 0
 
 
-def test_a_result_sends_what_it_made_room_for_and_the_next_stage(
+def test_a_result_sends_the_next_waiting_job_and_the_next_stage(
     alice, submission_of, valkey, settings, django_capture_on_commit_callbacks
 ):
     settings.JOB_WINDOW = 1
     submission_of(alice, photos=2)
     assert dispatch.dispatch_all() == 1
     done = Job.objects.get(state=JobState.SENT)
-    valkey.delete(messages.QUEUES[Stage.PREPARE])  # a worker has taken it
+    valkey.delete(messages.QUEUES[Stage.PREPARE])  # a worker has received it
     with django_capture_on_commit_callbacks(execute=True):
         results.record(
             job=str(done.pk), attempt=done.attempt, worker="w", outcome=prepared(done.photo, done.attempt)
@@ -74,7 +74,7 @@ def test_a_result_sends_what_it_made_room_for_and_the_next_stage(
     assert sorted(sent) == [Stage.PREPARE, Stage.SEGMENT]
 
 
-def test_the_window_bounds_what_the_broker_holds(alice, draft_of, valkey, settings):
+def test_the_window_limits_the_messages_in_the_broker(alice, draft_of, valkey, settings):
     settings.JOB_WINDOW, settings.JOB_BATCH = 2, 2
     draft_of(alice, photos=6)
     Job.objects.update(stage=Stage.SEGMENT)
@@ -84,11 +84,11 @@ def test_the_window_bounds_what_the_broker_holds(alice, draft_of, valkey, settin
     assert Job.objects.filter(state=JobState.SENT).values("sent_at").distinct().count() == 2
     age()
     recovery.expire()
-    dispatch.dispatch_all()  # the messages of the lost attempts are still in the broker: no room
+    dispatch.dispatch_all()  # the messages of the lost attempts still fill the window
     assert valkey.llen(messages.QUEUES[Stage.SEGMENT]) == 2
 
 
-def test_the_urgent_overtake_those_that_wait(alice, bob, draft_of, settings):
+def test_urgent_photos_are_sent_before_waiting_ones(alice, bob, draft_of, settings):
     settings.JOB_WINDOW, settings.JOB_BATCH = 1, 1
     draft_of(alice, photos=3)
     urgent = draft_of(bob, fever="yes")
@@ -109,15 +109,15 @@ def test_when_idle_a_message_carries_one_photo_and_under_load_several(alice, dra
     assert max(Job.objects.values_list("batch", flat=True)) == 3
 
 
-def test_a_strangers_bytes_share_a_message_with_nobodys(alice, draft_of, settings, valkey):
-    """Drill R8: whose photo lay in one message with one that hangs waited a minute with it."""
+def test_prepare_sends_one_photo_per_message(alice, draft_of, settings, valkey):
+    """Drill R8: a photo in the same message as one that hangs waited a minute for it."""
     settings.JOB_WINDOW, settings.JOB_BATCH = 2, 4
     draft_of(alice, photos=6)
     assert dispatch.dispatch_stage(Stage.PREPARE) == 2
     assert set(Job.objects.filter(state=JobState.SENT).values_list("batch", flat=True)) == {1}
 
 
-def test_who_killed_a_worker_once_goes_alone(alice, draft_of, settings):
+def test_a_photo_that_crashed_a_worker_is_sent_alone(alice, draft_of, settings):
     settings.JOB_WINDOW = 1
     draft_of(alice, photos=3)
     poison = Job.objects.order_by("created_at")[1]
@@ -139,7 +139,7 @@ def test_a_result_of_an_old_attempt_changes_nothing(alices_draft):
     assert Photo.objects.get().state == "ready"
 
 
-def test_silence_without_started_is_a_loss_and_no_strike(alices_draft):
+def test_silence_without_started_is_a_loss_and_not_a_crash(alices_draft):
     for _ in range(5):
         send_for_test(alices_draft.photos.get(), "prepare")
         age()
@@ -148,8 +148,8 @@ def test_silence_without_started_is_a_loss_and_no_strike(alices_draft):
     assert (job.state, job.losses, job.deaths) == (JobState.QUEUED, 5, 0)
 
 
-def test_an_emptied_broker_is_noticed_and_its_jobs_are_taken_back_at_once(alices_draft, valkey):
-    """FLUSHALL cost a minute for each stage: the drill R3 found that only the deadline told of the loss."""
+def test_jobs_are_requeued_at_once_after_a_broker_flush(alices_draft, valkey):
+    """Drill R3: after FLUSHALL each stage waited a minute, because only the deadline revealed the loss."""
     recovery.requeue_after_broker_flush()
     dispatch.dispatch_all()
     assert recovery.requeue_after_broker_flush() == 0
@@ -159,7 +159,7 @@ def test_an_emptied_broker_is_noticed_and_its_jobs_are_taken_back_at_once(alices
     assert (job.state, job.losses, job.deaths) == (JobState.QUEUED, 1, 0)
 
 
-def test_a_result_that_an_emptied_broker_lost_is_no_strike_against_the_photo(alices_draft, valkey):
+def test_a_result_lost_in_a_broker_flush_is_not_counted_as_a_crash(alices_draft, valkey):
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
     results.started(job=job, attempt=attempt, worker="w")
     valkey.delete(broker.BROKER_MARK)
@@ -171,7 +171,7 @@ def test_a_result_that_an_emptied_broker_lost_is_no_strike_against_the_photo(ali
     assert (row.state, row.losses, row.deaths) == (JobState.QUEUED, 1, 0)
 
 
-def test_a_result_that_comes_after_the_broker_was_emptied_still_counts(alices_draft, valkey):
+def test_a_result_that_arrives_after_a_broker_flush_is_accepted(alices_draft, valkey):
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
     results.started(job=job, attempt=attempt, worker="w")
     valkey.delete(broker.BROKER_MARK)
@@ -180,7 +180,7 @@ def test_a_result_that_comes_after_the_broker_was_emptied_still_counts(alices_dr
     assert results.record(job=job, attempt=attempt, worker="w", outcome=outcome)
 
 
-def test_three_deaths_quarantine_and_the_case_says_ai_unavailable(alices_submission):
+def test_three_crashes_quarantine_the_job_and_the_ai_is_unavailable(alices_submission):
     for _ in range(3):
         job, attempt = send_for_test(alices_submission.photos.get(), "prepare")
         results.started(job=job, attempt=attempt, worker="w")
@@ -197,7 +197,7 @@ def seconds_left() -> float:
 
 
 @pytest.mark.parametrize("everything", [False, True])
-def test_what_a_worker_works_on_no_more_is_taken_back_soon(alices_draft, everything):
+def test_a_job_that_its_worker_ended_without_result_is_requeued_soon(alices_draft, everything):
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
     results.started(job=job, attempt=attempt, worker="w")
     results.ended(worker="w", work=None if everything else {job: attempt})
@@ -205,7 +205,7 @@ def test_what_a_worker_works_on_no_more_is_taken_back_soon(alices_draft, everyth
 
 
 @pytest.mark.parametrize(("worker", "attempts"), [("other", 0), ("w", -1)])
-def test_what_another_worker_or_an_earlier_attempt_ended_goes_on(alices_draft, worker, attempts):
+def test_an_end_of_another_worker_or_attempt_changes_nothing(alices_draft, worker, attempts):
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
     results.started(job=job, attempt=attempt, worker="w")
     results.ended(worker=worker, work={job: attempt + attempts})
@@ -215,10 +215,10 @@ def test_what_another_worker_or_an_earlier_attempt_ended_goes_on(alices_draft, w
 @pytest.mark.parametrize(
     "strange", [{"contract": messages.VERSION + 1}, {"outcome": {"code": "x", "more": 1}}, {"more": 1}]
 )
-def test_a_result_of_a_newer_version_goes_back_to_the_queue_and_its_silence_is_no_death(
+def test_a_result_of_a_newer_version_is_requeued_and_not_counted_as_a_crash(
     alices_draft, monkeypatch, strange
 ):
-    """During a deploy a newer process is near; three results unread would else quarantine a sound photo."""
+    """During a deploy a newer process can read it; otherwise three unread results would quarantine a good photo."""
     monkeypatch.setattr(tasks, "HAND_BACK_SECONDS", 0)
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
     results.started(job=job, attempt=attempt, worker="w")
@@ -230,7 +230,7 @@ def test_a_result_of_a_newer_version_goes_back_to_the_queue_and_its_silence_is_n
     recovery.expire()
     row = Job.objects.get()
     assert (row.state, row.losses, row.deaths) == (JobState.QUEUED, 1, 0)
-    tasks.record_task(job=job, attempt=attempt, worker="w", **message)  # nobody waits for it any more
+    tasks.record_task(job=job, attempt=attempt, worker="w", **message)  # no job waits for it any more
 
 
 @pytest.mark.parametrize(
@@ -251,8 +251,8 @@ def test_a_result_of_a_newer_version_goes_back_to_the_queue_and_its_silence_is_n
         ),
     ],
 )
-def test_what_a_worker_said_while_the_database_was_away_is_said_again(task, verb, more, monkeypatch):
-    """Drill R6: each result lost to a restart cost 40 s, and looked like the worker's death."""
+def test_a_message_that_met_an_unavailable_database_is_repeated(task, verb, more, monkeypatch):
+    """Drill R6: each result lost to a restart cost 40 s and looked like a worker crash."""
 
     def away(**_message):
         raise OperationalError("server closed the connection unexpectedly")
@@ -265,12 +265,12 @@ def test_what_a_worker_said_while_the_database_was_away_is_said_again(task, verb
     assert handed_back.value.requeue
 
 
-def test_a_photo_whose_worker_died_keeps_nobody_from_being_sent(alice, draft_of, valkey, settings):
-    """Drill R8: four deaths at once filled the window, and everybody else waited out their time for 50 s."""
+def test_a_photo_whose_worker_crashed_does_not_block_others(alice, draft_of, valkey, settings):
+    """Drill R8: four crashes at once filled the window, and all other photos waited 50 s."""
     settings.JOB_WINDOW = 1
     draft_of(alice, photos=2)
     assert dispatch.dispatch_stage(Stage.PREPARE) == 1
-    valkey.delete(messages.QUEUES[Stage.PREPARE])  # a worker took it
+    valkey.delete(messages.QUEUES[Stage.PREPARE])  # a worker received it
     dead = Job.objects.get(state=JobState.SENT)
     results.started(job=str(dead.pk), attempt=1, worker="w")
     assert dispatch.dispatch_stage(Stage.PREPARE) == 0
@@ -282,8 +282,8 @@ def test_a_photo_whose_worker_died_keeps_nobody_from_being_sent(alice, draft_of,
     assert (dead.state, dead.deaths) == (JobState.QUEUED, 1)
 
 
-def test_with_each_death_a_photo_is_given_more_time_before_the_next_try(alices_draft):
-    """A machine without memory for half a minute would otherwise use up the three tries."""
+def test_each_crash_lengthens_the_wait_before_the_next_attempt(alices_draft):
+    """Otherwise a machine without memory for half a minute would use up the three attempts."""
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
     results.started(job=job, attempt=attempt, worker="w")
     Job.objects.update(deaths=1)
@@ -291,7 +291,7 @@ def test_with_each_death_a_photo_is_given_more_time_before_the_next_try(alices_d
     assert 3 * results.RESULT_GRACE_SECONDS - 2 < seconds_left() < 3 * results.RESULT_GRACE_SECONDS + 1
 
 
-def test_started_gives_the_time_a_batch_of_that_size_needs(alices_draft):
+def test_started_sets_a_deadline_for_the_size_of_the_batch(alices_draft):
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
     Job.objects.update(batch=4)
     results.started(job=job, attempt=attempt, worker="w")
@@ -299,14 +299,14 @@ def test_started_gives_the_time_a_batch_of_that_size_needs(alices_draft):
     assert left > timedelta(seconds=4 * messages.HARD_LIMIT_SECONDS[Stage.PREPARE] - 5)
 
 
-def test_a_draft_is_prepared_and_read_only_once_sent(alice, alices_draft, analyse):
+def test_a_draft_is_prepared_but_analysed_only_after_submission(alice, alices_draft, analyse):
     analyse(alices_draft.photos.get())
     assert set(Job.objects.values_list("stage", flat=True)) == {"prepare"}
     intake.submit(alices_draft, by=alice)
     assert Job.objects.filter(stage="segment", state=JobState.QUEUED).exists()
 
 
-def test_what_is_withdrawn_and_sent_again_is_read_after_all(alice, alices_draft, analyse):
+def test_a_submission_that_is_withdrawn_and_sent_again_is_analysed(alice, alices_draft, analyse):
     analyse(alices_draft.photos.get())
     submission = intake.submit(alices_draft, by=alice)
     intake.withdraw(submission, by=alice)
@@ -326,7 +326,7 @@ def test_findings_raise_the_urgency_and_bring_the_due_time_forward(alices_submis
     assert "urgency_raised" in alices_submission.events.values_list("kind", flat=True)
 
 
-def test_calm_findings_never_lower_what_the_answers_said(alice, submission_of, analyse):
+def test_findings_never_lower_the_urgency_of_the_answers(alice, submission_of, analyse):
     urgent = submission_of(alice, grouped_blisters="yes")
     due = urgent.due_at
     analyse(urgent.photos.get(), probabilities={"AD": 1.0})
@@ -334,7 +334,7 @@ def test_calm_findings_never_lower_what_the_answers_said(alice, submission_of, a
     assert (urgent.level, urgent.due_at) == (Urgency.SAME_DAY, due)
 
 
-def test_an_analysis_names_all_that_is_needed_to_make_it_again(alices_submission, analyse):
+def test_an_analysis_stores_all_that_is_needed_to_repeat_it(alices_submission, analyse):
     analyse(alices_submission.photos.get())
     analysis = alices_submission.photos.get().analysis
     assert analysis.segmentation_model["sha256"] and analysis.classification_model["sha256"]
@@ -343,7 +343,7 @@ def test_an_analysis_names_all_that_is_needed_to_make_it_again(alices_submission
     assert [view["box"] for view in analysis.views] == [None, 0]
 
 
-def test_one_photo_without_a_result_makes_it_partly(alice, submission_of, analyse):
+def test_one_photo_without_a_result_makes_the_ai_status_partly(alice, submission_of, analyse):
     submission = submission_of(alice, photos=2)
     first, second = submission.photos.all()
     analyse(first)
@@ -362,9 +362,7 @@ def segmented(photo) -> messages.Segmented:
 
 
 @pytest.mark.parametrize("before", [{}, {"segment": segmented}])
-def test_alice_whose_worker_refuses_its_weights_is_answered_by_people_as_soon(
-    alices_submission, dana, before
-):
+def test_refused_weights_do_not_delay_the_answer_by_people(alices_submission, dana, before):
     photo, due = alices_submission.photos.get(), alices_submission.due_at
     refused = messages.Failed(code="weights_refused")
     refused_at = "classify" if before else "segment"
@@ -388,13 +386,13 @@ def test_an_admin_requeues_and_cancels(alices_submission, adam):
     assert Job.objects.get().state == JobState.QUEUED
 
 
-def test_a_broker_that_is_away_keeps_nobody_waiting(alices_draft, settings):
+def test_an_unavailable_broker_does_not_block_a_submission(alices_draft, settings):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     assert dispatch.dispatch_all() == 0
     assert Job.objects.get().state == JobState.QUEUED
 
 
-def test_a_broker_that_dies_between_two_messages_gets_its_jobs_back(alices_draft, monkeypatch):
+def test_jobs_that_a_failing_broker_did_not_take_are_sent_again(alices_draft, monkeypatch):
     from kombu.exceptions import OperationalError
 
     from teleder.celery import app

@@ -1,4 +1,4 @@
-"""A stored key opens a file of its own photo and stage, or none."""
+"""A stored key can only open a file of its own photo and stage."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def opened(key: str, stage: str = Stage.PREPARE) -> bytes:
         return file.read()
 
 
-def test_the_photos_own_file_is_opened(media):
+def test_a_file_of_the_photo_is_opened(media):
     assert opened(KEY) == b"mine"
     assert keys.size_of(MINE, Stage.PREPARE, KEY) == 4
 
@@ -41,7 +41,7 @@ def test_the_photos_own_file_is_opened(media):
     "key",
     [key for key in forged.wrong_keys(KEY, f"photos/{OTHERS}/prepare/1/display.jpg") if isinstance(key, str)],
 )
-def test_no_other_key_is_made_by_the_attempt_or_opened(media, key):
+def test_any_other_key_is_refused(media, key):
     assert not keys.is_made_by(MINE, Stage.PREPARE, 1, key)
     with pytest.raises(OSError):
         opened(key)
@@ -49,7 +49,7 @@ def test_no_other_key_is_made_by_the_attempt_or_opened(media, key):
 
 
 def test_a_file_of_another_stage_is_not_opened(media):
-    """An AI's mask in place of the copy would be shown to the patient."""
+    """Otherwise a mask by the AI could be shown to the patient instead of the copy."""
     for stage in (Stage.SEGMENT, Stage.CLASSIFY, keys.ORIGINAL):
         with pytest.raises(StorageError):
             opened(KEY, stage)
@@ -77,14 +77,14 @@ def test_a_link_to_a_secret_is_not_opened(media, target):
         opened(KEY)
 
 
-def test_a_pipe_in_place_of_a_file_holds_nobody_up(media):
+def test_a_pipe_in_place_of_a_file_does_not_block(media):
     (media / KEY).unlink()
     os.mkfifo(media / KEY)
     with pytest.raises(StorageError):
         opened(KEY)
 
 
-def test_a_folder_in_place_of_a_file_is_no_file(media):
+def test_a_folder_in_place_of_a_file_is_not_opened(media):
     (media / KEY).unlink()
     (media / KEY).mkdir()
     with pytest.raises(StorageError):

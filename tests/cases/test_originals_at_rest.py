@@ -1,4 +1,4 @@
-"""Originals lie sealed on the disk, under keys that can be changed."""
+"""Originals are encrypted on disk, with keys that can be rotated."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def rotate(**options) -> str:
 
 @pytest.fixture
 def photo(settings, alices_submission):
-    """A photo of alice's that the old key sealed."""
+    """A photo of alice's, encrypted with the old key."""
     photo = alices_submission.photos.get()
     content = originals.read(photo.pk, photo.original_key)
     settings.PHOTO_KEYS = OLD
@@ -44,7 +44,7 @@ def stored(settings, photo) -> bytes:
     return (settings.MEDIA_ROOT / photo.original_key).read_bytes()
 
 
-def test_what_alice_sent_cannot_be_read_from_the_disk(settings, alices_submission):
+def test_an_uploaded_photo_cannot_be_read_from_the_disk(settings, alices_submission):
     photo = alices_submission.photos.get()
     on_disk = stored(settings, photo)
     assert encryption.key_of(on_disk) == photo.sealed_by == settings.PHOTO_KEYS.newest
@@ -55,7 +55,7 @@ def test_what_alice_sent_cannot_be_read_from_the_disk(settings, alices_submissio
     assert hashlib.sha256(originals.read(photo.pk, photo.original_key)).hexdigest() == photo.sha256
 
 
-def test_after_a_rotation_the_new_key_alone_opens_all(settings, photo):
+def test_after_a_rotation_the_new_key_opens_all_originals(settings, photo):
     before = originals.read(photo.pk, photo.original_key)
     settings.PHOTO_KEYS = BOTH
     assert "1 of 1" in rotate()
@@ -65,7 +65,7 @@ def test_after_a_rotation_the_new_key_alone_opens_all(settings, photo):
     assert "0 of 0" in rotate()
 
 
-def test_a_rotation_seals_what_came_before_there_were_keys(settings, photo):
+def test_a_rotation_encrypts_originals_from_before_there_were_keys(settings, photo):
     plain = originals.read(photo.pk, photo.original_key)
     originals.write(photo.pk, photo.original_key, plain)
     Photo.objects.update(sealed_by="")
@@ -76,7 +76,7 @@ def test_a_rotation_seals_what_came_before_there_were_keys(settings, photo):
     )
 
 
-def test_a_result_that_is_recorded_during_a_rotation_keeps_the_new_keys_name(
+def test_a_result_recorded_during_a_rotation_keeps_the_name_of_the_new_key(
     settings, photo, analyse, monkeypatch
 ):
     settings.PHOTO_KEYS, state_of = BOTH, results._photo_state
@@ -94,7 +94,7 @@ def test_a_dry_run_counts_and_changes_nothing(settings, photo):
 
 
 @pytest.mark.parametrize("fault", ["no key", "no file", "changed"])
-def test_a_rotation_that_cannot_read_a_photo_leaves_it_and_says_so(settings, photo, fault):
+def test_a_rotation_reports_and_keeps_a_photo_that_it_cannot_read(settings, photo, fault):
     settings.PHOTO_KEYS = BOTH
     if fault == "no key":
         settings.PHOTO_KEYS = NEW
@@ -108,14 +108,14 @@ def test_a_rotation_that_cannot_read_a_photo_leaves_it_and_says_so(settings, pho
     assert photo.sealed_by == OLD.newest
 
 
-def test_photos_whose_key_is_gone_are_named_by_the_check_of_the_record(settings, photo):
+def test_check_record_names_photos_whose_key_is_missing(settings, photo):
     assert not list(invariants.originals_have_a_key_that_we_hold())
     settings.PHOTO_KEYS = NEW
     assert list(invariants.originals_have_a_key_that_we_hold()) == [str(photo.pk)]
 
 
-def test_a_large_upload_that_is_under_way_has_no_name_on_the_disk(settings, tmp_path):
-    """Else a process that is killed meanwhile would leave the open photo behind, for ever."""
+def test_a_large_upload_in_progress_is_an_unnamed_file(settings, tmp_path):
+    """Otherwise a process killed during the upload would leave the unencrypted photo behind."""
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path
     content = b"x" * (settings.FILE_UPLOAD_MAX_MEMORY_SIZE + 1)
     form = RequestFactory().post("/", {"file": SimpleUploadedFile("a.jpg", content)})

@@ -1,4 +1,4 @@
-"""The sweeper says that it lives, and one duty that fails keeps no other from its own."""
+"""The sweeper shows that it is alive, and one failing duty does not stop the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_each_round_touches_the_heartbeat(db, settings, tmp_path):
 
 
 @pytest.mark.django_db
-def test_a_duty_that_fails_keeps_no_other_from_its_own(settings, monkeypatch, caplog):
+def test_a_failing_duty_does_not_stop_the_others(settings, monkeypatch, caplog):
     done = []
     monkeypatch.setattr(recovery, "expire", lambda: 1 / 0)
     monkeypatch.setattr(dispatch, "dispatch_all", lambda: done.append("dispatched"))

@@ -1,4 +1,4 @@
-"""What leaves the record to train on: photos of patients who agreed, under names that lead to nobody."""
+"""The export for training: pseudonymised photos of patients who agreed."""
 
 from __future__ import annotations
 
@@ -58,21 +58,21 @@ def test_a_signed_case_of_a_patient_who_agreed_is_written_with_its_copy(signed, 
     assert copy == f"copy of {submission.photos.get().pk}".encode()
 
 
-def test_nothing_that_is_written_leads_to_alice(signed, exported, alice, tmp_path):
-    """Neither her name nor any number of the record; and only the owner of the machine may open the folder."""
+def test_the_export_does_not_identify_alice(signed, exported, alice, tmp_path):
+    """It has neither her name nor any number of the record, and only the folder's owner may open it."""
     give_consent(alice, Purpose.TRAINING)
     submission = signed(alice)
     exported()
-    told = (tmp_path / "export/photos.csv").read_text() + " ".join(
+    written = (tmp_path / "export/photos.csv").read_text() + " ".join(
         path.name for path in (tmp_path / "export").iterdir()
     )
     secrets = [alice.email, alice.name, alice.pk, submission.pk, submission.case.pk, submission.case.number]
     secrets += [submission.photos.get().pk, f"{submission.submitted_at:%Y-%m-%dT}"]
-    assert not [secret for secret in secrets if str(secret) in told]
+    assert not [secret for secret in secrets if str(secret) in written]
     assert (tmp_path / "export").stat().st_mode & 0o077 == 0
 
 
-def test_a_patient_keeps_the_pseudonym_that_the_key_gives(signed, exported, alice, settings):
+def test_the_key_gives_a_patient_the_same_pseudonym_each_time(signed, exported, alice, settings):
     give_consent(alice, Purpose.TRAINING)
     signed(alice)
     signed(alice)
@@ -83,7 +83,7 @@ def test_a_patient_keeps_the_pseudonym_that_the_key_gives(signed, exported, alic
     assert exported("elsewhere")[0]["patient"] != rows[0]["patient"]
 
 
-def test_who_did_not_agree_or_withdrew_is_left_out(signed, exported, alice, bob):
+def test_patients_who_did_not_agree_or_withdrew_are_left_out(signed, exported, alice, bob):
     give_consent(bob, Purpose.TRAINING)
     signed(alice)
     signed(bob)
@@ -95,7 +95,9 @@ def test_who_did_not_agree_or_withdrew_is_left_out(signed, exported, alice, bob)
 @pytest.mark.parametrize(
     ("impression", "site"), [("unclear", "elbow_crease"), ("AD", "groin"), ("AD", "buttocks")]
 )
-def test_what_cannot_teach_and_what_is_intimate_is_left_out(signed, exported, alice, impression, site):
+def test_intimate_photos_and_impressions_without_a_class_are_left_out(
+    signed, exported, alice, impression, site
+):
     give_consent(alice, Purpose.TRAINING)
     signed(alice, impression, site)
     assert exported() == []
@@ -131,7 +133,7 @@ def test_an_existing_folder_is_not_written_to(exported, db, tmp_path):
         exported()
 
 
-def test_what_is_written_is_what_the_import_reads(signed, exported, alice, tmp_path):
+def test_the_import_reads_the_export(signed, exported, alice, tmp_path):
     dataset = pytest.importorskip("training.dataset")
     checks = pytest.importorskip("training.checks")
     give_consent(alice, Purpose.TRAINING)

@@ -1,4 +1,4 @@
-"""One table for each status, one function that changes it: nothing else in the product writes one."""
+"""Each status has one transition table and one function that changes it; no other code writes it."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ TABLES = {"teleder/cases/transitions.py", "teleder/pipeline/transitions.py"}
 COLUMNS = {"status", "state", "ai_status"}
 WRITING_CALLS = {"update", "create", "get_or_create", "update_or_create", "bulk_create", "move", "move_jobs"}
 WRITING_CALLS |= {"move_ai_status", "Job", "Submission", "setattr", "dict", "save", "bulk_update"}
-# Columns of the same names in other tables, which have a life of their own.
+# Columns of the same names in other tables, which these rules do not cover.
 OF_OTHER_TABLES = {
-    ("teleder/pipeline/results.py", "photo.state"): "what a worker found out about the photo",
+    ("teleder/pipeline/results.py", "photo.state"): "the result of a worker for the photo",
     ("teleder/pipeline/results.py", "save"): "of the photo",
     ("teleder/notifications/outbox.py", "update"): "of a message to a person",
     ("teleder/audit/log.py", "create"): "the HTTP status of an answer",
@@ -41,7 +41,7 @@ OF_OTHER_TABLES = {
 
 
 def writes_in(source: str, path: str) -> Iterator[tuple[str, str]]:
-    """Yield (path, what) for each place that writes a column of such a name."""
+    """Yield (path, what) for each place that writes a column with one of these names."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -59,7 +59,7 @@ def writes_in(source: str, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _arguments(call: ast.Call) -> Iterator[ast.AST]:
-    """The arguments that say what is written: keywords, keys of dictionaries, and names given as text."""
+    """Yield the arguments that name columns: keywords, keys of dictionaries, and names given as text."""
     for keyword in call.keywords:
         yield keyword
         if keyword.arg in {"defaults", "create_defaults", "update_fields", None}:
@@ -85,7 +85,7 @@ def writes() -> set[tuple[str, str]]:
     return found
 
 
-def test_nothing_else_writes_a_status():
+def test_no_other_code_writes_a_status():
     assert writes() - set(OF_OTHER_TABLES) == set()
 
 
@@ -143,7 +143,7 @@ def test_each_state_can_be_reached(moves, states, first):
 
 
 @pytest.mark.parametrize("module", [cases, pipeline])
-def test_the_drawing_names_every_state_and_step(module):
+def test_the_diagram_names_every_state_and_step(module):
     tables = [MOVES] if module is cases else [JOB_MOVES, AI_MOVES]
     for moves in tables:
         for step, (sources, target) in moves.items():
@@ -154,7 +154,7 @@ def test_the_drawing_names_every_state_and_step(module):
 # --- The functions, in the database -----------------------------------------------------------------------
 @pytest.mark.django_db
 @pytest.mark.parametrize("step", JobStep)
-def test_a_job_takes_a_step_from_its_sources_only(alices_submission, step):
+def test_a_job_can_take_a_step_only_from_its_sources(alices_submission, step):
     job = Job.objects.filter(photo__submission=alices_submission).first()
     sources, target = JOB_MOVES[step]
     for state in JobState:
@@ -167,7 +167,7 @@ def test_a_job_takes_a_step_from_its_sources_only(alices_submission, step):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("step", AIStep)
-def test_the_ai_status_takes_a_step_from_its_sources_only(alices_submission, step):
+def test_the_ai_status_can_take_a_step_only_from_its_sources(alices_submission, step):
     rows = Submission.objects.filter(pk=alices_submission.pk)
     sources, target = AI_MOVES[step]
     for status in AIStatus:
@@ -179,7 +179,7 @@ def test_the_ai_status_takes_a_step_from_its_sources_only(alices_submission, ste
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", MOVES)
 @pytest.mark.parametrize("status", Status)
-def test_a_submission_takes_a_step_from_its_sources_only(alices_submission, dana, kind, status):
+def test_a_submission_can_take_a_step_only_from_its_sources(alices_submission, dana, kind, status):
     sources, target = MOVES[kind]
     claimed = {"claimed_by": dana, "claimed_at": timezone.now()}
     rows = Submission.objects.filter(pk=alices_submission.pk)
@@ -197,7 +197,7 @@ def test_a_submission_takes_a_step_from_its_sources_only(alices_submission, dana
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("status", Status)
-def test_the_database_agrees_on_what_was_once_submitted(alices_draft, status, dana):
+def test_the_database_requires_a_due_time_after_submission(alices_draft, status, dana):
     """A row that was once submitted has a due time; the database refuses any other."""
     claim = {"claimed_by": dana, "claimed_at": timezone.now()} if status == Status.IN_REVIEW else {}
     rows = Submission.objects.filter(pk=alices_draft.pk)
@@ -211,7 +211,7 @@ def test_the_database_agrees_on_what_was_once_submitted(alices_draft, status, da
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("state", JobState)
-def test_the_database_agrees_on_which_jobs_are_under_way(alices_submission, state):
+def test_the_database_requires_a_deadline_for_jobs_under_way(alices_submission, state):
     rows = Job.objects.filter(photo__submission=alices_submission)
     if state in pipeline.UNDER_WAY:
         with pytest.raises(IntegrityError, match="job_under_way_has_deadline"), transaction.atomic():
@@ -220,7 +220,7 @@ def test_the_database_agrees_on_which_jobs_are_under_way(alices_submission, stat
         rows.update(state=state, deadline=None, sent_at=None)
 
 
-def test_events_that_move_nothing_are_told_apart():
+def test_events_that_change_no_status_are_listed_separately():
     assert set(EventKind) - set(MOVES) == {
         EventKind.OPENED,
         EventKind.AMENDED,

@@ -1,4 +1,4 @@
-"""Rules and humans come before the model, and AI may only raise urgency."""
+"""Rules and people decide before the model, and the AI may only raise the urgency."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def level(**answers: str) -> Urgency:
     return urgency_of(CALM | answers, policy=POLICY).urgency
 
 
-# mission.md C2, line by line: what is answered -> what it must be.
+# The clinical rules (docs/clinical.md) one by one: answers and the urgency that they must give.
 @pytest.mark.parametrize(
     ("answers", "expected"),
     [
@@ -51,7 +51,7 @@ def level(**answers: str) -> Urgency:
         ({"cold_sore": "unsure"}, Urgency.ROUTINE),
     ],
 )
-def test_the_answers_decide_as_the_clinical_table_says(answers, expected):
+def test_the_answers_give_the_urgency_of_the_clinical_rules(answers, expected):
     assert level(**answers) == expected
 
 
@@ -59,8 +59,8 @@ def test_no_fever_never_lowers_grouped_blisters():
     assert level(grouped_blisters="yes", fever="no") == level(grouped_blisters="yes", fever="unsure")
 
 
-answers_of_anyone = st.fixed_dictionaries({id: st.sampled_from(values) for id, values in CHOICES.items()})
-photo_of_anyone = st.builds(
+any_answers = st.fixed_dictionaries({id: st.sampled_from(values) for id, values in CHOICES.items()})
+any_photo = st.builds(
     PhotoReport,
     readable=st.booleans(),
     probabilities=st.dictionaries(st.sampled_from(["AD", "HI", "IM", "MF", "OTHER"]), st.floats(0, 1)),
@@ -70,20 +70,20 @@ photo_of_anyone = st.builds(
 )
 
 
-@given(answers_of_anyone, st.lists(photo_of_anyone, max_size=3), photo_of_anyone)
+@given(any_answers, st.lists(any_photo, max_size=3), any_photo)
 def test_one_more_photo_or_finding_never_lowers_the_urgency(answers, photos, one_more):
     before = urgency_of(answers, photos, policy=POLICY).urgency
     assert urgency_of(answers, [*photos, one_more], policy=POLICY).urgency >= before
 
 
-@given(answers_of_anyone)
-def test_a_flag_stands_behind_every_level_above_routine(answers):
+@given(any_answers)
+def test_every_level_above_routine_has_a_flag(answers):
     result = urgency_of(answers, policy=POLICY)
     levels = [flag.level for flag in result.flags if flag.level is not None]
     assert result.urgency == max(levels, default=Urgency.ROUTINE)
 
 
-def test_herpes_over_its_low_threshold_means_today_even_when_ad_is_on_top_and_the_model_abstains():
+def test_herpes_above_its_threshold_means_same_day_even_if_ad_is_on_top_and_the_model_abstains():
     photo = PhotoReport(probabilities={"AD": 0.7, "HI": 0.21}, thresholds=THRESHOLDS, abstained=True)
     result = urgency_of(CALM, [photo], policy=POLICY)
     assert result.urgency == Urgency.SAME_DAY
@@ -110,16 +110,45 @@ def test_routine_answers_come_after_five_working_days_without_holidays():
     assert POLICY.due(Urgency.ROUTINE, friday) == datetime(2026, 11, 30, 10, tzinfo=TOKYO)
 
 
-def test_the_more_urgent_the_sooner_it_is_due():
+def test_a_higher_urgency_has_an_earlier_due_time():
     now = datetime(2026, 11, 20, 10, tzinfo=TOKYO)
     due = [POLICY.due(urgency, now) for urgency in Urgency]
     assert due == sorted(due, reverse=True)
 
 
-def test_every_rule_asks_for_answers_that_can_be_given():
+def test_every_rule_uses_existing_questions_and_answers():
     for rule in POLICY.data["rules"]:
         for question, values in (rule.get("any", {}) | rule.get("all", {})).items():
             assert set(values) <= set(CHOICES[question]), rule["id"]
+
+
+NEWBORN = {"id": "newborn", "level": "emergency", "all": {"baby_or_pregnant": ["newborn"], "fever": ["yes"]}}
+
+
+@pytest.mark.parametrize(
+    ("any_of", "answers", "expected"),
+    [
+        ({}, {"baby_or_pregnant": "newborn", "fever": "yes"}, Urgency.EMERGENCY),
+        ({}, {"baby_or_pregnant": "newborn", "fever": "no"}, Urgency.ROUTINE),
+        ({}, {"baby_or_pregnant": "no", "fever": "yes"}, Urgency.ROUTINE),
+        ({"crusts": ["many"]}, {"baby_or_pregnant": "newborn", "fever": "yes"}, Urgency.ROUTINE),
+        (
+            {"crusts": ["many"]},
+            {"baby_or_pregnant": "newborn", "fever": "yes", "crusts": "many"},
+            Urgency.EMERGENCY,
+        ),
+    ],
+)
+def test_a_rule_may_have_only_conditions_that_must_all_hold(any_of, answers, expected):
+    policy = triage.Policy({**POLICY.data, "rules": [NEWBORN | {"any": any_of}]})
+    assert urgency_of(CALM | answers, policy=policy).urgency == expected
+
+
+@pytest.mark.parametrize("conditions", [{}, {"all": {}}, {"any": {}, "all": {}}])
+def test_a_policy_with_a_rule_without_conditions_is_refused(conditions):
+    rules = [*POLICY.data["rules"], {"id": "empty", "level": "emergency", **conditions}]
+    with pytest.raises(triage.PolicyError, match="rules empty"):
+        triage.Policy({**POLICY.data, "rules": rules})
 
 
 def test_every_text_exists_in_japanese_and_english():
@@ -141,7 +170,7 @@ def test_a_policy_is_a_draft_until_a_clinician_signs():
     assert not triage.Policy({**POLICY.data, "signed_by": "Dr N"}).is_draft
 
 
-def test_an_unknown_policy_or_a_path_is_no_policy():
+def test_an_unknown_policy_or_a_path_is_refused():
     for name in ("1999-01-01", "../../settings", ""):
         with pytest.raises(LookupError):
             triage.policy(name)

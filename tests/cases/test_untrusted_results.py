@@ -1,4 +1,4 @@
-"""What a worker says is checked against the job it names before anything is written."""
+"""A worker's message is checked against the job that it names before anything is written."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STAGES = list(Stage)
 
 
 class Attempt:
-    """An attempt under way of one stage of a photo, all stages before it done."""
+    """A started attempt at one stage of a photo; all earlier stages are done."""
 
     def __init__(self, photo: Photo, stage: Stage) -> None:
         for earlier in STAGES[: STAGES.index(stage)]:
@@ -38,7 +38,7 @@ class Attempt:
     def right(self, **changed) -> dict:
         return forged.outcome(self.stage, self.folder) | changed
 
-    def says(self, row: object, kind: str = "", **changed) -> None:
+    def reports(self, row: object, kind: str = "", **changed) -> None:
         kind = kind or forged.KINDS[self.stage]
         tasks.record_task(**forged.message(self.job, self.attempt, kind, row, **changed))
 
@@ -59,7 +59,7 @@ def everything() -> list:
 
 @pytest.fixture
 def refused(caplog):
-    """Check that what is said in the block changes no row, and is logged and counted once each time."""
+    """Check that the messages sent in the block change no row, and that each is logged and counted once."""
     import contextlib
 
     @contextlib.contextmanager
@@ -75,21 +75,21 @@ def refused(caplog):
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_a_right_result_is_taken(under_way, stage):
+def test_a_valid_result_is_accepted(under_way, stage):
     attempt = under_way(stage)
-    attempt.says(attempt.right())
+    attempt.reports(attempt.right())
     assert attempt.is_done and refusals.lately() == 0
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_a_field_that_is_wrong_changes_no_row_and_no_deadline(under_way, refused, stage, bob, submission_of):
+def test_an_invalid_field_changes_no_row_and_no_deadline(under_way, refused, stage, bob, submission_of):
     attempt = under_way(stage)
     other = f"photos/{submission_of(bob).photos.get().pk}/prepare/1/display.jpg"
     rows = list(forged.one_by_one(stage, attempt.folder, other))
     with refused(len(rows)):
         for row in rows:
-            attempt.says(row)
-    attempt.says(attempt.right())
+            attempt.reports(row)
+    attempt.reports(attempt.right())
     assert attempt.is_done
 
 
@@ -103,23 +103,25 @@ def test_a_field_that_is_wrong_changes_no_row_and_no_deadline(under_way, refused
     ],
 )
 @pytest.mark.parametrize("name", ["display_key", "analysis_key", "thumbnail_key"])
-def test_a_copy_that_is_not_the_photos_own_is_refused(under_way, refused, name, key, bob, submission_of):
+def test_a_copy_outside_the_folder_of_the_attempt_is_refused(
+    under_way, refused, name, key, bob, submission_of
+):
     attempt, other = under_way(Stage.PREPARE), submission_of(bob).photos.get()
     with refused():
-        attempt.says(attempt.right(**{name: key.format(other=other.pk)}))
+        attempt.reports(attempt.right(**{name: key.format(other=other.pk)}))
 
 
 @pytest.mark.parametrize(("stage", "kind"), [(s, k) for s in Stage for k in Stage if s != k])
-def test_only_the_outcome_of_the_stage_is_taken(under_way, refused, stage, kind):
+def test_only_an_outcome_of_the_same_stage_is_accepted(under_way, refused, stage, kind):
     attempt = under_way(stage)
     with refused():
-        attempt.says(forged.outcome(kind, attempt.folder), forged.KINDS[kind])
+        attempt.reports(forged.outcome(kind, attempt.folder), forged.KINDS[kind])
 
 
 @pytest.mark.parametrize("stage", Stage)
 def test_any_stage_may_fail(under_way, stage):
     attempt = under_way(stage)
-    attempt.says({"code": "file_missing"}, "failed")
+    attempt.reports({"code": "file_missing"}, "failed")
     assert Job.objects.get(pk=attempt.job).error == "file_missing"
 
 
@@ -144,39 +146,39 @@ OUTSIDE = [
 def test_a_box_outside_the_photo_is_refused(under_way, refused, outside):
     attempt = under_way(Stage.SEGMENT)
     with refused(2):
-        attempt.says(attempt.right(boxes=[forged.BOX, outside]))
-        attempt.says(attempt.right(nearest_miss=outside))
+        attempt.reports(attempt.right(boxes=[forged.BOX, outside]))
+        attempt.reports(attempt.right(nearest_miss=outside))
 
 
 def test_a_box_may_fill_the_photo(under_way):
     attempt = under_way(Stage.SEGMENT)
-    attempt.says(attempt.right(boxes=[box(x=0, y=0, width=800, height=600)]))
+    attempt.reports(attempt.right(boxes=[box(x=0, y=0, width=800, height=600)]))
     assert attempt.is_done
 
 
-def test_a_view_or_map_of_a_box_that_there_is_not_is_refused(under_way, refused):
+def test_a_view_or_map_of_an_unknown_box_is_refused(under_way, refused):
     attempt = under_way(Stage.CLASSIFY)
     view = {"box": 2, "probabilities": forged.FOUND}
     drawn = {"key": f"{attempt.folder}/attribution.png", "condition": "AD", "box": 2}
     twice = [view | {"box": 1}, view | {"box": 1}]
     with refused(3):
-        attempt.says(attempt.right(views=[view]))
-        attempt.says(attempt.right(views=twice))
-        attempt.says(attempt.right(attribution=drawn))
+        attempt.reports(attempt.right(views=[view]))
+        attempt.reports(attempt.right(views=twice))
+        attempt.reports(attempt.right(attribution=drawn))
 
 
 def test_a_condition_without_a_probability_is_neither_named_nor_drawn(under_way, refused):
     attempt = under_way(Stage.CLASSIFY)
     drawn = {"key": f"{attempt.folder}/attribution.png", "condition": "MF"}
     with refused(2):
-        attempt.says(attempt.right(probabilities={"HI": 0.5}, attribution=None))
-        attempt.says(attempt.right(probabilities={"AD": 0.5}, attribution=drawn))
+        attempt.reports(attempt.right(probabilities={"HI": 0.5}, attribution=None))
+        attempt.reports(attempt.right(probabilities={"AD": 0.5}, attribution=drawn))
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        {"reason": "corrupt_image"},  # and yet copies
+        {"reason": "corrupt_image"},  # although it has copies
         {"display_key": ""},
         {"analysis_key": "", "display_key": "", "thumbnail_key": ""},  # and no reason
         {"analysis_key": "", "reason": "poor_quality"},
@@ -184,20 +186,20 @@ def test_a_condition_without_a_probability_is_neither_named_nor_drawn(under_way,
         {"width": 0},
     ],
 )
-def test_copies_go_with_what_is_said_of_the_photo(under_way, refused, changed):
+def test_copies_must_match_the_reason_given_for_the_photo(under_way, refused, changed):
     attempt = under_way(Stage.PREPARE)
     with refused():
-        attempt.says(attempt.right(**changed))
+        attempt.reports(attempt.right(**changed))
 
 
 @pytest.mark.parametrize(
     ("reason", "state"),
     [("poor_quality", "poor"), ("corrupt_image", "unusable"), ("image_too_small", "unusable")],
 )
-def test_a_reason_with_or_without_copies_is_taken(under_way, reason, state):
+def test_a_reason_with_or_without_copies_is_accepted(under_way, reason, state):
     attempt = under_way(Stage.PREPARE)
     copies = {} if state == "poor" else dict.fromkeys(("display_key", "analysis_key", "thumbnail_key"), "")
-    attempt.says(attempt.right(reason=reason, **copies))
+    attempt.reports(attempt.right(reason=reason, **copies))
     assert Photo.objects.get(pk=attempt.photo.pk).state == state
 
 
@@ -210,7 +212,7 @@ def test_a_reason_with_or_without_copies_is_taken(under_way, reason, state):
         *({"outcome": value} for value in (None, 1, "x", True, [], [1])),
     ],
 )
-def test_a_result_whose_envelope_is_wrong_is_refused_and_not_handed_back(under_way, refused, changed):
+def test_a_result_with_an_invalid_envelope_is_refused_and_not_requeued(under_way, refused, changed):
     attempt = under_way(Stage.PREPARE)
     with refused():
         tasks.record_task(
@@ -229,25 +231,25 @@ def test_a_message_without_its_fields_is_refused(refused, task):
 @pytest.mark.parametrize(
     "changed", [{name: value} for name, values in forged.WRONG_WHOSE.items() for value in values]
 )
-def test_a_start_that_cannot_be_read_begins_nothing(alices_draft, refused, changed):
+def test_an_unreadable_start_message_starts_no_job(alices_draft, refused, changed):
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
     with refused():
         tasks.started_task(**{"job": job, "attempt": attempt, "worker": "w"} | changed)
 
 
 @pytest.mark.parametrize("work", forged.WRONG_WORK)
-def test_an_end_that_cannot_be_read_ends_nothing(under_way, refused, work):
+def test_an_unreadable_end_message_ends_no_job(under_way, refused, work):
     under_way(Stage.PREPARE)
     with refused(2):
         tasks.ended_task(worker="w@host", work=work)
         tasks.ended_task(worker="w@host")
 
 
-def test_after_a_refused_result_the_job_is_tried_again_and_at_last_set_aside(under_way):
-    """A worker that can say nothing else must not keep a photo, or its people, waiting for ever."""
+def test_a_job_whose_results_are_refused_is_retried_and_finally_quarantined(under_way):
+    """A worker whose results are always refused must not block a photo and its submission for ever."""
     attempt = under_way(Stage.PREPARE)
     for _ in range(3):
-        attempt.says(attempt.right(display_key="/proc/self/environ"))
+        attempt.reports(attempt.right(display_key="/proc/self/environ"))
         Job.objects.update(deadline=timezone.now() - timedelta(seconds=1))
         assert recovery.expire() == 1
         if Job.objects.get().state != JobState.QUARANTINED:
@@ -258,7 +260,7 @@ def test_after_a_refused_result_the_job_is_tried_again_and_at_last_set_aside(und
 
 
 @pytest.mark.parametrize("unreadable", [{"contract": 99}, {"outcome": {"code": "x", "more": 1}}, {"more": 1}])
-def test_starts_and_unreadable_results_in_turn_do_not_hold_a_job_for_ever(
+def test_alternating_starts_and_unreadable_results_do_not_block_a_job_for_ever(
     under_way, settings, monkeypatch, unreadable
 ):
     monkeypatch.setattr(tasks, "HAND_BACK_SECONDS", 0)
@@ -267,17 +269,17 @@ def test_starts_and_unreadable_results_in_turn_do_not_hold_a_job_for_ever(
     lease = messages.HARD_LIMIT_SECONDS[Stage.PREPARE] + results.RESULT_GRACE_SECONDS
     longest = timedelta(seconds=2 * settings.JOB_WAIT_SECONDS + lease)
     for minutes in range(10):
-        Job.objects.update(sent_at=begun - timedelta(minutes=minutes))  # as if time went by
+        Job.objects.update(sent_at=begun - timedelta(minutes=minutes))  # simulate the passing of time
         with pytest.raises(Reject):
-            attempt.says({"code": "x"}, "failed", **unreadable)
+            attempt.reports({"code": "x"}, "failed", **unreadable)
         results.started(job=attempt.job, attempt=attempt.attempt, worker="w@host")
         row = Job.objects.get()
         assert row.deadline <= row.sent_at + longest
     assert recovery.expire() == 1
-    attempt.says({"code": "x"}, "failed", **unreadable)  # nobody waits for it: it is not handed back again
+    attempt.reports({"code": "x"}, "failed", **unreadable)  # no job waits for it, so it is not requeued
 
 
-def test_a_stored_box_that_cannot_be_read_does_not_stop_the_sending(under_way, settings):
+def test_an_unreadable_stored_box_does_not_stop_dispatch(under_way, settings):
     attempt = under_way(Stage.CLASSIFY)
     for boxes in ({"x": 1}, [1], [{"x": "1"}], "boxes", [None]):
         Analysis.objects.update(boxes=boxes)
@@ -289,16 +291,16 @@ def test_a_stored_box_that_cannot_be_read_does_not_stop_the_sending(under_way, s
 
 
 @pytest.mark.parametrize("key", ["/proc/self/environ", "photos/{other}/prepare/1/analysis.jpg", "../x.jpg"])
-def test_no_worker_is_sent_to_a_file_that_is_not_the_photos_own(under_way, key, bob, submission_of):
+def test_no_worker_is_given_a_file_of_another_photo(under_way, key, bob, submission_of):
     attempt, other = under_way(Stage.CLASSIFY), submission_of(bob).photos.get()
     Photo.objects.filter(pk=attempt.photo.pk).update(analysis_key=key.format(other=other.pk))
     assert dispatch._request(Job.objects.get(pk=attempt.job)).source == ""
 
 
-def test_refusals_are_counted_by_day_and_kind_however_many_there_are(under_way):
+def test_refusals_are_counted_by_day_and_kind(under_way):
     attempt = under_way(Stage.PREPARE)
     for _ in range(5):
-        attempt.says(None)
+        attempt.reports(None)
         tasks.started_task(job=1)
     counts = RefusedMessage.objects.order_by("kind").values_list("kind", "count")
     assert list(counts) == [(messages.RECORD, 5), (messages.STARTED, 5)]

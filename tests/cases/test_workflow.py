@@ -1,4 +1,4 @@
-"""What people can do with a submission, and what nobody can."""
+"""What people can do with a submission, and what is refused."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def kinds(submission) -> list[str]:
     return list(submission.events.values_list("kind", flat=True))
 
 
-def test_alice_goes_the_whole_road(alice, dana, alices_draft):
+def test_a_submission_goes_from_draft_to_closed(alice, dana, alices_draft):
     submission = intake.submit(alices_draft, by=alice)
     reviews.claim(submission, by=dana)
     reviews.sign(submission, by=dana, **ANSWER)
@@ -42,7 +42,7 @@ def test_alice_goes_the_whole_road(alice, dana, alices_draft):
     assert submission.answer().author == dana
 
 
-def test_a_red_flag_is_known_before_any_worker_or_photo(alice):
+def test_a_red_flag_is_found_before_any_photo_or_worker(alice):
     submission = intake.start(patient=alice, answers=CALM | {"eye_symptoms": "yes"})
     assert submission.level == Urgency.EMERGENCY
     assert not Job.objects.exists()
@@ -76,14 +76,14 @@ def test_a_submission_needs_site_photo_and_consent(alice, photo_file):
         intake.submit(submission, by=alice)
 
 
-def test_without_consent_to_ai_people_read_it_in_the_same_time(alice, draft_of):
+def test_without_consent_to_ai_the_due_time_is_the_same(alice, draft_of):
     end_consent(alice, Purpose.AI)
     submission = intake.submit(draft_of(alice), by=alice)
     assert submission.ai_status == AIStatus.NOT_USED
     assert set(Job.objects.values_list("stage", flat=True)) == {"prepare"}
 
 
-def test_alice_withdraws_her_consent_to_ai_and_no_photo_is_read_any_more(alice, alices_submission, dana):
+def test_after_withdrawn_consent_to_ai_no_photo_is_analysed(alice, alices_submission, dana):
     photo = alices_submission.photos.get()
     job, attempt = send_for_test(photo, "prepare")
     folder = f"photos/{photo.pk}/prepare/{attempt}"
@@ -99,10 +99,10 @@ def test_alice_withdraws_her_consent_to_ai_and_no_photo_is_read_any_more(alice, 
     assert not recovery.requeue(Job.objects.get(pk=job), by=None)
     alices_submission.refresh_from_db()
     assert (alices_submission.ai_status, photo.analyses.count()) == (AIStatus.NOT_USED, 0)
-    reviews.claim(alices_submission, by=dana)  # people go on
+    reviews.claim(alices_submission, by=dana)  # people can still read it
 
 
-def test_a_photo_that_is_checked_after_the_consent_to_ai_ended_is_not_read(alice, alices_submission, analyse):
+def test_a_photo_checked_after_withdrawn_consent_to_ai_is_not_analysed(alice, alices_submission, analyse):
     end_consent(alice, Purpose.AI)
     analyse(alices_submission.photos.get())
     assert set(Job.objects.values_list("stage", flat=True)) == {"prepare"}
@@ -116,7 +116,7 @@ def test_the_same_photo_twice_is_one_photo(alice, alices_draft, photo_file):
     assert alices_draft.photos.count() == 2
 
 
-def test_six_photos_are_enough(alice, draft_of, photo_file):
+def test_a_seventh_photo_is_refused(alice, draft_of, photo_file):
     full = draft_of(alice, photos=6)
     with pytest.raises(RefusedError, match="Six"):
         intake.add_photo(full, view="other", upload=photo_file())
@@ -131,7 +131,9 @@ def test_six_photos_are_enough(alice, draft_of, photo_file):
         (b"II*\x00" + b"\x00" * 100, Reason.UNSUPPORTED_FORMAT),
     ],
 )
-def test_a_file_that_is_no_photo_is_refused_with_its_reason(alice, alices_draft, photo_file, content, reason):
+def test_a_file_that_is_not_a_photo_is_refused_with_its_reason(
+    alice, alices_draft, photo_file, content, reason
+):
     with pytest.raises(RefusedError) as refusal:
         intake.add_photo(alices_draft, view="other", upload=photo_file(content=content))
     assert refusal.value.code == reason
@@ -145,7 +147,7 @@ def test_a_refused_photo_leaves_no_file_behind(alice, draft_of, photo_file, sett
     assert len([path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()]) == 6
 
 
-def test_intimate_photos_of_children_are_not_taken(person, photo_file):
+def test_intimate_photos_of_children_are_refused(person, photo_file):
     child = person("carol")
     child.patient.birth_year = timezone.localdate().year - 12
     child.patient.save()
@@ -165,7 +167,7 @@ def test_a_poor_photo_asks_for_a_decision_but_never_stops_a_red_flag(alice, draf
     assert intake.submit(calm, by=alice, send_anyway=True).photos.get().sent_anyway
 
 
-def test_a_poor_photo_that_is_sent_is_looked_at_within_two_days(alice, draft_of):
+def test_a_poor_photo_that_is_sent_is_due_within_two_days(alice, draft_of):
     calm = draft_of(alice)
     calm.photos.update(state="poor", display_key="d", analysis_key="a")
     submission = intake.submit(calm, by=alice, send_anyway=True)
@@ -182,7 +184,7 @@ def test_a_repeat_with_the_same_key_is_the_same_submission(alice, bob):
     assert refusal.value.code == "key_reused"
 
 
-def test_a_key_of_one_case_leads_to_no_other(alice, alices_submission):
+def test_an_idempotency_key_of_one_case_does_not_open_another(alice, alices_submission):
     other = Case.objects.create(patient=alice, clinic=alice.clinic)
     first = intake.start(patient=alice, answers=CALM, key="k1")
     follow_up = intake.start(patient=alice, answers=CALM, case=other, key="k2")
@@ -192,7 +194,7 @@ def test_a_key_of_one_case_leads_to_no_other(alice, alices_submission):
             intake.start(patient=alice, answers=CALM, case=case, key=key)
 
 
-def test_only_one_claims(alices_submission, dana, person):
+def test_only_one_dermatologist_can_claim(alices_submission, dana, person):
     erik = person("erik", "dermatologist")
     stale = Submission.objects.get(pk=alices_submission.pk)
     reviews.claim(alices_submission, by=dana)
@@ -204,13 +206,13 @@ def test_only_one_claims(alices_submission, dana, person):
         reviews.release(stale, by=erik)
 
 
-def test_an_admin_frees_what_a_dermatologist_left(alices_submission, dana, adam):
+def test_an_admin_releases_a_claim(alices_submission, dana, adam):
     reviews.claim(alices_submission, by=dana)
     reviews.release(alices_submission, by=adam)
     assert alices_submission.status == Status.SUBMITTED
 
 
-def test_an_idle_claim_goes_back_to_the_worklist(alices_submission, dana, settings):
+def test_an_idle_claim_returns_to_the_worklist(alices_submission, dana, settings):
     reviews.claim(alices_submission, by=dana)
     assert reviews.release_idle_claims() == 0
     Submission.objects.update(claimed_at=timezone.now() - timedelta(minutes=settings.CLAIM_IDLE_MINUTES + 1))
@@ -218,7 +220,7 @@ def test_an_idle_claim_goes_back_to_the_worklist(alices_submission, dana, settin
     assert not reviews.keep_claim(alices_submission, by=dana)
 
 
-def test_what_a_dermatologist_holds_who_is_locked_out_goes_back_at_once(alices_submission, dana, adam):
+def test_claims_of_a_locked_out_dermatologist_are_released_at_once(alices_submission, dana, adam):
     reviews.claim(alices_submission, by=dana)
     people.deactivate(dana, by=adam)
     assert reviews.release_idle_claims() == 1
@@ -226,7 +228,7 @@ def test_what_a_dermatologist_holds_who_is_locked_out_goes_back_at_once(alices_s
     assert (alices_submission.status, alices_submission.claimed_by) == (Status.SUBMITTED, None)
 
 
-def test_a_broken_photo_beside_a_good_one_leaves_the_reading_complete(alice, draft_of, analyse, photo_file):
+def test_a_broken_photo_beside_a_good_one_leaves_the_ai_status_done(alice, draft_of, analyse, photo_file):
     draft = draft_of(alice)
     good, broken = draft.photos.get(), intake.add_photo(draft, view="other", upload=photo_file())
     intake.submit(draft, by=alice)
@@ -237,7 +239,7 @@ def test_a_broken_photo_beside_a_good_one_leaves_the_reading_complete(alice, dra
     assert draft.ai_status == AIStatus.DONE
 
 
-def test_photos_asked_for_come_back_with_a_new_due_time(alice, dana, alices_submission, photo_file):
+def test_requested_photos_set_a_new_due_time(alice, dana, alices_submission, photo_file):
     first_due = alices_submission.due_at
     reviews.claim(alices_submission, by=dana)
     reviews.request_photos(alices_submission, by=dana, reason="blurred")
@@ -288,7 +290,7 @@ def test_a_correction_keeps_the_first_answer(alices_submission, dana):
     assert alices_submission.reviews.count() == 2
 
 
-def test_alice_withdraws_and_takes_it_back(alice, alices_submission):
+def test_alice_withdraws_and_restores_a_submission(alice, alices_submission):
     intake.withdraw(alices_submission, by=alice)
     assert not Submission.objects.worklist().exists()
     intake.restore(alices_submission, by=alice)
@@ -296,7 +298,7 @@ def test_alice_withdraws_and_takes_it_back(alice, alices_submission):
     assert intake.submit(alices_submission, by=alice).ai_status == AIStatus.WAITING
 
 
-def test_nothing_moves_from_where_it_may_not(alices_draft, alice, dana, adam):
+def test_illegal_moves_are_refused(alices_draft, alice, dana, adam):
     for verb in (
         lambda: reviews.claim(alices_draft, by=dana),
         lambda: reviews.close(alices_draft, by=dana),
@@ -319,7 +321,7 @@ def test_an_admin_reassigns_and_reopens(alices_submission, dana, adam, alice):
     assert list(Submission.objects.worklist()) == [alices_submission]
 
 
-def test_ai_that_stays_silent_is_given_up_and_the_due_time_stays(alices_submission):
+def test_silent_ai_becomes_unavailable_and_the_due_time_stays(alices_submission):
     due = alices_submission.due_at
     assert ai_status.give_up_waiting_for_ai() == 0
     Submission.objects.update(ai_deadline=timezone.now() - timedelta(seconds=1))
@@ -342,21 +344,21 @@ def test_a_draft_that_was_sent_once_and_restored_is_hidden_from_dana(dana, alice
     assert not Submission.objects.visible_to(dana).exists()
 
 
-def test_dana_says_what_is_wrong_with_the_photos_she_asks_anew(dana, alices_submission):
+def test_a_request_for_new_photos_needs_a_reason(dana, alices_submission):
     reviews.claim(alices_submission, by=dana)
     with pytest.raises(ValidationError, match="what is wrong"):
         reviews.request_photos(alices_submission, by=dana, reason="ugly")
 
 
-def test_a_commit_that_nobody_heard_of_keeps_its_photo(alices_draft, photo_file, settings, monkeypatch):
-    """PostgreSQL had committed and then dropped the connection: the row's file was deleted (drill R6)."""
+def test_a_commit_without_confirmation_keeps_its_photo(alices_draft, photo_file, settings, monkeypatch):
+    """PostgreSQL committed and then dropped the connection; the row's file was deleted (found by drill R6)."""
     record = intake.record_photo
 
-    def committed_unheard(photo):
+    def commit_and_lose_the_connection(photo):
         record(photo)
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(intake, "record_photo", committed_unheard)
+    monkeypatch.setattr(intake, "record_photo", commit_and_lose_the_connection)
     with pytest.raises(OperationalError):
         intake.add_photo(alices_draft, view="other", upload=photo_file())
     newest = alices_draft.photos.order_by("created_at").last()
@@ -364,8 +366,10 @@ def test_a_commit_that_nobody_heard_of_keeps_its_photo(alices_draft, photo_file,
     assert (settings.MEDIA_ROOT / newest.original_key).is_file()
 
 
-def test_a_full_disk_is_told_and_leaves_neither_row_nor_file(alices_draft, photo_file, settings, monkeypatch):
-    """It was an answer 500, and half a photo stayed on the full disk."""
+def test_a_full_disk_is_reported_and_leaves_neither_row_nor_file(
+    alices_draft, photo_file, settings, monkeypatch
+):
+    """This used to answer 500 and leave half a photo on the full disk."""
     before = {path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()}
 
     def full(_descriptor):

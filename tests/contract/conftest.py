@@ -1,4 +1,4 @@
-"""What compares the web with the worker needs `[inference]`."""
+"""Tests that compare the web with the worker need `[inference]`."""
 
 from importlib.util import find_spec
 

@@ -1,4 +1,4 @@
-"""Both sides' workers notice a crashed child soon; `./run drills R8` shows what that is worth."""
+"""The workers of both sides detect a crashed child soon; `./run drills R8` measures the effect."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_workers_check_their_children_every_half_second(app):
 
 
 def test_a_child_waits_three_seconds_for_its_last_result_to_be_read(monkeypatch):
-    """Drill R10: at a deploy the parent sometimes never reads it."""
+    """Drill R10: during a deploy the parent sometimes never reads it."""
     slept = []
     monkeypatch.setattr("billiard.pool.time.sleep", slept.append)
     unheard = SimpleNamespace(on_ready_counter=SimpleNamespace(value=0))

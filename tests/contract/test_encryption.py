@@ -1,4 +1,4 @@
-"""Originals at rest: who reads the disk reads nothing."""
+"""Originals are encrypted at rest: access to the disk alone reveals nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def new_key() -> str:
     return base64.b64encode(os.urandom(encryption.KEY_BYTES)).decode()
 
 
-def test_a_sealed_photo_opens_with_its_key_and_shows_nothing_without():
+def test_an_encrypted_photo_can_only_be_read_with_its_key():
     keys = encryption.parse(new_key())
     sealed = keys.seal(PHOTO, PLACE)
     assert keys.open(sealed, PLACE) == PHOTO
@@ -29,12 +29,12 @@ def test_a_sealed_photo_opens_with_its_key_and_shows_nothing_without():
     assert encryption.key_of(sealed) == keys.newest
 
 
-def test_the_same_photo_is_never_sealed_to_the_same_bytes():
+def test_encrypting_a_photo_twice_gives_different_bytes():
     keys = encryption.parse(new_key())
     assert keys.seal(PHOTO, PLACE) != keys.seal(PHOTO, PLACE)
 
 
-def test_an_older_key_still_opens_and_the_newest_seals():
+def test_the_newest_key_encrypts_and_older_keys_decrypt():
     old, new = new_key(), new_key()
     sealed = encryption.parse(old).seal(PHOTO, PLACE)
     both = encryption.parse(f"{new}\n{old}")
@@ -42,12 +42,12 @@ def test_an_older_key_still_opens_and_the_newest_seals():
     assert encryption.key_of(both.seal(PHOTO, PLACE)) == encryption.parse(new).newest
 
 
-def test_a_photo_from_before_the_keys_is_read_as_it_is():
+def test_an_unencrypted_photo_from_before_the_keys_can_be_read():
     assert encryption.parse(new_key()).open(PHOTO, PLACE) == PHOTO
 
 
 @pytest.mark.parametrize("at", [3, 8, 15, 40, -1])
-def test_a_changed_byte_is_noticed(at):
+def test_a_changed_byte_is_detected(at):
     keys = encryption.parse(new_key())
     sealed = bytearray(keys.seal(PHOTO, PLACE))
     sealed[at] ^= 1
@@ -58,7 +58,7 @@ def test_a_changed_byte_is_noticed(at):
         assert keys.open(bytes(sealed), PLACE) != PHOTO
 
 
-def test_a_photo_copied_to_another_key_does_not_open():
+def test_a_photo_copied_to_another_storage_key_cannot_be_decrypted():
     keys = encryption.parse(new_key())
     with pytest.raises(LockedOriginalError):
         keys.open(keys.seal(PHOTO, PLACE), "photos/2/original/abc")
@@ -67,12 +67,12 @@ def test_a_photo_copied_to_another_key_does_not_open():
 @pytest.mark.parametrize(
     "stored", [encryption.MAGIC, encryption.MAGIC + b"12345678", encryption.MAGIC + b"\xff" * 40]
 )
-def test_half_a_sealed_file_is_locked(stored):
+def test_a_truncated_encrypted_file_is_locked(stored):
     with pytest.raises(LockedOriginalError):
         encryption.parse(new_key()).open(stored, PLACE)
 
 
-def test_without_the_key_the_photo_is_locked_and_the_reason_names_the_key_only():
+def test_without_its_key_a_photo_is_locked_and_the_error_names_only_the_key():
     sealed = encryption.parse(new_key()).seal(PHOTO, PLACE)
     with pytest.raises(LockedOriginalError) as output:
         encryption.parse(new_key()).open(sealed, PLACE)
@@ -80,7 +80,7 @@ def test_without_the_key_the_photo_is_locked_and_the_reason_names_the_key_only()
 
 
 @pytest.mark.parametrize("text", ["", "short", "bm90IGEga2V5", "!" * 44])
-def test_an_invalid_key_is_refused_with_what_to_do(text):
+def test_an_invalid_key_is_refused_with_advice(text):
     with pytest.raises(InvalidKeysError, match="contract.encryption"):
         encryption.parse(text)
 

@@ -1,4 +1,4 @@
-"""A real worker loses its connection as it acknowledges, and goes on."""
+"""A real worker loses its connection while acknowledging, and continues."""
 
 from __future__ import annotations
 
@@ -61,19 +61,19 @@ def _working(url, tmp_path) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_working")
-def test_a_worker_that_cannot_acknowledge_takes_the_next_message(url):
+def test_a_worker_that_failed_to_acknowledge_receives_the_next_message(url):
     sender, valkey = Celery(broker=url), redis.Redis.from_url(url)
     for number in range(3):
         sender.send_task("work", (number,))
     limit = time.monotonic() + PATIENCE_SECONDS
     while valkey.lpos("done", 2) is None and time.monotonic() < limit:
         time.sleep(0.1)
-    # What was not acknowledged is done again, sooner or later.
+    # A message that was not acknowledged is done again later.
     assert set(valkey.lrange("done", 0, -1)) == {b"0", b"1", b"2"}
 
 
 @pytest.mark.parametrize("app", [worker.app, web.app])
-def test_the_workers_of_both_sides_raise_a_failed_acknowledgement(app):
+def test_both_sides_raise_an_error_for_a_failed_acknowledgement(app):
     assert (
         Message.ack_log_error.__module__
         == Message.reject_log_error.__module__

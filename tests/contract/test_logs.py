@@ -1,4 +1,4 @@
-"""Log lines name request, photo and job, and tell nothing that a person wrote."""
+"""Log lines name request, photo and job, and contain no text that a person wrote."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_arguments_of_library_log_lines_are_left_out(formatter, name, message, a
     assert CANARY not in written and name in written
 
 
-def test_template_and_numbers_of_library_log_lines_stay():
+def test_library_log_lines_keep_template_and_numbers():
     assert "took 7 rows from …" in line(LINES[1], "some.library", "took %d rows from %s", 7, "alice")
 
 
@@ -71,7 +71,7 @@ def test_a_line_break_cannot_forge_a_log_line(formatter):
     assert len(written.splitlines()) == 1 and "\x1b" not in written
 
 
-def test_a_json_line_has_the_ids_in_force():
+def test_a_json_line_has_the_current_ids():
     before = logs.current("trace")
     with logs.about(trace="t1", photo="p1"), logs.about(job="j1", nothing=""):
         row = json.loads(line(LINES[0], "teleder.cases", "sent"))
@@ -80,7 +80,7 @@ def test_a_json_line_has_the_ids_in_force():
 
 
 @pytest.mark.parametrize("given", [UUID, UUID.replace("-", "")])
-def test_a_uuid_is_taken_as_a_trace(given):
+def test_a_uuid_is_accepted_as_a_trace_id(given):
     assert logs.trace_of(given) == given
 
 
@@ -128,7 +128,7 @@ def test_every_secret_can_be_read_from_a_file(tmp_path, script, count):
 @pytest.mark.parametrize("name", SECRETS)
 @pytest.mark.parametrize("value", ["scheme://me:sesame/5@host/x", "scheme://me:sesame@host:sesame/x"])
 def test_a_secret_that_cannot_be_read_is_not_quoted(name, value):
-    """Python's own error would quote what stands where the port should be: a password with a slash in it."""
+    """Python's own error would quote the text in place of the port, such as a password with a slash in it."""
     if name == "TELEDER_SECRET_KEY":
         pytest.skip("any text is a key")
     real = os.environ | {name: value, "DJANGO_SETTINGS_MODULE": "teleder.settings"}

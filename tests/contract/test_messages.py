@@ -82,7 +82,7 @@ def test_a_message_of_another_version_is_returned_to_the_queue(change):
 
 # --- Untrusted values -------------------------------------------------------------------------------------
 FOLDER, OTHER = "photos/p/stage/1", "photos/q/prepare/1/display.jpg"
-# A key may name another folder here: only the web knows the job.
+# A key may name another folder here, since only the web knows the job.
 ELSEWHERE = {"key", "index", "side"}
 
 
@@ -99,7 +99,7 @@ def test_a_valid_outcome_is_read_in_its_declared_types(stage):
 
 @pytest.mark.parametrize("stage", Stage)
 def test_every_field_of_the_contract_is_forged(stage):
-    """A field that is added to an outcome must be forged, too."""
+    """A new field of an outcome must be added to the forged values."""
 
     def names(value, path=()):
         if isinstance(value, dict):
@@ -118,7 +118,7 @@ def test_every_field_of_the_contract_is_forged(stage):
         ("probabilities",),
         ("views", "probabilities"),
         ("thresholds",),
-    }  # every name is read alike
+    }  # every condition is read in the same way
     assert {path for path in plain - known if path[:-1] not in shown_by_one} == set()
 
 
@@ -159,7 +159,7 @@ def test_a_failure_is_a_code_and_never_free_text(code):
 
 
 @pytest.mark.parametrize("version", forged.WRONG_CONTRACTS)
-def test_a_contract_version_that_is_no_number_is_refused(version):
+def test_a_contract_version_that_is_not_a_number_is_refused(version):
     with pytest.raises(InvalidMessageError):
         messages.unpack_outcome(contract=version, kind="failed", outcome={"code": "x"})
 
@@ -219,7 +219,7 @@ def test_requests_of_another_version_are_returned_to_the_queue_unread(version):
 
 
 def test_the_web_can_read_the_contract_without_the_worker():
-    """Standard library only: the web runs where nothing of [inference] is installed."""
+    """It may only import the standard library, since the web runs without [inference]."""
     code = (
         "import sys; before = set(sys.modules); import contract.messages; print(*set(sys.modules) - before)"
     )
@@ -242,7 +242,7 @@ def test_a_request_of_another_version_is_returned_to_the_queue(row):
 
 
 def test_a_message_of_the_previous_version_is_understood():
-    """A deploy runs both for a while; work of the older one must not be done twice."""
+    """During a deploy both run; work of the older version must not be done twice."""
     sent = on_the_wire(messages.pack_outcome(REQUEST, messages.Failed(code="x"), worker="w"))
     message = {name: sent[name] for name in ("kind", "outcome")}
     assert messages.unpack_outcome(contract=messages.VERSION - 1, **message) == messages.Failed(code="x")

@@ -1,4 +1,4 @@
-"""Every connection to Valkey has its time-outs and retries from one table."""
+"""Every connection to Valkey takes its timeouts and retries from one table."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def test_no_other_file_of_the_product_connects_to_valkey():
 
 
 @pytest.mark.parametrize(("either", "role"), [(app, "results"), (inference, "worker")], ids=["web", "worker"])
-def test_both_celery_apps_stop_waiting_for_a_broker_that_is_away(either, role):
+def test_both_celery_apps_stop_waiting_for_an_unavailable_broker(either, role):
     options, timeouts = either.conf.broker_transport_options, messaging.TIMEOUTS[role]
     assert options["socket_connect_timeout"] == timeouts.connect_seconds > 0
     assert options["socket_timeout"] == timeouts.answer_seconds > 0
     assert options["socket_keepalive"] is True
 
 
-def test_the_cache_waits_and_retries_as_the_table_says():
+def test_the_cache_uses_the_timeouts_and_retries_of_the_table():
     timeouts, options = messaging.TIMEOUTS["cache"], settings.CACHES["default"]["OPTIONS"]
     assert options["socket_timeout"] == timeouts.answer_seconds
     assert options["retry"].get_retries() == timeouts.retries
 
 
-def test_a_broker_that_accepts_and_never_answers_holds_a_request_for_half_a_second():
+def test_an_unresponsive_broker_delays_a_request_by_half_a_second():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
         started = time.monotonic()

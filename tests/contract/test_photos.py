@@ -1,4 +1,4 @@
-"""The web and the worker accept and refuse the same files by one table, and what cannot import it says the same."""
+"""Web and worker accept the same files by one table, and files that cannot import it have the same limits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def reason_of_web(data: bytes) -> str | None:
 
 
 @pytest.mark.parametrize("data", UPLOADS)
-def test_the_worker_refuses_no_format_that_the_web_accepts_and_the_web_none_that_the_worker_reads(data):
+def test_web_and_worker_accept_the_same_formats(data):
     photo_file = pytest.importorskip("inference_worker.decode.photo_file")
     formats = pytest.importorskip("inference_worker.decode.formats")
     try:
@@ -42,7 +42,7 @@ def test_the_worker_refuses_no_format_that_the_web_accepts_and_the_web_none_that
     assert reason_of_web(data) == (reason if reason in AT_UPLOAD else None)
 
 
-def test_every_accepted_format_is_drawn_and_named_by_its_own_entry():
+def test_every_accepted_format_is_generated_and_recognised():
     drawn = {name: photos.sniff(file_of(SCENE, name)[: photos.HEAD_BYTES]) for name in photos.FORMATS}
     assert drawn == photos.FORMATS
 
@@ -52,11 +52,11 @@ def test_every_brand_of_heic_is_accepted(brand):
     assert photos.sniff(drawn_uploads.file_type(brand)) is photos.FORMATS["HEIF"]
 
 
-def test_a_brand_of_hevc_is_found_behind_another():
+def test_a_brand_of_hevc_is_found_after_another():
     assert photos.sniff(drawn_uploads.file_type(b"mif1", b"avif", b"miaf", b"heic")) is photos.FORMATS["HEIF"]
 
 
-def test_the_limit_of_a_file_is_the_same_at_both_ends_to_the_byte():
+def test_both_sides_have_the_same_file_limit():
     formats = pytest.importorskip("inference_worker.decode.formats")
     photo_file = pytest.importorskip("inference_worker.decode.photo_file")
     large = file_of(SCENE).ljust(photos.FILE_LIMIT_BYTES, b"\0")
@@ -70,7 +70,7 @@ def test_the_limit_of_a_file_is_the_same_at_both_ends_to_the_byte():
 @pytest.mark.parametrize(
     ("language", "advice"), [("en", "Please send JPEG, PNG, WebP or HEIC."), ("ja", "送ってください")]
 )
-def test_another_format_is_refused_at_the_upload_with_what_to_do(
+def test_another_format_is_refused_at_the_upload_with_advice(
     client, alice, alices_draft, photo_file, kind, language, advice
 ):
     alice.language = language
@@ -109,7 +109,7 @@ def test_the_page_offers_the_formats_of_the_table(client, alice, alices_draft):
     assert set(re.findall(r'accept="([^"]+)"', page)) == {photos.ACCEPT}
 
 
-def test_the_proxy_takes_a_photo_of_the_limit_and_its_form_and_names_the_limit():
+def test_the_proxy_accepts_a_photo_of_the_maximum_size_and_names_the_limit():
     proxy = (ROOT / "docker/Caddyfile").read_text()
     largest = max(int(size) for size in re.findall(r"max_size (\d+)MiB", proxy))
     assert photos.FILE_LIMIT_MB < largest <= photos.FILE_LIMIT_MB + 1
@@ -124,7 +124,7 @@ def test_the_documents_name_the_limits_of_the_table(name):
     assert set(re.findall(r"(\d+) MP\b", text)) <= megapixels
 
 
-def test_no_other_file_of_the_code_holds_the_limit():
+def test_no_other_file_repeats_the_limit():
     spelled = re.compile(r"25 ?\* ?1024|26_?214_?400|\b25_000_000|image/(heic|heif)")
     packages = ("teleder", "inference_worker", "contract", "training", "local", "drills")
     files = [

@@ -1,4 +1,4 @@
-"""The drills themselves: they name what exists, and their oracle sees what was planted."""
+"""Tests of the drills: every name they use exists, and their oracle finds planted faults."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ def broken(clients, mailbox) -> str:
 
 
 @pytest.mark.django_db
-def test_a_drill_after_which_all_is_well_breaks_nothing_that_was_accepted(clients, mailbox):
+def test_a_successful_drill_breaks_no_promise(clients, mailbox):
     found = figures(clients, mailbox, bound=60)
     assert (found.accepted, found.by_ai, found.lost, found.stuck, found.double_results) == (1, 1, 0, 0, 0)
 
 
 @pytest.mark.django_db
-def test_a_submission_that_was_accepted_and_is_gone_is_lost(clients, mailbox):
+def test_an_accepted_submission_without_a_row_is_lost(clients, mailbox):
     clients.accepted.append(Accepted("00000000-0000-0000-0000-000000000000", (), 0.1))
     assert "1 lost" in broken(clients, mailbox)
 
 
 @pytest.mark.django_db
-def test_a_photo_that_was_accepted_and_is_gone_is_lost(clients, mailbox):
+def test_an_accepted_photo_without_a_row_is_lost(clients, mailbox):
     (case,) = clients.accepted
     more = hashlib.sha256(b"more").hexdigest()
     clients.accepted = [Accepted(case.submission, (*case.photos, more), 0.1)]
@@ -69,7 +69,7 @@ def test_a_photo_that_was_accepted_and_is_gone_is_lost(clients, mailbox):
 
 
 @pytest.mark.django_db
-def test_a_photo_whose_bytes_are_gone_is_lost(clients, alices_submission, mailbox, settings):
+def test_a_photo_without_its_file_is_lost(clients, alices_submission, mailbox, settings):
     (settings.MEDIA_ROOT / alices_submission.photos.get().original_key).unlink()
     assert "1 lost" in broken(clients, mailbox)
 
@@ -81,7 +81,7 @@ def test_a_submission_that_still_waits_is_stuck(clients, mailbox):
 
 
 @pytest.mark.django_db
-def test_an_event_that_nobody_was_told_of_is_stuck(clients, mailbox):
+def test_an_event_without_notification_is_stuck(clients, mailbox):
     rewrite(Event.objects.filter(pk=Event.objects.first().pk), told_at=None)
     assert "1 stuck" in broken(clients, mailbox)
 
@@ -94,7 +94,7 @@ def test_a_second_analysis_is_a_double_result(clients, alices_submission, mailbo
 
 
 @pytest.mark.django_db
-def test_a_mail_under_a_second_id_is_a_double_message(clients, mailbox):
+def test_a_mail_with_a_second_message_id_is_a_double_message(clients, mailbox):
     for name in ("one", "two"):
         mailbox.keep(f"Message-ID: <{name}@drill>\r\n\r\nhello".encode())
     assert "1 double messages" in broken(clients, mailbox)
@@ -173,14 +173,14 @@ PRODUCT = [
 ]
 
 
-def test_the_names_of_the_steps_and_of_the_guards_stay():
+def test_the_names_of_steps_and_guards_do_not_change():
     """docs/reliability.md and the reports of earlier runs name them."""
     assert list(crashes.STEPS) == STEP_NAMES
     assert list(GUARDS) == GUARD_NAMES
 
 
 @pytest.mark.parametrize(("step", "place"), [(step, place) for step, (place, _) in crashes.STEPS.items()])
-def test_each_step_lies_at_a_public_function(step, place):
+def test_each_step_names_a_public_function(step, place):
     module, _, path = place.partition(":")
     found = importlib.import_module(module)
     for name in path.split("."):
@@ -191,7 +191,7 @@ def test_each_step_lies_at_a_public_function(step, place):
 
 @pytest.mark.parametrize("place", sorted({place for place, _ in crashes.STEPS.values()}))
 def test_each_wrapped_function_is_looked_up_in_its_module(place):
-    """Elsewhere a name that was imported from the module would still be the function without the wrapper."""
+    """A module that imports the function by name would still call it without the wrapper."""
     module, _, path = place.partition(":")
     name, is_used = path.split(".")[-1], False
     for file, tree in PRODUCT:
@@ -204,7 +204,7 @@ def test_each_wrapped_function_is_looked_up_in_its_module(place):
 
 
 @pytest.mark.parametrize("file", sorted(DRILLS.glob("*.py")), ids=lambda file: file.stem)
-def test_drills_use_public_names_of_the_product_only(file):
+def test_drills_use_only_public_names_of_the_product(file):
     tree = ast.parse(file.read_text())
     own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
     named = [(node.lineno, node.attr) for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
@@ -220,7 +220,7 @@ def test_drills_use_public_names_of_the_product_only(file):
 
 
 def replaced_names() -> Iterator[tuple[str, str, str]]:
-    """Yield (file, module, name) for each name of a module that a drill replaces by another."""
+    """Yield (file, module, name) for each name of a module that a drill replaces by another value."""
     for file in sorted(DRILLS.glob("*.py")):
         tree = ast.parse(file.read_text())
         modules = {
@@ -261,12 +261,12 @@ def test_every_drill_names_a_guard_that_can_be_removed():
         ({"server_errors": 3}, "3 answers 500"),
     ],
 )
-def test_who_is_not_served_breaks_a_promise(clients, mailbox, change, fault):
+def test_a_client_that_is_not_served_breaks_a_promise(clients, mailbox, change, fault):
     vars(clients).update(change)
     assert fault in broken(clients, mailbox)
 
 
-def test_what_a_machine_cannot_do_is_neither_held_nor_broken():
+def test_a_drill_that_the_machine_cannot_run_is_neither_held_nor_broken():
     found = Figures(not_run=["no small disk"])
     assert not found.held()
     assert not found.failed()
@@ -288,7 +288,7 @@ LATE, LOST, WELL = {"late": ["after a minute"]}, {"broken": ["1 lost"], "late": 
         ("fence", [LATE], False),
     ],
 )
-def test_only_what_was_late_is_measured_once_more_and_never_what_was_lost(without, outcomes, held, capsys):
+def test_a_drill_is_repeated_only_if_nothing_but_a_time_limit_was_exceeded(without, outcomes, held, capsys):
     from drills.__main__ import _options, _run_drill
 
     left = iter(outcomes)
@@ -304,7 +304,7 @@ def test_only_what_was_late_is_measured_once_more_and_never_what_was_lost(withou
     ("behaviour", "error", "kept"),
     [("", None, 1), ("fail", smtplib.SMTPDataError, 0), ("drop", smtplib.SMTPServerDisconnected, 0)],
 )
-def test_the_mail_server_behaves_as_told(mailbox, behaviour, error, kept):
+def test_the_mail_server_behaves_as_set(mailbox, behaviour, error, kept):
     mailbox.behaviour = behaviour
     with smtplib.SMTP(*mailbox.server_address, timeout=5) as sender:
         try:
@@ -317,7 +317,7 @@ def test_the_mail_server_behaves_as_told(mailbox, behaviour, error, kept):
 
 
 @pytest.mark.django_db
-def test_a_submission_that_was_answered_is_not_lost_and_answered_twice_is_double(
+def test_an_answered_submission_is_not_lost_and_a_second_answer_is_a_double_result(
     clients, alices_submission, mailbox, dana
 ):
     reviews.claim(alices_submission, by=dana)
@@ -331,7 +331,7 @@ def test_a_submission_that_was_answered_is_not_lost_and_answered_twice_is_double
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("repeat_found_it", "missed"), [(True, 0), (False, 1)])
-def test_what_was_done_though_not_answered_must_be_found_by_the_repeat(
+def test_a_repeat_must_find_a_committed_request_that_was_not_answered(
     clients, alices_submission, repeat_found_it, missed
 ):
     from drills.database import _committed_unanswered
@@ -350,20 +350,20 @@ def test_what_was_done_though_not_answered_must_be_found_by_the_repeat(
         (lambda minute: 100, lambda minute: 20 + minute, ["web leaves files open"]),
     ],
 )
-def test_a_soak_sees_what_grows_and_what_stays_open(size, files, faults):
+def test_a_soak_finds_growing_memory_and_open_files(size, files, faults):
     samples = soak.Samples([(60.0 * minute, size(minute), files(minute)) for minute in range(30)])
     assert samples.faults("web", long=True) == faults
 
 
 @pytest.mark.parametrize("names", [0, 1])
-def test_a_memory_group_is_read_in_either_version(tmp_path, names):
+def test_a_memory_group_of_either_version_can_be_read(tmp_path, names):
     for kind, text in ((limits.PEAK, f"{700 * limits.MEGABYTE}\n"), (limits.KILLS, "oom 1\noom_kill 2\n")):
         (tmp_path / kind[names]).write_text(text)
     group = limits.MemoryGroup(tmp_path)
     assert (group.peak_megabytes(), group.kills()) == (700, 2)
 
 
-def test_what_a_newer_version_says_is_read_by_it_and_by_no_older_one(monkeypatch):
+def test_a_message_of_a_newer_version_is_read_only_by_that_version(monkeypatch):
     request = messages.Request(stage="prepare", job="j", attempt=1, photo="p", source="s", prefix="x")
     for name in ("VERSION", "pack_requests", "pack_outcome", "unpack_requests", "unpack_outcome"):
         monkeypatch.setattr(messages, name, getattr(messages, name))

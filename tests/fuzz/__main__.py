@@ -45,7 +45,7 @@ def sniff(data: bytes) -> None:
 
 
 def prepared(data: bytes) -> None:
-    """A decoder that is killed or hangs is a failure, too."""
+    """A decoder that is killed or hangs counts as a failure."""
     try:
         preparation = prepare(data)
     except DecoderLostError as lost:
@@ -54,7 +54,7 @@ def prepared(data: bytes) -> None:
 
 
 def upload(data: bytes) -> None:
-    """Parse as the API does; the form itself is what is broken."""
+    """Parse as the API does; the form itself is damaged."""
     content_type = f"multipart/form-data; boundary={BOUNDARY.decode()}"
     sent = APIRequestFactory().generic("POST", "/", data, content_type=content_type)
     with contextlib.suppress(APIException):
@@ -70,7 +70,7 @@ def form_of(data: bytes) -> bytes:
 def changed(seeds: list[bytes], random: np.random.Generator) -> bytes:
     data = bytearray(seeds[random.integers(len(seeds))])
     for _ in range(random.integers(1, 6)):
-        # Half of the changes hit the beginning: there lies the structure.
+        # Half of the changes are at the beginning, where the structure is.
         span = min(len(data), 600) if random.random() < 0.5 else len(data)
         at, length = int(random.integers(span + 1)), int(2 ** random.uniform(0, 10))
         _change(data, at, length, seeds, random)

@@ -1,4 +1,4 @@
-"""The worker's tests need `[inference]`; on a web machine there is nothing of it to test."""
+"""The worker's tests need `[inference]`; on a web machine they are skipped."""
 
 from importlib.util import find_spec
 

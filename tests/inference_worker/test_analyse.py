@@ -1,4 +1,4 @@
-"""Somebody analyses photos of her own, without web or queue."""
+"""The command that analyses local photos without web or queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The map of what supported a finding: it follows the network, and it lies where it says."""
+"""The attribution map of a finding: it depends on the network, and it is at the stated place."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BOX = Box(x=96, y=64, width=256, height=256, skin=1.0, lesion=0.5)
 
 @pytest.fixture
 def classifier():
-    """A network of one's own for each test: some spoil it."""
+    """A separate network for each test, since some change it."""
     return Classifier(weights.published("classification"), engine.select_device("cpu"))
 
 
@@ -56,7 +56,7 @@ def test_the_map_explains_the_reported_probability():
         assert 1 / (1 + np.exp(-odds)) == pytest.approx(share)
 
 
-def test_red_is_the_whole_photo_and_green_stays_inside_the_box_that_decided(attributor):
+def test_red_is_the_whole_photo_and_green_is_inside_the_deciding_box(attributor):
     photo = SCENES[0]
     opinion = found({"AD": 0.9}, {"AD": 0.9}, AD=0.9)
     picture = attributor.picture(photo, (BOX,), opinion)
@@ -75,7 +75,7 @@ def test_a_condition_without_support_has_an_empty_map(attributor, monkeypatch):
     assert not attributor.picture(SCENES[0], (), found({"AD": 0.9}, AD=0.9)).any()
 
 
-def test_the_picture_is_a_small_png_of_pixels_alone(attributor, classifier):
+def test_the_map_is_a_small_png_without_metadata(attributor, classifier):
     opinion = classifier([SCENES[0]], [[BOX]])[0]
     attribution, png = attributor.explain(SCENES[0], (BOX,), opinion, "photos/x/attribution.png")
     assert (attribution.condition, attribution.box) == decisive(opinion) and len(png) < 30_000
@@ -95,8 +95,8 @@ def test_explaining_does_not_change_the_result(classifier):
     assert alike[:2] == alike[2:]
 
 
-def test_the_map_depends_on_what_the_network_learned(classifier):
-    """Adebayo et al. 2018: a map that outlives the parameters shows the photo's edges, not the network."""
+def test_the_map_depends_on_the_parameters_of_the_network(classifier):
+    """Adebayo et al. 2018: a map that stays after the parameters change shows the photo's edges, not the network."""
     figures = sanity.check(classifier, SCENES, [str(i) for i in range(len(SCENES))])
     assert list(figures)[0] == "classifier" and list(figures)[-1] == "conv_stem" and len(figures) == 10
     assert all(figure["n"] >= len(SCENES) // 2 for figure in figures.values())

@@ -1,4 +1,4 @@
-"""What the classifier says, and when it says nothing."""
+"""The results of the classifier, and when it abstains."""
 
 from __future__ import annotations
 
@@ -74,23 +74,23 @@ def test_a_high_temperature_lowers_confidence_and_keeps_the_order():
     assert sure[0] > unsure[0] > unsure[1] > sure[1]
 
 
-SURE = np.array([30.0, 0, 0, 0, 0, 0])  # more energy than any threshold
+CONFIDENT = np.array([30.0, 0, 0, 0, 0, 0])  # more energy than any threshold
 
 
 def named(own, **shares):
-    return decide(odds(**shares), SURE, own)
+    return decide(odds(**shares), CONFIDENT, own)
 
 
-def test_a_sure_finding_is_named(own):
+def test_a_confident_finding_is_named(own):
     assert named(own, AD=1.0) == (Condition.AD, None)
     assert named(own, HI=1.0) == (Condition.HI, None)
 
 
-def test_an_unsure_finding_is_not_named(own):
+def test_an_uncertain_finding_is_not_named(own):
     assert named(own, AD=0.4, OTHER=0.35, MF=0.25) == (None, Abstention.UNCERTAIN)
 
 
-def test_nothing_harmless_is_named_while_herpes_is_suspected(own):
+def test_no_harmless_condition_is_named_if_herpes_is_suspected(own):
     herpes = own.thresholds["HI"] + 0.01
     assert named(own, AD=1 - herpes, HI=herpes) == (None, Abstention.UNCERTAIN)
 
@@ -137,7 +137,7 @@ def test_a_result_does_not_depend_on_the_batch(classifier, photo):
     assert alone.probabilities == pytest.approx(among.probabilities, abs=1e-3)
 
 
-def test_an_array_that_is_no_photo_is_not_named(classifier):
+def test_an_array_that_is_not_a_photo_is_not_named(classifier):
     noise = np.random.default_rng(1).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     blank = np.full((300, 400, 3), 127, np.uint8)
     assert all(

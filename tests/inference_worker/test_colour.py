@@ -1,4 +1,4 @@
-"""Colours described by code numbers come out as sRGB; the expected values are worked out here, by the formulae of the standards."""
+"""Colours described by code numbers are converted to sRGB; expected values are computed here by the standards."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def in_bt709(linear: np.ndarray) -> np.ndarray:
 
 
 def signal(srgb, primaries, transfer: int) -> np.ndarray:
-    """Return the signal, 0 to 1, that an sRGB colour has in another coding."""
+    """Return the signal (0 to 1) of an sRGB colour in another coding."""
     linear = (np.linalg.inv(to_xyz(primaries)) @ to_xyz(1) @ light(srgb)).clip(0, 1)
     if transfer == 18:
         return in_hlg(linear, lambda shown: to_xyz(primaries)[1] @ shown)
@@ -84,7 +84,7 @@ def shown(data: bytes) -> np.ndarray:
 def heic(level: np.ndarray, bits: int, primaries: int, transfer: int, icc: bytes | None = None) -> bytes:
     pillow_heif.options.SAVE_HDR_TO_12_BIT = bits == 12
     mode, dtype = ("RGB", np.uint8) if bits == 8 else ("RGB;16", np.uint16)
-    # Of 16 bits the writer keeps the upper 10 or 12.
+    # The writer keeps the upper 10 or 12 of 16 bits.
     white = 255 if bits == 8 else (2**bits - 1) << (16 - bits)
     file = pillow_heif.from_bytes(mode, (SIDE, SIDE), flat(level, white, dtype).tobytes())
     tags = {"color_primaries": primaries, "transfer_characteristics": transfer}
@@ -163,8 +163,8 @@ def test_a_png_without_anything_else_is_shown_by_gamma_and_corners(colour, expon
     assert np.abs(shown(data) - colour).max() <= 2
 
 
-def test_cicp_comes_before_a_profile_and_a_profile_before_all_else():
-    """PNG, third edition, 4.3: the order in which a decoder takes what says something about colour."""
+def test_cicp_takes_precedence_over_a_profile_and_a_profile_over_the_rest():
+    """PNG, third edition, 4.3: the precedence of the chunks that describe colour."""
     p3 = flat(signal((200, 40, 40), 12, 13), 255)
     by_gamma = flat(in_space("P3", np.array([200, 40, 40])) / 255, 255)
     wrong = [(b"sRGB", b"\0"), *gamma_and_corners(1.0, "Adobe")]
@@ -177,7 +177,7 @@ def test_cicp_comes_before_a_profile_and_a_profile_before_all_else():
 
 
 @pytest.mark.parametrize("odd", [(9, 99, 0, 1), (99, 13, 0, 1), (9, 16, 9, 1), (9, 16, 0, 0)])
-def test_cicp_that_means_nothing_here_is_ignored(odd):
+def test_unknown_cicp_values_are_ignored(odd):
     plain = flat(np.array([200, 40, 40]) / 255, 255)
     assert np.abs(shown(png(plain, 2, extra=[(b"cICP", bytes(odd))])) - (200, 40, 40)).max() <= 1
 
@@ -204,7 +204,7 @@ def test_a_heic_with_a_profile_is_shown_by_the_profile():
 
 # --- EXIF -------------------------------------------------------------------------------------------------
 def exif(space: int | None, index: bytes | None, order: str = ">") -> bytes:
-    """An EXIF block whose Exif directory says the colour space and whose interoperability directory an index."""
+    """An EXIF block with a colour space in its Exif directory and an index in its interoperability directory."""
     mark = b"MM\0*" if order == ">" else b"II*\0"
     at, entries = 8 + 2 + 12 + 4, []
     if space is not None:
@@ -239,7 +239,7 @@ def test_adobe_rgb_named_only_by_exif_is_converted(colour, order, tags):
 @pytest.mark.parametrize(
     "tags", [(1, b"R98\0"), (65_535, b"R98\0"), (1, None), (1, b"R03\0"), (None, None), (None, b"THM\0")]
 )
-def test_other_exif_leaves_colours_as_they_are(tags):
+def test_other_exif_does_not_change_colours(tags):
     plain = flat(np.array([200, 40, 40]) / 255, 255)
     block = segment(0xE1, b"Exif\0\0" + exif(*tags))
     assert (
@@ -248,7 +248,7 @@ def test_other_exif_leaves_colours_as_they_are(tags):
     )
 
 
-def test_a_profile_comes_before_exif():
+def test_a_profile_takes_precedence_over_exif():
     p3 = flat(in_space("P3", np.array([200, 40, 40])) / 255, 255)
     data = file_of(p3, quality=100, subsampling=0, icc_profile=profile("P3"))
     data = with_segments(data, segment(0xE1, b"Exif\0\0" + exif(65_535, b"R03\0")))
@@ -256,7 +256,7 @@ def test_a_profile_comes_before_exif():
 
 
 # --- HDR --------------------------------------------------------------------------------------------------
-def test_what_is_brighter_than_white_is_rolled_off_in_order_and_skin_stays():
+def test_highlights_are_compressed_in_order_and_skin_is_unchanged():
     """A grey ramp to 1,000 cd/m²: nothing is clipped before the end, nothing dark changes."""
     nits = np.geomspace(1, 1000, 256)
     ramp = np.repeat(np.repeat(in_pq(nits / 203)[None, :, None], SIDE, axis=0), 3, axis=2)
@@ -269,9 +269,9 @@ def test_what_is_brighter_than_white_is_rolled_off_in_order_and_skin_stays():
     assert len(set(grey[nits > 203])) > 20  # highlights keep their shape
 
 
-# --- Turning ----------------------------------------------------------------------------------------------
-def test_exif_turns_a_heic_that_has_no_property_for_it():
-    """The firmware of some phones writes so. The standard lets EXIF have no say; galleries follow it all the same."""
+# --- Rotation ---------------------------------------------------------------------------------------------
+def test_exif_rotates_a_heic_without_its_own_rotation():
+    """Some phones write such files. The standard ignores EXIF here, but galleries apply it."""
     wide = Image.fromarray(np.full((240, 320, 3), 128, np.uint8))
     turned = file_of(
         wide, "HEIF", exif=b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
@@ -284,8 +284,8 @@ def test_exif_turns_a_heic_that_has_no_property_for_it():
 
 @pytest.mark.parametrize("transfer", [13, 14, 16, 18])
 @pytest.mark.parametrize("kind", ["heic", "png"])
-def test_the_decoder_that_can_open_no_file_converts_colours(kind, transfer):
-    """Libraries load some of their parts at the first call; in the child they cannot."""
+def test_the_decoder_without_file_access_converts_colours(kind, transfer):
+    """Libraries load some of their parts at the first call, which the child does not allow."""
     level = signal((200, 40, 40), 9, transfer) * (1 if transfer < 16 else 1.15)  # HDR beyond white
     wide = flat(level.clip(0, 1), 65_535, np.uint16)
     data = (

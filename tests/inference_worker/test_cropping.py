@@ -30,7 +30,7 @@ def shares_of(mask: np.ndarray, box) -> tuple[float, float]:
 
 @st.composite
 def class_maps(draw) -> np.ndarray:
-    """Coarse random maps, enlarged: patches with edges everywhere, as networks draw them."""
+    """Coarse random maps, enlarged: patches with edges everywhere, as networks produce them."""
     rows, columns = draw(st.integers(1, 12)), draw(st.integers(1, 12))
     coarse = draw(arrays(np.uint8, (rows, columns), elements=st.sampled_from([0, 1, 1, 1, 2])))
     return np.kron(coarse, np.ones((draw(st.integers(1, 40)), draw(st.integers(1, 40))), np.uint8))
@@ -73,7 +73,7 @@ def test_a_mirrored_photo_has_as_good_a_best_box(mask):
 @settings(max_examples=40, deadline=None)
 def test_boxes_move_with_the_lesion(columns, rows):
     before, _ = boxes_of(limb_with_lesion())
-    step = 37  # a multiple of no stride: the best square may lie one stride off, never more
+    step = 37  # not a multiple of any stride: the best square may be off by at most one stride
     after, _ = boxes_of(limb_with_lesion(300 + columns * step // 4, 250 + rows * step // 4))
     stride = before[0].width // 8 + 1
     assert after[0].width == before[0].width
@@ -128,7 +128,7 @@ def test_three_lesions_far_apart_get_a_box_each():
     assert all(any(box.x <= x + 45 < box.x + box.width for box in boxes) for x in (60, 560, 1060))
 
 
-def test_skin_that_is_all_lesion_passes_because_lesion_counts_as_skin():
+def test_skin_that_is_all_lesion_is_accepted_because_lesion_counts_as_skin():
     boxes, no_box = boxes_of(np.full((300, 400), LESION, np.uint8))
     assert no_box is None
     assert boxes[0].skin == boxes[0].lesion == 1.0

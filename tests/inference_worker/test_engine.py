@@ -1,4 +1,4 @@
-"""Where a network runs, and why there."""
+"""The choice of the device on which a network runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import nn
 from inference_worker.models import engine
 
 
-def test_without_a_gpu_networks_run_on_the_cpu_and_the_log_says_why(monkeypatch, caplog):
+def test_without_a_gpu_networks_run_on_the_cpu_and_the_reason_is_logged(monkeypatch, caplog):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with caplog.at_level(logging.INFO):
         chosen = engine.select_device()
@@ -22,14 +22,14 @@ def test_without_a_gpu_networks_run_on_the_cpu_and_the_log_says_why(monkeypatch,
     assert "no GPU found" in caplog.text
 
 
-def test_a_gpu_is_used_where_there_is_one(monkeypatch):
+def test_an_available_gpu_is_used(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Some GPU")
     assert engine.select_device() == engine.TorchEngine("cuda", "Some GPU")
     assert engine.select_device("cpu").device == "cpu"
 
 
-def test_asking_for_a_gpu_that_is_not_there_fails_at_the_start(monkeypatch):
+def test_requiring_a_missing_gpu_fails_at_the_start(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(RuntimeError, match="no GPU"):
         engine.select_device("cuda")
@@ -37,7 +37,7 @@ def test_asking_for_a_gpu_that_is_not_there_fails_at_the_start(monkeypatch):
         engine.select_device("tpu")
 
 
-def test_a_prepared_network_turns_photos_into_arrays_and_learns_nothing():
+def test_a_prepared_network_returns_arrays_and_does_not_train():
     run = engine.select_device("cpu").prepare_model(nn.Sequential(nn.Conv2d(3, 2, 1), nn.Dropout(0.5)))
     photos = np.full((2, 8, 6, 3), 255, np.uint8)
     first, again = run(photos), run(photos)
@@ -50,7 +50,7 @@ def test_black_is_minus_one_and_white_is_one():
     assert engine.to_tensor(photos).flatten().tolist() == [-1, -1, -1, 1, 1, 1]
 
 
-def test_importing_the_models_builds_no_network_and_asks_for_no_gpu():
+def test_importing_the_models_creates_no_network_and_checks_no_gpu():
     code = (
         "import torch, timm, segmentation_models_pytorch\n"
         "def no(*a, **k): raise SystemExit('touched at import')\n"

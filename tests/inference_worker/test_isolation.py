@@ -1,4 +1,4 @@
-"""The child that decodes can crash, hang or be killed; its parent says which, and goes on."""
+"""The decoding child can crash, hang or be killed; its parent reports which, and continues."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def photo() -> bytes:
     return cv2.imencode(".jpg", noise)[1].tobytes()
 
 
-# --- What a taken-over or broken decoder may do; runs in the child ----------------------------------------
+# --- Actions of a compromised or broken decoder, run in the child -----------------------------------------
 def _end_by(number: int) -> None:
     os.kill(os.getpid(), number)
 
@@ -53,8 +53,8 @@ def be_killed(_data, _theirs):
     _end_by(signal.SIGKILL)
 
 
-def eat_cpu(_data, _theirs):
-    sandbox.CPU_LIMIT_SECONDS = 1  # in the child alone
+def use_up_cpu_time(_data, _theirs):
+    sandbox.CPU_LIMIT_SECONDS = 1  # only in the child
     sandbox.limit_resources()
     while True:
         pass
@@ -78,11 +78,11 @@ def try_resources(_data, theirs):
 
 
 def try_calls(data, theirs):
-    """As root that lifts the limits again, and with the filter alone in the way; the data is the canary's port."""
+    """Try system calls as root with the limits lifted, so that only the filter applies; `data` is the canary's port."""
     for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE):
         resource.setrlimit(kind, (64, 64))
     canary = ("127.0.0.1", int(data))
-    listening = socket.socket()  # was open already
+    listening = socket.socket()  # already open
     listening.settimeout(1)
     system_calls.restrict()
     attempts = [
@@ -100,11 +100,11 @@ def try_calls(data, theirs):
     for attempt in attempts:
         try:
             attempt()
-        except (PermissionError, ValueError):  # ValueError is what setrlimit makes of it
+        except (PermissionError, ValueError):  # setrlimit raises ValueError
             continue
         return
     thread = threading.Thread(target=lambda: theirs.send_bytes(b'{"reason": "image_too_small"}'))
-    thread.start()  # decoders need them
+    thread.start()  # decoders need threads
     thread.join()
 
 
@@ -127,7 +127,7 @@ def reason_for(monkeypatch, act) -> Reason:
     return rejected.value.reason
 
 
-@pytest.mark.parametrize("act", [crash, abort, leave, eat_cpu])
+@pytest.mark.parametrize("act", [crash, abort, leave, use_up_cpu_time])
 def test_a_file_that_crashes_its_decoder_or_uses_up_its_time_is_corrupt(monkeypatch, act):
     assert reason_for(monkeypatch, act) == Reason.CORRUPT_IMAGE
 
@@ -152,7 +152,7 @@ def test_a_decoder_can_open_no_file_no_socket_and_not_all_memory(monkeypatch):
 
 @pytest.fixture
 def canary() -> Iterator[socket.socket]:
-    """Listens on loopback as another service on the machine would."""
+    """A listener on loopback, as another service of the machine."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(0)
         yield listening
@@ -168,7 +168,7 @@ def test_a_compromised_decoder_reaches_no_service_even_as_root(monkeypatch, cana
         canary.accept()
 
 
-def test_no_file_of_the_machine_comes_back_as_a_photo(monkeypatch):
+def test_no_file_of_the_machine_is_returned_as_a_photo(monkeypatch):
     monkeypatch.setattr(sandbox, "_serve", send_a_secret)
     assert decode_apart(b"photo")[0].size == 0
 
@@ -184,7 +184,7 @@ def test_a_decoder_that_does_not_answer_is_lost(monkeypatch):
         decode_apart(photo())
 
 
-def test_pixels_and_facts_come_back():
+def test_pixels_and_facts_are_returned():
     pixels, facts = decode_apart(photo())
     assert pixels.shape == (480, 640, 3)
     assert (facts.width, facts.height, facts.orientation) == (640, 480, 1)
@@ -217,14 +217,14 @@ def test_a_process_of_celerys_pool_can_start_a_decoder(tmp_path):
 
 
 def test_a_photo_of_48_megapixels_fits_into_a_small_worker():
-    """Decoded at its full size it took 613 MB."""
+    """Decoded at full size it took 613 MB."""
     large = photo_memory.photo(8000, 6000, quality=90)
     assert photo_memory.decoder_peak_mb(large) < 300
     assert photo_memory.asking_peak_mb(large) < 300
 
 
 def test_a_decoder_does_not_import_its_parents_main_module(tmp_path):
-    """`./run analyse` has torch in its main module: each photo would have waited for it, and more than 18 s."""
+    """`./run analyse` imports torch in its main module: each photo would wait for it, more than 18 s."""
     (tmp_path / "photo.jpg").write_bytes(photo())
     main = tmp_path / "main.py"
     main.write_text(

@@ -1,4 +1,4 @@
-"""A JPEG is judged by its pixels: what firmware leaves around them is accepted, what lost some of them is not."""
+"""A JPEG is judged by its pixels: extra bytes from firmware are accepted, lost pixels are not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ some = settings(
 
 
 def picture(seed: int, width: int, height: int, is_grey: bool) -> Image.Image:
-    """Soft colours, some edges and grain, never the same."""
+    """A different picture for each seed: soft colours, some edges and noise."""
     rng = np.random.default_rng(seed)
     soft = rng.integers(30, 226, (5, 6, 3), np.uint8)
     large = np.asarray(Image.fromarray(soft).resize((width, height), Image.Resampling.BICUBIC)).astype(float)
@@ -68,7 +68,7 @@ def shown_like(damaged: bytes, sound: bytes) -> None:
 
 
 def shown_like_or_refused(damaged: bytes, sound: bytes) -> bool:
-    """Whether it is shown; one that is shown has the right pixels."""
+    """Return whether it is shown; check that a shown photo has the right pixels."""
     try:
         shown_like(damaged, sound)
     except RejectedError:
@@ -83,7 +83,7 @@ def scan_of(jpeg: bytes) -> int:
 
 
 def test_bytes_between_the_last_block_and_the_end_mark_change_nothing():
-    """A few of them can by chance be read as more blocks; such a file is refused, as the two cases cannot be told apart."""
+    """A few of them can by chance be read as more blocks; such a file is refused, since the cases cannot be distinguished."""
     shown = []
 
     @settings(some, derandomize=True)  # the same draws each time: what is counted must not depend on luck
@@ -150,13 +150,13 @@ def test_data_after_the_photo_changes_nothing(sound, trailer):
 
 
 def looping() -> bytes:
-    """An EXIF block whose directory, and the one of Exif within it, follow themselves."""
+    """An EXIF block in which the directory and its Exif directory refer to themselves."""
     entry = struct.pack(">HHII", 0x8769, 4, 1, 8)
     return b"MM\0*" + struct.pack(">IH", 8, 1) + entry + struct.pack(">I", 8)
 
 
 def huge() -> bytes:
-    """An EXIF block that says it has 65,535 entries, each of 4 GB."""
+    """An EXIF block that claims 65,535 entries of 4 GB each."""
     return b"MM\0*" + struct.pack(">IH", 8, 65_535) + struct.pack(">HHII", 0x010F, 2, 2**32 - 1, 2**31) * 4000
 
 
@@ -179,11 +179,11 @@ def test_bad_exif_changes_nothing(sound, block):
 
 @some
 @given(st.one_of(jpegs(), jpegs(progressive=True)), st.booleans())
-def test_a_file_that_lacks_its_end_mark_alone_is_whole(sound, has_half):
+def test_a_file_that_lacks_only_its_end_mark_is_complete(sound, has_half):
     shown_like(sound[:-2] + (b"\xff" if has_half else b""), sound)
 
 
-def test_the_orientation_in_xmp_counts_where_exif_has_none():
+def test_the_orientation_in_xmp_is_used_if_exif_has_none():
     sound = file_of(picture(1, 300, 210, False))
     xmp = b"http://ns.adobe.com/xap/1.0/\0<x tiff:Orientation='6'/>"
     assert decode(with_segments(sound, segment(0xE1, xmp))).pixels.shape == (300, 210, 3)
@@ -193,7 +193,7 @@ def test_the_orientation_in_xmp_counts_where_exif_has_none():
 @some
 @given(st.one_of(jpegs(), jpegs(progressive=True)), st.floats(0.02, 0.999), st.booleans())
 def test_a_truncated_photo_is_refused_even_with_an_end_mark(sound, share, has_end):
-    """Unless the cut took nothing but padding; then the pixels are the same."""
+    """Except if only padding was cut off: then the pixels are the same."""
     at = scan_of(sound) if b"\xff\xc2" not in sound else sound.index(SOS)
     cut = sound[: at + int((len(sound) - 2 - at) * share)] + (EOI if has_end else b"")
     try:
@@ -214,7 +214,7 @@ def test_a_photo_that_ends_inside_a_scan_header_is_refused(kept, progressive):
 
 @pytest.mark.parametrize("has_end", [True, False])
 def test_a_progressive_photo_truncated_between_two_scans_is_refused(has_end):
-    """To a decoder it is a whole photo, only a blurred one."""
+    """A decoder treats it as a complete, blurred photo."""
     sound = file_of(picture(3, 320, 240, False), progressive=True)
     for scan in list(re.finditer(SOS, sound))[1:]:
         with pytest.raises(RejectedError):
@@ -234,7 +234,7 @@ def lost(data: bytes, at: int, length: int, rng: np.random.Generator) -> bytes:
 
 
 def lost_before_strays(data: bytes, at: int, length: int, rng: np.random.Generator) -> bytes:
-    """The scan ends too early and what is left at its end looks like stray bytes."""
+    """The scan ends too early, and the rest looks like stray bytes."""
     return data[:at] + data[at + length : -2] + rng.bytes(length).replace(b"\xff", b"\0") + EOI
 
 
@@ -271,7 +271,7 @@ def passes_changed(damaged: bytes, sound: bytes) -> bool:
 
 
 def test_a_scan_that_lost_sync_is_not_mistaken_for_one_with_stray_bytes():
-    """libjpeg says of both that there are extraneous bytes before the end mark, and nothing else."""
+    """For both libjpeg only reports extraneous bytes before the end mark."""
     import simplejpeg
 
     met = 0

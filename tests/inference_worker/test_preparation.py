@@ -33,7 +33,7 @@ pillow_heif.register_heif_opener()
 
 @pytest.fixture(scope="module")
 def scene() -> Image.Image:
-    """A drawn photo, wider than high, and not the same in any two corners."""
+    """A drawn photo that is wider than high and has four different corners."""
     return Image.fromarray(phantom.draw(3, condition="AD").photo)
 
 
@@ -53,7 +53,7 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_photo_is_turned_upright(scene, orientation):
+def test_a_photo_is_rotated_upright(scene, orientation):
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     stored = file_of(scene, exif=exif, quality=95)
@@ -72,7 +72,7 @@ def test_the_four_kinds_of_file_are_read(scene, kind):
     assert difference(pixels_of(preparation.copies["analysis"]), np.asarray(scene).astype(int)) < 8
 
 
-def test_copies_have_their_largest_size_and_are_never_enlarged(scene):
+def test_copies_have_their_maximum_size_and_are_never_enlarged(scene):
     large = scene.resize((3000, 2250))
     sides = {name: max(pixels_of(copy).shape) for name, copy in prepare(file_of(large)).copies.items()}
     assert sides == {name: side for name, (side, _quality, _chroma) in COPIES.items()}
@@ -80,7 +80,7 @@ def test_copies_have_their_largest_size_and_are_never_enlarged(scene):
 
 
 def profile(*, swapped: bool = False) -> bytes:
-    """An sRGB profile; with red and blue swapped it asks for a conversion that is easily seen."""
+    """An sRGB profile; with red and blue swapped its conversion is easily visible."""
     icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     if not swapped:
         return icc
@@ -96,7 +96,7 @@ def test_colours_are_converted_to_srgb_and_not_only_stripped(scene, kind):
 
 
 def phone_metadata(kind: str) -> dict:
-    """The canary wherever a file of this kind can hold it."""
+    """Metadata with the canary in every field of this kind of file."""
     exif = Image.Exif()
     exif[0x010F] = CANARY.decode()  # maker
     exif.get_ifd(0x8825)[29] = CANARY.decode()  # GPS date
@@ -122,7 +122,7 @@ def assert_no_metadata(copies: dict[str, bytes], canary: bytes = CANARY) -> None
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_copy_holds_the_metadata_of_the_original(scene, kind):
+def test_no_copy_contains_the_metadata_of_the_original(scene, kind):
     stored = file_of(scene, kind, **phone_metadata(kind)) + CANARY  # a video may follow the photo
     assert stored.count(CANARY) >= 4
     preparation = prepare(stored)
@@ -131,14 +131,14 @@ def test_no_copy_holds_the_metadata_of_the_original(scene, kind):
 
 
 def bomb(width: int = 60_000, height: int = 60_000) -> bytes:
-    """A PNG of a few bytes whose header says 3.6 gigapixels."""
+    """A PNG of a few bytes whose header claims 3.6 gigapixels."""
     head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
     return b"\x89PNG\r\n\x1a\n" + chunk + b"\x00\x00\x00\x00IDAT" + b"\x00" * 4
 
 
 def jpeg_bomb(scene: Image.Image) -> bytes:
-    """A whole photo whose frame says 65,000 x 65,000."""
+    """A complete photo whose frame header claims 65,000 x 65,000."""
     data = bytearray(file_of(scene))
     at = data.index(b"\xff\xc0") + 5
     data[at : at + 4] = struct.pack(">HH", 65_000, 65_000)
@@ -151,7 +151,7 @@ def webp_bomb() -> bytes:
 
 
 def damaged(data: bytes) -> bytes:
-    """The file is as long as it was; some bytes in its middle are not its own."""
+    """Return data of the same length with some bytes changed in the middle."""
     at = len(data) // 2
     return data[:at] + b"\x55" * 200 + data[at + 200 :]
 
@@ -201,7 +201,7 @@ def test_the_command_prints_the_outcome_of_each_file(scene, tmp_path):
 
 
 def corpus() -> list:
-    """The manifest's rows; none, and so one skipped test, where the corpus is not: it is not in the repository."""
+    """The manifest's rows; none, and so one skipped test, without the corpus, which is not in the repository."""
     manifest = CORPUS / "manifest-dev.csv"
     if not manifest.exists():
         return []
@@ -218,7 +218,7 @@ def test_the_upload_corpus_is_accepted_and_refused_as_its_manifest_says(row):
     if row["bucket"] == "must_reject" and not (is_taken and "accepted" in row["expected"]):
         assert not is_taken
         assert reason in re.findall(r"\w+", row["expected"])
-    # What is "either" may be taken or not; what is taken is clean.
+    # "either" may be accepted or refused; an accepted file has no metadata.
     if is_taken:
         assert_no_metadata(preparation.copies, canary=b"TELEDER")
     if is_taken and "red corner top left" in row["expected"]:

@@ -1,4 +1,4 @@
-"""A photo that cannot be read is found before a doctor waits for it, and each fault has one name."""
+"""Unreadable photos are detected before a dermatologist gets them, and each fault has one name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONDITIONS = [name for name in phantom.CONDITIONS if name != "NORMAL"]
 
 @functools.cache
 def scene(condition: str = "AD", seed: int = 1) -> np.ndarray:
-    """A well-lit, sharp photo: what the faults below are done to."""
+    """A well-lit, sharp photo, to which the faults below are applied."""
     return phantom.draw(seed, condition=condition, light="daylight", blur=0).photo
 
 
@@ -54,7 +54,7 @@ def test_a_photo_taken_in_the_dark_is_too_dark(condition):
 
 @pytest.mark.parametrize("tone", [-60, -30, 0, 70])
 def test_dark_skin_in_daylight_is_not_too_dark(tone):
-    """Of the light the limit speaks, not of the patient."""
+    """The limit is about the light, not about the patient's skin."""
     photos = [
         phantom.draw(seed, condition="AD", light="daylight", blur=0, tone=tone).photo for seed in range(4)
     ]
@@ -71,7 +71,7 @@ def test_a_photo_out_of_focus_or_shaken_in_any_direction_is_blurred(spoil):
     assert fault_of(spoilt) == fault_of(np.ascontiguousarray(np.rot90(spoilt))) == QualityFault.BLURRED
 
 
-def test_blur_takes_detail_away_and_leaves_smear():
+def test_blur_removes_detail_and_leaves_smear():
     sharp, soft, softer = (
         quality.assess_quality(cv2.GaussianBlur(scene(), (0, 0), px))[0] for px in (0.3, 2, 5)
     )
@@ -79,11 +79,11 @@ def test_blur_takes_detail_away_and_leaves_smear():
     assert sharp["smear"] < min(soft["smear"], softer["smear"])
 
 
-def test_a_flash_mirrored_on_the_skin_is_glare_and_a_white_background_is_none():
+def test_a_flash_reflected_by_the_skin_is_glare_and_a_white_background_is_not():
     photo = scene()
     height, width = photo.shape[:2]
     assert fault_of(with_spot(photo, width // 2, height // 2)) == QualityFault.GLARE
-    assert fault_of(with_spot(photo, 0, 0, radius=200)) is None  # as white, but at the border
+    assert fault_of(with_spot(photo, 0, 0, radius=200)) is None  # just as white, but at the edge
 
 
 def screen_shot() -> np.ndarray:
@@ -96,7 +96,7 @@ def screen_shot() -> np.ndarray:
 
 
 def finger_on_the_lens() -> np.ndarray:
-    """No two pixels alike, and nothing to see."""
+    """Noise without any structure."""
     return np.random.default_rng(1).normal(128, 3, (600, 800, 1)).repeat(3, axis=2).astype(np.uint8)
 
 
@@ -106,7 +106,7 @@ def test_an_empty_or_drawn_picture_is_not_a_photo(picture):
 
 
 def test_a_small_photo_is_assessed_at_its_own_size():
-    """The smallest that preparation lets pass is 200 px wide: nothing is blown up, and nothing divides by zero."""
+    """Preparation accepts photos from 200 px: they are not enlarged, and nothing divides by zero."""
     small = cv2.resize(scene(), (200, 200), interpolation=cv2.INTER_AREA)
     measured, fault = quality.assess_quality(small)
     assert fault is None
@@ -114,19 +114,19 @@ def test_a_small_photo_is_assessed_at_its_own_size():
     assert fault_of(out_of_focus(small)) == QualityFault.BLURRED
 
 
-def test_a_strip_is_measured_too():
+def test_a_narrow_strip_is_assessed_as_well():
     """A panorama shrinks to fewer rows than there are tiles."""
     strip = np.ascontiguousarray(np.tile(scene()[300:306], (1, 3, 1))[:, :1536])
     assert np.isfinite(list(quality.assess_quality(strip)[0].values())).all()
 
 
 def test_a_large_photo_is_assessed_like_the_same_photo_small():
-    """The limits are for one size; a phone with more pixels must not fare worse."""
-    # Each pixel four times: shrunk again it is the same photo to the bit.
+    """The limits are for one size; a phone with more pixels must not be assessed more strictly."""
+    # Each pixel four times: reduced again, it is the same photo bit for bit.
     large = scene().repeat(2, axis=0).repeat(2, axis=1)
     assert quality.assess_quality(large) == quality.assess_quality(scene())
 
 
 def test_the_more_serious_of_two_faults_is_reported():
-    """In a photo that is dark and blurred, light comes first: it may cure both."""
+    """In a dark and blurred photo the light is reported first, since more light may also fix the blur."""
     assert fault_of(times(out_of_focus(scene()), 0.25)) == QualityFault.TOO_DARK

@@ -1,4 +1,4 @@
-"""The segmenter finds skin and lesion, whatever the photo's size and company."""
+"""The segmenter finds skin and lesion, independent of the photo's size and batch."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def test_no_photo_gives_no_mask(segmenter):
 @pytest.mark.parametrize(
     "photo", [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.float32), np.zeros((8, 8, 4), np.uint8)]
 )
-def test_an_array_that_is_no_rgb_photo_is_refused(segmenter, photo):
+def test_an_array_that_is_not_an_rgb_photo_is_refused(segmenter, photo):
     with pytest.raises(ValueError, match="RGB photo"):
         segmenter([photo])
 
 
 @pytest.mark.parametrize("shape", [(2000, 1500, 3), (10, 3000, 3), (31, 17, 3)])
-def test_any_shape_is_resized_to_what_the_network_takes(shape):
+def test_any_shape_is_resized_to_the_input_size_of_the_network(shape):
     small = resize_to(np.zeros(shape, np.uint8), 416)
     assert max(small.shape) == 416 and all(side % 16 == 0 and side for side in small.shape[:2])

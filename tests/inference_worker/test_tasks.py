@@ -1,4 +1,4 @@
-"""What the worker's tasks tell the web, and what they leave unsaid."""
+"""The messages that the worker's tasks send to the web, and those they do not send."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_an_unreadable_analysis_copy_is_reported_and_the_rest_is_done(files, sen
     assert not isinstance(outcomes(sent)["two"], messages.Failed)
 
 
-def test_a_file_that_is_no_photo_is_an_outcome_with_a_reason_and_no_copies(files, sent):
+def test_a_file_that_is_not_a_photo_is_an_outcome_with_a_reason_and_no_copies(files, sent):
     files.write("page", b"<html></html>")
     run(request(Stage.PREPARE, "page"))
     outcome = outcomes(sent)["job"]
@@ -171,7 +171,7 @@ def test_a_lost_decoder_reports_no_result_and_the_rest_is_done(sent, photo, monk
     assert set(outcomes(sent)) == {"two"}
 
 
-def test_a_message_of_another_version_goes_back_to_the_queue(sent, monkeypatch):
+def test_a_message_of_another_version_returns_to_the_queue(sent, monkeypatch):
     monkeypatch.setattr(tasks, "HAND_BACK_SECONDS", 0)
     message = messages.pack_requests([request(Stage.PREPARE, "x")])
     with pytest.raises(Reject) as rejected:
@@ -199,7 +199,7 @@ def test_a_message_returned_to_the_queue_reports_nothing(sent, monkeypatch):
 
 @pytest.mark.parametrize(("children", "said"), [(1, [{"worker": "w", "work": None}]), (2, [])])
 def test_a_replacement_child_reports_that_its_predecessor_ended(sent, monkeypatch, children, said):
-    """With several children it is unknown whose work it was; then the lease decides."""
+    """With several children it is unknown which one had the job; then the lease decides."""
     monkeypatch.setattr(tasks, "worker_process_init", Signal())
     tasks.report_ended_on_start(sender=SimpleNamespace(hostname="w", concurrency=children))
     tasks.worker_process_init.send(sender=None)
@@ -269,7 +269,7 @@ def test_importing_the_tasks_loads_no_network():
 
 @pytest.fixture
 def queues():
-    """Let the worker take from these queues only, as `-Q` does."""
+    """Let the worker consume only these queues, as `-Q` does."""
     before = app.amqp.queues._consume_from
     yield app.amqp.queues.select
     app.amqp.queues._consume_from = before
@@ -316,7 +316,7 @@ def test_a_time_limit_during_loading_does_not_interrupt_the_loading(monkeypatch)
 
 
 def test_celerys_log_of_a_failed_task_names_its_jobs(sent, photo, monkeypatch):
-    """Its line comes after the task's own context has ended."""
+    """Celery writes its line after the task's own context has ended."""
 
     def fail(*_arguments: object) -> None:
         raise RuntimeError
@@ -333,7 +333,7 @@ def test_celerys_log_of_a_failed_task_names_its_jobs(sent, photo, monkeypatch):
 
 
 def test_a_child_with_interrupted_loading_ends_and_fails_no_further_photo(sent, monkeypatch):
-    """A time limit in the middle of importing torch leaves half of it, which no later import heals."""
+    """A time limit during the import of torch leaves a partial import, which no later import repairs."""
 
     class Ended(BaseException):
         pass

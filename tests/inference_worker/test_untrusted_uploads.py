@@ -43,12 +43,12 @@ def test_an_upload_is_shown_upright_in_its_colours_or_refused_with_its_reason(up
     if not preparation.copies:
         assert preparation.outcome.reason in upload.reasons
         return
-    assert upload.shows is not None, "taken, and should not have been"
+    assert upload.shows is not None, "accepted, but it should have been refused"
     assert colour_difference(pixels_of(preparation.copies["analysis"]), upload.shows) < COLOUR_LIMIT
 
 
 def _refuse_poorly(data: bytes, theirs: Connection) -> None:
-    """Decode with 50 MB more than this child already has; tell the reason."""
+    """Decode with 50 MB more than this child already uses; return the reason."""
     status = Path("/proc/self/status").read_text()
     most = int(re.search(r"VmData:\s+(\d+)", status)[1]) * 1024 + 50 * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
@@ -92,7 +92,7 @@ def test_no_truncated_photo_is_accepted(name):
 
 
 def test_a_white_wall_is_not_mistaken_for_missing_data():
-    """An encoder that fits its codes to the picture writes a flat area as zeros."""
+    """An encoder with optimised codes writes a flat area as zeros."""
     wall = file_of(np.full((2000, 2000), 255, np.uint8), optimize=True)
     assert wall.count(BLANK) > 1
     assert examine(wall).width == 2000

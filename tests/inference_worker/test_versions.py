@@ -1,4 +1,4 @@
-"""The decoders tell their versions, and one that is too old is named."""
+"""The decoders report their versions, and one that is too old is named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Only the weights that were published are ever loaded."""
+"""Only published weights are loaded."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_published_weights_come_back_as_they_were_but_for_half_precision(tmp_path):
+def test_published_weights_are_loaded_unchanged_except_for_half_precision(tmp_path):
     network = nn.Linear(4, 2)
     publish(network, ROW, tmp_path)
     loaded = weights.published("tiny", tmp_path).load_into(nn.Linear(4, 2))
@@ -60,9 +60,7 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("how", SPOILED)
-def test_a_changed_weights_file_is_refused_unread_with_what_was_expected_and_what_to_do(
-    folder, how, monkeypatch
-):
+def test_a_changed_weights_file_is_refused_unread_with_the_expected_hash_and_advice(folder, how, monkeypatch):
     own, file = weights.published("tiny", folder), folder / "tiny.safetensors"
     spoil, expected = SPOILED[how]
     spoil(file)
@@ -74,7 +72,7 @@ def test_a_changed_weights_file_is_refused_unread_with_what_was_expected_and_wha
 
 
 def _row_of_file(folder, file, **more):
-    """Make the table name this file with its true hash, as somebody with access to both could."""
+    """Add this file with its true hash to the table, as somebody with access to both could."""
     sha256 = hashlib.sha256((folder / file).read_bytes()).hexdigest()
     row = json.loads((folder / "table.json").read_text())[0] | {"file": file, "sha256": sha256} | more
     (folder / "table.json").write_text(json.dumps([row]))
@@ -134,11 +132,11 @@ def test_a_clinics_own_weights_replace_the_shipped_ones_of_the_same_name(tmp_pat
     assert weights.published("classification").version != "ours"
     monkeypatch.setenv("TELEDER_WEIGHTS", str(tmp_path))
     assert weights.published("classification").version == "ours"
-    assert weights.published("segmentation").folder == weights.FOLDER  # of which the clinic has none
+    assert weights.published("segmentation").folder == weights.FOLDER  # the clinic has none of its own
 
 
 def test_a_folder_without_weights_is_an_error(tmp_path, monkeypatch):
-    """A mistyped folder must not let the shipped weights answer in place of the clinic's."""
+    """After a typing error in the folder the shipped weights must not replace the clinic's."""
     monkeypatch.setenv("TELEDER_WEIGHTS", str(tmp_path / "mistyped"))
     with pytest.raises(weights.RefusedWeightsError, match="mistyped"):
         weights.published("segmentation")

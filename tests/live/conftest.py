@@ -29,7 +29,7 @@ def mailbox() -> Iterator[Mailbox]:
 
 @pytest.fixture
 def environment(settings, mailbox) -> dict[str, str]:
-    """What all processes have in their environment."""
+    """The environment of all processes."""
     database = connection.settings_dict
     host, port = database["HOST"] or "localhost", database["PORT"] or 5432
     credentials = (
@@ -48,7 +48,7 @@ def environment(settings, mailbox) -> dict[str, str]:
 
 @pytest.fixture
 def process(settings, environment, tmp_path) -> Iterator[Callable]:
-    """Start a named process of the system; what it writes is in `NAME-NUMBER.log`."""
+    """Start a named process of the system; its output goes to `NAME-NUMBER.log`."""
     running: list[subprocess.Popen] = []
 
     def start(name: str, *more: str) -> subprocess.Popen:
@@ -76,7 +76,7 @@ def process(settings, environment, tmp_path) -> Iterator[Callable]:
 
 
 def refused_by(admin: redis.Redis) -> list[str]:
-    """Return what Valkey refused to roles since its log was reset, in the database of this run of the tests."""
+    """Return the commands that Valkey refused to roles since its log was reset, in this test run's database."""
     number = admin.connection_pool.connection_kwargs["db"]
     rows = [row for row in admin.acl_log() if row["reason"] != "auth"]
     ours = [row for row in rows if row["client-info"]["db"] == str(number)]

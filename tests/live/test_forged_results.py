@@ -1,4 +1,4 @@
-"""Forged messages through a real Valkey to the real results worker: nothing of them is stored, and it goes on."""
+"""Forged messages through a real Valkey to the real results worker: nothing is stored, and the worker continues."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ API = "/api/v1"
 
 
 class Worker:
-    """The results worker as whoever may write into its queue sees it; `refused` of what was said is what we expect."""
+    """The results worker, seen by somebody who can write to its queue; `refused` counts the expected refusals."""
 
     def __init__(self, broker: redis.Redis, log: Path, running: subprocess.Popen) -> None:
         self.broker, self.log, self.running, self.refused = broker, log, running, 0
 
-    def hears(self, sent: Iterable[tuple[str, dict[str, Any]]], *, refuses: bool = True) -> None:
-        """Say all of it and wait until it was refused, the queue is empty and nothing is left unacknowledged."""
+    def receives(self, sent: Iterable[tuple[str, dict[str, Any]]], *, refuses: bool = True) -> None:
+        """Send all messages and wait until they are refused, the queue is empty and none is unacknowledged."""
         for name, message in sent:
             app.send_task(name, kwargs=message, queue=messages.RESULTS_QUEUE, retry=False)
             self.refused += refuses
@@ -58,7 +58,7 @@ class Worker:
         return bool(left or any(self.broker.hlen(key) for key in self.broker.keys("*unacked")))
 
     @property
-    def told(self) -> str:
+    def written(self) -> str:
         return self.log.read_text(errors="replace")
 
 
@@ -70,7 +70,7 @@ def worker(process, settings, tmp_path) -> Worker:
 
 @pytest.fixture
 def attempts(alice, submission_of) -> dict[Stage, tuple[Photo, str, int]]:
-    """Three photos of one submission; of each another stage is under way, for an hour."""
+    """Three photos of one submission, each with another stage under way for an hour."""
     submission, found = submission_of(alice, photos=len(Stage)), {}
     for photo, stage in zip(submission.photos.all(), Stage, strict=True):
         _prepare_until(photo, stage)
@@ -104,7 +104,7 @@ def pages(alice, dana, adam, attempts) -> Callable:
     kinds = ("display", "thumbnail", "mask", "attribution")
 
     def ask() -> None:
-        """Nobody gets a 500, whatever they open of this submission."""
+        """Check that no page of this submission answers 500 to anybody."""
         paths = {
             alice: [reverse("web:submission", args=[submission.pk])],
             dana: [reverse("web:worklist")],
@@ -131,13 +131,13 @@ def pages(alice, dana, adam, attempts) -> Callable:
     return ask
 
 
-def test_no_forged_message_changes_a_row_a_deadline_or_a_page(worker, attempts, pages, bob, submission_of):
+def test_no_forged_message_changes_a_row_deadline_or_page(worker, attempts, pages, bob, submission_of):
     other = f"photos/{submission_of(bob).photos.get().pk}/prepare/1/display.jpg"
     folders = {
         stage: f"photos/{photo.pk}/{stage}/{attempt}" for stage, (photo, _job, attempt) in attempts.items()
     }
     begun = [{"job": job, "attempt": attempt, "worker": "w"} for _photo, job, attempt in attempts.values()]
-    worker.hears(((messages.STARTED, each) for each in begun), refuses=False)
+    worker.receives(((messages.STARTED, each) for each in begun), refuses=False)
     under_way = Job.objects.filter(pk__in=[each["job"] for each in begun])
     wait_until(lambda: set(under_way.values_list("state", flat=True)) == {JobState.STARTED})
     before, began = record(), time.monotonic()
@@ -148,16 +148,16 @@ def test_no_forged_message_changes_a_row_a_deadline_or_a_page(worker, attempts, 
 
     def nothing_happened() -> None:
         assert counted() == worker.refused
-        assert worker.told.count("refused: ") == worker.refused
+        assert worker.written.count("refused: ") == worker.refused
         assert record() == before
 
-    # One field at a time, each with all that is wrong for it.
+    # One field at a time, with each invalid value.
     for stage in Stage:
-        worker.hears(result(stage, row) for row in forged.one_by_one(stage, folders[stage], other))
+        worker.receives(result(stage, row) for row in forged.one_by_one(stage, folders[stage], other))
         nothing_happened()
 
-    # Outcomes of other stages, and all that is said around a result.
-    worker.hears(
+    # Outcomes of other stages, and invalid envelopes.
+    worker.receives(
         result(stage, forged.outcome(kind, folders[stage]), {"kind": forged.KINDS[kind]})
         for stage in Stage
         for kind in Stage
@@ -167,47 +167,47 @@ def test_no_forged_message_changes_a_row_a_deadline_or_a_page(worker, attempts, 
     around = [{name: value} for name, values in forged.WRONG_WHOSE.items() for value in values]
     around += [{"contract": value} for value in forged.WRONG_CONTRACTS]
     around += [{"kind": value} for value in forged.WRONG_KINDS]
-    worker.hears(result(Stage.PREPARE, right, changed) for changed in around)
+    worker.receives(result(Stage.PREPARE, right, changed) for changed in around)
     nothing_happened()
 
     # "Started" and "ended".
     whose = {"job": attempts[Stage.PREPARE][1], "attempt": 1, "worker": "prepare"}
-    worker.hears(
+    worker.receives(
         (messages.STARTED, whose | {name: value})
         for name in forged.WRONG_WHOSE
         for value in forged.WRONG_WHOSE[name]
     )
-    worker.hears((messages.ENDED, {"worker": "prepare", "work": work}) for work in forged.WRONG_WORK)
-    worker.hears((name, {}) for name in (messages.STARTED, messages.ENDED, messages.RECORD))
+    worker.receives((messages.ENDED, {"worker": "prepare", "work": work}) for work in forged.WRONG_WORK)
+    worker.receives((name, {}) for name in (messages.STARTED, messages.ENDED, messages.RECORD))
     nothing_happened()
 
-    # Several wrong fields at once.
+    # Several invalid fields at once.
     @hypothesis_settings(
         max_examples=BATCHES,
         deadline=None,
         database=None,
-        phases=[Phase.generate],  # each try takes a while: what fails is told as it was drawn
+        phases=[Phase.generate],  # no shrinking: each attempt takes a while
         suppress_health_check=list(HealthCheck),
     )
     @given(st.lists(forged.several_at_once(list(Stage), folders, other), min_size=BATCH, max_size=BATCH))
     def forge(drawn: list) -> None:
-        worker.hears(result(stage, row) for stage, row in drawn)
+        worker.receives(result(stage, row) for stage, row in drawn)
         nothing_happened()
 
     forge()
     pages()
-    assert forged.CANARY not in worker.told
+    assert forged.CANARY not in worker.written
     print(f"{worker.refused} forged messages in {time.monotonic() - began:.0f} s")
 
-    # The next right result is taken, and that of each stage.
-    worker.hears((result(stage, forged.outcome(stage, folders[stage])) for stage in Stage), refuses=False)
+    # The next valid result of each stage is accepted.
+    worker.receives((result(stage, forged.outcome(stage, folders[stage])) for stage in Stage), refuses=False)
     wait_until(lambda: set(under_way.values_list("state", flat=True)) == {JobState.DONE})
     pages()
 
 
-# --- Below the fields: what Celery and kombu take apart -----------------------------------------------------
+# --- Below the fields: what Celery and kombu parse --------------------------------------------------------------
 def _template(broker: redis.Redis) -> dict[str, Any]:
-    """Return a right message as it lies in the queue."""
+    """Return a valid message as it is in the queue."""
     app.send_task(messages.STARTED, kwargs={}, queue="forged-template", retry=False)
     return json.loads(broker.rpop("forged-template"))
 
@@ -275,8 +275,8 @@ def unreadable(template: dict[str, Any]) -> Iterable[bytes]:
     yield from (json.dumps(row).encode() for row in rows)
 
 
-def test_what_celery_cannot_take_apart_does_not_stop_the_worker(worker, attempts):
-    """One such message ended the process, and each that took its place."""
+def test_a_message_that_celery_cannot_parse_does_not_stop_the_worker(worker, attempts):
+    """One such message used to end the process and every process that replaced it."""
     template, before = _template(worker.broker), record()
     for raw in unreadable(template):
         worker.broker.lpush(messages.RESULTS_QUEUE, raw)
@@ -285,6 +285,6 @@ def test_what_celery_cannot_take_apart_does_not_stop_the_worker(worker, attempts
     wait_until(lambda: not worker.is_busy() or worker.running.poll() is not None)
     assert worker.running.poll() is None
     assert record() == before
-    worker.hears([(messages.RECORD, forged.message(job, attempt, "prepared", row))], refuses=False)
+    worker.receives([(messages.RECORD, forged.message(job, attempt, "prepared", row))], refuses=False)
     wait_until(lambda: Job.objects.get(pk=job).state == JobState.DONE)
     assert worker.running.poll() is None

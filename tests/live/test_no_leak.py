@@ -1,7 +1,7 @@
-"""One full run with real processes, into which words are planted; afterwards all that they wrote is searched for them.
+"""One complete run with real processes and planted words; afterwards all their output is searched for these words.
 
-Every door a word can leave by is tried on purpose: forms, addresses, headers, files, broken requests, a row that
-PostgreSQL refuses (it quotes the row), messages that no task takes (Celery quotes the message).
+Every way a word can leak is tried: forms, addresses, headers, files, broken requests, a row that PostgreSQL refuses (it
+quotes the row), messages that no task accepts (Celery quotes the message).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ NAME, EMAIL = "Hanako Kanariya-7f3a", "hanako.kanariya-7f3a@example.com"
 PASSWORD, WRONG = "right-sesame-7f3a", "wrong-sesame-7f3a"
 BIRTH, TEXT, ANSWER = 1931, "mein Kanarienvogel 7f3a", "Bitte Kanarienvogelsalbe 7f3a"
 FILE = "Kanariya-Hanako-7f3a"
-# What of it may be nowhere but in the database's own columns and in the sealed original. The year stands for the birth
+# These may only be in the database's own columns and in the encrypted original. The year is searched as part of a birth
 # date: as a number alone it would be found in times and process ids.
 PLANTED = [
     CANARY,
@@ -56,8 +56,8 @@ MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"ftyp")
 NEW_TEXT = f"{TEXT} refused"
 
 
-# --- Photos that tell too much ----------------------------------------------------------------------------
-def told_by_a_phone(kind: str, seed: int) -> bytes:
+# --- Photos with metadata ---------------------------------------------------------------------------------
+def photo_of_a_phone(kind: str, seed: int) -> bytes:
     """A drawn photo with the canary in EXIF, maker note, GPS, thumbnail and XMP, and behind its end."""
     photo = Image.fromarray(phantom.draw(seed, condition="AD").photo)
     thumbnail = io.BytesIO()
@@ -81,9 +81,9 @@ def told_by_a_phone(kind: str, seed: int) -> bytes:
 KINDS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "HEIF": "heic"}
 
 
-# --- What was written -------------------------------------------------------------------------------------
-class Overheard(threading.Thread):
-    """Keeps every command that Valkey gets."""
+# --- All output -------------------------------------------------------------------------------------------
+class Monitor(threading.Thread):
+    """Records every command that Valkey receives."""
 
     def __init__(self, client: redis.Redis) -> None:
         super().__init__(daemon=True)
@@ -103,19 +103,19 @@ class Overheard(threading.Thread):
         return "\n".join(self.heard)
 
 
-def lying_in(client: redis.Redis) -> str:
-    """Return all keys of Valkey with what they hold."""
+def content_of(client: redis.Redis) -> str:
+    """Return all keys of Valkey with their values."""
     read = {b"string": "get", b"hash": "hgetall", b"set": "smembers"}
-    told = []
+    values = []
     for key in client.scan_iter():
         kind = client.type(key)
         if kind == b"list":
-            told.append((key, client.lrange(key, 0, -1)))
+            values.append((key, client.lrange(key, 0, -1)))
         elif kind == b"zset":
-            told.append((key, client.zrange(key, 0, -1)))
+            values.append((key, client.zrange(key, 0, -1)))
         else:
-            told.append((key, getattr(client, read[kind])(key)))
-    return repr(told)
+            values.append((key, getattr(client, read[kind])(key)))
+    return repr(values)
 
 
 def dump() -> Iterator[tuple[str, str]]:
@@ -148,11 +148,11 @@ def leaks(written: dict[str, str], planted: list[str]) -> list[str]:
 
 # --- People -----------------------------------------------------------------------------------------------
 class Browser(requests.Session):
-    """A session or an app; every answer is kept."""
+    """A browser session or an app; it keeps every answer."""
 
     def __init__(self, url: str, token: str = "") -> None:
         super().__init__()
-        self.url, self.told = url, []
+        self.url, self.answers = url, []
         self.headers["Accept-Language"] = "en"
         if token:
             self.headers["Authorization"] = f"Token {token}"
@@ -160,18 +160,18 @@ class Browser(requests.Session):
     def request(self, method: str, path: str, **more) -> requests.Response:
         more |= {"allow_redirects": False, "timeout": 60}
         answer = super().request(method, self.url + path, **more)
-        self.told.append(f"{method} {answer.status_code} {answer.headers} {answer.text}")
+        self.answers.append(f"{method} {answer.status_code} {answer.headers} {answer.text}")
         return answer
 
     def form(self, path: str, fields: dict, **more) -> requests.Response:
         self.get(path)
-        token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', self.told[-1])[-1]
+        token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', self.answers[-1])[-1]
         return self.post(path, data=fields | {"csrfmiddlewaretoken": token}, **more)
 
 
 @pytest.fixture
 def url(environment, process, tmp_path) -> str:
-    """The whole system; return where its web is."""
+    """Start the complete system and return the URL of its web."""
     environment |= {"TELEDER_STATIC_ROOT": str(tmp_path / "static"), "TELEDER_LOG_FORMAT": "json"}
     environment |= {"TELEDER_STAFF_SECOND_FACTOR": "0", "DJANGO_SETTINGS_MODULE": "teleder.settings"}
     collect = [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0"]
@@ -194,7 +194,7 @@ def _answers(url: str) -> bool:
 
 @pytest.fixture
 def hanako(person, settings):
-    # The web hashes as it always does, and must read what the test wrote.
+    # The web uses its usual hasher, and must read what the test wrote.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
     hanako = person(EMAIL.partition("@")[0])
     hanako.name = NAME
@@ -227,7 +227,7 @@ def send_and_answer(app: Browser, doctor: Browser) -> list[str]:
     assert described.status_code == 200, described.text
     traces = []
     for number, (kind, ending) in enumerate(KINDS.items()):
-        file = (f"{FILE}.{ending}", told_by_a_phone(kind, number))
+        file = (f"{FILE}.{ending}", photo_of_a_phone(kind, number))
         sent = app.post(f"/api/v1/submissions/{pk}/photos", data={"view": "close_up"}, files={"file": file})
         assert sent.status_code == 201, sent.text
         traces.append(sent.headers["X-Request-ID"])
@@ -240,8 +240,8 @@ def send_and_answer(app: Browser, doctor: Browser) -> list[str]:
     assert doctor.post(f"/api/v1/submissions/{pk}/claim").status_code == 200
     answer = {"impression": "AD", "disposition": "days_2", "text": ANSWER, "reason": TEXT}
     assert doctor.post(f"/api/v1/submissions/{pk}/reviews", json=answer).status_code == 201
-    for door in ("", "/photos", "/status", "/reviews"):
-        app.get(f"/api/v1/submissions/{pk}{door}")
+    for path in ("", "/photos", "/status", "/reviews"):
+        app.get(f"/api/v1/submissions/{pk}{path}")
     for photo in Photo.objects.all():
         for kind in ("display", "thumbnail", "mask", "attribution"):
             doctor.get(f"/api/v1/photos/{photo.pk}/{kind}")
@@ -250,7 +250,7 @@ def send_and_answer(app: Browser, doctor: Browser) -> list[str]:
 
 
 def break_things(url: str, app: Browser, page: Browser, invitation: str) -> list[requests.Response]:
-    """Make every kind of failure with words that must not be told; return the answers."""
+    """Cause every kind of failure with words that must not leak; return the answers."""
     with (
         connection.cursor() as cursor
     ):  # a rule that refuses the row with a text: PostgreSQL quotes all of it
@@ -280,7 +280,7 @@ def break_things(url: str, app: Browser, page: Browser, invitation: str) -> list
 
 
 def send_nonsense(settings) -> None:
-    """Messages that no task takes, or that a task cannot read, full of words."""
+    """Send messages with planted words that no task accepts or can read."""
     from teleder.celery import app
 
     words = {"text": TEXT, "name": NAME, "canary": CANARY}
@@ -298,13 +298,13 @@ def ended(running: Path) -> dict[str, str]:
 
 
 # --- The run ----------------------------------------------------------------------------------------------
-def test_nothing_that_hanako_wrote_sent_or_knows_is_told_anywhere(
+def test_no_planted_word_of_hanako_appears_in_any_output(
     url, settings, hanako, daisy, adam, environment, process, tmp_path, mailbox
 ):
     client = redis.Redis.from_url(settings.REDIS_URL)
-    overheard = Overheard(redis.Redis.from_url(settings.REDIS_URL, socket_timeout=None))
-    overheard.start()
-    assert overheard.ready.wait(10)
+    monitor = Monitor(redis.Redis.from_url(settings.REDIS_URL, socket_timeout=None))
+    monitor.start()
+    assert monitor.ready.wait(10)
     page = Browser(url)
     assert page.form("/accounts/login/", {"login": EMAIL, "password": WRONG}).status_code == 200
     assert page.form("/accounts/login/", {"login": EMAIL, "password": PASSWORD}).status_code == 302
@@ -313,10 +313,10 @@ def test_nothing_that_hanako_wrote_sent_or_knows_is_told_anywhere(
     traces = send_and_answer(app, doctor)
     Browser(url).form("/accounts/password/reset/", {"email": EMAIL})
     _invitation, link = Invitation.issue(email="erik@example.com", role=Role.ADMIN, by=adam)
-    answers = [*app.told, *doctor.told, *page.told]
+    answers = [*app.answers, *doctor.answers, *page.answers]
     failures = break_things(url, app, page, link)
     wait_until(lambda: mailbox.taken.total() >= 3)
-    valkey = {"commands of Valkey": overheard.stop(), "Valkey": lying_in(client)}
+    valkey = {"commands of Valkey": monitor.stop(), "Valkey": content_of(client)}
     assert "teleder.record" in valkey["commands of Valkey"]
     send_nonsense(settings)
     wait_until(
@@ -331,33 +331,33 @@ def test_nothing_that_hanako_wrote_sent_or_knows_is_told_anywhere(
     written = ended(tmp_path) | dict(logs_of_servers(client))
     assert {"web-3.log", "results-0.log", "inference-1.log", "sweeper-2.log", "postgres.log"} <= set(written)
     session = page.cookies[django_settings.SESSION_COOKIE_NAME]
-    told = [*PLANTED, *tokens, session, link, re.escape(hanako.password.rpartition("$")[2])]
-    assert leaks(written | valkey, told) == []
+    searched = [*PLANTED, *tokens, session, link, re.escape(hanako.password.rpartition("$")[2])]
+    assert leaks(written | valkey, searched) == []
     assert_one_search_follows_a_photo(written, traces)
     assert_error_answers_name_the_log(failures, written["web-3.log"])
     refusals = {f"answer {n}": answer.text for n, answer in enumerate(failures) if is_an_error(answer)}
     assert len(refusals) == 9 and leaks(refusals, [CANARY, NAME, EMAIL, TEXT]) == []
-    assert_mails_say_only_that_there_is_news(mailbox)
-    assert_metadata_is_in_the_sealed_original_only(Path(settings.MEDIA_ROOT), answers)
+    assert_mails_contain_no_health_data(mailbox)
+    assert_metadata_is_only_in_the_encrypted_original(Path(settings.MEDIA_ROOT), answers)
 
 
 def assert_one_search_follows_a_photo(written: dict[str, str], traces: list[str]) -> None:
-    """One search for the id of the request that brought a photo shows its whole way, in every process it went through."""
+    """A search for the id of the upload request shows every step of the photo in every process."""
     for trace in traces:
         lines = [line for text in written.values() for line in text.splitlines() if trace in line]
-        told = "\n".join(lines)
+        text = "\n".join(lines)
         for stage in messages.Stage:
             for step in (f"sent: {stage}", f"begun: {stage}", f"done: {stage}"):
-                assert step in told, f"{step} is not in\n{told}"
-        assert told.count('"message": "result of photo') == len(messages.Stage)
-        assert f"queued: {messages.Stage.PREPARE}" in told
+                assert step in text, f"{step} is not in\n{text}"
+        assert text.count('"message": "result of photo') == len(messages.Stage)
+        assert f"queued: {messages.Stage.PREPARE}" in text
         assert {json.loads(line)["trace"] for line in lines} == {trace}
         places = {name.partition("-")[0] for name, text in written.items() if trace in text}
         assert {"web", "inference", "results"} <= places
 
 
 def is_an_error(answer: requests.Response) -> bool:
-    """Not the pages that say in their own frame that an invitation or a link is over."""
+    """Exclude the pages that say that an invitation or a link has expired."""
     return answer.status_code >= 400 and answer.status_code != 410
 
 
@@ -372,13 +372,13 @@ def assert_error_answers_name_the_log(failures: list[requests.Response], log: st
     assert "CheckViolation 23514 planted" in failed["error"]
 
 
-def assert_mails_say_only_that_there_is_news(mailbox: Mailbox) -> None:
+def assert_mails_contain_no_health_data(mailbox: Mailbox) -> None:
     recipient = rf"(?m)^To: .*$|{re.escape(EMAIL)}"
     bodies = {name: re.sub(recipient, "", text) for name, text in mailbox.texts.items()}
     assert leaks(bodies, [*PLANTED, "elbow", r"\bAD\b"]) == []
 
 
-def assert_metadata_is_in_the_sealed_original_only(media: Path, answers: list[str]) -> None:
+def assert_metadata_is_only_in_the_encrypted_original(media: Path, answers: list[str]) -> None:
     files = [path for path in media.rglob("*") if path.is_file()]
     originals = [path for path in files if "original" in path.parts]
     assert len(originals) == len(KINDS) and len(files) > 3 * len(KINDS)

@@ -1,4 +1,4 @@
-"""Behind a real pgbouncer in transaction mode, which forgets the session after each transaction, all works as without it."""
+"""Behind a real pgbouncer in transaction mode, which resets the session after each transaction, everything works."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
 ROLE = "teleder_pooler_test"
 SECRET = "not-to-be-printed-4c"
-# After each transaction the server's session is emptied: what relies on it breaks at once, not by chance.
+# The session is reset after each transaction, so that code which relies on it always fails, not only by chance.
 SETTINGS = """[databases]
 pooled = host={host} port={port} dbname={database}
 [pgbouncer]
@@ -58,7 +58,7 @@ client_tls_cert_file = {folder}/certificate.pem
 
 
 def program() -> str:
-    """Return where pgbouncer is. `./run test` installs it where it may, so there it must not be missing."""
+    """Return the path of pgbouncer. Where `./run test` may install it, its absence is a failure."""
     found = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
     if not found and os.geteuid() == 0 and shutil.which("apt-get"):
         pytest.fail("pgbouncer is missing, although ./run test may install it")
@@ -69,7 +69,7 @@ def program() -> str:
 
 @dataclass
 class Pooler:
-    """Where pgbouncer listens, and what an address of it looks like."""
+    """Where pgbouncer listens, and the URLs that lead to it."""
 
     port: int
     folder: Path
@@ -92,8 +92,10 @@ def pooler(role, tmp_path) -> Iterator[Pooler]:
     users = {ROLE: SECRET, database["USER"]: database["PASSWORD"]}
     (folder / "users").write_text("".join(f'"{name}" "{word}"\n' for name, word in users.items()))
     host, at = database["HOST"] or "localhost", database["PORT"] or 5432
-    told = SETTINGS.format(host=host, port=at, database=database["NAME"], listen_port=port, folder=folder)
-    (folder / "pgbouncer.ini").write_text(told)
+    configuration = SETTINGS.format(
+        host=host, port=at, database=database["NAME"], listen_port=port, folder=folder
+    )
+    (folder / "pgbouncer.ini").write_text(configuration)
     write_certificate(folder)
     prefix = NAMESPACE if os.geteuid() == 0 else []  # it refuses to run as root
     with (folder / "log").open("wb") as log:
@@ -139,7 +141,7 @@ def write_certificate(folder: Path, name: str = "certificate") -> None:
 
 @pytest.fixture
 def through_pooler(pooler) -> Iterator[Callable[[bool], None]]:
-    """Let Django's own connection go through pgbouncer, as the web's role."""
+    """Connect Django through pgbouncer as the web's role."""
     usual = dict(connection.settings_dict)
 
     def switch(cursors_off: bool = True) -> None:
@@ -160,15 +162,15 @@ def through_pooler(pooler) -> Iterator[Callable[[bool], None]]:
 
 
 def manage(pooler: Pooler, environment: dict, *arguments: str, **more: str) -> subprocess.CompletedProcess:
-    told = environment | {"DATABASE_URL": pooler.url(), "TELEDER_DATABASE_POOLER": "1"} | more
+    variables = environment | {"DATABASE_URL": pooler.url(), "TELEDER_DATABASE_POOLER": "1"} | more
     return subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=told, capture_output=True, text=True
+        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=variables, capture_output=True, text=True
     )
 
 
 # --- What works -------------------------------------------------------------------------------------------
 def test_pgbouncer_forgets_the_session_and_refuses_startup_options(pooler):
-    """The controls: without these two nothing of what follows would prove anything."""
+    """The controls: without these two the following tests would prove nothing."""
     with psycopg.connect(pooler.url(), autocommit=True, prepare_threshold=None) as made:
         made.execute("SET lock_timeout = '7s'")
         assert made.execute("SHOW lock_timeout").fetchone() != ("7s",)
@@ -179,7 +181,7 @@ def test_pgbouncer_forgets_the_session_and_refuses_startup_options(pooler):
         psycopg.connect(pooler.url("?options=-c%20lock_timeout%3D7s"))
 
 
-def test_without_the_switch_long_lists_break(through_pooler, alices_submission):
+def test_long_lists_fail_without_the_setting(through_pooler, alices_submission):
     through_pooler(cursors_off=False)
     with pytest.raises(psycopg.errors.InvalidCursorName):
         try:
@@ -188,7 +190,7 @@ def test_without_the_switch_long_lists_break(through_pooler, alices_submission):
             raise error.__cause__ from None
 
 
-def test_the_nights_commands_work(pooler, environment, alices_submission, dana):
+def test_the_nightly_commands_work(pooler, environment, alices_submission, dana):
     verified = manage(pooler, environment, "audit", "verify")
     assert (verified.returncode, " 0 faults" in verified.stdout) == (0, True), (
         verified.stdout + verified.stderr
@@ -198,7 +200,7 @@ def test_the_nights_commands_work(pooler, environment, alices_submission, dana):
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
 
 
-def test_a_case_goes_all_its_way(through_pooler, alice, dana, submission_of, analyse):
+def test_a_case_goes_from_draft_to_answer(through_pooler, alice, dana, submission_of, analyse):
     through_pooler()
     submission = submission_of(alice, photos=2)
     assert set(Job.objects.values_list("state", flat=True)) == {JobState.SENT}
@@ -214,7 +216,7 @@ def test_a_case_goes_all_its_way(through_pooler, alice, dana, submission_of, ana
     assert submission.status == Status.ANSWERED
 
 
-def test_the_sweeper_makes_its_round(through_pooler, alice, submission_of, caplog):
+def test_the_sweeper_completes_a_round(through_pooler, alice, submission_of, caplog):
     submission_of(alice)
     Job.objects.update(state=JobState.QUEUED, sent_at=None, deadline=None)
     through_pooler()
@@ -223,7 +225,7 @@ def test_the_sweeper_makes_its_round(through_pooler, alice, submission_of, caplo
     assert not [each for each in caplog.records if each.levelname in ("ERROR", "CRITICAL")]
 
 
-def test_alice_takes_her_data_and_is_erased(through_pooler, alice, submission_of):
+def test_alice_exports_her_data_and_is_erased(through_pooler, alice, submission_of):
     submission_of(alice)
     through_pooler()
     app = APIClient()
@@ -238,16 +240,16 @@ def test_alice_takes_her_data_and_is_erased(through_pooler, alice, submission_of
     assert Tombstone.objects.count() == 1 and not Photo.objects.exists()
 
 
-# --- Around it --------------------------------------------------------------------------------------------
-def test_migrations_and_rights_go_around_it(pooler, environment):
-    """The role behind the pooler may not even look whether tables must change: it does not own them."""
+# --- Without the pooler -----------------------------------------------------------------------------------
+def test_migrations_and_rights_bypass_the_pooler(pooler, environment):
+    """The role behind the pooler cannot check for migrations, because it does not own the tables."""
     owner = environment["DATABASE_URL"]
     for arguments in (["migrate"], ["audit", "protect", ROLE]):
         refused = manage(pooler, environment, *arguments, DATABASE_DIRECT_URL=pooler.url(password="wrong"))
         assert refused.returncode != 0, arguments
         done = manage(pooler, environment, *arguments, DATABASE_DIRECT_URL=owner)
         assert done.returncode == 0, done.stderr
-    # All else stays behind it.
+    # Everything else uses the pooler.
     assert (
         manage(
             pooler, environment, "audit", "head", DATABASE_DIRECT_URL="postgresql://127.0.0.1:1/x"
@@ -256,13 +258,13 @@ def test_migrations_and_rights_go_around_it(pooler, environment):
     )
 
 
-def test_time_outs_are_the_roles_own(pooler):
+def test_timeouts_are_set_on_the_role(pooler):
     with psycopg.connect(pooler.url(), autocommit=True, prepare_threshold=None) as made:
         found = {name: made.execute(f"SHOW {name}").fetchone()[0] for name in TIME_OUTS}
     assert found == TIME_OUTS
 
 
-def test_startup_options_and_the_switch_do_not_go_together(pooler, environment):
+def test_startup_options_and_the_pooler_setting_are_refused_together(pooler, environment):
     url = pooler.url("?options=-c%20lock_timeout%3D7s")
     refused = manage(pooler, environment, "check", DATABASE_URL=url)
     assert refused.returncode != 0 and "ALTER ROLE" in refused.stderr and SECRET not in refused.stderr
@@ -278,7 +280,7 @@ def test_startup_options_and_the_switch_do_not_go_together(pooler, environment):
     ],
     ids=["its own authority", "another authority", "no TLS"],
 )
-def test_the_certificate_that_the_address_names_is_asked_for(pooler, environment, options, works):
+def test_the_certificate_named_in_the_url_is_verified(pooler, environment, options, works):
     write_certificate(pooler.folder, "other")
     url = pooler.url(options.format(folder=pooler.folder)).replace("127.0.0.1", "localhost")
     done = manage(pooler, environment, "audit", "head", DATABASE_URL=url)

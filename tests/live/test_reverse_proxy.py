@@ -1,4 +1,4 @@
-"""The shipped reverse proxy before the real web: unfinished requests stop nobody, limits hold, nothing is believed twice."""
+"""The shipped reverse proxy in front of the real web: unfinished requests, limits, client addresses, headers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def static_files(tmp_path_factory) -> str:
 
 @pytest.fixture
 def web_process(web, environment, process, static_files) -> subprocess.Popen:
-    """The real web, told that a proxy stands before it."""
+    """The real web, configured for a proxy in front of it."""
     environment |= {
         "TELEDER_STATIC_ROOT": static_files,
         "TELEDER_INSECURE_COOKIES": "0",
@@ -100,7 +100,7 @@ PHOTO += b"Content-Length: 20000000\r\nX-Forwarded-Proto: https\r\n\r\n--x\r\n"
 
 @contextmanager
 def dribbling(connect: Callable[[], socket.socket], number: int, head: bytes) -> Iterator[None]:
-    """Hold so many unfinished requests open and send each a byte now and then."""
+    """Keep `number` unfinished requests open and send each a byte from time to time."""
     over = threading.Event()
     with ExitStack() as lines:
         opened = [lines.enter_context(connect()) for _ in range(number)]
@@ -139,18 +139,18 @@ def log_in_page(url: str, **more) -> requests.Response:
     return requests.get(f"{url}{reverse('account_login')}", timeout=READ_BODY_SECONDS / 4, **more)
 
 
-def test_without_the_proxy_eight_unfinished_photos_stop_every_page(web, web_process, alice, alices_draft):
-    """The control: what the proxy is there for."""
-    url, told = f"http://127.0.0.1:{web}", {"Host": "localhost", "X-Forwarded-Proto": "https"}
-    assert log_in_page(url, headers=told).ok
+def test_without_the_proxy_unfinished_photos_block_every_page(web, web_process, alice, alices_draft):
+    """The control: the proxy exists to prevent this."""
+    url, headers = f"http://127.0.0.1:{web}", {"Host": "localhost", "X-Forwarded-Proto": "https"}
+    assert log_in_page(url, headers=headers).ok
     # Which of the two processes accepts a connection is the kernel's choice: twice as many as there are threads.
     head = unfinished_photo(alices_draft, alice)
     with (
         dribbling(plain(web), 4 * WEB_THREADS, head),
         pytest.raises(requests.Timeout),
     ):
-        for _ in range(50):  # until the threads have taken the unfinished ones
-            log_in_page(url, headers=told)
+        for _ in range(50):  # until the threads have accepted the unfinished ones
+            log_in_page(url, headers=headers)
             time.sleep(0.1)
 
 
@@ -179,7 +179,7 @@ def test_pages_and_forms_are_answered_while_other_requests_are_unfinished(front)
             assert ask(front, "POST", reverse("api:tokens"), json=wrong).status_code == 401, name
 
 
-def test_a_body_that_never_ends_is_given_up(web, web_process, tmp_path, alices_draft):
+def test_a_body_that_never_ends_is_cut_off(web, web_process, tmp_path, alices_draft):
     with started(tmp_path, web, seconds=2) as front, front.connect() as line:
         line.sendall(unfinished_photo(alices_draft))
         began = time.monotonic()
@@ -193,8 +193,8 @@ def test_a_body_that_never_ends_is_given_up(web, web_process, tmp_path, alices_d
         assert healthy(f"http://127.0.0.1:{web}")
 
 
-# --- What is let through and what is not ------------------------------------------------------------------
-def test_the_largest_photo_arrives_whole(front, alice, alices_draft):
+# --- What the proxy passes on and what it refuses ---------------------------------------------------------
+def test_the_largest_photo_arrives_complete(front, alice, alices_draft):
     content = JPEG_HEAD + bytes(range(256)) * (25 * 4096)
     content = content[: 25 * MEGABYTE]
     sent = {
@@ -207,14 +207,14 @@ def test_the_largest_photo_arrives_whole(front, alice, alices_draft):
     assert Photo.objects.get(pk=answer.json()["id"]).size == len(content)
 
 
-def test_nobody_outside_makes_the_database_write(front, web):
+def test_no_outside_request_can_trigger_the_readiness_write(front, web):
     assert ask(front, "GET", "/healthz").status_code == 200
     assert ask(front, "GET", "/readyz").status_code == 404
     inside = requests.get(f"http://127.0.0.1:{web}/readyz", headers={"Host": "localhost"}, timeout=60)
     assert (inside.status_code, inside.text) == (200, "ready\n")
 
 
-# A body made of requests: what is not read of it must not be answered.
+# A body that consists of requests: the unread part must not be answered.
 SMUGGLED = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000
 TOO_LARGE = {
     "/api/v1/submissions/{pk}/photos": 30,
@@ -225,10 +225,10 @@ TOO_LARGE = {
 }
 
 
-def test_too_large_a_body_is_refused_in_words(front, alices_draft):
+def test_a_body_that_is_too_large_is_refused_with_an_explanation(front, alices_draft):
     for path, megabytes in TOO_LARGE.items():
         path = path.format(pk=alices_draft.pk)
-        head, body = sent_whole(front, path, megabytes * MEGABYTE)
+        head, body = send_completely(front, path, megabytes * MEGABYTE)
         assert head.startswith("HTTP/1.1 413"), head
         assert "HTTP/1.1" not in body
         assert "25 MB. " in body and "25 MBまで" in body
@@ -238,8 +238,8 @@ def test_too_large_a_body_is_refused_in_words(front, alices_draft):
             assert "application/problem+json" in head
 
 
-def sent_whole(front: proxy.Proxy, path: str, size: int) -> tuple[str, str]:
-    """Send so many bytes, or until there is an answer; return its head and body.
+def send_completely(front: proxy.Proxy, path: str, size: int) -> tuple[str, str]:
+    """Send `size` bytes, or until there is an answer; return its head and body.
 
     Where bytes arrive after the proxy has closed the connection, TCP may drop an answer that was not read yet.
     """
@@ -279,8 +279,8 @@ def send_until_refused(line: socket.socket, size: int) -> None:
             line.sendall(SMUGGLED.ljust(65536))
 
 
-def test_what_a_client_says_of_its_own_address_is_thrown_away(front, alice):
-    """Wrong passwords are counted by address: whoever could choose one would never be stopped."""
+def test_the_address_that_a_client_claims_is_ignored(front, alice):
+    """Wrong passwords are counted by address: a client that could choose its address would never be limited."""
     sent = {"email": "nobody@example.com", "password": "wrong-horse-battery"}
     made_up = ({"X-Forwarded-For": f"198.51.100.{n}", "Forwarded": f"for=198.51.100.{n}"} for n in range(11))
     path = reverse("api:tokens")
@@ -288,14 +288,14 @@ def test_what_a_client_says_of_its_own_address_is_thrown_away(front, alice):
     assert answers[0] == 401 and answers[-1] == 429
 
 
-def test_plain_http_is_sent_to_https(front):
+def test_plain_http_is_redirected_to_https(front):
     url = f"http://localhost:{front.http_port}{reverse('account_login')}"
     answer = requests.get(url, allow_redirects=False, headers={"X-Forwarded-Proto": "https"}, timeout=30)
     assert answer.status_code == 308
     assert answer.headers["Location"].startswith("https://localhost")
 
 
-def test_no_header_is_said_twice_and_cookies_are_for_https_only(front):
+def test_no_header_is_duplicated_and_cookies_are_for_https_only(front):
     with front.connect() as line:
         line.sendall(b"GET /accounts/login/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         answer = everything(line)
@@ -307,19 +307,19 @@ def test_no_header_is_said_twice_and_cookies_are_for_https_only(front):
     assert cookies and all("secure" in each for each in cookies)
 
 
-def test_another_host_name_gets_nothing_of_ours(front):
+def test_an_unknown_host_name_gets_no_page(front):
     answer = ask(front, "GET", reverse("account_login"), headers={"Host": "evil.example"})
     assert answer.content == b""
 
 
-# --- What it writes ---------------------------------------------------------------------------------------
-def test_the_log_quotes_nothing_of_a_request(front, web_process):
-    told = {"Cookie": f"sessionid={WORD}", "X-Word": WORD, "User-Agent": WORD}
+# --- Its log ----------------------------------------------------------------------------------------------
+def test_the_log_contains_no_text_of_a_request(front, web_process):
+    headers = {"Cookie": f"sessionid={WORD}", "X-Word": WORD, "User-Agent": WORD}
     path = f"/accounts/password/reset/key/{WORD}/?find={WORD}"
-    assert ask(front, "GET", path, headers=told).status_code < 500
-    assert ask(front, "POST", path, headers=told, data=WORD * 200_000).status_code == 413
+    assert ask(front, "GET", path, headers=headers).status_code < 500
+    assert ask(front, "POST", path, headers=headers, data=WORD * 200_000).status_code == 413
     kill(web_process)
-    refused = ask(front, "POST", path, headers=told, data=WORD)
+    refused = ask(front, "POST", path, headers=headers, data=WORD)
     assert refused.status_code in (502, 503) and int(refused.headers["Retry-After"]) > 0
     written = front.log.read_text()
     assert '"level":"error"' in written

@@ -17,7 +17,7 @@ __all__ = ["phantom_photo", "pytestmark"]
 
 @pytest.fixture
 def environment(storage, environment, request) -> dict[str, str]:
-    """As in the other live tests, with the storage of this one."""
+    """The environment of the live tests, with this test's storage."""
     of_s3 = request.getfixturevalue("s3_server").environment if str(storage).startswith("s3:") else {}
     return environment | of_s3
 
@@ -42,10 +42,10 @@ def test_alice_sends_a_photo_and_dana_signs_an_answer(process, storage, client, 
     assert [check.__name__ for check in invariants.INVARIANTS if list(check())] == []
 
 
-def test_a_storage_that_is_away_for_a_while_costs_time_and_no_photo(
+def test_an_outage_of_the_storage_delays_but_loses_no_photo(
     tmp_path, settings, monkeypatch, environment, alice, phantom_photo, request
 ):
-    """S3 stops before the worker reads the photo and comes back: no job fails, no crash is counted."""
+    """S3 stops before the worker reads the photo and restarts: no job fails, no crash is counted."""
     if not str(settings.PHOTO_STORAGE).startswith("s3:"):
         pytest.skip("a folder does not stop")
     server = request.getfixturevalue("s3_server")

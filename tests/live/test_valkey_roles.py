@@ -26,7 +26,7 @@ from tests.live.conftest import refused_by, wait_until
 
 pytestmark = [
     pytest.mark.live,
-    pytest.mark.skipif("WEB_REDIS_URL" not in os.environ, reason="a Valkey of somebody's own has no roles"),
+    pytest.mark.skipif("WEB_REDIS_URL" not in os.environ, reason="an external Valkey has no roles"),
 ]
 
 INFERENCE, RESULTS, CACHE, MARK = (
@@ -43,8 +43,8 @@ READ_QUEUE = [
     ("LINDEX", "0"),
     ("LREM", "0", "x"),
 ]
-# What nobody may: empty it, read its settings and the names of keys, listen, run scripts, give rights.
-NOBODYS = [
+# Refused to every role: flush it, read settings and key names, subscribe, run scripts, grant rights.
+FORBIDDEN_TO_ALL = [
     ("FLUSHALL",),
     ("FLUSHDB",),
     ("KEYS", "*"),
@@ -84,7 +84,7 @@ NOBODYS = [
 
 
 def on(key: str, *commands: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Put the key into its place: the first word after the command's name."""
+    """Insert the key as the first argument of each command."""
     return [(name, key, *rest) for name, *rest in commands]
 
 
@@ -107,7 +107,7 @@ REFUSED = {
         *on("unacked.results.index", ("ZRANGE", "0", "-1"), ("ZREM", "tag"), ("ZADD", "0", "tag")),
         *on(INFERENCE, ("LRANGE", "0", "-1"), ("DEL",)),
         ("SCAN", "0"),
-        # One key of its own does not open another.
+        # The right to one key does not include another.
         ("BRPOP", INFERENCE, RESULTS, "1"),
         ("DEL", "unacked.worker.mutex", RESULTS),
     ],
@@ -164,15 +164,15 @@ def named(command: tuple[str, ...]) -> str:
 
 @pytest.mark.parametrize(
     ("role", "command"),
-    [(role, command) for role in valkey.ROLES for command in [*NOBODYS, *REFUSED[role]]],
+    [(role, command) for role in valkey.ROLES for command in [*FORBIDDEN_TO_ALL, *REFUSED[role]]],
     ids=lambda value: value if isinstance(value, str) else named(value),
 )
-def test_a_role_is_refused_what_it_does_not_need(role, command):
+def test_a_role_is_refused_commands_that_it_does_not_need(role, command):
     with pytest.raises(redis.exceptions.NoPermissionError):
         client_of(role).execute_command(*command)
 
 
-def test_whoever_has_no_password_is_refused_everything(settings):
+def test_a_client_without_a_password_is_refused_everything(settings):
     address = settings.REDIS_URL
     without = f"redis://{address.rpartition('@')[2]}"
     for url in (without, without.replace("//", "//:guess@"), without.replace("//", "//worker:guess@")):
@@ -181,7 +181,7 @@ def test_whoever_has_no_password_is_refused_everything(settings):
 
 
 def test_the_rules_give_no_role_a_dangerous_command(settings):
-    """Also the commands that nobody thought of when the list above was written."""
+    """This includes commands that are not in the list above."""
     admin = redis.Redis.from_url(settings.REDIS_URL)
     kept_away = {"admin", "dangerous", "scripting", "pubsub"}
     dangerous = {name.lower() for each in kept_away for name in admin.acl_cat(each)}
@@ -217,21 +217,21 @@ def as_role(settings, monkeypatch) -> Callable[[str], None]:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("role", ["web", "sweeper", "results"])
-def test_who_dispatches_may_send(role, as_role, refusals, alices_draft):
+def test_roles_that_dispatch_may_send(role, as_role, refusals, alices_draft):
     as_role(role)
     assert dispatch.dispatch_all() == 1
     assert Job.objects.get().state == JobState.SENT
     assert refusals() == []
 
 
-def test_the_web_counts_what_people_do(as_role, refusals):
+def test_the_web_may_count_requests(as_role, refusals):
     as_role("web")
     assert [rate_limits.count_request(rate_limits.UPLOADS, "alice").used for _ in range(3)] == [1, 2, 3]
     assert refusals() == []
 
 
 @pytest.mark.django_db
-def test_the_sweeper_notices_an_emptied_broker_and_forgets_who_was_erased(
+def test_the_sweeper_detects_a_broker_flush_and_removes_erased_people(
     as_role, refusals, settings, alices_draft
 ):
     photo, admin = str(alices_draft.photos.get().pk), redis.Redis.from_url(settings.REDIS_URL)
@@ -263,8 +263,8 @@ def workers(process, transactional_db, environment, tmp_path) -> dict[str, Path]
     return logs
 
 
-class Deed:
-    """Does something as soon as it is unpickled."""
+class Payload:
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = str(path)
@@ -274,14 +274,14 @@ class Deed:
 
 
 FORBIDDEN = {
-    "application/x-python-serialize": lambda ran: pickle.dumps(((Deed(ran),), {}, {})),
+    "application/x-python-serialize": lambda ran: pickle.dumps(((Payload(ran),), {}, {})),
     "application/x-yaml": lambda ran: f"!!python/object/apply:os.mkdir ['{ran}']".encode(),
     "application/x-msgpack": lambda ran: b"\x93\x90\x80\x80",
 }
 
 
 def test_only_json_is_read_from_a_queue(workers, settings, tmp_path):
-    """What is unpickled runs: a worker that was taken over would own the process that holds the database."""
+    """Unpickling runs code: a compromised worker could control the process with access to the database."""
     ran, targets = tmp_path / "ran", {RESULTS: messages.STARTED, INFERENCE: messages.TASKS[Stage.PREPARE]}
     with Connection(settings.REDIS_URL) as connection:
         for queue, task in targets.items():
@@ -304,13 +304,13 @@ def test_only_json_is_read_from_a_queue(workers, settings, tmp_path):
         assert log.read_text().count("  ContentDisallowed\n") == 2 * len(FORBIDDEN)
 
 
-def test_nobody_can_stop_a_worker_through_valkey(workers, settings, tmp_path):
-    """Celery's remote control is one right: who may ask a worker how it is may also shut it down."""
+def test_no_role_can_stop_a_worker_through_valkey(workers, settings, tmp_path):
+    """Celery's remote control is one right: a role that may ask for a worker's status may also shut it down."""
     from inference_worker.app import app as inference
     from teleder.celery import app as web
 
     for app in (inference, web):
-        with Connection(settings.REDIS_URL) as connection:  # an admin's, who may publish
+        with Connection(settings.REDIS_URL) as connection:  # an admin may publish
             assert app.control.inspect(timeout=2, connection=connection).ping() is None
             app.control.shutdown(connection=connection)
     time.sleep(3)
@@ -320,7 +320,7 @@ def test_nobody_can_stop_a_worker_through_valkey(workers, settings, tmp_path):
     wait_until(lambda: all(file.stat().st_mtime > then for file in beating.values()), seconds=30)
 
 
-def test_a_worker_whose_loop_stands_shows_no_heartbeat(process, transactional_db, environment, tmp_path):
+def test_a_worker_with_a_stalled_loop_shows_no_heartbeat(process, transactional_db, environment, tmp_path):
     environment[heartbeat.NAME] = str(tmp_path / "heartbeat")
     worker = process("results")
     wait_until((tmp_path / "heartbeat").exists)
@@ -352,8 +352,8 @@ NO_MESSAGES = [
 ]
 
 
-def test_what_is_no_message_at_all_stops_no_worker(workers, settings):
-    """A worker that was taken over ended the results worker with each word that was no JSON."""
+def test_text_that_is_not_a_message_stops_no_worker(workers, settings):
+    """A compromised worker used to be able to end the results worker with any text that is not JSON."""
     admin, logs = redis.Redis.from_url(settings.REDIS_URL), list(workers.values())
     for queue in (RESULTS, INFERENCE):
         admin.lpush(queue, *NO_MESSAGES)
@@ -366,9 +366,7 @@ def test_what_is_no_message_at_all_stops_no_worker(workers, settings):
     assert not [log for log in logs if "Unrecoverable" in log.read_text()]
 
 
-def test_what_a_killed_worker_had_taken_is_handed_back_by_the_next(
-    process, transactional_db, settings, tmp_path
-):
+def test_the_next_worker_requeues_the_messages_of_a_killed_one(process, transactional_db, settings, tmp_path):
     admin, keys = redis.Redis.from_url(settings.REDIS_URL), messaging.UNACKNOWLEDGED["results"]
     Celery(broker=settings.REDIS_URL).send_task(messages.STARTED, kwargs={"no": "argument"}, queue="waits")
     raw = admin.rpop("waits").decode().replace('"waits"', f'"{RESULTS}"')

@@ -1,4 +1,4 @@
-"""A message without a finished Japanese translation is found, wherever it stands."""
+"""A message without a complete Japanese translation is found in every kind of file."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_entries_that_stay_keep_their_bytes(site):
     assert [entry for entry in after if entry in before] == before
 
 
-def test_the_compiled_catalogue_is_what_the_source_compiles_to(site):
+def test_the_compiled_catalogue_matches_its_source(site):
     messages.update()
     translate("訳")
     assert not messages.is_compiled()

@@ -32,16 +32,16 @@ def test_each_process_runs_the_same_command(name):
 
 
 @pytest.mark.parametrize("name", sorted(OF_THE_INFERENCE))
-def test_each_queue_has_a_worker_of_its_own(name):
+def test_each_queue_has_its_own_worker(name):
     ours = re.sub(r"-n \S+ -Q \S+", f"-n {name}@%h -Q {OF_THE_INFERENCE[name]}", COMMANDS["inference"])
     assert SERVICES[name]["command"] == ours
 
 
-def test_every_service_that_lasts_says_whether_it_is_well():
+def test_every_long_running_service_has_a_health_check():
     assert [name for name, row in SERVICES.items() if "healthcheck" not in row and name != "migrate"] == []
 
 
-def test_workers_hold_no_database_password():
+def test_workers_have_no_database_password():
     for name in OF_THE_INFERENCE:
         assert not {"DATABASE_URL", "POSTGRES_PASSWORD"} & set(SERVICES[name]["environment"])
         assert "env_file" not in SERVICES[name]
@@ -56,7 +56,7 @@ def test_the_web_image_has_no_torch():
 @pytest.mark.parametrize(
     ("image", "packages"), [("web", {"contract", "teleder"}), ("worker", {"contract", "inference_worker"})]
 )
-def test_an_image_holds_whole_packages_and_only_its_own(image, packages):
+def test_an_image_contains_only_its_own_complete_packages(image, packages):
     lines = (ROOT / "docker" / f"{image}.Dockerfile").read_text().splitlines()
     copied = {line.split()[1] for line in lines if line.startswith("COPY ")}
     assert {name for name in copied if (ROOT / name).is_dir()} == packages
@@ -64,17 +64,17 @@ def test_an_image_holds_whole_packages_and_only_its_own(image, packages):
 
 
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"inference"}))
-def test_nothing_that_lasts_knows_the_owner_of_the_tables(name):
-    told = SERVICES[name]["environment"]
-    assert told["DATABASE_URL"].startswith("postgresql://teleder_web:")
-    assert (told["POSTGRES_PASSWORD"], told["DATABASE_DIRECT_URL"]) == ("", "")
+def test_no_long_running_service_knows_the_owner_of_the_tables(name):
+    variables = SERVICES[name]["environment"]
+    assert variables["DATABASE_URL"].startswith("postgresql://teleder_web:")
+    assert (variables["POSTGRES_PASSWORD"], variables["DATABASE_DIRECT_URL"]) == ("", "")
 
 
 SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN|DATABASE_URL|DIRECT_URL|REDIS_URL|EMAIL_URL")
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "docker").glob("*.Dockerfile")), ids=lambda file: file.stem)
-def test_no_image_holds_a_secret(file):
+def test_no_image_contains_a_secret(file):
     lines = re.sub(r"\\\n", " ", file.read_text()).splitlines()
     kept = [line for line in lines if line.startswith(("ENV ", "ARG ", "LABEL "))]
     assert kept and not [line for line in kept if SECRET.search(line)]
@@ -83,7 +83,7 @@ def test_no_image_holds_a_secret(file):
     assert not [word for word in copied if ".env" in word or ".teleder" in word]
 
 
-def test_the_compose_file_names_secrets_and_holds_none():
+def test_the_compose_file_contains_no_secret():
     databases = {f"postgresql://{role}:@postgres:5432/teleder" for role in ("teleder", "teleder_web")}
     without = {""} | databases | {f"redis://{role}:@valkey:6379/0" for role in valkey.ROLES}
     for name, row in SERVICES.items():
@@ -92,29 +92,29 @@ def test_the_compose_file_names_secrets_and_holds_none():
             assert not SECRET.search(key) or held in without, f"{name}: {key}"
 
 
-# --- Valkey, and who reaches whom -------------------------------------------------------------------------
+# --- Valkey and networks ----------------------------------------------------------------------------------
 WORKERS = sorted(OF_THE_INFERENCE)
 PASSWORDS = [f"VALKEY_{role.upper()}_PASSWORD" for role in valkey.ROLES]
 WEB_SIDE = sorted(set(COMMANDS) - {"inference"})
 
 
 @pytest.mark.parametrize("name", [*WEB_SIDE, *WORKERS, "migrate"])
-def test_each_process_talks_to_valkey_in_its_own_role_and_knows_no_other(name):
-    told = SERVICES[name]["environment"]
+def test_each_process_knows_only_its_own_valkey_role(name):
+    variables = SERVICES[name]["environment"]
     role = VALKEY_ROLES.get(name, "worker" if name in WORKERS else "web")
-    assert told["REDIS_URL"] == f"redis://{role}:${{VALKEY_{role.upper()}_PASSWORD}}@valkey:6379/0"
-    if "env_file" in SERVICES[name]:  # it names all of them
-        assert {told[f"VALKEY_{each.upper()}_PASSWORD"] for each in valkey.ROLES} == {""}
+    assert variables["REDIS_URL"] == f"redis://{role}:${{VALKEY_{role.upper()}_PASSWORD}}@valkey:6379/0"
+    if "env_file" in SERVICES[name]:  # the file names all of them
+        assert {variables[f"VALKEY_{each.upper()}_PASSWORD"] for each in valkey.ROLES} == {""}
 
 
-def test_valkey_is_given_a_password_for_each_role_and_does_not_start_without():
-    told = SERVICES["valkey"]["environment"]
-    assert told == {name: f"${{{name}:?set it in .env}}" for name in PASSWORDS}
+def test_valkey_needs_a_password_for_each_role_to_start():
+    variables = SERVICES["valkey"]["environment"]
+    assert variables == {name: f"${{{name}:?set it in .env}}" for name in PASSWORDS}
     example = (ROOT / ".env.example").read_text()
     assert all(re.search(rf"^{name}=$", example, re.MULTILINE) for name in PASSWORDS)
 
 
-def test_no_service_is_reached_by_who_has_no_need_of_it():
+def test_a_service_is_reachable_only_by_those_that_need_it():
     assert neighbours("postgres") == {*WEB_SIDE, "migrate"} - {"beat"}
     assert neighbours("valkey") == {*WEB_SIDE, *WORKERS}
     assert neighbours("mailpit") <= set(WEB_SIDE)
@@ -128,14 +128,14 @@ def neighbours(name: str) -> set[str]:
     return {each for each, its in networks.items() if each != name and its & networks[name]}
 
 
-def test_nobody_outside_reaches_the_database_or_valkey():
+def test_database_and_valkey_are_not_reachable_from_outside():
     for name in ("postgres", "valkey", *WORKERS):
         assert "ports" not in SERVICES[name] and SERVICES[name].get("network_mode") is None
         assert all(COMPOSE["networks"][network]["internal"] for network in SERVICES[name]["networks"])
 
 
-def test_no_health_check_asks_a_worker_over_the_broker():
-    """Who may ask it may also tell it to stop."""
+def test_no_health_check_uses_remote_control_of_workers():
+    """A client that may ask a worker for its status may also stop it."""
     checks = {name: str(row.get("healthcheck")) for name, row in SERVICES.items()}
     assert not [name for name, check in checks.items() if re.search("inspect|control|status", check)]
     for name in ("results", *WORKERS):
@@ -145,7 +145,7 @@ def test_no_health_check_asks_a_worker_over_the_broker():
 
 @pytest.fixture
 def started_by_the_image(tmp_path, monkeypatch) -> Iterator[Callable]:
-    """Run docker/valkey.sh as the container does, on a port of loopback; what it was started with is in files."""
+    """Run docker/valkey.sh as the container does, on a port of loopback; its arguments and environment are written to files."""
     port, running = servers.free_port(), []
     program = tmp_path / "bin" / "valkey-server"
     program.parent.mkdir()
@@ -172,7 +172,7 @@ def started_by_the_image(tmp_path, monkeypatch) -> Iterator[Callable]:
 
 
 @pytest.mark.live
-def test_the_image_knows_the_roles_by_the_hashes_of_their_passwords(started_by_the_image, tmp_path):
+def test_the_image_stores_role_passwords_as_hashes(started_by_the_image, tmp_path):
     passwords = {role: f"{role}s-own-password" for role in valkey.ROLES}
     port = started_by_the_image({f"VALKEY_{role.upper()}_PASSWORD": own for role, own in passwords.items()})
     for role, own in passwords.items():
@@ -189,8 +189,8 @@ def test_the_image_knows_the_roles_by_the_hashes_of_their_passwords(started_by_t
             client.flushall()
     with pytest.raises(redis.AuthenticationError):
         redis.Redis(port=port, retry=None).ping()
-    told = (tmp_path / "arguments").read_text() + (tmp_path / "environment").read_text()
-    assert not [own for own in passwords.values() if own in told]
+    output = (tmp_path / "arguments").read_text() + (tmp_path / "environment").read_text()
+    assert not [own for own in passwords.values() if own in output]
 
 
 def test_the_image_does_not_start_without_a_password(started_by_the_image, tmp_path):
@@ -201,13 +201,13 @@ def test_the_image_does_not_start_without_a_password(started_by_the_image, tmp_p
     assert PASSWORDS[-1] in (tmp_path / "log").read_text() and not (tmp_path / "arguments").exists()
 
 
-def test_a_key_that_is_no_secret_is_only_there_while_the_image_is_built():
-    """collectstatic reads the settings: what it is given stands before its command and stays out of the image."""
+def test_the_build_key_is_not_stored_in_the_image():
+    """collectstatic needs a key: it is set only for that command and is not stored in the image."""
     text = (ROOT / "docker" / "web.Dockerfile").read_text()
     assert re.search(r"RUN TELEDER_SECRET_KEY=build .*\\\n +python manage.py collectstatic", text)
 
 
-# --- What a service may -----------------------------------------------------------------------------------
+# --- Rights of services -----------------------------------------------------------------------------------
 MAY = {
     "proxy": {"NET_BIND_SERVICE"},
     "postgres": {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"},
@@ -215,7 +215,7 @@ MAY = {
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
-def test_a_service_writes_to_its_volumes_only_and_gains_no_rights(name):
+def test_a_service_can_only_write_to_its_volumes_and_gains_no_rights(name):
     row = SERVICES[name]
     assert row["read_only"] is True
     assert row["cap_drop"] == ["ALL"] and set(row.get("cap_add", [])) == MAY.get(name, set())
@@ -223,21 +223,21 @@ def test_a_service_writes_to_its_volumes_only_and_gains_no_rights(name):
     assert not {"privileged", "pid", "network_mode", "devices"} & set(row)
 
 
-def test_the_proxy_alone_is_reached_from_other_machines():
+def test_only_the_proxy_is_reachable_from_other_machines():
     published = {name: row["ports"] for name, row in SERVICES.items() if "ports" in row}
     assert published.pop("proxy") == ["80:80", "443:443"]
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
     assert "web" not in published
 
 
-def test_the_proxy_reaches_the_web_and_nothing_behind_it():
+def test_the_proxy_reaches_only_the_web():
     assert set(SERVICES["proxy"]["networks"]) == {"front"}
     assert [name for name, row in SERVICES.items() if "front" in row.get("networks", [])] == ["proxy", "web"]
 
 
 @pytest.mark.parametrize("hosts", ["localhost", "a.example,b.example", "a.example, b.example"])
-def test_the_proxy_takes_one_host_or_several(hosts):
-    """With the command of the compose file, which only reads the configuration here."""
+def test_the_proxy_accepts_one_host_or_several(hosts):
+    """Run the command of the compose file, changed so that it only parses the configuration."""
     shell, option, script = SERVICES["proxy"]["command"]
     script = script.replace("$$", "$").replace(
         "exec caddy run", f"exec {Path(sys.executable).parent}/caddy adapt"
@@ -250,13 +250,13 @@ def test_the_proxy_takes_one_host_or_several(hosts):
     assert all(f'"{host.strip()}"' in done.stdout for host in hosts.split(","))
 
 
-def test_no_value_of_the_example_has_a_comment_behind_it():
-    """Compose would take it for the value."""
+def test_no_value_of_the_example_is_followed_by_a_comment():
+    """Compose would treat it as part of the value."""
     lines = (ROOT / ".env.example").read_text().splitlines()
     assert [line for line in lines if not line.startswith("#") and "#" in line] == []
 
 
-def test_the_proxy_runs_the_tested_configuration_before_the_web():
+def test_the_proxy_runs_the_tested_configuration():
     row = SERVICES["proxy"]
     assert "./docker/Caddyfile:/etc/caddy/Caddyfile:ro" in row["volumes"]
     assert SERVICES["web"]["environment"]["TELEDER_BEHIND_PROXY"] == "1"
@@ -266,7 +266,7 @@ def test_the_proxy_runs_the_tested_configuration_before_the_web():
     assert [name for name, value in row["environment"].items() if ":-" not in value] == []
 
 
-def test_mail_goes_to_a_real_server_unless_the_test_mailbox_is_asked_for():
+def test_mail_goes_to_a_real_server_unless_the_test_mailbox_is_selected():
     assert SERVICES["mailpit"]["profiles"] == ["test-mailbox"]
     for row in SERVICES.values():
         url = row.get("environment", {}).get("TELEDER_EMAIL_URL")

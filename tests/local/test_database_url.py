@@ -1,4 +1,4 @@
-"""DATABASE_URL: its options arrive at the driver, and what is wrong with it is said without quoting it."""
+"""DATABASE_URL: its options reach the driver, and errors in it are reported without quoting it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_options_reach_the_driver(query, options):
         ("postgresql:///d", ("", "", "", "", "d")),
     ],
 )
-def test_names_passwords_and_places_are_read_as_written(url, parts):
+def test_names_passwords_and_hosts_are_read_as_written(url, parts):
     found = database.from_url(url)
     assert tuple(found[each] for each in ("USER", "PASSWORD", "HOST", "PORT", "NAME")) == parts
 
@@ -71,14 +71,14 @@ def test_names_passwords_and_places_are_read_as_written(url, parts):
         " ",
     ],
 )
-def test_what_cannot_be_used_is_told_and_not_quoted(url):
-    with pytest.raises(InvalidSettingError) as told:
+def test_an_invalid_url_is_reported_and_not_quoted(url):
+    with pytest.raises(InvalidSettingError) as refused:
         database.from_url(url)
-    assert str(told.value).startswith("DATABASE_URL ") and SECRET not in str(told.value)
-    assert told.value.__suppress_context__ or told.value.__context__ is None
+    assert str(refused.value).startswith("DATABASE_URL ") and SECRET not in str(refused.value)
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None
 
 
-def test_a_pooler_gets_no_cursors_and_no_options_at_the_start():
+def test_a_pooler_gets_no_cursors_and_no_startup_options():
     url = f"postgresql://me:{SECRET}@h/d"
     assert not database.from_url(url)["DISABLE_SERVER_SIDE_CURSORS"]
     assert database.from_url(url, pooler=True)["DISABLE_SERVER_SIDE_CURSORS"]
@@ -112,16 +112,16 @@ def settings_of(monkeypatch):
         ([], "pooler", True),
     ],
 )
-def test_migrations_and_rights_go_around_the_pooler(settings_of, arguments, host, cursors_off):
-    told = {"DATABASE_URL": "postgresql://pooler/d", "DATABASE_DIRECT_URL": "postgresql://direct/d"}
-    found = settings_of(*arguments, **told, TELEDER_DATABASE_POOLER="1")
+def test_migrations_and_rights_bypass_pgbouncer(settings_of, arguments, host, cursors_off):
+    urls = {"DATABASE_URL": "postgresql://pooler/d", "DATABASE_DIRECT_URL": "postgresql://direct/d"}
+    found = settings_of(*arguments, **urls, TELEDER_DATABASE_POOLER="1")
     assert (found["HOST"], found["DISABLE_SERVER_SIDE_CURSORS"]) == (host, cursors_off)
 
 
-def test_the_settings_name_the_address_that_is_wrong(settings_of):
-    told = {"DATABASE_URL": "postgresql://pooler/d", "DATABASE_DIRECT_URL": f"mysql://me:{SECRET}@h/d"}
+def test_the_settings_name_the_invalid_url(settings_of):
+    urls = {"DATABASE_URL": "postgresql://pooler/d", "DATABASE_DIRECT_URL": f"mysql://me:{SECRET}@h/d"}
     with pytest.raises(ImproperlyConfigured, match="^DATABASE_DIRECT_URL") as error:
-        settings_of("migrate", **told)
+        settings_of("migrate", **urls)
     assert SECRET not in str(error.value)
 
 
@@ -135,7 +135,7 @@ def test_the_settings_name_the_address_that_is_wrong(settings_of):
         ("h/d?sslmode=require", "h/d?sslmode=require"),
     ],
 )
-def test_the_webs_own_address_keeps_all_but_who_logs_in(monkeypatch, owned, left):
+def test_the_webs_url_differs_only_in_user_and_password(monkeypatch, owned, left):
     monkeypatch.setattr(processes.subprocess, "run", lambda *_, **__: None)
     found = processes.restricted({"DATABASE_URL": f"postgresql://{owned}"})["DATABASE_URL"]
     assert found.startswith("postgresql://teleder_web:") and found.endswith(f"@{left}")

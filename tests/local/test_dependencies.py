@@ -1,4 +1,4 @@
-"""What our code imports is declared: a fresh machine has nothing else."""
+"""Every import of our code is declared, since a fresh machine has nothing else."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OURS = {
     "tests",
     "manage",
 }
-# Half of a declared one: its API is made of theirs.
+# Part of a declared package, whose API uses theirs.
 ALONG = {
     "billiard": "celery",
     "cyclonedx": "cyclonedx-bom",

@@ -1,4 +1,4 @@
-"""The documents stay short, and what they name exists."""
+"""The documents stay short, and the files and modules they name exist."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 PACKAGES = "contract|teleder|inference_worker|training|local|drills|benchmarks|tests|docs|docker"
 PATH = re.compile(rf"(?<![\w./<-])((?:{PACKAGES})/[\w./-]*[\w/])(?![\w*<{{])")
 MODULE = re.compile(rf"python -m ((?:{PACKAGES})(?:\.\w+)*)")
+TEST = re.compile(r"`(test_\w+)`")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)|<img[^>]* src=\"([^\"]+)\"")
 
 
@@ -26,21 +27,21 @@ def named(pattern: re.Pattern, document: Path) -> list[str]:
 
 
 def test_the_documents_are_read_in_an_hour():
-    """Words outside of code, without the runbook and the model cards; the bars of tables are no words."""
+    """Count the words outside code, without the runbook and the model cards; table bars are not words."""
     prose = {page.name: FENCE.sub("", page.read_text()) for page in DOCS if page.name != RUNBOOK}
     words = {name: len(re.findall(r"\S*\w\S*", text)) for name, text in prose.items()}
     assert sum(words.values()) <= WORD_LIMIT, words
 
 
 @pytest.mark.parametrize("document", PAGES, ids=lambda document: document.name)
-def test_no_table_holds_a_paragraph(document):
+def test_no_table_contains_a_paragraph(document):
     rows = [line for line in FENCE.sub("", document.read_text()).splitlines() if line.startswith("|")]
     cells = [cell.strip() for row in rows for cell in row.strip("|").split("|")]
     assert [cell for cell in cells if len(cell) > CELL_LIMIT] == []
 
 
 @pytest.mark.parametrize("document", PAGES, ids=lambda document: document.name)
-def test_every_link_leads_somewhere(document):
+def test_every_link_has_a_target(document):
     links = [link for link in named(LINK, document) if not re.match(r"https?://|mailto:", link)]
     for link in links:
         path, _, heading = link.partition("#")
@@ -53,8 +54,8 @@ def test_every_link_leads_somewhere(document):
 
 
 @pytest.mark.parametrize("document", PAGES, ids=lambda document: document.name)
-def test_every_file_that_is_named_exists(document):
-    """A file may be named without its ending; what git ignores is made later."""
+def test_every_named_file_exists(document):
+    """A file may be named without its suffix; files ignored by git are created later."""
     missing = [path for path in named(PATH, document) if not exists(path)]
     assert missing == []
 
@@ -67,12 +68,18 @@ def exists(path: str) -> bool:
 
 
 @pytest.mark.parametrize("document", PAGES, ids=lambda document: document.name)
-def test_every_module_that_is_run_exists(document):
+def test_every_named_module_exists(document):
     assert [module for module in named(MODULE, document) if importlib.util.find_spec(module) is None] == []
 
 
-def test_each_decision_is_one_paragraph_and_the_newest_day_is_first():
-    """A day is a heading; below it each paragraph is one decision and begins with what was decided."""
+@pytest.mark.parametrize("document", PAGES, ids=lambda document: document.name)
+def test_every_named_test_exists(document):
+    tests = "".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name in named(TEST, document) if f"def {name}(" not in tests] == []
+
+
+def test_each_decision_is_one_paragraph_and_the_newest_date_is_first():
+    """Each date is a heading; below it each paragraph is one decision and begins with the decision."""
     _, *days = re.split(r"^## ", (ROOT / "docs" / "decisions.md").read_text(), flags=re.MULTILINE)
     dates = []
     for day in days:

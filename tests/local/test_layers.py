@@ -1,4 +1,4 @@
-"""What may import what; each contract is seen to fail on a planted import."""
+"""The import rules; each rule fails on a planted import."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def copy(tmp_path_factory) -> Path:
         ("local/lock.py", "import drills.oracle", "over local"),
     ],
 )
-def test_a_planted_import_is_seen(copy, place, planted, contract):
+def test_a_planted_import_is_found(copy, place, planted, contract):
     file = copy / place
     text = file.read_text()
     future = "from __future__ import annotations\n"
@@ -72,8 +72,8 @@ def test_a_planted_import_is_seen(copy, place, planted, contract):
     assert result.returncode and any(contract in line for line in broken), result.stdout
 
 
-def test_the_web_leaves_torch_and_decoders_alone():
-    """Import every module of the web in a fresh process and look at what came along."""
+def test_the_web_imports_neither_torch_nor_decoders():
+    """Import every module of the web in a new process and check which others were imported."""
     script = (
         "import django, importlib, pkgutil, sys; django.setup(); import teleder\n"
         "for m in pkgutil.walk_packages(teleder.__path__, 'teleder.'):\n"

@@ -1,4 +1,4 @@
-"""What may not be shipped is named, whatever way its licence is told."""
+"""Packages that may not be shipped are named, in whatever field their licence is declared."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_package_under_an_allowed_licence_passes(tmp_path, lines):
     assert licences.faults_of(planted(tmp_path, "fake", *lines)) == []
 
 
-def test_a_gpl_library_inside_of_a_wheel_is_named_whatever_the_wheel_says(tmp_path):
+def test_a_gpl_library_inside_a_wheel_is_named_despite_the_licence_of_the_wheel(tmp_path):
     files = (
         "fake.libs/libx265-4883ecb5.so.217",
         "fake/lib/libcufftw.so.12",

@@ -1,4 +1,4 @@
-"""What the figures of the house style count, on a small tree; and that a public name of teleder has one meaning."""
+"""The figures of the house style, on a small tree; and every public name of teleder has one meaning."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def planted(tmp_path):
 
 
 def test_a_single_caller_is_counted_and_an_entry_point_or_a_second_caller_is_not(planted):
-    """Entry points here: a view that urls names, a method of a framework's class, a decorated function."""
+    """Entry points are a view named in urls, a method of a framework class, and a decorated function."""
     assert {(each.path, each.name) for each in single_callers(planted)} == {
         ("teleder/cases/reviews.py", "_lock"),
         ("teleder/web/views.py", "recursive"),

@@ -1,4 +1,4 @@
-"""docs/openapi.json is what the code says, and `./run check` notices where it is not."""
+"""docs/openapi.json matches the code, and `./run check` detects differences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_committed_description_is_current(said):
 @pytest.mark.parametrize(
     "change", [lambda text: text + " ", lambda text: text.replace("uuid", "string", 1), None]
 )
-def test_a_description_that_differs_or_is_missing_fails_and_is_mended(
+def test_a_description_that_differs_or_is_missing_fails_and_can_be_written(
     said, monkeypatch, tmp_path, capsys, change
 ):
     monkeypatch.setattr(openapi, "FILE", tmp_path / "openapi.json")

@@ -1,4 +1,4 @@
-"""The product asks no other machine for anything but its own servers, so that no address of a stranger's is ever called."""
+"""The product contacts only its own servers, so that no address given by a user is ever called."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def imported(file: Path) -> Iterator[str]:
             yield from (f"{node.module}.{each.name}" for each in node.names)
 
 
-# Django's own backend, with other quotes around a recipient: it speaks to the server of TELEDER_EMAIL_URL only.
+# Django's own backend with other quoting of recipients: it only contacts the server of TELEDER_EMAIL_URL.
 MAIL = "teleder/accounts/mail_backends.py: smtplib"
 
 
 def callers(root: Path) -> list[str]:
-    """Return which modules of the running product hold a client of any network protocol."""
+    """Return the modules of the running product that import a client of a network protocol."""
     files = [
         file
         for package in ("contract", "teleder", "inference_worker")
@@ -55,20 +55,20 @@ def callers(root: Path) -> list[str]:
     ]
 
 
-def test_no_module_holds_a_client_that_could_be_sent_somewhere():
+def test_no_module_imports_a_network_client():
     assert callers(ROOT) == [MAIL]
 
 
 @pytest.mark.parametrize(
     "line", ["import requests", "from urllib.request import urlopen", "import http.client"]
 )
-def test_a_planted_client_is_seen(tmp_path, line):
+def test_a_planted_client_is_found(tmp_path, line):
     (tmp_path / "teleder").mkdir()
     (tmp_path / "teleder" / "hooks.py").write_text(line)
     assert callers(tmp_path)
 
 
-def test_no_row_keeps_an_address_to_call():
+def test_no_table_stores_a_url_to_call():
     fields = [field for model in apps.get_models() for field in model._meta.get_fields()]
     assert len(fields) > 100
     addresses = [

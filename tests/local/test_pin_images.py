@@ -1,4 +1,4 @@
-"""Digests of images come from a registry; where none answers, nothing is changed and it is said."""
+"""Digests of images come from a registry; without an answer nothing is changed and an error is printed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DIGESTS = {
 
 
 class Registry(http.server.BaseHTTPRequestHandler):
-    """As Docker's: it wants a token that anybody may have, and names the digest in a header."""
+    """Like Docker's: it requires a public token and returns the digest in a header."""
 
     digests = DIGESTS
     asks_for_token = True
@@ -95,13 +95,13 @@ def test_each_tag_gets_the_digest_that_the_registry_names(tree, registry):
     assert pin_images.main(tree, registry) == 0 and contents(tree) == found
 
 
-def test_a_registry_that_asks_for_no_token_is_read_too(tree, registry, monkeypatch):
+def test_a_registry_without_tokens_can_be_read(tree, registry, monkeypatch):
     monkeypatch.setattr(Registry, "asks_for_token", False)
     assert pin_images.main(tree, registry) == 0
     assert "a" * 64 in contents(tree)["docker-compose.yml"]
 
 
-def test_without_a_registry_nothing_is_changed_and_it_is_said(tree, capsys):
+def test_without_a_registry_nothing_is_changed_and_an_error_is_printed(tree, capsys):
     before = contents(tree)
     assert pin_images.main(tree, f"http://127.0.0.1:{free_port()}") == 1
     assert contents(tree) == before
@@ -109,7 +109,7 @@ def test_without_a_registry_nothing_is_changed_and_it_is_said(tree, capsys):
 
 
 @pytest.mark.parametrize("answer", [None, "", "sha256:short", "md5:" + "a" * 64, "sha256:" + "A" * 64])
-def test_one_image_without_a_digest_leaves_all_as_they_are(tree, registry, monkeypatch, capsys, answer):
+def test_one_image_without_a_digest_leaves_all_files_unchanged(tree, registry, monkeypatch, capsys, answer):
     path = "/v2/library/python/manifests/3.11.14-slim-bookworm"
     left = {name: digest for name, digest in DIGESTS.items() if name != path}
     monkeypatch.setattr(Registry, "digests", left | ({} if answer is None else {path: answer}))
@@ -119,7 +119,7 @@ def test_one_image_without_a_digest_leaves_all_as_they_are(tree, registry, monke
     assert "python:3.11.14-slim-bookworm" in capsys.readouterr().err
 
 
-def test_every_image_of_others_has_an_exact_version():
+def test_every_third_party_image_has_an_exact_version():
     named = [each for name in pin_images.FILES for each in pin_images.images((ROOT / name).read_text())]
     assert {each.name for each in named} == {
         "axllent/mailpit",
@@ -133,15 +133,15 @@ def test_every_image_of_others_has_an_exact_version():
         assert image.name == "postgres" or re.match(r"v?\d+\.\d+\.\d+", image.tag), image
 
 
-def test_no_line_names_an_image_that_is_not_looked_at():
-    """For instance one without a tag, or with a digest that somebody typed alone."""
+def test_every_line_with_an_image_is_checked():
+    """For example an image without a tag, or with only a digest."""
     for name in pin_images.FILES:
         text = (ROOT / name).read_text()
         lines = re.findall(r"^\s*image:\s+(?!teleder-)\S.*$|^FROM .*$", text, re.MULTILINE)
         assert len(lines) == len(pin_images.images(text)), lines
 
 
-def test_the_proxys_image_is_the_version_that_is_tested():
+def test_the_proxy_image_is_the_tested_version():
     from importlib.metadata import version
 
     [caddy] = [

@@ -1,4 +1,4 @@
-"""The supervisor starts again what ends, stops all, and keeps keys from the worker."""
+"""The supervisor restarts and stops processes, and gives no keys to the worker."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENVIRONMENT = {
     "REDIS_URL": "redis://h/0",
     "TELEDER_SECRET_KEY": "key",
 }
-# A process with a child of its own, as Celery is; it tells both ids and what it was given.
+# A process with a child, like Celery; it prints both ids and its environment.
 PARENT = """
 import os, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -39,8 +39,8 @@ def supervisor(tmp_path, monkeypatch) -> Iterator[processes.Supervisor]:
     supervisor.stop()
 
 
-def told(supervisor: processes.Supervisor, name: str, lines: int = 1) -> list[str]:
-    """Return the words of the newest line of a process, once it has written so many."""
+def output_of(supervisor: processes.Supervisor, name: str, lines: int = 1) -> list[str]:
+    """Return the words of the newest line of a process, once it has written `lines` lines."""
     wait_until(lambda: len((supervisor.logs / f"{name}.log").read_text().splitlines()) == lines)
     return (supervisor.logs / f"{name}.log").read_text().splitlines()[-1].split()
 
@@ -61,15 +61,15 @@ def alive(pid: str) -> bool:
 
 def test_stop_leaves_neither_a_process_nor_its_children(supervisor):
     supervisor.start("web")
-    pids = told(supervisor, "web")[:2]
+    pids = output_of(supervisor, "web")[:2]
     assert all(map(alive, pids))
     supervisor.stop()
     wait_until(lambda: not any(map(alive, pids)))
 
 
-def test_what_is_killed_is_started_again_and_its_children_are_ended(supervisor):
+def test_a_killed_process_is_restarted_and_its_children_are_ended(supervisor):
     supervisor.start("web")
-    parent, child = told(supervisor, "web")[:2]
+    parent, child = output_of(supervisor, "web")[:2]
     os.kill(int(parent), signal.SIGKILL)
     real_start = supervisor.start
 
@@ -79,14 +79,14 @@ def test_what_is_killed_is_started_again_and_its_children_are_ended(supervisor):
 
     supervisor.start = start_and_end_the_watch
     supervisor.watch()
-    assert told(supervisor, "web", lines=2)[0] != parent
+    assert output_of(supervisor, "web", lines=2)[0] != parent
     assert not alive(child)
 
 
-def test_the_worker_gets_no_key_and_no_way_into_the_database(supervisor):
+def test_the_worker_gets_no_key_and_no_database_url(supervisor):
     supervisor.start("web")
     supervisor.start("inference")
-    given = {name: set(told(supervisor, name)[2:]) & set(ENVIRONMENT) for name in ("web", "inference")}
+    given = {name: set(output_of(supervisor, name)[2:]) & set(ENVIRONMENT) for name in ("web", "inference")}
     assert given == {"web": set(ENVIRONMENT), "inference": {"REDIS_URL"}}
 
 
@@ -94,13 +94,13 @@ ADDRESSES = {valkey.variable(role): f"redis://{role}:secret@h/0" for role in val
 
 
 @pytest.mark.parametrize("name", sorted(processes.COMMANDS))
-def test_each_process_is_told_the_address_of_its_own_role_in_valkey_and_no_other(name):
+def test_each_process_gets_only_the_valkey_url_of_its_own_role(name):
     everything = {"REDIS_URL": "redis://admin:secret@h/0", "REDIS_URL_FILE": "/of/the/admin"} | ADDRESSES
     role = "worker" if name == "inference" else name
     assert processes.environment_of(name, everything) == {"REDIS_URL": f"redis://{role}:secret@h/0"}
 
 
 @pytest.mark.parametrize("name", sorted(processes.COMMANDS))
-def test_with_a_valkey_of_ones_own_all_processes_are_told_its_one_address(name):
+def test_with_an_external_valkey_all_processes_get_its_url(name):
     given = {"REDIS_URL": "redis://h/0", "REDIS_URL_FILE": "/some/file"}
     assert processes.environment_of(name, given) == given

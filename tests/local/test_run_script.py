@@ -1,4 +1,4 @@
-"""`./run` says in a sentence what is wrong with a `.venv` that it cannot use."""
+"""`./run` explains in a sentence why it cannot use a `.venv`."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ BROKEN = {
 }
 
 
-def test_a_good_one_is_used(checkout):
+def test_a_valid_venv_is_used(checkout):
     assert run(checkout).stdout == "started\n"
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_one_that_cannot_be_used_is_told_in_a_sentence(checkout, name):
+def test_an_unusable_venv_is_explained_in_a_sentence(checkout, name):
     BROKEN[name](checkout / ".venv")
     done = run(checkout)
     if (checkout / ".venv").is_dir():

@@ -1,4 +1,4 @@
-"""What is shipped is listed, and its known vulnerabilities are found without asking a service."""
+"""Shipped packages are listed, and their known vulnerabilities are found without a network service."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_bill_is_valid_and_has_package_urls_and_licences():
 
 @pytest.fixture
 def advisories(tmp_path):
-    """A saved file with one advisory that hits us, one that is withdrawn and one for another version."""
+    """A saved file with one advisory for our version, one that is withdrawn and one for another version."""
     components = sbom.bill_of_materials(WEB)["components"]
     django = next(each["version"] for each in components if each["name"] == "django")
 
@@ -61,12 +61,12 @@ def advisories(tmp_path):
 
 def test_a_known_vulnerability_fails_the_command(advisories, capsys):
     assert sbom.main([f"--lock={WEB}", "--advisories", str(advisories)]) == 1
-    told = capsys.readouterr().out
-    assert "GHSA-1" in told and "GHSA-2" not in told and "GHSA-3" not in told
+    output = capsys.readouterr().out
+    assert "GHSA-1" in output and "GHSA-2" not in output and "GHSA-3" not in output
 
 
 @pytest.mark.parametrize(("days", "code"), [(1, 0), (-1, 1)])
-def test_an_exception_holds_until_its_day(advisories, tmp_path, monkeypatch, days, code):
+def test_an_exception_is_valid_until_its_date(advisories, tmp_path, monkeypatch, days, code):
     until = datetime.date.today() + datetime.timedelta(days)
     (tmp_path / "x.toml").write_text(f'[[exception]]\nid = "GHSA-1"\nuntil = {until}\nwhy = "not called"\n')
     monkeypatch.setattr(sbom, "EXCEPTIONS", tmp_path / "x.toml")
@@ -80,7 +80,7 @@ def test_a_file_without_advisories_is_refused(tmp_path):
         sbom.main([f"--lock={WEB}", "--advisories", str(tmp_path / "all.zip")])
 
 
-def test_a_file_that_is_no_zip_is_refused_by_name(tmp_path):
+def test_a_file_that_is_not_a_zip_is_refused_by_name(tmp_path):
     missing = tmp_path / "missing.zip"
     with pytest.raises(SystemExit, match=r"missing\.zip cannot be read"):
         list(sbom.vulnerabilities([], missing))

@@ -1,4 +1,4 @@
-"""Embedded servers start, serve, stop, and leave the machine as it was."""
+"""Embedded servers start, serve, stop, and leave the machine unchanged."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_both_servers_answer_keep_their_data_and_stop(bare, tmp_path):
     assert stat.S_IMODE(os.stat(tmp_path / "state" / "postgres").st_mode) == 0o700
 
 
-def test_servers_of_ones_own_are_used(monkeypatch, tmp_path):
+def test_external_servers_are_used(monkeypatch, tmp_path):
     monkeypatch.setenv("DATABASE_URL", "postgresql://mine/db")
     monkeypatch.setenv("REDIS_URL", "redis://mine/0")
     with servers.running(tmp_path / "state") as found:
@@ -47,7 +47,7 @@ def test_servers_of_ones_own_are_used(monkeypatch, tmp_path):
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["owner"]
 
 
-def test_others_on_this_machine_need_the_password(bare, tmp_path):
+def test_other_users_of_the_machine_need_the_password(bare, tmp_path):
     with servers.running(tmp_path / "state", durable=False) as found:
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(re.sub(":[^:@]+@", ":guess@", found.database_url))
@@ -57,7 +57,7 @@ def test_others_on_this_machine_need_the_password(bare, tmp_path):
         assert stat.S_IMODE(os.stat(tmp_path / "state" / name).st_mode) == 0o600
 
 
-def test_a_second_run_joins_when_it_may_and_is_refused_when_not(monkeypatch, tmp_path):
+def test_a_second_run_shares_the_servers_if_allowed_and_is_refused_otherwise(monkeypatch, tmp_path):
     monkeypatch.setenv("DATABASE_URL", "postgresql://mine/db")
     monkeypatch.setenv("REDIS_URL", "redis://mine/0")
     with servers.running(tmp_path / "state") as first:
@@ -69,15 +69,15 @@ def test_a_second_run_joins_when_it_may_and_is_refused_when_not(monkeypatch, tmp
         assert third == first
 
 
-def test_root_without_user_namespaces_is_told_what_to_do(bare, monkeypatch, tmp_path):
+def test_root_without_user_namespaces_gets_advice(bare, monkeypatch, tmp_path):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(servers.shutil, "which", lambda name: None)
     with pytest.raises(servers.ServerError, match="DATABASE_URL"), servers.running(tmp_path / "state"):
         pass
 
 
-def test_servers_die_with_their_parent(bare, tmp_path):
-    """A killed `./run` leaves nothing behind."""
+def test_servers_end_with_their_parent(bare, tmp_path):
+    """A killed `./run` leaves no process behind."""
     import subprocess
     import sys
 

@@ -1,4 +1,4 @@
-"""The web server, started as everywhere: people who keep their line open keep nobody out."""
+"""The web server with its usual command: open idle connections do not block other people."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 from local.processes import COMMANDS
 from local.servers import free_port
 
-LINES = 200  # of some thirty browsers
-SECONDS = 20  # an idle line is closed after thirty
+LINES = 200  # as many as about thirty browsers open
+SECONDS = 20  # an idle connection is closed after thirty
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 APPLICATION = """
 def application(environ, start_response):
@@ -46,7 +46,7 @@ def line(port: int) -> socket.socket:
             time.sleep(0.1)
 
 
-def test_hundreds_of_open_lines_keep_nobody_out(port):
+def test_hundreds_of_open_connections_block_nobody(port):
     with ExitStack() as open_lines:
         for _ in range(LINES):
             each = open_lines.enter_context(line(port))
@@ -54,8 +54,8 @@ def test_hundreds_of_open_lines_keep_nobody_out(port):
             assert each.recv(1024).startswith(b"HTTP/1.1 200")
 
 
-def test_it_ends_when_asked_to_while_it_still_starts(tmp_path):
-    """Drill R10: two deploys within seconds of one another, and Granian waited for ever for its deaf workers."""
+def test_it_ends_on_sigterm_while_it_is_starting(tmp_path):
+    """Drill R10: in two deploys within seconds Granian waited for ever for workers that did not respond."""
     (tmp_path / "slow.py").write_text(
         "import pathlib, time\npathlib.Path('starting').touch()\ntime.sleep(2)\n" + APPLICATION
     )

@@ -39,7 +39,7 @@ def titles() -> list[str]:
 
 
 @pytest.mark.django_db
-def test_alice_is_told_that_it_arrived_and_that_it_is_answered(answered, alice):
+def test_alice_is_notified_of_arrival_and_answer(answered, alice):
     sweep()
     sweep()
     assert titles() == ["We have received your consultation", "An answer has arrived"]
@@ -57,7 +57,7 @@ def test_a_mail_says_nothing_about_health(answered):
 
 
 @pytest.mark.django_db
-def test_each_receives_it_in_their_own_language(alices_submission, alice):
+def test_each_person_is_notified_in_their_language(alices_submission, alice):
     alice.language = "ja"
     alice.save()
     sweep()
@@ -65,7 +65,7 @@ def test_each_receives_it_in_their_own_language(alices_submission, alice):
 
 
 @pytest.mark.django_db
-def test_who_wants_no_mail_has_the_inbox(alices_submission, alice):
+def test_a_person_without_mail_notifications_has_the_inbox(alices_submission, alice):
     Preference.objects.create(person=alice, email=False)
     sweep()
     assert titles() == []
@@ -73,7 +73,7 @@ def test_who_wants_no_mail_has_the_inbox(alices_submission, alice):
 
 
 @pytest.mark.django_db
-def test_photos_asked_for_are_told(alices_submission, dana):
+def test_alice_is_notified_of_a_request_for_photos(alices_submission, dana):
     reviews.claim(alices_submission, by=dana)
     reviews.request_photos(alices_submission, by=dana, reason="blurred")
     sweep()
@@ -81,7 +81,7 @@ def test_photos_asked_for_are_told(alices_submission, dana):
 
 
 @pytest.mark.django_db
-def test_a_mail_server_that_is_down_loses_nothing(alices_submission, monkeypatch):
+def test_an_unavailable_mail_server_loses_no_message(alices_submission, monkeypatch):
     def down(message):
         if message.channel == Channel.EMAIL:
             raise smtplib.SMTPServerDisconnected("down")
@@ -99,8 +99,8 @@ def test_a_mail_server_that_is_down_loses_nothing(alices_submission, monkeypatch
 
 
 @pytest.mark.django_db
-def test_a_mail_server_that_hangs_holds_up_the_sweeper_once_a_round(alice, bob, submission_of, monkeypatch):
-    """Ten seconds for each mail would keep lost jobs from being noticed (drill R15)."""
+def test_a_hanging_mail_server_delays_the_sweeper_once_a_round(alice, bob, submission_of, monkeypatch):
+    """Ten seconds for each mail would delay the detection of lost jobs (drill R15)."""
     tries = []
 
     def hangs(message):
@@ -115,12 +115,12 @@ def test_a_mail_server_that_hangs_holds_up_the_sweeper_once_a_round(alice, bob, 
         patch.setattr(outbox, "monotonic", lambda: 10.0 * len(tries))
         outbox.deliver()
         assert len(tries) == 1
-        outbox.deliver()  # the first is put off, the other has its turn
+        outbox.deliver()  # the first is postponed, the other is sent
     assert set(tries) == {alice, bob}
 
 
 @pytest.mark.django_db
-def test_after_many_tries_a_message_has_failed_and_is_not_tried_again(alices_submission, monkeypatch):
+def test_a_message_fails_after_its_last_attempt(alices_submission, monkeypatch):
     monkeypatch.setattr(outbox, "send_message", lambda message: (_ for _ in ()).throw(OSError("gone")))
     outbox.queue_messages()
     for _ in range(len(outbox.BACK_OFF_MINUTES) + 1):
@@ -131,7 +131,7 @@ def test_after_many_tries_a_message_has_failed_and_is_not_tried_again(alices_sub
 
 
 @pytest.mark.django_db
-def test_a_repeated_mail_bears_the_same_message_id(alices_submission):
+def test_a_repeated_mail_has_the_same_message_id(alices_submission):
     sweep()
     first = mail.outbox[0].extra_headers["Message-ID"]
     past = timezone.now() - timedelta(seconds=1)
@@ -170,7 +170,7 @@ def test_six_sweepers_at_once_send_one_mail_per_event(alices_submission):
 
 
 @pytest.mark.django_db
-def test_every_kind_that_is_told_has_a_japanese_title():
+def test_every_notified_event_has_a_japanese_title():
     from django.utils import translation
 
     with translation.override("ja"):

@@ -1,4 +1,4 @@
-"""Carol has been here for a while: rows in every table, files, messages in the broker, sessions, notes about her."""
+"""A patient, Carol, with data everywhere: rows in every table, files, messages in the broker, sessions, notes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests.conftest import CALM, JPEG_HEAD, PASSWORD, rewrite
 CANARY = "TELEDER-CANARY-7f3a"
 PHOTO = JPEG_HEAD + f"{CANARY}-pixels".encode() * 20
 ADDRESS = "carol.canary@example.com"
-# What leads to carol: her words, names, numbers, and her photo by its hash.
+# What identifies carol: her texts, names, numbers, and the hash of her photo.
 TRACES = {
     "name": "Carola Kanarienvogel",
     "address": ADDRESS,
@@ -116,8 +116,8 @@ def _logs_in(carol: User) -> None:
     asking.post("/accounts/password/reset/", {"email": ADDRESS})
 
 
-def ask_and_let_pass(carol: User, why: Why = Why.REQUEST, **more: Any) -> None:
-    """Ask for the erasure and let the days go by."""
+def request_erasure_and_wait(carol: User, why: Why = Why.REQUEST, **more: Any) -> None:
+    """Request the erasure and move its date into the past."""
     erasure.ask(carol, why=why, **more)
     Erasure.objects.filter(person=carol).update(due_at=Now() - timedelta(seconds=1))
     reviews = Review.objects.filter(submission__case__patient=carol)
@@ -130,7 +130,7 @@ def sweep() -> None:
 
 # --- Searching everything ---------------------------------------------------------------------------------
 def database() -> Iterator[tuple[str, str]]:
-    """Yield (table, row as JSON) of every row of every table; of sessions what they hold as well."""
+    """Yield (table, row as JSON) of every row of every table, and the decoded content of sessions."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT schemaname, tablename FROM pg_tables WHERE schemaname !~ '^(pg_|information)'")
         for schema, table in cursor.fetchall():
@@ -140,7 +140,7 @@ def database() -> Iterator[tuple[str, str]]:
 
 
 def valkey() -> Iterator[tuple[str, str]]:
-    """Yield (key, value) of everything in Valkey; what messages carry in base64 is read, too."""
+    """Yield (key, value) of everything in Valkey, and the decoded base64 parts of messages."""
     from django.conf import settings
 
     client = redis.Redis.from_url(settings.REDIS_URL)
@@ -166,7 +166,7 @@ def media(root: Path) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def found(settings, caplog) -> Callable[..., set[tuple[str, str]]]:
-    """Return (where, which trace) for each of the traces that stands anywhere."""
+    """Return (where, which trace) for each trace that is found anywhere."""
     caplog.set_level("INFO")
 
     def search(traces: dict[str, str] = TRACES) -> set[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Alice asks to be erased: she can change her mind, nobody's work is cut off, and a legal hold wins."""
+"""Alice requests erasure: she can cancel it, no open work is interrupted, and a legal hold takes precedence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from teleder.cases.models import Case, Photo, Review, Status, Submission
 from teleder.privacy import erasure, holds, policy
 from teleder.privacy.models import Erasure, Hold, Tombstone, Why
 from tests.conftest import rewrite
-from tests.privacy.conftest import ask_and_let_pass
+from tests.privacy.conftest import request_erasure_and_wait
 
 pytestmark = pytest.mark.django_db
 
@@ -25,18 +25,18 @@ def is_gone(person: User) -> bool:
     return not User.objects.filter(pk=person.pk).exists()
 
 
-def test_nothing_happens_before_the_day(alice):
+def test_nothing_is_erased_before_the_date(alice):
     asked = erasure.ask(alice, why=Why.REQUEST)
     assert asked.due_at - asked.asked_at == timedelta(days=policy.retention_policy().cooling_off_days)
     assert not is_gone(alice)
 
 
-def test_asking_again_does_not_move_the_day(alice):
+def test_a_second_request_does_not_move_the_date(alice):
     first = erasure.ask(alice, why=Why.REQUEST)
     assert erasure.ask(alice, why=Why.LETTER).due_at == first.due_at
 
 
-def test_what_alice_wants_herself_outweighs_what_the_clinic_noted(alice, adam):
+def test_a_request_by_alice_replaces_one_by_the_clinic(alice, adam):
     noted = erasure.ask(alice, why=Why.LETTER, by=adam)
     own = erasure.ask(alice, why=Why.REQUEST)
     assert (own.why, own.by_admin, own.due_at) == (Why.REQUEST, None, noted.due_at)
@@ -44,8 +44,8 @@ def test_what_alice_wants_herself_outweighs_what_the_clinic_noted(alice, adam):
         erasure.call_off(alice)
 
 
-def test_who_changes_their_mind_stays(alice):
-    ask_and_let_pass(alice)
+def test_a_cancelled_request_erases_nothing(alice):
+    request_erasure_and_wait(alice)
     assert erasure.take_back(alice)
     assert not erasure.take_back(alice)
     assert not is_gone(alice)
@@ -56,7 +56,7 @@ def test_staff_are_not_erased(dana):
         erasure.ask(dana, why=Why.REQUEST)
 
 
-def test_alice_is_told_once_by_a_mail_that_says_nothing_of_her_health(alice, mailoutbox):
+def test_alice_gets_one_mail_without_health_data(alice, mailoutbox):
     alice.language = "ja"
     alice.save()
     erasure.ask(alice, why=Why.REQUEST)
@@ -68,7 +68,7 @@ def test_alice_is_told_once_by_a_mail_that_says_nothing_of_her_health(alice, mai
     assert "/settings/data/" in mail.body
 
 
-def test_a_mail_server_that_is_away_is_asked_again(alice, monkeypatch, mailoutbox):
+def test_an_unavailable_mail_server_is_tried_again(alice, monkeypatch, mailoutbox):
     erasure.ask(alice, why=Why.REQUEST)
     with monkeypatch.context() as patch:
         patch.setattr(erasure, "send_mail", lambda *_: 1 / 0)
@@ -77,15 +77,15 @@ def test_a_mail_server_that_is_away_is_asked_again(alice, monkeypatch, mailoutbo
 
 
 # --- A case that is open ----------------------------------------------------------------------------------
-def test_a_case_is_not_taken_from_under_a_dermatologists_hands(alice, dana, submission_of):
+def test_a_case_in_review_is_not_erased(alice, dana, submission_of):
     submission = submission_of(alice, fever="yes", grouped_blisters="yes")
     reviews.claim(submission, by=dana)
-    ask_and_let_pass(alice)
+    request_erasure_and_wait(alice)
     long_ago = Now() - timedelta(days=policy.retention_policy().open_case_days + 1)
     Erasure.objects.update(due_at=long_ago)
     assert not is_gone(alice)
     reviews.sign(submission, by=dana, impression="HI", disposition="today", text="Please come today.")
-    assert not is_gone(alice), "nobody would ever have read that answer"
+    assert not is_gone(alice), "the answer would be erased before alice could read it"
     assert "You can read it for 3 days" in erasure.waits_for(alice)[0]
     rewrite(
         Review.objects, signed_at=Now() - timedelta(days=policy.retention_policy().answer_days, seconds=1)
@@ -93,30 +93,28 @@ def test_a_case_is_not_taken_from_under_a_dermatologists_hands(alice, dana, subm
     assert is_gone(alice)
 
 
-def test_an_unanswered_case_is_answered_first_but_not_waited_for_for_ever(alice, submission_of):
+def test_an_unanswered_case_delays_the_erasure_for_a_limited_time(alice, submission_of):
     submission_of(alice)
-    ask_and_let_pass(alice)
+    request_erasure_and_wait(alice)
     assert not is_gone(alice)
     assert "answers it first" in erasure.waits_for(alice)[0]
     Erasure.objects.update(due_at=Now() - timedelta(days=policy.retention_policy().open_case_days, seconds=1))
     assert is_gone(alice)
 
 
-def test_who_takes_the_case_back_need_not_wait(alice, submission_of):
+def test_a_withdrawn_case_does_not_delay_the_erasure(alice, submission_of):
     submission = submission_of(alice)
-    ask_and_let_pass(alice)
+    request_erasure_and_wait(alice)
     intake.withdraw(submission, by=alice)
     assert erasure.waits_for(alice) == []
     assert is_gone(alice)
 
 
-def test_where_the_clinic_says_so_the_duty_to_keep_records_comes_first(
-    alice, dana, submission_of, monkeypatch
-):
+def test_a_clinic_can_let_the_duty_to_keep_records_take_precedence(alice, dana, submission_of, monkeypatch):
     submission = submission_of(alice)
     reviews.claim(submission, by=dana)
     reviews.sign(submission, by=dana, impression="AD", disposition="today", text="Please come.")
-    ask_and_let_pass(alice)
+    request_erasure_and_wait(alice)
     from dataclasses import replace
 
     strict = replace(policy.retention_policy(), record_duty_first=True)
@@ -132,12 +130,12 @@ def test_where_the_clinic_says_so_the_duty_to_keep_records_comes_first(
 def held(alice, adam, submission_of) -> User:
     submission_of(alice)
     Submission.objects.update(status=Status.ANSWERED)
-    ask_and_let_pass(alice)
+    request_erasure_and_wait(alice)
     holds.set_hold(alice, reason="court, file 7", by=adam)
     return alice
 
 
-def test_a_hold_wins_over_erasure_until_it_is_lifted(held, adam):
+def test_a_legal_hold_stops_an_erasure_until_it_is_lifted(held, adam):
     assert not is_gone(held)
     assert erasure.waits_for(held) == [
         "The law asks the clinic to keep your data for now. It is erased when that ends."
@@ -148,7 +146,7 @@ def test_a_hold_wins_over_erasure_until_it_is_lifted(held, adam):
     assert not Hold.objects.exists()
 
 
-def test_the_database_refuses_even_where_the_question_is_forgotten(held, monkeypatch):
+def test_the_database_refuses_even_if_the_check_is_skipped(held, monkeypatch):
     monkeypatch.setattr(holds, "held", lambda: Hold.objects.none().values("person"))
     assert erasure.ready().exists()
     with pytest.raises(IntegrityError, match="under legal hold"), transaction.atomic():

@@ -1,4 +1,4 @@
-"""What carol downloads is whole, described, hers alone, and says nothing that only the AI says."""
+"""Carol's export is complete and documented, has only her own data, and has no result of the AI."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def opened(person) -> tuple[zipfile.ZipFile, dict]:
     return archive, json.loads(archive.read("data.json"))
 
 
-def test_the_data_are_as_the_schema_says(carol):
+def test_the_data_match_the_schema(carol):
     erasure.ask(carol, why=Why.REQUEST)
     archive, data = opened(carol)
     schema = json.loads(archive.read("schema.json"))
@@ -40,7 +40,7 @@ def test_the_data_are_as_the_schema_says(carol):
     assert data["erasure"]["why"] == "request"
 
 
-def test_all_that_is_hers_is_in_it(carol, client, dana):
+def test_the_export_contains_all_her_data(carol, client, dana):
     photo = Photo.objects.filter(submission__case__patient=carol).order_by("created_at").first()
     client.force_login(dana)
     assert client.get(f"/photos/{photo.pk}/display/").status_code == 200
@@ -70,7 +70,7 @@ def test_all_that_is_hers_is_in_it(carol, client, dana):
     assert "phone wrote into it" in archive.read("README.txt").decode()
 
 
-def test_nothing_is_in_it_of_other_people_or_of_what_the_ai_said(carol, bob, adam, noel, submission_of):
+def test_the_export_contains_no_data_of_other_people_and_no_ai_results(carol, bob, adam, noel, submission_of):
     submission_of(bob)
     archive, data = opened(carol)
     text = json.dumps(data)
@@ -92,7 +92,7 @@ def test_nothing_is_in_it_of_other_people_or_of_what_the_ai_said(carol, bob, ada
     assert not [name for name in archive.namelist() if "mask" in name or "attribution" in name]
 
 
-def test_a_photo_whose_file_is_gone_is_named_and_does_not_stop_it(carol):
+def test_a_missing_photo_file_is_named_and_does_not_stop_the_export(carol):
     photo = Photo.objects.filter(submission__case__patient=carol).first()
     for path in photo_folder(photo).rglob("copy*"):
         path.unlink()
@@ -102,7 +102,7 @@ def test_a_photo_whose_file_is_gone_is_named_and_does_not_stop_it(carol):
     assert sum("missing" in file for file in files) == 1
 
 
-def test_a_hostile_name_is_a_text_and_never_a_path(alice, draft_of, photo_file):
+def test_a_hostile_file_name_is_never_used_as_a_path(alice, draft_of, photo_file):
     submission = draft_of(alice, photos=0)
     intake.add_photo(submission, view="other", upload=photo_file())
     Photo.objects.update(original_name="../../etc/passwd")
@@ -111,7 +111,7 @@ def test_a_hostile_name_is_a_text_and_never_a_path(alice, draft_of, photo_file):
     assert not [name for name in archive.namelist() if ".." in name]
 
 
-def test_no_photo_is_held_in_memory_longer_than_it_is_written(alice, draft_of, monkeypatch):
+def test_each_photo_is_kept_in_memory_only_while_it_is_written(alice, draft_of, monkeypatch):
     submission = draft_of(alice, photos=6)
     pieces = [len(piece) for piece in export.pack(export.record_of(alice), export._photos(alice))]
     assert len(pieces) == 6 + 1
@@ -119,7 +119,7 @@ def test_no_photo_is_held_in_memory_longer_than_it_is_written(alice, draft_of, m
 
 
 # --- Consent that is withdrawn ----------------------------------------------------------------------------
-def test_who_withdraws_the_consent_to_ai_is_read_by_people_only(alice, submission_of):
+def test_after_withdrawn_consent_to_ai_only_people_read_the_photos(alice, submission_of):
     submission = submission_of(alice)
     intake.withdraw_consent(alice, Purpose.AI)
     submission.refresh_from_db()
@@ -128,7 +128,9 @@ def test_who_withdraws_the_consent_to_ai_is_read_by_people_only(alice, submissio
     assert alice.consents.count() == 3
 
 
-def test_who_withdraws_the_consent_to_care_still_reads_and_downloads(alice, submission_of, stored, analyse):
+def test_after_withdrawn_consent_to_care_alice_can_still_read_and_download(
+    alice, submission_of, stored, analyse
+):
     submission = submission_of(alice)
     analyse(submission.photos.get())
     stored(submission.photos.get())

@@ -1,4 +1,4 @@
-"""Carol is erased: a search of database, photos, Valkey and logs finds the tombstone and nothing of hers."""
+"""After Carol's erasure a search of database, photos, Valkey and logs finds only the tombstone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,15 @@ from teleder.cases.models import Job, Photo, Submission
 from teleder.pipeline import dispatch, results
 from teleder.privacy import belongings, erasure, invariants, remnants
 from teleder.privacy.models import Remnant, Tombstone, trace_of
-from tests.privacy.conftest import TRACES, ask_and_let_pass, database, media, photo_folder, sweep, valkey
+from tests.privacy.conftest import (
+    TRACES,
+    database,
+    media,
+    photo_folder,
+    request_erasure_and_wait,
+    sweep,
+    valkey,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,9 +40,9 @@ def _all_traces(carol) -> dict[str, str]:
     return {**TRACES, **numbers, "password": carol.password}
 
 
-def test_nothing_of_carol_is_left_and_bob_is_untouched(carol, bob, submission_of, found, settings):
+def test_no_data_of_carol_remain_and_bobs_are_unchanged(carol, bob, submission_of, found, settings):
     bobs = submission_of(bob, photos=2)
-    dispatch.dispatch_all()  # her draft's photo and bob's are on their way to a worker now
+    dispatch.dispatch_all()  # her draft's photo and bob's are in the queue now
     traces, pk = _all_traces(carol) | {"id": str(carol.pk)}, carol.pk
     before, her_photos = _of_bob(bob, bobs), [str(photo.pk) for photo in _photos(carol)]
     places = {where for where, _what in found(traces)}
@@ -46,12 +54,12 @@ def test_nothing_of_carol_is_left_and_bob_is_untouched(carol, bob, submission_of
         "valkey",
         "media",
     }
-    ask_and_let_pass(carol)
+    request_erasure_and_wait(carol)
     head = entries.head()
-    # Only these: the other duties would go on with bob's work meanwhile.
+    # Only these duties: the others would process bob's jobs.
     settings.SWEEP_DUTIES = [duty for duty in settings.SWEEP_DUTIES if duty.startswith("teleder.privacy.")]
     sweep()
-    # The trail keeps her random id, which no row explains any more; remnants name it for a day.
+    # The audit log keeps her random id, which no row explains any more; remnants name it for a day.
     assert found(traces) <= {("audit_entry", "id"), ("privacy_remnant", "id")}
     assert not [key for key, text in valkey() if any(word in key + text for word in [str(pk), *her_photos])]
     assert not [name for name, _content in media(settings.MEDIA_ROOT) if any(p in name for p in her_photos)]
@@ -63,9 +71,9 @@ def test_nothing_of_carol_is_left_and_bob_is_untouched(carol, bob, submission_of
     call_command("check_record")
 
 
-def test_the_role_of_the_web_erases_her_too(carol, acting_as_web, found, settings):
+def test_the_web_role_can_erase_her(carol, acting_as_web, found, settings):
     traces, head = _all_traces(carol), entries.head()
-    ask_and_let_pass(carol)
+    request_erasure_and_wait(carol)
     with acting_as_web():
         sweep()
     assert found(traces) == set()
@@ -104,10 +112,10 @@ def _of_bob(bob, submission) -> tuple:
         (remnants, "_forget_in_valkey", "valkey"),
     ],
 )
-def test_the_search_finds_what_an_erasure_forgets(carol, found, monkeypatch, module, name, where):
+def test_the_search_finds_data_that_an_erasure_missed(carol, found, monkeypatch, module, name, where):
     dispatch.dispatch_all()
     monkeypatch.setattr(module, name, lambda *_: 0)
-    ask_and_let_pass(carol)
+    request_erasure_and_wait(carol)
     sweep()
     assert not User.objects.filter(pk=carol.pk).exists()
     assert where in {place for place, _what in found()}
@@ -117,7 +125,7 @@ TABLES = [*belongings.OF_SUBMISSION, *belongings.OF_PERSON[:-1]]
 
 
 @pytest.mark.parametrize("left_out", [model for model, _path in TABLES], ids=lambda model: model.__name__)
-def test_a_table_that_is_forgotten_stops_the_erasure(carol, monkeypatch, left_out):
+def test_a_table_that_was_left_out_stops_the_erasure(carol, monkeypatch, left_out):
     for name in ("OF_SUBMISSION", "OF_PERSON"):
         rest = tuple(row for row in getattr(belongings, name) if row[0] is not left_out)
         monkeypatch.setattr(belongings, name, rest)
@@ -125,7 +133,7 @@ def test_a_table_that_is_forgotten_stops_the_erasure(carol, monkeypatch, left_ou
         from django.contrib.auth.models import Permission
 
         carol.user_permissions.add(Permission.objects.first())
-    ask_and_let_pass(carol)
+    request_erasure_and_wait(carol)
     with pytest.raises(IntegrityError):
         erasure.carry_out()
     assert User.objects.filter(pk=carol.pk).exists()
@@ -133,20 +141,20 @@ def test_a_table_that_is_forgotten_stops_the_erasure(carol, monkeypatch, left_ou
     assert not Tombstone.objects.exists()
 
 
-# --- Every table has its say ------------------------------------------------------------------------------
+# --- Every table has a rule -------------------------------------------------------------------------------
 def erased_models() -> set[type[Model]]:
     tables = (*belongings.OF_PHOTO, *belongings.OF_SUBMISSION, *belongings.OF_PERSON)
     return {model for model, _path in tables} | {*belongings.HISTORY, *belongings.MENTIONING}
 
 
-def test_every_table_is_erased_with_the_person_or_says_why_it_is_kept():
+def test_every_table_is_erased_with_the_person_or_listed_as_kept():
     known = {model._meta.label for model in erased_models()} | set(belongings.KEPT)
     models = {model._meta.label for model in apps.get_models(include_auto_created=True)}
-    assert models - known == set(), "say in teleder/privacy/belongings.py what becomes of these tables"
+    assert models - known == set(), "add these tables to teleder/privacy/belongings.py"
     assert known - models == set()
 
 
-def test_no_table_that_is_kept_points_at_one_that_is_erased():
+def test_no_kept_table_references_an_erased_one():
     kept = [apps.get_model(*label.split(".", 1)) for label in belongings.KEPT if "_" not in label]
     pointing = [
         f"{model._meta.label}.{field.name}"
@@ -159,7 +167,7 @@ def test_no_table_that_is_kept_points_at_one_that_is_erased():
 
 # --- At any step ------------------------------------------------------------------------------------------
 class Killed(BaseException):
-    """kill -9, as far as Python can play it: no handler of `Exception` sees it."""
+    """Simulates kill -9: no handler of `Exception` catches it."""
 
 
 STEPS = [
@@ -175,7 +183,9 @@ STEPS = [
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("module", "name"), STEPS, ids=[name for _module, name in STEPS])
-def test_killed_at_any_step_it_is_done_in_the_next_round(carol, found, monkeypatch, module, name, after):
+def test_an_erasure_killed_at_any_step_completes_in_the_next_round(
+    carol, found, monkeypatch, module, name, after
+):
     step = getattr(module, name)
 
     def killed(*args, **more):
@@ -184,13 +194,13 @@ def test_killed_at_any_step_it_is_done_in_the_next_round(carol, found, monkeypat
         raise Killed
 
     traces = _all_traces(carol)
-    ask_and_let_pass(carol)
+    request_erasure_and_wait(carol)
     with monkeypatch.context() as patch:
         patch.setattr(module, name, killed)
         with pytest.raises(Killed):
             erasure.carry_out()
     whole = User.objects.filter(pk=carol.pk).exists()
-    assert whole == (carol.cases.count() == 2)  # all of the rows or none
+    assert whole == (carol.cases.count() == 2)  # either all rows or none
     Remnant.objects.update(next_at=Now())
     sweep()
     assert found(traces) == set()
@@ -198,12 +208,12 @@ def test_killed_at_any_step_it_is_done_in_the_next_round(carol, found, monkeypat
     assert Entry.objects.filter(verb=Verb.ERASE, object=str(stone.pk)).count() == 1
 
 
-def test_a_result_that_comes_after_the_erasure_changes_nothing_and_leaves_no_file(carol, settings, analyse):
+def test_a_result_after_the_erasure_changes_nothing_and_leaves_no_file(carol, settings, analyse):
     photo = Submission.objects.get(case__patient=carol, status="draft").photos.get()
     dispatch.dispatch_all()
     job = Job.objects.get(photo=photo, stage="prepare")
     sent = {"job": str(job.pk), "attempt": job.attempt, "worker": "late"}
-    ask_and_let_pass(carol)
+    request_erasure_and_wait(carol)
     sweep()
     late = photo_folder(photo) / "prepare" / str(job.attempt) / "display.jpg"
     late.parent.mkdir(parents=True)
@@ -221,7 +231,9 @@ def test_a_result_that_comes_after_the_erasure_changes_nothing_and_leaves_no_fil
     assert not Remnant.objects.exists()
 
 
-def test_a_folder_that_cannot_be_removed_is_told_and_stops_nobody_else(carol, bob, draft_of, monkeypatch):
+def test_a_folder_that_cannot_be_removed_is_reported_and_stops_no_other_erasure(
+    carol, bob, draft_of, monkeypatch
+):
     stuck, others = (
         photo_folder(_photos(carol).first()),
         [photo_folder(photo) for photo in _photos(carol)[1:]],
@@ -233,7 +245,7 @@ def test_a_folder_that_cannot_be_removed_is_told_and_stops_nobody_else(carol, bo
             raise PermissionError
         remove(name, dir_fd=dir_fd)
 
-    ask_and_let_pass(carol)
+    request_erasure_and_wait(carol)
     with monkeypatch.context() as patch:
         patch.setattr(files.shutil, "rmtree", refuse)
         sweep()
@@ -245,9 +257,9 @@ def test_a_folder_that_cannot_be_removed_is_told_and_stops_nobody_else(carol, bo
     assert not stuck.exists()
 
 
-def test_without_valkey_it_is_erased_and_looked_for_later(carol, settings):
+def test_an_erasure_without_valkey_is_done_and_valkey_is_searched_later(carol, settings):
     address, pk = settings.REDIS_URL, str(carol.pk)
-    ask_and_let_pass(carol)
+    request_erasure_and_wait(carol)
     settings.REDIS_URL = "redis://127.0.0.1:9/0"
     erasure.carry_out()
     settings.REDIS_URL = address
@@ -258,8 +270,8 @@ def test_without_valkey_it_is_erased_and_looked_for_later(carol, settings):
     assert not [key for key, text in valkey() if pk in key + text]
 
 
-def test_the_list_outside_of_the_database_holds_no_trace(carol, found, settings):
-    ask_and_let_pass(carol)
+def test_the_list_outside_the_database_contains_no_personal_data(carol, found, settings):
+    request_erasure_and_wait(carol)
     sweep()
     sweep()
     (line,) = Path(settings.ERASED_LIST).read_text().splitlines()

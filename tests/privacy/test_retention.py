@@ -1,4 +1,4 @@
-"""What was kept long enough goes, by purpose and never by itself; who was erased stays erased after a restore."""
+"""Retention erases expired data by purpose if the clinic enables it; a restore does not bring back erased people."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from teleder.cases.models import Case, Event, Photo, Review, Submission
 from teleder.privacy import erasure, holds, retention, tasks, tombstones
 from teleder.privacy.models import Erasure, Tombstone, trace_of
 from tests.conftest import rewrite
-from tests.privacy.conftest import ask_and_let_pass, photo_folder
+from tests.privacy.conftest import photo_folder, request_erasure_and_wait
 
 pytestmark = pytest.mark.django_db
 TIMES = {
@@ -36,20 +36,22 @@ TIMES = {
 }
 
 
-def years_pass(days: int) -> None:
-    """Move all that happened back into the past."""
+def move_into_the_past(days: int) -> None:
+    """Move all timestamps into the past."""
     for model, names in TIMES.items():
         rewrite(model.objects, **{name: F(name) - timedelta(days=days) for name in names})
 
 
-def test_the_role_of_the_web_retains_and_erases_again(acting_as_web, alice, dana, submission_of, tmp_path):
+def test_the_web_role_can_apply_retention_and_erase_again(
+    acting_as_web, alice, dana, submission_of, tmp_path
+):
     for sign in (True, False):
         submission = submission_of(alice)
         reviews.claim(submission, by=dana)
         if sign:
             reviews.sign(submission, by=dana, impression="AD", disposition="today", text="Please come.")
             reviews.close(submission, by=dana)
-    years_pass(days=20 * 365)
+    move_into_the_past(days=20 * 365)
     with acting_as_web():
         call_command("retention", apply=True)
     assert [row.reviews.count() for row in Submission.objects.all()] == [0]
@@ -67,7 +69,7 @@ def counted() -> dict[str, int]:
 
 @pytest.fixture
 def old(alice, bob, dana, adam, draft_of, submission_of) -> dict:
-    """Of alice one of each: a draft with a removed photo, one taken back, one answered; notes and an invitation."""
+    """Alice's draft with a removed photo, withdrawn and answered submissions, notes and an invitation."""
     draft = draft_of(alice, photos=2)
     removed = draft.photos.first()
     intake.remove_photo(removed)
@@ -81,7 +83,7 @@ def old(alice, bob, dana, adam, draft_of, submission_of) -> dict:
     return {"draft": draft, "removed": removed, "back": back, "answered": answered}
 
 
-def test_nothing_is_old_enough_today(old):
+def test_nothing_is_expired_today(old):
     assert counted() == {}
 
 
@@ -100,14 +102,14 @@ def test_nothing_is_old_enough_today(old):
         ),
     ],
 )
-def test_each_purpose_has_its_time(old, days, expected):
-    years_pass(days)
+def test_each_purpose_has_its_retention_time(old, days, expected):
+    move_into_the_past(days)
     found = counted()
     assert found == expected
 
 
 def test_a_dry_run_is_the_default_and_changes_nothing(old, capsys):
-    years_pass(1828)
+    move_into_the_past(1828)
     call_command("retention")
     said = capsys.readouterr().out
     assert "a draft that nobody signed" in said
@@ -116,8 +118,8 @@ def test_a_dry_run_is_the_default_and_changes_nothing(old, capsys):
     assert (Case.objects.count(), Photo.objects.count()) == (3, 4)
 
 
-def test_applied_it_goes_by_the_road_of_erasure_and_is_in_the_trail(old, alice, bob):
-    years_pass(1828)
+def test_applied_retention_uses_the_erasure_and_writes_the_audit_log(old, alice, bob):
+    move_into_the_past(1828)
     folders = [photo_folder(photo) for photo in Photo.objects.all()]
     call_command("retention", "--apply")
     assert not Case.objects.exists()
@@ -127,7 +129,7 @@ def test_applied_it_goes_by_the_road_of_erasure_and_is_in_the_trail(old, alice, 
         (bob.pk, "retention"),
         (alice.pk, "retention"),
     }
-    assert User.objects.filter(pk__in=[alice.pk, bob.pk]).count() == 2  # they are told first
+    assert User.objects.filter(pk__in=[alice.pk, bob.pk]).count() == 2  # they are notified first
     call_command("check_record")
 
 
@@ -136,18 +138,18 @@ def test_a_photo_that_a_dermatologist_may_have_seen_is_part_of_the_record(alice,
     reviews.claim(submission, by=dana)
     reviews.request_photos(submission, by=dana, reason="blurred")
     intake.remove_photo(submission.photos.first())
-    years_pass(400)
+    move_into_the_past(400)
     assert counted() == {}
 
 
-def test_a_case_that_is_still_open_is_never_old_enough(alice, submission_of):
+def test_an_open_case_never_expires(alice, submission_of):
     submission_of(alice)
-    years_pass(4000)
+    move_into_the_past(4000)
     assert "medical_record" not in counted()
 
 
-def test_a_hold_wins_over_retention(old, alice, adam):
-    years_pass(1828)
+def test_a_legal_hold_stops_retention(old, alice, adam):
+    move_into_the_past(1828)
     holds.set_hold(alice, reason="court", by=adam)
     assert set(counted()) == {"invitation", "account", "back_room_log"}
     call_command("retention", "--apply")
@@ -155,21 +157,21 @@ def test_a_hold_wins_over_retention(old, alice, adam):
 
 
 @pytest.mark.parametrize("switched_on", [False, True])
-def test_by_night_it_happens_only_where_the_clinic_switched_it_on(old, settings, switched_on):
+def test_the_nightly_run_applies_retention_only_if_the_clinic_enabled_it(old, settings, switched_on):
     settings.RETENTION_BY_NIGHT = switched_on
-    years_pass(91)
+    move_into_the_past(91)
     tasks.retain_task()
     assert Submission.objects.filter(pk=old["draft"].pk).exists() != switched_on
 
 
-def test_it_is_off_unless_the_clinic_says_so():
+def test_retention_is_off_by_default():
     assert django_settings.RETENTION_BY_NIGHT is False
 
 
 # --- After a restore --------------------------------------------------------------------------------------
 @pytest.fixture
-def came_back(alice, bob, submission_of, settings) -> User:
-    """Alice was erased and a backup from before was restored: she is there again, the tombstone is not."""
+def restored_alice(alice, bob, submission_of, settings) -> User:
+    """Alice was erased, then an older backup was restored: she exists again, her tombstone does not."""
     submission_of(alice)
     submission_of(bob)
     row = {"id": "7f3a0000-0000-4000-8000-000000000001", "person_sha256": trace_of(alice.pk)}
@@ -179,51 +181,51 @@ def came_back(alice, bob, submission_of, settings) -> User:
     return alice
 
 
-def test_erased_patients_stay_erased(came_back, bob, capsys):
-    folder = photo_folder(Photo.objects.get(submission__case__patient=came_back))
+def test_patients_erased_before_a_restore_are_erased_again(restored_alice, bob, capsys):
+    folder = photo_folder(Photo.objects.get(submission__case__patient=restored_alice))
     call_command("retention", "--reapply")
     assert "1 erased again, 0 under a legal hold" in capsys.readouterr().out
-    assert not User.objects.filter(pk=came_back.pk).exists()
+    assert not User.objects.filter(pk=restored_alice.pk).exists()
     assert not folder.exists()
     assert Photo.objects.get().submission.patient == bob
     assert Tombstone.objects.get().id.hex.startswith("7f3a")
-    call_command("retention", "--reapply")  # twice is once
+    call_command("retention", "--reapply")  # a second run changes nothing
     assert Tombstone.objects.count() == 1
 
 
-def test_the_tombstones_themselves_come_back_with_the_list(came_back):
-    erasure.erase_submissions(Submission.objects.filter(case__patient=came_back))
+def test_reapplying_the_list_restores_the_tombstones(restored_alice):
+    erasure.erase_submissions(Submission.objects.filter(case__patient=restored_alice))
     call_command("retention", "--reapply")
-    User.objects.filter(pk=came_back.pk).delete()
+    User.objects.filter(pk=restored_alice.pk).delete()
     Tombstone.objects.all().delete()
     call_command("retention", "--reapply")
     assert Tombstone.objects.get().listed_at
 
 
-def test_a_hold_of_the_backup_wins_and_is_told(came_back, adam, capsys):
-    holds.set_hold(came_back, reason="court", by=adam)
+def test_a_legal_hold_in_the_backup_takes_precedence_and_is_reported(restored_alice, adam, capsys):
+    holds.set_hold(restored_alice, reason="court", by=adam)
     with pytest.raises(SystemExit):
         call_command("retention", "--reapply")
     assert "0 erased again, 1 under a legal hold" in capsys.readouterr().out
-    holds.lift_hold(came_back, by=adam)
+    holds.lift_hold(restored_alice, by=adam)
     call_command("retention", "--reapply")
-    assert not User.objects.filter(pk=came_back.pk).exists()
+    assert not User.objects.filter(pk=restored_alice.pk).exists()
 
 
-def test_a_list_that_cannot_be_read_changes_nothing(came_back, settings):
+def test_a_list_that_cannot_be_read_changes_nothing(restored_alice, settings):
     with Path(settings.ERASED_LIST).open("a") as file:
         file.write("half a li")
     with pytest.raises(CommandError, match="line 2"):
         call_command("retention", "--reapply")
-    assert User.objects.filter(pk=came_back.pk).exists()
+    assert User.objects.filter(pk=restored_alice.pk).exists()
 
 
-def test_no_list_is_an_error_and_not_an_empty_one(db, tmp_path):
+def test_a_missing_list_is_an_error(db, tmp_path):
     with pytest.raises(CommandError):
         call_command("retention", "--reapply", str(tmp_path / "none.jsonl"))
 
 
-def test_each_tombstone_is_listed_once_and_outlives_the_database(alice):
-    ask_and_let_pass(alice)
+def test_each_tombstone_is_listed_once_outside_the_database(alice):
+    request_erasure_and_wait(alice)
     erasure.carry_out()
     assert (tombstones.write_list(), tombstones.write_list()) == (1, 0)

@@ -1,4 +1,4 @@
-"""Files below a folder: durable, whole, and no link is followed."""
+"""Files in a folder: durable, complete, and no link is followed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def full(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("write", ["write", "create"])
-def test_a_full_disk_is_said_and_leaves_no_half_file(folder, request, write):
+def test_a_full_disk_is_reported_and_leaves_no_partial_file(folder, request, write):
     folder.write("photo", b"old")
     request.getfixturevalue("full")
     with pytest.raises(StorageFullError):
@@ -43,7 +43,7 @@ def test_a_full_disk_is_said_and_leaves_no_half_file(folder, request, write):
 
 
 @pytest.mark.parametrize("step", ["replace", "link"])
-def test_a_write_that_is_cut_off_leaves_the_old_file_and_no_half_one(folder, monkeypatch, step):
+def test_an_interrupted_write_leaves_the_old_file_and_no_partial_one(folder, monkeypatch, step):
     folder.write("photo", b"old")
 
     def cut_off(*_paths, **_folders):
@@ -56,7 +56,7 @@ def test_a_write_that_is_cut_off_leaves_the_old_file_and_no_half_one(folder, mon
     assert [path.name for path in folder.root.iterdir()] == ["photo"]
 
 
-def test_who_reads_while_another_writes_sees_the_old_file_whole(folder, monkeypatch):
+def test_a_read_during_a_write_gets_the_complete_old_file(folder, monkeypatch):
     folder.write("photo", b"old")
     seen, replace = [], os.replace
 
@@ -84,16 +84,16 @@ def test_the_file_and_then_each_folder_up_to_the_root_is_synced(folder, monkeypa
     assert synced[1:] == ["photos/1", "photos", "."]
 
 
-def test_nobody_else_on_the_machine_may_read_a_photo(folder):
+def test_no_other_user_of_the_machine_may_read_a_photo(folder):
     folder.write("photos/1/original", b"x")
     folder.create("photos/1/another", b"x")
     assert {path.stat().st_mode & 0o077 for path in [folder.root, *folder.root.rglob("*")]} == {0}
 
 
-# --- What a worker that was taken over may leave there -----------------------------------------------------
+# --- What a compromised worker may leave there ---------------------------------------------------------------
 @pytest.mark.parametrize("level", range(5))
 def test_no_link_is_followed_at_any_level(folder, tmp_path, level):
-    """The secret is where the link leads: it is neither read nor written, listed or deleted."""
+    """The link leads to a secret: it is not read, written, listed or deleted."""
     secret = tmp_path / "secret"
     below = KEY.split("/")[level + 1 :]
     target = secret.joinpath(*below)
@@ -137,7 +137,7 @@ def test_links_and_files_of_other_names_are_listed_and_deleted(folder):
     assert list(folder.list("photos")) == []
 
 
-def test_a_pipe_or_a_folder_in_place_of_a_file_holds_nobody_up(folder):
+def test_a_pipe_or_a_folder_in_place_of_a_file_does_not_block(folder):
     folder.write("photos/1/photo", b"x")
     os.mkfifo(folder.root / "photos/1/pipe")
     for key in ("photos/1/pipe", "photos/1"):
@@ -145,13 +145,13 @@ def test_a_pipe_or_a_folder_in_place_of_a_file_holds_nobody_up(folder):
             folder.read(key)
 
 
-def test_a_folder_that_is_not_mounted_has_lost_no_file(folder):
+def test_an_unmounted_folder_is_unavailable_and_not_a_missing_file(folder):
     for call in (lambda: folder.read("photos/1"), lambda: folder.size("photos/1")):
         with pytest.raises(StorageUnavailableError):
             call()
 
 
-def test_a_root_that_is_a_file_is_no_storage(tmp_path):
+def test_a_root_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageUnavailableError):
         FileStorage(tmp_path / "file").check()

@@ -1,4 +1,4 @@
-"""`manage.py move_storage` copies all, proves it, goes on where it was stopped and changes nothing at its source."""
+"""`manage.py move_storage` copies and verifies all files, can be resumed, and changes nothing at its source."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def contents(storage) -> dict[str, bytes]:
     return {entry.key: storage.read(entry.key) for entry in storage.list("photos")}
 
 
-def test_all_is_copied_once_and_the_source_is_left_as_it_was(source, target):
+def test_all_files_are_copied_once_and_the_source_is_unchanged(source, target):
     before = {path: path.stat().st_mtime_ns for path in source.root.rglob("*")}
     said = move(source, target)
     assert "6 copied, 0 there already" in said and f"TELEDER_STORAGE={target}" in said
@@ -47,7 +47,7 @@ def test_all_is_copied_once_and_the_source_is_left_as_it_was(source, target):
     assert "0 copied, 6 there already" in move(source, target)
 
 
-def test_it_goes_on_where_it_was_stopped(source, target, monkeypatch):
+def test_a_stopped_move_can_be_resumed(source, target, monkeypatch):
     write, done = type(target).write, []
 
     def stops_after_two(self, key, content):
@@ -64,7 +64,7 @@ def test_it_goes_on_where_it_was_stopped(source, target, monkeypatch):
     assert contents(target) == contents(source)
 
 
-def test_what_was_changed_at_the_source_meanwhile_is_copied_again(source, target):
+def test_a_file_that_changed_at_the_source_is_copied_again(source, target):
     """A rotation of keys changes an original without changing its size."""
     move(source, target)
     source.write(KEYS[0], b"x" * len(KEYS[0]) * 1000)
@@ -72,7 +72,7 @@ def test_what_was_changed_at_the_source_meanwhile_is_copied_again(source, target
     assert contents(target) == contents(source)
 
 
-def test_a_copy_that_is_not_the_same_when_read_back_fails(source, target, monkeypatch):
+def test_a_copy_that_differs_when_read_back_fails(source, target, monkeypatch):
     write = type(target).write
     monkeypatch.setattr(type(target), "write", lambda self, key, content: write(self, key, content[:-1]))
     with pytest.raises(CommandError, match="6 files are not the same"):
@@ -96,20 +96,20 @@ def test_it_moves_back_from_s3_to_files(source, target, tmp_path):
 
 
 @pytest.mark.parametrize("below", ["", "/", "/photos/inner", "/../from"])
-def test_one_place_cannot_be_moved_to_itself(source, below):
+def test_a_storage_cannot_be_moved_to_itself(source, below):
     with pytest.raises(CommandError, match="one place"):
         move(source, f"{source}{below}")
     with pytest.raises(CommandError, match="one place"):
         move("s3://bucket/a", f"s3://bucket/a{below.replace('/../from', '')}")
 
 
-def test_a_place_that_is_none_is_refused(source):
+def test_an_invalid_storage_is_refused(source):
     for wrong in ("photos", "s3://", "ftp://x/y"):
         with pytest.raises(CommandError, match="TELEDER_STORAGE"):
             move(source, wrong)
 
 
-def test_a_target_that_takes_nothing_is_said_before_anything_is_read(source):
+def test_a_target_that_cannot_be_written_is_reported_before_any_read(source):
     with pytest.raises(CommandError, match="stopped after 0 copied"):
         move(source, "file:///dev/null/nowhere")
     assert from_url(str(source)) == source and s3.BUCKET

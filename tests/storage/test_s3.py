@@ -1,4 +1,4 @@
-"""S3 that stops, refuses or has no bucket: a clear error, nothing lost, no secret said."""
+"""S3 that stops, refuses or has no bucket: a clear error, no loss, and no secret in the error."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def own_server(tmp_path, settings, monkeypatch):
 
 @pytest.fixture
 def away(settings):
-    """A storage behind whose address nobody listens."""
+    """A storage whose server does not answer."""
     settings.PHOTO_STORAGE = s3_at("http://127.0.0.1:9")
     return settings.PHOTO_STORAGE
 
@@ -46,7 +46,7 @@ def s3_at(endpoint: str, **changes: str):
     return replace(plain, **changes)
 
 
-def test_a_server_that_stops_and_comes_back_has_lost_nothing(own_server, settings):
+def test_a_server_that_stops_and_restarts_has_lost_nothing(own_server, settings):
     storage = settings.PHOTO_STORAGE
     storage.create("photos/1/original/a", b"before")
     own_server.stop()
@@ -72,12 +72,12 @@ def test_wrong_keys_are_an_error_that_names_no_secret(s3_server, caplog):
     with pytest.raises(StorageUnavailableError, match="InvalidAccessKeyId") as refused:
         storage.write("photos/1", b"x")
     assert refused.value.__suppress_context__
-    told = "".join(traceback.format_exception(refused.value)) + caplog.text + repr(storage)
-    assert SECRET not in told and "access" not in told.replace("access_key", "")
+    text = "".join(traceback.format_exception(refused.value)) + caplog.text + repr(storage)
+    assert SECRET not in text and "access" not in text.replace("access_key", "")
 
 
-def test_a_bucket_that_is_not_there_is_no_missing_photo(s3_server, monkeypatch):
-    """Else a job would end for ever with "file missing" because of a slip in a setting."""
+def test_a_missing_bucket_is_not_reported_as_a_missing_photo(s3_server, monkeypatch):
+    """Otherwise a wrong setting would end jobs for good with "file missing"."""
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
     with pytest.raises((StorageUnavailableError, FileMissingError)) as found:
@@ -85,21 +85,21 @@ def test_a_bucket_that_is_not_there_is_no_missing_photo(s3_server, monkeypatch):
     assert isinstance(found.value, StorageUnavailableError)
 
 
-def test_a_process_that_was_forked_after_s3_was_used_is_told_so_and_does_not_hang(monkeypatch):
-    """The threads of obstore do not survive a fork: without this the child waits for ever."""
+def test_a_process_forked_after_s3_was_used_gets_an_error_and_does_not_hang(monkeypatch):
+    """The threads of obstore do not survive a fork: without this check the child would wait for ever."""
     monkeypatch.setattr("contract.storage.s3._process", os.getpid() + 1)
     with pytest.raises(StorageUnavailableError, match="forked"):
         s3_at("http://127.0.0.1:9").read("photos/1")
 
 
-def test_the_library_is_loaded_by_who_uses_s3_alone():
+def test_the_library_is_loaded_only_if_s3_is_used():
     import subprocess
 
     code = "import sys, contract.storage; print('obstore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
-# --- What people and jobs see -----------------------------------------------------------------------------
+# --- Errors for people and jobs ---------------------------------------------------------------------------
 @pytest.mark.django_db
 def test_an_upload_answers_503_and_a_repeat_works(client, alice, alices_draft, photo_file, settings, away):
     client.force_login(alice)
@@ -115,7 +115,7 @@ def test_an_upload_answers_503_and_a_repeat_works(client, alice, alices_draft, p
 
 
 @pytest.mark.django_db
-def test_a_photo_that_cannot_be_read_now_is_503_and_not_gone(
+def test_a_photo_that_cannot_be_read_now_is_503_and_not_404(
     client, alice, alices_submission, analyse, stored, away
 ):
     photo = alices_submission.photos.get()
@@ -130,7 +130,7 @@ def test_a_photo_that_cannot_be_read_now_is_503_and_not_gone(
 
 
 @pytest.mark.django_db
-def test_probe_and_check_of_the_record_say_that_the_storage_is_away(client, alices_submission, away):
+def test_probe_and_check_record_report_an_unavailable_storage(client, alices_submission, away):
     assert client.get("/readyz").status_code == 503
     with pytest.raises(StorageUnavailableError):  # no photo is called missing
         keys.size_of(
@@ -141,7 +141,7 @@ def test_probe_and_check_of_the_record_say_that_the_storage_is_away(client, alic
 
 
 @pytest.mark.django_db
-def test_a_job_whose_storage_is_away_is_sent_again_and_no_crash_is_counted(alices_submission, settings):
+def test_a_job_with_an_unavailable_storage_is_sent_again_without_a_crash_count(alices_submission, settings):
     photo = alices_submission.photos.get()
     away = messages.Failed(code=messages.STORAGE_UNAVAILABLE)
     for _ in range(2 * settings.JOB_DEATHS):
@@ -156,7 +156,7 @@ def test_a_job_whose_storage_is_away_is_sent_again_and_no_crash_is_counted(alice
 
 
 @pytest.mark.django_db
-def test_a_photo_refused_for_a_full_storage_says_so(alices_draft, photo_file, settings, monkeypatch):
+def test_a_photo_refused_by_a_full_storage_gets_that_reason(alices_draft, photo_file, settings, monkeypatch):
     from contract.storage import FileStorage, StorageFullError
 
     def full(*_args):

@@ -1,4 +1,4 @@
-"""A photo's bytes as a browser asks for them, from each storage: whole, in parts, streamed, with the same headers."""
+"""A photo served to a browser from each storage: complete, in ranges, streamed, with the same headers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def get(request, client, dana, photo):
     return lambda **headers: client.get(address, headers=headers)
 
 
-def test_the_whole_photo_is_streamed_with_its_headers(get):
+def test_the_complete_photo_is_streamed_with_its_headers(get):
     answer = get()
     assert answer.status_code == 200 and answer.streaming
     pieces = list(answer.streaming_content)
@@ -55,7 +55,7 @@ def test_the_whole_photo_is_streamed_with_its_headers(get):
         ("bytes=-999999999", 0, SIZE),
     ],
 )
-def test_a_range_is_206_with_its_place(get, asked, start, stop):
+def test_a_range_is_206_with_its_position(get, asked, start, stop):
     answer = get(Range=asked)
     assert (answer.status_code, answer["Content-Range"]) == (206, f"bytes {start}-{stop - 1}/{SIZE}")
     assert answer["Content-Length"] == str(stop - start)
@@ -64,7 +64,7 @@ def test_a_range_is_206_with_its_place(get, asked, start, stop):
 
 
 @pytest.mark.parametrize("asked", [f"bytes={SIZE}-", f"bytes={SIZE + 5}-{SIZE + 9}", "bytes=-0"])
-def test_a_range_behind_the_end_is_416_and_says_the_size(get, asked):
+def test_a_range_beyond_the_end_is_416_and_gives_the_size(get, asked):
     answer = get(Range=asked)
     assert (answer.status_code, answer["Content-Range"], answer.content) == (416, f"bytes */{SIZE}", b"")
     assert {name: answer[name] for name in HEADERS} == HEADERS
@@ -74,12 +74,12 @@ def test_a_range_behind_the_end_is_416_and_says_the_size(get, asked):
     "asked",
     ["bytes=9-3", "bytes=-", "bytes=a-b", "lines=1-2", "bytes=0-1,5-6", f"bytes={'9' * 5000}-", "bytes= 1-2"],
 )
-def test_what_is_no_single_range_gets_the_whole_photo(get, asked):
+def test_anything_but_a_single_range_gets_the_complete_photo(get, asked):
     answer = get(Range=asked)
     assert answer.status_code == 200 and answer.getvalue() == CONTENT
 
 
-def test_if_range_gets_the_part_of_the_same_photo_and_the_whole_of_another(get):
+def test_if_range_gets_a_range_of_the_same_photo_and_otherwise_the_complete_one(get):
     etag = get()["ETag"]
     assert get(Range="bytes=0-9", **{"If-Range": etag}).status_code == 206
     for other in ('"another"', f"W/{etag}", "Sat, 28 Nov 2026 18:00:00 GMT"):
@@ -87,13 +87,13 @@ def test_if_range_gets_the_part_of_the_same_photo_and_the_whole_of_another(get):
         assert answer.status_code == 200 and answer.getvalue() == CONTENT
 
 
-def test_head_says_the_size_and_ranges_count_for_get_alone(client, dana, photo):
+def test_head_gives_the_size_and_ranges_apply_only_to_get(client, dana, photo):
     client.force_login(dana)
     answer = client.head(reverse("web:photo", args=[photo.pk, "display"]), headers={"Range": "bytes=0-9"})
     assert (answer.status_code, answer["Content-Length"]) == (200, str(SIZE))
 
 
-def test_a_part_is_a_look_at_the_photo_in_the_audit_log_and_needs_the_same_rights(get, client, bob, photo):
+def test_a_range_is_written_to_the_audit_log_and_needs_the_same_rights(get, client, bob, photo):
     before = Entry.objects.filter(kind="photo").count()
     assert get(Range="bytes=0-9").getvalue()
     assert Entry.objects.filter(kind="photo").count() == before + 1
@@ -101,6 +101,6 @@ def test_a_part_is_a_look_at_the_photo_in_the_audit_log_and_needs_the_same_right
     assert get(Range="bytes=0-9").status_code == 404
 
 
-def test_a_file_that_is_gone_is_404_also_in_parts(get, storage, photo):
+def test_a_missing_file_is_404_for_ranges_as_well(get, storage, photo):
     storage.delete(photo.display_key)
     assert get().status_code == get(Range="bytes=0-9").status_code == 404

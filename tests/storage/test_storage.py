@@ -1,4 +1,4 @@
-"""What every storage promises, asked of each: a folder and a real S3 server."""
+"""The behaviour of every storage, tested with a folder and a real S3 server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BAD_KEYS = [
 ]  # fmt: skip
 
 
-def test_what_is_written_is_read(storage):
+def test_written_content_can_be_read(storage):
     storage.write(PHOTO, b"abc")
     assert (storage.read(PHOTO), storage.read(PHOTO, limit=2), storage.read(PHOTO, limit=9)) == (
         b"abc",
@@ -34,7 +34,7 @@ def test_what_is_written_is_read(storage):
     assert (storage.size(PHOTO), storage.exists(PHOTO), storage.exists(f"{PHOTO}x")) == (3, True, False)
 
 
-def test_a_write_replaces_what_was_there_and_create_does_not(storage):
+def test_a_write_replaces_an_existing_file_and_create_does_not(storage):
     storage.write(PHOTO, b"old")
     storage.write(PHOTO, b"new one")
     with pytest.raises(KeyExistsError):
@@ -44,7 +44,7 @@ def test_a_write_replaces_what_was_there_and_create_does_not(storage):
     assert storage.read("photos/8a1f/other") == b"first"
 
 
-def test_of_many_that_create_one_file_at_once_one_wins_and_its_bytes_stay(storage):
+def test_only_one_of_many_simultaneous_creates_succeeds(storage):
     def create(number: int) -> int | None:
         try:
             storage.create("photos/race", b"%d" % number * 1000)
@@ -57,7 +57,7 @@ def test_of_many_that_create_one_file_at_once_one_wins_and_its_bytes_stay(storag
     assert len(winners) == 1 and storage.read("photos/race") == b"%d" % winners[0] * 1000
 
 
-def test_of_many_that_write_one_file_at_once_a_reader_sees_one_whole(storage):
+def test_a_reader_sees_one_complete_file_during_simultaneous_writes(storage):
     contents = [bytes([number]) * 200_000 for number in range(8)]
     storage.write(PHOTO, contents[0])
     with ThreadPoolExecutor(9) as pool:
@@ -67,7 +67,7 @@ def test_of_many_that_write_one_file_at_once_a_reader_sees_one_whole(storage):
         assert [write.result() for write in writes] == [None] * 8
 
 
-def test_a_large_file_comes_back_as_it_was_and_in_pieces(storage):
+def test_a_large_file_is_read_unchanged_and_in_chunks(storage):
     content = os.urandom(26 * 1024 * 1024 + 7)
     storage.write(PHOTO, content)
     pieces = []
@@ -82,7 +82,7 @@ def test_a_large_file_comes_back_as_it_was_and_in_pieces(storage):
     ("start", "stop"),
     [(0, None), (0, 1), (0, 10), (0, 99), (3, 5), (9, 10), (9, 99), (5, None), (10, None), (10, 12), (50, 60), (0, 0), (4, 4)],
 )  # fmt: skip
-def test_a_part_is_read_as_far_as_it_is_there(storage, start, stop):
+def test_a_range_is_read_up_to_the_end_of_the_file(storage, start, stop):
     storage.write(PHOTO, b"0123456789")
     with storage.open(PHOTO, start, stop) as file:
         assert (file.read(), file.size) == (b"0123456789"[start:stop], 10)
@@ -94,7 +94,7 @@ def test_an_empty_file_is_a_file(storage):
 
 
 @pytest.mark.parametrize("key", ["nothing", "folder", "folder/file/below"])
-def test_what_is_not_there_is_missing(storage, key):
+def test_an_unknown_key_is_missing(storage, key):
     storage.write("folder/file", b"x")
     with pytest.raises(FileMissingError):
         storage.read(key)
@@ -108,7 +108,7 @@ def test_what_is_not_there_is_missing(storage, key):
 
 
 @pytest.mark.parametrize("key", BAD_KEYS)
-def test_a_key_that_leads_elsewhere_is_refused_before_anything_is_asked(storage, key):
+def test_a_key_that_leads_elsewhere_is_refused_before_any_request(storage, key):
     for call in (
         lambda: storage.read(key),
         lambda: storage.size(key),
@@ -122,12 +122,12 @@ def test_a_key_that_leads_elsewhere_is_refused_before_anything_is_asked(storage,
 
 
 @pytest.mark.parametrize("key", ["../x", "a/../x", "", "/etc/passwd", "a//b", "a\x00b", "."])
-def test_nothing_outside_is_deleted(storage, key):
+def test_nothing_outside_the_storage_is_deleted(storage, key):
     with pytest.raises(StorageKeyError):
         storage.delete(key)
 
 
-def test_a_prefix_lists_what_is_below_it_alone(storage):
+def test_a_prefix_lists_only_the_files_below_it(storage):
     began = time.time()
     for key in (
         "photos/1/original/a",
@@ -144,7 +144,7 @@ def test_a_prefix_lists_what_is_below_it_alone(storage):
     assert list(storage.list("photos/3")) == []
 
 
-def test_a_prefix_is_deleted_with_all_below_it_and_nothing_beside_it(storage):
+def test_deleting_a_prefix_deletes_only_the_files_below_it(storage):
     for key in ("photos/1/original/a", "photos/1/prepare/1/b.jpg", "photos/12/original/c"):
         storage.write(key, b"x")
     storage.delete_all("photos/1")
@@ -161,7 +161,7 @@ def test_more_files_than_one_request_deletes_are_deleted(storage, monkeypatch):
     assert list(storage.list("photos")) == []
 
 
-def test_a_check_leaves_nothing_behind(storage):
+def test_a_check_leaves_no_file(storage):
     for _ in range(3):
         storage.check()
     assert list(storage.list("photos")) == []
@@ -175,12 +175,12 @@ def test_a_check_leaves_nothing_behind(storage):
         "s3://key:secret@bucket/x", "s3://bucket/x?endpoint=y", "http://x/", "file:///x#y",
     ],
 )  # fmt: skip
-def test_a_storage_that_cannot_be_is_refused(monkeypatch, url):
+def test_an_invalid_storage_url_is_refused(monkeypatch, url):
     with pytest.raises(StorageSettingError, match="TELEDER_STORAGE"):
         from_url(url)
 
 
-def test_a_folder_named_by_the_former_setting_is_not_silently_left(monkeypatch, tmp_path):
+def test_a_folder_in_the_former_setting_is_not_silently_ignored(monkeypatch, tmp_path):
     monkeypatch.setenv("TELEDER_MEDIA_ROOT", str(tmp_path / "photos"))
     monkeypatch.delenv("TELEDER_STORAGE", raising=False)
     for url in ("", f"file://{tmp_path}/elsewhere"):
@@ -200,7 +200,7 @@ def test_the_environment_names_the_storage(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"),
+    ("name", "value", "message"),
     [
         ("TELEDER_S3_SECRET_KEY", "", "both of"),
         ("TELEDER_S3_ENDPOINT", "http://s3.example", "https"),
@@ -208,11 +208,11 @@ def test_the_environment_names_the_storage(monkeypatch, tmp_path):
         ("TELEDER_S3_ENDPOINT", "https://key:hidden-word@s3.example", "TELEDER_S3_ENDPOINT"),
     ],
 )
-def test_s3_settings_that_cannot_be_are_refused_without_naming_a_secret(monkeypatch, name, value, says):
+def test_invalid_s3_settings_are_refused_without_naming_a_secret(monkeypatch, name, value, message):
     monkeypatch.setenv("TELEDER_S3_ACCESS_KEY", "access")
     monkeypatch.setenv("TELEDER_S3_SECRET_KEY", "hidden-word")
     monkeypatch.setenv(name, value)
-    with pytest.raises(StorageSettingError, match=says) as refused:
+    with pytest.raises(StorageSettingError, match=message) as refused:
         from_url("s3://bucket/prefix")
     assert "hidden-word" not in str(refused.value)
 

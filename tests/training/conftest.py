@@ -1,4 +1,4 @@
-"""Training needs `[inference]` and `[training]`; on a web machine there is nothing of it to test."""
+"""Training needs `[inference]` and `[training]`; on a web machine its tests are skipped."""
 
 from importlib.util import find_spec
 

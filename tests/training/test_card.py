@@ -1,4 +1,4 @@
-"""The cards say what the table of weights says, and leave no question of the checklists open."""
+"""The model cards match the table of weights and answer every question of the checklists."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def own():
     return weights.published("segmentation")
 
 
-def item(told, key):
-    return next(item for item in told["items"] if item["key"] == key)
+def item(data, key):
+    return next(item for item in data["items"] if item["key"] == key)
 
 
-def test_what_is_committed_is_as_new_as_the_table(monkeypatch):
+def test_the_committed_cards_match_the_table(monkeypatch):
     monkeypatch.chdir(ROOT)
     assert list(card.stale()) == []
 
 
-def test_a_card_that_is_older_than_the_table_is_found(monkeypatch, tmp_path):
+def test_an_outdated_card_is_found(monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
     for name in NAMES:
         (tmp_path / f"{name}.md").write_text((card.MARKDOWN / f"{name}.md").read_text())
@@ -44,25 +44,25 @@ def test_a_card_that_is_older_than_the_table_is_found(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_question_is_left_open(name):
+def test_every_question_is_answered(name):
     assert list(gaps(card_of(weights.published(name)))) == []
 
 
 @pytest.mark.parametrize("language", card.LANGUAGES)
 @pytest.mark.parametrize("answer", [{}, {"en": " ", "ja": " "}])
-def test_an_empty_or_missing_answer_is_told_by_item_and_language(own, language, answer):
-    told = card_of(own)
-    item(told, "failures")["answer"] = answer
-    assert f"segmentation: failures has no answer in {language}" in gaps(told)
+def test_an_empty_or_missing_answer_is_reported_by_item_and_language(own, language, answer):
+    data = card_of(own)
+    item(data, "failures")["answer"] = answer
+    assert f"segmentation: failures has no answer in {language}" in gaps(data)
 
 
-def test_an_item_that_was_left_out_altogether_is_a_gap(own):
-    told = card_of(own)
-    told["items"].remove(item(told, "failures"))
-    assert list(gaps(told)) == ["segmentation: failures is not among the items"]
+def test_a_missing_item_is_a_gap(own):
+    data = card_of(own)
+    data["items"].remove(item(data, "failures"))
+    assert list(gaps(data)) == ["segmentation: failures is not among the items"]
 
 
-def test_an_item_that_has_no_prose_for_a_network_is_a_gap(own):
+def test_an_item_without_text_for_a_network_is_a_gap(own):
     stranger = dataclasses.replace(own, name="stranger")
     assert "stranger: failures has no answer in en" in gaps(card_of(stranger))
 
@@ -77,14 +77,14 @@ def test_an_item_that_has_no_prose_for_a_network_is_a_gap(own):
         ({"subgroups": {"x": {"distance": {"a": {"iou": HOLLOW}}}}}, "says nothing of bias"),
     ],
 )
-def test_a_table_that_says_nothing_is_a_gap(own, lacking, gap):
+def test_an_empty_table_is_a_gap(own, lacking, gap):
     assert any(gap in line for line in gaps(card_of(dataclasses.replace(own, **lacking))))
 
 
 def test_a_gap_fails_the_check(monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     assert card.main(["--check"]) == 0
-    monkeypatch.setattr(card, "gaps", lambda told: iter(["segmentation: failures has no answer in ja"]))
+    monkeypatch.setattr(card, "gaps", lambda data: iter(["segmentation: failures has no answer in ja"]))
     assert card.main(["--check"]) == 1
     assert "no answer in ja" in capsys.readouterr().out
 
@@ -103,24 +103,24 @@ def test_a_card_names_hash_sources_and_figures_with_their_n(name):
 
 def test_a_subgroup_of_fewer_than_twenty_photos_is_in_italics(own):
     groups = {"light": {"iou": FIGURE}, "dark": {"iou": FIGURE | {"n": 19}}, "none": {"iou": HOLLOW}}
-    told = card_of(dataclasses.replace(own, subgroups={"drawn": {"tone": groups}}))
-    (table,) = item(told, "bias")["tables"]
+    data = card_of(dataclasses.replace(own, subgroups={"drawn": {"tone": groups}}))
+    (table,) = item(data, "bias")["tables"]
     assert table["few"] == [False, True]
-    lines = markdown(told).splitlines()
+    lines = markdown(data).splitlines()
     assert "| light | iou | 0.500 | 0.400 to 0.600 | 20 |" in lines
     assert "| *dark* | *iou* | *0.500* | *0.400 to 0.600* | *19* |" in lines
     assert not any(line.startswith("| none") for line in lines)
 
 
-def test_a_figure_that_could_not_be_measured_is_a_dash(own):
-    told = card_of(dataclasses.replace(own, metrics={"some photos": {"lesion_iou": HOLLOW}}))
-    assert "| *lesion_iou* | *-* | *-* | *0* |" in markdown(told)
+def test_a_figure_that_was_not_measured_is_a_dash(own):
+    data = card_of(dataclasses.replace(own, metrics={"some photos": {"lesion_iou": HOLLOW}}))
+    assert "| *lesion_iou* | *-* | *-* | *0* |" in markdown(data)
 
 
 def test_the_page_gets_the_card_in_both_languages(own):
-    told = json.loads(card.files()[card.PAGES / "segmentation.json"])
-    assert told == copy.deepcopy(card_of(own))
-    assert all(item["question"]["ja"] != item["question"]["en"] for item in told["items"])
+    data = json.loads(card.files()[card.PAGES / "segmentation.json"])
+    assert data == copy.deepcopy(card_of(own))
+    assert all(item["question"]["ja"] != item["question"]["en"] for item in data["items"])
 
 
 # --- A clinic's own weights -------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def clinics(tmp_path):
     return tmp_path
 
 
-def test_a_clinics_card_lies_beside_its_weights_and_makes_no_claims_for_the_shipped_ones(clinics, capsys):
+def test_a_clinics_card_is_stored_with_its_weights_without_claims_of_the_shipped_ones(clinics, capsys):
     assert card.main(["--weights", str(clinics)]) == 0
     text = (clinics / "classification.md").read_text(encoding="utf-8")
     shipped = card_of(weights.published("classification"))
@@ -146,7 +146,7 @@ def test_a_clinics_card_lies_beside_its_weights_and_makes_no_claims_for_the_ship
     assert not (clinics / "segmentation.md").exists()
 
 
-def test_a_clinic_answers_for_itself_in_its_folder(clinics, capsys):
+def test_a_clinic_adds_its_own_answers_in_its_folder(clinics, capsys):
     (clinics / "card.toml").write_text('[labels]\nen = "Two dermatologists and PCR."\n')
     card.main(["--weights", str(clinics)])
     assert "Two dermatologists and PCR." in (clinics / "classification.md").read_text(encoding="utf-8")

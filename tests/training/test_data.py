@@ -1,4 +1,4 @@
-"""What may be learnt from, and how it is read."""
+"""Which rows may be used for training, and how they are read."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def test_rows_that_are_not_for_training_are_left_out(folder, tmp_path, use):
 
 
 @pytest.mark.parametrize("use", ["evaluate", "experiment", ""])
-def test_a_measuring_photo_that_slips_through_is_refused_when_it_is_opened(folder, tmp_path, use):
+def test_a_photo_for_measuring_is_refused_when_it_is_opened(folder, tmp_path, use):
     row = read_rows(mark(folder, tmp_path, use), folder)[0]
-    for door in (require_train, load_sample, lambda r: classify.load_photos([r])):
+    for read in (require_train, load_sample, lambda r: classify.load_photos([r])):
         with pytest.raises(ForbiddenRowError, match="may be learnt from"):
-            door(row)
+            read(row)
 
 
 def test_a_manifest_without_the_needed_columns_is_refused(tmp_path):
@@ -60,7 +60,7 @@ def test_a_manifest_without_the_needed_columns_is_refused(tmp_path):
         read_rows(tmp_path / "m.csv", tmp_path)
 
 
-def test_a_group_is_held_out_as_a_whole_and_about_one_in_eight_is():
+def test_about_one_group_in_eight_is_held_out_and_no_group_is_split():
     def row(group, name="a.jpg"):
         return Row(name, name, None, "AD", "train", "source", "licence", group, "", "")
 
@@ -74,7 +74,7 @@ def test_phantoms_are_read_with_full_labels(folder):
     assert set(np.unique(sample.known)) <= {Known.BACKGROUND, Known.SKIN, Known.LESION}
 
 
-def test_each_set_teaches_only_what_its_makers_looked_at():
+def test_each_data_set_labels_only_what_was_annotated():
     mask = np.full((100, 100), 255, np.uint8)
     mask[45:55, 45:55] = 2
     wound = known_pixels(mask, "lesion")
@@ -96,7 +96,7 @@ def sample():
     return Sample(photo, known)
 
 
-def test_photo_and_mask_are_turned_and_scaled_together(sample):
+def test_photo_and_mask_are_rotated_and_scaled_together(sample):
     for seed in range(10):
         cut = augment.crop(np.random.default_rng(seed), sample, 96)
         redness = cut.photo[..., 0].astype(int) - cut.photo[..., 1]
@@ -105,12 +105,12 @@ def test_photo_and_mask_are_turned_and_scaled_together(sample):
             assert redness[inside].mean() > redness[outside].mean() + 40
 
 
-def test_outside_the_photo_nothing_is_known(sample):
+def test_pixels_outside_the_photo_are_unknown(sample):
     cut = augment.crop(np.random.default_rng(3), sample, 1024)
     assert (cut.known == Known.NOTHING).any() and not cut.photo[cut.known == Known.NOTHING].mean() > 30
 
 
-def test_a_graft_puts_a_lesion_on_healthy_skin_and_says_so(sample):
+def test_a_graft_puts_a_lesion_on_healthy_skin_and_labels_it(sample):
     healthy = np.full((200, 200), Known.SKIN_OR_LESION, np.uint8)
     host = Sample(np.full((200, 200, 3), (120, 80, 60), np.uint8), healthy)
     made = augment.graft(np.random.default_rng(1), sample, host)
@@ -118,23 +118,23 @@ def test_a_graft_puts_a_lesion_on_healthy_skin_and_says_so(sample):
     assert lesion.sum() > 100 and set(np.unique(made.known)) == {Known.SKIN, Known.LESION}
     changed = np.abs(made.photo.astype(int) - host.photo).sum(axis=2) > 12
     assert (changed & lesion).sum() > 0.8 * lesion.sum()
-    assert host.known.max() == Known.SKIN_OR_LESION  # the host itself is untouched
+    assert host.known.max() == Known.SKIN_OR_LESION  # the host itself is unchanged
 
 
-def test_the_same_seed_develops_the_same_photo(sample):
+def test_the_same_seed_gives_the_same_photo(sample):
     one, two = (augment.develop(np.random.default_rng(5), sample.photo) for _ in range(2))
     assert (one == two).all() and one.dtype == np.uint8 and one.shape == sample.photo.shape
 
 
 @pytest.fixture
 def person():
-    """A bare arm across the photo before black, as some sets cut their people out."""
+    """A bare arm on a black background, as in data sets that cut out their subjects."""
     photo, known = np.zeros((160, 160, 3), np.uint8), np.zeros((160, 160), np.uint8)
     photo[40:120], known[40:120] = (190, 140, 110), Known.SKIN_OR_LESION
     return Sample(photo, known)
 
 
-def test_another_background_leaves_the_skin_and_its_labels_alone(person):
+def test_another_background_changes_neither_skin_nor_labels(person):
     behind = np.full((160, 160, 3), (30, 90, 200), np.uint8)
     made = augment.rehang(np.random.default_rng(1), person, behind)
     assert (made.known == person.known).all()
@@ -143,7 +143,7 @@ def test_another_background_leaves_the_skin_and_its_labels_alone(person):
 
 
 @pytest.mark.parametrize("condition", ["AD", "HI", "IM", "MF", "OTHER"])
-def test_a_rash_is_painted_on_skin_alone_and_its_truth_can_be_seen(person, condition):
+def test_a_rash_is_painted_only_on_skin_and_matches_its_mask(person, condition):
     made = augment.painted(np.random.default_rng(4), person, condition)
     lesion, skin = made.known == Known.LESION, person.known == Known.SKIN_OR_LESION
     assert lesion.sum() > 20 and not (lesion & ~skin).any()
@@ -154,7 +154,7 @@ def test_a_rash_is_painted_on_skin_alone_and_its_truth_can_be_seen(person, condi
     assert person.known.max() == Known.SKIN_OR_LESION  # the person stays healthy
 
 
-def test_a_photo_without_room_for_a_rash_stays_as_it_is(person):
+def test_a_photo_without_space_for_a_rash_is_unchanged(person):
     person.known[:] = Known.BACKGROUND
     made = augment.painted(np.random.default_rng(4), person, "AD")
     assert (made.photo == person.photo).all() and (made.known == Known.BACKGROUND).all()

@@ -14,12 +14,12 @@ from training.arms import ARMS, AUTOMATIC, HERPES_FIRST
 from training.distance_figures import FIELDS_CM, FLAGGED, by_field, flips, herpes_account
 
 
-def row(seed=1, condition="HI", field=4, boxes=1, true_boxes=1, **told):
+def row(seed=1, condition="HI", field=4, boxes=1, true_boxes=1, **changes):
     base = {"seed": seed, "condition": condition, "field": field, "boxes": boxes, "true_boxes": true_boxes}
-    return base | {"lesion": 0.1} | dict.fromkeys((*ARMS, FLAGGED), condition) | told
+    return base | {"lesion": 0.1} | dict.fromkeys((*ARMS, FLAGGED), condition) | changes
 
 
-def test_each_person_is_seen_at_every_distance_and_no_class_more_often():
+def test_each_person_is_shown_at_every_distance_and_each_class_equally_often():
     scenes = list(distance.scenes(8 * len(FIELDS_CM)))
     assert len(scenes) == len(set(scenes)) == 80
     for condition in distance.FOUR:
@@ -28,7 +28,7 @@ def test_each_person_is_seen_at_every_distance_and_no_class_more_often():
 
 
 @pytest.mark.parametrize("condition", ["AD", "HI", "MF"])
-def test_from_twice_as_far_the_same_rash_lies_in_the_same_place_at_half_the_size(condition):
+def test_at_twice_the_distance_the_same_rash_has_half_the_size_at_the_same_place(condition):
     near, far = (
         phantom.draw(11, condition=condition, site="limb", distance_cm=d, blur=0, long_side=400).mask == 2
         for d in (20, 40)
@@ -39,22 +39,23 @@ def test_from_twice_as_far_the_same_rash_lies_in_the_same_place_at_half_the_size
     assert (small & middle).sum() / (small | middle).sum() > 0.4
 
 
-def test_an_answer_that_changes_once_in_three_steps_is_a_third_flipped():
+def test_an_answer_that_changes_in_one_of_three_steps_has_a_flip_rate_of_one_third():
     rows = [
-        row(field=f, original=told) for f, told in zip((4, 6, 9, 13), ("HI", "HI", "AD", "AD"), strict=True)
+        row(field=f, original=answer)
+        for f, answer in zip((4, 6, 9, 13), ("HI", "HI", "AD", "AD"), strict=True)
     ]
     assert flips(rows, "original")["value"] == pytest.approx(1 / 3, abs=1e-4)
     assert flips(rows, AUTOMATIC)["value"] == 0
 
 
-def test_a_curve_counts_each_field_by_itself():
+def test_a_curve_counts_each_field_separately():
     rows = [row(field=4, original="AD"), row(seed=2, field=4), row(field=120)]
     curve = by_field(rows, lambda r: r["original"] == "HI")
     assert curve["4"]["value"] == 0.5 and curve["4"]["n"] == 2
     assert curve["120"]["value"] == 1 and curve["30"]["value"] is None
 
 
-def test_what_the_rule_costs_herpes_and_the_union_wins_back():
+def test_the_herpes_missed_by_the_rule_and_recovered_by_the_union_are_counted():
     lost = {AUTOMATIC: "", "true crop": "", "boxes": 0, "true_boxes": 0}
     rows = [row(seed=1), row(seed=2, **lost), row(seed=3, **lost, **{FLAGGED: "AD"}), row(seed=4)]
     rows.append(row(seed=5, condition="AD", **{FLAGGED: "HI"}))
@@ -67,9 +68,9 @@ def test_what_the_rule_costs_herpes_and_the_union_wins_back():
     assert own["recall_without_true_crop"][FLAGGED]["value"] == 0.5
 
 
-def test_one_of_two_persons_answered_otherwise_from_one_step_nearer_is_half():
+def test_one_changed_answer_of_two_persons_is_a_flip_rate_of_one_half():
     steady = [row(seed=1, field=f) for f in (4, 6, 9)]
-    flipping = [row(seed=2, field=f, original=told) for f, told in ((9, "HI"), (4, "AD"), (6, "HI"))]
+    flipping = [row(seed=2, field=f, original=answer) for f, answer in ((9, "HI"), (4, "AD"), (6, "HI"))]
     found = distance_figures.flips_by_field(steady + flipping, "original")
     assert {field: own["value"] for field, own in found.items()} == {"6": 0.5, "9": 0.0}
 
@@ -78,7 +79,7 @@ def claims(rows: list[dict]) -> list[str]:
     return [said.split("**")[1] for said in distance_page.claim(distance.figures_of(rows, 0.05)).values()]
 
 
-def test_a_claim_is_confirmed_refuted_or_not_shown_by_the_rules_set_beforehand():
+def test_a_claim_is_confirmed_refuted_or_not_shown_by_predefined_rules():
     persons = [(seed, name) for seed in range(400) for name in (distance.FOUR[seed % 4],)]
     far = [row(seed, name, 120, original="OTHER") for seed, name in persons]
     near = [row(seed, name, 4, original="OTHER") for seed, name in persons]
@@ -91,7 +92,7 @@ def test_a_claim_is_confirmed_refuted_or_not_shown_by_the_rules_set_beforehand()
 
 @pytest.fixture
 def looked(monkeypatch):
-    """The scenes that were looked at, in order."""
+    """The scenes that were analysed, in order."""
     seen = []
 
     def look(seed, condition, field, *models):
@@ -102,13 +103,13 @@ def looked(monkeypatch):
     return seen
 
 
-def test_a_stopped_run_goes_on_and_looks_at_no_scene_twice(tmp_path, looked):
+def test_a_stopped_run_continues_and_repeats_no_scene(tmp_path, looked):
     first = distance.collect(list(distance.scenes(20)), tmp_path / "a.csv", (None, None))
     both = distance.collect(list(distance.scenes(40)), tmp_path / "a.csv", (None, None))
     assert len(looked) == len(set(looked)) == 40 and both[:20] == first
 
 
-def test_a_line_that_a_killed_run_left_half_written_is_looked_at_again(tmp_path, looked):
+def test_a_scene_whose_line_is_incomplete_is_repeated(tmp_path, looked):
     wanted = list(distance.scenes(20))
     whole = distance.collect(wanted, tmp_path / "a.csv", (None, None))
     content = (tmp_path / "a.csv").read_bytes()
@@ -117,7 +118,7 @@ def test_a_line_that_a_killed_run_left_half_written_is_looked_at_again(tmp_path,
     assert len(looked) == 21 and (tmp_path / "a.csv").read_bytes() == content
 
 
-def test_other_persons_and_other_weights_do_not_answer_for_these(tmp_path, looked):
+def test_results_of_other_persons_or_weights_are_not_reused(tmp_path, looked):
     for first in (1, 1001):
         own = list(distance.scenes(20, first))
         rows = distance.collect(own, tmp_path / "a.csv", (None, None))
@@ -128,7 +129,7 @@ def test_other_persons_and_other_weights_do_not_answer_for_these(tmp_path, looke
     assert len(files) == 2
 
 
-def test_the_command_writes_its_page_and_plots_twice_alike(tmp_path):
+def test_the_command_writes_the_same_page_and_plots_twice(tmp_path):
     monkey = ["--scenes", "10", "--json", str(tmp_path / "d.json")]
     for name in ("one", "two"):
         distance.main([*monkey, "--out", str(tmp_path / name)])

@@ -40,7 +40,7 @@ def test_wilson_agrees_with_the_textbook():
     assert wilson(10, 10)[1] == pytest.approx(1.0)
 
 
-def test_photos_of_one_person_are_drawn_together_and_widen_the_interval():
+def test_photos_of_one_person_are_resampled_together_and_widen_the_interval():
     hits = np.array([1.0] * 20 + [0.0] * 20)
     alone = bootstrap(lambda i: hits[i].mean(), [str(n) for n in range(40)])
     four_people = bootstrap(lambda i: hits[i].mean(), [str(n // 10) for n in range(40)])
@@ -54,7 +54,7 @@ def test_the_same_photos_give_the_same_figures():
     assert bootstrap(lambda i: values[i].mean(), groups) == bootstrap(lambda i: values[i].mean(), groups)
 
 
-def test_a_perfect_mask_scores_one_and_a_missed_lesion_nothing():
+def test_a_perfect_mask_scores_one_and_a_missed_lesion_zero():
     truth = np.ones((480, 640), np.uint8)
     truth[100:300, 100:400] = 2
     perfect, blind = mask_scores.score_mask(truth, truth), mask_scores.score_mask(np.ones_like(truth), truth)
@@ -62,20 +62,20 @@ def test_a_perfect_mask_scores_one_and_a_missed_lesion_nothing():
     assert (blind.skin_iou, blind.lesion_iou) == (1, 0) and blind.patches[0] == 0 < blind.patches[1]
 
 
-def test_unknown_pixels_count_neither_way():
+def test_unknown_pixels_are_not_counted():
     truth, found = np.ones((60, 80), np.uint8), np.ones((60, 80), np.uint8)
     truth[:, :40], found[:, :40] = 255, 2
     assert mask_scores.score_mask(found, truth).skin_iou == 1
 
 
-def test_where_only_lesions_were_outlined_the_rest_is_no_lesion_and_skin_is_not_judged():
+def test_if_only_lesions_were_outlined_the_rest_is_no_lesion_and_skin_is_not_evaluated():
     truth = np.full((60, 80), 255, np.uint8)
     truth[:30] = 2
     score = mask_scores.score_mask(np.full((60, 80), 2, np.uint8), truth)
     assert score.lesion_iou == 0.5 and np.isnan(score.skin_iou)
 
 
-def test_colour_alone_finds_red_on_light_skin_and_nothing_on_grey():
+def test_the_colour_baseline_finds_red_on_light_skin_and_nothing_on_grey():
     photo = np.full((200, 300, 3), (225, 180, 155), np.uint8)
     photo[60:140, 100:200] = (190, 110, 100)
     photo[:, 250:] = (90, 120, 200)
@@ -85,7 +85,7 @@ def test_colour_alone_finds_red_on_light_skin_and_nothing_on_grey():
     assert not thresholds.class_map(np.full((60, 60, 3), 128, np.uint8)).any()
 
 
-def test_the_network_is_compared_with_colour_on_the_same_photos(monkeypatch, tmp_path):
+def test_the_network_is_compared_with_the_colour_baseline_on_the_same_photos(monkeypatch, tmp_path):
     draw_phantoms(["--out", str(tmp_path), "--count", "4", "--size", "200"])
     rows = read_rows(tmp_path / "manifest.csv", tmp_path)
     as_colour = evaluate.segmentation(rows, lambda photos: [thresholds.class_map(p) for p in photos])
@@ -122,7 +122,7 @@ def test_a_patch_needs_over_80_percent_skin_and_over_10_percent_lesion():
     assert not mask_scores.patches(mask).any()
 
 
-def test_all_128_px_patches_at_half_overlap_are_looked_at():
+def test_all_128_px_patches_at_half_overlap_are_used():
     assert mask_scores.patches(np.full((480, 640), 2, np.uint8)).shape == (6, 9)
 
 
@@ -136,7 +136,7 @@ TOLD = [
 ]
 
 
-def test_abstaining_is_an_outcome_of_its_own():
+def test_abstention_is_a_separate_outcome():
     figures = evaluate.classification_figures(ROWS, TOLD)
     value = {name: figure["value"] for name, figure in figures.items()}
     assert (value["sensitivity"], value["specificity"]) == (0.5, 0.5)
@@ -150,23 +150,23 @@ def test_abstaining_is_an_outcome_of_its_own():
     assert figures["recall.HI"]["n"] == 2
 
 
-def test_an_alarm_counts_also_where_nothing_is_named():
-    """An alarm raises urgency, so that a weak one costs a clinic its same-day hours, whatever the model abstains on."""
+def test_an_alarm_counts_even_if_no_condition_is_named():
+    """An alarm raises the urgency even if the model abstains, so a weak alarm costs a clinic its same-day hours."""
     figures = evaluate.classification_figures(ROWS, TOLD)
     alarms = {name: figures[f"alarm_HI.{name}"]["value"] for name in ("AD", "HI", "NORMAL")}
     assert alarms == {"AD": 0.5, "HI": 1.0, "NORMAL": 0.0}
     assert figures["alarm_MF.HI"]["value"] == 0.0  # these weights have no threshold for it
 
 
-def test_what_cannot_be_measured_is_null_and_not_zero():
+def test_a_figure_that_cannot_be_measured_is_null_and_not_zero():
     figures = evaluate.classification_figures(ROWS[-1:], TOLD[-1:])
     assert figures["sensitivity"] == {"value": None, "low": None, "high": None, "n": 0}
 
 
 @pytest.mark.parametrize("what", ["segmentation", "classification"])
-def test_the_command_measures_a_folder_of_phantoms_twice_alike(what, tmp_path, capsys):
+def test_the_command_gives_the_same_figures_twice_for_a_folder_of_phantoms(what, tmp_path, capsys):
     draw_phantoms(["--out", str(tmp_path), "--count", "4", "--size", "320", "--seed", "50"])
-    told = []
+    outputs = []
     for name in ("one.json", "two.json"):
         where = [
             "--manifest",
@@ -177,10 +177,10 @@ def test_the_command_measures_a_folder_of_phantoms_twice_alike(what, tmp_path, c
             str(tmp_path / name),
         ]
         evaluate.main([what, *where, "--device", "cpu"])
-        told.append((tmp_path / name).read_bytes())
-    figures = json.loads(told[0])
+        outputs.append((tmp_path / name).read_bytes())
+    figures = json.loads(outputs[0])
     key = "skin_or_lesion_iou" if what == "segmentation" else "balanced_accuracy"
-    assert told[0] == told[1] and figures[key]["n"] == 4 and 0 <= figures[key]["value"] <= 1
+    assert outputs[0] == outputs[1] and figures[key]["n"] == 4 and 0 <= figures[key]["value"] <= 1
     assert key in capsys.readouterr().out
 
 
@@ -203,15 +203,15 @@ def measure(folder, what, text, *more):
 
 
 def test_a_manifest_of_another_hospital_is_measured(tmp_path):
-    """Written by a spreadsheet: a byte order mark, columns nobody asked for, none of the optional ones; grey PNGs."""
-    told = measure(tmp_path, "classification", "\ufeffclass,file,ward\r\nAD,a.png,7\r\nHI, b.png ,\r\n")
-    assert told["recall.AD"]["n"] == told["recall.HI"]["n"] == 1 and told["by_source"] == {}
-    told = measure(tmp_path, "segmentation", "mask,image,source\nskin.png,a.png,elsewhere\n,b.png,\n")
-    assert told["skin_or_lesion_iou"]["n"] == 1 and list(told["by_source"]) == ["elsewhere"]
+    """A spreadsheet wrote it: byte order mark, additional columns, no optional ones; the PNGs are grey."""
+    figures = measure(tmp_path, "classification", "\ufeffclass,file,ward\r\nAD,a.png,7\r\nHI, b.png ,\r\n")
+    assert figures["recall.AD"]["n"] == figures["recall.HI"]["n"] == 1 and figures["by_source"] == {}
+    figures = measure(tmp_path, "segmentation", "mask,image,source\nskin.png,a.png,elsewhere\n,b.png,\n")
+    assert figures["skin_or_lesion_iou"]["n"] == 1 and list(figures["by_source"]) == ["elsewhere"]
 
 
 @pytest.mark.parametrize(
-    ("what", "text", "told"),
+    ("what", "text", "message"),
     [
         ("classification", "file,class\na.png,AD\nb.png,eczema\n", r"it has 'eczema' \(1 lines\)"),
         ("classification", "file,class\na.png,AD\nb.png\n", r"it has '' \(1 lines\)"),
@@ -224,11 +224,11 @@ def test_a_manifest_of_another_hospital_is_measured(tmp_path):
         ("segmentation", "image,mask\na.png,b.png\n", r"b\.png: a mask has 0, 1, 2 .*; this one has 150"),
     ],
 )
-def test_what_cannot_be_measured_is_told_in_a_sentence(what, text, told, tmp_path):
-    with pytest.raises(SystemExit, match=told):
+def test_an_unusable_manifest_is_explained_in_a_sentence(what, text, message, tmp_path):
+    with pytest.raises(SystemExit, match=message):
         measure(tmp_path, what, text)
 
 
-def test_a_wish_that_no_line_meets_is_told_with_what_there_is(tmp_path):
+def test_an_unknown_use_is_reported_with_the_existing_ones(tmp_path):
     with pytest.raises(SystemExit, match=r"no line of use 'evaluate'; it has \['test'\]"):
         measure(tmp_path, "classification", "file,class,use\na.png,AD,test\n", "--use", "evaluate")

@@ -1,4 +1,4 @@
-"""Learning from photos that are thrown away: that no person is on both sides, and that nothing is kept."""
+"""Training on photos that are deleted afterwards: no person is in both splits, and no photo is kept."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def photos(labels, groups, features) -> Photos:
 LABELS = ["AD", "HI", "IM", "MF", "OTHER", "NORMAL"] * 10
 
 
-def test_what_can_be_seen_is_learnt():
+def test_visible_features_are_learnt():
     codes = {name: i for i, name in enumerate(["AD", "HI", "IM", "MF", "OTHER", "NORMAL"])}
     noise = np.random.default_rng(1).normal(0, 0.1, (60, 6))
     own = photos(LABELS, range(60), np.eye(6)[[codes[n] for n in LABELS]] + noise)
@@ -33,8 +33,8 @@ def test_what_can_be_seen_is_learnt():
     assert figures["recall.OTHER"]["n"] == 20  # healthy skin counts as other
 
 
-def test_a_person_known_by_face_helps_nobody():
-    """Each person has a face of its own and one disease; who learns faces is right only where a person is met twice."""
+def test_recognising_a_person_does_not_help():
+    """Each person has one face and one disease: learning faces helps only if a person is in both splits."""
     rng = np.random.default_rng(2)
     faces, diseases = rng.normal(size=(30, 40)), rng.choice(["AD", "HI"], 30)
     own = photos(np.repeat(diseases, 4), np.repeat(np.arange(30), 4), np.repeat(faces, 4, axis=0))
@@ -43,7 +43,7 @@ def test_a_person_known_by_face_helps_nobody():
     assert score < 0.75 < experiment.auc(not_ad(met_twice), own.truth != "AD")
 
 
-def test_photos_of_one_scene_are_one_group_whatever_their_publisher_says():
+def test_photos_of_one_scene_are_one_group_despite_their_published_groups():
     rng = np.random.default_rng(3)
     scenes = [cv2.resize(rng.integers(0, 255, (24, 24, 3), np.uint8), (320, 320)) for _ in range(2)]
     prints = [duplicates.print_of(photo) for photo in (*scenes, cv2.resize(scenes[0], (280, 280)))]
@@ -51,7 +51,7 @@ def test_photos_of_one_scene_are_one_group_whatever_their_publisher_says():
     assert [own.group for own in found] == ["1", "2", "1"]
 
 
-def test_a_gain_is_paired_and_of_nothing_it_is_nothing():
+def test_a_gain_is_paired_and_is_zero_for_equal_answers():
     own = photos(LABELS, range(60), np.zeros((60, 1)))
     p = np.full((60, 5), 0.2)
     right = np.array([[1 - (n != "AD"), n != "AD", 0, 0, 0] for n in own.truth], float)
@@ -63,7 +63,7 @@ def test_the_whole_photo_is_the_first_view():
     assert own.whole_only().views.ravel().tolist() == [1, 4] and own.whole_only().owner.tolist() == [0, 1]
 
 
-def test_a_crop_for_the_realism_test_is_skin_or_there_is_none():
+def test_a_crop_for_the_realism_test_shows_skin_or_is_none():
     known = np.zeros((300, 300), np.uint8)
     known[100:] = Known.SKIN
     photo = np.zeros((300, 300, 3), np.uint8)
@@ -72,7 +72,7 @@ def test_a_crop_for_the_realism_test_is_skin_or_there_is_none():
     assert realism.skin_crop(np.random.default_rng(1), Sample(photo, np.zeros_like(known))) is None
 
 
-def test_pictures_of_two_kinds_are_told_apart_and_of_one_kind_are_not():
+def test_pictures_of_two_kinds_can_be_distinguished_and_of_one_kind_cannot():
     rng = np.random.default_rng(5)
 
     def some(level, count):
@@ -88,8 +88,8 @@ def test_pictures_of_two_kinds_are_told_apart_and_of_one_kind_are_not():
     assert 0.2 < realism.told_apart(own, names, alike, others)["value"] < 0.8
 
 
-def test_the_page_names_the_weights_that_cut_and_those_that_looked(monkeypatch):
-    """Figures of older crops must not pass for those of the weights in force."""
+def test_the_page_names_the_weights_of_cropping_and_classification(monkeypatch):
+    """Figures of older crops must not be shown as those of the current weights."""
     rng = np.random.default_rng(6)
     monkeypatch.setattr(experiment, "views_with_crops", lambda rows: [np.zeros((1, 8, 8, 3))] * len(rows))
     for source in ("of_imagenet", "of_classification"):
@@ -103,14 +103,14 @@ def test_the_page_names_the_weights_that_cut_and_those_that_looked(monkeypatch):
 
 
 def test_a_share_of_too_few_persons_has_no_point_on_the_curve():
-    """One person has not both diseases; to draw until somebody has would never end."""
+    """No sample of one person has both diseases, so resampling until one has would never end."""
     own = photos(["AD", "HI"] * 8, range(16), np.eye(16))
     curve = experiment.learning_curve(own, own)
     assert curve["10%"] == {"value": None, "low": None, "high": None, "n": 0}
     assert curve["100%"]["n"] == 16 and list(curve) == ["10%", "25%", "50%", "100%"]
 
 
-def test_the_published_network_makes_the_features_of_a_view():
+def test_the_published_network_computes_the_features_of_a_view():
     views = np.random.default_rng(7).integers(0, 255, (2, 224, 224, 3), np.uint8)
     seen = experiment.features.of_classification(None)(views)
     assert seen.shape == (2, 1280) and not np.allclose(

@@ -1,4 +1,4 @@
-"""A clinic's photos become a dataset only when nothing in them would make its figures lie."""
+"""A clinic's photos become a dataset only if nothing in them would falsify its figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DIAGNOSES = ("AD", "HI", "IM", "MF", "OTHER", "NORMAL")
 
 
 class Painted:
-    """Stands for the segmentation network: the middle is lesion, the rest skin."""
+    """A stub for the segmentation network: the middle is lesion, the rest skin."""
 
     def __call__(self, photos):
         masks = [np.full(photo.shape[:2], SKIN, np.uint8) for photo in photos]
@@ -66,7 +66,7 @@ class Clinic:
         return cv2.imread(str(self.root / self.rows[index]["file"]))
 
     def add(self, photo, quality=70, **changes):
-        """Add a photo of the first patient, but for the changes."""
+        """Add a photo with the data of the first patient and the given changes."""
         name = f"added{len(self.rows)}.jpg"
         cv2.imwrite(str(self.root / name), photo, [cv2.IMWRITE_JPEG_QUALITY, quality])
         self.rows.append(self.rows[0] | {"file": name} | changes)
@@ -86,7 +86,7 @@ class Clinic:
         return read_rows(self.out / "manifest.csv", self.out)
 
     def is_refused(self, words):
-        """Import, and tell whether there is no dataset and the report begins with these words."""
+        """Import; return whether no dataset was written and the report begins with these words."""
         code = self.run()
         first = self.report().split("What must be mended")[1].split("</h3>")[0]
         return code == 1 and not self.out.exists() and words in first
@@ -97,7 +97,7 @@ def clinic(photos, tmp_path):
     return Clinic(*photos, tmp_path)
 
 
-def test_a_sound_folder_becomes_photos_without_metadata_and_a_manifest(clinic):
+def test_a_valid_folder_becomes_photos_without_metadata_and_a_manifest(clinic):
     tagged = clinic.root / clinic.rows[0]["file"]
     content = tagged.read_bytes()
     exif = b"Exif\0\0II*\0\x08\0\0\0\0\0SecretOwner"
@@ -118,7 +118,7 @@ def cropped(photo):
 @pytest.mark.parametrize(
     ("change", "quality"),
     [(lambda photo: photo, 95), (lambda photo: cv2.resize(photo, None, fx=0.7, fy=0.7), 50), (cropped, 80)],
-    ids=["copied", "encoded anew", "cropped"],
+    ids=["copied", "encoded again", "cropped"],
 )
 def test_a_photo_planted_under_a_second_patient_fails_the_import(clinic, change, quality):
     clinic.add(change(clinic.photo(0)), quality, patient="P9")
@@ -152,20 +152,20 @@ def test_a_line_that_cannot_be_used_fails_the_import(clinic, change, words):
 
 
 def test_a_photo_outside_the_folder_fails_the_import(clinic):
-    """A path in a CSV must not fetch what else the machine holds."""
+    """A path in a CSV must not read other files of the machine."""
     name = clinic.rows[0]["file"]
     (clinic.root / name).rename(clinic.root.parent / name)
     clinic.rows[0]["file"] = f"../{name}"
     assert clinic.is_refused("Unreadable file")
 
 
-def test_a_torn_file_fails_the_import(clinic):
+def test_a_truncated_file_fails_the_import(clinic):
     path = clinic.root / clinic.rows[3]["file"]
     path.write_bytes(path.read_bytes()[:300])
     assert clinic.is_refused("Unreadable file")
 
 
-def test_a_photo_that_a_patient_sent_twice_is_taken_once(clinic):
+def test_a_photo_that_a_patient_sent_twice_is_imported_once(clinic):
     clinic.add(clinic.photo(0), 60)
     assert clinic.run() == 0
     assert len(clinic.manifest()) == 6 and "The same photo twice" in clinic.report()
@@ -176,8 +176,8 @@ def test_one_photo_with_two_diagnoses_fails_the_import(clinic):
     assert clinic.is_refused("One photo with two diagnoses")
 
 
-def test_the_report_is_one_file_that_runs_nothing_a_csv_brought(clinic):
-    """Names in a CSV are a stranger's text: shown, never run; and the page loads nothing from elsewhere."""
+def test_the_report_is_one_file_and_runs_no_text_of_a_csv(clinic):
+    """Names in a CSV are untrusted text: shown, never run; and the page loads nothing from elsewhere."""
     clinic.rows[0]["site"] = "<script>alert(1)</script>"
     clinic.rows[1]["consent"] = "no"
     assert clinic.run() == 1
@@ -205,14 +205,14 @@ def test_a_csv_without_a_column_is_refused(clinic, capsys):
 
 # --- Splits and coverage, without files -------------------------------------------------------------------
 def line(number, patient, diagnosis, **facts):
-    told = dict.fromkeys((*dataset.COLUMNS, *dataset.OPTIONAL), "") | {
+    fields = dict.fromkeys((*dataset.COLUMNS, *dataset.OPTIONAL), "") | {
         "confirmed": "biopsy",
         "consent": "yes",
     }
-    return dataset.Photo(number, **told | {"patient": patient, "diagnosis": diagnosis} | facts)
+    return dataset.Photo(number, **fields | {"patient": patient, "diagnosis": diagnosis} | facts)
 
 
-def test_patients_are_split_whole_by_class_and_the_same_way_whatever_their_order():
+def test_the_split_is_by_patient_and_class_and_independent_of_their_order():
     photos = [line(n, f"{d}{n // 2}", d) for d in ("AD", "HI") for n in range(40)]
     checks.split(photos)
     uses = {photo.patient: photo.use for photo in photos}
@@ -225,14 +225,14 @@ def test_patients_are_split_whole_by_class_and_the_same_way_whatever_their_order
     assert {photo.patient: photo.use for photo in again} == uses
 
 
-def test_patients_with_two_diagnoses_count_for_the_rarer_and_stay_whole():
+def test_patients_with_two_diagnoses_count_for_the_rarer_and_are_not_split():
     photos = [line(n, f"P{n}", "AD") for n in range(9)] + [line(9 + n, f"P{n}", "HI") for n in range(3)]
     checks.split(photos)
     uses = {patient: {p.use for p in photos if p.patient == patient} for patient in ("P0", "P1", "P2")}
     assert sorted(map(tuple, uses.values())) == [("calibrate",), ("evaluate",), ("train",)]
 
 
-def test_what_the_dataset_lacks_is_told_and_is_not_fatal():
+def test_missing_subgroups_are_reported_and_do_not_fail_the_import():
     photos = [line(n, f"P{n}", "AD", tone=60.0, skin=0.95) for n in range(12)]
     found = {(finding.kind, finding.note.split(":")[0]) for finding in checks.check(photos)}
     assert ("no_class", "HI") in found and ("few_patients", "AD") in found
@@ -249,7 +249,7 @@ def test_what_the_dataset_lacks_is_told_and_is_not_fatal():
         ((60, 40, 30), "1 dark"),
     ],
 )
-def test_a_skin_tone_is_named_by_the_healthy_skin_alone(colour, name):
+def test_the_skin_tone_depends_only_on_healthy_skin(colour, name):
     pixels = np.full((60, 60, 3), colour, np.uint8)
     mask = np.full((60, 60), SKIN, np.uint8)
     pixels[:40], mask[:40] = (190, 20, 20), LESION

@@ -1,4 +1,4 @@
-"""Outlines drawn by hand become masks."""
+"""Hand-drawn outlines are converted to masks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def row(use="train", name="train/AD/ad_d81a36f0e0.jpg"):
     return Row(name, Path(name), None, "AD", use, "", "", name, "", "")
 
 
-def test_what_is_not_drawn_is_background_and_later_kinds_cover_earlier_ones():
+def test_areas_without_outline_are_background_and_later_kinds_cover_earlier_ones():
     drawn = {"skin": [LEFT], "lesion": ["0,0 25,0 25,100 0,100"], "unknown": ["0,0 30,0 30,100 0,100"]}
     known = outlines.known_of(skin(), drawn)
     assert [known[50, x] for x in (10, 28, 40, 80)] == [
@@ -34,21 +34,21 @@ def test_what_is_not_drawn_is_background_and_later_kinds_cover_earlier_ones():
     ]
 
 
-def test_a_photo_without_outlined_skin_is_skin_all_over():
+def test_a_photo_without_outlined_skin_is_all_skin():
     assert (outlines.known_of(skin(), {}) == Known.SKIN).all()
 
 
-def test_a_partly_drawn_photo_claims_nothing_about_the_rest():
+def test_the_rest_of_a_partly_outlined_photo_is_unknown():
     known = outlines.known_of(skin(), {"partial": True, "skin": [LEFT]})
     assert known[50, 20] == Known.SKIN and known[50, 80] == Known.NOTHING
 
 
-def test_a_spot_is_as_wide_as_it_was_drawn():
+def test_a_spot_has_the_width_that_was_drawn():
     known = outlines.known_of(skin(200), {"spots": "50,50,10"})
     assert np.count_nonzero(known == Known.LESION) == pytest.approx(np.pi * 20**2, rel=0.05)
 
 
-def test_small_red_dots_are_found_inside_their_area_only():
+def test_small_red_dots_are_found_only_inside_their_area():
     photo = skin(200)
     for x in (40, 150):
         cv2.circle(photo, (x, 100), 4, (150, 60, 60), -1)
@@ -65,16 +65,16 @@ def test_glare_inside_a_red_area_belongs_to_it():
     assert known[100, 100] == Known.LESION and known[20, 20] == Known.SKIN
 
 
-def test_a_measuring_photo_is_never_opened_for_its_outlines():
+def test_a_photo_for_measuring_is_not_opened_for_its_outlines():
     with pytest.raises(ForbiddenRowError):
         outlines.load_outlined(dataclasses.replace(row(), use="evaluate"))
 
 
-def test_only_photos_with_outlines_are_taken():
+def test_only_photos_with_outlines_are_used():
     assert [r.name for r in outlines.outlined([row(), row(name="other.jpg")])] == [row().name]
 
 
-def test_every_outline_that_is_shipped_can_be_drawn():
+def test_every_shipped_outline_can_be_drawn():
     for name, drawn in outlines.outlines().items():
         known = outlines.known_of(skin(300), drawn)
         assert name.startswith("train/") and np.isin(known, list(Known)).all()

@@ -1,4 +1,4 @@
-"""The page that a clinic follows works as it is written, on photos that were drawn."""
+"""The commands of the page for clinics work as written, on drawn photos."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.phantom.__main__ import main as draw_phantoms
 
 ROOT = Path(__file__).resolve().parents[2]
 DIAGNOSES = ("AD", "HI", "IM", "MF", "OTHER", "NORMAL")
-# The page's commands train for an hour; a test wants the road, not the figures.
+# The page's commands train for an hour; the test checks that they run, not their figures.
 SHORTER = {"train": ["--steps", "3", "--batch", "6"]}
 
 
@@ -58,7 +58,7 @@ def run(command: list[str], folder: Path) -> None:
     assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
 
 
-def test_a_clinic_that_follows_the_page_has_weights_with_a_card_and_figures(clinic, monkeypatch):
+def test_the_commands_of_the_page_give_weights_with_a_card_and_figures(clinic, monkeypatch):
     shipped = (weights.FOLDER / "table.json").read_bytes()
     assert len(commands()) == 6 and {command[0] for command in commands()} == {"python"}
     for command in commands():
@@ -85,13 +85,13 @@ def manifest(folder: Path, *uses: str) -> own.Dataset:
     return own.Dataset(folder)
 
 
-def test_who_measures_is_not_among_those_who_train(tmp_path):
+def test_no_patient_is_used_for_both_training_and_measuring(tmp_path):
     dataset = manifest(tmp_path, "train", "calibrate", "evaluate", "train")
     assert [row.group for row in dataset.rows("train")] == ["P0", "P3"]
 
 
-def test_a_run_does_not_go_on_with_other_splits(tmp_path):
-    """Patients who measured would train in the second half of the run."""
+def test_a_run_does_not_continue_with_other_splits(tmp_path):
+    """Patients used for measuring would be used for training in the second half of the run."""
     began = manifest(tmp_path / "dataset", "train", "evaluate")
     run = own.Run("own", "first", tmp_path)
     own.require_same_dataset(run, began)

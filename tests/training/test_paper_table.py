@@ -1,4 +1,4 @@
-"""The paper's table, on answers whose truth is known by construction."""
+"""The paper's table, computed from answers with known truth."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from training.statistics import resample_mean
 TRUTH = np.array(["AD"] * 10 + ["HI"] * 4 + ["IM"] * 4 + ["MF"] * 2)
 
 
-def answers(**told) -> Answers:
-    """Every arm is right but for what is told otherwise."""
-    arms = {arm: TRUTH.copy() for arm in ARMS} | {name: np.array(own) for name, own in told.items()}
+def answers(**changed) -> Answers:
+    """Answers that are right in every arm, except for the given ones."""
+    arms = {arm: TRUTH.copy() for arm in ARMS} | {name: np.array(own) for name, own in changed.items()}
     return Answers(TRUTH, [str(n) for n in range(len(TRUTH))], arms)
 
 
-def arm_of(told: list[str]) -> dict:
-    return figures_of(answers(original=told), 0.05)["arms"][ORIGINAL]
+def arm_of(labels: list[str]) -> dict:
+    return figures_of(answers(original=labels), 0.05)["arms"][ORIGINAL]
 
 
-def test_herpes_called_impetigo_is_a_complication_found_and_a_herpes_missed():
+def test_herpes_named_impetigo_counts_as_a_found_complication_and_a_missed_herpes():
     own = arm_of(["AD"] * 10 + ["IM"] * 4 + ["IM"] * 4 + ["MF"] * 2)
     assert own["sensitivity"]["value"] == 1.0 and own["recall.HI"]["value"] == 0.0
     assert own["specificity"]["value"] == own["recall.AD"]["value"] == 1.0
 
 
-def test_a_photo_without_a_crop_is_missed_and_left_out_of_the_answered():
+def test_a_photo_without_a_crop_counts_as_missed_and_not_as_answered():
     own = arm_of(["AD"] * 8 + [""] * 2 + ["HI"] * 4 + ["IM"] * 4 + ["MF"] * 2)
     assert own["specificity"]["value"] == 0.8 and own["specificity"]["no_crop"] == 2
     assert own["specificity"]["answered"]["value"] == 1.0 and own["specificity"]["answered"]["n"] == 8
 
 
-def test_the_mean_of_resamples_looks_surer_than_the_patients_allow():
+def test_the_mean_of_resamples_has_a_narrower_interval_than_the_patients_justify():
     hits = np.array([1.0] * 30 + [0.0] * 10)
     own = three_intervals(hits, [str(n) for n in range(40)])
     assert own["wilson"] == pytest.approx([0.598, 0.858], abs=2e-3)
@@ -59,22 +59,22 @@ def test_a_difference_is_judged_by_its_interval_against_the_margin(low, high, sa
     assert verdict({"low": low, "high": high}, margin=0.05, persons=60) == said
 
 
-def test_too_few_persons_prove_nothing_even_when_every_answer_agrees():
+def test_too_few_persons_are_inconclusive_even_if_every_answer_agrees():
     agreed = {"low": 0.0, "high": 0.0}
     assert [verdict(agreed, 0.05, persons) for persons in (59, 60)] == ["open", "not inferior"]
 
 
-def test_a_crop_that_loses_herpes_is_inferior_there_and_nowhere_else():
+def test_a_crop_that_misses_herpes_is_inferior_only_for_herpes():
     truth = np.repeat(["AD", "HI", "IM", "MF"], 60)
     lost = np.where(truth == "HI", "", truth)
     arms = {arm: truth.copy() for arm in ARMS} | {AUTOMATIC: lost}
-    told = Answers(truth, [str(n) for n in range(len(truth))], arms)
-    pair = figures_of(told, 0.05)["non_inferiority"][f"{AUTOMATIC} against {TRUE_CROP}"]
+    answered = Answers(truth, [str(n) for n in range(len(truth))], arms)
+    pair = figures_of(answered, 0.05)["non_inferiority"][f"{AUTOMATIC} against {TRUE_CROP}"]
     assert pair["recall.HI"]["verdict"] == "inferior" and pair["recall.HI"]["value"] == -1.0
     assert {pair[f"recall.{name}"]["verdict"] for name in ("AD", "IM", "MF")} == {"not inferior"}
 
 
-def test_base_rates_are_those_that_the_published_figures_come_to():
+def test_base_rates_match_the_published_figures():
     arm = {"sensitivity": {"value": 0.865, "n": 1}, "specificity": {"value": 0.914, "n": 1}}
     rows = {row["prevalence"]: row for row in paper_table._base_rates(arm)}
     assert rows[0.2]["flagged"] == pytest.approx(242, abs=0.5) and rows[0.2]["ppv"] == pytest.approx(
@@ -84,7 +84,7 @@ def test_base_rates_are_those_that_the_published_figures_come_to():
     assert rows[0.01]["ppv"] == pytest.approx(0.09, abs=0.003)
 
 
-def test_herpes_is_named_as_soon_as_it_reaches_its_own_threshold():
+def test_herpes_is_named_if_it_reaches_its_own_threshold():
     p = np.array([0.6, 0.15, 0.15, 0.05, 0.05])
     assert (answer(p), answer(p, 0.15), answer(p, 0.16), answer(None)) == ("AD", "HI", "AD", "")
 
@@ -107,7 +107,7 @@ def test_the_command_writes_the_same_table_twice(folder, tmp_path, capsys):
     assert "specificity" in capsys.readouterr().out
 
 
-def test_a_dermatologists_crops_take_the_place_of_the_true_masks(folder, tmp_path):
+def test_a_dermatologists_crops_replace_the_true_masks(folder, tmp_path):
     crops = tmp_path / "crops.csv"
     with crops.open("w", newline="") as file:
         csv.writer(file).writerow(["file", "x", "y", "width", "height"])

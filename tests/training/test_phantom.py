@@ -1,4 +1,4 @@
-"""Phantoms: the photos that nobody had to be photographed for."""
+"""Phantoms: drawn photos in place of photographs of people."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_from_farther_away_the_same_rash_is_smaller():
     assert lesion(8) > 2 * lesion(40) > 0
 
 
-def test_a_millimetre_is_a_millimetre():
+def test_the_scale_in_millimetres_is_right():
     scene = phantom.draw(1, distance_cm=20, long_side=768)
     assert scene.parameters.mm_per_px * 768 == pytest.approx(220)  # 58 degrees across 20 cm
 
@@ -103,8 +103,8 @@ def test_the_command_writes_photos_masks_and_a_manifest(tmp_path):
         assert float(row["distance_cm"]) == 20
 
 
-def test_a_lesion_of_no_disease_is_what_looks_unlike_the_skin_around_it():
-    """What the segmentation is shown so that it finds what nobody drew for it."""
+def test_a_lesion_without_disease_differs_from_the_skin_around_it():
+    """The segmentation is trained on such lesions so that it also finds unknown ones."""
     skin = np.full((160, 160, 3), (196, 150, 128), np.uint8)
     everywhere = np.ones(skin.shape[:2], bool)
     unlike = []

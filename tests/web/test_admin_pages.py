@@ -32,7 +32,7 @@ def adams(client, adam):
 
 @pytest.fixture
 def broker(monkeypatch):
-    """A broker with no results in it: the tests of the page need no Valkey."""
+    """A broker without waiting results, so that the tests of the page need no Valkey."""
     monkeypatch.setattr(health, "results_waiting", lambda: 0)
 
 
@@ -48,7 +48,7 @@ def text(reply) -> str:
     return reply.content.decode()
 
 
-# --- Who may come in --------------------------------------------------------------------------------------
+# --- Access -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", PAGES)
 def test_only_adam_opens_the_admins_pages(client, alice, dana, adam, broker, name):
     address = reverse(f"web:{name}")
@@ -75,7 +75,7 @@ def test_only_adam_moves_cases(client, alice, dana, alices_submission, verb):
 
 
 # --- The state of the work --------------------------------------------------------------------------------
-def test_a_quiet_day_is_said_in_one_sentence(adams, broker):
+def test_one_sentence_says_that_everything_works(adams, broker):
     assert "Everything works. No photo is waiting for the AI." in text(adams.get(reverse("web:operations")))
 
 
@@ -99,7 +99,7 @@ def test_a_silent_sweeper_is_named(adams, broker, alices_submission):
     assert "The sweeper does not respond." in text(adams.get(reverse("web:operations")))
 
 
-def test_a_broker_that_is_away_is_the_first_thing_said(adams, settings):
+def test_an_unavailable_broker_is_reported_first(adams, settings):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     reply = adams.get(reverse("web:operations"))
     assert reply.status_code == 200
@@ -112,7 +112,7 @@ def test_an_overdue_submission_is_an_alarm(adams, broker, alices_submission):
     assert "1 submission is overdue." in text(adams.get(reverse("web:operations")))
 
 
-def test_workers_are_listed_with_when_they_were_heard(adams, adam, broker, alices_submission, analyse):
+def test_workers_are_listed_with_their_last_response(adams, adam, broker, alices_submission, analyse):
     analyse(alices_submission.photos.get())
     (worker,) = health.workers(adam, timezone.now())
     assert (worker["worker"], worker["done"], worker["busy"]) == ("test", 3, 0)
@@ -126,7 +126,7 @@ def test_the_board_answers_a_poll_with_304_while_nothing_changes(adams, broker, 
 
 
 # --- Jobs -------------------------------------------------------------------------------------------------
-def test_adam_requeues_a_failed_job_after_being_asked(adams, adam, broker, failed_job):
+def test_adam_requeues_a_failed_job_after_confirmation(adams, adam, broker, failed_job):
     assert "storage_unreachable" in text(adams.get(reverse("web:operations")))
     change = {"verb": "requeue", "job": str(failed_job.pk)}
     asked = text(adams.post(reverse("web:change_jobs"), change))
@@ -138,7 +138,7 @@ def test_adam_requeues_a_failed_job_after_being_asked(adams, adam, broker, faile
     assert Submission.objects.get().events.get(kind=EventKind.JOB_REQUEUED).actor == adam
 
 
-def test_adam_requeues_all_that_stopped(adams, broker, failed_job):
+def test_adam_requeues_all_stopped_jobs(adams, broker, failed_job):
     reply = adams.post(reverse("web:change_jobs"), {"verb": "requeue", "all": "1"})
     assert f'value="{failed_job.pk}"' in text(reply)
 
@@ -215,7 +215,7 @@ def invited(adams, mailoutbox, role="dermatologist") -> str:
     return re.search(r"/invitation/\S+", mailoutbox[-1].body).group()
 
 
-def test_erik_is_invited_and_makes_his_account_once(adams, client, mailoutbox):
+def test_erik_is_invited_and_creates_his_account_once(adams, client, mailoutbox):
     link = invited(adams, mailoutbox)
     client.logout()
     page = text(client.get(link, headers={"accept-language": "en"}))
@@ -224,7 +224,7 @@ def test_erik_is_invited_and_makes_his_account_once(adams, client, mailoutbox):
     assert client.post(link, account, headers={"accept-language": "en"}).url == reverse("account_login")
     erik = User.objects.get(email="erik@example.com")
     assert (erik.is_dermatologist, erik.dermatologist.licence_number) == (True, "654321")
-    assert erik.language == "en"  # as he read it
+    assert erik.language == "en"  # the language in which he read it
     assert client.login(email=erik.email, password=account["password"])
     assert client.get(link).status_code == 410
     assert client.post(link, account | {"name": "Mallory"}).status_code == 410
@@ -239,7 +239,7 @@ def test_erik_is_invited_and_makes_his_account_once(adams, client, mailoutbox):
         ({"name": ""}, "This field is required"),
     ],
 )
-def test_a_careless_account_is_not_made(adams, client, mailoutbox, wrong, words):
+def test_an_invalid_account_is_not_created(adams, client, mailoutbox, wrong, words):
     link = invited(adams, mailoutbox)
     account = {"name": "Erik", "licence_number": "654321", "password": "a long and quiet word"}
     reply = client.post(link, account | wrong)
@@ -261,14 +261,14 @@ def test_a_second_invitation_ends_the_first(adams, client, mailoutbox):
     assert client.get(second).status_code == 200
 
 
-def test_an_old_invitation_is_over(adams, client, mailoutbox):
+def test_an_old_invitation_is_expired(adams, client, mailoutbox):
     link = invited(adams, mailoutbox)
     Invitation.objects.update(expires_at=timezone.now())
     reply = client.get(link)
     assert reply.status_code == 410 and "This link no longer works" in text(reply)
 
 
-def test_the_mail_tells_in_both_languages(adams, mailoutbox):
+def test_the_mail_is_in_both_languages(adams, mailoutbox):
     invited(adams, mailoutbox)
     assert "You are invited to teleder as dermatologist" in mailoutbox[-1].body
     assert "招待" in mailoutbox[-1].body
@@ -287,7 +287,9 @@ def test_some_invitations_are_refused(adams, alice, mailoutbox, form):
     assert not mailoutbox and not Invitation.objects.exists()
 
 
-def test_a_deactivated_dana_is_out_at_once_and_may_come_back(adams, client, adam, dana, django_user_model):
+def test_a_deactivated_dana_is_logged_out_at_once_and_can_be_reactivated(
+    adams, client, adam, dana, django_user_model
+):
     from django.test import Client
 
     danas = Client()
@@ -313,7 +315,7 @@ def test_adam_finds_people_by_name_and_role(adams, alice, dana):
 
 
 # --- The models -------------------------------------------------------------------------------------------
-def test_adam_reads_which_weights_spoke_and_their_cards(adams, alices_submission, analyse):
+def test_adam_reads_which_weights_gave_results_and_their_cards(adams, alices_submission, analyse):
     analyse(alices_submission.photos.get())
     for name in ("segmentation", "classification"):
         model = {"name": name, "version": "2020.1.1", "sha256": "f" * 64}
@@ -326,7 +328,7 @@ def test_adam_reads_which_weights_spoke_and_their_cards(adams, alices_submission
     assert text(adams.get(reverse("web:models"))).count("not the weights of this card") == 1
 
 
-def test_weights_that_did_not_speak_lately_are_not_in_use(adams, alices_submission, analyse):
+def test_weights_without_recent_results_are_not_in_use(adams, alices_submission, analyse):
     analyse(alices_submission.photos.get())
     Analysis.objects.update(
         segmentation_model={"name": "segmentation", "version": "2020.1.1", "sha256": "f" * 64}
@@ -336,7 +338,7 @@ def test_weights_that_did_not_speak_lately_are_not_in_use(adams, alices_submissi
     assert "2020.1.1" not in text(adams.get(reverse("web:models")))
 
 
-def test_the_admin_of_another_clinic_sees_nothing_of_alices_photos_in_the_counts(
+def test_the_counts_of_another_clinics_admin_exclude_alices_photos(
     client, person, alices_submission, analyse
 ):
     analyse(alices_submission.photos.get())
@@ -356,7 +358,7 @@ def test_adam_reads_the_cards_in_his_language(adams, adam, language, words):
     assert words in text(adams.get(reverse("web:models"), headers={"Accept-Language": language}))
 
 
-def test_a_figure_of_few_photos_is_greyed(adams, monkeypatch):
+def test_a_figure_from_few_photos_is_greyed(adams, monkeypatch):
     card = copy.deepcopy(model_cards._cards()[0])
     (item,) = [item for item in card["items"] if item["key"] == "bias"]
     item["tables"] = [

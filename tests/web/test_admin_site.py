@@ -34,14 +34,14 @@ def adams(client, adam):
 
 
 @pytest.fixture
-def whole_flow(alices_submission, dana, analyse):
+def complete_flow(alices_submission, dana, analyse):
     analyse(alices_submission.photos.get())
     reviews.claim(alices_submission, by=dana)
     reviews.sign(alices_submission, by=dana, **ANSWER)
     return alices_submission
 
 
-def test_every_table_of_the_record_is_there():
+def test_every_table_of_the_record_is_registered():
     named = {model.__name__ for model in TABLES}
     assert named >= {
         "User",
@@ -58,14 +58,14 @@ def test_every_table_of_the_record_is_there():
     }
 
 
-def test_only_adam_comes_in(client, alice, dana, adam):
+def test_only_adam_can_open_the_admin_site(client, alice, dana, adam):
     for person, status in ((alice, 302), (dana, 302), (adam, 200)):
         client.force_login(person)
         assert client.get(reverse("admin:index")).status_code == status
 
 
 @pytest.mark.parametrize("model", TABLES, ids=lambda model: model.__name__)
-def test_adam_lists_searches_and_opens_each_table(adams, whole_flow, model):
+def test_adam_lists_searches_and_opens_each_table(adams, complete_flow, model):
     assert adams.get(address(model, "changelist"), {"q": "alice"}).status_code == 200
     row = model._default_manager.first()
     if row is not None:
@@ -73,7 +73,7 @@ def test_adam_lists_searches_and_opens_each_table(adams, whole_flow, model):
 
 
 @pytest.mark.parametrize("model", RECORD, ids=lambda model: model.__name__)
-def test_the_record_cannot_be_edited_around_the_workflow(adams, whole_flow, model):
+def test_the_record_cannot_be_edited_on_the_admin_site(adams, complete_flow, model):
     row = model._default_manager.first()
     assert adams.get(address(model, "add")).status_code == 403
     if row is not None:
@@ -81,17 +81,17 @@ def test_the_record_cannot_be_edited_around_the_workflow(adams, whole_flow, mode
         assert adams.post(address(model, "delete", row.pk), {"post": "yes"}).status_code == 403
 
 
-def test_the_tables_wear_our_icon_and_name(adams):
+def test_the_admin_site_has_our_icon_and_name(adams):
     page = adams.get(reverse("admin:index")).content.decode()
     assert "web/icon" in page and "teleder" in page
 
 
-def test_drafts_stay_out_of_the_lists(adams, alices_draft):
+def test_drafts_are_not_listed(adams, alices_draft):
     for model in (Case, Submission):
         assert alices_draft.case.number not in adams.get(address(model, "changelist")).content.decode()
 
 
-def test_adam_corrects_a_name_but_no_role(adams, adam, alice):
+def test_adam_can_correct_a_name_but_not_a_role(adams, adam, alice):
     form = {"email": alice.email, "name": "Alice A.", "language": "en", "role": "admin", "is_superuser": "on"}
     inlines = {
         f"{prefix}-{name}": 0
@@ -103,7 +103,7 @@ def test_adam_corrects_a_name_but_no_role(adams, adam, alice):
     assert (alice.name, alice.role, alice.is_superuser) == ("Alice A.", Role.PATIENT, False)
 
 
-def test_adam_mends_a_licence_number(adams, dana):
+def test_adam_corrects_a_licence_number(adams, dana):
     form = {"email": dana.email, "name": "Dana", "language": "ja"}
     inline = {
         "TOTAL_FORMS": 1,
@@ -142,7 +142,7 @@ def test_adam_cancels_and_requeues_jobs_in_the_table(adams, adam, alices_submiss
     assert Event.objects.filter(actor=adam).count() == 2
 
 
-def test_adam_stops_a_leaked_invitation(adams, adam):
+def test_adam_revokes_a_leaked_invitation(adams, adam):
     invitation, token = Invitation.issue(email="erik@example.com", role=Role.ADMIN, by=adam)
     adams.post(
         address(Invitation, "changelist"), {"action": "stop", "_selected_action": [str(invitation.pk)]}
@@ -159,7 +159,7 @@ def test_the_hash_of_a_token_is_not_shown(adams, adam):
 
 
 @pytest.mark.parametrize("model", TABLES, ids=lambda model: model.__name__)
-def test_every_filter_of_a_table_works(adams, whole_flow, model):
+def test_every_filter_of_a_table_works(adams, complete_flow, model):
     page = adams.get(address(model, "changelist"))
     links = set(re.findall(r'<a href="(\?[^"]+)"', page.content.decode()))
     assert links or not admin.site._registry[model].list_filter
@@ -180,7 +180,7 @@ def test_every_filter_of_a_table_works(adams, whole_flow, model):
         "role__startswith=a",
     ],
 )
-def test_no_column_can_be_guessed_letter_by_letter(adams, alice, guess):
+def test_no_filter_reveals_a_column_letter_by_letter(adams, alice, guess):
     assert adams.get(address(User, "changelist") + "?" + guess).status_code == 400
 
 

@@ -18,14 +18,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 EACH_WAY = pytest.mark.parametrize(
     ("language", "size"), [("ja", "phone"), ("en", "phone"), ("ja", "desk"), ("en", "desk")]
 )
-WIDE, HIGH = 800, 600  # the copies that the `analyse` fixture speaks of
+WIDE, HIGH = 800, 600  # the size of the copies in the `analyse` fixture
 LESION = (300, 200)  # a point inside the painted lesion
 SKIN = (700, 500)
 HERPES = {"AD": 0.6, "HI": 0.3, "IM": 0.05, "MF": 0.01, "OTHER": 0.04}
 
 
 def png(rows: list[bytes], *, colour: bool) -> bytes:
-    """Return a PNG, grey or RGB with 8 bits; Chromium goes by the bytes, whatever the file is called."""
+    """Return a PNG, grey or RGB with 8 bits; Chromium reads the type from the bytes, not from the name."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -41,7 +41,7 @@ def is_lesion(x: int, y: int) -> bool:
 
 @pytest.fixture
 def read(analyse, settings):
-    """Let the AI read a submission, and put the files there that it would have written."""
+    """Give a submission AI results, and write the files that the worker would have written."""
     photo = png([bytes((224, 172, 140)) * WIDE] * HIGH, colour=True)
     spoke = png(
         [b"".join(bytes((255 if x > WIDE // 2 else 0, 0, 0)) for x in range(WIDE))] * HIGH, colour=True
@@ -80,9 +80,11 @@ def in_focus(page) -> str:
     return page.evaluate("document.activeElement.id || document.activeElement.tagName")
 
 
-# --- Sound pages ------------------------------------------------------------------------------------------
+# --- Accessibility ----------------------------------------------------------------------------------------
 @EACH_WAY
-def test_dana_finds_sound_pages(visit, is_sound, dana, erik, alice, bob, submission_of, read, language, size):
+def test_danas_pages_are_accessible(
+    visit, is_accessible, dana, erik, alice, bob, submission_of, read, language, size
+):
     urgent = read(submission_of(alice, photos=2, fever="yes"), probabilities=HERPES)
     mine, theirs = read(submission_of(bob)), submission_of(alice)
     reviews.claim(mine, by=dana)
@@ -90,15 +92,15 @@ def test_dana_finds_sound_pages(visit, is_sound, dana, erik, alice, bob, submiss
     page = visit(dana, language=language, size=size)
     page.goto(reverse("web:worklist"))
     expect(page.locator("[data-row]")).to_have_count(3)
-    is_sound(page, language)
+    is_accessible(page, language)
     for submission in (urgent, mine, theirs):
         page.goto(review(submission))
-        is_sound(page, language)
+        is_accessible(page, language)
 
 
 @EACH_WAY
-def test_layers_preview_and_refusals_are_sound_too(
-    visit, is_sound, dana, erik, alice, submission_of, read, language, size
+def test_layers_preview_and_refusals_are_accessible(
+    visit, is_accessible, dana, erik, alice, submission_of, read, language, size
 ):
     submission = read(submission_of(alice))
     reviews.claim(submission, by=dana)
@@ -106,21 +108,21 @@ def test_layers_preview_and_refusals_are_sound_too(
     page.goto(review(submission))
     for layer in ("mask", "boxes", "map", "area-map"):
         page.locator(f"[data-layer={layer}]").click()
-    page.locator("[data-sign]").click()  # nothing is filled in
+    page.locator("[data-sign]").click()  # the form is empty
     expect(page.locator(".error").first).to_be_visible()
-    expect(page.locator("#not-signed")).to_be_in_viewport()  # whoever looks up from the keyboard sees it
-    is_sound(page, language)
+    expect(page.locator("#not-signed")).to_be_in_viewport()  # it is visible without scrolling
+    is_accessible(page, language)
     page.locator("input[name=impression]").first.check()
     page.locator("input[name=disposition]").first.check()
     page.locator("#insert-ja").click()
     expect(page.locator("#id_text")).not_to_have_value("")
     page.locator("#do-preview").click()
     expect(page.locator("#preview-title")).to_be_focused()
-    is_sound(page, language)
+    is_accessible(page, language)
     reviews.reassign(submission, to=erik, by=erik)
     page.locator("[data-sign]").click()
     expect(page.locator("#kept")).to_be_visible()
-    is_sound(page, language)
+    is_accessible(page, language)
 
 
 # --- The worklist by keyboard -----------------------------------------------------------------------------
@@ -140,7 +142,7 @@ def test_dana_claims_the_third_row_by_keyboard_and_opens_it(visit, dana, alice, 
     expect(page.locator("#case")).to_have_text(third.case.number)
 
 
-def test_erik_sees_the_claim_within_seconds_and_keeps_his_place(visit, dana, erik, alice, submission_of):
+def test_erik_sees_the_claim_within_seconds_and_keeps_his_position(visit, dana, erik, alice, submission_of):
     first, second = submission_of(alice), submission_of(alice)
     page = visit(erik, size="desk")
     page.goto(reverse("web:worklist"))
@@ -150,7 +152,7 @@ def test_erik_sees_the_claim_within_seconds_and_keeps_his_place(visit, dana, eri
     assert in_focus(page) == f"open-{second.pk}"
 
 
-def test_erik_sees_at_once_that_dana_was_faster(visit, dana, erik, alices_submission):
+def test_erik_sees_at_once_that_dana_has_already_claimed(visit, dana, erik, alices_submission):
     page = visit(erik, size="desk")
     page.goto(reverse("web:worklist"))
     reviews.claim(alices_submission, by=dana)
@@ -173,7 +175,7 @@ def test_keys_can_be_switched_off_and_stay_off(visit, dana, alice, submission_of
     expect(page.locator("#keys-help")).to_be_hidden()
 
 
-def test_a_letter_typed_into_the_search_is_no_verb(visit, dana, alices_submission):
+def test_a_letter_typed_into_the_search_is_not_a_shortcut(visit, dana, alices_submission):
     page = visit(dana, size="desk")
     page.goto(reverse("web:worklist"))
     page.keyboard.press("/")
@@ -183,12 +185,12 @@ def test_a_letter_typed_into_the_search_is_no_verb(visit, dana, alices_submissio
     assert alices_submission.claimed_by is None
 
 
-def test_the_question_mark_opens_the_list_of_keys(visit, is_sound, dana, alices_submission):
+def test_the_question_mark_opens_the_list_of_keys(visit, is_accessible, dana, alices_submission):
     page = visit(dana, size="desk")
     page.goto(reverse("web:worklist"))
     page.keyboard.press("?")
     expect(page.locator("#keys-help")).to_be_visible()
-    is_sound(page, "en")
+    is_accessible(page, "en")
     page.keyboard.press("Escape")
     expect(page.locator("#keys-help")).to_be_hidden()
 
@@ -218,7 +220,7 @@ def test_m_shows_the_lesion_and_hides_it_again(visit, dana, alices_submission, r
     expect(canvas).to_be_hidden()
 
 
-def test_h_shows_what_spoke_for_the_finding_and_says_what_such_a_map_is(visit, dana, alices_submission, read):
+def test_h_shows_the_heat_map_of_the_finding_with_its_explanation(visit, dana, alices_submission, read):
     read(alices_submission)
     page = visit(dana, size="desk")
     page.goto(review(alices_submission))
@@ -236,7 +238,7 @@ def test_h_shows_what_spoke_for_the_finding_and_says_what_such_a_map_is(visit, d
     expect(sentence).to_be_visible()
 
 
-def test_b_shows_the_areas_over_the_photo_with_their_shares(visit, dana, alices_submission, read):
+def test_b_shows_the_areas_on_the_photo_with_their_shares(visit, dana, alices_submission, read):
     read(alices_submission)
     page = visit(dana, size="desk")
     page.goto(review(alices_submission))
@@ -248,7 +250,7 @@ def test_b_shows_the_areas_over_the_photo_with_their_shares(visit, dana, alices_
     expect(page.locator("[data-box='1']")).to_have_class("is-shown")
 
 
-def test_layers_and_zoom_stay_while_dana_walks_through_the_photos(visit, dana, alice, submission_of, read):
+def test_layers_and_zoom_stay_when_dana_changes_the_photo(visit, dana, alice, submission_of, read):
     submission = read(submission_of(alice, photos=2))
     page = visit(dana, size="desk")
     page.goto(review(submission))
@@ -285,7 +287,7 @@ def test_dana_signs_by_keyboard_and_the_next_one_is_announced(visit, dana, alice
     assert first.answer().impression == "AD"
 
 
-def test_a_closed_page_loses_no_text(visit, dana, alices_submission):
+def test_closing_the_page_loses_no_text(visit, dana, alices_submission):
     reviews.claim(alices_submission, by=dana)
     page = visit(dana, size="desk")
     page.goto(review(alices_submission))
@@ -298,7 +300,7 @@ def test_a_closed_page_loses_no_text(visit, dana, alices_submission):
     expect(again.locator("input[value=days_2]")).to_be_checked()
 
 
-def test_dana_hears_that_the_ai_has_finished(visit, dana, alices_submission, read):
+def test_dana_is_notified_that_the_ai_has_finished(visit, dana, alices_submission, read):
     page = visit(dana, size="desk")
     page.goto(review(alices_submission))
     read(alices_submission)
@@ -308,7 +310,7 @@ def test_dana_hears_that_the_ai_has_finished(visit, dana, alices_submission, rea
     expect(page.locator(".bars")).to_be_visible()
 
 
-def test_without_javascript_every_verb_still_works(visit, dana, alice, bob, submission_of):
+def test_every_action_works_without_javascript(visit, dana, alice, bob, submission_of):
     first, second = submission_of(alice), submission_of(bob)
     page = visit(dana, size="desk", java_script_enabled=False)
     page.goto(reverse("web:worklist"))

@@ -51,12 +51,12 @@ def page_of(client, submission, **query) -> str:
     return reply.content.decode()
 
 
-# --- Who may come in --------------------------------------------------------------------------------------
+# --- Access -----------------------------------------------------------------------------------------------
 VERBS = ["claim", "release", "keep_claim", "request_photos", "answer"]
 
 
 @pytest.mark.parametrize("name", VERBS)
-def test_only_dermatologists_use_the_verbs(client, alice, adam, alices_submission, name):
+def test_only_dermatologists_can_act_on_a_submission(client, alice, adam, alices_submission, name):
     assert client.post(at(name, alices_submission)).url.startswith(reverse("account_login"))
     for person in (alice, adam):
         client.force_login(person)
@@ -71,11 +71,11 @@ def test_only_dermatologists_read_the_review_page(client, alice, adam, alices_su
 
 
 @pytest.mark.parametrize("name", VERBS)
-def test_a_draft_is_not_there_for_dana(danas, alices_draft, name):
+def test_dana_cannot_open_a_draft(danas, alices_draft, name):
     assert danas.post(at(name, alices_draft)).status_code == 404
 
 
-# --- What the page says -----------------------------------------------------------------------------------
+# --- Content of the page ----------------------------------------------------------------------------------
 def test_dana_reads_the_answers_with_yes_first(danas, alice, submission_of):
     page = page_of(danas, submission_of(alice, fever="yes", cold_sore="unsure"))
     fever, sore, ill = (
@@ -99,7 +99,7 @@ def test_dana_reads_the_history(danas, alices_submission):
     assert "How strong was the itch" in page_of(danas, alices_submission)
 
 
-def test_layers_are_off_until_dana_asks(danas, alices_submission, analyse):
+def test_layers_are_off_by_default(danas, alices_submission, analyse):
     analyse(alices_submission.photos.get())
     page = page_of(danas, alices_submission)
     assert 'data-layer="mask" data-key="m" aria-pressed="false"' in page
@@ -108,7 +108,7 @@ def test_layers_are_off_until_dana_asks(danas, alices_submission, analyse):
     assert page.index('class="original"') < page.index("AI results for this photo")
 
 
-def test_a_heat_map_comes_with_what_it_is_and_what_it_is_not(danas, alices_submission, analyse):
+def test_a_heat_map_has_an_explanation_of_its_meaning_and_limits(danas, alices_submission, analyse):
     analyse(
         alices_submission.photos.get(),
         probabilities={"AD": 0.1, "IM": 0.8, "HI": 0.05, "MF": 0.03, "OTHER": 0.02},
@@ -133,13 +133,13 @@ def test_findings_show_text_model_and_warning(danas, alices_submission, analyse)
     page = page_of(danas, alices_submission)
     assert "Demonstration model" in page
     assert "possible · flagged" in page and "flagged from 20%" in page
-    assert "flagged from 60%" not in page  # that of naming eczema is no alarm
+    assert "flagged from 60%" not in page  # the threshold for naming eczema is not an alarm
     assert "test 1 <code>000000000000</code>" in page
     assert "Area 1: skin 95%, lesion 40%" in page
     assert "whole photo" in page and "area 1" in page
 
 
-def test_what_the_model_cannot_rule_out_is_said(danas, alices_submission, analyse):
+def test_the_conditions_that_the_model_cannot_rule_out_are_shown(danas, alices_submission, analyse):
     analyse(
         alices_submission.photos.get(),
         probabilities={"AD": 0.5, "HI": 0.06, "IM": 0.4, "MF": 0.02, "OTHER": 0.02},
@@ -148,12 +148,12 @@ def test_what_the_model_cannot_rule_out_is_said(danas, alices_submission, analys
     assert "The model cannot rule out: atopic dermatitis · herpesvirus infection</p>" in page
 
 
-def test_an_abstention_is_said_with_its_reason(danas, alices_submission, analyse):
+def test_an_abstention_is_shown_with_its_reason(danas, alices_submission, analyse):
     analyse(alices_submission.photos.get(), abstention=Abstention.OUT_OF_SCOPE)
     assert "AI: inconclusive. The photo is unlike the training data." in page_of(danas, alices_submission)
 
 
-def test_a_photo_sent_anyway_says_so(danas, alice, draft_of, analyse):
+def test_a_photo_sent_despite_the_warning_is_marked(danas, alice, draft_of, analyse):
     draft = draft_of(alice)
     analyse(draft.photos.get(), reason=Reason.POOR_QUALITY, fault=QualityFault.BLURRED)
     page = page_of(danas, intake.submit(draft, by=alice, send_anyway=True))
@@ -166,7 +166,7 @@ def test_a_submission_without_any_finding_can_be_read(danas, claimed):
     assert "AI unavailable" in page and "Sign and send" in page
 
 
-def test_dana_walks_through_the_photos(danas, alice, submission_of, analyse):
+def test_dana_can_view_each_photo(danas, alice, submission_of, analyse):
     submission = submission_of(alice, photos=3)
     for photo in submission.photos.all():
         analyse(photo)
@@ -188,7 +188,7 @@ def test_dana_sees_earlier_submissions_with_their_answers(danas, dana, alice, cl
     assert at("review", claimed) in page and ANSWER["text"] in page
 
 
-def test_what_happened_is_listed_with_who(danas, claimed):
+def test_the_timeline_lists_events_with_their_actor(danas, claimed):
     page = page_of(danas, claimed)
     assert "Timeline" in page and "claimed · Dana" in page
 
@@ -199,7 +199,7 @@ def test_without_a_claim_there_is_no_form(danas, alices_submission):
     assert "Claim the submission to answer it." in page and "Sign and send" not in page
 
 
-def test_dana_gives_it_back(danas, claimed):
+def test_dana_releases_a_claim(danas, claimed):
     assert danas.post(at("release", claimed)).url == reverse("web:worklist")
     claimed.refresh_from_db()
     assert (claimed.status, claimed.claimed_by) == (Status.SUBMITTED, None)
@@ -212,13 +212,13 @@ def test_the_open_page_keeps_the_claim(danas, claimed):
     assert timezone.now() - claimed.claimed_at < timedelta(minutes=1)
 
 
-def test_dana_is_warned_when_her_claim_is_gone(danas, adam, erik, claimed):
+def test_dana_is_warned_when_she_lost_her_claim(danas, adam, erik, claimed):
     reviews.reassign(claimed, to=erik, by=adam)
     reply = danas.post(at("keep_claim", claimed))
     assert reply.status_code == 200 and "Erik has claimed it" in reply.content.decode()
 
 
-def test_the_open_page_hears_of_the_claim_and_of_the_ai(danas, dana, alices_submission, analyse):
+def test_the_open_page_is_updated_about_the_claim_and_the_ai(danas, dana, alices_submission, analyse):
     first = danas.get(at("review_state", alices_submission), {"ai": "waiting"})
     assert (
         danas.get(
@@ -233,7 +233,7 @@ def test_the_open_page_hears_of_the_claim_and_of_the_ai(danas, dana, alices_subm
     assert "New AI results" in later.content.decode()
 
 
-def test_erik_sees_that_dana_has_it_and_cannot_sign(client, erik, claimed):
+def test_erik_sees_that_dana_has_claimed_it_and_cannot_sign(client, erik, claimed):
     client.force_login(erik)
     page = page_of(client, claimed)
     assert "Claimed by Dana" in page and "Sign and send" not in page
@@ -243,8 +243,8 @@ def test_erik_sees_that_dana_has_it_and_cannot_sign(client, erik, claimed):
     assert not Review.objects.exists()
 
 
-# --- Asking for photos ------------------------------------------------------------------------------------
-def test_dana_asks_for_a_sharper_photo(danas, claimed):
+# --- Requesting photos ------------------------------------------------------------------------------------
+def test_dana_requests_a_sharper_photo(danas, claimed):
     assert danas.post(at("request_photos", claimed), {"reason": "blurred"}).status_code == 302
     claimed.refresh_from_db()
     assert (claimed.status, claimed.photos_wanted) == (Status.NEEDS_PHOTOS, "blurred")
@@ -260,13 +260,13 @@ def test_a_same_day_case_does_not_wait_for_photos(danas, dana, alice, submission
     assert urgent.status == Status.IN_REVIEW
 
 
-def test_photos_are_asked_for_with_a_reason_from_the_list(danas, claimed):
+def test_photos_are_requested_with_a_reason_from_the_list(danas, claimed):
     reply = danas.post(at("request_photos", claimed), {"reason": "ugly"})
     assert reply.status_code == 422 and "not one of the available choices" in reply.content.decode()
 
 
 # --- The answer -------------------------------------------------------------------------------------------
-def test_dana_signs_and_goes_on_to_the_next(danas, dana, bob, claimed, submission_of):
+def test_dana_signs_and_continues_with_the_next(danas, dana, bob, claimed, submission_of):
     following = submission_of(bob)
     reply = danas.post(at("answer", claimed), ANSWER)
     assert reply.url == f"{at('review', following)}?done={claimed.pk}"
@@ -279,7 +279,7 @@ def test_after_the_last_one_dana_is_back_on_the_worklist(danas, claimed):
 
 
 @pytest.mark.parametrize("missing", ["impression", "disposition", "text"])
-def test_an_unfinished_answer_is_not_signed_and_not_lost(danas, claimed, missing):
+def test_an_incomplete_answer_is_not_signed_and_not_lost(danas, claimed, missing):
     reply = danas.post(at("answer", claimed), ANSWER | {missing: ""})
     page = reply.content.decode()
     assert reply.status_code == 422 and "This field is required." in page
@@ -287,7 +287,7 @@ def test_an_unfinished_answer_is_not_signed_and_not_lost(danas, claimed, missing
     assert not Review.objects.exists()
 
 
-def test_less_urgent_than_triage_needs_a_reason(danas, dana, alice, submission_of):
+def test_an_answer_less_urgent_than_the_triage_needs_a_reason(danas, dana, alice, submission_of):
     urgent = submission_of(alice, fever="yes")
     reviews.claim(urgent, by=dana)
     reply = danas.post(at("answer", urgent), ANSWER)
@@ -315,7 +315,7 @@ def test_a_draft_text_is_inserted_below_what_was_typed(danas, claimed):
 
 @pytest.mark.parametrize("language", ["ja", "en"])
 @pytest.mark.parametrize("disposition", Disposition.values)
-def test_a_draft_text_never_names_eczema_where_dana_saw_something_else(disposition, language):
+def test_a_draft_text_never_names_eczema_for_another_impression(disposition, language):
     for impression in ("HI", "IM", "MF", "other", "unclear", ""):
         text = replies.reply(Disposition(disposition), language, impression)
         assert "eczema" not in text and "アトピー" not in text and "{" not in text
@@ -360,10 +360,10 @@ def test_dana_corrects_a_signed_answer_and_says_why(danas, dana, claimed):
     assert "corrected later" in page and "Read again with a colleague." in page
 
 
-def test_two_signatures_at_once_leave_one(danas, dana, claimed):
+def test_a_second_signature_is_refused(danas, dana, claimed):
     assert danas.post(at("answer", claimed), ANSWER).status_code == 302
     again = danas.post(at("answer", claimed), ANSWER)
-    assert again.status_code == 422  # it is a correction now, and that needs its reason
+    assert again.status_code == 422  # it is now a correction, which needs a reason
     assert claimed.reviews.count() == 1
 
 
@@ -373,7 +373,7 @@ def test_a_text_with_markup_is_shown_as_text(danas, dana, claimed):
     assert "<script>alert" not in page and "&lt;script&gt;" in page
 
 
-def test_the_page_needs_few_queries_however_many_photos(
+def test_the_number_of_queries_does_not_grow_with_the_photos(
     danas, alice, bob, submission_of, analyse, django_assert_max_num_queries
 ):
     def queries(submission) -> int:
@@ -385,5 +385,5 @@ def test_the_page_needs_few_queries_however_many_photos(
     for submission in (one, six):
         for photo in submission.photos.all():
             analyse(photo)
-    queries(one)  # the first also notes in the session that somebody is there
+    queries(one)  # the first also stores the activity in the session
     assert queries(six) == queries(one)

@@ -10,10 +10,11 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from contract.messages import Abstention, QualityFault, Reason
-from teleder.cases import reviews
+from teleder.cases import reviews, triage
 from teleder.cases.models import AIStatus, EventKind, Status, Submission
 from teleder.cases.triage import Urgency
 from teleder.pipeline import recovery
+from teleder.web import wording
 from teleder.web.clinician import worklist
 from tests.conftest import rewrite
 
@@ -77,7 +78,7 @@ def test_dana_does_not_see_drafts(danas, dana, alices_draft):
     assert danas.get(reverse("web:review", args=[alices_draft.pk])).status_code == 404
 
 
-def test_the_most_urgent_stands_first_with_its_reasons(danas, dana, alice, bob, submission_of):
+def test_the_most_urgent_is_first_with_its_reasons(danas, dana, alice, bob, submission_of):
     calm, urgent = submission_of(alice), submission_of(bob, fever="yes", grouped_blisters="yes")
     assert numbers(dana) == [urgent.case.number, calm.case.number]
     page = shown(danas)
@@ -91,6 +92,12 @@ def test_the_ai_result_is_text_and_names_herpes_first(dana, alices_submission, a
     assert "%" not in row.ai
 
 
+@pytest.mark.parametrize("version", sorted(file.stem for file in triage.POLICIES.glob("*.toml")))
+def test_every_rule_of_every_policy_has_a_text(version):
+    rules = [rule["id"] for rule in triage.policy(version).data["rules"]]
+    assert [rule for rule in rules if rule not in wording.ANSWER_FLAGS] == []
+
+
 @pytest.mark.parametrize(
     ("probability", "words"), [(0.9, "likely"), (0.5, "possible"), (0.2, "less likely"), (0.01, "unlikely")]
 )
@@ -98,16 +105,16 @@ def test_a_probability_has_a_text(probability, words):
     assert str(worklist.wording.likelihood(probability)) == words
 
 
-def test_what_is_over_its_threshold_is_never_called_unlikely():
+def test_a_probability_above_its_threshold_is_never_called_unlikely():
     assert str(worklist.wording.likelihood(0.05, 0.04)) == "possible"
 
 
-def test_an_abstaining_ai_is_shown_as_such(dana, alices_submission, analyse):
+def test_an_abstention_is_shown_as_inconclusive(dana, alices_submission, analyse):
     analyse(alices_submission.photos.get(), abstention=Abstention.UNCERTAIN)
     assert worklist.page_of(dana, show="all").rows[0].ai == "AI: inconclusive"
 
 
-def test_an_ai_that_is_away_is_shown_as_such(dana, alices_submission):
+def test_an_unavailable_ai_is_shown_as_unavailable(dana, alices_submission):
     Submission.objects.update(ai_status=AIStatus.UNAVAILABLE)
     assert worklist.page_of(dana, show="all").rows[0].ai == "AI unavailable"
 
@@ -139,7 +146,7 @@ def test_filters_narrow_the_list(dana, person, alice, submission_of):
     assert listed["urgent"] == set()
 
 
-def test_what_was_signed_yesterday_is_not_done_today(dana, alices_submission):
+def test_an_answer_of_yesterday_is_not_counted_today(dana, alices_submission):
     reviews.claim(alices_submission, by=dana)
     reviews.sign(alices_submission, by=dana, **ANSWER)
     rewrite(alices_submission.reviews, signed_at=timezone.now() - timedelta(days=1))
@@ -161,7 +168,7 @@ def test_a_case_is_found_by_its_number(dana, alices_submission, spelling):
     assert numbers(dana, number=typed) == [number]
 
 
-def test_an_answered_case_is_found_by_its_number_too(dana, alices_submission):
+def test_an_answered_case_is_found_by_its_number_as_well(dana, alices_submission):
     reviews.claim(alices_submission, by=dana)
     reviews.sign(alices_submission, by=dana, **ANSWER)
     assert numbers(dana) == []
@@ -171,11 +178,11 @@ def test_an_answered_case_is_found_by_its_number_too(dana, alices_submission):
 @pytest.mark.parametrize(
     "query", [{"show": "nonsense"}, {"after": "nonsense"}, {"number": "%00';--"}, {"after": "0" * 32}]
 )
-def test_nonsense_in_the_address_does_no_harm(danas, alices_submission, query):
+def test_invalid_query_parameters_are_ignored(danas, alices_submission, query):
     assert danas.get(reverse("web:worklist"), query).status_code == 200
 
 
-def test_page_after_page_shows_each_submission_once(dana, alice, bob, submission_of, monkeypatch):
+def test_pagination_shows_each_submission_once(dana, alice, bob, submission_of, monkeypatch):
     monkeypatch.setattr(worklist, "ROWS", 2)
     made = [
         submission_of(person, 1, fever=fever) for person in (alice, bob) for fever in ("no", "yes", "unsure")
@@ -199,7 +206,7 @@ def test_the_number_of_queries_does_not_grow_with_the_list(
         return len(seen)
 
     analyse(submission_of(alice).photos.get())
-    queries()  # the first also notes in the session that somebody is there
+    queries()  # the first also stores the activity in the session
     few = queries()
     for person in (alice, bob):
         for _ in range(3):
@@ -217,14 +224,14 @@ def test_a_poll_is_answered_by_304_until_something_changes(danas, dana, alices_s
     assert danas.get(address, headers=htmx | {"If-None-Match": first["ETag"]}).status_code == 200
 
 
-def test_dana_claims_by_a_plain_form_and_lands_on_the_review(danas, dana, alices_submission):
+def test_a_claim_by_a_plain_form_redirects_to_the_review(danas, dana, alices_submission):
     reply = danas.post(reverse("web:claim", args=[alices_submission.pk]))
     assert reply.url == reverse("web:review", args=[alices_submission.pk])
     alices_submission.refresh_from_db()
     assert alices_submission.claimed_by == dana
 
 
-def test_dana_claims_in_place_and_keeps_her_filter(danas, dana, alice, bob, submission_of):
+def test_a_claim_by_script_keeps_the_filter(danas, dana, alice, bob, submission_of):
     urgent, _calm = submission_of(alice, fever="yes"), submission_of(bob)
     headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/worklist/?show=urgent"}
     page = danas.post(reverse("web:claim", args=[urgent.pk]), headers=headers).content.decode()
@@ -232,7 +239,7 @@ def test_dana_claims_in_place_and_keeps_her_filter(danas, dana, alice, bob, subm
     assert _calm.case.number not in page
 
 
-def test_dana_sees_that_erik_was_faster(danas, person, alices_submission):
+def test_dana_sees_that_erik_has_already_claimed(danas, person, alices_submission):
     reviews.claim(alices_submission, by=person("erik", "dermatologist"))
     page = danas.post(reverse("web:claim", args=[alices_submission.pk]), headers={"HX-Request": "true"})
     assert page.status_code == 200
@@ -242,7 +249,9 @@ def test_dana_sees_that_erik_was_faster(danas, person, alices_submission):
     assert "claimed by Erik" in plain.content.decode()
 
 
-def test_claim_next_takes_the_most_urgent_that_is_free(danas, dana, person, alice, bob, submission_of):
+def test_claim_next_takes_the_most_urgent_unclaimed_submission(
+    danas, dana, person, alice, bob, submission_of
+):
     taken, urgent, _calm = (
         submission_of(alice, very_ill="yes"),
         submission_of(bob, fever="yes"),
@@ -254,17 +263,17 @@ def test_claim_next_takes_the_most_urgent_that_is_free(danas, dana, person, alic
     assert urgent.claimed_by == dana
 
 
-def test_claim_next_says_so_when_nothing_waits(danas):
+def test_claim_next_reports_an_empty_worklist(danas):
     reply = danas.post(reverse("web:claim_next"), follow=True)
     assert "No unclaimed submission is waiting" in reply.content.decode()
 
 
-def test_a_claim_by_the_address_bar_does_nothing(danas, alices_submission):
+def test_a_claim_by_get_does_nothing(danas, alices_submission):
     assert danas.get(reverse("web:claim", args=[alices_submission.pk])).status_code == 405
     assert not alices_submission.events.filter(kind=EventKind.CLAIMED).exists()
 
 
-def test_the_page_speaks_japanese_to_a_japanese_dermatologist(client, person, alices_submission):
+def test_the_page_is_japanese_for_a_japanese_dermatologist(client, person, alices_submission):
     client.force_login(person("hana", "dermatologist", language="ja"))
     page = shown(client)
     assert '<html lang="ja"' in page
@@ -276,7 +285,7 @@ def test_the_page_speaks_japanese_to_a_japanese_dermatologist(client, person, al
     assert all(word in page and not word.isascii() for word in words)
 
 
-def test_the_last_failure_of_the_ai_leaves_the_row_in_place(dana, alices_submission):
+def test_a_final_failure_of_the_ai_keeps_the_order_of_the_rows(dana, alices_submission):
     for job in alices_submission.photos.get().jobs.all():
         recovery.cancel(job, by=dana)
     row = worklist.page_of(dana, show="all").rows[0]

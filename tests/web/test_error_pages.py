@@ -19,7 +19,7 @@ from teleder.security.rate_limits import RateLimitedError
 
 pytestmark = pytest.mark.django_db
 SECRET = "hanako-kanari"
-# What goes wrong in a view, and which page it becomes.
+# An error in a view, and the page that it causes.
 FAILURES = {
     400: SuspiciousOperation(SECRET),
     403: PermissionDenied(SECRET),
@@ -47,7 +47,7 @@ WORDS = {
 
 @pytest.fixture
 def lines(caplog) -> list[str]:
-    """What a log would hold of all loggers."""
+    """The log lines of all loggers."""
     formatter, reported = logs.JSONLines(), []
 
     class Kept(logging.Handler):
@@ -73,9 +73,7 @@ def ask(person, language: str = "en", *, by_api: bool = False, **headers: str):
 
 @pytest.mark.parametrize("language", ["ja", "en"])
 @pytest.mark.parametrize("status", FAILURES)
-def test_a_page_names_the_id_of_the_log_and_tells_nothing_of_the_failure(
-    monkeypatch, alice, lines, status, language
-):
+def test_an_error_page_shows_the_id_of_the_log_and_no_details(monkeypatch, alice, lines, status, language):
     monkeypatch.setattr("teleder.cases.files.serve", _raising(FAILURES[status]))
     answer = ask(alice, language)
     page = answer.content.decode()
@@ -96,7 +94,7 @@ def _raising(error: Exception):
 
 
 @pytest.mark.parametrize("status", FAILURES)
-def test_a_problem_of_the_api_does_so_too(monkeypatch, alice, lines, status):
+def test_a_problem_response_shows_the_id_of_the_log_and_no_details(monkeypatch, alice, lines, status):
     monkeypatch.setattr("teleder.cases.files.serve", _raising(FAILURES[status]))
     answer = ask(alice, by_api=True)
     problem = answer.json()
@@ -107,7 +105,7 @@ def test_a_problem_of_the_api_does_so_too(monkeypatch, alice, lines, status):
     assert set(problem) <= {"type", "title", "status", "detail", "code", "trace_id"}
 
 
-def test_a_traceback_stands_in_the_log_under_the_same_id(monkeypatch, alice, lines):
+def test_the_traceback_is_logged_with_the_same_id(monkeypatch, alice, lines):
     monkeypatch.setattr("teleder.cases.files.serve", _raising(FAILURES[500]))
     trace = ask(alice)["X-Request-ID"]
     [reported] = [line for line in lines if '"error"' in line]
@@ -115,7 +113,7 @@ def test_a_traceback_stands_in_the_log_under_the_same_id(monkeypatch, alice, lin
 
 
 @pytest.mark.parametrize("path", ["/accounts/login/", "/api/v1/consents"])
-def test_what_came_without_a_form_token_does_so_too(alice, path):
+def test_a_request_without_a_form_token_gets_the_id_of_the_log(alice, path):
     client = Client(enforce_csrf_checks=True)
     client.force_login(alice)
     answer = client.post(path, {"note": SECRET}, headers={"Accept-Language": "en"})
@@ -133,7 +131,7 @@ def test_what_came_without_a_form_token_does_so_too(alice, path):
         ("POST", "application/json", f"{{{SECRET}", 400),
     ],
 )
-def test_a_request_that_cannot_be_read_is_not_quoted(alice, method, content_type, body, status):
+def test_an_unreadable_request_is_not_quoted(alice, method, content_type, body, status):
     client = Client()
     client.force_login(alice)
     answer = client.generic(
@@ -151,13 +149,13 @@ def test_an_unknown_address_is_not_quoted(client, lines):
         assert SECRET not in answer.content.decode()
     assert (
         client.get(f"/invitation/{SECRET}/").status_code == 410
-    )  # a page as any other, for whoever has the link
+    )  # an ordinary page for anybody with the link
     assert SECRET not in "".join(lines)
     assert sum("GET (no URL pattern) 404" in line for line in lines) == 2
 
 
 # --- The id of a request ----------------------------------------------------------------------------------
-def test_a_caller_may_name_its_request_by_a_uuid_and_by_nothing_else(client):
+def test_a_caller_may_set_the_request_id_only_to_a_uuid(client):
     given = str(uuid.uuid4())
     assert client.get("/healthz", headers={"X-Request-ID": given})["X-Request-ID"] == given
     for bad in (SECRET, "a\r\nSet-Cookie: b=c", given.upper(), given + " "):
@@ -186,9 +184,9 @@ def test_a_line_names_the_url_pattern_and_no_url(client, alice, alices_submissio
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("language", ["ja", "en"])
 @pytest.mark.parametrize("size", ["phone", "desk"])
-def test_an_error_page_is_sound_in_a_browser(visit, is_sound, size, language):
+def test_an_error_page_is_accessible(visit, is_accessible, size, language):
     page = visit(size=size, language=language)
     page.goto("/no-such-page")
-    is_sound(page, language)
+    is_accessible(page, language)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.matches('a.button')")

@@ -1,4 +1,4 @@
-"""Rows from before results were checked: no page, API response or export fails or shows another person's data."""
+"""With rows from before results were checked no page, API response or export fails or shows other people's data."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def bobs(bob, submission_of, analyse, stored):
 
 @pytest.fixture
 def answers(alice, dana, adam, photo):
-    """Ask every page and every answer of the API that shows something of the submission."""
+    """Request every page and every API response that shows something of the submission."""
     submission = photo.submission
     clients = {}
     for person in (alice, dana, adam):
@@ -87,7 +87,7 @@ def answers(alice, dana, adam, photo):
     return ask
 
 
-def test_all_of_it_is_shown_as_it_should_be(answers):
+def test_a_valid_submission_is_shown_everywhere(answers):
     assert any(b"display" in answer for answer in answers())
 
 
@@ -98,7 +98,7 @@ ILL_TYPED += [{"name": [], "version": {}, "sha256": 5}, [{"x": 1e300}], {"HI": 1
 
 
 @pytest.mark.parametrize("value", ILL_TYPED, ids=repr)
-def test_no_page_fails_with_whatever_stands_in_a_column(answers, dana, value):
+def test_no_page_fails_with_an_invalid_value_in_a_column(answers, dana, value):
     Analysis.objects.update(**dict.fromkeys(COLUMNS, value))
     Photo.objects.update(quality=value)
     answers(dana)
@@ -118,7 +118,7 @@ _json = st.recursive(
 ).filter(lambda value: value is not None and "\\u0000" not in json.dumps(value))
 
 
-def test_no_page_fails_with_what_hypothesis_puts_into_all_columns(answers, dana, adam):
+def test_no_page_fails_with_generated_values_in_all_columns(answers, dana, adam):
     @hypothesis_settings(
         max_examples=10, deadline=None, database=None, suppress_health_check=list(HealthCheck)
     )
@@ -132,7 +132,7 @@ def test_no_page_fails_with_what_hypothesis_puts_into_all_columns(answers, dana,
 
 
 @pytest.mark.parametrize("share", [math.nan, math.inf, -math.inf, -1.0, 7e300])
-def test_no_page_fails_with_a_share_that_is_none(answers, share):
+def test_no_page_fails_with_an_invalid_share(answers, share):
     Analysis.objects.update(skin=share, lesion=share)
     Finding.objects.update(threshold=share)
     assert not [answer for answer in answers() if b"NaN" in answer or b"Infinity" in answer]
@@ -159,7 +159,7 @@ BAD_KEYS = [
 
 
 @pytest.mark.parametrize("key", [*BAD_KEYS, "photos/{other}/prepare/1/display.jpg", "{original}", "{mask}"])
-def test_a_key_that_is_not_the_photos_own_opens_nothing(answers, alice, photo, bobs, key):
+def test_a_key_of_another_photo_opens_nothing(answers, alice, photo, bobs, key):
     key = key.format(other=bobs.pk, original=photo.original_key, mask=photo.analysis.mask_key)
     Photo.objects.filter(pk=photo.pk).update(
         display_key=key or "/", analysis_key=key or "/", thumbnail_key=key
@@ -176,7 +176,7 @@ def test_a_key_that_is_not_the_photos_own_opens_nothing(answers, alice, photo, b
     assert [file.get("missing", False) for file in files] == [False, True]
 
 
-def test_an_original_of_another_is_not_exported(alice, photo, bobs):
+def test_another_persons_original_is_not_exported(alice, photo, bobs):
     Photo.objects.filter(pk=photo.pk).update(original_key=bobs.original_key)
     content = b"".join(export.answer(alice).streaming_content)
     files = json.loads(zipfile.ZipFile(io.BytesIO(content)).read("data.json"))["cases"][0]["submissions"]
@@ -186,7 +186,7 @@ def test_an_original_of_another_is_not_exported(alice, photo, bobs):
     }
 
 
-def test_a_link_in_place_of_a_copy_is_neither_shown_nor_exported(answers, alice, photo):
+def test_a_symlink_in_place_of_a_copy_is_neither_shown_nor_exported(answers, alice, photo):
     path = Path(settings.MEDIA_ROOT) / photo.display_key
     path.unlink()
     path.symlink_to(Path(settings.MEDIA_ROOT).parent / "secret-key")
@@ -201,14 +201,14 @@ def test_a_broken_record_is_reported_and_the_checks_continue(photo, bobs, capsys
     assert f"{photo.pk} {bobs.display_key}" in capsys.readouterr().out
 
 
-def test_a_file_that_only_anothers_row_names_is_left_over(photo, bobs):
+def test_a_file_named_only_by_the_row_of_another_photo_is_a_leftover(photo, bobs):
     Photo.objects.filter(pk=bobs.pk).update(thumbnail_key="")
     Photo.objects.filter(pk=photo.pk).update(thumbnail_key=bobs.thumbnail_key)
     left = set(leftovers.leftovers(-1))
     assert bobs.thumbnail_key in left and bobs.display_key not in left
 
 
-def test_a_copy_of_another_is_left_out_of_what_is_trained_on(photo, bobs, tmp_path, monkeypatch):
+def test_another_persons_copy_is_not_exported_for_training(photo, bobs, tmp_path, monkeypatch):
     Photo.objects.filter(pk=photo.pk).update(analysis_key=bobs.analysis_key)
     photo.refresh_from_db()
     monkeypatch.setattr(training, "_rows", lambda clinic: iter([(photo, {"file": "a.jpg"})]))

@@ -1,4 +1,4 @@
-"""Hostile file names and field values: they make no file name, no header, no log line and no formula."""
+"""Hostile file names and field values get into no file name, header, log line or formula."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if CORPUS.exists():
 
 
 def form_with(name: str, number: int) -> tuple[bytes, str]:
-    """A multipart form as a phone would send it that quotes nothing."""
+    """A multipart form whose file name is not escaped."""
     head = b'--b\r\nContent-Disposition: form-data; name="view"\r\n\r\nclose_up\r\n--b\r\n'
     head += (
         b'Content-Disposition: form-data; name="%s"; filename="'
@@ -51,7 +51,7 @@ def form_with(name: str, number: int) -> tuple[bytes, str]:
 
 
 @pytest.mark.parametrize("by_api", [False, True], ids=["page", "api"])
-def test_no_name_of_a_file_is_used_or_kept(alice, draft_of, by_api, settings):
+def test_no_uploaded_file_name_is_used_or_stored(alice, draft_of, by_api, settings):
     settings.UPLOADS_PER_PATIENT_PER_MINUTE = settings.PHOTOS_PER_PATIENT_PER_DAY = 1000
     client = Client(raise_request_exception=False)
     client.force_login(alice)
@@ -78,7 +78,7 @@ def test_no_name_of_a_file_is_used_or_kept(alice, draft_of, by_api, settings):
 @pytest.mark.parametrize(
     "there", ["/\r\nSet-Cookie: a=b", "//evil.example/", "https://evil.example", "javascript:alert(1)"]
 )
-def test_no_submitted_url_makes_a_header_or_leads_to_another_site(client, alice, there):
+def test_no_submitted_url_adds_a_header_or_redirects_to_another_site(client, alice, there):
     client.force_login(alice)
     answer = client.post(reverse("web:language"), {"language": "en", "next": there})
     assert (
@@ -96,6 +96,6 @@ def test_no_submitted_url_makes_a_header_or_leads_to_another_site(client, alice,
 
 @pytest.mark.parametrize("value", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\t=1"])
 def test_no_formula_gets_into_the_table_for_training(alice, draft_of, value):
-    """Its only column from a patient's hand is the site, and that is a word of our list."""
+    """Its only column that a patient fills is the site, which is a code from a list."""
     with pytest.raises(ValidationError):
         intake.describe(draft_of(alice), body_site=value, history={})

@@ -1,4 +1,4 @@
-"""Patients download and erase their data; admins do it on request by letter, and set legal holds."""
+"""Patients download and erase their data; admins do so for requests by letter, and set legal holds."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def as_adam(alice, adam) -> Client:
     return client
 
 
-def forget_when(client: Client) -> None:
-    """Let the last showing of who one is be long ago."""
+def expire_authentication(client: Client) -> None:
+    """Move the last authentication far into the past."""
     session = client.session
     session["account_authentication_methods"] = [{"method": "password", "at": 0}, {"method": "mfa", "at": 0}]
     session.save()
 
 
 @pytest.mark.parametrize("name", HERS)
-def test_alice_shows_again_who_she_is(as_alice, name):
-    forget_when(as_alice)
+def test_alice_must_authenticate_again(as_alice, name):
+    expire_authentication(as_alice)
     method = as_alice.get if name == "web:data" else as_alice.post
     answer = method(reverse(name), {"sure": "1"})
     assert answer.status_code == 302
@@ -62,22 +62,22 @@ def test_downloads_have_a_limit(as_alice, settings):
     assert as_alice.post(reverse("web:export_data")).status_code == 429
 
 
-def test_alice_must_say_that_she_read_what_happens(as_alice):
+def test_alice_must_confirm_that_she_read_the_consequences(as_alice):
     as_alice.post(reverse("web:erase_data"))
     assert not Erasure.objects.exists()
 
 
-def test_alice_asks_sees_it_everywhere_and_changes_her_mind(as_alice, alice):
+def test_alice_requests_erasure_sees_it_on_every_page_and_cancels(as_alice, alice):
     answer = as_alice.post(reverse("web:erase_data"), {"sure": "1"}, follow=True)
     assert "will be erased" in answer.content.decode()
     assert "will be erased" in as_alice.get(reverse("web:home")).content.decode()
-    forget_when(as_alice)
+    expire_authentication(as_alice)
     as_alice.post(reverse("web:keep_data"))
     assert not Erasure.objects.exists()
     assert "will be erased" not in as_alice.get(reverse("web:home")).content.decode()
 
 
-def test_alice_reads_of_a_hold_in_neutral_terms(as_alice, alice, adam):
+def test_alice_sees_a_neutral_text_about_a_legal_hold(as_alice, alice, adam):
     holds.set_hold(alice, reason="court, file 7", by=adam)
     page = as_alice.get(reverse("web:data")).content.decode()
     assert "The law asks the clinic to keep your data for now" in page
@@ -85,7 +85,7 @@ def test_alice_reads_of_a_hold_in_neutral_terms(as_alice, alice, adam):
     assert adam.name not in page
 
 
-def test_no_page_promises_a_day_while_a_hold_stands_against_it(as_alice, as_adam, alice, adam):
+def test_no_page_promises_a_date_during_a_legal_hold(as_alice, as_adam, alice, adam):
     erasure.ask(alice, why=Why.REQUEST)
     hers, his = reverse("web:data"), reverse("web:person_data", args=[alice.pk])
     assert "It will be erased after" in as_alice.get(hers).content.decode()
@@ -109,7 +109,7 @@ def test_dana_sees_that_the_patient_of_her_case_will_be_erased(client, alice, da
 
 
 # --- The admin --------------------------------------------------------------------------------------------
-def test_adam_sets_and_lifts_a_hold_and_it_is_on_record(as_adam, alice):
+def test_adam_sets_and_lifts_a_hold_and_it_is_audited(as_adam, alice):
     hold, lift = (reverse("web:change_person_data", args=[alice.pk, verb]) for verb in ("hold", "lift"))
     assert as_adam.post(hold).status_code == 422
     as_adam.post(hold, {"reason": "court, file 7"})
@@ -120,10 +120,10 @@ def test_adam_sets_and_lifts_a_hold_and_it_is_on_record(as_adam, alice):
     assert list(verbs[:2]) == [Verb.RELEASE_HOLD, Verb.HOLD]
 
 
-def test_a_hold_for_which_adam_shows_again_who_he_is_names_alice(as_adam, alice):
+def test_a_hold_after_repeated_authentication_is_audited_with_alices_name(as_adam, alice):
     hold = reverse("web:change_person_data", args=[alice.pk, "hold"])
-    forget_when(as_adam)
-    before = Entry.objects.count()  # what other tests left: the trail forgets nothing
+    expire_authentication(as_adam)
+    before = Entry.objects.count()  # entries of other tests: the audit log keeps them
     asked = as_adam.post(hold, {"reason": "court, file 7"})
     assert Entry.objects.count() == before, "nothing has happened yet"
     as_adam.post(asked["Location"], {"password": PASSWORD})
@@ -132,7 +132,7 @@ def test_a_hold_for_which_adam_shows_again_who_he_is_names_alice(as_adam, alice)
     assert (entry.verb, entry.door, entry.object) == (Verb.HOLD, "web:change_person_data", str(alice.pk))
 
 
-def test_adam_does_not_call_off_what_alice_wants(as_adam, alice):
+def test_adam_cannot_cancel_alices_own_request(as_adam, alice):
     erasure.ask(alice, why=Why.REQUEST)
     refused = as_adam.post(reverse("web:change_person_data", args=[alice.pk, "keep"]))
     assert refused.status_code == 422 and "only they can call it off" in refused.content.decode()
@@ -155,8 +155,8 @@ def test_adam_enters_and_cancels_an_erasure_and_alice_is_notified_of_both(as_ada
 
 
 @pytest.mark.parametrize("verb", ["hold", "lift", "erase", "keep"])
-def test_adam_shows_again_who_he_is(as_adam, alice, verb):
-    forget_when(as_adam)
+def test_adam_must_authenticate_again(as_adam, alice, verb):
+    expire_authentication(as_adam)
     answer = as_adam.post(
         reverse("web:change_person_data", args=[alice.pk, verb]), {"reason": "x", "sure": "1"}
     )
@@ -165,7 +165,7 @@ def test_adam_shows_again_who_he_is(as_adam, alice, verb):
     assert not Hold.objects.exists()
 
 
-def test_colleagues_have_no_such_page(as_adam, dana):
+def test_staff_have_no_data_page(as_adam, dana):
     assert as_adam.get(reverse("web:person_data", args=[dana.pk])).status_code == 404
 
 
@@ -178,18 +178,18 @@ EACH_WAY = pytest.mark.parametrize(
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
 @EACH_WAY
-def test_alice_goes_the_whole_way_by_keyboard(
-    visit, is_sound, alice, submission_of, settings, language, size
+def test_alice_completes_the_flow_by_keyboard(
+    visit, is_accessible, alice, submission_of, settings, language, size
 ):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     submission_of(alice, photos=2)
     page = visit(alice, language=language, size=size)
     page.goto(reverse("web:settings"))
-    is_sound(page, language)
+    is_accessible(page, language)
     page.focus(f"a[href='{reverse('web:data')}']")
     page.keyboard.press("Enter")
     page.wait_for_url("**" + reverse("web:data"))
-    is_sound(page, language)
+    is_accessible(page, language)
     with page.expect_download() as download:
         page.focus(f"form[action='{reverse('web:export_data')}'] button")
         page.keyboard.press("Enter")
@@ -199,35 +199,35 @@ def test_alice_goes_the_whole_way_by_keyboard(
     page.focus(f"form[action='{reverse('web:erase_data')}'] button")
     page.keyboard.press("Enter")
     page.wait_for_selector(f"form[action='{reverse('web:keep_data')}']")
-    is_sound(page, language)
+    is_accessible(page, language)
     page.goto(reverse("web:home"))
-    is_sound(page, language)
+    is_accessible(page, language)
 
 
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
 @EACH_WAY
-def test_adam_finds_a_sound_page(visit, is_sound, alice, adam, language, size):
+def test_adams_data_page_is_accessible(visit, is_accessible, alice, adam, language, size):
     page = visit(adam, language=language, size=size)
     page.goto(reverse("web:person_data", args=[alice.pk]))
-    is_sound(page, language)
+    is_accessible(page, language)
     page.fill("[name=reason]", "court")
     page.click(f"form[action$='{reverse('web:change_person_data', args=[alice.pk, 'hold'])}'] button")
     page.wait_for_selector("form[action$='/lift/']")
-    is_sound(page, language)
+    is_accessible(page, language)
     page.goto(reverse("web:people"))
-    is_sound(page, language)
+    is_accessible(page, language)
 
 
-def test_the_password_is_asked_for_and_then_the_page_opens(as_alice, alice):
-    forget_when(as_alice)
+def test_the_page_opens_after_the_password(as_alice, alice):
+    expire_authentication(as_alice)
     asked = as_alice.get(reverse("web:data"))["Location"]
     answer = as_alice.post(asked, {"password": PASSWORD}, follow=True)
     assert answer.redirect_chain[-1][0] == reverse("web:data")
     assert User.objects.filter(pk=alice.pk).exists()
 
 
-def test_adam_reads_what_alice_agreed_to_and_took_back(as_adam, alice):
+def test_adam_sees_alices_given_and_withdrawn_consents(as_adam, alice):
     intake.withdraw_consent(alice, Purpose.AI)
     page = as_adam.get(reverse("web:person_data", args=[alice.pk])).content.decode()
     withdrawn, given = (page.index(words) for words in (": withdrawn ", ": given "))

@@ -20,7 +20,7 @@ KEY = {
 }
 
 
-def plug_in_a_key(page) -> None:
+def add_virtual_authenticator(page) -> None:
     devices = page.context.new_cdp_session(page)
     devices.send("WebAuthn.enable")
     devices.send("WebAuthn.addVirtualAuthenticator", {"options": KEY})
@@ -37,14 +37,14 @@ def leave(page) -> None:
     page.context.clear_cookies()
 
 
-def test_dana_sets_up_a_passkey_sees_her_codes_once_and_logs_in_with_it(visit, is_sound, dana):
+def test_dana_sets_up_a_passkey_sees_her_codes_once_and_logs_in_with_it(visit, is_accessible, dana):
     page = visit(size="desk", language="en")
-    plug_in_a_key(page)
+    add_virtual_authenticator(page)
     log_in(page, dana)
     assert page.url.endswith(reverse("mfa_index"))
 
     page.goto(reverse("mfa_add_webauthn"))
-    page.fill("[name=password]", PASSWORD)  # shown again before a key is added
+    page.fill("[name=password]", PASSWORD)  # required again before a key is added
     page.click("main [type=submit]")
     page.fill("[name=name]", "my phone")
     page.click("#mfa_webauthn_add")
@@ -57,15 +57,15 @@ def test_dana_sets_up_a_passkey_sees_her_codes_once_and_logs_in_with_it(visit, i
     leave(page)
     log_in(page, dana)
     assert page.url.endswith(reverse("mfa_authenticate"))
-    is_sound(page, "en")
+    is_accessible(page, "en")
     page.click("#mfa_webauthn_authenticate")
     page.wait_for_url("**" + reverse("web:worklist"))
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
-def test_the_pages_of_the_second_factor_are_sound(visit, is_sound, dana, language):
+def test_the_pages_of_the_second_factor_are_accessible(visit, is_accessible, dana, language):
     page = visit(dana, language=language)
     for name in ("mfa_index", "mfa_activate_totp", "mfa_add_webauthn"):
         page.goto(reverse(name))
         assert page.url.endswith(reverse(name))
-        is_sound(page, language)
+        is_accessible(page, language)

@@ -17,15 +17,15 @@ EACH_WAY = pytest.mark.parametrize(
 
 
 @EACH_WAY
-def test_a_visitor_finds_sound_pages(visit, is_sound, language, size):
+def test_a_visitors_pages_are_accessible(visit, is_accessible, language, size):
     page = visit(language=language, size=size)
     for name in ("web:home", "account_login", "account_signup", "account_reset_password"):
         page.goto(reverse(name))
-        is_sound(page, language)
+        is_accessible(page, language)
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
-def test_carol_signs_up_with_the_code_of_her_mail(visit, is_sound, mailoutbox, language):
+def test_carol_signs_up_with_the_code_of_her_mail(visit, is_accessible, mailoutbox, language):
     page = visit(language=language)
     page.goto(reverse("account_signup"))
     page.fill("[name=email]", "carol@example.com")
@@ -33,28 +33,28 @@ def test_carol_signs_up_with_the_code_of_her_mail(visit, is_sound, mailoutbox, l
     page.fill("[name=password2]", PASSWORD)
     page.click("main [type=submit]")
     page.wait_for_url("**" + reverse("account_email_verification_sent"))
-    is_sound(page, language)
+    is_accessible(page, language)
     page.fill("[name=code]", re.search(r"^\w{4}-\w{4}$", mailoutbox[0].body, re.M)[0])
     page.click("main [type=submit]")
     page.wait_for_url("**" + reverse("web:welcome"))
 
 
 @EACH_WAY
-def test_alice_finds_sound_pages(visit, is_sound, alice, submission_of, draft_of, language, size):
+def test_alices_pages_are_accessible(visit, is_accessible, alice, submission_of, draft_of, language, size):
     submission, draft = submission_of(alice, photos=2), draft_of(alice)
     page = visit(alice, language=language, size=size)
     for name in ("home", "new", "inbox", "settings", "welcome"):
         page.goto(reverse(f"web:{name}"))
-        is_sound(page, language)
+        is_accessible(page, language)
     for name in ("about", "photos", "send"):
         page.goto(reverse(f"web:{name}", args=[draft.pk]))
-        is_sound(page, language)
+        is_accessible(page, language)
     page.goto(submission.get_absolute_url())
-    is_sound(page, language)
+    is_accessible(page, language)
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
-def test_a_photo_is_sent_again_when_the_server_is_back(visit, alice, draft_of, photo_file, status):
+def test_a_photo_is_sent_again_when_the_server_is_available(visit, alice, draft_of, photo_file, status):
     draft, refusals = draft_of(alice), [status]
     page = visit(alice, size="phone", expected=re.compile(f"status of {status}"))
     page.goto(reverse("web:photos", args=[draft.pk]))

@@ -1,4 +1,4 @@
-"""The patient's pages with good and bad input, and what they never show."""
+"""The patient's pages with valid and invalid input, and what they never show."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def alices(client, alice):
 @pytest.fixture
 def signed(alices_submission, dana):
     reviews.claim(alices_submission, by=dana)
-    text = "Go on with your moisturiser."
+    text = "Continue with your moisturiser."
     reviews.sign(alices_submission, by=dana, impression="AD", disposition="self_care", text=text)
     return alices_submission
 
@@ -51,11 +51,11 @@ def text_of(response) -> str:
     return response.content.decode()
 
 
-# --- Who may --------------------------------------------------------------------------------------------
-ROAD = ("submission", "status", "about", "photos", "tiles", "send", "advice")
+# --- Access ---------------------------------------------------------------------------------------------
+FLOW_PAGES = ("submission", "status", "about", "photos", "tiles", "send", "advice")
 
 
-@pytest.mark.parametrize("name", ROAD)
+@pytest.mark.parametrize("name", FLOW_PAGES)
 def test_bob_and_a_visitor_cannot_open_alices_pages(client, bob, alices_submission, name):
     assert client.get(at(name, alices_submission.pk)).url.startswith(reverse("account_login"))
     client.force_login(bob)
@@ -79,7 +79,7 @@ def test_bob_can_neither_see_remove_nor_send_alices_photo_nor_follow_up_her_case
     assert client.post(at("follow_up", alices_submission.case_id), CALM).status_code == 404
 
 
-def test_dana_and_adam_have_no_use_for_patients_pages(client, dana, adam, alices_submission):
+def test_dana_and_adam_cannot_use_patients_pages(client, dana, adam, alices_submission):
     for person, first in ((dana, "worklist"), (adam, "operations")):
         client.force_login(person)
         assert client.get(at("submission", alices_submission.pk)).status_code == 403
@@ -90,8 +90,8 @@ def test_an_unknown_consultation_is_not_found(alices):
     assert alices.get(at("submission", uuid.uuid4())).status_code == 404
 
 
-# --- Coming in ------------------------------------------------------------------------------------------
-def test_carol_signs_up_says_who_she_is_and_agrees(client, mailoutbox):
+# --- Signing up -----------------------------------------------------------------------------------------
+def test_carol_signs_up_completes_her_profile_and_consents(client, mailoutbox):
     form = {"email": "carol@example.com", "password1": PASSWORD, "password2": PASSWORD, "role": "admin"}
     assert client.post(reverse("account_signup"), form).status_code == 302
     carol = User.objects.get(email="carol@example.com")
@@ -118,7 +118,7 @@ def test_consent_to_training_needs_a_tick(alices, alice):
 
 
 @pytest.mark.parametrize("year", ["", "abc", "1789", "2999", "-1", "99999999999"])
-def test_a_year_of_birth_that_cannot_be_is_refused(alices, alice, year):
+def test_an_impossible_year_of_birth_is_refused(alices, alice, year):
     reply = alices.post(at("welcome"), {"birth_year": year, "care": "on"})
     assert reply.status_code == 422
     assert PatientProfile.objects.get(user=alice).birth_year == 1990
@@ -129,7 +129,7 @@ def test_a_year_of_birth_that_cannot_be_is_refused(alices, alice, year):
     ("answers", "phone"),
     [({"very_ill": "yes"}, "119"), ({"grouped_blisters": "yes", "fever": "yes"}, "7119")],
 )
-def test_a_red_flag_is_answered_in_the_same_response_and_no_upload_is_in_it(alices, answers, phone):
+def test_a_red_flag_is_answered_in_the_same_response_without_an_upload(alices, answers, phone):
     reply = alices.post(at("new"), CALM | answers)
     assert reply.status_code == 200
     page = text_of(reply)
@@ -141,20 +141,20 @@ def test_a_red_flag_is_answered_in_the_same_response_and_no_upload_is_in_it(alic
     assert at("advice", started.pk) in text_of(alices.get(at("about", started.pk)))
 
 
-def test_the_advice_is_there_in_the_other_language_after_the_switch(alices):
+def test_the_advice_is_shown_in_the_other_language_after_the_switch(alices):
     page = text_of(alices.post(at("new"), CALM | {"very_ill": "yes"}))
     target = re.search(r'name="next" value="([^"]+)"', page)[1]
     reply = alices.post(at("language"), {"language": "ja", "next": target}, follow=True)
     assert "119 に電話する" in text_of(reply)
 
 
-def test_calm_answers_lead_on(alices):
+def test_answers_without_red_flags_lead_to_the_next_page(alices):
     reply = alices.post(at("new"), CALM)
     assert reply.url == at("about", Submission.objects.get().pk)
     assert alices.get(at("advice", Submission.objects.get().pk)).status_code == 302
 
 
-def test_a_question_left_open_is_marked_and_the_other_ticks_stay(alices):
+def test_an_unanswered_question_is_marked_and_the_other_answers_stay(alices):
     reply = alices.post(at("new"), {key: value for key, value in CALM.items() if key != "fever"})
     assert reply.status_code == 422
     assert text_of(reply).count(" checked") == len(CALM) - 1
@@ -183,11 +183,11 @@ def test_sending_the_questions_twice_opens_one_case(alices):
         {"body_site": "hand", "allergies": "x" * 2001},
     ],
 )
-def test_a_site_or_history_that_cannot_be_is_refused(alices, alices_draft, bad):
+def test_an_invalid_site_or_history_is_refused(alices, alices_draft, bad):
     assert alices.post(at("about", alices_draft.pk), bad).status_code == 422
 
 
-def test_everything_but_the_site_may_be_left_out(alices, alices_draft):
+def test_everything_but_the_site_is_optional(alices, alices_draft):
     reply = alices.post(at("about", alices_draft.pk), {"body_site": "hand"})
     assert reply.url == at("photos", alices_draft.pk)
 
@@ -201,7 +201,7 @@ def test_everything_but_the_site_may_be_left_out(alices, alices_draft):
         (b"\xff\xd8\xff" + bytes(26 * 1024**2), "25 MB"),
     ],
 )
-def test_what_is_no_photo_is_refused_with_a_remedy(alices, alices_draft, content, words):
+def test_a_file_that_is_not_a_photo_is_refused_with_a_remedy(alices, alices_draft, content, words):
     data = {"view": "close_up"}
     if content is not None:
         data["photo"] = SimpleUploadedFile("skin.jpg", content)
@@ -211,13 +211,13 @@ def test_what_is_no_photo_is_refused_with_a_remedy(alices, alices_draft, content
     assert alices_draft.photos.count() == 1
 
 
-def test_without_a_script_alice_is_led_back_with_a_message(alices, alices_draft):
+def test_without_a_script_alice_returns_to_the_page_with_a_message(alices, alices_draft):
     file = SimpleUploadedFile("skin.jpg", b"<html>no</html>" * 9)
     reply = alices.post(at("add_photo", alices_draft.pk), {"view": "close_up", "photo": file}, follow=True)
     assert "not a photo" in text_of(reply)
 
 
-def test_a_photo_for_no_slot_is_refused(alices, alices_draft, photo_file):
+def test_a_photo_for_an_unknown_slot_is_refused(alices, alices_draft, photo_file):
     data = {"view": "selfie", "photo": photo_file()}
     assert (
         alices.post(at("add_photo", alices_draft.pk), data, headers={"X-Photo-Script": "1"}).status_code
@@ -225,7 +225,7 @@ def test_a_photo_for_no_slot_is_refused(alices, alices_draft, photo_file):
     )
 
 
-def test_a_blurred_photo_says_so_and_can_be_sent_anyway(alices, alices_draft, analyse):
+def test_a_blurred_photo_is_marked_and_can_be_sent_anyway(alices, alices_draft, analyse):
     photo = alices_draft.photos.get()
     analyse(photo, fault="blurred", reason="poor_quality")
     assert "The photo is blurred" in text_of(alices.get(at("photos", alices_draft.pk)))
@@ -243,7 +243,7 @@ def test_a_removed_photo_is_gone_and_nothing_can_be_sent_without_one(alices, ali
     assert alices_draft.status == Status.DRAFT
 
 
-def test_polled_tiles_cost_nothing_until_something_changes(alices, alices_draft):
+def test_polled_tiles_are_answered_with_304_until_something_changes(alices, alices_draft):
     address = at("tiles", alices_draft.pk)
     first = alices.get(address)
     headers = {"If-None-Match": first["ETag"]}
@@ -261,15 +261,13 @@ def test_alice_sees_number_due_time_and_steps(alices, alices_submission):
         assert step in page
 
 
-def test_alice_reads_of_no_ai_draft_where_the_ai_gave_none(alices, alices_submission):
+def test_no_ai_draft_is_mentioned_if_the_ai_gave_none(alices, alices_submission):
     Submission.objects.update(ai_status=AIStatus.UNAVAILABLE)
     page = text_of(alices.get(at("submission", alices_submission.pk)))
     assert "Dermatologist" in page and "AI draft" not in page
 
 
-def test_what_the_ai_found_never_reaches_alice_before_or_after_the_answer(
-    alices, alices_submission, analyse, dana
-):
+def test_ai_findings_never_reach_alice_before_or_after_the_answer(alices, alices_submission, analyse, dana):
     photo = alices_submission.photos.get()
     analyse(photo, probabilities={"AD": 0.05, "HI": 0.8765, "IM": 0.05, "MF": 0.01, "OTHER": 0.0135})
     reviews.claim(alices_submission, by=dana)
@@ -280,7 +278,7 @@ def test_what_the_ai_found_never_reaches_alice_before_or_after_the_answer(
         assert not re.search(r"herpes|0?\.8765|87 ?%|mask|likely|attribution|heat", page, re.IGNORECASE)
 
 
-def test_what_the_ai_drew_is_opened_by_dana_and_never_by_alice(
+def test_masks_and_heat_maps_are_opened_by_dana_and_never_by_alice(
     alices, client, alices_submission, analyse, dana
 ):
     photo = alices_submission.photos.get()
@@ -298,14 +296,14 @@ def test_what_the_ai_drew_is_opened_by_dana_and_never_by_alice(
 
 def test_alice_reads_who_signed_and_what_to_do(alices, signed, dana):
     page = text_of(alices.get(at("submission", signed.pk)))
-    for words in ("Go on with your moisturiser.", dana.name, "MD", "123456", "What to do"):
+    for words in ("Continue with your moisturiser.", dana.name, "MD", "123456", "What to do"):
         assert words in page
-    assert page.index("Go on with your moisturiser.") < page.index("What you sent")
+    assert page.index("Continue with your moisturiser.") < page.index("What you sent")
     assert "hx-trigger" not in text_of(alices.get(at("status", signed.pk)))
 
 
 @pytest.mark.parametrize("reason", PhotosWanted.values)
-def test_for_each_reason_to_ask_for_a_photo_there_is_a_remedy(alices, alices_submission, dana, reason):
+def test_each_reason_for_a_photo_request_has_a_remedy(alices, alices_submission, dana, reason):
     reviews.claim(alices_submission, by=dana)
     reviews.request_photos(alices_submission, by=dana, reason=reason)
     assert remedy_for_wish(reason)
@@ -313,7 +311,7 @@ def test_for_each_reason_to_ask_for_a_photo_there_is_a_remedy(alices, alices_sub
     assert remedy_for_wish(reason).split(".")[0].replace("'", "&#x27;") in page
 
 
-def test_alice_takes_it_back_and_undoes_that(alices, alices_submission):
+def test_alice_withdraws_a_submission_and_restores_it(alices, alices_submission):
     reply = alices.post(at("withdraw", alices_submission.pk), follow=True)
     assert at("restore", alices_submission.pk) in text_of(reply)
     alices.post(at("restore", alices_submission.pk))
@@ -321,13 +319,13 @@ def test_alice_takes_it_back_and_undoes_that(alices, alices_submission):
     assert alices_submission.status == Status.DRAFT
 
 
-def test_what_is_answered_cannot_be_taken_back(alices, signed):
+def test_an_answered_submission_cannot_be_withdrawn(alices, signed):
     alices.post(at("withdraw", signed.pk))
     signed.refresh_from_db()
     assert signed.status == Status.ANSWERED
 
 
-def test_a_follow_up_belongs_to_its_case_and_shows_what_came_before(alices, signed, photo_file):
+def test_a_follow_up_belongs_to_its_case_and_shows_earlier_submissions(alices, signed, photo_file):
     alices.post(at("follow_up", signed.case_id), CALM)
     second = Submission.objects.exclude(pk=signed.pk).get()
     assert (second.case_id, second.kind) == (signed.case_id, "follow_up")
@@ -337,7 +335,7 @@ def test_a_follow_up_belongs_to_its_case_and_shows_what_came_before(alices, sign
     assert signed.get_absolute_url() in text_of(alices.get(second.get_absolute_url()))
 
 
-def test_a_follow_up_does_not_move_what_was_answered(alices, signed):
+def test_a_follow_up_does_not_change_the_answered_submission(alices, signed):
     alices.post(at("follow_up", signed.case_id), CALM)
     second = Submission.objects.exclude(pk=signed.pk).get()
     page = text_of(alices.get(at("about", second.pk)))
@@ -369,7 +367,7 @@ def test_alice_changes_her_settings(alices, alice):
     assert not Preference.objects.get(person=alice).email
 
 
-def test_a_setting_that_cannot_be_is_refused(alices, alice):
+def test_an_invalid_setting_is_refused(alices, alice):
     form = {"name": "A" * 101, "language": "xx", "birth_year": "1985", "skin_type": "9"}
     assert alices.post(at("settings"), form).status_code == 422
     alice.refresh_from_db()
@@ -384,7 +382,7 @@ def test_a_withdrawn_consent_prevents_new_consultations(alices, alice):
     assert alice.consents.filter(purpose="care").count() == 2
 
 
-def test_the_language_switch_leads_back_to_our_own_pages_only(alices, alice):
+def test_the_language_switch_redirects_only_to_our_own_pages(alices, alice):
     reply = alices.post(at("language"), {"language": "ja", "next": "https://elsewhere.example/"})
     assert reply.url == "/"
     alice.refresh_from_db()

@@ -15,7 +15,7 @@ from teleder.cases import intake
 
 pytestmark = pytest.mark.django_db
 KINDS = ("display", "thumbnail", "mask", "attribution")
-KEPT_BACK = {
+HEADERS = {
     "Cache-Control": "private, no-store",
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -43,19 +43,19 @@ def logged_in(person) -> Client:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_cache_keeps_a_photo_and_no_browser_makes_a_page_of_it(dana, photo, kind):
+def test_a_photo_is_not_cached_and_not_rendered_as_a_page(dana, photo, kind):
     answer = logged_in(dana).get(link(photo, kind))
-    assert {name: answer[name] for name in KEPT_BACK} == KEPT_BACK
+    assert {name: answer[name] for name in HEADERS} == HEADERS
     assert answer["Content-Type"] in {"image/jpeg", "image/png"}
     assert answer["Content-Disposition"] == f'inline; filename="{kind}{Path(answer.filename).suffix}"'
 
 
-def test_the_link_is_dead_with_the_next_request_after_logging_out(alice, photo):
+def test_the_link_is_invalid_after_logging_out(alice, photo):
     hers = logged_in(alice)
     assert hers.get(link(photo)).status_code == 200
     before = hers.cookies.copy()
     hers.post(reverse("account_logout"))
-    hers.cookies = before  # whoever copied the cookie
+    hers.cookies = before  # somebody copied the cookie
     assert hers.get(link(photo)).status_code == 302
 
 
@@ -64,21 +64,21 @@ def test_bob_and_a_visitor_cannot_use_alices_link(bob, photo):
     assert Client().get(link(photo)).status_code == 302
 
 
-def test_danas_open_session_sees_nothing_once_she_is_suspended(dana, adam, photo):
+def test_danas_open_session_sees_no_photo_after_her_suspension(dana, adam, photo):
     hers = logged_in(dana)
     assert hers.get(link(photo)).status_code == 200
     people.deactivate(dana, by=adam)
     assert hers.get(link(photo)).status_code == 302
 
 
-def test_danas_open_session_sees_nothing_once_she_belongs_to_another_clinic(dana, north, photo):
+def test_danas_open_session_sees_no_photo_after_a_change_of_clinic(dana, north, photo):
     hers = logged_in(dana)
     dana.clinic = north
     dana.save(update_fields=["clinic"])
     assert hers.get(link(photo)).status_code in {302, 404}
 
 
-def test_a_photo_taken_out_is_gone_with_the_next_request(alice, alices_draft, analyse, stored):
+def test_a_removed_photo_is_404_at_once(alice, alices_draft, analyse, stored):
     taken = alices_draft.photos.get()
     analyse(taken)
     stored(taken)
@@ -88,7 +88,7 @@ def test_a_photo_taken_out_is_gone_with_the_next_request(alice, alices_draft, an
     assert hers.get(link(taken)).status_code == 404
 
 
-def test_every_letter_changed_in_the_link_leads_nowhere(dana, photo):
+def test_a_changed_link_is_404(dana, photo):
     hers, right = logged_in(dana), link(photo)
     for place, letter in enumerate(right):
         for other in {"0", "f", "%00", "%2e", ".", "/", "é"} - {letter}:
@@ -97,7 +97,7 @@ def test_every_letter_changed_in_the_link_leads_nowhere(dana, photo):
             assert not answer.streaming
 
 
-def test_every_letter_changed_in_the_session_is_no_session(alice, photo):
+def test_a_changed_session_key_is_invalid(alice, photo):
     hers = logged_in(alice)
     right = hers.cookies[settings.SESSION_COOKIE_NAME].value
     for place in range(len(right)):
@@ -122,10 +122,10 @@ HOSTILE = {
 
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
-def test_even_a_worker_that_was_taken_over_puts_no_script_into_danas_browser(
+def test_a_compromised_worker_cannot_run_a_script_in_danas_browser(
     browser, live_server, dana, submission_of, alice, analyse, stored
 ):
-    """In place of a copy lies what an attacker would write there; Chromium opens it and embeds it in a page."""
+    """An attacker replaced the copy by another file; Chromium opens it and embeds it in a page."""
     photo = submission_of(alice).photos.get()
     analyse(photo)
     stored(photo)
@@ -166,7 +166,7 @@ def test_a_file_that_could_hold_a_script_is_refused_at_upload(client, alice, ali
     assert alices_draft.photos.count() == before
 
 
-def test_the_folder_of_the_photos_has_no_address(client, photo):
+def test_the_photo_folder_has_no_url(client, photo):
     assert (Path(settings.MEDIA_ROOT) / photo.display_key).exists()
     for path in (
         f"/media/{photo.display_key}",

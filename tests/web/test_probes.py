@@ -36,8 +36,8 @@ def database_is_gone(db, monkeypatch) -> Iterator[None]:
         yield
 
 
-# --- The process lives -----------------------------------------------------------------------------------
-def test_a_process_without_database_broker_or_storage_lives(
+# --- Liveness --------------------------------------------------------------------------------------------
+def test_a_process_without_database_broker_or_storage_is_alive(
     client, database_is_gone, valkey_is_gone, settings
 ):
     settings.PHOTO_STORAGE = FileStorage(Path("/dev/null/nowhere"))
@@ -56,7 +56,7 @@ def test_a_probe_ignores_the_session(client, dana, address, django_assert_max_nu
     assert User.objects.get().last_login == before
 
 
-def test_a_probe_with_a_cookie_lives_without_a_database(client, dana, monkeypatch):
+def test_a_probe_with_a_cookie_is_answered_without_a_database(client, dana, monkeypatch):
     client.force_login(dana)
     with monkeypatch.context() as patch:
         patch.setattr(connection, "cursor", lambda *_: pytest.fail("the database was asked"))
@@ -64,13 +64,13 @@ def test_a_probe_with_a_cookie_lives_without_a_database(client, dana, monkeypatc
 
 
 @pytest.mark.parametrize("address", ["/healthz", "/readyz"])
-def test_probes_come_by_plain_http_and_status_does_not(client, db, settings, address):
+def test_probes_work_by_plain_http_and_status_does_not(client, db, settings, address):
     settings.SECURE_SSL_REDIRECT = True
     assert client.get(address).status_code == 200
     assert client.get("/status").status_code == 301
 
 
-# --- It can work -------------------------------------------------------------------------------------------
+# --- Readiness ---------------------------------------------------------------------------------------------
 def test_it_is_ready_without_broker_and_workers(client, db, valkey_is_gone, settings):
     settings.REDIS_URL = "redis://127.0.0.1:9/0"
     assert asked(client, "/readyz") == (200, "ready\n")
@@ -86,7 +86,7 @@ BROKEN = {
     "only reads in this transaction": "SET TRANSACTION READ ONLY",
     "has no room for new pages": "SET temp_file_limit = 0",
     "has lost the sequence": "DROP SEQUENCE public.readiness_probe",
-    "has lost the audit trail": "ALTER TABLE audit_entry RENAME TO audit_entry_lost",
+    "has lost the audit log": "ALTER TABLE audit_entry RENAME TO audit_entry_lost",
 }
 
 
@@ -124,7 +124,7 @@ def test_it_is_not_ready_when_the_audit_log_is_full(client, db):
         cursor.execute(
             f"INSERT INTO audit_entry VALUES ({LAST_NUMBER}, now(), NULL, '', NULL, '', '', '', '', '{{}}', '', 0, '', '')"
         )
-    assert asked(client, "/readyz") == (503, "the audit trail in the database takes no more entries\n")
+    assert asked(client, "/readyz") == (503, "the audit log in the database accepts no more entries\n")
     assert asked(client, "/healthz") == (200, "ok\n")
 
 
@@ -147,12 +147,12 @@ def test_it_is_not_ready_while_the_storage(client, db, settings, tmp_path, monke
     assert asked(client, "/healthz") == (200, "ok\n")
 
 
-def test_both_are_named(client, database_is_gone, settings):
+def test_both_faults_are_named(client, database_is_gone, settings):
     settings.PHOTO_STORAGE = FileStorage(Path("/dev/null/nowhere"))
     assert asked(client, "/readyz") == (503, DATABASE + STORAGE)
 
 
-def test_asking_again_and_again_leaves_nothing_behind(client, transactional_db, settings):
+def test_repeated_probes_leave_no_data(client, transactional_db, settings):
     def size() -> int:
         with connection.cursor() as cursor:
             cursor.execute(
@@ -168,8 +168,8 @@ def test_asking_again_and_again_leaves_nothing_behind(client, transactional_db, 
     assert not list((settings.MEDIA_ROOT / "photos").iterdir())
 
 
-# --- How it is going ---------------------------------------------------------------------------------------
-def test_status_knows_what_the_board_knows(client, adam, alices_submission):
+# --- Status ------------------------------------------------------------------------------------------------
+def test_status_has_the_data_of_the_board(client, adam, alices_submission):
     Job.objects.update(state="failed", worker="w", finished_at="2020-01-01T00:00:00Z")
     client.force_login(adam)
     found = client.get("/status").json()
@@ -194,7 +194,7 @@ def test_status_knows_what_the_board_knows(client, adam, alices_submission):
     }
 
 
-def test_status_tells_that_the_broker_is_away(client, adam, settings):
+def test_status_reports_an_unavailable_broker(client, adam, settings):
     settings.REDIS_URL = "redis://127.0.0.1:9/0"
     client.force_login(adam)
     found = client.get("/status").json()
@@ -202,7 +202,7 @@ def test_status_tells_that_the_broker_is_away(client, adam, settings):
     assert found["sentence"] == "The message broker does not answer."
 
 
-def test_status_takes_an_admins_token(client, adam, dana, alice):
+def test_status_accepts_an_admins_token(client, adam, dana, alice):
     cache.clear()
     for person, status in ((adam, 200), (dana, 403), (alice, 403)):
         bearing = {"Authorization": f"Token {AuthToken.objects.create(person)[1]}"}
@@ -213,7 +213,7 @@ def test_status_takes_an_admins_token(client, adam, dana, alice):
         assert (answer.status_code, answer["Content-Type"]) == (401, "application/problem+json")
 
 
-def test_status_is_behind_the_second_factor(client, adam, settings):
+def test_status_needs_the_second_factor(client, adam, settings):
     settings.STAFF_SECOND_FACTOR = True
     client.force_login(adam)
     session = client.session
@@ -223,6 +223,6 @@ def test_status_is_behind_the_second_factor(client, adam, settings):
     assert (answer.status_code, answer["Content-Type"]) == (403, "application/problem+json")
 
 
-def test_status_tells_nothing_of_another_clinics_work(client, noel, alices_submission):
+def test_status_excludes_the_work_of_other_clinics(client, noel, alices_submission):
     client.force_login(noel)
     assert client.get("/status").json()["submissions"]["waiting"] == 0

@@ -1,4 +1,4 @@
-"""A page that polls after its session has ended leads to the log-in, and back to the page after it."""
+"""A page that polls after its session has ended redirects to the log-in and afterwards back to the page."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ WEB = Path(teleder.web.__file__).parent
 CALL = re.compile(r"""hx-(get|post)="([^"]*)\"""")
 NAMED = re.compile(r"\{% url '(\w+:\w+)'")
 ORIGIN = "http://testserver"
-# Who sees the templates of a folder.
+# The person who sees the templates of a folder.
 ROLES = {"patient": "alice", "clinician": "dana", "operations": "adam"}
 
 
 def calls() -> list[tuple[str, str, str]]:
-    """Return who asks, how and what, of every `hx-get` and `hx-post` in the templates."""
+    """Return person, method and URL name of every `hx-get` and `hx-post` in the templates."""
     found = set()
     for file in sorted((WEB / "templates").rglob("*.html")):
         for method, address in CALL.findall(file.read_text()):
-            # A page that polls itself, under whatever filter it shows.
+            # A page that polls itself, with any filter.
             name = "web:worklist" if address == "{{ request.get_full_path }}" else NAMED.match(address)[1]
             found.add((ROLES[file.parent.name], method, name))
     return sorted(found)
@@ -48,7 +48,7 @@ def calls() -> list[tuple[str, str, str]]:
 CALLS = calls()
 
 
-def test_all_roles_and_all_that_their_pages_ask_for_are_here():
+def test_all_roles_and_fragments_are_covered():
     assert {who for who, _method, _name in CALLS} == {"alice", "dana", "adam"}
     assert len(CALLS) >= 8
     assert not re.findall(
@@ -56,7 +56,7 @@ def test_all_roles_and_all_that_their_pages_ask_for_are_here():
     )
 
 
-def test_no_other_script_asks_for_anything_than_the_one_that_sends_photos():
+def test_only_the_upload_script_sends_requests():
     asking = {
         file.name
         for file in (WEB / "static").rglob("*.js")
@@ -100,7 +100,7 @@ ENDS = [delete_session, suspend, end_everywhere, change_password, log_out_in_ano
 
 @pytest.fixture
 def opened(alice, dana, adam, submission_of, draft_of) -> Callable[[str], tuple[str, str]]:
-    """Return the page that asks for a fragment, with the query it may have, and the fragment's address."""
+    """Return the page that requests a fragment, with a query if it may have one, and the fragment's URL."""
     claimed, draft = submission_of(alice), draft_of(alice)
     reviews.claim(claimed, by=dana)
     pages = {
@@ -128,7 +128,7 @@ def ask(client: Client, method: str, address: str, page: str):
     return client.generic(method.upper(), address, headers=headers)
 
 
-def assert_leads_to_log_in_and_back(answer, page: str) -> None:
+def assert_redirects_to_log_in_and_back(answer, page: str) -> None:
     assert answer.status_code == 204 and not answer.content
     there = urlsplit(answer["HX-Redirect"])
     assert (there.scheme, there.netloc, there.path) == ("", "", reverse("account_login"))
@@ -137,27 +137,27 @@ def assert_leads_to_log_in_and_back(answer, page: str) -> None:
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
 @pytest.mark.parametrize(("who", "method", "name"), CALLS)
-def test_every_fragment_leads_the_whole_page_to_the_log_in_and_back(request, opened, who, method, name, end):
+def test_every_fragment_redirects_the_page_to_the_log_in_and_back(request, opened, who, method, name, end):
     person, client = request.getfixturevalue(who), Client()
     page, address = opened(name)
     client.force_login(person)
     assert client.get(page).status_code == 200
     end(person, client)
-    assert_leads_to_log_in_and_back(ask(client, method, address, page), page)
+    assert_redirects_to_log_in_and_back(ask(client, method, address, page), page)
 
 
 @pytest.mark.parametrize(("who", "method", "name"), [call for call in CALLS if call[0] != "alice"])
-def test_who_did_nothing_for_a_while_is_led_there_too(request, opened, who, method, name):
+def test_an_idle_user_is_redirected_as_well(request, opened, who, method, name):
     (page, address), client = opened(name), Client()
     with travel("2026-11-23T09:00:00+09:00", tick=False) as clock:
         client.force_login(request.getfixturevalue(who))
         client.get(page.partition("?")[0])
         clock.shift(timedelta(minutes=configured.STAFF_IDLE_MINUTES, seconds=1))
-        assert_leads_to_log_in_and_back(ask(client, method, address, page), page)
+        assert_redirects_to_log_in_and_back(ask(client, method, address, page), page)
 
 
 @pytest.mark.parametrize(("who", "method", "name"), CALLS)
-def test_after_the_log_in_the_page_is_there(request, opened, who, method, name, settings):
+def test_the_page_opens_after_the_log_in(request, opened, who, method, name, settings):
     settings.STAFF_SECOND_FACTOR = False
     (page, address), client, person = opened(name), Client(), request.getfixturevalue(who)
     there = ask(client, method, address, page)["HX-Redirect"]
@@ -167,21 +167,21 @@ def test_after_the_log_in_the_page_is_there(request, opened, who, method, name, 
     assert client.get(back["Location"]).status_code == 200
 
 
-def test_a_page_that_came_by_post_is_found_again(client, dana, opened, settings):
-    """A form that came back has the address of its verb."""
+def test_a_page_that_was_sent_by_post_is_opened_again(client, dana, opened, settings):
+    """A refused form has the URL of its action."""
     settings.STAFF_SECOND_FACTOR = False
     _page, review = opened("web:review")
     for verb in ("answer/", "photos/", "release/"):
         client.force_login(dana)
         page = review + verb
         Session.objects.all().delete()
-        assert_leads_to_log_in_and_back(ask(client, "get", f"{review}state/", page), page)
+        assert_redirects_to_log_in_and_back(ask(client, "get", f"{review}state/", page), page)
         form = {"login": dana.email, "password": PASSWORD, "next": page}
         answer = client.post(reverse("account_login"), form, follow=True)
         assert (answer.status_code, answer.redirect_chain[-1][0]) == (200, review)
 
 
-# --- Where the page is not ours ---------------------------------------------------------------------------
+# --- Pages of other sites ---------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "page",
     [
@@ -195,15 +195,15 @@ def test_a_page_that_came_by_post_is_found_again(client, dana, opened, settings)
         "",
     ],
 )
-def test_no_opened_another_site_is_led_to(client, page):
+def test_no_redirect_leads_to_another_site(client, page):
     headers = {"HX-Request": "true", "HX-Current-URL": page}
     answer = client.get(reverse("web:worklist"), headers=headers)
     assert (answer.status_code, answer["HX-Redirect"]) == (204, reverse("account_login"))
 
 
-# --- Still logged in, and not allowed ---------------------------------------------------------------------
+# --- Logged in without permission -------------------------------------------------------------------------
 @pytest.mark.parametrize(("who", "method", "name"), CALLS)
-def test_somebody_else_in_the_same_browser_makes_the_page_load_again(request, opened, who, method, name):
+def test_another_user_in_the_same_browser_makes_the_page_reload(request, opened, who, method, name):
     other = {"alice": "dana", "dana": "adam", "adam": "alice"}[who]
     (page, address), client = opened(name), Client()
     client.force_login(request.getfixturevalue(other))
@@ -211,7 +211,7 @@ def test_somebody_else_in_the_same_browser_makes_the_page_load_again(request, op
     assert (answer.status_code, answer["HX-Refresh"]) == (403, "true")
 
 
-def test_a_form_whose_token_is_of_an_earlier_log_in_makes_the_page_load_again(dana, opened):
+def test_a_form_token_of_an_earlier_log_in_makes_the_page_reload(dana, opened):
     client = Client(enforce_csrf_checks=True)
     client.force_login(dana)
     page, address = opened("web:keep_claim")
@@ -219,7 +219,7 @@ def test_a_form_whose_token_is_of_an_earlier_log_in_makes_the_page_load_again(da
     assert (answer.status_code, answer["HX-Refresh"]) == (403, "true")
 
 
-def test_who_must_show_the_second_factor_comes_back_to_the_page(dana, opened, settings):
+def test_the_page_opens_after_a_required_second_factor(dana, opened, settings):
     settings.STAFF_SECOND_FACTOR = False
     client, (page, address) = Client(), opened("web:worklist")
     client.post(reverse("account_login"), {"login": dana.email, "password": PASSWORD})
@@ -230,7 +230,7 @@ def test_who_must_show_the_second_factor_comes_back_to_the_page(dana, opened, se
     assert parse_qs(there.query, keep_blank_values=True) == {"next": [page]}
 
 
-def test_what_is_allowed_is_answered_as_before(dana, opened):
+def test_a_permitted_fragment_is_answered_as_usual(dana, opened):
     client, (page, address) = Client(), opened("web:review_state")
     client.force_login(dana)
     answer = ask(client, "get", address, page)
@@ -260,7 +260,7 @@ def test_a_photo_sent_after_the_session_gets_401(client, alice, draft_of, photo_
     assert draft.photos.count() == 1
 
 
-def test_a_photo_of_somebody_who_may_not_send_gets_403(client, dana, alice, draft_of, photo_file):
+def test_a_photo_by_somebody_without_permission_gets_403(client, dana, alice, draft_of, photo_file):
     client.force_login(dana)
     answer = send(client, draft_of(alice), photo_file())
     assert (answer.status_code, answer.json()) == (403, {"code": "permission_denied"})

@@ -23,7 +23,7 @@ def log_in(page, person) -> None:
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
-def test_a_poll_leads_dana_to_the_log_in_and_back_to_what_she_writes(
+def test_a_poll_redirects_dana_to_the_log_in_and_back_to_her_text(
     visit, settings, dana, alices_submission, language
 ):
     settings.STAFF_SECOND_FACTOR = False
@@ -39,10 +39,10 @@ def test_a_poll_leads_dana_to_the_log_in_and_back_to_what_she_writes(
     expect(page.locator("#id_text")).to_have_value("Half of an ans")
 
 
-def test_a_correction_that_dana_has_begun_is_there_after_the_log_in(visit, settings, dana, alices_submission):
+def test_a_begun_correction_is_kept_after_the_log_in(visit, settings, dana, alices_submission):
     settings.STAFF_SECOND_FACTOR = False
     reviews.claim(alices_submission, by=dana)
-    first = {"impression": "AD", "disposition": "self_care", "text": "Go on with your usual care."}
+    first = {"impression": "AD", "disposition": "self_care", "text": "Continue your usual care."}
     reviews.sign(alices_submission, by=dana, **first)
     page = visit(dana, size="desk")
     address = reverse("web:review", args=[alices_submission.pk])
@@ -56,14 +56,14 @@ def test_a_correction_that_dana_has_begun_is_there_after_the_log_in(visit, setti
     page.wait_for_url("**" + address)
     expect(page.locator("#id_text")).to_have_value("Half of a corr")
     expect(page.locator("#id_text")).to_be_visible()
-    # Of another answer it is no correction.
+    # It is not a correction of another answer.
     reviews.amend(alices_submission, by=dana, **first | {"text": "It is impetigo.", "disposition": "today"})
     page.goto(address)
     page.click("#answer summary")
     expect(page.locator("#id_text")).to_have_value("It is impetigo.")
 
 
-def test_alice_who_waits_is_led_back_to_her_submission(visit, alice, alices_submission):
+def test_alice_returns_to_her_submission_after_the_log_in(visit, alice, alices_submission):
     page = visit(alice)
     page.goto(alices_submission.get_absolute_url())
     Session.objects.all().delete()
@@ -72,7 +72,7 @@ def test_alice_who_waits_is_led_back_to_her_submission(visit, alice, alices_subm
     page.wait_for_url("**" + alices_submission.get_absolute_url())
 
 
-def test_the_board_leads_adam_to_the_log_in_and_back(visit, settings, adam):
+def test_the_board_redirects_adam_to_the_log_in_and_back(visit, settings, adam):
     settings.STAFF_SECOND_FACTOR = False
     page = visit(adam, size="desk")
     page.goto(reverse("web:operations"))
@@ -82,10 +82,10 @@ def test_the_board_leads_adam_to_the_log_in_and_back(visit, settings, adam):
     page.wait_for_url("**" + reverse("web:operations"))
 
 
-def test_a_photo_chosen_too_late_leads_to_the_log_in_and_is_asked_for_again(
+def test_a_photo_chosen_after_the_session_leads_to_the_log_in_and_must_be_chosen_again(
     visit, alice, draft_of, photo_file
 ):
-    draft = draft_of(alice, photos=0)  # nothing is being checked: the page asks for nothing by itself
+    draft = draft_of(alice, photos=0)  # no photo is being checked, so that the page does not poll
     photo = {"name": "skin.jpg", "mimeType": "image/jpeg", "buffer": photo_file().read()}
     page = visit(alice, expected=re.compile("status of 401"))
     address = reverse("web:photos", args=[draft.pk])

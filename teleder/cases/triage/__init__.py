@@ -84,13 +84,23 @@ class PhotoReport:
     no_box: bool = False
 
 
+class PolicyError(ValueError):
+    """A policy has a rule without conditions."""
+
+
 class Policy:
-    """One version of the triage policy, read from its file."""
+    """One version of the triage policy, read from its file; raises `PolicyError`."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.data = data
         self.id: str = data["id"]
         self.questions: list[Mapping] = data["questions"]
+        if unconditional := [
+            rule["id"] for rule in data["rules"] if not (rule.get("all") or rule.get("any"))
+        ]:
+            raise PolicyError(
+                f"triage policy {self.id}: without `all` or `any`: rules {', '.join(unconditional)}"
+            )
 
     @property
     def is_draft(self) -> bool:
@@ -183,6 +193,7 @@ def _answer_flag(id: str, level: Urgency) -> Flag:
 
 
 def _fits(rule: Mapping, answers: Mapping[str, str]) -> bool:
+    """Return whether every question of `all` and at least one of `any` has a listed answer; a rule may lack one of both."""
     every = all(answers.get(question) in values for question, values in rule.get("all", {}).items())
-    some = rule.get("any", {})
-    return every and any(answers.get(question) in values for question, values in some.items())
+    some = rule.get("any")
+    return every and (not some or any(answers.get(question) in values for question, values in some.items()))

@@ -54,7 +54,7 @@ class Command(BaseCommand):
                 f"{path} is not there. Where nobody was erased yet that is right; else find the list first: "
                 "without it who was erased is back."
             ) from error
-        except (OSError, tombstones.BadList) as error:
+        except (OSError, tombstones.TombstoneListError) as error:
             raise CommandError(f"{path}: {error}") from error
         self.stdout.write(f"{erased} erased again, {held} under a legal hold of the backup")
         if held:
