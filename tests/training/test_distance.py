@@ -10,7 +10,7 @@ import pytest
 
 from inference_worker.models import weights
 from training import distance, distance_figures, distance_page, phantom
-from training.arms import ARMS, AUTOMATIC, HERPES_FIRST
+from training.arms import ARMS, AUTOMATIC, JOINT
 from training.distance_figures import FIELDS_CM, FLAGGED, by_field, flips, herpes_account
 
 
@@ -62,9 +62,9 @@ def test_the_herpes_missed_by_the_rule_and_recovered_by_the_union_are_counted():
     own = herpes_account(rows)
     assert own["no_true_crop"]["value"] == own["missed_by_automatic_crop"]["value"] == 0.5
     assert own["of_all_won_back"][FLAGGED]["value"] == 0.25
-    assert own["of_all_won_back"][HERPES_FIRST]["value"] == 0.5
+    assert own["of_all_won_back"][JOINT]["value"] == 0.5
     assert own["others_called_herpes"][FLAGGED]["value"] == 1.0
-    assert own["others_called_herpes"][HERPES_FIRST]["value"] == 0.0
+    assert own["others_called_herpes"][JOINT]["value"] == 0.0
     assert own["recall_without_true_crop"][FLAGGED]["value"] == 0.5
 
 
