@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import override
 
 from contract.messages import Abstention, Condition, NoCropReason, QualityFault, Reason
@@ -13,6 +14,7 @@ from teleder.cases import intake, reviews
 from teleder.cases.models import AIStatus, Analysis, Submission
 from teleder.cases.triage import Urgency
 from teleder.cases.verdict import BECAUSE, Chip, Kind, verdict_of
+from teleder.settings.environment import base_rates
 from tests.conftest import NO_WORTH, alarm
 
 pytestmark = pytest.mark.django_db
@@ -225,6 +227,15 @@ def test_a_very_rare_condition_is_not_rounded_to_none(read, settings):
     settings.BASE_RATES = {"HI": 0.0001}
     (one,) = verdict_of(read({"probabilities": HERPES})).alarms
     assert "about <0.1 show it" in one.estimate.sentence
+
+
+def test_a_clinic_sets_its_own_base_rates(monkeypatch):
+    monkeypatch.setenv("RATES", "HI=0.1, MF=0.001")
+    assert base_rates("RATES", "HI=0.02") == {"HI": 0.1, "MF": 0.001}
+    for wrong in ("HI", "HI=", "HI=0", "HI=1", "HI=nan", "XX=0.1", "HI=2%"):
+        monkeypatch.setenv("RATES", wrong)
+        with pytest.raises(ImproperlyConfigured):
+            base_rates("RATES", "HI=0.02")
 
 
 # --- Earlier rows, and the worklist -----------------------------------------------------------------------
