@@ -21,7 +21,7 @@ from teleder.cases import triage
 from teleder.cases.files import FileKind
 from teleder.cases.models import Analysis, Disposition, Finding, Impression, Photo, PhotosWanted, Submission
 from teleder.cases.questionnaire import BodySite
-from teleder.cases.triage import ALARMING, Urgency
+from teleder.cases.triage import Urgency
 from teleder.cases.verdict import Kind, ToldAlarm, verdict_of
 
 
@@ -116,7 +116,7 @@ class EstimateSerializer(serializers.Serializer):
 class ToldAlarmSerializer(serializers.Serializer):
     """A condition that cannot be ruled out."""
 
-    condition = serializers.ChoiceField(ALARMING)
+    condition = serializers.ChoiceField(list(Condition))
     level = serializers.SerializerMethodField(help_text="the urgency it raises to, if it has earned that")
     estimate = EstimateSerializer(allow_null=True)
 
@@ -243,7 +243,7 @@ class FigureSerializer(serializers.Serializer):
 class AlarmSerializer(serializers.Serializer):
     """How a photo compares with the alarm line of a condition, and what that alarm has measured to be worth."""
 
-    condition = serializers.ChoiceField(ALARMING)
+    condition = serializers.ChoiceField(list(Condition))
     score = serializers.FloatField()
     threshold = serializers.FloatField()
     sensitivity = FigureSerializer(allow_null=True)
