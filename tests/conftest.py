@@ -375,9 +375,8 @@ def analyse() -> Callable:
             views=(messages.View(box=None, probabilities=found), messages.View(box=0, probabilities=found)),
             thresholds={"AD": 0.6, "HI": 0.2, "IM": 0.5, "MF": 0.5},
             top=None if classified.get("abstention") else max(found, key=found.get),
-            demonstration=True,
             model=MODEL,
-            **({"attribution": attribution, "alarms": alarms} | classified),
+            **({"attribution": attribution, "alarms": alarms, "demonstration": True} | classified),
         )
         record(photo, "classify", result)
 

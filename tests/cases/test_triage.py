@@ -7,7 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contract.messages import Alarm, Figure
@@ -17,6 +17,7 @@ from teleder.cases.triage import PhotoReport, Urgency, urgency_of
 from tests.conftest import CALM, MEASURED, NO_WORTH, alarm
 
 POLICY, FORMER = triage.policy(), triage.policy("2026-11-23")
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TOKYO = ZoneInfo("Asia/Tokyo")
 CHOICES = {question.id: list(dict(question.choices)) for question in red_flag_questions(POLICY, "en")}
 
@@ -83,6 +84,7 @@ photo_of_anyone = st.builds(
 
 
 @pytest.mark.parametrize("policy", [POLICY, FORMER], ids=lambda policy: policy.id)
+@UNHURRIED
 @given(answers=answers_of_anyone, photos=st.lists(photo_of_anyone, max_size=3), one_more=photo_of_anyone)
 def test_one_more_photo_or_alarm_never_lowers_the_urgency(policy, answers, photos, one_more):
     before = urgency_of(answers, photos, policy=policy).urgency
@@ -93,11 +95,13 @@ def test_one_more_photo_or_alarm_never_lowers_the_urgency(policy, answers, photo
         assert urgency_of(answers, [*rest, louder], policy=policy).urgency >= before
 
 
+@UNHURRIED
 @given(answers_of_anyone, st.lists(photo_of_anyone, max_size=3))
 def test_no_photo_lowers_what_the_answers_say(answers, photos):
     assert urgency_of(answers, photos, policy=POLICY).urgency >= urgency_of(answers, policy=POLICY).urgency
 
 
+@UNHURRIED
 @given(answers_of_anyone)
 def test_a_flag_stands_behind_every_level_above_routine(answers):
     result = urgency_of(answers, policy=POLICY)
