@@ -28,6 +28,8 @@ PASSWORD = "correct-horse-battery"
 # The beginning of a JPEG, which is all that the web checks.
 JPEG_HEAD = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 CALM = calm()
+MEASURED = messages.Figure(value=5.4, low=3.1, high=9.4, n=402)
+NO_WORTH = messages.Figure(value=1.2, low=0.6, high=2.3, n=402)
 MODEL = messages.ModelRef(name="test", version="1", sha256="0" * 64)
 
 
@@ -133,6 +135,29 @@ def _forced_logins_have_a_second_factor() -> Iterator[None]:
     user_logged_in.connect(show)
     yield
     user_logged_in.disconnect(show)
+
+
+@pytest.fixture(autouse=True)
+def drawn(monkeypatch) -> dict[str, bool]:
+    """Whether a routine case is a spot check: none is, unless a test says so."""
+    from teleder.cases import spot_checks
+
+    held = {"is_drawn": False}
+    monkeypatch.setattr(spot_checks, "is_drawn", lambda submission, one_in: bool(one_in) and held["is_drawn"])
+    return held
+
+
+def alarm(condition: str, score: float, *, threshold: float = 0.2, worth=MEASURED) -> messages.Alarm:
+    """An alarm that has earned to raise urgency; one of no `worth` has not."""
+    found = messages.Figure(value=0.7, low=0.59, high=0.79, n=91)
+    return messages.Alarm(
+        condition=messages.Condition(condition),
+        score=score,
+        threshold=threshold,
+        sensitivity=found,
+        likelihood_ratio=worth,
+        likelihood_ratio_ad=worth,
+    )
 
 
 @pytest.fixture
@@ -340,21 +365,18 @@ def analyse() -> Callable:
         attribution = messages.Attribution(
             key=f"{folder(photo, 'classify')}/attribution.png", condition=max(found, key=found.get), box=0
         )
+        alarms = (
+            alarm("HI", found.get("HI", 0.0)),
+            alarm("IM", found.get("IM", 0.0), threshold=0.5, worth=NO_WORTH),
+            alarm("MF", found.get("MF", 0.0), threshold=0.5, worth=NO_WORTH),
+        )
         result = messages.Classified(
             probabilities=found,
             views=(messages.View(box=None, probabilities=found), messages.View(box=0, probabilities=found)),
-            thresholds={
-                "AD": 0.6,
-                "HI": 0.2,
-                "IM": 0.5,
-                "MF": 0.5,
-                "conformal.AD": 0.1,
-                "conformal.HI": 0.05,
-            },
+            thresholds={"AD": 0.6, "HI": 0.2, "IM": 0.5, "MF": 0.5},
             top=None if classified.get("abstention") else max(found, key=found.get),
-            demonstration=True,
             model=MODEL,
-            **({"attribution": attribution} | classified),
+            **({"attribution": attribution, "alarms": alarms, "demonstration": True} | classified),
         )
         record(photo, "classify", result)
 

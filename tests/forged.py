@@ -20,6 +20,9 @@ CANARY = "canary7f3a"
 HUGE = CANARY * 5000
 MODEL = {"name": "net", "version": "2026.1", "sha256": "a" * 64}
 BOX = {"x": 10, "y": 20, "width": 100, "height": 100, "skin": 0.9, "lesion": 0.2}
+FIGURE = {"value": 5.4, "low": 3.1, "high": 9.4, "n": 402}
+ALARM = {"condition": "HI", "score": 0.4, "threshold": 0.3, "likelihood_ratio": FIGURE}
+ALARM |= {"sensitivity": {"value": 0.7, "low": 0.59, "high": 0.79, "n": 91}, "likelihood_ratio_ad": FIGURE}
 FOUND = {"AD": 0.7, "HI": 0.1, "IM": 0.1, "MF": 0.05, "OTHER": 0.05}
 SIDES = {"width": 800, "height": 600, "analysis_width": 800, "analysis_height": 600}
 KINDS = {Stage.PREPARE: "prepared", Stage.SEGMENT: "segmented", Stage.CLASSIFY: "classified"}
@@ -39,7 +42,7 @@ def outcome(stage: Stage, folder: str) -> dict[str, Any]:
     thresholds = {"AD": 0.6, "HI": 0.3, "conformal.HI": 0.05, "named": 0.6, "energy": 2.1}
     classified = {"probabilities": FOUND, "views": views, "thresholds": thresholds, "top": "AD"}
     classified |= {"abstention": None, "attribution": drawn, "demonstration": True, "model": MODEL}
-    classified |= {"device": "cpu", "seconds": 0.5}
+    classified |= {"device": "cpu", "seconds": 0.5, "alarms": [ALARM]}
     made = {
         Stage.PREPARE: prepared | {"reason": None, "fault": None},
         Stage.SEGMENT: segmented,
@@ -52,6 +55,12 @@ def outcome(stage: Stage, folder: str) -> dict[str, Any]:
 def _of_box(*at: str | int) -> dict[Path, str]:
     whole = {(*at, name): "whole" for name in ("x", "y", "width", "height")}
     return whole | {(*at, name): "share" for name in ("skin", "lesion")}
+
+
+def _of_figure(*at: str | int) -> dict[Path, str]:
+    return {at: "object or none", (*at, "n"): "whole"} | {
+        (*at, name): "number" for name in ("value", "low", "high")
+    }
 
 
 def _of_model() -> dict[Path, str]:
@@ -104,6 +113,14 @@ FIELDS: dict[Stage, dict[Path, str]] = {
         ("attribution", "condition"): "code",
         ("attribution", "box"): "index",
         ("demonstration",): "flag",
+        ("alarms",): "list",
+        ("alarms", 0): "object",
+        ("alarms", 0, "condition"): "code",
+        ("alarms", 0, "score"): "share",
+        ("alarms", 0, "threshold"): "share",
+        **_of_figure("alarms", 0, "sensitivity"),
+        **_of_figure("alarms", 0, "likelihood_ratio"),
+        **_of_figure("alarms", 0, "likelihood_ratio_ad"),
         **_of_model(),
         ("device",): "text",
         ("seconds",): "number",

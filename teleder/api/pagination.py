@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core import signing
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
@@ -50,19 +50,17 @@ class NewestFirstPagination(CursorPagination):
 
 
 class WorklistPagination(BasePagination):
-    """By (urgency, due, id). DRF's cursor orders by one column, and most rows share their urgency."""
+    """By (urgency, AI inconclusive, due, id). DRF's cursor orders by one column, and most rows share their urgency."""
 
     parameters = ("cursor", "page_size")
 
     def paginate_queryset(self, queryset: QuerySet, request: Request, view: Any = None) -> list:
         if cursor := request.query_params.get("cursor"):
             try:
-                urgency, due, pk = signing.loads(cursor)
-            except signing.BadSignature as error:
+                urgency, inconclusive, due, pk = signing.loads(cursor)
+            except (signing.BadSignature, ValueError) as error:  # or one of an earlier version
                 raise exceptions.ValidationError({"cursor": [_("This cursor is invalid.")]}) from error
-            due = parse_datetime(due)
-            later = Q(due_at__gt=due) | Q(due_at=due, id__gt=pk)
-            queryset = queryset.filter(Q(urgency__lt=urgency) | Q(later, urgency=urgency))
+            queryset = queryset.after(urgency, inconclusive, parse_datetime(due), pk)
         size = page_size(request)
         found = list(queryset[: size + 1])
         self.rows, self.is_last = found[:size], len(found) <= size
@@ -73,7 +71,8 @@ class WorklistPagination(BasePagination):
         following = None
         if not self.is_last:
             last = self.rows[-1]
-            cursor = signing.dumps([last.urgency, last.due_at.isoformat(), str(last.pk)], compress=True)
+            place = [last.urgency, last.ai_inconclusive, last.due_at.isoformat(), str(last.pk)]
+            cursor = signing.dumps(place, compress=True)
             following = replace_query_param(self.address, "cursor", cursor)
         return Response({"next": following, "results": data})
 

@@ -22,7 +22,7 @@ from contract import logs
 from contract.messages import Stage
 from teleder.accounts import people
 from teleder.accounts.models import Purpose, User
-from teleder.cases import originals, transitions, triage
+from teleder.cases import originals, spot_checks, transitions, triage
 from teleder.cases.models import (
     PHOTOS_PER_SUBMISSION,
     AIStatus,
@@ -223,10 +223,12 @@ def submit(submission: Submission, *, by: User, send_anyway: bool = False) -> Su
     require_consent(submission.patient)
     _refuse_incomplete(submission, send_anyway)
     now = timezone.now()
-    due = triage.policy(submission.policy).due(submission.level, now)
-    transitions.move(
-        submission, EventKind.SUBMITTED, actor=by, submitted_at=now, due_at=due, photos_wanted="", **UNCLAIMED
-    )
+    policy = triage.policy(submission.policy)
+    is_routine = submission.level == Urgency.ROUTINE
+    drawn = is_routine and spot_checks.is_drawn(submission.pk, policy.spot_check_one_in)
+    due = policy.spot_check_due(now) if drawn else policy.due(submission.level, now)
+    changes = {"submitted_at": now, "due_at": due, "photos_wanted": "", "spot_check": drawn}
+    transitions.move(submission, EventKind.SUBMITTED, actor=by, **changes, **UNCLAIMED)
     submission.current_photos().filter(state=PhotoState.POOR).update(sent_anyway=True)
     if queue.ai_may_read(submission):
         wait_for_ai(submission)
@@ -262,7 +264,9 @@ def wait_for_ai(submission: Submission) -> None:
 def withdraw(submission: Submission, *, by: User) -> None:
     """Withdraw it before it is answered; `restore` undoes that."""
     transitions.move(submission, EventKind.WITHDRAWN, actor=by)
-    move_ai_status(Submission.objects.filter(pk=submission.pk), AIStep.STOP, ai_deadline=None)
+    move_ai_status(
+        Submission.objects.filter(pk=submission.pk), AIStep.STOP, ai_deadline=None, ai_inconclusive=False
+    )
     submission.refresh_from_db()
     unread = Job.objects.filter(photo__submission=submission).exclude(stage=Stage.PREPARE)
     move_jobs(unread, JobStep.CANCEL, deadline=None)
@@ -279,7 +283,7 @@ def withdraw_consent(patient: User, purpose: Purpose) -> None:
     waiting = Submission.objects.filter(case__patient=patient)
     # Submissions first: a result waits for their locks, and then finds its job cancelled.
     concerned = waiting.filter(Q(ai_status=AIStatus.WAITING) | Q(photos__jobs__in=unread))
-    move_ai_status(concerned, AIStep.STOP, ai_deadline=None)
+    move_ai_status(concerned, AIStep.STOP, ai_deadline=None, ai_inconclusive=False)
     move_jobs(unread, JobStep.CANCEL, deadline=None)
 
 

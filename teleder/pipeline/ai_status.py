@@ -19,6 +19,7 @@ from teleder.cases.models import (
     Status,
     Submission,
 )
+from teleder.cases.verdict import none_is_usable, verdict_of
 from teleder.pipeline.transitions import AI_MOVES, UNFINISHED, WAITING, AIStep, move_ai_status
 
 
@@ -30,11 +31,16 @@ def settle(submission: Submission) -> None:
     photos = list(submission.current_photos().prefetch_related("analyses__findings", "jobs"))
     _raise_urgency(submission, photos)
     _finish_ai(submission, photos)
+    submission.refresh_from_db(fields=["ai_status"])
+    inconclusive = verdict_of(submission, photos).is_inconclusive
+    if inconclusive != submission.ai_inconclusive:
+        Submission.objects.filter(pk=submission.pk).update(ai_inconclusive=inconclusive)
+        submission.ai_inconclusive = inconclusive
 
 
 def _raise_urgency(submission: Submission, photos: list[Photo]) -> None:
     policy = triage.policy(submission.policy)
-    result = triage.urgency_of(submission.answers, list(_reports(photos)), policy=policy)
+    result = triage.urgency_of(submission.answers, list(_reports(photos, policy)), policy=policy)
     flags = [flag.as_json() for flag in result.flags]
     urgency = max(result.urgency, submission.urgency)
     due = min(submission.due_at, policy.due(triage.Urgency(urgency), submission.submitted_at))
@@ -49,16 +55,13 @@ def _raise_urgency(submission: Submission, photos: list[Photo]) -> None:
     submission.refresh_from_db()
 
 
-def _reports(photos: Iterable[Photo]) -> Iterable[triage.PhotoReport]:
-    photos = list(photos)
-    checked = [photo for photo in photos if photo.state != PhotoState.STORED]
-    if checked and len(checked) == len(photos) and not any(p.state == PhotoState.READY for p in photos):
+def _reports(photos: list[Photo], policy: triage.Policy) -> Iterable[triage.PhotoReport]:
+    if none_is_usable(photos, policy):
         yield triage.PhotoReport(readable=False)
     for photo in photos:
         if (analysis := photo.analysis) is not None:
             yield triage.PhotoReport(
-                probabilities=analysis.probabilities(),
-                thresholds=analysis.thresholds,
+                alarms=analysis.ringing,
                 abstained=bool(analysis.abstention),
                 no_box=bool(analysis.no_box),
             )

@@ -17,6 +17,7 @@ from contract.messages import (
 )
 from teleder.cases import keys
 from teleder.cases.models import Job, Photo
+from teleder.cases.triage import ALARMING
 
 OUTCOMES = {Stage.PREPARE: Prepared, Stage.SEGMENT: Segmented, Stage.CLASSIFY: Classified}
 
@@ -78,6 +79,16 @@ def _classified(photo: Photo, outcome: Classified) -> None:
     _require(len(indices) == len(set(indices)), "views: a box twice")
     _require(all(index is None or index < boxes for index in indices), "views: no such box")
     _require(outcome.top is None or outcome.top in outcome.probabilities, "top: has no probability")
+    conditions = [alarm.condition for alarm in outcome.alarms]
+    _require(len(conditions) == len(set(conditions)), "alarms: a condition twice")
+    for index, alarm in enumerate(outcome.alarms):
+        _require(alarm.condition in ALARMING, f"alarms[{index}].condition: no alarm is for it")
+        for name in ("sensitivity", "likelihood_ratio", "likelihood_ratio_ad"):
+            figure = getattr(alarm, name)
+            _require(figure is None or figure.low <= figure.high, f"alarms[{index}].{name}: low above high")
+        _require(
+            alarm.sensitivity is None or alarm.sensitivity.high <= 1, f"alarms[{index}].sensitivity: above 1"
+        )
     if (drawn := outcome.attribution) is not None:
         _require(drawn.box is None or drawn.box < boxes, "attribution.box: no such box")
         _require(drawn.condition in outcome.probabilities, "attribution.condition: has no probability")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from datetime import timedelta
 from functools import partial
@@ -163,6 +164,7 @@ def _apply_classified(photo: Photo, outcome: messages.Classified) -> None:
         classification_model=vars(outcome.model),
         demonstration=outcome.demonstration,
         views=[vars(view) for view in outcome.views],
+        alarms=[dataclasses.asdict(alarm) for alarm in outcome.alarms],
         thresholds=outcome.thresholds,
         top=outcome.top or "",
         abstention=outcome.abstention or "",

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult
 
 from django.core.exceptions import ImproperlyConfigured
 
-from contract import encryption, environment, storage
+from contract import encryption, environment, messages, storage
 from teleder import database
 
 
@@ -37,6 +37,22 @@ def flag(name: str, *, default: bool = False) -> bool:
 
 def comma_separated(name: str, default: str = "") -> list[str]:
     return [value.strip() for value in os.environ.get(name, default).split(",") if value.strip()]
+
+
+def base_rates(name: str, default: str) -> dict[str, float]:
+    """Return the share of cases with each condition, above 0 and below 1: `HI=0.02,IM=0.02`."""
+    rates = {}
+    for pair in comma_separated(name, default):
+        condition, _, text = pair.partition("=")
+        try:
+            rates[condition] = float(text)
+        except ValueError:
+            rates[condition] = 0.0
+        if condition not in set(messages.Condition) or not 0 < rates[condition] < 1:
+            raise ImproperlyConfigured(
+                f"{name} must be shares between 0 and 1 such as {default}, not {pair!r}"
+            )
+    return rates
 
 
 def secret(name: str, default: str = "") -> str:

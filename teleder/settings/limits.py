@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from contract import messages
+from teleder.settings.environment import base_rates
 
 # --- Requests ---------------------------------------------------------------------------------------------
 # Counted in Valkey for all web processes. A full window is answered with 429 and the time to wait.
@@ -46,6 +47,11 @@ BODY_LIMIT_BYTES = 1024 * 1024  # of any other request body, and what an upload 
 # Counted in the database.
 PHOTOS_PER_PATIENT_PER_DAY = 60
 BYTES_PER_PATIENT_PER_DAY = 500 * 1024 * 1024
+
+# --- What the AI says ---------------------------------------------------------------------------------------
+# How many of 100 cases of a clinic like this have each condition, as shares. Assumed, not measured: set the clinic's own.
+BASE_RATES = base_rates("TELEDER_BASE_RATES", "HI=0.02,IM=0.02,MF=0.0001")
+SIGNED_CASES_TO_NAME = 30  # of each class, before a clinic's own model names a condition
 
 # --- Work -------------------------------------------------------------------------------------------------
 SWEEP_SECONDS = 1.0

@@ -1,4 +1,4 @@
-"""Texts of codes for dermatologists: conditions, flags, faults, reasons why the AI is inconclusive."""
+"""Texts of codes for dermatologists: conditions, flags, faults, reasons why there is no crop."""
 
 from __future__ import annotations
 
@@ -7,25 +7,10 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from contract.messages import Abstention, Condition, NoCropReason, QualityFault, Reason
+from contract.messages import NoCropReason, QualityFault, Reason
 from teleder.cases.triage import Origin, Urgency
+from teleder.cases.verdict import CONDITIONS
 
-LIKELY = 0.8
-POSSIBLE = 0.4
-LESS_LIKELY = 0.1
-
-CONDITIONS = {
-    Condition.AD: _("atopic dermatitis"),
-    Condition.HI: _("herpesvirus infection"),
-    Condition.IM: _("impetigo"),
-    Condition.MF: _("mycosis fungoides"),
-    Condition.OTHER: _("another condition"),
-}
-ABSTENTIONS = {
-    Abstention.UNCERTAIN: _("AI: inconclusive. No condition stands out."),
-    Abstention.OUT_OF_SCOPE: _("AI: inconclusive. The photo is unlike the training data."),
-    Abstention.NO_SKIN: _("AI: inconclusive. No skin was found in the photo."),
-}
 NO_CROP_REASONS = {
     NoCropReason.NO_SKIN: _("No area was cropped: no skin was found."),
     NoCropReason.NO_LESION: _("No area was cropped: no lesion was found."),
@@ -85,22 +70,17 @@ def condition(code: str) -> str:
     return str(CONDITIONS.get(code, code))
 
 
-def likelihood(probability: float, threshold: float | None = None) -> str:
-    """Return a calibrated probability as text; one over its threshold is at least "possible"."""
-    if probability >= LIKELY:
-        return _("likely")
-    if probability >= POSSIBLE or (threshold is not None and probability >= threshold):
-        return _("possible")
-    return _("less likely") if probability >= LESS_LIKELY else _("unlikely")
-
-
 def flag_text(flag: Mapping[str, Any]) -> str:
     """Return the text of a stored flag; a code of another policy version as it is."""
     origin, code = flag["origin"], flag["code"]
     if origin == Origin.MODEL:
         if code == "abstained":
-            return _("AI: inconclusive")
-        return _("AI: %(condition)s possible") % {"condition": condition(code)}
+            return _("AI: names no condition")
+        if flag["level"] is None:
+            return _("AI: alarm for %(condition)s, not proven, raises nothing") % {
+                "condition": condition(code)
+            }
+        return _("AI: %(condition)s cannot be ruled out") % {"condition": condition(code)}
     if origin == Origin.HUMAN:
         return _("set by a dermatologist")
     return (ANSWER_FLAGS if origin == Origin.ANSWERS else PHOTO_FLAGS).get(code, code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.core import signing
 
 from teleder.cases import reviews
 from teleder.cases.models import Job, JobState, Submission
@@ -40,8 +41,22 @@ def test_the_worklist_is_paginated_by_urgency_then_due_time(as_dana, alice, bob,
     assert seen == [str(row.pk) for row in (urgent, *calm)]
 
 
-def test_a_forged_cursor_is_refused(as_dana):
-    answer = as_dana.get(f"{API}/worklist?cursor=abc")
+def test_the_pages_keep_inconclusive_cases_before_the_others(as_dana, alice, submission_of):
+    made = [submission_of(alice) for _ in range(4)]
+    Submission.objects.filter(pk__in=[made[1].pk, made[3].pk]).update(ai_inconclusive=True)
+    seen, address = [], f"{API}/worklist?page_size=1"
+    while address:
+        page = as_dana.get(address).data
+        seen += [row["id"] for row in page["results"]]
+        address = page["next"]
+    assert seen == [str(made[number].pk) for number in (1, 3, 0, 2)]
+
+
+@pytest.mark.parametrize(
+    "cursor", ["abc", signing.dumps([0, "2026-11-28T00:00:00+00:00", "x"], compress=True)]
+)
+def test_a_forged_cursor_and_one_of_an_earlier_version_are_refused(as_dana, cursor):
+    answer = as_dana.get(f"{API}/worklist", {"cursor": cursor})
     assert (answer.status_code, answer.data["errors"][0]["field"]) == (400, "cursor")
 
 
@@ -128,6 +143,10 @@ def test_no_ai_result_reaches_alice(as_alice, as_dana, read, stored):
         "threshold",
         "impression",
         "abstention",
+        "verdict",
+        "alarm",
+        "spot_check",
+        "inconclusive",
         '"HI"',  # a case number may hold the letters
         "herpes",
         ": 0.8",  # a time may hold the digits
@@ -145,6 +164,19 @@ def test_no_ai_result_reaches_alice(as_alice, as_dana, read, stored):
     assert {"mask", "attribution"} < shown["photos"][0]["files"].keys()
     (analysis,) = as_dana.get(f"{API}/submissions/{read.pk}/findings").data
     assert (analysis["attribution_condition"], analysis["attribution_box"]) == ("HI", 0)
+
+
+def test_clinicians_read_the_verdict_and_patients_never(as_alice, as_dana, caller, adam, read):
+    address = f"{API}/submissions/{read.pk}"
+    for clinician in (as_dana, caller(adam)):
+        verdict = clinician.get(address).data["verdict"]
+        assert (verdict["kind"], verdict["reason"], verdict["named"]) == ("cannot_rule_out", "", None)
+        (alarm,) = verdict["alarms"]
+        assert (alarm["condition"], alarm["level"], alarm["estimate"]["n"]) == ("HI", "same_day", 402)
+        assert verdict["sentence"] == "The AI cannot rule out herpesvirus infection."
+    assert "verdict" not in as_alice.get(address).data
+    (analysis,) = as_dana.get(f"{address}/findings").data
+    assert [row["condition"] for row in analysis["alarms"]] == ["HI"] and analysis["plausible"] == []
 
 
 def test_files_have_our_content_type_and_are_not_cached(as_alice, as_dana, as_bob, read, stored):

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contract.messages import Alarm, Figure
 from teleder.cases import triage
 from teleder.cases.questionnaire import red_flag_questions
 from teleder.cases.triage import PhotoReport, Urgency, urgency_of
-from tests.conftest import CALM
+from tests.conftest import CALM, MEASURED, NO_WORTH, alarm
 
-POLICY = triage.policy()
+POLICY, FORMER = triage.policy(), triage.policy("2026-11-23")
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TOKYO = ZoneInfo("Asia/Tokyo")
 CHOICES = {question.id: list(dict(question.choices)) for question in red_flag_questions(POLICY, "en")}
-THRESHOLDS = {"HI": 0.2, "IM": 0.5, "MF": 0.5}
 
 
 def level(**answers: str) -> Urgency:
@@ -60,22 +62,46 @@ def test_no_fever_never_lowers_grouped_blisters():
 
 
 any_answers = st.fixed_dictionaries({id: st.sampled_from(values) for id, values in CHOICES.items()})
+any_figure = st.none() | st.builds(
+    lambda low, more: Figure(value=low, low=low, high=low + more, n=9), st.floats(0, 9), st.floats(0, 9)
+)
+any_alarm = st.builds(
+    Alarm,
+    condition=st.sampled_from(triage.ALARMING),
+    score=st.just(0.9),
+    threshold=st.just(0.5),
+    sensitivity=any_figure,
+    likelihood_ratio=any_figure,
+    likelihood_ratio_ad=any_figure,
+)
 any_photo = st.builds(
     PhotoReport,
     readable=st.booleans(),
-    probabilities=st.dictionaries(st.sampled_from(["AD", "HI", "IM", "MF", "OTHER"]), st.floats(0, 1)),
-    thresholds=st.just(THRESHOLDS),
+    alarms=st.lists(any_alarm, max_size=3).map(tuple),
     abstained=st.booleans(),
     no_box=st.booleans(),
 )
 
 
-@given(any_answers, st.lists(any_photo, max_size=3), any_photo)
-def test_one_more_photo_or_finding_never_lowers_the_urgency(answers, photos, one_more):
-    before = urgency_of(answers, photos, policy=POLICY).urgency
-    assert urgency_of(answers, [*photos, one_more], policy=POLICY).urgency >= before
+@pytest.mark.parametrize("policy", [POLICY, FORMER], ids=lambda policy: policy.id)
+@UNHURRIED
+@given(answers=any_answers, photos=st.lists(any_photo, max_size=3), one_more=any_photo)
+def test_one_more_photo_or_alarm_never_lowers_the_urgency(policy, answers, photos, one_more):
+    before = urgency_of(answers, photos, policy=policy).urgency
+    assert urgency_of(answers, [*photos, one_more], policy=policy).urgency >= before
+    for photo in photos:
+        louder = replace(photo, alarms=(*photo.alarms, *one_more.alarms))
+        rest = [other for other in photos if other is not photo]
+        assert urgency_of(answers, [*rest, louder], policy=policy).urgency >= before
 
 
+@UNHURRIED
+@given(any_answers, st.lists(any_photo, max_size=3))
+def test_no_photo_lowers_what_the_answers_say(answers, photos):
+    assert urgency_of(answers, photos, policy=POLICY).urgency >= urgency_of(answers, policy=POLICY).urgency
+
+
+@UNHURRIED
 @given(any_answers)
 def test_every_level_above_routine_has_a_flag(answers):
     result = urgency_of(answers, policy=POLICY)
@@ -83,25 +109,80 @@ def test_every_level_above_routine_has_a_flag(answers):
     assert result.urgency == max(levels, default=Urgency.ROUTINE)
 
 
-def test_herpes_above_its_threshold_means_same_day_even_if_ad_is_on_top_and_the_model_abstains():
-    photo = PhotoReport(probabilities={"AD": 0.7, "HI": 0.21}, thresholds=THRESHOLDS, abstained=True)
-    result = urgency_of(CALM, [photo], policy=POLICY)
-    assert result.urgency == Urgency.SAME_DAY
-    assert {"HI", "abstained"} <= {flag.code for flag in result.flags}
+def ringing(condition: str, **worth) -> PhotoReport:
+    return PhotoReport(alarms=(alarm(condition, 0.9, **worth),))
+
+
+LEVELS = [("HI", Urgency.SAME_DAY), ("IM", Urgency.DAYS_2), ("MF", Urgency.WEEKS_2)]
+
+
+@pytest.mark.parametrize(("condition", "expected"), LEVELS)
+def test_an_alarm_that_has_proven_its_worth_raises_to_the_level_of_its_condition(condition, expected):
+    result = urgency_of(CALM, [ringing(condition)], policy=POLICY)
+    assert (result.urgency, [flag.code for flag in result.flags]) == (expected, [condition])
+
+
+def figure(low: float) -> Figure:
+    return Figure(value=low + 1, low=low, high=low + 2, n=50)
 
 
 @pytest.mark.parametrize(
-    ("condition", "expected"),
-    [("HI", Urgency.SAME_DAY), ("IM", Urgency.DAYS_2), ("MF", Urgency.WEEKS_2), ("AD", Urgency.ROUTINE)],
+    "figures",
+    [
+        {"likelihood_ratio": figure(1.99)},
+        {"likelihood_ratio_ad": figure(1.99)},
+        {"sensitivity": figure(0.49)},
+        {"sensitivity": None},
+        {"likelihood_ratio": None},
+        {"likelihood_ratio_ad": None},
+    ],
 )
-def test_a_confident_finding_raises_to_the_level_of_its_condition(condition, expected):
-    photo = PhotoReport(probabilities={condition: 0.99}, thresholds=THRESHOLDS)
-    assert urgency_of(CALM, [photo], policy=POLICY).urgency == expected
+def test_an_alarm_with_one_figure_too_low_is_a_flag_that_raises_nothing(figures):
+    weak = replace(alarm("HI", 0.9), **figures)
+    result = urgency_of(CALM, [PhotoReport(alarms=(weak,))], policy=POLICY)
+    assert result.urgency == Urgency.ROUTINE
+    assert [(flag.code, flag.level) for flag in result.flags] == [("HI", None)]
 
 
-def test_an_unreadable_photo_and_an_abstention_are_handled_within_two_days():
+def test_the_bounds_themselves_are_enough():
+    enough = replace(
+        alarm("HI", 0.9), sensitivity=figure(0.5), likelihood_ratio=figure(2), likelihood_ratio_ad=figure(2)
+    )
+    assert urgency_of(CALM, [PhotoReport(alarms=(enough,))], policy=POLICY).urgency == Urgency.SAME_DAY
+
+
+def test_of_two_photos_the_alarm_that_raises_is_the_flag():
+    result = urgency_of(CALM, [ringing("HI", worth=NO_WORTH), ringing("HI", worth=MEASURED)], policy=POLICY)
+    assert [(flag.code, flag.level) for flag in result.flags] == [("HI", Urgency.SAME_DAY)]
+
+
+def test_only_a_submission_without_a_usable_photo_is_raised_by_its_photos():
+    silent = [PhotoReport(abstained=True), PhotoReport(no_box=True)]
+    assert urgency_of(CALM, silent, policy=POLICY).urgency == Urgency.ROUTINE
     assert urgency_of(CALM, [PhotoReport(readable=False)], policy=POLICY).urgency == Urgency.DAYS_2
-    assert urgency_of(CALM, [PhotoReport(abstained=True)], policy=POLICY).urgency == Urgency.DAYS_2
+
+
+def test_a_submission_of_the_former_policy_is_judged_as_before():
+    """Each alarm raised, whatever it was worth, and so did an abstention."""
+    for condition, expected in LEVELS:
+        weak = [ringing(condition, worth=NO_WORTH)]
+        assert urgency_of(CALM, weak, policy=FORMER).urgency == expected
+    abstained = urgency_of(CALM, [PhotoReport(abstained=True)], policy=FORMER)
+    assert (abstained.urgency, abstained.flags[0].code) == (Urgency.DAYS_2, "abstained")
+    assert set(FORMER.unusable_faults) == {"too_dark", "too_bright", "blurred", "glare", "not_a_photo"}
+    assert (FORMER.needs_skin, FORMER.spot_check_one_in) == (False, 0)
+
+
+def test_both_policies_have_the_same_rules_questions_and_times():
+    for part in ("rules", "questions", "levels"):
+        assert POLICY.data[part] == FORMER.data[part]
+
+
+def test_the_general_advice_tells_nobody_to_go_on_with_a_treatment():
+    assert "usual" in FORMER.advice("general", "en")["text"]
+    for language, words in (("en", ("usual", "go on", "continue")), ("ja", ("いつもの", "続けて"))):
+        text = POLICY.advice("general", language)["text"].lower()
+        assert not any(word in text for word in words)
 
 
 def test_routine_answers_come_after_five_working_days_without_holidays():

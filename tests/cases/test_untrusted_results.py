@@ -175,6 +175,34 @@ def test_a_condition_without_a_probability_is_neither_named_nor_drawn(under_way,
         attempt.reports(attempt.right(probabilities={"AD": 0.5}, attribution=drawn))
 
 
+FIGURE = forged.FIGURE
+
+
+@pytest.mark.parametrize(
+    "alarms",
+    [
+        [forged.ALARM, forged.ALARM],
+        [forged.ALARM | {"condition": "AD"}],
+        [forged.ALARM | {"condition": "OTHER"}],
+        [forged.ALARM | {"sensitivity": FIGURE}],  # above 1
+        [forged.ALARM | {"likelihood_ratio": FIGURE | {"low": 9.5}}],
+        [forged.ALARM | {"likelihood_ratio_ad": FIGURE | {"low": 9.5}}],
+    ],
+)
+def test_an_alarm_that_makes_no_sense_is_refused(under_way, refused, alarms):
+    attempt = under_way(Stage.CLASSIFY)
+    with refused():
+        attempt.says(attempt.right(alarms=alarms))
+
+
+def test_alarms_are_kept_with_their_figures_and_an_older_worker_reports_none(under_way):
+    attempt = under_way(Stage.CLASSIFY)
+    attempt.says(attempt.right())
+    assert Analysis.objects.get().alarms == [forged.ALARM]
+    Analysis.objects.update(alarms=[forged.ALARM | {"score": 7}])  # as it was stored before the check
+    assert Analysis.objects.get().ringing == ()
+
+
 @pytest.mark.parametrize(
     "changed",
     [

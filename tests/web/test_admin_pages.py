@@ -14,6 +14,8 @@ from django.utils import timezone
 from contract import messages
 from teleder.accounts.models import Clinic, Invitation, User
 from teleder.cases import reviews
+from teleder.cases.alarm_rate import AlarmRate
+from teleder.cases.intervals import Share
 from teleder.cases.models import Analysis, EventKind, Job, JobState, Status, Submission
 from teleder.pipeline import results
 from teleder.web.operations import health, model_cards
@@ -123,6 +125,32 @@ def test_the_board_answers_a_poll_with_304_while_nothing_changes(adams, broker, 
     address, htmx = reverse("web:operations"), {"HX-Request": "true"}
     first = adams.get(address, headers=htmx)
     assert adams.get(address, headers=htmx | {"If-None-Match": first["ETag"]}).status_code == 304
+
+
+def test_the_board_says_honestly_that_nothing_was_measured_yet(adams, broker):
+    page = text(adams.get(reverse("web:operations")))
+    assert "No photo was classified yet." in page
+    assert "none was answered yet, so nothing is known of what routine cases hide. Waiting: 0." in page
+
+
+def test_the_board_shows_what_spot_checks_found(adams, broker, dana, alice, submission_of, drawn):
+    drawn["is_drawn"] = True
+    for disposition in ("today", "self_care", "self_care"):
+        submission = submission_of(alice)
+        reviews.claim(submission, by=dana)
+        reviews.sign(submission, by=dana, impression="AD", disposition=disposition, text="Seen.")
+    page = text(adams.get(reverse("web:operations")))
+    assert "a dermatologist found 1 of 3 more urgent (95% interval 6 to 79%)." in page
+
+
+@pytest.mark.parametrize(("low", "high", "is_outside"), [(12, 61, False), (70, 90, True), (12, 60, True)])
+def test_alarms_outside_of_the_band_are_one_plain_sentence(adams, broker, monkeypatch, low, high, is_outside):
+    rate = AlarmRate(photos=200, alarmed=Share(of=61, n=143), low=low, high=high)
+    monkeypatch.setattr(health, "alarm_rate", lambda user: rate)
+    page = text(adams.get(reverse("web:operations")))
+    assert f"{low} to {high} are to be expected (99%)." in page
+    sentence = f"rang in 61 of the newest 143 submissions; {low} to {high} were to be expected."
+    assert ('is-alarm">The AI' in page, sentence in page) == (is_outside, is_outside)
 
 
 # --- Jobs -------------------------------------------------------------------------------------------------

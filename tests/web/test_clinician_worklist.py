@@ -13,6 +13,7 @@ from contract.messages import Abstention, QualityFault, Reason
 from teleder.cases import reviews, triage
 from teleder.cases.models import AIStatus, EventKind, Status, Submission
 from teleder.cases.triage import Urgency
+from teleder.cases.verdict import Chip
 from teleder.pipeline import recovery
 from teleder.web import wording
 from teleder.web.clinician import worklist
@@ -68,7 +69,7 @@ def test_neither_alice_nor_adam_may_open_the_worklist(client, alice, adam):
 def test_dana_sees_alice_before_the_ai_has_read_anything(danas, alices_submission):
     page = shown(danas)
     assert alices_submission.case.number in page
-    assert "AI reading" in page
+    assert "AI: waiting" in page
     assert "inside of the elbow" in page
 
 
@@ -85,11 +86,17 @@ def test_the_most_urgent_is_first_with_its_reasons(danas, dana, alice, bob, subm
     assert "same day" in page and "fever" in page and "grouped blisters" in page
 
 
-def test_the_ai_result_is_text_and_names_herpes_first(dana, alices_submission, analyse):
+def chips(dana) -> list[str]:
+    return [row.verdict.chip_text for row in worklist.page_of(dana, show="all").rows]
+
+
+def test_the_worklist_says_that_the_ai_asks_to_look_sooner_and_never_what_it_saw(
+    danas, dana, alices_submission, analyse
+):
     analyse(alices_submission.photos.get(), probabilities=HERPES)
-    row = worklist.page_of(dana, show="all").rows[0]
-    assert row.ai == "herpesvirus infection: possible"
-    assert "%" not in row.ai
+    assert chips(dana) == ["AI: look sooner"]
+    page = shown(danas)
+    assert "AI: look sooner" in page and "herpes" not in page
 
 
 @pytest.mark.parametrize("version", sorted(file.stem for file in triage.POLICIES.glob("*.toml")))
@@ -98,25 +105,26 @@ def test_every_rule_of_every_policy_has_a_text(version):
     assert [rule for rule in rules if rule not in wording.ANSWER_FLAGS] == []
 
 
-@pytest.mark.parametrize(
-    ("probability", "words"), [(0.9, "likely"), (0.5, "possible"), (0.2, "less likely"), (0.01, "unlikely")]
-)
-def test_a_probability_has_a_text(probability, words):
-    assert str(worklist.wording.likelihood(probability)) == words
-
-
-def test_a_probability_above_its_threshold_is_never_called_unlikely():
-    assert str(worklist.wording.likelihood(0.05, 0.04)) == "possible"
-
-
-def test_an_abstention_is_shown_as_inconclusive(dana, alices_submission, analyse):
+def test_an_inconclusive_ai_says_nothing(dana, alices_submission, analyse):
     analyse(alices_submission.photos.get(), abstention=Abstention.UNCERTAIN)
-    assert worklist.page_of(dana, show="all").rows[0].ai == "AI: inconclusive"
+    assert chips(dana) == ["AI: says nothing"]
 
 
 def test_an_unavailable_ai_is_shown_as_unavailable(dana, alices_submission):
     Submission.objects.update(ai_status=AIStatus.UNAVAILABLE)
-    assert worklist.page_of(dana, show="all").rows[0].ai == "AI unavailable"
+    assert chips(dana) == ["AI: stopped"]
+
+
+def test_page_after_page_keeps_inconclusive_cases_before_the_others(dana, alice, submission_of, monkeypatch):
+    monkeypatch.setattr(worklist, "ROWS", 2)
+    made = [submission_of(alice) for _ in range(5)]
+    Submission.objects.filter(pk__in=[made[1].pk, made[3].pk, made[4].pk]).update(ai_inconclusive=True)
+    seen, after = [], None
+    while not seen or after:
+        page = worklist.page_of(dana, show="all", after=after)
+        seen += [row.submission.pk for row in page.rows]
+        after = page.after
+    assert seen == [made[number].pk for number in (1, 3, 4, 0, 2)]
 
 
 def test_a_blurred_photo_is_called_blurred(dana, alices_submission, analyse):
@@ -279,8 +287,7 @@ def test_the_page_is_japanese_for_a_japanese_dermatologist(client, person, alice
     assert '<html lang="ja"' in page
     with override("ja"):
         words = [
-            str(label)
-            for label in (AIStatus.WAITING.label, Urgency.ROUTINE.label, worklist.FILTERS["mine"][0])
+            str(label) for label in (Chip.WAITING.label, Urgency.ROUTINE.label, worklist.FILTERS["mine"][0])
         ]
     assert all(word in page and not word.isascii() for word in words)
 
@@ -290,4 +297,4 @@ def test_a_final_failure_of_the_ai_keeps_the_order_of_the_rows(dana, alices_subm
         recovery.cancel(job, by=dana)
     row = worklist.page_of(dana, show="all").rows[0]
     assert row.submission.status == Status.SUBMITTED
-    assert row.ai == "AI unavailable"
+    assert row.verdict.chip_text == "AI: stopped"

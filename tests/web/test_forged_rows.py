@@ -25,7 +25,10 @@ from teleder.privacy import export
 
 pytestmark = pytest.mark.django_db
 API = "/api/v1"
-COLUMNS = ("boxes", "nearest_miss", "views", "thresholds", "segmentation_model", "classification_model")
+COLUMNS = (
+    *("boxes", "nearest_miss", "views", "thresholds", "alarms"),
+    *("segmentation_model", "classification_model"),
+)
 SECRET = b"SECRET_KEY=very-secret"
 
 

@@ -22,6 +22,7 @@ from teleder.cases.files import FileKind
 from teleder.cases.models import Analysis, Disposition, Finding, Impression, Photo, PhotosWanted, Submission
 from teleder.cases.questionnaire import BodySite
 from teleder.cases.triage import Urgency
+from teleder.cases.verdict import Kind, ToldAlarm, verdict_of
 
 
 class ClinicFilesSerializer(PatientFilesSerializer):
@@ -103,6 +104,37 @@ class PatientSerializer(serializers.ModelSerializer):
         fields = ("id", "name", "language", "birth_year", "skin_type")
 
 
+class EstimateSerializer(serializers.Serializer):
+    """Of 100 photos like this in a clinic like this, how many show the condition, with the 95 % interval."""
+
+    of_hundred = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+    n = serializers.IntegerField(help_text="teaching photos on which it was measured")
+
+
+class ToldAlarmSerializer(serializers.Serializer):
+    """A condition that cannot be ruled out."""
+
+    condition = serializers.ChoiceField(list(Condition))
+    level = serializers.SerializerMethodField(help_text="the urgency it raises to, if it has earned that")
+    estimate = EstimateSerializer(allow_null=True)
+
+    @extend_schema_field(URGENCY_OR_NULL)
+    def get_level(self, alarm: ToldAlarm) -> str | None:
+        return None if alarm.level is None else alarm.level.code
+
+
+class VerdictSerializer(serializers.Serializer):
+    """The one thing that the AI says of the submission, as on the pages. Preliminary, and never for patients."""
+
+    kind = serializers.ChoiceField(Kind.choices)
+    reason = serializers.CharField(help_text="why it says nothing, as a code, or empty")
+    alarms = ToldAlarmSerializer(many=True)
+    named = serializers.ChoiceField(list(Condition), allow_null=True)
+    sentence = serializers.CharField(help_text="in the language of the answer")
+
+
 class WorklistRowSerializer(SubmissionRowSerializer):
     """One line of the worklist."""
 
@@ -127,6 +159,7 @@ class ClinicSubmissionSerializer(WorklistRowSerializer):
     answers = serializers.DictField(child=serializers.CharField())
     history = HistoryField()
     photos_wanted = serializers.ChoiceField(PhotosWanted.choices, allow_blank=True)
+    verdict = serializers.SerializerMethodField()
     photos = serializers.SerializerMethodField()
     reviews = serializers.SerializerMethodField()
 
@@ -140,10 +173,15 @@ class ClinicSubmissionSerializer(WorklistRowSerializer):
                 "answers",
                 "history",
                 "photos_wanted",
+                "verdict",
                 "photos",
                 "reviews",
             ),
         )
+
+    @extend_schema_field(VerdictSerializer)
+    def get_verdict(self, submission: Submission) -> dict[str, Any]:
+        return VerdictSerializer(verdict_of(submission)).data
 
     @extend_schema_field(ClinicPhotoSerializer(many=True))
     def get_photos(self, submission: Submission) -> list[dict]:
@@ -193,6 +231,26 @@ class CropProbabilitiesSerializer(serializers.Serializer):
     probabilities = serializers.DictField(child=serializers.FloatField(), help_text="by condition, 0 to 1")
 
 
+class FigureSerializer(serializers.Serializer):
+    """A measured figure with its 95 % interval."""
+
+    value = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+    n = serializers.IntegerField(help_text="photos measured; of a sensitivity, those of the condition")
+
+
+class AlarmSerializer(serializers.Serializer):
+    """How a photo compares with the alarm line of a condition, and what that alarm has measured to be worth."""
+
+    condition = serializers.ChoiceField(list(Condition))
+    score = serializers.FloatField()
+    threshold = serializers.FloatField()
+    sensitivity = FigureSerializer(allow_null=True)
+    likelihood_ratio = FigureSerializer(allow_null=True, help_text="LR+ against AD or OTHER")
+    likelihood_ratio_ad = FigureSerializer(allow_null=True, help_text="LR+ against AD alone")
+
+
 class AnalysisSerializer(serializers.ModelSerializer):
     """Preliminary, and with all that is needed to make it again."""
 
@@ -203,14 +261,16 @@ class AnalysisSerializer(serializers.ModelSerializer):
     segmentation_model = ModelRefSerializer()
     classification_model = ModelRefSerializer(allow_null=True)
     findings = FindingSerializer(many=True)
-    plausible = serializers.ListField(
-        child=serializers.ChoiceField(list(Condition)),
-        help_text="the conditions that the model cannot rule out; empty where it has no such bounds",
+    plausible = serializers.SerializerMethodField(
+        help_text="always empty, kept for older programs: the submission's `verdict` says what cannot be ruled out"
     )
-    thresholds = serializers.DictField(
-        child=serializers.FloatField(), help_text="by condition, and by `conformal.` and condition"
-    )
+    thresholds = serializers.DictField(child=serializers.FloatField(), help_text="by condition and by name")
+    alarms = AlarmSerializer(source="ringing", many=True, help_text="those whose line this photo has crossed")
     views = CropProbabilitiesSerializer(many=True)
+
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(list(Condition))))
+    def get_plausible(self, analysis: Analysis) -> list[str]:
+        return []
 
     class Meta:
         model = Analysis
@@ -218,5 +278,13 @@ class AnalysisSerializer(serializers.ModelSerializer):
             *("photo", "created_at", "skin", "lesion", "boxes", "no_box", "nearest_miss"),
             "segmentation_model",
             *("classified_at", "classification_model", "demonstration", "top", "abstention", "plausible"),
-            *("findings", "thresholds", "views", "device", "attribution_condition", "attribution_box"),
+            *(
+                "findings",
+                "thresholds",
+                "views",
+                "alarms",
+                "device",
+                "attribution_condition",
+                "attribution_box",
+            ),
         )

@@ -13,12 +13,19 @@ from teleder.cases.models.job import Job, JobQuerySet
 from teleder.cases.models.photo import PHOTOS_PER_SUBMISSION, Photo, PhotoQuerySet, PhotoState, PhotoView
 from teleder.cases.models.refused_message import RefusedMessage
 from teleder.cases.models.review import Disposition, Impression, Review
-from teleder.cases.models.submission import Kind, PhotosWanted, Submission, SubmissionQuerySet
+from teleder.cases.models.submission import (
+    WORKLIST_ORDER,
+    Kind,
+    PhotosWanted,
+    Submission,
+    SubmissionQuerySet,
+)
 from teleder.cases.transitions import EventKind, Status
 from teleder.pipeline.transitions import AIStatus, JobState
 
 __all__ = [
     "PHOTOS_PER_SUBMISSION",
+    "WORKLIST_ORDER",
     "AIStatus",
     "Analysis",
     "AnalysisQuerySet",

@@ -7,10 +7,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from contract import messages
-from contract.messages import Abstention, Condition, NoCropReason
+from contract.messages import Abstention, Alarm, Condition, NoCropReason
 from teleder.accounts.models import User
 from teleder.cases.models.photo import Photo
 from teleder.cases.stored_values import FindingsField, MeasureField
+from teleder.cases.triage import ALARMING
 
 
 def unknown_model() -> dict[str, str]:
@@ -45,6 +46,7 @@ class Analysis(models.Model):
     thresholds = FindingsField(declared=messages.Thresholds, default=dict, blank=True)
     top = models.CharField(max_length=10, choices=[(c, c) for c in Condition], blank=True)
     abstention = models.CharField(max_length=20, choices=[(a, a) for a in Abstention], blank=True)
+    alarms = FindingsField(declared=messages.Alarms, null=True, blank=True)
     device = models.CharField(max_length=100, blank=True)
     attribution_key = models.CharField(max_length=200, blank=True)
     attribution_condition = models.CharField(max_length=10, choices=[(c, c) for c in Condition], blank=True)
@@ -60,12 +62,22 @@ class Analysis(models.Model):
         return f"{self.photo_id} {self.created_at:%Y-%m-%d %H:%M}"
 
     @property
-    def plausible(self) -> list[str]:
-        """The model's conformal set: the conditions it cannot rule out; empty where it has no such bounds."""
-        bounds = {
-            finding: self.thresholds.get(f"conformal.{finding.condition}") for finding in self.findings.all()
-        }
-        return [f.condition for f, bound in bounds.items() if bound is not None and f.probability >= bound]
+    def ringing(self) -> tuple[Alarm, ...]:
+        """The alarms whose line this photo has crossed, in the order in which they must be named.
+
+        A worker from before alarms had figures reported only probabilities and thresholds.
+        """
+        reported = messages.reader_of(messages.Alarms)(self.alarms or ()) or [
+            Alarm(condition=Condition(found.condition), score=found.probability, threshold=found.threshold)
+            for found in self.findings.all()
+            if found.condition in ALARMING and found.threshold is not None
+        ]
+        return tuple(
+            alarm
+            for condition in ALARMING
+            for alarm in reported
+            if alarm.condition == condition and alarm.rings
+        )
 
     def probabilities(self) -> dict[str, float]:
         return {finding.condition: finding.probability for finding in self.findings.all()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uuid_utils.compat as uuid
 from django.db import models
@@ -44,6 +44,10 @@ class Kind(models.TextChoices):
     FOLLOW_UP = "follow_up", _("follow-up")
 
 
+# Inside a level what the AI cannot judge stands first: an abstention does not raise the level.
+WORKLIST_ORDER = ("-urgency", "-ai_inconclusive", "due_at", "id")
+
+
 class SubmissionQuerySet(models.QuerySet):
     def visible_to(self, user: User) -> SubmissionQuerySet:
         if user.is_patient:
@@ -56,7 +60,15 @@ class SubmissionQuerySet(models.QuerySet):
 
     def worklist(self) -> SubmissionQuerySet:
         """Those that wait for a dermatologist, most urgent first."""
-        return self.filter(status__in=AWAITING_DERMATOLOGIST).order_by("-urgency", "due_at", "id")
+        return self.filter(status__in=AWAITING_DERMATOLOGIST).order_by(*WORKLIST_ORDER)
+
+    def after(self, urgency: int, ai_inconclusive: bool, due_at: datetime, id: Any) -> SubmissionQuerySet:
+        """Those behind a row with these values in the order of the worklist."""
+        later = Q(due_at__gt=due_at) | Q(due_at=due_at, id__gt=id)
+        behind = Q(later, ai_inconclusive=ai_inconclusive)
+        if ai_inconclusive:
+            behind |= Q(ai_inconclusive=False)
+        return self.filter(Q(urgency__lt=urgency) | Q(behind, urgency=urgency))
 
     def overdue(self) -> SubmissionQuerySet:
         return self.filter(status__in=AWAITING_DERMATOLOGIST, due_at__lt=timezone.now())
@@ -94,8 +106,12 @@ class Submission(models.Model):
     urgency = models.PositiveSmallIntegerField(_("urgency"), choices=Urgency)
     flags = models.JSONField(_("flags"), default=list, blank=True)
     due_at = models.DateTimeField(_("answer due"), null=True, blank=True)
+    spot_check = models.BooleanField(
+        _("spot check"), default=False, db_default=False, help_text="a routine case drawn to be due earlier"
+    )
 
     ai_status = models.CharField(_("AI"), max_length=12, choices=AIStatus, default=AIStatus.NOT_USED)
+    ai_inconclusive = models.BooleanField(_("AI inconclusive"), default=False, db_default=False)
     ai_deadline = models.DateTimeField(null=True, blank=True)
 
     claimed_by = models.ForeignKey(
@@ -112,6 +128,7 @@ class Submission(models.Model):
         indexes = [
             models.Index(
                 F("urgency").desc(),
+                F("ai_inconclusive").desc(),
                 "due_at",
                 "id",
                 condition=Q(status__in=AWAITING_DERMATOLOGIST),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -20,10 +20,12 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from contract.messages import Condition
+from contract.messages import Alarm, Condition
+from contract.photos import QualityFault
 
 POLICIES = Path(__file__).parent / "policies"
-CURRENT_POLICY = "2026-11-23"
+CURRENT_POLICY = "2026-11-28"
+ALARMING = (Condition.HI, Condition.IM, Condition.MF)  # in the order in which they must be named
 
 
 class Urgency(models.IntegerChoices):
@@ -75,11 +77,10 @@ class Triage:
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoReport:
-    """What triage needs to know of one photo. `herpes` is the maximum over the whole photo and every crop."""
+    """What triage needs to know of one photo; with `readable` false, that its submission has no usable photo."""
 
     readable: bool = True
-    probabilities: Mapping[str, float] = field(default_factory=dict)
-    thresholds: Mapping[str, float] = field(default_factory=dict)
+    alarms: tuple[Alarm, ...] = ()  # those that ring
     abstained: bool = False
     no_box: bool = False
 
@@ -113,6 +114,33 @@ class Policy:
         code = self.data["model_levels"].get(what)
         return self.level(code) if code else None
 
+    def alarm_level(self, alarm: Alarm) -> Urgency | None:
+        """Return what an alarm raises to; None where its figures have not earned that. Policies before 2026-11-28 have
+        no bounds and trust every alarm."""
+        bounds = self.data.get("alarms")
+        if bounds is not None:
+            ratios = [alarm.likelihood_ratio, alarm.likelihood_ratio_ad]
+            needed = [(ratio, bounds["likelihood_ratio_low"]) for ratio in ratios]
+            needed.append((alarm.sensitivity, bounds["sensitivity_low"]))
+            if any(figure is None or figure.low < bound for figure, bound in needed):
+                return None
+        return self.model_level(alarm.condition)
+
+    @property
+    def unusable_faults(self) -> list[str]:
+        """The faults with which a photo counts as unusable."""
+        return self.data.get("photos", {}).get("unusable_faults", list(QualityFault))
+
+    @property
+    def needs_skin(self) -> bool:
+        """Whether a photo on which no skin was found counts as unusable."""
+        return self.data.get("photos", {}).get("needs_skin", False)
+
+    @property
+    def spot_check_one_in(self) -> int:
+        """Of so many routine cases one is a spot check; 0: none is."""
+        return self.data.get("spot_check", {}).get("one_in", 0)
+
     def advice(self, name: str, language: str | None = None) -> dict[str, str]:
         """Return title, text and phone of an approved text in `language` (default: the active one)."""
         row = self.data["advice"][name]
@@ -131,14 +159,21 @@ class Policy:
         """Return when an answer is due, for a submission that came in at `start` (aware)."""
         level = self.data["levels"][urgency.code]
         if days := level.get("answer_working_days"):
-            # The same time of day, `days` Japanese working days later
-            moment = timezone.localtime(start)
-            while days:
-                moment += timedelta(days=1)
-                if moment.weekday() < 5 and not jpholiday.is_holiday(moment.date()):
-                    days -= 1
-            return moment
+            return working_days_after(start, days)
         return start + timedelta(minutes=level["answer_minutes"])
+
+    def spot_check_due(self, start: datetime) -> datetime:
+        return working_days_after(start, self.data["spot_check"]["answer_working_days"])
+
+
+def working_days_after(start: datetime, days: int) -> datetime:
+    """Return the same time of day, `days` Japanese working days later."""
+    moment = timezone.localtime(start)
+    while days:
+        moment += timedelta(days=1)
+        if moment.weekday() < 5 and not jpholiday.is_holiday(moment.date()):
+            days -= 1
+    return moment
 
 
 @cache
@@ -158,7 +193,7 @@ def urgency_of(
 ) -> Triage:
     """Return how urgent it is and why. Adding a photo or a finding never lowers the result."""
     flags = answer_flags(answers, policy)
-    flags += dict.fromkeys(flag for photo in photos for flag in photo_flags(photo, policy))
+    flags += _most_urgent(flag for photo in photos for flag in photo_flags(photo, policy))
     levels = [flag.level for flag in flags if flag.level is not None]
     return Triage(urgency=max(levels, default=Urgency.ROUTINE), flags=tuple(flags), policy=policy.id)
 
@@ -179,13 +214,22 @@ def photo_flags(photo: PhotoReport, policy: Policy) -> Iterable[Flag]:
         yield Flag(origin=Origin.PHOTO, code="unreadable", level=policy.model_level("unreadable"))
     if photo.no_box:
         yield Flag(origin=Origin.PHOTO, code="no_box")
-    if photo.abstained:
-        yield Flag(origin=Origin.MODEL, code="abstained", level=policy.model_level("abstained"))
-    for condition in (Condition.HI, Condition.IM, Condition.MF):
-        # A threshold counts even where the model abstains: doubt about the whole never hides herpes.
-        threshold = photo.thresholds.get(condition)
-        if threshold is not None and photo.probabilities.get(condition, 0.0) >= threshold:
-            yield Flag(origin=Origin.MODEL, code=condition.value, level=policy.model_level(condition))
+    # Only a policy that raises for it flags an abstention: the verdict says it otherwise.
+    if photo.abstained and (level := policy.model_level("abstained")) is not None:
+        yield Flag(origin=Origin.MODEL, code="abstained", level=level)
+    # An alarm counts even where the model abstains: doubt about the whole never hides herpes.
+    for alarm in photo.alarms:
+        yield Flag(origin=Origin.MODEL, code=alarm.condition, level=policy.alarm_level(alarm))
+
+
+def _most_urgent(flags: Iterable[Flag]) -> list[Flag]:
+    """Return one flag of each origin and code, that of the highest level, in the order they were first seen."""
+    found: dict[tuple[str, str], Flag] = {}
+    for flag in flags:
+        known = found.setdefault((flag.origin, flag.code), flag)
+        if flag.level is not None and (known.level is None or flag.level > known.level):
+            found[flag.origin, flag.code] = flag
+    return list(found.values())
 
 
 def _answer_flag(id: str, level: Urgency) -> Flag:

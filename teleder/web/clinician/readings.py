@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from contract.messages import Condition
 from teleder.cases import triage
 from teleder.cases.models import Analysis, Photo, Submission
 from teleder.cases.questionnaire import (
@@ -17,11 +16,11 @@ from teleder.cases.questionnaire import (
     HISTORY_TEXTS,
     red_flag_questions,
 )
-from teleder.cases.triage import Urgency
+from teleder.cases.triage import ALARMING, Urgency
+from teleder.cases.verdict import Kind, Verdict
 from teleder.web import wording
 
 SHA_SHOWN = 12
-ALARMING = (Condition.HI, Condition.IM, Condition.MF)
 LABELS_ACROSS = 40
 HISTORY_TITLES = {
     "duration": gettext_lazy("How long"),
@@ -34,10 +33,9 @@ ANSWER_ORDER = {"unsure": 1, "no": 2}  # every kind of "yes" comes before them
 
 @dataclass(frozen=True)
 class Bar:
-    """One condition of a reading, as text and in percent for the bar."""
+    """One condition of a reading, in percent."""
 
     condition: str
-    likelihood: str
     percent: int
     threshold: int | None
     is_over: bool
@@ -73,21 +71,16 @@ class Attribution:
 
 
 class Reading:
-    """A photo with the results of its newest analysis."""
+    """A photo with the results of its newest analysis; it speaks of no condition that the verdict does not."""
 
-    def __init__(self, photo: Photo) -> None:
-        self.photo = photo
+    def __init__(self, photo: Photo, verdict: Verdict) -> None:
+        self.photo, self.verdict = photo, verdict
         self.analysis: Analysis | None = photo.analysis
         self.fault = wording.FAULTS.get(photo.fault) or wording.REASONS.get(photo.reason, "")
 
     @property
     def is_classified(self) -> bool:
         return self.analysis is not None and self.analysis.classified_at is not None
-
-    @property
-    def abstention(self) -> str:
-        code = self.analysis.abstention if self.analysis else ""
-        return wording.ABSTENTIONS.get(code, code)
 
     @property
     def no_crop_reason(self) -> str:
@@ -104,19 +97,19 @@ class Reading:
         return {"skin": _percent(self.analysis.skin), "lesion": _percent(self.analysis.lesion)}
 
     @property
-    def prediction_set(self) -> list[str]:
-        return [wording.condition(code) for code in self.analysis.plausible] if self.is_classified else []
+    def names(self) -> bool:
+        return self.is_classified and self.verdict.kind == Kind.NAMED
 
     @property
     def bars(self) -> list[Bar]:
+        """The probability of each condition, where the model may name one."""
         bars = []
-        for finding in self.analysis.findings.all() if self.analysis else []:
+        for finding in self.analysis.findings.all() if self.names else []:
             # For harmless conditions the threshold is that of naming, no alarm.
             alarm = finding.threshold if finding.condition in ALARMING else None
             bars.append(
                 Bar(
                     condition=wording.condition(finding.condition),
-                    likelihood=wording.likelihood(finding.probability, alarm),
                     percent=_percent(finding.probability),
                     threshold=None if alarm is None else _percent(alarm),
                     is_over=alarm is not None and finding.is_over_threshold,
@@ -138,7 +131,8 @@ class Reading:
 
     @property
     def attribution(self) -> Attribution | None:
-        if not getattr(self.analysis, "attribution_key", ""):
+        drawn = getattr(self.analysis, "attribution_key", "")
+        if not drawn or self.analysis.attribution_condition not in self.verdict.conditions:
             return None
         box = self.analysis.attribution_box
         condition = wording.condition(self.analysis.attribution_condition)

@@ -24,6 +24,7 @@ from teleder.cases.models import Photo, PhotoState, Review, Status, Submission
 from teleder.cases.originals import RefusedError
 from teleder.cases.transitions import WITH_ANSWER
 from teleder.cases.triage import Urgency
+from teleder.cases.verdict import Verdict, verdict_of
 from teleder.web import wording
 from teleder.web.clinician import readings, replies, worklist
 from teleder.web.clinician.forms import AnswerForm, PhotosWantedForm
@@ -215,13 +216,16 @@ def review(request: HttpRequest, pk: UUID) -> HttpResponse:
 def review_state(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Claim, urgency and AI status, polled by the open page: 304 while nothing changes."""
     submission = _visible(request, pk)
-    context = _state(request, submission) | {"had_ai": request.GET.get("ai", submission.ai_status)}
+    context = _state(request, submission, verdict_of(submission)) | {
+        "had_ai": request.GET.get("ai", submission.ai_status)
+    }
     return unless_same(request, render(request, "web/clinician/_state.html", context))
 
 
-def _state(request: HttpRequest, submission: Submission) -> dict[str, Any]:
+def _state(request: HttpRequest, submission: Submission, verdict: Verdict) -> dict[str, Any]:
     return {
         "submission": submission,
+        "verdict": verdict,
         "shape": wording.SHAPES[submission.level],
         "due": worklist.due_text(submission),
         "is_mine": _is_mine(request, submission),
@@ -242,13 +246,15 @@ def _review(
     preview: Review | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    state = _state(request, submission)
+    photos = list(submission.current_photos().prefetch_related("analyses__findings"))
+    verdict = verdict_of(submission, photos)
+    state = _state(request, submission, verdict)
     may_answer = state["is_mine"] or submission.status in WITH_ANSWER
     amending = submission.status in WITH_ANSWER
     consents = people.latest_consents(submission.patient).exclude(purpose=Purpose.TRAINING)
     context = {
         **state,
-        **_photos(request, submission),
+        **_photos(request, photos, verdict),
         "age": worklist.age_of(submission.patient),
         "flags": readings.flags_of(submission),
         "answers": readings.red_flag_answers(submission),
@@ -268,16 +274,15 @@ def _review(
     return render(request, "web/clinician/review.html", context, status=status)
 
 
-def _photos(request: HttpRequest, submission: Submission) -> dict[str, Any]:
+def _photos(request: HttpRequest, photos: list[Photo], verdict: Verdict) -> dict[str, Any]:
     """The chosen photo (`?photo=`, else the first), the strip, and the neighbours for the keys [ and ]."""
-    photos = list(submission.current_photos().prefetch_related("analyses__findings"))
-    photos.sort(key=lambda photo: photo.state == PhotoState.UNUSABLE)
+    photos = sorted(photos, key=lambda photo: photo.state == PhotoState.UNUSABLE)
     chosen = next((photo for photo in photos if str(photo.pk) == request.GET.get("photo")), None)
     chosen = chosen or next((photo for photo in photos if photo.was_prepared), photos[0] if photos else None)
     at = photos.index(chosen) if chosen else 0
     return {
         "photos": photos,
-        "reading": readings.Reading(chosen) if chosen else None,
+        "reading": readings.Reading(chosen, verdict) if chosen else None,
         "previous": photos[at - 1] if at else None,
         "next": photos[at + 1] if at + 1 < len(photos) else None,
     }

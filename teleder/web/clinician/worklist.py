@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +14,10 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from contract.messages import Condition
 from teleder.accounts.models import User
+from teleder.cases import verdict
 from teleder.cases.models import (
-    AIStatus,
+    WORKLIST_ORDER,
     Photo,
     PhotoState,
     Review,
@@ -27,11 +27,10 @@ from teleder.cases.models import (
 )
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.cases.triage import Urgency
-from teleder.pipeline.transitions import AI_READ
+from teleder.cases.verdict import Verdict
 from teleder.web import wording
 
 ROWS = 50
-SERIOUS = (Condition.HI, Condition.IM, Condition.MF)  # in the order in which they must be named
 NUMBER_LENGTH = 8
 
 Narrow = Callable[[SubmissionQuerySet, User], SubmissionQuerySet]
@@ -51,7 +50,7 @@ FILTERS: dict[str, tuple[Any, Narrow]] = {
     "overdue": (gettext_lazy("Overdue"), lambda rows, user: rows.worklist().overdue()),
     "waiting": (
         gettext_lazy("Waiting for the patient"),
-        lambda rows, user: rows.filter(status=Status.NEEDS_PHOTOS).order_by("-urgency", "due_at", "id"),
+        lambda rows, user: rows.filter(status=Status.NEEDS_PHOTOS).order_by(*WORKLIST_ORDER),
     ),
     "done": (
         gettext_lazy("Done today"),
@@ -86,18 +85,19 @@ def page_of(user: User, *, show: str, number: str = "", after: UUID | None = Non
         rows = FILTERS[show][1](rows, user)
     if after and is_paged:
         # Compare values, so that a row that has left the list still marks its place.
-        seen = Submission.objects.visible_to(user).filter(pk=after).values("urgency", "due_at").first()
-        if seen is not None:
-            later = Q(due_at__gt=seen["due_at"]) | Q(due_at=seen["due_at"], id__gt=after)
-            rows = rows.filter(Q(urgency__lt=seen["urgency"]) | Q(later, urgency=seen["urgency"]))
+        place = [order.removeprefix("-") for order in WORKLIST_ORDER]
+        if (seen := Submission.objects.visible_to(user).filter(pk=after).values(*place).first()) is not None:
+            rows = rows.after(**seen)
     photos = Photo.objects.current().prefetch_related("analyses__findings")
     reviews = Review.objects.select_related("author")
+    may_name = cache(verdict.clinic_may_name)
     rows = rows.select_related("case__patient__patient", "claimed_by").prefetch_related(
         Prefetch("photos", photos, to_attr="shown_photos"), Prefetch("reviews", reviews)
     )
     found = list(rows[: ROWS + 1])
     more = len(found) > ROWS and is_paged
-    return Page([Row(submission, user) for submission in found[:ROWS]], found[ROWS - 1].pk if more else None)
+    shown = [Row(submission, user, may_name) for submission in found[:ROWS]]
+    return Page(shown, found[ROWS - 1].pk if more else None)
 
 
 def counts(user: User) -> dict[str, Any]:
@@ -126,8 +126,8 @@ def next_for(user: User) -> Submission | None:
 class Row:
     """One submission on the worklist, with the text of every cell."""
 
-    def __init__(self, submission: Submission, reader: User) -> None:
-        self.submission, self.reader = submission, reader
+    def __init__(self, submission: Submission, reader: User, may_name: Callable[[Any], bool]) -> None:
+        self.submission, self.reader, self.may_name = submission, reader, may_name
         self.photos: list[Photo] = submission.shown_photos
 
     @property
@@ -151,28 +151,8 @@ class Row:
         return list(dict.fromkeys(str(wording.flag_text(flag)) for flag in flags))
 
     @cached_property
-    def ai(self) -> str:
-        """The AI's result in one line: never a bare number, and herpes first."""
-        analyses = [
-            analysis for photo in self.photos if (analysis := photo.analysis) and analysis.classified_at
-        ]
-        status = self.submission.ai_status
-        if status not in AI_READ and not analyses:
-            return AIStatus(status).label
-        findings = [finding for analysis in analyses for finding in analysis.findings.all()]
-        candidates = [f for a in analyses for f in a.findings.all() if a.top and f.condition == a.top]
-        for condition in SERIOUS:
-            if over := [f for f in findings if f.condition == condition and f.is_over_threshold]:
-                candidates = over
-                break
-        if not candidates:
-            return _("AI: inconclusive")
-        top = max(candidates, key=lambda finding: finding.probability)
-        likelihood = wording.likelihood(top.probability, top.threshold)
-        return _("%(condition)s: %(likelihood)s") % {
-            "condition": wording.condition(top.condition),
-            "likelihood": likelihood,
-        }
+    def verdict(self) -> Verdict:
+        return verdict.verdict_of(self.submission, self.photos, may_name=self.may_name)
 
     @cached_property
     def quality(self) -> str:

@@ -15,7 +15,10 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from contract.messages import RESULTS_QUEUE, Stage
 from teleder.accounts.models import User
+from teleder.cases import spot_checks
+from teleder.cases.alarm_rate import AlarmRate, alarm_rate
 from teleder.cases.models import AIStatus, Job, JobState, Submission
+from teleder.cases.spot_checks import SpotChecks
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.notifications.models import UNSENT, Message, MessageState
 from teleder.pipeline import broker, refusals
@@ -49,6 +52,8 @@ class Board:
     workers: list[dict[str, Any]]
     messages: dict[str, int]
     refused: int  # messages of workers, since yesterday
+    alarm_rate: AlarmRate
+    spot_checks: SpotChecks
     alarms: list[Alarm]
 
     @property
@@ -73,6 +78,8 @@ def board(user: User) -> Board:
         "workers": workers(user, now),
         "messages": messages(user),
         "refused": refusals.lately(),
+        "alarm_rate": alarm_rate(user),
+        "spot_checks": spot_checks.results(user),
     }
     return Board(**seen, alarms=alarms(now, **seen))
 
@@ -145,6 +152,7 @@ def alarms(now: datetime, **seen: Any) -> list[Alarm]:
         _jobs_stopped(seen["stages"]),
         _messages_failed(seen["messages"]),
         _messages_refused(seen["refused"]),
+        _alarm_rate_outside(seen["alarm_rate"]),
     ]
     return [alarm for alarm in found if alarm is not None]
 
@@ -245,5 +253,22 @@ def _messages_refused(n: int) -> Alarm | None:
         ),
         _(
             "The log of the results worker names the worker. Stop it and find out whether it is faulty or compromised."
+        ),
+    )
+
+
+def _alarm_rate_outside(rate: AlarmRate) -> Alarm | None:
+    if not rate.is_outside:
+        return None
+    text = _(
+        "The AI's alarms rang in %(of)d of the newest %(n)d submissions; %(low)d to %(high)d were to be expected."
+    )
+    return Alarm(
+        text % {"of": rate.alarmed.of, "n": rate.alarmed.n, "low": rate.low, "high": rate.high},
+        _(
+            "Cases may be looked at sooner or later than they need. Answers and due times by rules are unaffected."
+        ),
+        _(
+            "Look at a few of the photos. If patients or cameras have not changed, tell whoever answers for the model."
         ),
     )

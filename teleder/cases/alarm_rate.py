@@ -1,0 +1,102 @@
+"""How often the AI's alarms ring, by submission, beside what its card and the clinic's base rates predict.
+
+After 500 photos the clinic's own first 500 take the card's place: the card was measured on teaching photos.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from contract import messages
+from contract.messages import Alarm
+from teleder.accounts.models import User
+from teleder.cases import triage
+from teleder.cases.intervals import Z_95, Share, beta_of, prediction_band
+from teleder.cases.models import Analysis
+
+WINDOW_PHOTOS = 200
+BASELINE_PHOTOS = 500
+FEWEST_PHOTOS = 20  # before that no rate is judged
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmRate:
+    """Submissions with an alarm among those of the newest `photos`; `low` to `high` is the 99 % prediction band."""
+
+    photos: int
+    alarmed: Share
+    low: int | None = None
+    high: int | None = None
+    is_own_baseline: bool = False
+
+    @property
+    def is_outside(self) -> bool:
+        return self.low is not None and not self.low <= self.alarmed.of <= self.high
+
+
+def alarm_rate(user: User) -> AlarmRate:
+    """Judge the model that was used last, in the clinic of `user`. Only alarms that may raise urgency count.
+
+    Joins along keys and the order of ids keep it cheap: the board asks every ten seconds.
+    """
+    of_clinic = user.in_own_clinic("photo__submission__case__clinic")
+    seen = Analysis.objects.filter(of_clinic, classified_at__isnull=False)
+    newest = seen.order_by("-pk").first()
+    if newest is None:
+        return AlarmRate(photos=0, alarmed=Share(of=0, n=0))
+    own = seen.filter(classification_model__sha256=(newest.classification_model or {}).get("sha256"))
+    rows = own.values_list("photo__submission", "alarms")
+    window = list(rows.order_by("-pk")[:WINDOW_PHOTOS])
+    alarmed = _by_submission(window)
+    raising = [alarm for alarm in _alarms(newest.alarms) if triage.policy().alarm_level(alarm) is not None]
+    if not raising or len(window) < FEWEST_PHOTOS:
+        return AlarmRate(photos=len(window), alarmed=alarmed)
+    first = list(rows.order_by("pk")[:BASELINE_PHOTOS])
+    has_baseline = len(first) == BASELINE_PHOTOS
+    rate = _own_rate(first) if has_baseline else _predicted_rate(raising, len(window) / alarmed.n)
+    low, high = prediction_band(alarmed.n, *rate)
+    return AlarmRate(photos=len(window), alarmed=alarmed, low=low, high=high, is_own_baseline=has_baseline)
+
+
+def _alarms(stored: Any) -> tuple[Alarm, ...]:
+    return messages.reader_of(messages.Alarms)(stored or ())
+
+
+def _by_submission(rows: Iterable[tuple[Any, Any]]) -> Share:
+    policy, found = triage.policy(), {}
+    for submission, stored in rows:
+        rang = any(alarm.rings and policy.alarm_level(alarm) is not None for alarm in _alarms(stored))
+        found[submission] = found.get(submission, False) or rang
+    return Share(of=sum(found.values()), n=len(found))
+
+
+def _own_rate(rows: list[tuple[Any, Any]]) -> tuple[float, float]:
+    own = _by_submission(rows)
+    return own.of + 1, own.n - own.of + 1
+
+
+def _predicted_rate(alarms: list[Alarm], photos_each: float) -> tuple[float, float]:
+    """Return a and b of the beta distribution of the rate by submission.
+
+    The spread is that of LR+, and of not knowing how much the photos of one submission agree: between one answer for
+    all of them and one for each.
+    """
+    low, middle, high = (_rate_by_photo(alarms, bound) for bound in ("high", "value", "low"))
+    apart = 1 - (1 - middle) ** photos_each
+    mean = (middle + apart) / 2
+    spread = (high - low) / (2 * Z_95) * mean / middle
+    return beta_of(mean, math.hypot(spread, (apart - middle) / math.sqrt(12)))
+
+
+def _rate_by_photo(alarms: list[Alarm], bound: str) -> float:
+    """Return how many photos of a clinic like this ring any alarm, 0..1; a high LR+ means few false alarms."""
+    silent = 1.0
+    for alarm in alarms:
+        base, found = settings.BASE_RATES.get(alarm.condition, 0.0), alarm.sensitivity.value
+        silent *= 1 - (base * found + (1 - base) * min(1.0, found / getattr(alarm.likelihood_ratio, bound)))
+    return 1 - silent

@@ -1,0 +1,42 @@
+"""Spot checks: one routine case in so many is due within a working day, to measure what routine cases hide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, F, Q
+from django.utils.crypto import salted_hmac
+
+from teleder.accounts.models import User
+from teleder.cases.intervals import Share
+from teleder.cases.models import Review, Submission
+from teleder.cases.transitions import AWAITING_DERMATOLOGIST
+from teleder.cases.triage import Urgency
+
+
+def is_drawn(submission: Any, one_in: int) -> bool:
+    """Whether this id is drawn: random, nobody outside can foresee it, and the same at every try."""
+    digest = salted_hmac("teleder.cases.spot_checks", str(submission), algorithm="sha256").digest()
+    return bool(one_in) and int.from_bytes(digest[:8], "big") % one_in == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpotChecks:
+    """How many wait, and of those answered as routine cases how many a dermatologist found more urgent."""
+
+    waiting: int
+    missed: Share
+
+
+def results(user: User) -> SpotChecks:
+    """Return what the spot checks that `user` may see have shown."""
+    drawn = Submission.objects.visible_to(user).filter(spot_check=True)
+    answers = Review.objects.filter(submission__in=drawn, amended_by=None, triage_urgency=Urgency.ROUTINE)
+    more_urgent = Q(urgency__gt=F("triage_urgency"))
+    found = answers.aggregate(
+        n=Count("submission", distinct=True),
+        missed=Count("submission", distinct=True, filter=more_urgent),
+    )
+    waiting = drawn.filter(status__in=AWAITING_DERMATOLOGIST, urgency=Urgency.ROUTINE).count()
+    return SpotChecks(waiting=waiting, missed=Share(of=found["missed"], n=found["n"]))

@@ -1,0 +1,316 @@
+"""The verdict: the one thing that the AI says of a submission, the same on every page and in the API, for staff only.
+
+The first row that fits decides: a condition over its alarm line, not used, waiting, an alarm without proof, no usable
+photo, not available, named, inconclusive. An alarm is judged before scope and photo quality: a poor or odd photo mutes
+names and numbers, never an alarm.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Count
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from contract.messages import Abstention, Alarm, Condition, Figure
+from contract.photos import QualityFault, Reason
+from teleder.cases import triage
+from teleder.cases.models import AIStatus, Analysis, Impression, Photo, PhotoState, Review, Submission
+from teleder.cases.triage import ALARMING, Policy, Urgency
+from teleder.pipeline.transitions import AI_READ
+
+CONDITIONS = {
+    Condition.AD: gettext_lazy("atopic dermatitis"),
+    Condition.HI: gettext_lazy("herpesvirus infection"),
+    Condition.IM: gettext_lazy("impetigo"),
+    Condition.MF: gettext_lazy("mycosis fungoides"),
+    Condition.OTHER: gettext_lazy("another condition"),
+}
+CLASSES = (Impression.AD, Impression.HI, Impression.IM, Impression.MF, Impression.OTHER)
+NO_CROP, UNPROVEN, DEMONSTRATION, FEW_CASES = "no_crop", "unproven_alarm", "demonstration", "few_cases"
+BECAUSE = {
+    Abstention.UNCERTAIN: gettext_lazy("no condition stands out"),
+    Abstention.OUT_OF_SCOPE: gettext_lazy("the photo is unlike those it learned from"),
+    Abstention.NO_SKIN: gettext_lazy("no skin was found in the photo"),
+    NO_CROP: gettext_lazy("no area of the photo shows enough skin and lesion"),
+    UNPROVEN: gettext_lazy("the alarm for %(condition)s rang, but that alarm has not proven its worth"),
+    DEMONSTRATION: gettext_lazy("this is a demonstration model, which names no condition"),
+    FEW_CASES: gettext_lazy("this clinic has too few signed cases for it to name a condition"),
+    QualityFault.TOO_DARK: gettext_lazy("the photo is too dark"),
+    QualityFault.TOO_BRIGHT: gettext_lazy("the photo is too bright"),
+    QualityFault.BLURRED: gettext_lazy("the photo is blurred"),
+    QualityFault.GLARE: gettext_lazy("the skin in the photo reflects the light"),
+    QualityFault.NOT_A_PHOTO: gettext_lazy("the picture may not be a photo of skin"),
+    Reason.POOR_QUALITY: gettext_lazy("the photo is hard to read"),
+}
+UNREADABLE = gettext_lazy("the photo cannot be opened")
+
+
+class Kind(models.TextChoices):
+    """What the AI says."""
+
+    CANNOT_RULE_OUT = "cannot_rule_out", gettext_lazy("cannot rule out")
+    NAMED = "named", gettext_lazy("named")
+    INCONCLUSIVE = "inconclusive", gettext_lazy("inconclusive")
+    UNUSABLE = "unusable", gettext_lazy("photo not usable")
+    WAITING = "waiting", gettext_lazy("waiting")
+    UNAVAILABLE = "unavailable", gettext_lazy("not available")
+    NOT_USED = "not_used", gettext_lazy("not used")
+
+
+class Chip(models.TextChoices):
+    """The verdict in the worklist. It names no condition."""
+
+    SOONER = "sooner", gettext_lazy("AI: look sooner")
+    OPINION = "opinion", gettext_lazy("AI: has an opinion")
+    SILENT = "silent", gettext_lazy("AI: says nothing")
+    WAITING = "waiting", gettext_lazy("AI: waiting")
+    STOPPED = "stopped", gettext_lazy("AI: stopped")
+
+
+CHIPS = {
+    Kind.NAMED: Chip.OPINION,
+    Kind.INCONCLUSIVE: Chip.SILENT,
+    Kind.UNUSABLE: Chip.SILENT,
+    Kind.WAITING: Chip.WAITING,
+    Kind.UNAVAILABLE: Chip.STOPPED,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Of 100 photos like this in a clinic like this, how many show the condition (95 % interval); `n` teaching photos."""
+
+    of_hundred: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def sentence(self) -> str:
+        texts = {"n": _count(self.of_hundred), "low": _count(self.low), "high": _count(self.high)}
+        return (
+            _("Of 100 photos like this in a clinic like this, about %(n)s show it (%(low)s–%(high)s).")
+            % texts
+        )
+
+    @property
+    def source(self) -> str:
+        return _("Measured on %(n)d teaching photos, not on this clinic's patients.") % {"n": self.n}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToldAlarm:
+    """A condition over its alarm line. `level` is what it raises to; `muted` says why there are no numbers."""
+
+    condition: Condition
+    level: Urgency | None
+    estimate: Estimate | None
+    muted: str = ""
+
+    @property
+    def name(self) -> str:
+        return str(CONDITIONS[self.condition])
+
+    @property
+    def why_muted(self) -> str:
+        return _("No numbers: %(reason)s.") % {"reason": _because(self.muted)} if self.muted else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """`reason` is a code of `BECAUSE`; `unproven` is the condition of an alarm that rang and may not be told."""
+
+    kind: Kind
+    reason: str = ""
+    alarms: tuple[ToldAlarm, ...] = ()
+    named: Condition | None = None
+    unproven: Condition | None = None
+
+    @property
+    def is_inconclusive(self) -> bool:
+        return self.kind in {Kind.INCONCLUSIVE, Kind.UNUSABLE}
+
+    @property
+    def chip(self) -> Chip | None:
+        """None where the AI is not used."""
+        if self.kind == Kind.CANNOT_RULE_OUT:
+            return Chip.SOONER if any(alarm.level is not None for alarm in self.alarms) else Chip.OPINION
+        return CHIPS.get(self.kind)
+
+    @property
+    def chip_text(self) -> str:
+        return str(self.chip.label if self.chip else AIStatus.NOT_USED.label)
+
+    @property
+    def conditions(self) -> set[Condition]:
+        """Those that the verdict speaks of; nothing else on a page may speak of another."""
+        return {alarm.condition for alarm in self.alarms} | ({self.named} if self.named else set())
+
+    @property
+    def sentence(self) -> str:
+        if self.kind == Kind.CANNOT_RULE_OUT:
+            texts = {"conditions": _(" or ").join(alarm.name for alarm in self.alarms)}
+            if self.named:
+                texts["name"] = str(CONDITIONS[self.named])
+                return _("The AI: this fits %(name)s, but %(conditions)s cannot be ruled out.") % texts
+            return _("The AI cannot rule out %(conditions)s.") % texts
+        if self.kind == Kind.NAMED:
+            return _("The AI: this fits %(name)s.") % {"name": CONDITIONS[self.named]}
+        if self.is_inconclusive:
+            return _("The AI says nothing: %(reason)s.") % {"reason": _because(self.reason, self.unproven)}
+        return str(SENTENCES[self.kind])
+
+
+SENTENCES = {
+    Kind.WAITING: gettext_lazy("The AI has not read the photos yet."),
+    Kind.UNAVAILABLE: gettext_lazy("The AI is not available. Dermatologists read without it."),
+    Kind.NOT_USED: gettext_lazy("The AI is not used for this submission."),
+}
+
+
+def verdict_of(
+    submission: Submission,
+    photos: Iterable[Photo] | None = None,
+    *,
+    may_name: Callable[[Any], bool] | None = None,
+) -> Verdict:
+    """Return the verdict of a submission; `photos` are its current ones where they are at hand with their findings.
+
+    `may_name` answers for a clinic's id, for callers that ask of many submissions.
+    """
+    if photos is None:
+        photos = submission.current_photos().prefetch_related("analyses__findings")
+    photos, policy = list(photos), triage.policy(submission.policy)
+    read = [photo for photo in photos if photo.analysis and photo.analysis.classified_at]
+    told, unproven = _alarms(read, policy)
+    named, reason = _name(submission, read, policy, may_name or clinic_may_name)
+    if told:
+        named = None if named in {alarm.condition for alarm in told} else named
+        return Verdict(kind=Kind.CANNOT_RULE_OUT, alarms=told, named=named)
+    if submission.ai_status == AIStatus.NOT_USED:
+        return Verdict(kind=Kind.NOT_USED)
+    if submission.ai_status == AIStatus.WAITING:
+        return Verdict(kind=Kind.WAITING)
+    if unproven:
+        return Verdict(kind=Kind.INCONCLUSIVE, reason=UNPROVEN, unproven=unproven)
+    if none_is_usable(photos, policy):
+        return Verdict(kind=Kind.UNUSABLE, reason=why_unusable(photos[0], policy))
+    if submission.ai_status not in AI_READ or not read:
+        return Verdict(kind=Kind.UNAVAILABLE)
+    if named:
+        return Verdict(kind=Kind.NAMED, named=named)
+    return Verdict(kind=Kind.INCONCLUSIVE, reason=reason)
+
+
+def clinic_may_name(clinic: Any) -> bool:
+    """Whether the clinic has signed enough cases of each class for its own model to name a condition."""
+    reviews = Review.objects.filter(submission__case__clinic=clinic, amended_by=None)
+    rows = reviews.order_by().values_list("impression").annotate(cases=Count("submission", distinct=True))
+    signed = dict(rows)
+    return all(signed.get(name, 0) >= settings.SIGNED_CASES_TO_NAME for name in CLASSES)
+
+
+def none_is_usable(photos: list[Photo], policy: Policy) -> bool:
+    """Whether every photo was checked and none of them is usable."""
+    checked = photos and all(photo.state != PhotoState.STORED for photo in photos)
+    return bool(checked) and all(why_unusable(photo, policy) for photo in photos)
+
+
+def why_unusable(photo: Photo, policy: Policy) -> str:
+    """Return a fault or reason, or "" for a photo that is usable as far as is known."""
+    if photo.state == PhotoState.UNUSABLE:
+        return photo.reason or Reason.CORRUPT_IMAGE
+    if photo.state == PhotoState.POOR and (not photo.fault or photo.fault in policy.unusable_faults):
+        return photo.fault or Reason.POOR_QUALITY
+    return Abstention.NO_SKIN if policy.needs_skin and _is_without_skin(photo.analysis) else ""
+
+
+def _is_without_skin(analysis: Analysis | None) -> bool:
+    return analysis is not None and Abstention.NO_SKIN in (analysis.no_box, analysis.abstention)
+
+
+def _alarms(read: list[Photo], policy: Policy) -> tuple[tuple[ToldAlarm, ...], Condition | None]:
+    """Return the alarms to tell, one a condition, and the first condition whose alarm rang without proof.
+
+    A demonstration model tells of an unproven alarm only for herpes, whose missing costs most.
+    """
+    told: dict[Condition, tuple[tuple, ToldAlarm]] = {}
+    unproven = set()
+    for photo in read:
+        for alarm in photo.analysis.ringing:
+            level = policy.alarm_level(alarm)
+            if level is None and photo.analysis.demonstration and alarm.condition != Condition.HI:
+                unproven.add(alarm.condition)
+                continue
+            muted = _why_muted(photo, policy)
+            one = ToldAlarm(
+                condition=alarm.condition,
+                level=level,
+                estimate=None if muted else _estimate(alarm),
+                muted=muted,
+            )
+            rank = (-1 if level is None else level, not muted, alarm.score)
+            if alarm.condition not in told or rank > told[alarm.condition][0]:
+                told[alarm.condition] = rank, one
+    found = tuple(told[condition][1] for condition in ALARMING if condition in told)
+    return found, next((condition for condition in ALARMING if condition in unproven), None)
+
+
+def _why_muted(photo: Photo, policy: Policy) -> str:
+    """Return why names and numbers of this photo are not told: they were measured on good photos only."""
+    odd = photo.analysis.abstention in {Abstention.OUT_OF_SCOPE, Abstention.NO_SKIN}
+    poor = photo.fault if photo.state == PhotoState.POOR else ""
+    return why_unusable(photo, policy) or poor or (photo.analysis.abstention if odd else "")
+
+
+def _estimate(alarm: Alarm) -> Estimate | None:
+    """Bayes: the odds of the clinic's base rate, times LR+ and its bounds."""
+    ratio, base = alarm.likelihood_ratio, settings.BASE_RATES.get(alarm.condition)
+    if ratio is None or not base:
+        return None
+    return Estimate(
+        n=ratio.n, **dict(zip(("of_hundred", "low", "high"), _of_hundred(base, ratio), strict=True))
+    )
+
+
+def _of_hundred(base: float, ratio: Figure) -> list[float]:
+    odds = [base / (1 - base) * factor for factor in (ratio.value, ratio.low, ratio.high)]
+    return [100 * each / (1 + each) for each in odds]
+
+
+def _name(
+    submission: Submission, read: list[Photo], policy: Policy, may_name: Callable[[Any], bool]
+) -> tuple[Condition | None, str]:
+    """Return the condition that the model may name, or why it names none."""
+    clear = [photo.analysis for photo in read if not _why_muted(photo, policy)]
+    if not clear:
+        codes = [_why_muted(photo, policy) for photo in read]
+        return None, codes[0] if codes else ""
+    if not any(analysis.boxes for analysis in clear):
+        return None, NO_CROP
+    found = [analysis.probabilities() for analysis in clear]
+    mean = {code: math.fsum(row.get(code, 0.0) for row in found) for code in CONDITIONS}
+    top = max(mean, key=mean.get)
+    if not any(analysis.top == top for analysis in clear):
+        return None, Abstention.UNCERTAIN
+    if any(analysis.demonstration for analysis in clear):
+        return None, DEMONSTRATION
+    return (top, "") if may_name(submission.case.clinic_id) else (None, FEW_CASES)
+
+
+def _because(code: str, condition: Condition | None = None) -> str:
+    texts = {"condition": CONDITIONS[condition]} if condition else {}
+    return str(BECAUSE.get(code, UNREADABLE)) % texts
+
+
+def _count(photos: float) -> str:
+    if photos < 0.1:
+        return "<0.1"
+    return f"{photos:.0f}" if photos >= 2 else f"{photos:.1f}"
