@@ -52,9 +52,10 @@ def test_the_pages_keep_inconclusive_cases_before_the_others(as_dana, alice, sub
     assert seen == [str(made[number].pk) for number in (1, 3, 0, 2)]
 
 
-@pytest.mark.parametrize(
-    "cursor", ["abc", signing.dumps([0, "2026-11-28T00:00:00+00:00", "x"], compress=True)]
-)
+EARLIER_CURSOR = signing.dumps([0, "2026-11-28T00:00:00+00:00", "x"], compress=True)
+
+
+@pytest.mark.parametrize("cursor", ["abc", EARLIER_CURSOR], ids=["forged", "of an earlier version"])
 def test_a_forged_cursor_and_one_of_an_earlier_version_are_refused(as_dana, cursor):
     answer = as_dana.get(f"{API}/worklist", {"cursor": cursor})
     assert (answer.status_code, answer.data["errors"][0]["field"]) == (400, "cursor")
