@@ -22,7 +22,19 @@ MODEL = {"name": "net", "version": "2026.1", "sha256": "a" * 64}
 BOX = {"x": 10, "y": 20, "width": 100, "height": 100, "skin": 0.9, "lesion": 0.2}
 FOUND = {"AD": 0.7, "HI": 0.1, "IM": 0.1, "MF": 0.05, "OTHER": 0.05}
 SIDES = {"width": 800, "height": 600, "analysis_width": 800, "analysis_height": 600}
-KINDS = {Stage.PREPARE: "prepared", Stage.SEGMENT: "segmented", Stage.CLASSIFY: "classified"}
+KINDS = {
+    Stage.PREPARE: "prepared",
+    Stage.SEGMENT: "segmented",
+    Stage.CLASSIFY: "classified",
+    Stage.CHECK: "checked",
+}
+# The stages whose results a stage reads.
+EARLIER = {
+    Stage.PREPARE: (),
+    Stage.SEGMENT: (Stage.PREPARE,),
+    Stage.CLASSIFY: (Stage.PREPARE, Stage.SEGMENT),
+    Stage.CHECK: (Stage.PREPARE,),
+}
 
 Path = tuple[str | int, ...]
 
@@ -40,10 +52,13 @@ def outcome(stage: Stage, folder: str) -> dict[str, Any]:
     classified = {"probabilities": FOUND, "views": views, "thresholds": thresholds, "top": "AD"}
     classified |= {"abstention": None, "attribution": drawn, "demonstration": True, "model": MODEL}
     classified |= {"device": "cpu", "seconds": 0.5}
+    checked = {"advice": "too_far", "skin": 0.05, "largest": 0.04, "lesion": 0.01}
+    checked |= {"model": MODEL, "seconds": 0.5}
     made = {
         Stage.PREPARE: prepared | {"reason": None, "fault": None},
         Stage.SEGMENT: segmented,
         Stage.CLASSIFY: classified,
+        Stage.CHECK: checked,
     }
     return copy.deepcopy(made[stage])
 
@@ -106,6 +121,12 @@ FIELDS: dict[Stage, dict[Path, str]] = {
         ("demonstration",): "flag",
         **_of_model(),
         ("device",): "text",
+        ("seconds",): "number",
+    },
+    Stage.CHECK: {
+        ("advice",): "code",
+        **{(name,): "share" for name in ("skin", "largest", "lesion")},
+        **_of_model(),
         ("seconds",): "number",
     },
 }

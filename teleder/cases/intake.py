@@ -228,6 +228,8 @@ def submit(submission: Submission, *, by: User, send_anyway: bool = False) -> Su
         submission, EventKind.SUBMITTED, actor=by, submitted_at=now, due_at=due, photos_wanted="", **UNCLAIMED
     )
     submission.current_photos().filter(state=PhotoState.POOR).update(sent_anyway=True)
+    unchecked = Job.objects.filter(photo__submission=submission, stage=Stage.CHECK, state__in=WAITING)
+    move_jobs(unchecked, JobStep.CANCEL)
     if queue.ai_may_read(submission):
         wait_for_ai(submission)
         for photo in submission.current_photos():
