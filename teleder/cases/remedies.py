@@ -53,7 +53,7 @@ def state_for_patient(photo: Photo) -> str:
         return str(photo.get_state_display())
     if photo.advice:
         return str(_("better taken again"))
-    return str(_("received") if photo.check_result is None else _("good"))
+    return str(_("arrived") if photo.check_result is None else _("good"))
 
 
 def remedy_for_wish(wanted: str) -> str:
