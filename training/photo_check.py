@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import csv
+import functools
+import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -124,31 +126,29 @@ def scenes(count: int) -> Iterator[Wanted]:
         seed, condition = FIRST_SEED + number, DISEASES[number % len(DISEASES)]
 
         def good(seed: int = seed, condition: str = condition) -> np.ndarray:
-            light = LIGHTS[seed % len(LIGHTS)]
-            return phantom.draw(seed, condition=condition, light=light, blur=0.3).photo
+            return _drawn(seed, condition)
 
         def room(seed: int = seed) -> np.ndarray:
             return backdrop.picture(np.random.default_rng([seed, 1]), (LONG_SIDE, LONG_SIDE * 3 // 4))
-
-        yield from _kinds("phantom", str(seed), good, room)
-        yield Wanted("phantom", "room", str(seed), room)
-    for number in range(count):
-        seed = FIRST_SEED + 100_000 + number
 
         def near(seed: int = seed) -> np.ndarray | None:
             condition = ("AD", "MF", "OTHER")[seed % 3]
             scene = phantom.draw(seed, condition=condition, distance_cm=NEAR_CM, light="daylight", blur=0)
             return too_near(scene.photo, scene.mask)
 
+        yield from _kinds("phantom", str(seed), good, room)
+        yield Wanted("phantom", "room", str(seed), room)
         yield Wanted("phantom", "near", str(seed), near)
 
 
+@functools.lru_cache(maxsize=1)  # it is spoilt in four ways
+def _drawn(seed: int, condition: str) -> np.ndarray:
+    return phantom.draw(seed, condition=condition, light=LIGHTS[seed % len(LIGHTS)], blur=0.3).photo
+
+
 def real_photos(data: Path, count: int, spoilt: int) -> Iterator[Wanted]:
-    """Yield `count` photos of use `evaluate` as good ones, `spoilt` of them spoilt, all with a large lesion from too
-    near, and the real rooms that the segmentation never learned from."""
-    rooms = [row for row in _rows(data / "seg", "train") if row.kinds == "bg" and held_out(row)]
-    for row in rooms:
-        yield Wanted("photo", "room", row.name, lambda row=row: read_photo(row.path, LONG_SIDE))
+    """Yield `count` photos of use `evaluate` as good ones, and `spoilt` of them spoilt."""
+    rooms = _held_out_rooms(data)
     photos = _rows(data / "cls", "evaluate")
     order = np.random.default_rng(FIRST_SEED).permutation(len(photos))[:count]
     for place, index in enumerate(order):
@@ -160,8 +160,22 @@ def real_photos(data: Path, count: int, spoilt: int) -> Iterator[Wanted]:
             lambda room=room: read_photo(room.path, LONG_SIDE),
         )
         yield from kinds if place < spoilt else [next(kinds)]
+
+
+def real_rooms(data: Path) -> Iterator[Wanted]:
+    for row in _held_out_rooms(data):
+        yield Wanted("photo", "room", row.name, lambda row=row: read_photo(row.path, LONG_SIDE))
+
+
+def real_near(data: Path) -> Iterator[Wanted]:
+    """Yield the photos of use `evaluate` with a true mask, from too near."""
     for row in _rows(data / "seg", "evaluate"):
         yield Wanted("photo", "near", row.name, lambda row=row: _near(row))
+
+
+def _held_out_rooms(data: Path) -> list[Row]:
+    """Return the rooms that the segmentation never learned from."""
+    return [row for row in _rows(data / "seg", "train") if row.kinds == "bg" and held_out(row)]
 
 
 def _rows(folder: Path, use: str) -> list[Row]:
@@ -234,6 +248,12 @@ def collect(wanted: list[Wanted], path: Path, segmenter: Segmenter) -> list[dict
     return [known[each[:3]] for each in wanted]
 
 
+def _in_turn(*kinds: Iterator[Wanted]) -> list[Wanted]:
+    """Take one of each in turn, so that the first half of a run has something of all."""
+    rounds = itertools.zip_longest(*kinds)
+    return [each for taken in rounds for each in taken if each is not None]
+
+
 def _read(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
@@ -247,10 +267,8 @@ def main(argv: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     own = weights.published("segmentation")
     segmenter = Segmenter(own, engine.select_device(arguments.device))
-    wanted = [
-        *real_photos(arguments.data, arguments.photos, arguments.spoilt),
-        *scenes(arguments.scenes),
-    ]
+    real = real_photos(arguments.data, arguments.photos, arguments.spoilt)
+    wanted = _in_turn(real, scenes(arguments.scenes), real_near(arguments.data), real_rooms(arguments.data))
     rows = collect(
         wanted, arguments.json.with_suffix(f".{own.sha256[:8]}-phantoms{phantom.VERSION}.csv"), segmenter
     )

@@ -43,8 +43,10 @@ def check(photo: Photo, advice: PhotoAdvice | None) -> None:
 
 
 def tiles(client, photo: Photo, language: str = "en") -> str:
-    client.force_login(photo.submission.patient)
-    client.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+    patient = photo.submission.patient
+    patient.language = language
+    patient.save()
+    client.force_login(patient)
     return client.get(reverse("web:tiles", args=[photo.submission_id])).content.decode()
 
 
