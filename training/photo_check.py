@@ -30,7 +30,8 @@ from inference_worker.models.segmentation import LESION, SKIN, Segmenter
 from inference_worker.quality import assess_quality
 from training import phantom, photo_check_page
 from training.data import Row, held_out, output, read_mask, read_photo, read_rows
-from training.phantom import backdrop
+from training.phantom import backdrop, camera
+from training.phantom.canvas import Canvas
 from training.tone import typology_angle
 
 log = logging.getLogger(__name__)
@@ -129,7 +130,7 @@ def scenes(count: int) -> Iterator[Wanted]:
             return _drawn(seed, condition)
 
         def room(seed: int = seed) -> np.ndarray:
-            return backdrop.picture(np.random.default_rng([seed, 1]), (LONG_SIDE, LONG_SIDE * 3 // 4))
+            return _drawn_room(seed)
 
         def near(seed: int = seed) -> np.ndarray | None:
             condition = ("AD", "MF", "OTHER")[seed % 3]
@@ -144,6 +145,15 @@ def scenes(count: int) -> Iterator[Wanted]:
 @functools.lru_cache(maxsize=1)  # it is spoilt in four ways
 def _drawn(seed: int, condition: str) -> np.ndarray:
     return phantom.draw(seed, condition=condition, light=LIGHTS[seed % len(LIGHTS)], blur=0.3).photo
+
+
+def _drawn_room(seed: int) -> np.ndarray:
+    """Return a backdrop in focus: behind a body it is blurred, and would rightly be called that."""
+    rng = np.random.default_rng([seed, 1])
+    canvas = Canvas(rng, (LONG_SIDE, LONG_SIDE * 3 // 4), rng.uniform(0.5, 2), (0.5, 0.5, 0.5))
+    kind = list(backdrop.BACKDROPS)[seed % len(backdrop.BACKDROPS)]
+    light = np.clip(backdrop.BACKDROPS[kind](canvas), 0.002, 1).astype(np.float32)
+    return camera.take(rng, light ** (1 / 2.2), 0, 0.01, 90)
 
 
 def real_photos(data: Path, count: int, spoilt: int) -> Iterator[Wanted]:
