@@ -99,7 +99,7 @@ def test_the_api_tells_the_advice_with_its_remedy(prepared):
     check(prepared, PhotoAdvice.TOO_FAR)
     app = APIClient()
     app.force_login(prepared.submission.patient)
-    [photo] = app.get(reverse("api:photos", args=[prepared.submission_id])).json()["results"]
+    [photo] = app.get(reverse("api:photos", args=[prepared.submission_id])).json()
     assert (photo["state"], photo["advice"], photo["state_text"]) == (
         "ready",
         "too_far",
