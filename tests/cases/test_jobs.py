@@ -299,9 +299,9 @@ def test_started_gives_the_time_a_batch_of_that_size_needs(alices_draft):
     assert left > timedelta(seconds=4 * messages.HARD_LIMIT_SECONDS[Stage.PREPARE] - 5)
 
 
-def test_a_draft_is_prepared_and_read_only_once_sent(alice, alices_draft, analyse):
+def test_a_draft_is_prepared_checked_and_read_only_once_sent(alice, alices_draft, analyse):
     analyse(alices_draft.photos.get())
-    assert set(Job.objects.values_list("stage", flat=True)) == {"prepare"}
+    assert set(Job.objects.values_list("stage", flat=True)) == {"prepare", "check"}
     intake.submit(alices_draft, by=alice)
     assert Job.objects.filter(stage="segment", state=JobState.QUEUED).exists()
 
