@@ -44,7 +44,7 @@ from contract.fields import (
     text,
     whole,
 )
-from contract.photos import QualityFault, Reason
+from contract.photos import PhotoAdvice, QualityFault, Reason
 
 VERSION = 1
 
@@ -54,9 +54,12 @@ class ContractError(ValueError):
 
 
 class Stage(StrEnum):
+    """In the order of dispatch. CHECK is of drafts alone, and waits while submitted photos wait."""
+
     PREPARE = "prepare"
     SEGMENT = "segment"
     CLASSIFY = "classify"
+    CHECK = "check"
 
 
 TASKS = {stage: f"inference_worker.{stage}" for stage in Stage}
@@ -67,7 +70,7 @@ RECORD = "teleder.record"
 ENDED = "teleder.ended"  # (worker, work): it works on this no more; what has no result by now has crashed
 
 # One photo, one stage. A batch of n has n times as long.
-SOFT_LIMIT_SECONDS = {Stage.PREPARE: 20, Stage.SEGMENT: 25, Stage.CLASSIFY: 25}
+SOFT_LIMIT_SECONDS = {Stage.PREPARE: 20, Stage.SEGMENT: 25, Stage.CLASSIFY: 25, Stage.CHECK: 25}
 HARD_LIMIT_SECONDS = {stage: seconds + 5 for stage, seconds in SOFT_LIMIT_SECONDS.items()}
 BATCH_LIMIT = 8
 
@@ -283,6 +286,25 @@ class Classified:
     seconds: Seconds = 0.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What the segmentation of a draft's photo suggests (None: nothing), and the shares of the photo that decided.
+
+    `skin` counts lesion too; `largest` is the largest connected area of it. It writes no files.
+    """
+
+    kind: ClassVar[str] = "checked"
+    advice: Annotated[PhotoAdvice | None, optional(one_of(PhotoAdvice))] = None
+    skin: Share
+    largest: Share
+    lesion: Share
+    model: Model
+    seconds: Seconds = 0.0
+
+
+CheckResult = Annotated[Checked, of(Checked)]
+
+
 # The `code` of a `Failed` that fails no job: the web waits a while and sends the photo again.
 STORAGE_UNAVAILABLE = "storage_unavailable"
 
@@ -295,8 +317,8 @@ class Failed:
     code: Code
 
 
-Outcome = Prepared | Segmented | Classified | Failed
-_OUTCOMES: dict[str, type] = {cls.kind: cls for cls in (Prepared, Segmented, Classified, Failed)}
+Outcome = Prepared | Segmented | Classified | Checked | Failed
+_OUTCOMES: dict[str, type] = {cls.kind: cls for cls in (Prepared, Segmented, Classified, Checked, Failed)}
 
 
 # --- What a worker sends besides its results --------------------------------------------------------------

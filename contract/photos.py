@@ -53,6 +53,15 @@ class QualityFault(StrEnum):
     NOT_A_PHOTO = "not_a_photo"
 
 
+class PhotoAdvice(StrEnum):
+    """What a segmentation of a draft's photo suggests to its patient. Each has one remedy; none holds a photo back."""
+
+    NO_SKIN = "no_skin"
+    TOO_FAR = "too_far"
+    TOO_NEAR = "too_near"
+    LESION_NOT_FOUND = "lesion_not_found"
+
+
 @dataclass(frozen=True, kw_only=True)
 class PhotoFormat:
     """A format that is accepted. `matches` takes the first HEAD_BYTES of a file."""

@@ -158,7 +158,7 @@ def _triaged(drafts: list[str], run: Run) -> list[str]:
 
     rows = Submission.objects.filter(pk__in=drafts)
     untouched = rows.filter(status=Status.DRAFT, due_at=None, submitted_at=None, ai_status=AIStatus.NOT_USED)
-    read = Job.objects.filter(photo__submission__in=drafts).exclude(stage=Stage.PREPARE)
+    read = Job.objects.filter(photo__submission__in=drafts).exclude(stage__in=(Stage.PREPARE, Stage.CHECK))
     dermatologist = App(run.clients(), run.dermatologists[0])
     seen = [each for each in drafts if dermatologist.ask("GET", f"submissions/{each}").status_code != 404]
     return ["a draft was triaged as complete"] if untouched.count() != len(drafts) or read or seen else []

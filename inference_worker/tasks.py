@@ -30,7 +30,7 @@ from contract import encryption, logs, messages, messaging, storage
 from contract.messages import Attribution, Classified, Failed, Outcome, Request, Segmented, Stage
 from inference_worker.app import app
 from inference_worker.decode.sandbox import DecoderLostError
-from inference_worker.models import cropping
+from inference_worker.models import cropping, photo_advice
 from inference_worker.preparation import prepare as prepare_photo
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def close_log_context(**_signal: Any) -> None:
     _task_context.close()
 
 
-# --- The three tasks --------------------------------------------------------------------------------------
+# --- The tasks --------------------------------------------------------------------------------------------
 @_task(Stage.PREPARE)
 def prepare(task: Task, **message: Any) -> None:
     for request in accept_requests(task, message):
@@ -114,6 +114,19 @@ def classify(task: Task, **message: Any) -> None:
         report_result(
             task, request, dataclasses.replace(outcome, attribution=attribution_for(request, photo, outcome))
         )
+
+
+@_task(Stage.CHECK)
+def check(task: Task, **message: Any) -> None:
+    photos = dict(_readable(task, accept_requests(task, message)))
+    if not photos or (network := _network_or_report(task, photos, segmenter)) is None:
+        return
+    started = time.perf_counter()
+    scores = network.scores(list(photos.values()))
+    seconds = (time.perf_counter() - started) / len(photos)
+    for request, score in zip(photos, scores, strict=True):
+        found = photo_advice.describe(score.argmax(axis=0), model=network.model, seconds=seconds)
+        report_result(task, request, found)
 
 
 # --- Messages to the web ----------------------------------------------------------------------------------
@@ -259,7 +272,7 @@ _loading = threading.Lock()
 @worker_process_init.connect
 def load_networks(**_signal: Any) -> None:
     """Start to load what this worker's queues need: nothing, where it only prepares."""
-    loads = {Stage.SEGMENT: segmenter, Stage.CLASSIFY: classifier}
+    loads = {Stage.SEGMENT: segmenter, Stage.CLASSIFY: classifier, Stage.CHECK: segmenter}
     taken = app.amqp.queues.consume_from
     _loading.acquire()
     wanted = [load for stage, load in loads.items() if messages.QUEUES[stage] in taken]

@@ -25,7 +25,19 @@ ALARM = {"condition": "HI", "score": 0.4, "threshold": 0.3, "likelihood_ratio": 
 ALARM |= {"sensitivity": {"value": 0.7, "low": 0.59, "high": 0.79, "n": 91}, "likelihood_ratio_ad": FIGURE}
 FOUND = {"AD": 0.7, "HI": 0.1, "IM": 0.1, "MF": 0.05, "OTHER": 0.05}
 SIDES = {"width": 800, "height": 600, "analysis_width": 800, "analysis_height": 600}
-KINDS = {Stage.PREPARE: "prepared", Stage.SEGMENT: "segmented", Stage.CLASSIFY: "classified"}
+KINDS = {
+    Stage.PREPARE: "prepared",
+    Stage.SEGMENT: "segmented",
+    Stage.CLASSIFY: "classified",
+    Stage.CHECK: "checked",
+}
+# The stages whose results a stage reads.
+EARLIER = {
+    Stage.PREPARE: (),
+    Stage.SEGMENT: (Stage.PREPARE,),
+    Stage.CLASSIFY: (Stage.PREPARE, Stage.SEGMENT),
+    Stage.CHECK: (Stage.PREPARE,),
+}
 
 Path = tuple[str | int, ...]
 
@@ -43,10 +55,13 @@ def outcome(stage: Stage, folder: str) -> dict[str, Any]:
     classified = {"probabilities": FOUND, "views": views, "thresholds": thresholds, "top": "AD"}
     classified |= {"abstention": None, "attribution": drawn, "demonstration": True, "model": MODEL}
     classified |= {"device": "cpu", "seconds": 0.5, "alarms": [ALARM]}
+    checked = {"advice": "too_far", "skin": 0.05, "largest": 0.04, "lesion": 0.01}
+    checked |= {"model": MODEL, "seconds": 0.5}
     made = {
         Stage.PREPARE: prepared | {"reason": None, "fault": None},
         Stage.SEGMENT: segmented,
         Stage.CLASSIFY: classified,
+        Stage.CHECK: checked,
     }
     return copy.deepcopy(made[stage])
 
@@ -123,6 +138,12 @@ FIELDS: dict[Stage, dict[Path, str]] = {
         **_of_figure("alarms", 0, "likelihood_ratio_ad"),
         **_of_model(),
         ("device",): "text",
+        ("seconds",): "number",
+    },
+    Stage.CHECK: {
+        ("advice",): "code",
+        **{(name,): "share" for name in ("skin", "largest", "lesion")},
+        **_of_model(),
         ("seconds",): "number",
     },
 }

@@ -28,7 +28,7 @@ class EventInline(AdminOnlyMixin, admin.TabularInline):
 
 class PhotoInline(AdminOnlyMixin, admin.TabularInline):
     model = Photo
-    fields = ("created_at", "view", "state", "reason", "fault", "sent_anyway", "removed_at")
+    fields = ("created_at", "view", "state", "reason", "fault", "advice", "sent_anyway", "removed_at")
     show_change_link = True
 
 

@@ -230,6 +230,8 @@ def submit(submission: Submission, *, by: User, send_anyway: bool = False) -> Su
     changes = {"submitted_at": now, "due_at": due, "photos_wanted": "", "spot_check": drawn}
     transitions.move(submission, EventKind.SUBMITTED, actor=by, **changes, **UNCLAIMED)
     submission.current_photos().filter(state=PhotoState.POOR).update(sent_anyway=True)
+    unchecked = Job.objects.filter(photo__submission=submission, stage=Stage.CHECK, state__in=WAITING)
+    move_jobs(unchecked, JobStep.CANCEL)
     if queue.ai_may_read(submission):
         wait_for_ai(submission)
         for photo in submission.current_photos():

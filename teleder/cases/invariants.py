@@ -51,10 +51,9 @@ def submissions_that_wait_for_photos_have_a_patient_who_can_send_them() -> Itera
 
 
 def submissions_that_were_not_sent_are_not_read() -> Iterator[str]:
-    reading = (
-        Job.objects.filter(state__in=UNFINISHED).exclude(stage=Stage.PREPARE).values("photo__submission")
-    )
-    yield from _ids(Submission.objects.filter(status=Status.DRAFT, pk__in=reading))
+    reading = Job.objects.filter(state__in=UNFINISHED, stage__in=(Stage.SEGMENT, Stage.CLASSIFY))
+    drafts = Submission.objects.filter(status=Status.DRAFT)
+    yield from _ids(drafts.filter(pk__in=reading.values("photo__submission")))
 
 
 def submissions_that_wait_for_ai_are_not_late() -> Iterator[str]:
@@ -63,8 +62,9 @@ def submissions_that_wait_for_ai_are_not_late() -> Iterator[str]:
 
 
 def submissions_that_wait_for_ai_have_a_job_that_can_still_move() -> Iterator[str]:
-    movable = Job.objects.filter(state__in=UNFINISHED).values("photo__submission")
-    yield from _ids(Submission.objects.filter(ai_status=AIStatus.WAITING).exclude(pk__in=movable))
+    movable = Job.objects.filter(state__in=UNFINISHED).exclude(stage=Stage.CHECK)
+    waiting = Submission.objects.filter(ai_status=AIStatus.WAITING)
+    yield from _ids(waiting.exclude(pk__in=movable.values("photo__submission")))
 
 
 def submissions_that_were_sent_have_a_photo() -> Iterator[str]:
@@ -91,7 +91,8 @@ def jobs_that_are_done_have_left_their_result() -> Iterator[str]:
     undecided = Q(stage=Stage.CLASSIFY) & ~Q(
         photo__in=Analysis.objects.exclude(findings=None).values("photo")
     )
-    yield from _ids(done.filter(unprepared | unread | undecided))
+    unchecked = Q(stage=Stage.CHECK, photo__check_result__isnull=True)
+    yield from _ids(done.filter(unprepared | unread | undecided | unchecked))
 
 
 def jobs_that_are_unfinished_have_something_to_read() -> Iterator[str]:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.utils.translation import gettext_lazy as _
 
-from contract.photos import QualityFault, Reason
-
-if TYPE_CHECKING:
-    from teleder.cases.models import Photo
+from contract.photos import PhotoAdvice, QualityFault, Reason
+from teleder.cases.models import Photo, PhotoState
 
 REMEDIES = {
     QualityFault.TOO_DARK: _("The photo is too dark. Take it again near a window or under a bright lamp."),
@@ -31,9 +27,15 @@ REMEDIES = {
     Reason.POOR_QUALITY: _(
         "The photo is hard to read. Take it again in good light, holding the phone still."
     ),
-    # What a dermatologist may ask for beyond a photo's faults.
-    "too_far": _("It was taken from too far away. Take it again from about 30 cm."),
-    "too_near": _("It was taken from too near. Take it again from about an arm's length."),
+    PhotoAdvice.NO_SKIN: _(
+        "Skin cannot be made out in this photo. Hold the phone straight above the skin, and take it again."
+    ),
+    # Never that nothing was found: the patient sees it.
+    PhotoAdvice.LESION_NOT_FOUND: _("Put the spot in the middle of the picture, and take it again."),
+    # A dermatologist may ask for these two as well,
+    PhotoAdvice.TOO_FAR: _("It was taken from too far away. Take it again from about 30 cm."),
+    PhotoAdvice.TOO_NEAR: _("It was taken from too near. Take it again from about an arm's length."),
+    # and for this beyond a photo's faults.
     "not_in_picture": _(
         "The spot is not all in the picture. Take it again with some healthy skin around it."
     ),
@@ -42,7 +44,16 @@ REMEDIES = {
 
 def remedy_for(photo: Photo) -> str:
     """Return what to do about a photo in the active language; empty for one that is good or being checked."""
-    return str(REMEDIES.get(photo.fault) or REMEDIES.get(photo.reason) or "")
+    return str(REMEDIES.get(photo.fault) or REMEDIES.get(photo.reason) or REMEDIES.get(photo.advice) or "")
+
+
+def state_for_patient(photo: Photo) -> str:
+    """Return how a photo stands, in the active language: "good" only of one that was checked, else that it arrived."""
+    if photo.state != PhotoState.READY:
+        return str(photo.get_state_display())
+    if photo.advice:
+        return str(_("better taken again"))
+    return str(_("arrived") if photo.check_result is None else _("good"))
 
 
 def remedy_for_wish(wanted: str) -> str:

@@ -45,6 +45,8 @@ def dispatch_stage(stage: Stage) -> int:
         stage
     ).exists():  # whoever queues another job dispatches it: do not wait for the lock to find nothing
         return 0
+    if stage == Stage.CHECK and _waiting_to_be_read().exists():
+        return 0
     depth = broker.connect().llen(messages.QUEUES[stage])
     with transaction.atomic():
         batches = _take(stage, depth)
@@ -55,6 +57,11 @@ def dispatch_stage(stage: Stage) -> int:
 
 def _waiting(stage: Stage) -> QuerySet[Job]:
     return Job.objects.filter(stage=stage, state__in=WAITING)
+
+
+def _waiting_to_be_read() -> QuerySet[Job]:
+    """Return the jobs of submitted photos that wait for the worker that also checks drafts."""
+    return Job.objects.filter(stage__in=(Stage.SEGMENT, Stage.CLASSIFY), state__in=WAITING)
 
 
 def _take(stage: Stage, depth: int) -> list[list[Job]]:

@@ -17,9 +17,11 @@ from teleder.cases.models import (
     Job,
     JobState,
     Photo,
+    PhotoState,
     Submission,
 )
-from teleder.cases.transitions import WITH_PATIENT
+from teleder.cases.transitions import EDITABLE, WITH_PATIENT
+from teleder.cases.triage import Urgency
 from teleder.pipeline import dispatch
 from teleder.pipeline.transitions import JobStep, move_jobs
 
@@ -39,8 +41,14 @@ def enqueue(photo: Photo, stage: Stage, *, priority: int) -> None:
 def advance(photo: Photo, submission: Submission) -> None:
     """Queue the next stage that the photo is ready for; call it under the submission's lock.
 
-    Before the patient submits, and without consent to AI, a photo is only prepared.
+    Before the patient submits, a photo is prepared and checked; without consent to AI it is only prepared.
     """
+    if submission.status in EDITABLE:
+        if may_be_checked(photo) and ai_may_read(submission):
+            enqueue(
+                photo, Stage.CHECK, priority=Urgency.ROUTINE
+            )  # patients look on: first come, first served
+        return
     if submission.ai_status == AIStatus.NOT_USED or submission.status in WITH_PATIENT:
         return
     if not ai_may_read(submission):
@@ -50,6 +58,12 @@ def advance(photo: Photo, submission: Submission) -> None:
         enqueue(photo, Stage.SEGMENT, priority=submission.urgency)
     elif analysis is not None and analysis.classified_at is None:
         enqueue(photo, Stage.CLASSIFY, priority=submission.urgency)
+
+
+def may_be_checked(photo: Photo) -> bool:
+    """Whether a check could say something new: a photo of poor quality has its remedy already."""
+    is_new = photo.check_result is None and photo.analysis is None
+    return is_new and photo.state == PhotoState.READY and photo.removed_at is None
 
 
 def ai_may_read(submission: Submission) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from contract.messages import (
     Box,
+    Checked,
     Classified,
     Failed,
     InvalidMessageError,
@@ -19,7 +20,12 @@ from teleder.cases import keys
 from teleder.cases.models import Job, Photo
 from teleder.cases.triage import ALARMING
 
-OUTCOMES = {Stage.PREPARE: Prepared, Stage.SEGMENT: Segmented, Stage.CLASSIFY: Classified}
+OUTCOMES = {
+    Stage.PREPARE: Prepared,
+    Stage.SEGMENT: Segmented,
+    Stage.CLASSIFY: Classified,
+    Stage.CHECK: Checked,
+}
 
 
 def check_outcome(job: Job, outcome: Outcome) -> None:
@@ -43,7 +49,7 @@ def _keys(outcome: Outcome) -> Iterable[tuple[str, str]]:
         yield from ((name, getattr(outcome, name)) for name in COPIES if getattr(outcome, name))
     elif isinstance(outcome, Segmented):
         yield "mask_key", outcome.mask_key
-    elif outcome.attribution is not None:
+    elif isinstance(outcome, Classified) and outcome.attribution is not None:
         yield "attribution.key", outcome.attribution.key
 
 
@@ -94,4 +100,9 @@ def _classified(photo: Photo, outcome: Classified) -> None:
         _require(drawn.condition in outcome.probabilities, "attribution.condition: has no probability")
 
 
-_CHECKS = {Prepared: _prepared, Segmented: _segmented, Classified: _classified}
+def _checked(photo: Photo, outcome: Checked) -> None:
+    _require(outcome.largest <= outcome.skin, "largest: more than all skin")
+    _require(outcome.lesion <= outcome.skin, "lesion: more than all skin")
+
+
+_CHECKS = {Prepared: _prepared, Segmented: _segmented, Classified: _classified, Checked: _checked}

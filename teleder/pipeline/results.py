@@ -112,7 +112,8 @@ def record(*, job: str, attempt: int, worker: str, outcome: messages.Outcome) ->
     _APPLY[type(outcome)](photo, outcome)
     queue.advance(photo, submission)
     ai_status.settle(submission)
-    transaction.on_commit(partial(dispatch.dispatch_all, (found.stage,)))  # its place in the window is free
+    # Its place in the window is free; without a submitted photo that waits, a draft's check may go.
+    transaction.on_commit(partial(dispatch.dispatch_all, tuple(dict.fromkeys((found.stage, Stage.CHECK)))))
     return True
 
 
@@ -177,9 +178,15 @@ def _apply_classified(photo: Photo, outcome: messages.Classified) -> None:
     )
 
 
+def _apply_checked(photo: Photo, outcome: messages.Checked) -> None:
+    photo.advice, photo.check_result = outcome.advice or "", dataclasses.asdict(outcome)
+    photo.save(update_fields=["advice", "check_result"])
+
+
 _APPLY = {
     messages.Prepared: _apply_prepared,
     messages.Segmented: _apply_segmented,
     messages.Classified: _apply_classified,
+    messages.Checked: _apply_checked,
     messages.Failed: lambda photo, outcome: None,
 }

@@ -210,7 +210,7 @@ def _submission(row: Submission) -> dict[str, Any]:
 
 
 def _photo(photo: Photo) -> dict[str, Any]:
-    told = ("view", "state", "reason", "fault", "sent_anyway", "size", "sha256", "original_name")
+    told = ("view", "state", "reason", "fault", "advice", "sent_anyway", "size", "sha256", "original_name")
     return {
         "id": str(photo.pk),
         **_fields(photo, *told, "width", "height", "created_at", "removed_at"),

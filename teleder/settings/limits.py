@@ -47,6 +47,8 @@ BODY_LIMIT_BYTES = 1024 * 1024  # of any other request body, and what an upload 
 # Counted in the database.
 PHOTOS_PER_PATIENT_PER_DAY = 60
 BYTES_PER_PATIENT_PER_DAY = 500 * 1024 * 1024
+CHECK_PATIENCE_SECONDS = 6  # then the page says only that the photo arrived,
+CHECK_POLL_SECONDS = 60  # and shows a later advice for so long
 
 # --- What the AI says ---------------------------------------------------------------------------------------
 # How many of 100 cases of a clinic like this have each condition, as shares. Assumed, not measured: set the clinic's own.

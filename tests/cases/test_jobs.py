@@ -299,9 +299,9 @@ def test_started_sets_a_deadline_for_the_size_of_the_batch(alices_draft):
     assert left > timedelta(seconds=4 * messages.HARD_LIMIT_SECONDS[Stage.PREPARE] - 5)
 
 
-def test_a_draft_is_prepared_but_analysed_only_after_submission(alice, alices_draft, analyse):
+def test_a_draft_is_prepared_and_checked_but_analysed_only_after_submission(alice, alices_draft, analyse):
     analyse(alices_draft.photos.get())
-    assert set(Job.objects.values_list("stage", flat=True)) == {"prepare"}
+    assert set(Job.objects.values_list("stage", flat=True)) == {"prepare", "check"}
     intake.submit(alices_draft, by=alice)
     assert Job.objects.filter(stage="segment", state=JobState.QUEUED).exists()
 

@@ -16,18 +16,19 @@ from tests import forged
 from tests.conftest import send_for_test
 
 pytestmark = pytest.mark.django_db
-STAGES = list(Stage)
 
 
 class Attempt:
     """A started attempt at one stage of a photo; all earlier stages are done."""
 
     def __init__(self, photo: Photo, stage: Stage) -> None:
-        for earlier in STAGES[: STAGES.index(stage)]:
+        for earlier in forged.EARLIER[stage]:
             job, attempt = send_for_test(photo, earlier)
             row = forged.outcome(earlier, f"photos/{photo.pk}/{earlier}/{attempt}")
             tasks.record_task(**forged.message(job, attempt, forged.KINDS[earlier], row))
         self.photo, self.stage = photo, stage
+        if stage == Stage.CHECK:  # of a photo that was a draft's when the job was queued
+            Job.objects.create(photo=photo, stage=stage, priority=0)
         self.job, self.attempt = send_for_test(photo, stage)
         results.started(job=self.job, attempt=self.attempt, worker="w@host")
 
@@ -201,6 +202,13 @@ def test_alarms_are_kept_with_their_figures_and_an_older_worker_reports_none(und
     assert Analysis.objects.get().alarms == [forged.ALARM]
     Analysis.objects.update(alarms=[forged.ALARM | {"score": 7}])  # as it was stored before the check
     assert Analysis.objects.get().ringing == ()
+
+
+@pytest.mark.parametrize("changed", [{"largest": 0.06}, {"lesion": 0.06}])
+def test_a_part_of_the_skin_is_not_larger_than_all_of_it(under_way, refused, changed):
+    attempt = under_way(Stage.CHECK)
+    with refused():
+        attempt.says(attempt.right(**changed))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from celery.utils.dispatch import Signal
 
 from contract import logs, messages
 from contract.messages import Request, Stage
+from contract.photos import PhotoAdvice
 from contract.storage import FileMissingError, FileStorage
 from inference_worker import tasks
 from inference_worker.app import app
@@ -59,8 +60,7 @@ def request(stage: Stage, source: str, job: str = "job") -> Request:
 
 
 def run(*requests: Request) -> None:
-    task = {Stage.PREPARE: tasks.prepare, Stage.SEGMENT: tasks.segment, Stage.CLASSIFY: tasks.classify}
-    task[requests[0].stage](**messages.pack_requests(list(requests)))
+    getattr(tasks, requests[0].stage)(**messages.pack_requests(list(requests)))
 
 
 def outcomes(sent: list[tuple[str, dict]]) -> dict[str, messages.Outcome]:
@@ -89,6 +89,18 @@ def test_segment_writes_a_mask_of_the_photos_size_with_boxes_by_the_rule(files, 
     assert set(np.unique(mask)) <= {0, 1, 2}
     assert all(box.skin > 0.8 and box.lesion > 0.1 for box in outcome.boxes)
     assert bool(outcome.boxes) != bool(outcome.no_box)
+
+
+def test_check_reports_an_advice_for_each_photo_and_writes_nothing(files, sent, photo, tmp_path):
+    room = np.full((600, 800, 3), (70, 110, 150), np.uint8)
+    room[300:] = (200, 205, 210)
+    files.write("room", cv2.imencode(".jpg", room[..., ::-1])[1].tobytes())
+    run(request(Stage.CHECK, photo("skin"), job="skin"), request(Stage.CHECK, "room", job="room"))
+    reported = outcomes(sent)
+    assert reported["room"].advice == PhotoAdvice.NO_SKIN
+    assert reported["skin"].advice is None and reported["skin"].skin > 0.3
+    assert reported["skin"].model.name == "segmentation"
+    assert not (tmp_path / "out").exists()
 
 
 def test_classify_reports_its_model_and_probabilities(sent, photo):
@@ -140,7 +152,7 @@ def test_a_key_outside_the_storage_is_a_missing_file(files, sent, key):
     assert outcomes(sent) == {"job": messages.Failed(code="file_missing")}
 
 
-@pytest.mark.parametrize("stage", [Stage.SEGMENT, Stage.CLASSIFY])
+@pytest.mark.parametrize("stage", [Stage.SEGMENT, Stage.CLASSIFY, Stage.CHECK])
 def test_an_unreadable_analysis_copy_is_reported_and_the_rest_is_done(files, sent, photo, stage):
     files.write("torn", b"\xff\xd8 torn")
     run(request(stage, "torn", job="one"), request(stage, photo("whole"), job="two"))
@@ -224,7 +236,12 @@ def refused(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "stage"), [("segmentation", Stage.SEGMENT), ("classification", Stage.CLASSIFY)]
+    ("name", "stage"),
+    [
+        ("segmentation", Stage.SEGMENT),
+        ("segmentation", Stage.CHECK),
+        ("classification", Stage.CLASSIFY),
+    ],
 )
 def test_refused_weights_are_reported_for_each_photo_at_once_and_logged(
     sent, photo, refused, caplog, name, stage
@@ -277,7 +294,12 @@ def queues():
 
 @pytest.mark.parametrize(
     ("stages", "segmenters", "classifiers"),
-    [((Stage.PREPARE,), 0, 0), ((Stage.PREPARE, Stage.SEGMENT), 1, 0), (tuple(Stage), 1, 1)],
+    [
+        ((Stage.PREPARE,), 0, 0),
+        ((Stage.PREPARE, Stage.SEGMENT), 1, 0),
+        ((Stage.CHECK,), 1, 0),
+        (tuple(Stage), 1, 1),
+    ],
 )
 def test_a_child_loads_the_networks_of_its_queues_before_its_first_task(
     queues, stages, segmenters, classifiers

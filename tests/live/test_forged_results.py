@@ -70,10 +70,12 @@ def worker(process, settings, tmp_path) -> Worker:
 
 @pytest.fixture
 def attempts(alice, submission_of) -> dict[Stage, tuple[Photo, str, int]]:
-    """Three photos of one submission, each with another stage under way for an hour."""
+    """Four photos of one submission, each with another stage under way for an hour."""
     submission, found = submission_of(alice, photos=len(Stage)), {}
     for photo, stage in zip(submission.photos.all(), Stage, strict=True):
         _prepare_until(photo, stage)
+        if stage == Stage.CHECK:
+            Job.objects.create(photo=photo, stage=stage, priority=0)
         found[stage] = (photo, *send_for_test(photo, stage))
     Job.objects.filter(state=JobState.SENT).update(deadline=timezone.now() + timedelta(hours=1))
     return found
@@ -81,7 +83,7 @@ def attempts(alice, submission_of) -> dict[Stage, tuple[Photo, str, int]]:
 
 def _prepare_until(photo: Photo, stage: Stage) -> None:
 
-    for earlier in list(Stage)[: list(Stage).index(stage)]:
+    for earlier in forged.EARLIER[stage]:
         job, attempt = send_for_test(photo, earlier)
         row = forged.outcome(earlier, f"photos/{photo.pk}/{earlier}/{attempt}")
         kind = forged.KINDS[earlier]

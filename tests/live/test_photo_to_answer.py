@@ -83,8 +83,10 @@ def test_kill_9_of_the_inference_worker_loses_nothing(process, alice, phantom_ph
     wait_until(lambda: Job.objects.filter(state=JobState.STARTED).exists())
     kill(victim)
     wait_until(lambda: status_of(submission) == AIStatus.DONE, seconds=180)
-    assert set(Job.objects.values_list("state", flat=True)) == {JobState.DONE}
-    assert Job.objects.count() == 4 * len(messages.Stage)
+    jobs = Job.objects.exclude(
+        stage=messages.Stage.CHECK
+    )  # what was not checked before it was sent is not any more
+    assert list(jobs.values_list("state", flat=True)) == [JobState.DONE] * 4 * (len(messages.Stage) - 1)
     assert all(photo.analyses.count() == 1 for photo in submission.photos.all())
 
 

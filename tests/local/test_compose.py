@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from contract import heartbeat, messages
+from contract.messages import Stage
 from local import servers, valkey
 from local.processes import COMMANDS, VALKEY_ROLES
 
@@ -22,7 +23,11 @@ yaml = pytest.importorskip("yaml")
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
-OF_THE_INFERENCE = {queue.removeprefix("inference."): queue for queue in messages.QUEUES.values()}
+OF_THE_INFERENCE = {
+    "prepare": [Stage.PREPARE],
+    "segment": [Stage.SEGMENT, Stage.CHECK],  # by one network
+    "classify": [Stage.CLASSIFY],
+}
 
 
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"inference"}))
@@ -32,9 +37,14 @@ def test_each_process_runs_the_same_command(name):
 
 
 @pytest.mark.parametrize("name", sorted(OF_THE_INFERENCE))
-def test_each_queue_has_its_own_worker(name):
-    ours = re.sub(r"-n \S+ -Q \S+", f"-n {name}@%h -Q {OF_THE_INFERENCE[name]}", COMMANDS["inference"])
+def test_each_queue_has_a_worker(name):
+    queues = ",".join(messages.QUEUES[stage] for stage in OF_THE_INFERENCE[name])
+    ours = re.sub(r"-n \S+ -Q \S+", f"-n {name}@%h -Q {queues}", COMMANDS["inference"])
     assert SERVICES[name]["command"] == ours
+
+
+def test_no_queue_is_without_a_worker():
+    assert sorted(stage for own in OF_THE_INFERENCE.values() for stage in own) == sorted(Stage)
 
 
 def test_every_long_running_service_has_a_health_check():

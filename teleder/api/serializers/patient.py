@@ -15,7 +15,7 @@ from teleder.cases import triage
 from teleder.cases.files import FOR_PATIENTS, FileKind
 from teleder.cases.models import Case, Photo, PhotosWanted, PhotoView, Review, Status, Submission
 from teleder.cases.questionnaire import BodySite
-from teleder.cases.remedies import remedy_for
+from teleder.cases.remedies import remedy_for, state_for_patient
 from teleder.cases.triage import Urgency
 
 PHOTO_HELP = f"{', '.join(photos.LABELS[:-1])} or {photos.LABELS[-1]} up to {photos.FILE_LIMIT_MB} MB"
@@ -40,16 +40,19 @@ class PhotoSerializer(serializers.ModelSerializer):
 
     kinds = (FileKind.DISPLAY, FileKind.THUMBNAIL)
 
-    state_text = serializers.CharField(source="get_state_display")
+    state_text = serializers.SerializerMethodField()
     remedy = serializers.SerializerMethodField(help_text="what to do about it, or empty")
     files = serializers.SerializerMethodField(help_text="address of each copy that is ready, by kind")
 
     class Meta:
         model = Photo
         fields = (
-            *("id", "view", "state", "state_text", "reason", "fault", "remedy", "sent_anyway"),
+            *("id", "view", "state", "state_text", "reason", "fault", "advice", "remedy", "sent_anyway"),
             *("created_at", "size", "sha256", "width", "height", "files"),
         )
+
+    def get_state_text(self, photo: Photo) -> str:
+        return state_for_patient(photo)
 
     def get_remedy(self, photo: Photo) -> str:
         return remedy_for(photo)
@@ -68,7 +71,7 @@ class PhotoStateSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Photo
-        fields = ("id", "view", "state", "reason", "fault", "remedy", "sent_anyway")
+        fields = ("id", "view", "state", "reason", "fault", "advice", "remedy", "sent_anyway")
 
     def get_remedy(self, photo: Photo) -> str:
         return remedy_for(photo)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from contract import messages
-from contract.messages import QualityFault, Reason
+from contract.photos import PhotoAdvice, QualityFault, Reason
 from teleder.accounts.models import User
 from teleder.cases.models.submission import Submission
 from teleder.cases.stored_values import FindingsField
@@ -77,6 +77,11 @@ class Photo(models.Model):
     quality = FindingsField(_("quality"), declared=messages.Measured, default=dict, blank=True)
     reason = models.CharField(_("rejection"), max_length=30, choices=[(r, r) for r in Reason], blank=True)
     fault = models.CharField(_("fault"), max_length=30, choices=[(f, f) for f in QualityFault], blank=True)
+    # What the check of a draft suggests to its patient, and its whole result; null: not checked.
+    advice = models.CharField(
+        _("advice"), max_length=30, choices=[(a, a) for a in PhotoAdvice], blank=True, db_default=""
+    )
+    check_result = FindingsField(_("check"), declared=messages.CheckResult, null=True, blank=True)
     sent_anyway = models.BooleanField(_("sent anyway"), default=False)
 
     objects = PhotoQuerySet.as_manager()

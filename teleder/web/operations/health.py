@@ -32,6 +32,7 @@ STAGES = {
     Stage.PREPARE: gettext_lazy("prepare photos"),
     Stage.SEGMENT: gettext_lazy("find skin and lesion"),
     Stage.CLASSIFY: gettext_lazy("classify the condition"),
+    Stage.CHECK: gettext_lazy("check the photos of drafts"),
 }
 
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
+from contract.messages import Stage
 from contract.photos import ACCEPT
 from teleder.cases import intake
 from teleder.cases.models import PHOTOS_PER_SUBMISSION, Photo, PhotoState, PhotoView, Submission
 from teleder.cases.originals import RefusedError
-from teleder.cases.remedies import remedy_for, remedy_for_wish
+from teleder.cases.remedies import remedy_for, remedy_for_wish, state_for_patient
 from teleder.cases.transitions import EDITABLE, IllegalMoveError
+from teleder.pipeline.transitions import UNFINISHED
 from teleder.security import rate_limits
 from teleder.security.rate_limits import RateLimitedError
 from teleder.web.conditional import unless_same
@@ -48,16 +53,35 @@ def photos(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def photo_context(submission: Submission) -> dict[str, Any]:
     """Return what the template of the photos shows."""
-    found = list(submission.current_photos())
+    found = list(submission.current_photos().prefetch_related("jobs"))
+    tiles = [
+        {
+            "photo": photo,
+            "remedy": remedy_for(photo),
+            "words": state_for_patient(photo),
+            "checking": is_awaited(photo, settings.CHECK_PATIENCE_SECONDS),
+        }
+        for photo in found
+    ]
     return {
         "submission": submission,
         "urgent": urgent_advice(submission),
         "wish": remedy_for_wish(submission.photos_wanted),
-        "tiles": [{"photo": photo, "remedy": remedy_for(photo)} for photo in found],
-        "checking": any(photo.state == PhotoState.STORED for photo in found),
+        "tiles": tiles,
+        "checking": any(tile["checking"] for tile in tiles),
+        "polling": any(is_awaited(photo, settings.CHECK_POLL_SECONDS) for photo in found),
         "full": sum(photo.state != PhotoState.UNUSABLE for photo in found) >= PHOTOS_PER_SUBMISSION,
         "can_go_on": any(photo.state != PhotoState.UNUSABLE for photo in found),
     }
+
+
+def is_awaited(photo: Photo, seconds: int) -> bool:
+    """Whether the worker has still to prepare the photo, or to check it and was asked less than `seconds` ago."""
+    since = timezone.now() - timedelta(seconds=seconds)
+    return photo.state == PhotoState.STORED or any(
+        job.stage == Stage.CHECK and job.state in UNFINISHED and job.created_at > since
+        for job in photo.jobs.all()
+    )
 
 
 @patient_required
