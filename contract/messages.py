@@ -379,14 +379,21 @@ def unpack_requests(*, contract: int, requests: list[dict[str, Any]]) -> list[Re
 
 
 def pack_outcome(request: Request, outcome: Outcome, worker: str) -> dict[str, Any]:
-    """Return the keyword arguments of the `RECORD` task."""
+    """Return the keyword arguments of the `RECORD` task.
+
+    A field that holds its default is left out: a web of the version before then reads what uses no new field.
+    """
+    row = dataclasses.asdict(outcome)
+    for field in dataclasses.fields(outcome):
+        if field.default is not dataclasses.MISSING and row[field.name] == field.default:
+            del row[field.name]
     return {
         "contract": VERSION,
         "job": request.job,
         "attempt": request.attempt,
         "worker": worker,
         "kind": outcome.kind,
-        "outcome": dataclasses.asdict(outcome),
+        "outcome": row,
     }
 
 

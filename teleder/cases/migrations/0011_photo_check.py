@@ -12,7 +12,7 @@ BEFORE = "state, reason, fault, sent_anyway, removed_at, display_key"
 
 class Migration(migrations.Migration):
 
-    dependencies = [('cases', '0009_refused_messages')]
+    dependencies = [('cases', '0010_verdict')]
 
     operations = [
         migrations.AddField(
