@@ -140,7 +140,7 @@ def classification_figures(rows: list[Row], opinions: list[Classified]) -> Figur
     `*_forced` takes the likeliest condition instead."""
     truth = np.array(["OTHER" if row.label == "NORMAL" else row.label for row in rows])
     told = np.array([opinion.top or "" for opinion in opinions])
-    p = np.array([[opinion.probabilities[name] for name in CONDITIONS] for opinion in opinions])
+    p = np.array([[opinion.probabilities.get(name, 0.0) for name in CONDITIONS] for opinion in opinions])
     forced = np.array(CONDITIONS)[p.argmax(axis=1)]
     groups = [row.group for row in rows]
     # Positive is not AD, as in the published table, among photos of the four diseases.
@@ -163,9 +163,10 @@ def classification_figures(rows: list[Row], opinions: list[Classified]) -> Figur
             "abstain_rate": told == "",
             "wrong_and_confident": (told != "") & (told != truth),
         }
-        for condition in POSITIVE:  # raises urgency also where nothing is named
-            raised = [o.probabilities[condition] >= o.thresholds.get(condition, np.inf) for o in opinions]
-            rates[f"alarm_{condition}"] = np.array(raised)
+        for condition in POSITIVE:
+            if any(condition in o.thresholds for o in opinions):
+                raised = [o.probabilities[condition] >= o.thresholds[condition] for o in opinions]
+                rates[f"alarm_{condition}"] = np.array(raised)
         for rate, hits in rates.items():
             figures[f"{rate}.{name}"] = over(own, groups, lambda i, hits=hits: _mean(hits[i]))
     everyone = np.ones(len(rows), bool)

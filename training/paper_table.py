@@ -29,7 +29,7 @@ from inference_worker.models import engine, weights
 from inference_worker.models.classification import Classifier
 from inference_worker.models.cropping import boxes_of
 from inference_worker.models.segmentation import Segmenter
-from training.arms import ARMS, AUTOMATIC, FOUR, ORIGINAL, TRUE_CROP, Looks, answer, looks
+from training.arms import ARMS, AUTOMATIC, FOUR, JOINT, ORIGINAL, TRUE_CROP, Looks, answer, looks
 from training.data import Row, measuring_rows, output, plainly, read_mask, read_photo
 from training.evaluate import ANALYSIS_LONG_SIDE, Figures, share
 from training.mask_scores import UNKNOWN
@@ -117,7 +117,7 @@ def figures_of(answers: Answers, margin: float) -> Figures:
         "arms": arms,
         "non_inferiority": {
             f"{one} against {other}": _compared(answers, one, other, margin)
-            for one, other in ((AUTOMATIC, TRUE_CROP), (AUTOMATIC, ORIGINAL), ("herpes first", TRUE_CROP))
+            for one, other in ((AUTOMATIC, TRUE_CROP), (AUTOMATIC, ORIGINAL), (JOINT, TRUE_CROP))
         },
         "margin": margin,
         "base_rates": {arm: _base_rates(own) for arm, own in arms.items()},
