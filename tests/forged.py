@@ -24,6 +24,10 @@ FIGURE = {"value": 5.4, "low": 3.1, "high": 9.4, "n": 402}
 ALARM = {"condition": "HI", "score": 0.4, "threshold": 0.3, "likelihood_ratio": FIGURE}
 ALARM |= {"sensitivity": {"value": 0.7, "low": 0.59, "high": 0.79, "n": 91}, "likelihood_ratio_ad": FIGURE}
 FOUND = {"AD": 0.7, "HI": 0.1, "IM": 0.1, "MF": 0.05, "OTHER": 0.05}
+SIGNS = [
+    {"name": "redness", "value": -3.5, "error": 1.5},
+    {"name": "lesions", "value": 4.0, "error": 1.0},
+]
 SIDES = {"width": 800, "height": 600, "analysis_width": 800, "analysis_height": 600}
 KINDS = {
     Stage.PREPARE: "prepared",
@@ -48,7 +52,7 @@ def outcome(stage: Stage, folder: str) -> dict[str, Any]:
     prepared = {f"{name}_key": key for name, key in keys.items()} | SIDES
     prepared |= {"format": "JPEG", "stripped": ["exif"], "quality": {"detail": 3.5}, "seconds": 0.5}
     segmented = {"mask_key": f"{folder}/mask.png", "skin": 0.8, "lesion": 0.2, "boxes": [BOX, BOX]}
-    segmented |= {"no_box": None, "nearest_miss": BOX, "model": MODEL, "seconds": 0.5}
+    segmented |= {"no_box": None, "nearest_miss": BOX, "signs": SIGNS, "model": MODEL, "seconds": 0.5}
     views = [{"box": None, "probabilities": FOUND}, {"box": 1, "probabilities": FOUND}]
     drawn = {"key": f"{folder}/attribution.png", "condition": "AD", "box": 1}
     thresholds = {"AD": 0.6, "HI": 0.3, "conformal.HI": 0.05, "named": 0.6, "energy": 2.1}
@@ -107,6 +111,11 @@ FIELDS: dict[Stage, dict[Path, str]] = {
         ("no_box",): "code",
         ("nearest_miss",): "object or none",
         **_of_box("nearest_miss"),
+        ("signs",): "list",
+        ("signs", 0): "object",
+        ("signs", 1, "name"): "code",
+        ("signs", 1, "value"): "number",
+        ("signs", 1, "error"): "number",
         **_of_model(),
         ("seconds",): "number",
     },

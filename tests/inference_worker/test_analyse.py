@@ -68,3 +68,17 @@ def test_a_lost_decoder_skips_one_photo_with_a_message(photo, tmp_path, monkeypa
     assert main([str(photo), str(other), "--out", str(tmp_path / "out"), "--device", "cpu"]) == 3
     out, error = capsys.readouterr()
     assert "arm.jpg" in error and "try it again" in error and "leg.jpg" in out
+
+
+def test_analyse_draws_the_photo_from_eight_distances(photo, tmp_path, capsys):
+    assert main([str(photo), "--out", str(tmp_path / "out"), "--device", "cpu", "--distance"]) == 0
+    found = json.loads((tmp_path / "out/arm.json").read_text())["distance"]
+    assert len(found["looks"]) == 8 and 0 <= found["stability"] <= 1
+    assert cv2.imread(str(tmp_path / "out/arm-distance.png")).shape[1] == 8 * 240
+    assert "of the other distances" in capsys.readouterr().out
+
+
+def test_analyse_writes_what_it_measured_of_the_lesion(photo, tmp_path):
+    main([str(photo), "--out", str(tmp_path / "out"), "--device", "cpu"])
+    signs = json.loads((tmp_path / "out/arm.json").read_text())["segmented"]["signs"]
+    assert {"lesion_share", "redness", "edge"} <= {sign["name"] for sign in signs}
