@@ -37,7 +37,7 @@ from training.data import (
     read_photo,
 )
 from training.mask_scores import MaskScore, score_mask
-from training.statistics import bootstrap
+from training.statistics import auc, bootstrap
 
 BATCH = 8
 ANALYSIS_LONG_SIDE = 1024  # px; what the worker analyses
@@ -181,14 +181,6 @@ def _mean(hits: np.ndarray) -> float:
 def balanced(truth: np.ndarray, answer: np.ndarray) -> float:
     """Return the mean recall over the classes that occur."""
     return float(np.mean([(answer[truth == name] == name).mean() for name in np.unique(truth)]))
-
-
-def auc(score: np.ndarray, positive: np.ndarray) -> float:
-    """Return the chance that a positive outscores a negative; ties count half, nan without both."""
-    high, low = score[positive], score[~positive]
-    if not high.size or not low.size:
-        return np.nan
-    return float(((high[:, None] > low).mean() + (high[:, None] >= low).mean()) / 2)
 
 
 def parts(rows: list[Row], column: str) -> dict[str, list[int]]:
