@@ -29,10 +29,11 @@ from inference_worker.models.classification import CLASSES, CONDITIONS, aggregat
 from inference_worker.models.cropping import boxes_of
 from inference_worker.models.segmentation import Segmenter
 from training import features
+from training.classification_figures import among_four, balanced, share_of
 from training.data import Row, measuring_rows, output, plainly, read_photo
 from training.duplicates import Print, print_of, same_photos
-from training.evaluate import ANALYSIS_LONG_SIDE, Figures, auc, balanced, batches, over, table
-from training.statistics import bootstrap
+from training.evaluate import ANALYSIS_LONG_SIDE, batches, over, table
+from training.statistics import Figures, auc, bootstrap, whole_folds
 
 FOUR = ("AD", "HI", "IM", "MF")
 SHARES = (0.1, 0.25, 0.5, 1.0)  # of the persons learnt from, for the learning curve
@@ -104,21 +105,26 @@ def probabilities(judge: object, photos: Photos, which: np.ndarray) -> np.ndarra
 
 
 def cross_validated(photos: Photos) -> np.ndarray:
-    """Return the probabilities (photos, 5) that each photo gets from those of other groups."""
-    everyone, p = np.arange(len(photos.rows)), np.zeros((len(photos.rows), len(CONDITIONS)))
-    for train, test in GroupKFold(FOLDS).split(everyone, groups=photos.groups):
+    """Return the probabilities (photos, 5) that each photo gets from those of other groups.
+
+    nan where those of other groups lack a class: such a photo is not scored.
+    """
+    everyone, p = np.arange(len(photos.rows)), np.full((len(photos.rows), len(CONDITIONS)), np.nan)
+    splits = GroupKFold(FOLDS).split(everyone, groups=photos.groups)
+    for train, test in whole_folds(photos.truth, splits):
         p[test] = probabilities(learnt(photos, train), photos, test)
     return p
 
 
 def not_ad(p: np.ndarray) -> np.ndarray:
     """Return the score of "not AD" among the four diseases."""
-    four = p[:, [CONDITIONS.index(name) for name in FOUR]]
-    return 1 - four[:, 0] / np.maximum(four.sum(axis=1), 1e-12)
+    return 1 - among_four(p, "AD")
 
 
 def figures_of(photos: Photos, p: np.ndarray) -> Figures:
-    truth, groups = photos.truth, list(photos.groups)
+    """Return the figures of the photos that were scored."""
+    scored = np.isfinite(p).all(axis=1)
+    truth, groups, p = photos.truth[scored], list(photos.groups[scored]), p[scored]
     told, score = np.array(CONDITIONS)[p.argmax(axis=1)], not_ad(p)
     four = np.isin(truth, FOUR)
     figures = {
@@ -127,9 +133,7 @@ def figures_of(photos: Photos, p: np.ndarray) -> Figures:
         "balanced_accuracy": bootstrap(lambda i: balanced(truth[i], told[i]), groups),
     }
     for name in sorted(set(truth)):
-        figures[f"recall.{name}"] = over(
-            truth == name, groups, lambda i, n=name: float((told[i] == n).mean())
-        )
+        figures[f"recall.{name}"] = share_of(truth == name, told == name, groups)
     return figures
 
 

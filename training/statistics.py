@@ -8,8 +8,11 @@ persons for n, since photos of one person are no independent witnesses (`of_shar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
+
+Figures = dict[str, Any]
 
 Z = 1.959964  # two-sided 95 %
 RESAMPLES = 1000
@@ -44,11 +47,14 @@ def of_share(hits: np.ndarray, groups: list[str]) -> dict[str, float]:
     """Return the share of photos that hit, (N,) bool or 0 and 1: resampled by group, Wilson where no draw differs."""
     if not hits.size:
         return figure(np.nan, np.nan, np.nan, 0)
-    own = bootstrap(lambda i: float(hits[i].mean()), groups)
-    if own["low"] < own["high"]:
+    return widened(bootstrap(lambda i: float(hits[i].mean()), groups), len(set(groups)))
+
+
+def widened(own: dict[str, float], persons: int) -> dict[str, float]:
+    """Return a figure between 0 and 1 with the Wilson interval of so many persons where no draw differed."""
+    if own["value"] is None or (own["low"] is not None and own["low"] < own["high"]):
         return own
-    persons = len(set(groups))
-    return figure(float(hits.mean()), *wilson(float(hits.mean()) * persons, persons), len(hits))
+    return figure(own["value"], *wilson(own["value"] * persons, persons), own["n"])
 
 
 def auc(score: np.ndarray, positive: np.ndarray) -> float:
@@ -67,13 +73,9 @@ def auc_figure(score: np.ndarray, positive: np.ndarray, groups: list[str]) -> di
     """
     if positive.all() or not positive.any():
         return figure(np.nan, np.nan, np.nan, 0)
-    own = bootstrap(lambda i: auc(score[i], positive[i]), groups)
-    if own["low"] < own["high"]:
-        return own
     names = np.array(groups)
     persons = min(len(set(names[positive])), len(set(names[~positive])))
-    value = auc(score, positive)
-    return figure(value, *wilson(value * persons, persons), len(groups))
+    return widened(bootstrap(lambda i: auc(score[i], positive[i]), groups), persons)
 
 
 def likelihood_ratio(
