@@ -6,6 +6,7 @@ import numpy as np
 
 from contract.messages import Classified
 from inference_worker.models.classification import CONDITIONS
+from inference_worker.photo_verdict import ringing
 from training.arms import FOUR
 from training.data import Row
 from training.statistics import Figures, auc_figure, bootstrap, likelihood_ratio, of_share, widened
@@ -70,13 +71,8 @@ def probabilities(opinions: list[Classified]) -> np.ndarray:
 
 
 def rings(opinion: Classified, condition: str) -> bool:
-    """Tell whether the alarm for a condition rings; an alarm counts also where nothing is named.
-
-    Weights that send no alarms (of before, or a clinic's own) have a threshold for the probability instead.
-    """
-    if opinion.alarms:
-        return any(alarm.rings for alarm in opinion.alarms if alarm.condition == condition)
-    return opinion.probabilities[condition] >= opinion.thresholds.get(condition, np.inf)
+    """Tell whether the alarm for a condition rings."""
+    return condition in ringing(opinion)
 
 
 def among_four(p: np.ndarray, condition: str) -> np.ndarray:

@@ -62,9 +62,9 @@ def reliability(named: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
     """Draw for each name the share of hits (N,) bool against the probability (N,) that was told, with intervals."""
     body, legend = [], []
     for (name, (p, hits)), colour in zip(named.items(), COLOURS, strict=False):
-        found = reliability_points(p, hits)
         if not hits.any():  # a class that no photo has would be a line at 0
             continue
+        found = reliability_points(p, hits)
         legend.append((name, colour))
         points = [point for point, _ in found]
         body.append(f'<polyline fill="none" stroke="{colour}" points="{_path(points)}"/>')
