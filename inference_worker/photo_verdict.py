@@ -27,7 +27,6 @@ ABSTAINS = {
     Abstention.UNCERTAIN: "nothing stands out",
     Abstention.NO_SKIN: "no skin was found",
 }
-ALARMED = (Condition.HI, Condition.IM, Condition.MF)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +38,8 @@ class PhotoVerdict:
 
 
 def ringing(found: Classified) -> tuple[Condition, ...]:
-    """Return the conditions whose alarm rings; an alarm counts also where nothing is named.
-
-    Weights that send no alarms (of before, or a clinic's own) have a threshold for the probability instead.
-    """
-    if found.alarms:
-        return tuple(Condition(alarm.condition) for alarm in found.alarms if alarm.rings)
-    bounds = found.thresholds
-    return tuple(name for name in ALARMED if name in bounds and found.probabilities[name] >= bounds[name])
+    """Return the conditions whose alarm rings; an alarm counts also where nothing is named."""
+    return tuple(Condition(alarm.condition) for alarm in found.alarms if alarm.rings)
 
 
 def verdict(

@@ -66,8 +66,8 @@ def answers(opinions: list[Classified]) -> np.ndarray:
 
 
 def probabilities(opinions: list[Classified]) -> np.ndarray:
-    """Return (N, 5) in the order of CONDITIONS."""
-    return np.array([[opinion.probabilities[name] for name in CONDITIONS] for opinion in opinions])
+    """Return (N, 5) in the order of CONDITIONS; 0 for what the weights have seen no photo of."""
+    return np.array([[opinion.probabilities.get(name, 0.0) for name in CONDITIONS] for opinion in opinions])
 
 
 def rings(opinion: Classified, condition: str) -> bool:
@@ -90,9 +90,9 @@ def aucs(truth: np.ndarray, p: np.ndarray, groups: list[str]) -> Figures:
     told_apart = {  # name: score, the photos it is about, the positives
         "auc_not_ad": (1 - among_four(p, "AD"), four, truth != "AD"),
         "auc_hi_ad": (among_four(p, "HI"), np.isin(truth, ("HI", "AD")), truth == "HI"),
-        "auc_hi_disease": (among_four(p, "HI"), four, truth == "HI"),
-        "auc_im_disease": (among_four(p, "IM"), four, truth == "IM"),
-        "auc_mf_disease": (among_four(p, "MF"), four, truth == "MF"),
+        "auc_hi_others": (p[:, CONDITIONS.index("HI")], np.isin(truth, CONDITIONS), truth == "HI"),
+        "auc_im_four": (among_four(p, "IM"), four, truth == "IM"),
+        "auc_mf_four": (among_four(p, "MF"), four, truth == "MF"),
         "auc_four_other": (1 - p[:, CONDITIONS.index("OTHER")], np.isin(truth, CONDITIONS), four),
     }
     return {

@@ -84,6 +84,7 @@ class Row:
     fitzpatrick: str
     tone: str = ""  # band of the individual typology angle, where the manifest has `tone` (phantoms)
     distance: str = ""  # band of the camera's distance, where the manifest has `distance_cm` (phantoms)
+    tier: str = ""  # `licence_tier`: open, nc (non-commercial) or unclear
 
 
 @dataclass
@@ -134,6 +135,7 @@ def _row(line: dict[str, str], root: Path) -> Row:
         fitzpatrick=line.get("fitzpatrick", ""),
         tone=band(line.get("tone"), TONES),
         distance=band(line.get("distance_cm"), DISTANCES),
+        tier=line.get("licence_tier", ""),
     )
 
 

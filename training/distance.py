@@ -23,7 +23,7 @@ from inference_worker.models.cropping import boxes_of
 from inference_worker.models.segmentation import Segmenter
 from inference_worker.models.weights import Weights
 from training import phantom
-from training.arms import ARMS, FOUR, HERPES_FIRST, answer, looks
+from training.arms import ARMS, FOUR, JOINT, answer, looks
 from training.data import output
 from training.distance_figures import FIELDS_CM, FLAGGED, figures_of
 from training.distance_page import page
@@ -67,7 +67,7 @@ def look_at(seed: int, condition: str, field: int, segmenter: Segmenter, classif
         "boxes": len(boxes),
     }
     seen["lesion"] = round(float((scene.mask == 2).mean()), 5)
-    raised = answer(look[HERPES_FIRST], classifier.weights.thresholds["HI"])
+    raised = answer(look[JOINT], classifier.weights.thresholds["HI"])
     return seen | {arm: answer(look[arm]) for arm in ARMS} | {FLAGGED: raised}
 
 

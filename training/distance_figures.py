@@ -8,15 +8,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from training.arms import ARMS, AUTOMATIC, FOUR, HERPES_FIRST, ORIGINAL, TRUE_CROP
+from training.arms import ARMS, AUTOMATIC, FOUR, JOINT, ORIGINAL, TRUE_CROP
 from training.evaluate import over
 from training.paper_table import Answers
 from training.paper_table import figures_of as table_figures
 from training.statistics import Figures, bootstrap, figure, wilson
 
 FIELDS_CM = (4, 6, 9, 13, 20, 30, 44, 65, 95, 120)  # across the long side of the photo
-FLAGGED = "herpes first, raised"  # HI as soon as it reaches its own low threshold
-UNIONS = (HERPES_FIRST, FLAGGED)
+FLAGGED = "joint, alarm"  # HI as soon as it reaches its alarm line
+WITH_WHOLE = (JOINT, FLAGGED)
 
 
 def figures_of(rows: list[dict], margin: float) -> Figures:
@@ -55,7 +55,7 @@ def figures_of(rows: list[dict], margin: float) -> Figures:
                 str(field): _gain([row for row in rows if row["field"] == field], one, other)
                 for field in FIELDS_CM
             }
-            for one, other in ((AUTOMATIC, ORIGINAL), (AUTOMATIC, TRUE_CROP), (HERPES_FIRST, ORIGINAL))
+            for one, other in ((AUTOMATIC, ORIGINAL), (AUTOMATIC, TRUE_CROP), (JOINT, ORIGINAL))
         },
     }
 
@@ -115,7 +115,7 @@ def by_person(rows: list[dict], arm: str) -> dict[int, list[str]]:
 
 
 def herpes_account(rows: list[dict]) -> Figures:
-    """Return what the 80/10 rule costs herpes, and what the union with the whole photo wins back."""
+    """Return what the 80/10 rule costs herpes, and what looking at the whole photo too wins back."""
     herpes = _of(rows, "HI")
     groups, all_of_them = [str(row["seed"]) for row in herpes], np.ones(len(herpes), bool)
 
@@ -126,7 +126,7 @@ def herpes_account(rows: list[dict]) -> Figures:
     lost = np.array([float(row[AUTOMATIC] != "HI") for row in herpes])
     won = {
         arm: np.array([float(row[AUTOMATIC] != "HI" and row[arm] == "HI") for row in herpes])
-        for arm in UNIONS
+        for arm in WITH_WHOLE
     }
     others = [row for row in rows if row["condition"] != "HI"]
     return {
@@ -140,6 +140,7 @@ def herpes_account(rows: list[dict]) -> Figures:
             for arm, own in won.items()
         },
         "others_called_herpes": {
-            arm: _share(sum(row[arm] == "HI" for row in others), len(others)) for arm in (AUTOMATIC, *UNIONS)
+            arm: _share(sum(row[arm] == "HI" for row in others), len(others))
+            for arm in (AUTOMATIC, *WITH_WHOLE)
         },
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from training.arms import ARMS, AUTOMATIC, FOUR, ORIGINAL, TRUE_CROP
-from training.distance_figures import FIELDS_CM, UNIONS
+from training.distance_figures import FIELDS_CM, WITH_WHOLE
 from training.paper_table import page as table_page
 from training.statistics import Figures
 
@@ -49,9 +49,9 @@ def _page(figures: Figures, source: str) -> Iterator[str]:
     yield "# The controlled experiment\n"
     yield f"Written by `python -m training.distance --scenes {figures['scenes']}`; {source}."
     yield f"{figures['scenes']} drawn scenes, {figures['scenes'] // len(FIELDS_CM)} persons of {', '.join(FOUR)}, each at"
-    yield f"{len(FIELDS_CM)} fields of view ({FIELDS_CM[0]} to {FIELDS_CM[-1]} cm across). Phantoms: the demonstration model"
-    yield "was trained on such scenes (of other seeds), so these figures say what distance does to the method, and nothing"
-    yield "about how well it reads patients.\n"
+    yield f"{len(FIELDS_CM)} fields of view ({FIELDS_CM[0]} to {FIELDS_CM[-1]} cm across). Phantoms: the segmentation"
+    yield "learned from such scenes too (of other seeds), the classification never. These figures say what distance does to the"
+    yield "method, and nothing about how well it reads patients.\n"
     yield "## What becomes of the claim\n"
     yield f"Margin {figures['table']['margin']:.2f} of recall, set beforehand; intervals are 95 %.\n"
     yield from (f"- {name}: {said}." for name, said in claim(figures).items())
@@ -82,7 +82,7 @@ def _herpes(own: Figures) -> Iterator[str]:
     yield f"  network's mask: {cell(own['no_automatic_crop'])} (n {own['no_true_crop']['n']})."
     yield f"- Missed by the automatic crop alone: {cell(own['missed_by_automatic_crop'])} of all scenes of herpes."
     wrong = own["others_called_herpes"]
-    for arm in UNIONS:
+    for arm in WITH_WHOLE:
         back = cell(own["of_all_won_back"][arm])
         yield f"- *{arm.capitalize()}* wins back {back} of all scenes of herpes; the price: {cell(wrong[arm])} of the"
         yield f"  other three are called herpes (automatic crop alone: {cell(wrong[AUTOMATIC])}; n {wrong[arm]['n']})."

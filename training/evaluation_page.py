@@ -105,7 +105,7 @@ def _roc_of_alarms(truth: np.ndarray, judged: Judged) -> str:
         ringing = np.array([rings(opinion, name) for opinion in judged.opinions])
         which = np.isin(truth, (name, *BACKGROUND))
         points = inline_plots.roc_points(score[which], truth[which] == name)
-        if points:
+        if points and not np.isnan(score).any():
             named[name] = points
             marks[name] = (
                 float(ringing[which & (truth != name)].mean()),
@@ -115,9 +115,8 @@ def _roc_of_alarms(truth: np.ndarray, judged: Judged) -> str:
 
 
 def alarm_score(opinion: Classified, condition: str) -> float:
-    """Return what the alarm of a condition is judged by: its score, or the probability where none is sent."""
-    own = [alarm.score for alarm in opinion.alarms if alarm.condition == condition]
-    return own[0] if own else opinion.probabilities[condition]
+    """Return what the alarm of a condition is judged by; nan where the weights have no such alarm."""
+    return next((alarm.score for alarm in opinion.alarms if alarm.condition == condition), np.nan)
 
 
 def _ringing(opinion: Classified) -> str:

@@ -3,10 +3,10 @@
     python -m training.experiment --manifest ../shared/data/cls/manifest.csv \
         --root ../shared/data/cls --json runs/experiment.json --markdown docs/models/experiment.md
 
-Logistic regressions on the features of a frozen network (from ImageNet, or taught by drawn scenes: the published
-classification, or one of your runs with `--run`), with the whole photo alone or with the automatic crops too. Learnt from `use=experiment` rows: cross-validated by group
-(photos of one scene are one group, also where their publisher did not say so), then tried on the `use=evaluate` rows
-as an external test. The regressions live in memory and end with the command.
+Logistic regressions on the frozen ImageNet features, with the whole photo alone or with the automatic crops too (each
+view on its own; herpes is the highest view's). Learnt from `use=experiment` rows: cross-validated by group (photos of
+one scene are one group, also where their publisher did not say so), then tried on the `use=evaluate` rows as an
+external test. The regressions live in memory and end with the command.
 """
 
 from __future__ import annotations
@@ -24,15 +24,13 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from inference_worker.models import engine, weights
-from inference_worker.models.classification import CLASSES, CONDITIONS, aggregate, crops_of
-from inference_worker.models.cropping import boxes_of
-from inference_worker.models.segmentation import Segmenter
+from inference_worker.models import weights
+from inference_worker.models.classification import CLASSES, CONDITIONS, HI
 from training import features
 from training.classification_figures import among_four, balanced, share_of
 from training.data import Row, measuring_rows, output, plainly, read_photo
 from training.duplicates import Print, print_of, same_photos
-from training.evaluate import ANALYSIS_LONG_SIDE, batches, over, table
+from training.evaluate import over, table
 from training.statistics import Figures, auc, bootstrap, whole_folds
 
 FOUR = ("AD", "HI", "IM", "MF")
@@ -73,16 +71,6 @@ def one_scene_one_group(rows: list[Row], prints: list[Print]) -> list[Row]:
     return [dataclasses.replace(row, group=group[row.group]) for row in rows]
 
 
-def views_with_crops(rows: list[Row]) -> list[np.ndarray]:
-    """Return for each photo the views that the pipeline would classify, (1 + crops, 224, 224, 3) uint8."""
-    segmenter = Segmenter(weights.published("segmentation"), engine.select_device("cpu"))
-    found = []
-    for some in batches(rows):
-        photos = [read_photo(row.path, ANALYSIS_LONG_SIDE) for row in some]
-        found += [crops_of(p, boxes_of(m)[0]) for p, m in zip(photos, segmenter(photos), strict=True)]
-    return found
-
-
 def learnt(photos: Photos, which: np.ndarray) -> object:
     """Return a regression fitted to the views of some photos; each photo counts the same."""
     chosen = np.isin(photos.owner, which)
@@ -102,6 +90,18 @@ def probabilities(judge: object, photos: Photos, which: np.ndarray) -> np.ndarra
     by_view = np.zeros((len(photos.views), len(CONDITIONS)))
     by_view[:, [CONDITIONS.index(name) for name in judge.classes_]] = judge.predict_proba(photos.views)
     return np.array([aggregate(by_view[photos.owner == i]) for i in which])
+
+
+def aggregate(by_view: np.ndarray) -> np.ndarray:
+    """Return one distribution (5,) from that of the whole photo, row 0, and of its crops (1 + crops, 5).
+
+    HI is the highest of all, the others are the mean over the crops, scaled to what HI leaves.
+    """
+    mean = (by_view[1:] if len(by_view) > 1 else by_view).mean(axis=0)
+    herpes = by_view[:, HI].max()
+    joint = mean * (1 - herpes) / max(1e-12, 1 - mean[HI])
+    joint[HI] = herpes
+    return joint
 
 
 def cross_validated(photos: Photos) -> np.ndarray:
@@ -180,38 +180,27 @@ def _draws(learn: Photos, share: float) -> Iterator[np.ndarray]:
                 break
 
 
-def measure(learn: list[Row], test: list[Row], run: str | None) -> Figures:
-    """Return all figures, by what the features come from and what is looked at."""
-    views = {"learn": views_with_crops(learn), "test": views_with_crops(test)}
-    figures: Figures = {
-        "crops": named("segmentation"),
-        "phantoms": f"run {run}" if run else named("classification"),
-    }
+def measure(learn: list[Row], test: list[Row]) -> Figures:
+    """Return all figures, by what is looked at."""
+    figures: Figures = {"crops": named("segmentation")}
     seen: dict[str, np.ndarray] = {}
-    drawn = features.of_classification(run)
-    for start, extract in (("imagenet", features.of_imagenet()), ("phantoms", drawn)):
-        numbers = []
-        for rows, own in ((learn, views["learn"]), (test, views["test"])):
-            owner = np.repeat(np.arange(len(rows)), [len(photo) for photo in own])
-            numbers.append(Photos(rows, np.concatenate([extract(photo) for photo in own]), owner))
-        for look, (own, outside) in (("whole", [p.whole_only() for p in numbers]), ("crops", numbers)):
-            p = probabilities(learnt(own, np.arange(len(learn))), outside, np.arange(len(test)))
-            seen[f"{start}.{look}"] = p
-            figures[f"{start}.{look}"] = {
-                "cross_validated": figures_of(own, cross_validated(own)),
-                "external": figures_of(outside, p),
-                "learning_curve": learning_curve(own, outside),
-            }
-    figures["gain"] = {
-        f"{b} over {a}": gain(outside, seen[a], seen[b])
-        for a, b in (
-            ("imagenet.whole", "imagenet.crops"),
-            ("phantoms.whole", "phantoms.crops"),
-            ("imagenet.whole", "phantoms.whole"),
-            ("imagenet.crops", "phantoms.crops"),
-        )
-    }
+    numbers = [photos_of(rows) for rows in (learn, test)]
+    for look, (own, outside) in (("whole", [p.whole_only() for p in numbers]), ("crops", numbers)):
+        p = probabilities(learnt(own, np.arange(len(learn))), outside, np.arange(len(test)))
+        seen[look] = p
+        figures[look] = {
+            "cross_validated": figures_of(own, cross_validated(own)),
+            "external": figures_of(outside, p),
+            "learning_curve": learning_curve(own, outside),
+        }
+    figures["gain"] = {"crops over whole": gain(numbers[1], seen["whole"], seen["crops"])}
     return figures
+
+
+def photos_of(rows: list[Row]) -> Photos:
+    found = features.of_photos(rows)
+    owner = np.repeat(np.arange(len(rows)), [len(photo) for photo in found])
+    return Photos(rows, np.concatenate(found), owner)
 
 
 @plainly
@@ -222,7 +211,7 @@ def main(argv: list[str] | None = None) -> None:
         for use in (arguments.learn, arguments.test)
     )
     learn = one_scene_one_group(learn, [print_of(read_photo(row.path)) for row in learn])
-    figures = measure(learn, test, arguments.run)
+    figures = measure(learn, test)
     print(table(figures))
     arguments.json.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
     if arguments.markdown:
@@ -236,7 +225,7 @@ def named(name: str) -> str:
     return f"{name} {own.version} {own.sha256[:12]}"
 
 
-ARMS = ("imagenet.whole", "imagenet.crops", "phantoms.whole", "phantoms.crops")
+ARMS = ("whole", "crops")
 
 
 def page(figures: Figures, learnt_from: int, tested_on: int) -> Iterator[str]:
@@ -246,7 +235,7 @@ def page(figures: Figures, learnt_from: int, tested_on: int) -> Iterator[str]:
     yield f"frozen features, learnt from {learnt_from} photos whose rights are unclear and thrown away with the command;"
     yield f"external test: {tested_on} photos. 95 % intervals by a bootstrap over persons. Labels are noisy, HI sits on lips"
     yield "and IM round the mouth, and clinics light their photos alike: a part of what is learnt is that."
-    yield f"Crops by {figures['crops']}; `phantoms`: features of {figures['phantoms']}.\n"
+    yield f"Crops by {figures['crops']}.\n"
     for part in ("external", "cross_validated"):
         yield f"## {part.replace('_', ' ').capitalize()}\n"
         yield "| figure | n | " + " | ".join(ARMS) + " |\n|---|---|" + "---|" * len(ARMS)
@@ -259,7 +248,7 @@ def page(figures: Figures, learnt_from: int, tested_on: int) -> Iterator[str]:
     for share in figures[ARMS[0]]["learning_curve"]:
         points = [figures[arm]["learning_curve"][share] for arm in ARMS]
         yield f"| {share} (about {points[0]['n']} photos) | " + " | ".join(_cell(p) for p in points) + " |"
-    yield '\n## What crops and phantoms add to the external AUC of "not AD"\n\nPaired, on the same persons.\n'
+    yield '\n## What crops add to the external AUC of "not AD"\n\nPaired, on the same persons.\n'
     yield "| comparison | gain | n |\n|---|---|---|"
     yield from (f"| {name} | {_cell(own)} | {own['n']} |" for name, own in figures["gain"].items())
     # What the intervals allow, so that nobody reads more into the tables.
@@ -275,7 +264,7 @@ def page(figures: Figures, learnt_from: int, tested_on: int) -> Iterator[str]:
             else "makes no difference that these photos show"
         )
         yield f"- {name}: {verdict} ({_cell(own)})."
-    whole, crops = (figures[f"imagenet.{look}"]["external"]["recall.HI"] for look in ("whole", "crops"))
+    whole, crops = (figures[look]["external"]["recall.HI"] for look in ("whole", "crops"))
     yield f"- Recall of HI from the whole photo {_cell(whole)}, with crops and herpes first {_cell(crops)}."
     yield "- Cross-validated figures are higher than external ones: photos of one source resemble each other."
 
@@ -293,10 +282,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--learn", default="experiment", help="`use` of the rows learnt from")
     parser.add_argument("--test", default="evaluate", help="`use` of the rows of the external test")
-    parser.add_argument(
-        "--run",
-        help="run of training.classify whose features are the `phantoms`; else the published weights'",
-    )
     parser.add_argument("--json", type=output, required=True)
     parser.add_argument("--markdown", type=output)
     return parser

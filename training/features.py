@@ -1,47 +1,90 @@
-"""What a Lite0 network makes of a view before its last layer: (N, 1280) features of (N, 224, 224, 3) uint8."""
+"""What the frozen network makes of photos: (1 + crops, 1280) features of the whole photo and of its automatic crops.
+
+They are kept in runs/features/, by the networks and by each file's content, so that a second look costs seconds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from inference_worker.models import classification, weights
-from inference_worker.models.engine import to_tensor
+from inference_worker.models import weights
+from inference_worker.models.classification import FEATURES, Network, crops_of
+from inference_worker.models.cropping import boxes_of
+from inference_worker.models.engine import TorchEngine, to_tensor
+from inference_worker.models.segmentation import Segmenter
 from training import imagenet
-from training.recipe import Run, saved_network
+from training.data import Row, read_photo
+from training.evaluate import ANALYSIS_LONG_SIDE
 
 BATCH = 32
+KEPT = Path("runs/features")
+SAID_EVERY = 50  # photos
 
 Extractor = Callable[[np.ndarray], np.ndarray]
+log = logging.getLogger(__name__)
 
 
-def of_imagenet() -> Extractor:
-    """Return the features of a network that saw everyday photos only."""
-    network = classification.build()
-    network.classifier = nn.Linear(network.classifier.in_features, 1000)
-    imagenet.load_lite(network)
-    return of(network)
-
-
-def of_classification(run: str | None) -> Extractor:
-    """Return the features of a run of `training.classify`, or of the published weights without one."""
-    network = classification.build()
-    if run:
-        return of(saved_network(Run("classify", run), network)[0])
-    return of(weights.published("classification").load_into(network))
+def start() -> Network:
+    """Return the network with the ImageNet features, rounded as its file will hold them, and an empty last layer."""
+    network = Network()
+    head = network.backbone.classifier
+    network.backbone.classifier = nn.Linear(FEATURES, 1000)
+    imagenet.load_lite(network.backbone)
+    network.backbone.classifier = head
+    network.backbone.half().float()
+    return network.eval()
 
 
 def of(network: nn.Module) -> Extractor:
+    """Return a function from views (N, 224, 224, 3) uint8 to features (N, 1280) float32."""
     network = network.eval().to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def extract(views: np.ndarray) -> np.ndarray:
         some = (to_tensor(views[i : i + BATCH]) for i in range(0, len(views), BATCH))
         return np.concatenate(
-            [network.forward_head(network.forward_features(x), pre_logits=True) for x in some]
+            [network(x.contiguous(memory_format=torch.channels_last)).numpy() for x in some]
         )
 
     return extract
+
+
+def of_photos(rows: Sequence[Row], kept: Path = KEPT, network: Network | None = None) -> list[np.ndarray]:
+    """Return for each row's photo the features (1 + crops, 1280) of what the worker would look at.
+
+    Without a `network` of published weights its features are those of ImageNet.
+    """
+    segmentation = weights.published("segmentation")
+    segmenter = Segmenter(segmentation, TorchEngine("cpu", "features are the same bytes again"))
+    backbone = (network or start()).backbone
+    extract = of(backbone)
+    folder = kept / f"{segmentation.sha256[:12]}-{digest_of(backbone)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    found = []
+    for number, row in enumerate(rows, start=1):
+        path = folder / f"{hashlib.sha256(row.path.read_bytes()).hexdigest()[:24]}.npy"
+        if not path.exists():
+            photo = read_photo(row.path, ANALYSIS_LONG_SIDE)
+            views = crops_of(photo, boxes_of(segmenter([photo])[0])[0])
+            partial = path.with_suffix(".partial.npy")
+            np.save(partial, extract(views))
+            partial.replace(path)
+        found.append(np.load(path))
+        if number % SAID_EVERY == 0:
+            log.info("%d of %d photos", number, len(rows))
+    return found
+
+
+def digest_of(network: nn.Module) -> str:
+    """Return a short hash of a network's parameters."""
+    digest = hashlib.sha256()
+    for value in network.state_dict().values():
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()[:12]

@@ -33,7 +33,7 @@ from inference_worker.models import engine, weights
 from inference_worker.models.classification import Classifier
 from inference_worker.models.cropping import boxes_of
 from inference_worker.models.segmentation import Segmenter
-from training.arms import ARMS, AUTOMATIC, FOUR, HERPES_FIRST, ORIGINAL, TRUE_CROP, Looks, answer, looks
+from training.arms import ARMS, AUTOMATIC, FOUR, JOINT, ORIGINAL, TRUE_CROP, Looks, answer, looks
 from training.data import Row, measuring_rows, output, plainly, read_mask, read_photo
 from training.evaluate import ANALYSIS_LONG_SIDE, share
 from training.mask_scores import UNKNOWN
@@ -48,7 +48,7 @@ PREVALENCES = (
     0.0001,
 )  # true complications among photos: selected, worried, weekly, MF in AD
 SIDES = ("x", "y", "width", "height")  # px of the photo
-COMPARED = ((AUTOMATIC, TRUE_CROP), (AUTOMATIC, ORIGINAL), (HERPES_FIRST, TRUE_CROP))
+COMPARED = ((AUTOMATIC, TRUE_CROP), (AUTOMATIC, ORIGINAL), (JOINT, TRUE_CROP))
 PHOTOS = 1000  # that the base-rate table speaks of
 
 

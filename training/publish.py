@@ -26,23 +26,39 @@ SUBGROUPS = ("fitzpatrick", "tone", "tone_third", "distance", "source")
 SIZE_LIMIT = 15_000_000  # bytes; the file is committed
 
 
-def publish(network: nn.Module, row: dict[str, Any], folder: Path = weights.FOLDER) -> weights.Weights:
-    """Write the file and replace the row of the same name; `row` brings all but `file` and `sha256`."""
-    content = safetensors.torch.save(halved(network))
-    if len(content) > SIZE_LIMIT:
-        raise ValueError(
-            f"{row['name']}: {len(content)} bytes, more than the {SIZE_LIMIT} that may be committed"
-        )
+def publish(
+    network: nn.Module, row: dict[str, Any], folder: Path = weights.FOLDER, shared: str = ""
+) -> weights.Weights:
+    """Write the file and replace the row of the same name; `row` brings all but `file` and `sha256`.
+
+    `shared` names the part of the network that has a file of its own, because several rows have it alike. The rest is
+    then small, and keeps single precision.
+    """
+    state = network.state_dict()
+    base = {key: value for key, value in state.items() if shared and key.startswith(f"{shared}.")}
+    own = {key: value.contiguous().clone() for key, value in state.items() if key not in base}
+    written = [_content(own if shared else halved(own), row["name"])]
+    written += [_content(halved(base), shared)] if shared else []
     folder.mkdir(parents=True, exist_ok=True)
-    file = f"{row['name']}.safetensors"
-    (folder / file).write_bytes(content)
-    _replace_row({**row, "file": file, "sha256": hashlib.sha256(content).hexdigest()}, folder)
+    files = [f"{row['name']}.safetensors", f"classification-{shared}.safetensors"]
+    sums = []
+    for file, content in zip(files, written, strict=False):
+        (folder / file).write_bytes(content)
+        sums.append({"file": file, "sha256": hashlib.sha256(content).hexdigest()})
+    _replace_row({**row, **sums[0], **({"base": sums[1]} if shared else {})}, folder)
     return weights.published(row["name"], folder)
 
 
-def halved(network: nn.Module) -> dict[str, torch.Tensor]:
-    """Return the state with its floats in half precision; raises ValueError for what that cannot hold."""
-    state = {key: v.half() if v.is_floating_point() else v for key, v in network.state_dict().items()}
+def _content(state: dict[str, torch.Tensor], name: str) -> bytes:
+    content = safetensors.torch.save(state)
+    if len(content) > SIZE_LIMIT:
+        raise ValueError(f"{name}: {len(content)} bytes, more than the {SIZE_LIMIT} that may be committed")
+    return content
+
+
+def halved(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return a state with its floats in half precision; raises ValueError for what that cannot hold."""
+    state = {key: v.half() if v.is_floating_point() else v for key, v in state.items()}
     if spoilt := [key for key, value in state.items() if not torch.isfinite(value).all()]:
         raise ValueError(f"{', '.join(spoilt)}: not finite in half precision; such a network answers nothing")
     return {key: value.contiguous().clone() for key, value in state.items()}

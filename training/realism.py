@@ -65,7 +65,7 @@ def told_apart(
     judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
     score = cross_val_predict(
         judge,
-        features.of_imagenet()(views),
+        features.of(features.start().backbone)(views),
         is_drawn,
         groups=groups,
         cv=GroupKFold(FOLDS),

@@ -1,7 +1,7 @@
-"""The one recipe by which every network is trained: loop, checkpoints, time limit, log, seeds and command line.
+"""The recipe by which a network is trained: loop, checkpoints, time limit, log, seeds and command line.
 
-`segment`, `classify` and `own` configure it: they bring a network, the layers that stay frozen, the learning rates, how
-a batch is drawn and the loss. A run is a folder below runs/ (never committed) with recipe.json, card.json (its
+`segment` configures it: it brings a network, the layers that stay frozen, the learning rates, how a batch is drawn and
+the loss. A run is a folder below runs/ (never committed) with recipe.json, card.json (its
 sources), checkpoint.pt and log.csv. A run that was stopped, by whatever, continues from its last checkpoint.
 """
 

@@ -31,10 +31,11 @@ SEED = 1
 
 
 def layers(network: nn.Module) -> dict[str, nn.Module]:
-    """Return the layers of an EfficientNet from the last to the first."""
-    blocks = {f"blocks.{i}": block for i, block in reversed(list(enumerate(network.blocks)))}
-    last = {"classifier": network.classifier, "conv_head": nn.Sequential(network.conv_head, network.bn2)}
-    return {**last, **blocks, "conv_stem": nn.Sequential(network.conv_stem, network.bn1)}
+    """Return the layers of a classification network from the last to the first."""
+    body = network.backbone
+    blocks = {f"blocks.{i}": block for i, block in reversed(list(enumerate(body.blocks)))}
+    last = {"head": network.head, "conv_head": nn.Sequential(body.conv_head, body.bn2)}
+    return {**last, **blocks, "conv_stem": nn.Sequential(body.conv_stem, body.bn1)}
 
 
 def randomise(layer: nn.Module, rng: np.random.Generator) -> None:

@@ -24,8 +24,9 @@ class Attributor:
     def __init__(self, classifier: Classifier) -> None:
         network, self.device = classifier.network, classifier.device
         network.requires_grad_(False)
-        network.bn2.requires_grad_(True)  # the graph begins here, so that a map costs little more than a run
-        self._cam = LayerGradCam(lambda views, own: log_odds(network(views), own), network.bn2)
+        last = network.backbone.bn2
+        last.requires_grad_(True)  # the graph begins here, so that a map costs little more than a run
+        self._cam = LayerGradCam(lambda views, own: log_odds(network(views), own), last)
 
     def __call__(self, views: np.ndarray, condition: Condition) -> np.ndarray:
         """Return maps (N, 7, 7) float32 for views (N, 224, 224, 3) uint8: above zero supports the condition."""
@@ -60,8 +61,9 @@ class Attributor:
 
 
 def decisive(found: Classified) -> tuple[Condition, int | None]:
-    """Return the condition to explain, named or highest, and the number of the box that supports it most."""
-    condition = found.top or Condition(max(found.probabilities, key=found.probabilities.get))
+    """Return the condition to explain, of an alarm, else named or highest, and the number of the box that supports it most."""
+    alarm = next((alarm.condition for alarm in found.alarms if alarm.rings), None)
+    condition = alarm or found.top or Condition(max(found.probabilities, key=found.probabilities.get))
     crops = [view for view in found.views if view.box is not None]
     return condition, max(crops, key=lambda v: v.probabilities[condition]).box if crops else None
 

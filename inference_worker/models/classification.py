@@ -1,77 +1,107 @@
-"""Classifies a rash as AD, HI, IM, MF or other from the whole photo and its crops, or abstains.
+"""Compares a rash with AD, HI, IM, MF and other, from the whole photo and its crops; sounds an alarm, or abstains.
 
-The aggregate is herpes first. HI is the maximum over the whole photo and every crop, because the 80/10
-rule drops scattered small blisters and one crop that shows them is enough. The other conditions are the
-mean over the crops (over the whole photo where there is none), scaled to what HI leaves, so that the sum
-stays 1.
+One linear layer reads the features of a network that saw everyday photos only. A photo's features are the mean of the
+whole photo's and of the crops' mean (without a crop the whole photo's). The layer is linear, so the joint logits
+are the same mean of the views' logits.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import timm
+import torch
 from torch import nn
 
-from contract.messages import Abstention, Box, Classified, Condition, View
+from contract.messages import Abstention, Alarm, Box, Classified, Condition, View
 from inference_worker.models.engine import TorchEngine
 from inference_worker.models.weights import Weights
 
 SIDE = 224  # px
+FEATURES = 1280
 CLASSES = ("AD", "HI", "IM", "MF", "OTHER", "NORMAL")  # of the network; healthy skin is reported as OTHER
 CONDITIONS = tuple(condition.value for condition in Condition)
 HI = CONDITIONS.index("HI")
 RUN_LIMIT = 32  # views a run; a batch of photos with many crops must not fill the memory
 
 
-def build() -> nn.Module:
-    """Return an EfficientNet-Lite0 with untrained weights; logits (B, 6) of photos (B, 3, 224, 224)."""
-    return timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=len(CLASSES))
+class Network(nn.Module):
+    """EfficientNet-Lite0 and one linear layer over its features: logits (B, 6) of photos (B, 3, 224, 224).
+
+    `means` (6, 1280) are the mean features of each class's training photos. No weight is trained but the layer's.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
+        self.head = nn.Linear(FEATURES, len(CLASSES))
+        self.register_buffer("means", torch.zeros(len(CLASSES), FEATURES))
+
+    def forward(self, photos: torch.Tensor) -> torch.Tensor:
+        return self.head(self.backbone(photos))
 
 
 class Classifier:
-    """Gives calibrated probabilities for upright RGB photos and the boxes cut from them."""
+    """Gives probabilities and alarms for upright RGB photos and the boxes cut from them."""
 
     def __init__(self, weights: Weights, engine: TorchEngine) -> None:
         self.weights, self.device = weights, engine.device
-        self.network = weights.load_into(build())
-        self._run = engine.prepare_model(self.network)
+        self.network = weights.load_into(Network())
+        head, means = self.network.head, self.network.means
+        self._weight, self._bias, self._means = (
+            value.detach().double().numpy() for value in (head.weight, head.bias, means)
+        )
+        self._run = engine.prepare_model(self.network.backbone)
 
     def __call__(self, photos: Sequence[np.ndarray], boxes: Sequence[Sequence[Box]]) -> list[Classified]:
         """Classify each photo (H, W, 3) uint8 with its own boxes, which lie inside it."""
         started = time.perf_counter()
         views = [crops_of(photo, own) for photo, own in zip(photos, boxes, strict=True)]
-        logits = self.logits(np.concatenate(views))
         ends = np.cumsum([len(group) for group in views])[:-1]
+        by_photo = np.split(self.features(np.concatenate(views)), ends)
         seconds = (time.perf_counter() - started) / len(photos)
-        findings = []
-        for own in np.split(logits, ends):
-            by_view = calibrated(own, self.weights.temperature)
-            joint = aggregate(by_view)
-            top, abstention = decide(joint, own[0], self.weights)
-            findings.append(
-                Classified(
-                    probabilities=_named(joint),
-                    views=tuple(
-                        View(box=i - 1 if i else None, probabilities=_named(p)) for i, p in enumerate(by_view)
-                    ),
-                    thresholds=dict(self.weights.thresholds),
-                    top=top,
-                    abstention=abstention,
-                    demonstration=self.weights.demonstration,
-                    model=self.weights.ref,
-                    device=self.device,
-                    seconds=seconds,
-                )
-            )
-        return findings
+        return [self.judge(features, seconds) for features in by_photo]
 
-    def logits(self, views: np.ndarray) -> np.ndarray:
-        """Return the network's logits (N, 6) for views (N, 224, 224, 3) uint8."""
+    def features(self, views: np.ndarray) -> np.ndarray:
+        """Return the network's features (N, 1280) float32 of views (N, 224, 224, 3) uint8."""
         return np.concatenate([self._run(views[i : i + RUN_LIMIT]) for i in range(0, len(views), RUN_LIMIT)])
+
+    def judge(self, features: np.ndarray, seconds: float = 0.0) -> Classified:
+        """Return the finding on a photo by the features (1 + crops, 1280) of the whole, row 0, and of its crops."""
+        own, joint = self.weights, pooled(features)
+        by_view = [self._named(view) for view in self.probabilities(features)]
+        probabilities = self._named(self.probabilities(joint[None])[0])
+        alarms = tuple(
+            Alarm(condition=name, score=probabilities[name], threshold=own.thresholds[name], **worth)
+            for name, worth in own.alarm_figures().items()
+        )
+        far = distance(joint, self._means) > own.scope_distance
+        abstention = Abstention.OUT_OF_SCOPE if far else Abstention.UNCERTAIN
+        return Classified(
+            probabilities=probabilities,
+            views=tuple(View(box=i - 1 if i else None, probabilities=p) for i, p in enumerate(by_view)),
+            thresholds=dict(own.thresholds),
+            top=None,
+            # An alarm is judged before scope: doubt about the photo never hides herpes.
+            abstention=None if any(alarm.rings for alarm in alarms) else abstention,
+            demonstration=own.demonstration,
+            alarms=alarms,
+            model=own.ref,
+            device=self.device,
+            seconds=seconds,
+        )
+
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
+        """Return probabilities (N, 5) in the order of CONDITIONS for features (N, 1280)."""
+        return softmax(features.astype(np.float64) @ self._weight.T + self._bias)
+
+    def _named(self, probabilities: np.ndarray) -> dict[str, float]:
+        """Return the probabilities by condition, without those of which the weights have seen no photo."""
+        named = zip(CONDITIONS, probabilities, strict=True)
+        return {name: round(float(p), 6) for name, p in named if name in self.weights.classes}
 
 
 def crops_of(photo: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
@@ -88,58 +118,25 @@ def scaled(view: np.ndarray) -> np.ndarray:
     return cv2.resize(view, (SIDE, SIDE), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
 
 
-def calibrated(logits: np.ndarray, temperature: float) -> np.ndarray:
+def pooled(features: np.ndarray) -> np.ndarray:
+    """Return the features (1280,) of a photo: the mean of the whole's, row 0, and of its crops' mean."""
+    whole = features[0].astype(np.float64)
+    return (whole + features[1:].mean(axis=0, dtype=np.float64)) / 2 if len(features) > 1 else whole
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
     """Return probabilities (N, 5) in the order of CONDITIONS from logits (N, 6)."""
-    scaled = logits.astype(np.float64) / temperature
-    share = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    share = np.exp(logits - logits.max(axis=1, keepdims=True))
     share /= share.sum(axis=1, keepdims=True)
     probabilities = share[:, : len(CONDITIONS)].copy()
     probabilities[:, -1] += share[:, len(CONDITIONS) :].sum(axis=1)
     return probabilities
 
 
-def aggregate(by_view: np.ndarray) -> np.ndarray:
-    """Return one distribution (5,) from that of the whole photo, row 0, and of its crops (1 + crops, 5)."""
-    mean = (by_view[1:] if len(by_view) > 1 else by_view).mean(axis=0)
-    herpes = by_view[:, HI].max()
-    joint = mean * (1 - herpes) / max(1e-12, 1 - mean[HI])
-    joint[HI] = herpes
-    return joint
+def distance(features: np.ndarray, means: np.ndarray) -> float:
+    """Return how far features (1280,) point from the nearest class's mean of `means` (6, 1280): 1 - cosine.
 
-
-def decide(
-    joint: np.ndarray, whole: np.ndarray, weights: Weights
-) -> tuple[Condition | None, Abstention | None]:
-    """Return the condition to name, or the reason to name none.
-
-    `whole` is the logits of the whole photo. A photo unlike all that the network learnt from raises little
-    energy (Liu et al. 2020, arXiv 2010.03759) and is out of scope. A condition is named when the
-    prediction set holds it alone; while HI reaches its low threshold, which is there to raise suspicion, nothing harmless is.
+    A class without a photo has the mean 0. Single photos are not kept: weights of a clinic must not hold its patients'.
     """
-    bounds = weights.thresholds
-    if energy(whole, weights.temperature) < bounds["energy"]:
-        return None, Abstention.OUT_OF_SCOPE
-    top = Condition(CONDITIONS[int(joint.argmax())])
-    suspected = joint[HI] >= bounds["HI"] and top != Condition.HI
-    unsure = prediction_set(joint, bounds) != {top} or joint.max() < bounds["named"]
-    return (None, Abstention.UNCERTAIN) if suspected or unsure else (top, None)
-
-
-def prediction_set(joint: np.ndarray, bounds: Mapping[str, float]) -> set[Condition]:
-    """Return the conformal set: the conditions that cannot be ruled out.
-
-    Class-conditional (Vovk 2012): of calibration photos of a condition, at most the promised share fell
-    below its bound. The promise holds for photos like those, not for others.
-    """
-    named = zip(CONDITIONS, joint, strict=True)
-    return {Condition(name) for name, p in named if p >= bounds[f"conformal.{name}"]}
-
-
-def energy(logits: np.ndarray, temperature: float) -> float:
-    """Return T log sum exp(logits / T): high where the network has seen something like it."""
-    scaled = logits.astype(np.float64) / temperature
-    return float(temperature * (scaled.max() + np.log(np.exp(scaled - scaled.max()).sum())))
-
-
-def _named(probabilities: np.ndarray) -> dict[str, float]:
-    return {name: round(float(p), 6) for name, p in zip(CONDITIONS, probabilities, strict=True)}
+    lengths = np.linalg.norm(means, axis=1) * np.linalg.norm(features)
+    return float(1 - (means @ features / np.maximum(lengths, 1e-12)).max())

@@ -3,8 +3,9 @@
 `weights/table.json` is the table; `training.publish` writes its rows. Nothing of a file is parsed before its
 sha256 is the one in the table, and it is a safetensors file: data, never a pickle that could run code.
 
-A clinic that trained its own names their folder in TELEDER_WEIGHTS: they take the place of the shipped
-ones of the same name.
+Two classifications are shipped, because pictures of two licences must not be mixed: TELEDER_CLASSIFIER chooses
+`research` (the default, non-commercial) or `open`. A clinic that trained its own names their folder in
+TELEDER_WEIGHTS: they take the place of the shipped ones of the same name.
 """
 
 from __future__ import annotations
@@ -13,16 +14,19 @@ import hashlib
 import json
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from torch import nn
 
-from contract.messages import ModelRef
+from contract.messages import Alarm, Figure, ModelRef
 
 FOLDER = Path(__file__).parents[1] / "weights"
+# What TELEDER_CLASSIFIER may say, and the row of the table that it means.
+CLASSIFIERS = {"research": "classification", "open": "classification-open"}
 REMEDY = (
     "Bring back the folder as it was published (inference_worker/weights: git checkout; a clinic's own: "
     "TELEDER_WEIGHTS names it) and try the jobs again."
@@ -47,7 +51,9 @@ class Weights:
 
     `transform` holds the input size, `thresholds` and `temperature` what turns logits into a finding,
     `metrics` measured figures ({"value", "low", "high", "n"}) by the photos measured, `subgroups` the same
-    by column and group, `licences` every training source.
+    by column and group, `licences` every training source. `base` ({"file", "sha256"}) names the file with the
+    parameters that several weights share. `alarms` says of each condition that has an alarm what it is measured to
+    be worth, by the names of `messages.Alarm`. Photos farther than `scope_distance` from the training photos are out of scope.
     """
 
     name: str
@@ -63,6 +69,9 @@ class Weights:
     recipe: dict[str, Any]
     demonstration: bool
     subgroups: dict[str, Any] = field(default_factory=dict)
+    base: dict[str, str] = field(default_factory=dict)
+    alarms: dict[str, dict[str, Any]] = field(default_factory=dict)
+    scope_distance: float = math.inf
     folder: Path = FOLDER
 
     @property
@@ -71,18 +80,9 @@ class Weights:
 
     def load_into(self, network: nn.Module) -> nn.Module:
         """Fill the network; raises RefusedWeightsError for a file that is missing or not the published one."""
-        path = self.folder / self.file
-        if path.parent.resolve() != self.folder.resolve():
-            raise self._refused(f"expected a file in {self.folder}")
         try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise self._refused(f"expected a readable file ({error.strerror})") from error
-        found = hashlib.sha256(content).hexdigest()
-        if found != self.sha256:
-            raise self._refused(f"expected sha256 {self.sha256}, found {found} in {len(content)} bytes")
-        try:
-            state = safetensors.torch.load(content)
+            state = self._read(self.file, self.sha256)
+            state |= self._read(self.base["file"], self.base["sha256"]) if self.base else {}
             network.load_state_dict(state, strict=True)  # half precision on disk, the network's own in memory
         except safetensors.SafetensorError as error:
             expected = "expected a safetensors file; nothing else is opened, because a pickle can run code"
@@ -91,8 +91,29 @@ class Weights:
             raise self._refused(f"expected the parameters of this release's network; {error}") from error
         return network
 
-    def _refused(self, why: str) -> RefusedWeightsError:
-        where = f"{self.folder / self.file} ({self.name} {self.version})"
+    def _read(self, file: str, sha256: str) -> dict[str, torch.Tensor]:
+        path = self.folder / file
+        if path.parent.resolve() != self.folder.resolve():
+            raise self._refused(f"expected a file in {self.folder}", file)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise self._refused(f"expected a readable file ({error.strerror})", file) from error
+        found = hashlib.sha256(content).hexdigest()
+        if found != sha256:
+            raise self._refused(f"expected sha256 {sha256}, found {found} in {len(content)} bytes", file)
+        return safetensors.torch.load(content)
+
+    def alarm_figures(self) -> dict[str, dict[str, Figure]]:
+        """Return by condition what its alarm has measured to be worth; nothing in it for one that is not measured."""
+        names = [field.name for field in fields(Alarm)]
+        return {
+            condition: {name: Figure(**figure) for name, figure in figures.items() if name in names}
+            for condition, figures in self.alarms.items()
+        }
+
+    def _refused(self, why: str, file: str = "") -> RefusedWeightsError:
+        where = f"{self.folder / (file or self.file)} ({self.name} {self.version})"
         return RefusedWeightsError(f"{where} refused: {why}. {REMEDY}")
 
 
@@ -118,10 +139,18 @@ def in_force(own: Path | None = None) -> dict[str, Weights]:
     """Return the weights in use by name: the shipped ones, and those of `own` in their place.
 
     Raises RefusedWeightsError where `own`, or the folder that TELEDER_WEIGHTS names, has no table: the shipped
-    weights must not answer unnoticed for those that a clinic chose.
+    weights must not answer unnoticed for those that a clinic chose; and where TELEDER_CLASSIFIER names none.
     """
+    chosen = os.environ.get("TELEDER_CLASSIFIER") or "research"
+    if chosen not in CLASSIFIERS:
+        raise RefusedWeightsError(
+            f"TELEDER_CLASSIFIER {chosen!r} refused: expected {' or '.join(CLASSIFIERS)}"
+        )
+    shipped = table()
+    if CLASSIFIERS[chosen] in shipped:
+        shipped["classification"] = shipped[CLASSIFIERS[chosen]]
     own = own or os.environ.get("TELEDER_WEIGHTS")
-    return table() | (table(Path(own)) if own else {})
+    return shipped | (table(Path(own)) if own else {})
 
 
 def published(name: str, folder: Path | None = None) -> Weights:

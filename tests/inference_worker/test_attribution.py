@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from contract.messages import Box, Classified, Condition, ModelRef, View
+from contract.messages import Alarm, Box, Classified, Condition, ModelRef, View
 from inference_worker.models import engine, weights
 from inference_worker.models.attribution import Attributor, decisive, log_odds, members
-from inference_worker.models.classification import CONDITIONS, Classifier, calibrated
+from inference_worker.models.classification import CONDITIONS, Classifier, softmax
 from training import phantom, sanity
 
 SCENES = [phantom.draw(seed, condition=name).photo for seed, name in enumerate(["AD", "HI", "IM", "MF"] * 2)]
@@ -48,11 +48,19 @@ def test_the_named_condition_is_explained_by_the_crop_that_supports_it_most():
     assert decisive(found({"AD": 1.0}, AD=1.0)) == (Condition.AD, None)
 
 
+def test_an_alarm_is_explained_before_what_is_likelier():
+    alarm = Alarm(condition=Condition.HI, score=0.3, threshold=0.25)
+    views = ({"AD": 0.7, "HI": 0.3}, {"AD": 0.9, "HI": 0.1}, {"AD": 0.5, "HI": 0.5})
+    ringing = dataclasses.replace(found(*views, AD=0.7, HI=0.3), alarms=(alarm,))
+    silent = dataclasses.replace(ringing, alarms=(dataclasses.replace(alarm, threshold=0.4),))
+    assert decisive(ringing) == (Condition.HI, 1) and decisive(silent) == (Condition.AD, 0)
+
+
 def test_the_map_explains_the_reported_probability():
     logits = np.random.default_rng(1).normal(size=(20, 6)) * 3
     for condition in Condition:
         odds = log_odds(torch.from_numpy(logits), members(condition)).numpy()
-        share = calibrated(logits, 1.0)[:, CONDITIONS.index(condition)]
+        share = softmax(logits)[:, CONDITIONS.index(condition)]
         assert 1 / (1 + np.exp(-odds)) == pytest.approx(share)
 
 
@@ -98,7 +106,7 @@ def test_explaining_does_not_change_the_result(classifier):
 def test_the_map_depends_on_what_the_network_learned(classifier):
     """Adebayo et al. 2018: a map that outlives the parameters shows the photo's edges, not the network."""
     figures = sanity.check(classifier, SCENES, [str(i) for i in range(len(SCENES))])
-    assert list(figures)[0] == "classifier" and list(figures)[-1] == "conv_stem" and len(figures) == 10
+    assert list(figures)[0] == "head" and list(figures)[-1] == "conv_stem" and len(figures) == 10
     assert all(figure["n"] >= len(SCENES) // 2 for figure in figures.values())
     assert abs(figures["conv_stem"]["value"]) < 0.4
     assert min(figure["value"] for figure in figures.values()) < 0.3

@@ -25,11 +25,11 @@ DARK = Prepared(quality={}, reason=Reason.POOR_QUALITY, fault=QualityFault.TOO_D
 FOUND = Segmented(mask_key="", skin=0.6, lesion=0.2, model=MODEL)
 
 
-def classified(top=None, abstention=Abstention.UNCERTAIN, herpes=0.1, alarms=(), **thresholds) -> Classified:
+def classified(top=None, abstention=Abstention.UNCERTAIN, alarms=()) -> Classified:
     return Classified(
-        probabilities={str(name): 0.0 for name in Condition} | {"HI": herpes},
+        probabilities={str(name): 0.2 for name in Condition},
         views=(),
-        thresholds=thresholds,
+        thresholds={},
         top=top,
         abstention=None if top else abstention,
         demonstration=True,
@@ -66,11 +66,6 @@ def test_each_alarm_is_told_and_one_below_its_line_is_not():
     assert (
         verdict(GOOD, FOUND, found).sentence == "Cannot rule out herpesvirus infection and mycosis fungoides."
     )
-
-
-def test_weights_that_send_no_alarm_have_a_threshold_instead():
-    assert ringing(classified(herpes=0.2, HI=0.2)) == (Condition.HI,)
-    assert ringing(classified(herpes=0.19, HI=0.2)) == ringing(classified(herpes=0.9)) == ()
 
 
 def test_a_rejected_photo_is_told_by_its_reason():

@@ -10,7 +10,7 @@ import pytest
 
 from inference_worker.models import weights
 from training import distance, distance_figures, distance_page, phantom
-from training.arms import ARMS, AUTOMATIC, HERPES_FIRST
+from training.arms import ARMS, AUTOMATIC, JOINT
 from training.distance_figures import FIELDS_CM, FLAGGED, by_field, flips, herpes_account
 
 
@@ -54,16 +54,16 @@ def test_a_curve_counts_each_field_by_itself():
     assert curve["120"]["value"] == 1 and curve["30"]["value"] is None
 
 
-def test_what_the_rule_costs_herpes_and_the_union_wins_back():
+def test_what_the_rule_costs_herpes_and_the_whole_photo_wins_back():
     lost = {AUTOMATIC: "", "true crop": "", "boxes": 0, "true_boxes": 0}
     rows = [row(seed=1), row(seed=2, **lost), row(seed=3, **lost, **{FLAGGED: "AD"}), row(seed=4)]
     rows.append(row(seed=5, condition="AD", **{FLAGGED: "HI"}))
     own = herpes_account(rows)
     assert own["no_true_crop"]["value"] == own["missed_by_automatic_crop"]["value"] == 0.5
     assert own["of_all_won_back"][FLAGGED]["value"] == 0.25
-    assert own["of_all_won_back"][HERPES_FIRST]["value"] == 0.5
+    assert own["of_all_won_back"][JOINT]["value"] == 0.5
     assert own["others_called_herpes"][FLAGGED]["value"] == 1.0
-    assert own["others_called_herpes"][HERPES_FIRST]["value"] == 0.0
+    assert own["others_called_herpes"][JOINT]["value"] == 0.0
     assert own["recall_without_true_crop"][FLAGGED]["value"] == 0.5
 
 

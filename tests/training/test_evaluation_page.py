@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from contract.messages import Abstention, Classified, Condition, ModelRef
+from contract.messages import Abstention, Alarm, Classified, Condition, ModelRef
 from training import evaluate, evaluation_page, inline_plots
 from training.classification_figures import classification_figures
 from training.data import Row
@@ -27,6 +27,7 @@ def opinion(top=None, **probabilities):
         probabilities={str(k): v for k, v in (dict.fromkeys(Condition, 0.0) | probabilities).items()},
         views=(),
         thresholds={"HI": 0.5},
+        alarms=(Alarm(condition=Condition.HI, score=probabilities.get("HI", 0.0), threshold=0.5),),
         top=top and Condition(top),
         abstention=None if top else Abstention.UNCERTAIN,
         demonstration=True,
@@ -83,7 +84,7 @@ def test_the_page_needs_nothing_but_itself_and_holds_no_photo(tmp_path):
     addresses = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert addresses and all(address.startswith("../photos/") for address in addresses)
     assert "<script" not in page and "url(" not in page and "data:" not in page
-    assert page.count("<svg") == 3 and "../photos/HI%200.jpg" in addresses
+    assert page.count("<svg") == 3 and page.count("<circle") > 1 and "../photos/HI%200.jpg" in addresses
 
 
 def test_the_herpes_that_was_taken_for_ad_is_the_worst_photo(tmp_path):

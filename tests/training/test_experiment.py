@@ -100,18 +100,21 @@ def test_pictures_of_two_kinds_are_told_apart_and_of_one_kind_are_not():
     assert 0.2 < realism.told_apart(own, names, alike, others)["value"] < 0.8
 
 
-def test_the_page_names_the_weights_that_cut_and_those_that_looked(monkeypatch):
+def test_the_page_names_the_weights_that_cut(monkeypatch):
     """Figures of older crops must not pass for those of the weights in force."""
     rng = np.random.default_rng(6)
-    monkeypatch.setattr(experiment, "views_with_crops", lambda rows: [np.zeros((1, 8, 8, 3))] * len(rows))
-    for source in ("of_imagenet", "of_classification"):
-        monkeypatch.setattr(
-            experiment.features, source, lambda *_run: lambda views: rng.normal(size=(len(views), 3))
-        )
+    monkeypatch.setattr(
+        experiment.features, "of_photos", lambda rows: [rng.normal(size=(2, 3)) for _ in rows]
+    )
     rows = [row(label, str(i)) for i, label in enumerate(LABELS)]
-    page = "\n".join(experiment.page(experiment.measure(rows, rows, None), 60, 60))
-    for name in ("segmentation", "classification"):
-        assert f"{name} {weights.published(name).version} {weights.published(name).sha256[:12]}" in page
+    page = "\n".join(experiment.page(experiment.measure(rows, rows), 60, 60))
+    own = weights.published("segmentation")
+    assert f"segmentation {own.version} {own.sha256[:12]}" in page and "| whole | crops |" in page
+
+
+def test_herpes_in_one_view_is_enough_and_the_others_share_the_rest():
+    joint = experiment.aggregate(np.array([[0.9, 0.1, 0, 0, 0], [1, 0, 0, 0, 0], [0.2, 0.8, 0, 0, 0]]))
+    assert joint == pytest.approx([0.2, 0.8, 0, 0, 0])
 
 
 def test_a_share_of_too_few_persons_has_no_point_on_the_curve():
@@ -120,11 +123,3 @@ def test_a_share_of_too_few_persons_has_no_point_on_the_curve():
     curve = experiment.learning_curve(own, own)
     assert curve["10%"] == {"value": None, "low": None, "high": None, "n": 0}
     assert curve["100%"]["n"] == 16 and list(curve) == ["10%", "25%", "50%", "100%"]
-
-
-def test_the_published_network_makes_the_features_of_a_view():
-    views = np.random.default_rng(7).integers(0, 255, (2, 224, 224, 3), np.uint8)
-    seen = experiment.features.of_classification(None)(views)
-    assert seen.shape == (2, 1280) and not np.allclose(
-        seen, experiment.features.of_imagenet()(views), atol=0.1
-    )
