@@ -1,4 +1,9 @@
-"""Finds background, skin and lesion in a photo (DeepLabv3+, Chen et al. 2018, on EfficientNet-Lite0)."""
+"""Finds background, skin and lesion in a photo (DeepLabv3+, Chen et al. 2018, on EfficientNet-Lite0).
+
+A photo from far away is looked at twice: as a whole, and then where its skin is. The network sees every picture at
+one size, so that a lesion in a photo from four times as far has a sixteenth of the pixels; the second look gives
+them back.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +21,9 @@ DECODER_CHANNELS = 128
 STRIDE = 16
 CLASSES = ("background", "skin", "lesion")
 BACKGROUND, SKIN, LESION = range(3)
+NEAR_SHARE = 0.55  # of the frame; where skin's bounding box fills less, it is looked at again
+MARGIN = 0.1  # of the bounding box's longer side, on each side of it
+SPECK_SHARE = 0.05  # of the largest patch of skin; smaller patches do not widen the bounding box
 
 
 class DeepLab(DeepLabV3Plus):
@@ -47,6 +55,21 @@ class Segmenter:
 
     def __call__(self, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return for each photo (H, W, 3) uint8 the class of each pixel, (H, W) uint8: see CLASSES."""
+        return self.second_look(photos, self.first_look(photos))
+
+    def second_look(self, photos: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the class maps of a first look, with skin that is far away looked at once more."""
+        found = list(masks)
+        areas = {index: area for index, mask in enumerate(masks) if (area := area_to_look_at_again(mask))}
+        nearer = self.first_look([photos[index][area] for index, area in areas.items()])
+        for (index, area), mask in zip(areas.items(), nearer, strict=True):
+            if mask.any():  # a second look that finds no skin has lost it
+                found[index] = masks[index].copy()
+                found[index][area] = mask
+        return found
+
+    def first_look(self, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return class maps as of `__call__`, from photos seen once and as a whole."""
         masks = []
         for score, photo in zip(self.scores(photos), photos, strict=True):
             size = photo.shape[1::-1]
@@ -64,6 +87,23 @@ class Segmenter:
         for indices in of_shape.values():
             scores.update(zip(indices, self._run(np.stack([small[i] for i in indices])), strict=True))
         return [scores[index] for index in range(len(small))]
+
+
+def area_to_look_at_again(mask: np.ndarray) -> tuple[slice, slice] | None:
+    """Return the part of a class map (H, W) that its skin fills, with a margin; None if skin is near or absent."""
+    count, _labels, patches, _centres = cv2.connectedComponentsWithStats((mask > 0).astype(np.uint8))
+    if count == 1:
+        return None
+    patches = patches[1:]
+    patches = patches[patches[:, cv2.CC_STAT_AREA] >= SPECK_SHARE * patches[:, cv2.CC_STAT_AREA].max()]
+    left, top = patches[:, cv2.CC_STAT_LEFT].min(), patches[:, cv2.CC_STAT_TOP].min()
+    right = (patches[:, cv2.CC_STAT_LEFT] + patches[:, cv2.CC_STAT_WIDTH]).max()
+    bottom = (patches[:, cv2.CC_STAT_TOP] + patches[:, cv2.CC_STAT_HEIGHT]).max()
+    if (right - left) * (bottom - top) >= NEAR_SHARE * mask.size:
+        return None
+    margin = round(MARGIN * max(right - left, bottom - top))
+    rows, columns = slice(max(0, top - margin), bottom + margin), slice(max(0, left - margin), right + margin)
+    return rows, columns
 
 
 def resize_to(photo: np.ndarray, long_side: int) -> np.ndarray:

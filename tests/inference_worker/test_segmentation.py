@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from inference_worker.models import engine, weights
-from inference_worker.models.segmentation import Segmenter, resize_to
+from inference_worker.models.segmentation import LESION, Segmenter, area_to_look_at_again, resize_to
+from inference_worker.models.zoom import zoomed, zoomed_mask
 from training import phantom
 
 
@@ -54,3 +55,72 @@ def test_an_array_that_is_no_rgb_photo_is_refused(segmenter, photo):
 def test_any_shape_is_resized_to_what_the_network_takes(shape):
     small = resize_to(np.zeros(shape, np.uint8), 416)
     assert max(small.shape) == 416 and all(side % 16 == 0 and side for side in small.shape[:2])
+
+
+# --- Two looks --------------------------------------------------------------------------------------------
+def far_away(scene, times: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Return photo and mask of a scene, a few times as small on a plain wall."""
+    zoom = 1 / times
+    return zoomed(scene.photo, zoom, centre=(0.5, 0.5)), zoomed_mask(scene.mask, zoom, centre=(0.5, 0.5))
+
+
+def overlap(found: np.ndarray, truth: np.ndarray) -> float:
+    return (found & truth).sum() / (found | truth).sum()
+
+
+def test_a_second_look_finds_more_of_a_lesion_that_is_far_away(segmenter, scene):
+    photo, truth = far_away(scene)
+    first = segmenter.first_look([photo])[0]
+    second = segmenter([photo])[0]
+    assert overlap(second == LESION, truth == LESION) > overlap(first == LESION, truth == LESION) + 0.02
+
+
+def test_skin_that_fills_the_photo_is_looked_at_once(segmenter):
+    near = phantom.draw(3, condition="AD", site="trunk", distance_cm=8, blur=0.0)
+    first = segmenter.first_look([near.photo])
+    assert area_to_look_at_again(first[0]) is None
+    assert segmenter.second_look([near.photo], first)[0] is first[0]
+
+
+def test_the_area_looked_at_again_holds_the_skin_with_a_margin():
+    mask = np.zeros((400, 600), np.uint8)
+    mask[100:200, 300:500] = 1
+    assert area_to_look_at_again(mask) == (slice(80, 220), slice(280, 520))
+    mask[0, 0] = 1  # a speck does not widen it
+    assert area_to_look_at_again(mask) == (slice(80, 220), slice(280, 520))
+    mask[0:100, 0:100] = 1  # another hand does
+    assert area_to_look_at_again(mask) == (slice(0, 250), slice(0, 550))
+
+
+@pytest.mark.parametrize(("rows", "again"), [(270, True), (280, False)])
+def test_above_55_per_cent_of_the_frame_skin_is_near(rows, again):
+    mask = np.zeros((500, 600), np.uint8)
+    mask[:rows] = 1
+    assert (area_to_look_at_again(mask) is not None) == again
+
+
+def test_no_skin_is_looked_for_once():
+    assert area_to_look_at_again(np.zeros((40, 60), np.uint8)) is None
+
+
+def test_a_second_look_that_loses_the_skin_does_not_count(segmenter, scene, monkeypatch):
+    photo, _truth = far_away(scene)
+    first = segmenter.first_look([photo])
+    monkeypatch.setattr(
+        segmenter, "first_look", lambda photos: [np.zeros(p.shape[:2], np.uint8) for p in photos]
+    )
+    assert (segmenter.second_look([photo], first)[0] == first[0]).all()
+
+
+def test_what_lies_outside_of_the_second_look_stays_as_the_first_found_it(segmenter, monkeypatch):
+    mask = np.zeros((400, 600), np.uint8)
+    mask[100:200, 300:500] = 1
+    mask[0, 0] = 1
+    monkeypatch.setattr(
+        segmenter, "first_look", lambda photos: [np.full(p.shape[:2], 2, np.uint8) for p in photos]
+    )
+    found = segmenter.second_look([np.zeros((400, 600, 3), np.uint8)], [mask])[0]
+    assert (
+        found[0, 0] == 1 and (found[80:220, 280:520] == 2).all() and np.count_nonzero(found) == 140 * 240 + 1
+    )
+    assert np.count_nonzero(mask == 2) == 0
