@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
 
 from contract.messages import Abstention, Alarm, Classified, Condition, ModelRef
 from training import evaluate, evaluation_page, inline_plots
@@ -46,7 +47,13 @@ def judged(folder):
     return evaluate.Judged(rows, told, np.linspace(-50, 50, 15))
 
 
-def page_of(folder):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("evaluation")
+
+
+@pytest.fixture(scope="module")
+def page(folder):
     own = judged(folder)
     figures = evaluate.classification(own) | {"model": "classification 1 abc"}
     return evaluation_page.classification_page(
@@ -79,21 +86,20 @@ def test_a_share_below_each_overlap_leaves_out_photos_that_cannot_be_judged():
     assert inline_plots.below_points(np.array([0.5, np.nan, 0.2])) == [(0.2, 0.5), (0.5, 1.0)]
 
 
-def test_the_page_needs_nothing_but_itself_and_holds_no_photo(tmp_path):
-    page = page_of(tmp_path)
+def test_the_page_needs_nothing_but_itself_and_holds_no_photo(page):
     addresses = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert addresses and all(address.startswith("../photos/") for address in addresses)
     assert "<script" not in page and "url(" not in page and "data:" not in page
     assert page.count("<svg") == 3 and page.count("<circle") > 1 and "../photos/HI%200.jpg" in addresses
 
 
-def test_the_herpes_that_was_taken_for_ad_is_the_worst_photo(tmp_path):
-    worst = page_of(tmp_path).split("Least expected")[1]
+def test_the_herpes_that_was_taken_for_ad_is_the_worst_photo(page):
+    worst = page.split("Least expected")[1]
     first = re.findall(r"<td>([^<]+)</td>", worst.split("</tr>")[1])
     assert ">HI 0.jpg<" in worst.split("</tr>")[1] and first == ["HI", "no answer", "AD", "-", "0.010"]
 
 
-def test_the_confusion_counts_also_those_without_an_answer(tmp_path):
+def test_the_confusion_counts_also_those_without_an_answer():
     truth = np.array(["AD", "AD", "HI"])
     table = evaluation_page._confusion(truth, np.array(["AD", "no answer", "AD"]), ("AD", "HI", "no answer"))
     assert table["rows"] == [["AD", 1, 0, 1, 2], ["HI", 1, 0, 0, 1]]
@@ -106,12 +112,11 @@ def test_an_alarm_that_rings_stands_beside_the_truth(tmp_path):
     assert told["HI"] == [2, 0, 0, 1, 3] and told["AD"] == [0, 0, 0, 3, 3]
 
 
-def test_thirds_of_tone_all_figures_and_the_command_stand_on_the_page(tmp_path):
-    page = page_of(tmp_path)
+def test_thirds_of_tone_all_figures_and_the_command_stand_on_the_page(page, folder):
     for part in ("darkest third", "lightest third", "alarm_HI_likelihood_ratio", "auc_not_ad"):
         assert part in page
     assert "python -m training.evaluate classification --manifest &#39;m y.csv&#39;" in page
-    own = classification_figures(judged(tmp_path).rows, judged(tmp_path).opinions)["recall.AD"]
+    own = classification_figures(judged(folder).rows, judged(folder).opinions)["recall.AD"]
     cells = "".join(f"<td>{own[key]:.3f}</td>" for key in ("value", "low", "high"))
     assert f"<td>recall.AD</td>{cells}<td>3</td><td>1.000</td>" in page
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.statistics import auc_figure, likelihood_ratio, of_share, whole_folds, wilson
+from training.statistics import auc_figure, bootstrap, likelihood_ratio, of_share, whole_folds, wilson
 
 
 @pytest.mark.parametrize("n", [1, 7, 26, 80, 93, 262, 1000])
@@ -26,6 +26,13 @@ def test_none_of_eighty_is_not_certain():
     assert (own["value"], own["low"], own["n"]) == (0.0, 0.0, 80) and own["high"] == pytest.approx(
         0.0458, abs=1e-4
     )
+
+
+def test_shares_are_drawn_as_any_measure_is():
+    hits = np.arange(60) % 3 == 0
+    groups = [str(i // 4) for i in range(60)]
+    slow, fast = bootstrap(lambda i: float(hits[i].mean()), groups), of_share(hits, groups)
+    assert fast == pytest.approx(slow, abs=1e-4)
 
 
 def test_eighty_photos_of_four_persons_prove_as_little_as_four():
