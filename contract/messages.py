@@ -266,7 +266,8 @@ Alarms = Annotated[tuple[Alarm, ...], several(of(Alarm), len(Condition))]
 
 @dataclass(frozen=True, kw_only=True)
 class Classified:
-    """The classifier's result. `probabilities` is the aggregate; HI in it is the maximum over the whole and every crop."""
+    """The classifier's result. `probabilities` is that of the whole photo and its crops together; a condition of which the
+    model has seen no photo is not in it. Of older workers HI in it is the maximum over the whole and every crop."""
 
     kind: ClassVar[str] = "classified"
     probabilities: Probabilities

@@ -3,11 +3,12 @@
     python -m training.card [--check]
     python -m training.card --weights DIR   # of a clinic's own, written beside them
 
-Tone and distance are known of drawn scenes alone; NAME is segmentation or classification:
+Tone and distance are known of drawn scenes alone:
 
     python -m training.phantom --out runs/card --count 120 --seed 9000000
-    python -m training.evaluate NAME --manifest runs/card/manifest.csv --root runs/card --json OUT
-    python -m training.publish NAME --figures OUT --title "drawn scenes"
+    python -m training.evaluate segmentation --manifest runs/card/manifest.csv --root runs/card --json OUT
+    python -m training.publish segmentation --figures OUT --title "drawn scenes"
+    python -m training.worth --manifest runs/card/manifest.csv --root runs/card --figures-only --title "drawn scenes"
 
 The questions are those of CLEAR Derm and DECIDE-AI that a model card can answer. Sources, recipe, figures and
 subgroups come from the table of weights; what no table tells is in card.toml, and nowhere else. `--check`, a part
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -63,7 +65,8 @@ def _item(question: dict[str, Any], own: Weights, written: dict[str, Any]) -> di
     item["question"] = {language: question.get(language, "") for language in LANGUAGES}
     if "table" in question:
         return item | {"tables": list(TABLES[question["table"]](own))}
-    prose = question.get(own.name) or question.get("both") or {}
+    # What is said of the classification holds for both of those that are shipped.
+    prose = question.get(own.name) or question.get(own.name.split("-")[0]) or question.get("both") or {}
     # Of weights that a clinic trained does not hold what the shipped ones say of their data.
     if "dataset" in own.recipe and question.get("of") == "shipped":
         prose = question.get("own", {})
@@ -85,7 +88,8 @@ def _sources(own: Weights) -> Iterator[Table]:
 def _recipe(own: Weights) -> Iterator[Table]:
     thresholds = {f"threshold {name}": value for name, value in own.thresholds.items()}
     transform = {f"input {name}": value for name, value in own.transform.items()}
-    settings = {**transform, **own.recipe, "temperature": own.temperature, **thresholds}
+    scope = {"scope distance": own.scope_distance} if math.isfinite(own.scope_distance) else {}
+    settings = {**transform, **own.recipe, "temperature": own.temperature, **thresholds, **scope}
     yield _table("", ["setting", "value"], [[name, str(value)] for name, value in settings.items()])
 
 

@@ -46,10 +46,11 @@ def classification_figures(rows: list[Row], opinions: list[Classified]) -> Figur
         for rate, hits in rates.items():
             figures[f"{rate}.{name}"] = share_of(own, hits, groups)
     for name, hits in ringing.items():
-        figures[f"alarm_{name}_likelihood_ratio"] = likelihood_ratio(
-            hits, truth == name, np.isin(truth, BACKGROUND), groups
-        )
-        figures[f"alarm_{name}_likelihood_ratio_ad"] = likelihood_ratio(hits, truth == name, ad, groups)
+        ill_of_it = truth == name
+        against = {"": np.isin(truth, BACKGROUND), "_ad": ad}
+        for ending, well in against.items():
+            ratio = likelihood_ratio(hits, ill_of_it, well, groups)
+            figures[f"alarm_{name}_likelihood_ratio{ending}"] = ratio
     figures["balanced_accuracy"] = balanced_figure(truth, told, groups)
     figures["balanced_accuracy_forced"] = balanced_figure(truth, forced, groups)
     return figures
@@ -86,14 +87,14 @@ def among_four(p: np.ndarray, condition: str) -> np.ndarray:
 
 def aucs(truth: np.ndarray, p: np.ndarray, groups: list[str]) -> Figures:
     """Return how well the scores order photos, whatever any threshold makes of them."""
-    four = np.isin(truth, FOUR)
+    four, every = np.isin(truth, FOUR), np.ones(len(truth), bool)
     told_apart = {  # name: score, the photos it is about, the positives
         "auc_not_ad": (1 - among_four(p, "AD"), four, truth != "AD"),
-        "auc_hi_ad": (among_four(p, "HI"), np.isin(truth, ("HI", "AD")), truth == "HI"),
-        "auc_hi_others": (p[:, CONDITIONS.index("HI")], np.isin(truth, CONDITIONS), truth == "HI"),
-        "auc_im_four": (among_four(p, "IM"), four, truth == "IM"),
-        "auc_mf_four": (among_four(p, "MF"), four, truth == "MF"),
-        "auc_four_other": (1 - p[:, CONDITIONS.index("OTHER")], np.isin(truth, CONDITIONS), four),
+        "auc_hi_of_ad": (among_four(p, "HI"), np.isin(truth, ("HI", "AD")), truth == "HI"),
+        "auc_hi_of_other_diseases": (p[:, CONDITIONS.index("HI")], every, truth == "HI"),
+        "auc_im_of_the_four": (among_four(p, "IM"), four, truth == "IM"),
+        "auc_mf_of_the_four": (among_four(p, "MF"), four, truth == "MF"),
+        "auc_four_of_other": (1 - p[:, CONDITIONS.index("OTHER")], every, four),
     }
     return {
         name: auc_figure(score[which], positive[which], [groups[i] for i in np.flatnonzero(which)])

@@ -23,12 +23,15 @@ from inference_worker.models import weights
 from inference_worker.models.classification import CLASSES, HI, SIDE
 from training import features, heads, probe
 from training.data import training_rows
-from training.evaluate import auc, over
+from training.evaluate import over
 from training.publish import publish
+from training.statistics import auc
 
 # Two pictures of impetigo and one of mycosis fungoides earn no share of the alarm budget.
 ALARMS = (Condition.HI.value,)
+CANDIDATES = (Condition.IM.value, Condition.MF.value)
 CREDIT = "Before wide distribution a person should open the source page of each picture."
+CANDIDATE = "candidate line "
 LEFT_OUT = "training pictures, left out in turn"
 THINGS = "everyday things, against training pictures left out in turn"
 
@@ -56,6 +59,18 @@ def calibration_of(left_out: probe.LeftOut, labels: list[str], alarms: Sequence[
         "scope_distance": round(float(np.quantile(left_out.far, probe.IN_SCOPE)), 4),
         "alarms": {name: {} for name in alarms},
     }
+
+
+def candidate_lines(
+    left_out: probe.LeftOut, labels: list[str], conditions: Sequence[str]
+) -> dict[str, float]:
+    """Return the line that each condition's alarm would have with the whole budget, by its name in the recipe.
+
+    `training.worth` measures what it would be worth; no worker uses it.
+    """
+    scored = np.isin(labels, probe.HARMLESS) & ~np.isnan(left_out.joint[:, 0])
+    lines = [probe.alarm_lines(left_out.joint[scored], [name]) for name in conditions]
+    return {f"{CANDIDATE}{name}": line for own in lines for name, line in own.items()}
 
 
 def metrics_of(
@@ -95,6 +110,7 @@ def main(argv: list[str] | None = None) -> None:
         licences = [f"{heads.TERMS[head]} {CREDIT}", *heads.credits_of(rows)]
         row = described(name, arguments.version, labels, licences)
         row |= calibration_of(left_out, labels, ALARMS)
+        row["recipe"] |= candidate_lines(left_out, labels, [name for name in CANDIDATES if name in labels])
         row["metrics"] = metrics_of(left_out, labels, groups, [fitted.distance(thing) for thing in things])
         own = publish(fitted.write_into(features.start()), row, arguments.weights, shared="backbone")
         print(f"{own.name} {own.version} {own.sha256[:12]}: {len(rows)} photos, {own.thresholds}")

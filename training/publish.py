@@ -3,7 +3,8 @@
     python -m training.segment publish --run NAME
     python -m training.publish segmentation --figures OUT.json --title "hidden photos"
 
-The second writes what `training.evaluate` measured into the row of the weights it measured.
+The second writes what `training.evaluate` measured into the row of the weights it measured; `training.worth` does so
+by itself.
 """
 
 from __future__ import annotations
@@ -97,6 +98,17 @@ def record_figures(figures: dict[str, Any], name: str, title: str, folder: Path 
     }
     subgroups = row.get("subgroups", {}) | {title: by_group}
     _replace_row(row | {"metrics": metrics, "subgroups": subgroups}, folder)
+
+
+def record_alarms(alarms: dict[str, Any], name: str, folder: Path = weights.FOLDER) -> None:
+    """Keep what each alarm is worth, for the worker to send with it; what could not be measured is left out."""
+    rows = json.loads((folder / "table.json").read_text(encoding="utf-8"))
+    row = next(row for row in rows if row["name"] == name)
+    whole = {
+        condition: {key: figure for key, figure in own.items() if None not in figure.values()}
+        for condition, own in alarms.items()
+    }
+    _replace_row(row | {"alarms": row["alarms"] | whole}, folder)
 
 
 def measured(figures: dict[str, Any]) -> dict[str, Any]:

@@ -97,9 +97,8 @@ def likelihood_ratio(
 ) -> dict[str, float]:
     """Return LR+ = P(rings | ill) / P(rings | well) of an alarm; all three (N,) bool; n counts ill and well.
 
-    Resampled by group. A draw without a false alarm counts half a one, so that the ratio stays finite. Where nobody
-    ill rings, or nobody well, the interval is what the two shares' own bounds allow, and without a false alarm there
-    is no value.
+    Resampled by group. No false alarm counts as half a one, so that the ratio stays finite. Where nobody ill rings, or
+    nobody well, no draw differs: the interval is what the bounds of the two shares allow.
     """
     own = np.flatnonzero(ill | well)
     if not ill.any() or not well.any():
@@ -113,9 +112,9 @@ def likelihood_ratio(
         low, high = np.quantile(drawn[scored], [0.025, 0.975])
         return figure(rings[ill].mean() / rings[well].mean(), low, high, len(own))
     hit, false = (of_share(rings[which], list(names[which])) for which in (ill, well))
-    value = np.nan if not rings[well].any() else 0.0
-    high = hit["high"] / false["low"] if false["low"] else np.nan
-    return figure(value, hit["low"] / false["high"], high, len(own))
+    least = 0.5 / np.count_nonzero(well)
+    low, high = hit["low"] / false["high"], hit["high"] / max(false["low"], least)
+    return figure(hit["value"] / max(false["value"], least), low, high, len(own))
 
 
 def whole_folds(

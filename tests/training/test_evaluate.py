@@ -173,7 +173,7 @@ def test_what_the_model_gives_to_other_does_not_blur_the_order_of_the_four():
     rows = [row("AD", "a"), row("HI", "b")]
     told = [opinion(None, AD=0.2, HI=0.1, OTHER=0.7), opinion(None, AD=0.3, HI=0.6, OTHER=0.1)]
     assert classification_figures(rows, told)["auc_not_ad"]["value"] == 1.0  # 1 - P(AD) says .0
-    assert classification_figures(rows, told)["auc_hi_ad"]["value"] == 1.0
+    assert classification_figures(rows, told)["auc_hi_of_ad"]["value"] == 1.0
 
 
 def test_an_interval_of_none_wrong_is_not_empty():

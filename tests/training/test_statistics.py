@@ -70,9 +70,9 @@ def test_an_alarm_that_rings_alike_everywhere_may_be_worth_nothing():
     assert own["value"] == pytest.approx(1.0) and own["low"] < 1 < own["high"]
 
 
-def test_an_alarm_without_a_false_one_has_a_lower_bound_and_no_value():
+def test_an_alarm_without_a_false_one_counts_half_a_one():
     own = likelihood_ratio(ILL, ILL, WELL, persons(150))
-    assert own["value"] is None and own["high"] is None
+    assert own["value"] == own["high"] == pytest.approx(1 / (0.5 / 100))
     assert own["low"] == pytest.approx(wilson(50, 50)[0] / wilson(0, 100)[1], rel=1e-3)
 
 
@@ -80,7 +80,7 @@ def test_an_alarm_that_misses_all_is_worth_nothing_and_a_silent_one_cannot_be_ju
     missing = likelihood_ratio(WELL, ILL, WELL, persons(150))
     assert (missing["value"], missing["low"]) == (0.0, 0.0) and missing["high"] < 0.1
     silent = likelihood_ratio(np.zeros(150, bool), ILL, WELL, persons(150))
-    assert silent["value"] is None and silent["low"] == 0.0
+    assert silent["value"] == silent["low"] == 0.0 and silent["high"] > 1
     assert likelihood_ratio(ILL, ILL, np.zeros(150, bool), persons(150))["n"] == 0
 
 

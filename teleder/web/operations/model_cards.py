@@ -40,6 +40,8 @@ PHOTOS = {  # how the titles in the table of weights begin
     "evaluate rows": _("photos of another publisher, not used for training"),
     "held-back groups": _("held-out photos of the training sources"),
     "drawn scenes": _("drawn scenes, not used for training"),
+    "training pictures": _("training photos, each group left out in turn"),
+    "everyday things": _("photos of everyday things, not used for training"),
 }
 
 
