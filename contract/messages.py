@@ -45,6 +45,7 @@ from contract.fields import (
     whole,
 )
 from contract.photos import QualityFault, Reason
+from contract.signs import Sign, SignName
 
 VERSION = 1
 
@@ -151,6 +152,7 @@ class Box:
 Boxes = Annotated[tuple[Box, ...], several(of(Box), BOXES_AT_MOST)]
 ABox = Annotated[Box, of(Box)]
 Model = Annotated[ModelRef, of(ModelRef)]
+Signs = Annotated[tuple[Sign, ...], several(of(Sign), len(SignName))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +197,7 @@ class Segmented:
     """Class map of the analysis copy (PNG: 0 background, 1 skin, 2 lesion) and the boxes cut from it.
 
     Without a box there is the reason (`no_box`), and the rejected square that comes nearest to the rule (`nearest_miss`).
+    `signs` are those that could be measured.
     """
 
     kind: ClassVar[str] = "segmented"
@@ -204,6 +207,7 @@ class Segmented:
     boxes: Boxes = ()
     no_box: Annotated[NoCropReason | None, optional(one_of(NoCropReason))] = None
     nearest_miss: Annotated[Box | None, optional(reader_of(ABox))] = None
+    signs: Signs = ()
     model: Model
     seconds: Seconds = 0.0
 

@@ -2,8 +2,9 @@
 
 For each photo DIR gets NAME.json (every outcome, as the web would receive it), NAME-overlay.png (contours of
 skin and lesion, boxes with their shares), NAME-crop-N.png, and NAME-attribution.png with the parts that spoke
-for the named or likeliest condition (yellow; NAME-attribution-crop-N.png for the crop that decided). `index.html`
-shows all photos with their verdict, to be chosen by reason, and `photos.csv` has a line for each.
+for the named or likeliest condition (yellow; NAME-attribution-crop-N.png for the crop that decided). With
+`--distance` also NAME-distance.png: the photo shown from eight distances, the crops and the answer at each.
+`index.html` shows all photos with their verdict, to be chosen by reason, and `photos.csv` has a line for each.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ import simplejpeg
 
 from contract.messages import Attribution, Box, Classified
 from contract.photos import FILE_LIMIT_BYTES
-from inference_worker import analyse_report
+from inference_worker import analyse_report, distance_strip
 from inference_worker.analyse_report import Analysed, Table
 from inference_worker.decode.sandbox import DecoderLostError
-from inference_worker.models import cropping
+from inference_worker.models import cropping, distance
 from inference_worker.models.attribution import Attributor, decisive
 from inference_worker.models.classification import Classifier
 from inference_worker.models.engine import select_device
 from inference_worker.models.segmentation import LESION, Segmenter
+from inference_worker.models.signs import signs_of
 from inference_worker.models.weights import WeightsError, published
 from inference_worker.photo_verdict import ringing, verdict
 from inference_worker.preparation import prepare
@@ -58,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="or a folder of photos")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--json", action="store_true", help="print the JSON of each photo on one line")
+    parser.add_argument(
+        "--distance", action="store_true", help="also show the photo at eight distances: NAME-distance.png"
+    )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     options = parser.parse_args(arguments)
     if absent := [str(path) for path in options.photos if not path.exists()]:
@@ -69,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("no photo in the folders given")
     options.out.mkdir(parents=True, exist_ok=True)
     try:
-        analyst = Analyst(options.device)
+        analyst = Analyst(options.device, with_distance=options.distance)
     except WeightsError as error:
         parser.exit(2, f"{error}\n")
     done: list[Analysed] = []
@@ -160,7 +165,8 @@ def names_of(paths: Sequence[Path]) -> list[str]:
 class Analyst:
     """Holds the networks and takes one photo after the other."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, *, with_distance: bool = False) -> None:
+        self.with_distance = with_distance
         engine = select_device(device)
         self.segmenter = Segmenter(published("segmentation"), engine)
         self.classifier = Classifier(published("classification"), engine)
@@ -175,7 +181,8 @@ class Analyst:
         if preparation.copies:
             photo = simplejpeg.decode_jpeg(preparation.copies["analysis"], "RGB")
             (mask,) = self.segmenter([photo])
-            segmented = cropping.describe(mask, key="", model=self.segmenter.model, seconds=0)
+            signs = signs_of(photo, mask, self.segmenter)
+            segmented = cropping.describe(mask, key="", model=self.segmenter.model, seconds=0, signs=signs)
             (classified,) = self.classifier([photo], [segmented.boxes])
             told, alarms = verdict(preparation.outcome, segmented, classified), ringing(classified)
             drawn = overlay(photo, mask, segmented.boxes)
@@ -185,9 +192,17 @@ class Analyst:
                 _write_png(_beside(target, f"-crop-{number}.png"), photo[_area(box)])
             explained = self._explain(photo, segmented.boxes, classified, target)
             row |= {"segmented": _plain(segmented), "classified": _plain(explained)}
+            if self.with_distance:
+                row["distance"] = self._distance(photo, target)
         row["verdict"] = {**dataclasses.asdict(told), "alarms": [str(condition) for condition in alarms]}
         _beside(target, ".json").write_text(json.dumps(row, indent=1, ensure_ascii=False), encoding="utf-8")
         return row
+
+    def _distance(self, photo: np.ndarray, target: Path) -> dict[str, Any]:
+        report, views = distance.report(photo, self.segmenter, self.classifier)
+        _write_png(_beside(target, "-distance.png"), distance_strip.strip(report, views))
+        summary = {"stability": report.stability, "is_stable": report.is_stable, "changes": report.changes}
+        return dataclasses.asdict(report) | summary
 
     def _explain(
         self, photo: np.ndarray, boxes: tuple[Box, ...], found: Classified, target: Path
@@ -263,6 +278,8 @@ def _line(row: dict[str, Any]) -> str:
     herpes = f"herpes {row['classified']['probabilities']['HI']:.2f}"
     note = f", {prepared['reason']}: {prepared['fault']}" if prepared["fault"] else ""
     shares = f"skin {segmented['skin']:.0%}, lesion {segmented['lesion']:.0%}"
+    if "distance" in row:
+        note += f", the same answer at {row['distance']['stability']:.0%} of the other distances"
     return f"{photo}: {shares}, {boxes}, {herpes}{note}. {sentence}"
 
 

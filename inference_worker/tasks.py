@@ -28,9 +28,11 @@ from redis import RedisError
 
 from contract import encryption, logs, messages, messaging, storage
 from contract.messages import Attribution, Classified, Failed, Outcome, Request, Segmented, Stage
+from contract.signs import Sign
 from inference_worker.app import app
 from inference_worker.decode.sandbox import DecoderLostError
 from inference_worker.models import cropping
+from inference_worker.models.signs import signs_of
 from inference_worker.preparation import prepare as prepare_photo
 
 log = logging.getLogger(__name__)
@@ -98,7 +100,7 @@ def segment(task: Task, **message: Any) -> None:
     seconds = (time.perf_counter() - started) / len(photos)
     for request, mask in zip(photos, masks, strict=True):
         try:
-            outcome: Outcome = _segmented(request, mask, seconds)
+            outcome: Outcome = _segmented(request, photos[request], mask, seconds)
         except STORAGE_AWAY as error:
             outcome = _storage_away(error)
         report_result(task, request, outcome)
@@ -234,11 +236,20 @@ def _storage_away(error: OSError) -> Failed:
     return Failed(code=messages.STORAGE_UNAVAILABLE)
 
 
-def _segmented(request: Request, mask: np.ndarray, seconds: float) -> Segmented:
+def _segmented(request: Request, photo: np.ndarray, mask: np.ndarray, seconds: float) -> Segmented:
     key = f"{request.prefix}/mask.png"
     _ok, png = cv2.imencode(".png", mask)
     photo_storage().write(key, png.tobytes())
-    return cropping.describe(mask, key=key, model=segmenter().model, seconds=seconds)
+    signs = signs_for(request, photo, mask)
+    return cropping.describe(mask, key=key, model=segmenter().model, seconds=seconds, signs=signs)
+
+
+def signs_for(request: Request, photo: np.ndarray, mask: np.ndarray) -> tuple[Sign, ...]:
+    try:
+        return signs_of(photo, mask, segmenter())
+    except Exception:  # what describes a rash must never cost its crops
+        log.exception("job %s: no signs", request.job)
+        return ()
 
 
 def attribution_for(request: Request, photo: np.ndarray, found: Classified) -> Attribution | None:

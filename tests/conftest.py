@@ -313,7 +313,7 @@ def analyse() -> Callable:
         """Return where the next attempt writes."""
         return f"photos/{photo.pk}/{stage}/{photo.jobs.get(stage=stage).attempt + 1}"
 
-    def play(photo, *, probabilities: dict | None = None, reason=None, fault=None, **classified):
+    def play(photo, *, probabilities: dict | None = None, reason=None, fault=None, signs=(), **classified):
         prepared = messages.Prepared(
             display_key=f"{folder(photo, 'prepare')}/display.jpg",
             analysis_key=f"{folder(photo, 'prepare')}/analysis.jpg",
@@ -334,7 +334,7 @@ def analyse() -> Callable:
         record(
             photo,
             "segment",
-            messages.Segmented(mask_key=mask, skin=0.8, lesion=0.2, boxes=(box,), model=MODEL),
+            messages.Segmented(mask_key=mask, skin=0.8, lesion=0.2, boxes=(box,), signs=signs, model=MODEL),
         )
         found = probabilities or {"AD": 0.9, "HI": 0.02, "IM": 0.03, "MF": 0.01, "OTHER": 0.04}
         attribution = messages.Attribution(

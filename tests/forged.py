@@ -21,6 +21,10 @@ HUGE = CANARY * 5000
 MODEL = {"name": "net", "version": "2026.1", "sha256": "a" * 64}
 BOX = {"x": 10, "y": 20, "width": 100, "height": 100, "skin": 0.9, "lesion": 0.2}
 FOUND = {"AD": 0.7, "HI": 0.1, "IM": 0.1, "MF": 0.05, "OTHER": 0.05}
+SIGNS = [
+    {"name": "redness", "value": -3.5, "error": 1.5},
+    {"name": "lesions", "value": 4.0, "error": 1.0},
+]
 SIDES = {"width": 800, "height": 600, "analysis_width": 800, "analysis_height": 600}
 KINDS = {Stage.PREPARE: "prepared", Stage.SEGMENT: "segmented", Stage.CLASSIFY: "classified"}
 
@@ -33,7 +37,7 @@ def outcome(stage: Stage, folder: str) -> dict[str, Any]:
     prepared = {f"{name}_key": key for name, key in keys.items()} | SIDES
     prepared |= {"format": "JPEG", "stripped": ["exif"], "quality": {"detail": 3.5}, "seconds": 0.5}
     segmented = {"mask_key": f"{folder}/mask.png", "skin": 0.8, "lesion": 0.2, "boxes": [BOX, BOX]}
-    segmented |= {"no_box": None, "nearest_miss": BOX, "model": MODEL, "seconds": 0.5}
+    segmented |= {"no_box": None, "nearest_miss": BOX, "signs": SIGNS, "model": MODEL, "seconds": 0.5}
     views = [{"box": None, "probabilities": FOUND}, {"box": 1, "probabilities": FOUND}]
     drawn = {"key": f"{folder}/attribution.png", "condition": "AD", "box": 1}
     thresholds = {"AD": 0.6, "HI": 0.3, "conformal.HI": 0.05, "named": 0.6, "energy": 2.1}
@@ -83,6 +87,11 @@ FIELDS: dict[Stage, dict[Path, str]] = {
         ("no_box",): "code",
         ("nearest_miss",): "object or none",
         **_of_box("nearest_miss"),
+        ("signs",): "list",
+        ("signs", 0): "object",
+        ("signs", 1, "name"): "code",
+        ("signs", 1, "value"): "number",
+        ("signs", 1, "error"): "number",
         **_of_model(),
         ("seconds",): "number",
     },

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from contract.messages import Box, ModelRef, NoCropReason, Segmented
+from contract.signs import Sign
 
 LESION = 2
 BOX_LIMIT = 6
@@ -23,7 +24,9 @@ OVERLAP = 0.3  # intersection over union of two chosen squares at most
 NEW_LESION = 0.02  # share of the whole lesion that each further square must add
 
 
-def describe(mask: np.ndarray, *, key: str, model: ModelRef, seconds: float) -> Segmented:
+def describe(
+    mask: np.ndarray, *, key: str, model: ModelRef, seconds: float, signs: tuple[Sign, ...] = ()
+) -> Segmented:
     """Say what a class map (H, W) uint8 holds; the skin share counts lesion too."""
     boxes, no_crop_reason = boxes_of(mask)
     return Segmented(
@@ -33,6 +36,7 @@ def describe(mask: np.ndarray, *, key: str, model: ModelRef, seconds: float) -> 
         boxes=tuple(boxes),
         no_box=no_crop_reason,
         nearest_miss=best_rejected_crop(mask) if no_crop_reason else None,
+        signs=signs,
         model=model,
         seconds=round(seconds, 4),
     )

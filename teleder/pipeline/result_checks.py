@@ -62,6 +62,8 @@ def _prepared(photo: Photo, outcome: Prepared) -> None:
 def _segmented(photo: Photo, outcome: Segmented) -> None:
     for index, box in enumerate(outcome.boxes):
         _require(_is_inside(box, photo), f"boxes[{index}]: not inside the analysis copy")
+    names = [sign.name for sign in outcome.signs]
+    _require(len(names) == len(set(names)), "signs: a name twice")
     miss = outcome.nearest_miss
     _require(miss is None or _is_inside(miss, photo), "nearest_miss: not inside the analysis copy")
 

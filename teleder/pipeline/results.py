@@ -151,6 +151,7 @@ def _apply_segmented(photo: Photo, outcome: messages.Segmented) -> None:
         boxes=[vars(box) for box in outcome.boxes],
         no_box=outcome.no_box or "",
         nearest_miss=outcome.nearest_miss and vars(outcome.nearest_miss),
+        signs=[vars(sign) for sign in outcome.signs],
         segmentation_model=vars(outcome.model),
     )
 

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from contract import encryption, logs, messages, messaging, storage
+from contract.signs import SignName
 from teleder import deployment
 from teleder.settings import limits
 from teleder.settings.environment import (
@@ -314,6 +315,7 @@ SPECTACULAR_SETTINGS = {
         "PhotoStateEnum": "teleder.cases.models.PhotoState",
         "PhotosWantedEnum": "teleder.cases.models.PhotosWanted",
         "RejectionEnum": [reason.value for reason in messages.Reason],
+        "SignNameEnum": [name.value for name in SignName],
         "SubmissionKindEnum": "teleder.cases.models.Kind",
         "UrgencyEnum": ["routine", "weeks_2", "days_2", "same_day", "emergency"],
     },

@@ -148,6 +148,12 @@ def test_a_box_outside_the_photo_is_refused(under_way, refused, outside):
         attempt.says(attempt.right(nearest_miss=outside))
 
 
+def test_a_sign_that_is_measured_twice_is_refused(under_way, refused):
+    attempt = under_way(Stage.SEGMENT)
+    with refused(1):
+        attempt.says(attempt.right(signs=[forged.SIGNS[0], forged.SIGNS[0]]))
+
+
 def test_a_box_may_fill_the_photo(under_way):
     attempt = under_way(Stage.SEGMENT)
     attempt.says(attempt.right(boxes=[box(x=0, y=0, width=800, height=600)]))

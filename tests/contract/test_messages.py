@@ -23,11 +23,13 @@ from contract.messages import (
     Segmented,
     Stage,
 )
+from contract.signs import Sign, SignName
 from tests import forged
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ModelRef(name="m", version="1", sha256="0" * 64)
 BOX = Box(x=1, y=2, width=3, height=3, skin=0.9, lesion=0.2)
+REDNESS = Sign(name=SignName.REDNESS, value=-2.5, error=1.0)
 REQUEST = Request(
     stage=messages.Stage.CLASSIFY, job="j", attempt=2, photo="p", source="s", prefix="x", boxes=(BOX,)
 )
@@ -35,7 +37,7 @@ OUTCOMES = [
     Prepared(
         quality={"detail": 3.0}, reason=messages.Reason.POOR_QUALITY, fault=messages.QualityFault.BLURRED
     ),
-    Segmented(mask_key="k", skin=0.5, lesion=0.1, boxes=(BOX,), model=MODEL),
+    Segmented(mask_key="k", skin=0.5, lesion=0.1, boxes=(BOX,), signs=(REDNESS,), model=MODEL),
     Segmented(mask_key="k", skin=0.0, lesion=0.0, no_box=messages.NoCropReason.NO_SKIN, model=MODEL),
     Classified(
         probabilities={"AD": 1.0},

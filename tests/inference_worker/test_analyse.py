@@ -84,7 +84,7 @@ ROW = {
 class MadeUp:
     """Takes the place of the networks: what a photo is called decides what becomes of it."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, *, with_distance: bool) -> None:
         pass
 
     def analyse(self, path, target):
@@ -225,3 +225,17 @@ def test_a_long_run_tells_how_long_it_will_take(monkeypatch, capsys):
         "1 of 9 photos, about 4 min left",
         "3 of 9 photos, about 2 min left",
     ]
+
+
+def test_analyse_draws_the_photo_from_eight_distances(photo, tmp_path, capsys):
+    assert main([str(photo), "--out", str(tmp_path / "out"), "--device", "cpu", "--distance"]) == 0
+    found = json.loads((tmp_path / "out/arm.json").read_text())["distance"]
+    assert len(found["looks"]) == 8 and 0 <= found["stability"] <= 1
+    assert cv2.imread(str(tmp_path / "out/arm-distance.png")).shape[1] == 8 * 240
+    assert "of the other distances" in capsys.readouterr().out
+
+
+def test_analyse_writes_what_it_measured_of_the_lesion(photo, tmp_path):
+    main([str(photo), "--out", str(tmp_path / "out"), "--device", "cpu"])
+    signs = json.loads((tmp_path / "out/arm.json").read_text())["segmented"]["signs"]
+    assert {"lesion_share", "redness", "edge"} <= {sign["name"] for sign in signs}

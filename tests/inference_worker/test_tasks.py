@@ -21,6 +21,7 @@ from celery.utils.dispatch import Signal
 
 from contract import logs, messages
 from contract.messages import Request, Stage
+from contract.signs import SignName
 from contract.storage import FileMissingError, FileStorage
 from inference_worker import tasks
 from inference_worker.app import app
@@ -89,6 +90,21 @@ def test_segment_writes_a_mask_of_the_photos_size_with_boxes_by_the_rule(files, 
     assert set(np.unique(mask)) <= {0, 1, 2}
     assert all(box.skin > 0.8 and box.lesion > 0.1 for box in outcome.boxes)
     assert bool(outcome.boxes) != bool(outcome.no_box)
+
+
+def test_segment_reports_what_it_measured_of_the_lesion(sent, photo):
+    run(request(Stage.SEGMENT, photo("analysis")))
+    outcome = outcomes(sent)["job"]
+    share = next(sign for sign in outcome.signs if sign.name == SignName.LESION_SHARE)
+    assert share.value == pytest.approx(outcome.lesion / outcome.skin, abs=0.01)
+    assert 0 < share.error < 1
+
+
+def test_signs_that_fail_do_not_lose_the_crops(sent, photo, monkeypatch, caplog):
+    monkeypatch.setattr(tasks, "signs_of", lambda *_: 1 / 0)
+    run(request(Stage.SEGMENT, photo("analysis")))
+    assert outcomes(sent)["job"].boxes and outcomes(sent)["job"].signs == ()
+    assert "no signs" in caplog.text
 
 
 def test_classify_reports_its_model_and_probabilities(sent, photo):

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from contract.messages import Condition
+from contract.signs import SignName
 from teleder.accounts.models import User
 from teleder.api.serializers.base import URGENCY_OR_NULL, StrictSerializer, UrgencyField
 from teleder.api.serializers.patient import (
@@ -178,6 +179,18 @@ class BoxSerializer(serializers.Serializer):
     lesion = serializers.FloatField(help_text="share of its pixels, 0 to 1")
 
 
+class MeasuredSignSerializer(serializers.Serializer):
+    """What was measured of the rash without naming it."""
+
+    name = serializers.ChoiceField(
+        list(SignName),
+        help_text="lesion_share and lesion_size: of the skin in the photo, 0 to 1; redness: CIELAB a* above own skin; "
+        "yellow_crust and dark_crust: of the lesion, 0 to 1; lesions: a number; edge: colour difference (CIE 1976)",
+    )
+    value = serializers.FloatField()
+    error = serializers.FloatField(help_text="the largest deviation when the photo was segmented again")
+
+
 class ModelRefSerializer(serializers.Serializer):
     """Which weights spoke."""
 
@@ -202,6 +215,7 @@ class AnalysisSerializer(serializers.ModelSerializer):
     )
     segmentation_model = ModelRefSerializer()
     classification_model = ModelRefSerializer(allow_null=True)
+    signs = MeasuredSignSerializer(many=True)
     findings = FindingSerializer(many=True)
     plausible = serializers.ListField(
         child=serializers.ChoiceField(list(Condition)),
@@ -216,7 +230,7 @@ class AnalysisSerializer(serializers.ModelSerializer):
         model = Analysis
         fields = (
             *("photo", "created_at", "skin", "lesion", "boxes", "no_box", "nearest_miss"),
-            "segmentation_model",
+            *("signs", "segmentation_model"),
             *("classified_at", "classification_model", "demonstration", "top", "abstention", "plausible"),
             *("findings", "thresholds", "views", "device", "attribution_condition", "attribution_box"),
         )

@@ -19,6 +19,7 @@ from teleder.cases.questionnaire import (
 )
 from teleder.cases.triage import Urgency
 from teleder.web import wording
+from teleder.web.clinician.signs import ShownSign, shown_signs
 
 SHA_SHOWN = 12
 ALARMING = (Condition.HI, Condition.IM, Condition.MF)
@@ -143,6 +144,10 @@ class Reading:
         box = self.analysis.attribution_box
         condition = wording.condition(self.analysis.attribution_condition)
         return Attribution(condition, area=None if box is None else box + 1)
+
+    @property
+    def signs(self) -> list[ShownSign]:
+        return shown_signs(self.analysis.signs if self.analysis else [])
 
     @property
     def label_size(self) -> int:

@@ -1,0 +1,46 @@
+"""Draws the distance report of a photo as one strip: each scale with its crops, and below it what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from inference_worker.models.distance import DistanceReport, Look
+
+TILE = 240  # px a side
+LINE = 18  # px of a line of text
+LINES = 3
+CHANGE_COLOUR, TEXT_COLOUR, BOX_COLOUR = (255, 160, 0), (255, 255, 255), (255, 255, 255)
+
+
+def strip(report: DistanceReport, views: Sequence[np.ndarray]) -> np.ndarray:
+    """Return one picture (H, W, 3) uint8 of the views (H, W, 3) at the report's scales.
+
+    A vertical line marks where the answer changes.
+    """
+    tiles = [_tile(look, view) for look, view in zip(report.looks, views, strict=True)]
+    changes = {near for _far, near in report.changes}
+    for look, tile in zip(report.looks, tiles, strict=True):
+        if look.scale in changes:
+            tile[:, :4] = CHANGE_COLOUR
+    return np.concatenate(tiles, axis=1)
+
+
+def _tile(look: Look, view: np.ndarray) -> np.ndarray:
+    tile = np.zeros((TILE + LINES * LINE, TILE, 3), np.uint8)
+    scale = TILE / max(view.shape[:2])
+    small = cv2.resize(view, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[:TILE, :TILE]
+    for box in look.boxes:
+        corners = [
+            (round(x * scale), round(y * scale))
+            for x, y in ((box.x, box.y), (box.x + box.width, box.y + box.height))
+        ]
+        cv2.rectangle(small, *corners, BOX_COLOUR, 1)
+    tile[: small.shape[0], : small.shape[1]] = small
+    scores = " ".join(f"{condition} {score:.2f}" for condition, score in look.scores.items())
+    for number, text in enumerate((f"{look.scale:g}x, {len(look.boxes)} crops", look.told, scores), start=1):
+        place = (4, TILE + number * LINE - 5)
+        cv2.putText(tile, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, TEXT_COLOUR, 1, cv2.LINE_AA)
+    return tile
