@@ -182,7 +182,7 @@ def _draws(learn: Photos, share: float) -> Iterator[np.ndarray]:
 
 def measure(learn: list[Row], test: list[Row]) -> Figures:
     """Return all figures, by what is looked at."""
-    figures: Figures = {"crops": named("segmentation")}
+    figures: Figures = {"cut_by": named("segmentation")}
     seen: dict[str, np.ndarray] = {}
     numbers = [photos_of(rows) for rows in (learn, test)]
     for look, (own, outside) in (("whole", [p.whole_only() for p in numbers]), ("crops", numbers)):
@@ -235,7 +235,7 @@ def page(figures: Figures, learnt_from: int, tested_on: int) -> Iterator[str]:
     yield f"frozen features, learnt from {learnt_from} photos whose rights are unclear and thrown away with the command;"
     yield f"external test: {tested_on} photos. 95 % intervals by a bootstrap over persons. Labels are noisy, HI sits on lips"
     yield "and IM round the mouth, and clinics light their photos alike: a part of what is learnt is that."
-    yield f"Crops by {figures['crops']}.\n"
+    yield f"Crops by {figures['cut_by']}.\n"
     for part in ("external", "cross_validated"):
         yield f"## {part.replace('_', ' ').capitalize()}\n"
         yield "| figure | n | " + " | ".join(ARMS) + " |\n|---|---|" + "---|" * len(ARMS)
