@@ -1,9 +1,10 @@
-"""The whole pipeline on local photos, without web or queue: `./run analyse PHOTO... --out DIR`.
+"""The whole pipeline on local photos, without web or queue: `./run analyse PHOTO_OR_FOLDER... --out DIR`.
 
 For each photo DIR gets NAME.json (every outcome, as the web would receive it), NAME-overlay.png (contours of
 skin and lesion, boxes with their shares), NAME-crop-N.png, and NAME-attribution.png with the parts that spoke
 for the condition of an alarm, or the likeliest (yellow; NAME-attribution-crop-N.png for the crop that decided). With
 `--distance` also NAME-distance.png: the photo shown from eight distances, the crops and the answer at each.
+`index.html` shows all photos with their verdict, to be chosen by reason, and `photos.csv` has a line for each.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import dataclasses
 import json
 import re
 import sys
+import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,8 @@ import simplejpeg
 
 from contract.messages import Attribution, Box, Classified
 from contract.photos import FILE_LIMIT_BYTES
-from inference_worker import distance_strip
+from inference_worker import analyse_report, distance_strip
+from inference_worker.analyse_report import Analysed, Table
 from inference_worker.decode.sandbox import DecoderLostError
 from inference_worker.models import cropping, distance
 from inference_worker.models.attribution import Attributor, decisive
@@ -32,8 +36,13 @@ from inference_worker.models.engine import select_device
 from inference_worker.models.segmentation import LESION, Segmenter
 from inference_worker.models.signs import signs_of
 from inference_worker.models.weights import WeightsError, published
+from inference_worker.photo_verdict import ringing, verdict
 from inference_worker.preparation import prepare
 
+# What files of the accepted formats are called; only the worker's look at the bytes decides what they are.
+PHOTO_ENDINGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".heic", ".heif"})
+PROGRESS_SECONDS = 10
+THUMBNAIL_SIDE = 320  # px
 SKIN_COLOUR, LESION_COLOUR, BOX_COLOUR = (0, 200, 255), (255, 0, 200), (255, 255, 255)
 TINT_COLOUR, TINT_OPACITY = (255, 220, 0), 0.7
 REMEDY_OF_A_LOST_DECODER = (
@@ -42,12 +51,13 @@ REMEDY_OF_A_LOST_DECODER = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Analyse each photo.
+    """Analyse each photo. An error of one stops none of the others.
 
-    Return 0 also where one is rejected, 2 where a file cannot be read or weights are refused, 3 where a decoder was lost.
+    Return 0 also where one is rejected, 2 where a path is missing or weights are refused, 3 where a photo could not
+    be analysed: its decoder was lost, its file cannot be read, or the code failed.
     """
     parser = argparse.ArgumentParser(prog="./run analyse", description=__doc__.split("\n\n")[0])
-    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="or a folder of photos")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--json", action="store_true", help="print the JSON of each photo on one line")
     parser.add_argument(
@@ -55,35 +65,100 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     options = parser.parse_args(arguments)
-    if absent := [str(path) for path in options.photos if not path.is_file()]:
+    if absent := [str(path) for path in options.photos if not path.exists()]:
         parser.error(f"no such file: {', '.join(absent)}")
+    photos, left_out = photos_in(options.photos, options.out)
+    if left_out:
+        print(f"{len(left_out)} files left out: their names end like no photo's", file=sys.stderr)
+    if not photos:
+        parser.error("no photo in the folders given")
     options.out.mkdir(parents=True, exist_ok=True)
     try:
         analyst = Analyst(options.device, with_distance=options.distance)
     except WeightsError as error:
         parser.exit(2, f"{error}\n")
-    lost = 0
-    for path, name in zip(options.photos, names_of(options.photos), strict=True):
-        try:
-            row = analyst.analyse(path, options.out / name)
-        except DecoderLostError as error:
-            lost += 1
-            print(
-                f"{path}: not read, its decoder was lost ({error}); {REMEDY_OF_A_LOST_DECODER}",
-                file=sys.stderr,
-            )
+    done: list[Analysed] = []
+    progress = Progress(len(photos))
+    try:
+        with (options.out / analyse_report.TABLE).open("w", newline="", encoding="utf-8") as file:
+            table = Table(file)
+            for path, name in zip(photos, names_of(photos), strict=True):
+                one = attempt(analyst, path, name, options.out)
+                done.append(one)
+                table.add(one)
+                if one.row is None:
+                    print(f"{path}: {one.sentence}", file=sys.stderr)
+                else:
+                    print(
+                        json.dumps(one.row, ensure_ascii=False) if options.json else _line(one.row),
+                        flush=True,
+                    )
+                progress.step()
+    finally:  # also when somebody stops it: what was done can be looked at
+        (options.out / analyse_report.INDEX).write_text(analyse_report.page(done), encoding="utf-8")
+    return 3 if any(one.row is None for one in done) else 0
+
+
+def photos_in(paths: Sequence[Path], out: Path) -> tuple[list[Path], list[Path]]:
+    """Return the photos among paths and below folders, in order, and the files of folders that are none by name.
+
+    A file that is named itself is always taken. Files below `out` are our own of an earlier run.
+    """
+    photos: list[Path] = []
+    left_out: list[Path] = []
+    for path in paths:
+        if path.is_file():
+            photos.append(path)
             continue
-        print(json.dumps(row, ensure_ascii=False) if options.json else _line(row), flush=True)
-    return 3 if lost else 0
+        for file in sorted(path.rglob("*")):
+            is_hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+            if not file.is_file() or is_hidden or file.resolve().is_relative_to(out.resolve()):
+                continue
+            (photos if file.suffix.lower() in PHOTO_ENDINGS else left_out).append(file)
+    return photos, left_out
+
+
+def attempt(analyst: Analyst, path: Path, name: str, out: Path) -> Analysed:
+    """Analyse one photo; whatever goes wrong is kept with it, so that the others are still analysed."""
+    try:
+        return Analysed(path, name, row=analyst.analyse(path, out / name))
+    except DecoderLostError as error:
+        return Analysed(path, name, error=f"its decoder was lost ({error}); {REMEDY_OF_A_LOST_DECODER}")
+    except OSError as error:
+        return Analysed(path, name, error=f"it cannot be read ({error.strerror or error})")
+    except Exception as error:  # noqa: BLE001 one photo must not end a run of thousands
+        return Analysed(path, name, error=f"{type(error).__name__}: {error}")
+
+
+class Progress:
+    """Tells every few seconds how many photos are done and how long the rest will take."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.count = total, 0
+        self.started = self.told = time.monotonic()
+
+    def step(self) -> None:
+        self.count += 1
+        now = time.monotonic()
+        if now - self.told < PROGRESS_SECONDS or self.count == self.total:
+            return
+        self.told = now
+        left = (now - self.started) / self.count * (self.total - self.count)
+        print(
+            f"{self.count} of {self.total} photos, about {left / 60:.0f} min left",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:
     """Return a plain file name for each photo; two of one name get a number."""
+    used: Counter[str] = Counter()
     names: list[str] = []
     for path in paths:
         plain = re.sub(r"[^\w-]+", "_", path.stem).strip("_") or "photo"
-        used = sum(name == plain or name.startswith(f"{plain}~") for name in names)
-        names.append(f"{plain}~{used + 1}" if used else plain)
+        used[plain] += 1
+        names.append(f"{plain}~{used[plain]}" if used[plain] > 1 else plain)
     return names
 
 
@@ -102,19 +177,24 @@ class Analyst:
         with path.open("rb") as file:
             preparation = prepare(file.read(FILE_LIMIT_BYTES + 1))
         row = {"photo": str(path), "prepared": _plain(preparation.outcome)}
+        told, alarms = verdict(preparation.outcome), ()
         if preparation.copies:
             photo = simplejpeg.decode_jpeg(preparation.copies["analysis"], "RGB")
             (mask,) = self.segmenter([photo])
             signs = signs_of(photo, mask, self.segmenter)
             segmented = cropping.describe(mask, key="", model=self.segmenter.model, seconds=0, signs=signs)
             (classified,) = self.classifier([photo], [segmented.boxes])
-            _write_png(_beside(target, "-overlay.png"), overlay(photo, mask, segmented.boxes))
+            told, alarms = verdict(preparation.outcome, segmented, classified), ringing(classified)
+            drawn = overlay(photo, mask, segmented.boxes)
+            _write_png(_beside(target, "-overlay.png"), drawn)
+            _write_thumbnail(_beside(target, analyse_report.THUMBNAIL), drawn)
             for number, box in enumerate(segmented.boxes, start=1):
                 _write_png(_beside(target, f"-crop-{number}.png"), photo[_area(box)])
             explained = self._explain(photo, segmented.boxes, classified, target)
             row |= {"segmented": _plain(segmented), "classified": _plain(explained)}
             if self.with_distance:
                 row["distance"] = self._distance(photo, target)
+        row["verdict"] = {**dataclasses.asdict(told), "alarms": [str(condition) for condition in alarms]}
         _beside(target, ".json").write_text(json.dumps(row, indent=1, ensure_ascii=False), encoding="utf-8")
         return row
 
@@ -178,24 +258,29 @@ def _write_png(path: Path, photo: np.ndarray) -> None:
     path.write_bytes(png.tobytes())
 
 
+def _write_thumbnail(path: Path, photo: np.ndarray) -> None:
+    scale = THUMBNAIL_SIDE / max(photo.shape)
+    small = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else photo
+    _ok, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+    path.write_bytes(jpeg.tobytes())
+
+
 def _plain(outcome: Any) -> dict[str, Any]:
     return {name: value for name, value in dataclasses.asdict(outcome).items() if not name.endswith("_key")}
 
 
 def _line(row: dict[str, Any]) -> str:
-    prepared, photo = row["prepared"], row["photo"]
+    photo, sentence = row["photo"], row["verdict"]["sentence"]
     if "segmented" not in row:
-        return f"{photo}: rejected, {prepared['reason']}"
-    segmented, classified = row["segmented"], row["classified"]
+        return f"{photo}: rejected. {sentence}"
+    prepared, segmented = row["prepared"], row["segmented"]
     boxes = f"{len(segmented['boxes'])} boxes" if segmented["boxes"] else f"no box ({segmented['no_box']})"
-    ringing = [alarm["condition"] for alarm in classified["alarms"] if alarm["score"] >= alarm["threshold"]]
-    said = f"alarm {', '.join(ringing)}" if ringing else f"no alarm ({classified['abstention']})"
-    herpes = f"herpes {classified['probabilities']['HI']:.2f}"
+    herpes = f"herpes {row['classified']['probabilities']['HI']:.2f}"
     note = f", {prepared['reason']}: {prepared['fault']}" if prepared["fault"] else ""
     shares = f"skin {segmented['skin']:.0%}, lesion {segmented['lesion']:.0%}"
     if "distance" in row:
         note += f", the same answer at {row['distance']['stability']:.0%} of the other distances"
-    return f"{photo}: {shares}, {boxes}, {said}, {herpes}{note}"
+    return f"{photo}: {shares}, {boxes}, {herpes}{note}. {sentence}"
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ USAGE = """usage: ./run COMMAND
   fuzz [--minutes N] [TARGET...]               broken files against the code that reads uploads
   contract [--examples N]                      made-up requests of four callers against the API's description
   openapi                                      write docs/openapi.json, the API's description, from the code
-  analyse PHOTO... --out DIR [--json] [--distance]   find skin and lesion, crop and classify, without web or queue
+  analyse PHOTO|FOLDER... --out DIR [--json] [--distance]   find skin and lesion, crop and classify, without web or queue
   manage ...                                   manage.py on the demo's data, whether the demo runs or not
   audit verify|head|protect ...                the audit log of the demo's data
   servers [FOLDER]                             only PostgreSQL and Valkey, for work on the code

@@ -23,8 +23,9 @@ from inference_worker.models import weights
 from inference_worker.models.classification import CLASSES, HI, SIDE
 from training import features, heads, probe
 from training.data import training_rows
-from training.evaluate import auc, over
+from training.evaluate import over
 from training.publish import publish
+from training.statistics import auc
 
 # Two pictures of impetigo and one of mycosis fungoides earn no share of the alarm budget.
 ALARMS = (Condition.HI.value,)

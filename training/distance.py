@@ -27,8 +27,8 @@ from training.arms import ARMS, FOUR, JOINT, answer, looks
 from training.data import output
 from training.distance_figures import FIELDS_CM, FLAGGED, figures_of
 from training.distance_page import page
-from training.evaluate import Figures
 from training.paper_table import MARGIN
+from training.statistics import Figures
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import numpy as np
 
 from training.arms import ARMS, AUTOMATIC, FOUR, JOINT, ORIGINAL, TRUE_CROP
-from training.evaluate import Figures, over
+from training.evaluate import over
 from training.paper_table import Answers
 from training.paper_table import figures_of as table_figures
-from training.statistics import bootstrap, figure, wilson
+from training.statistics import Figures, bootstrap, figure, wilson
 
 FIELDS_CM = (4, 6, 9, 13, 20, 30, 44, 65, 95, 120)  # across the long side of the photo
 FLAGGED = "joint, alarm"  # HI as soon as it reaches its alarm line
@@ -25,7 +25,13 @@ def figures_of(rows: list[dict], margin: float) -> Figures:
     groups = [str(row["seed"]) for row in rows]
     return {
         "scenes": len(rows),
-        "table": table_figures(Answers(np.array([row["condition"] for row in rows]), groups, told), margin),
+        # Of a drawn scene the truth is always known.
+        "table": table_figures(
+            Answers(
+                np.array([row["condition"] for row in rows]), groups, told, has_truth=np.ones(len(rows), bool)
+            ),
+            margin,
+        ),
         "accuracy": {arm: by_field(rows, lambda row, a=arm: row[a] == row["condition"]) for arm in ARMS},
         "by_class": {
             arm: {

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from training.arms import ARMS, AUTOMATIC, FOUR, ORIGINAL, TRUE_CROP
 from training.distance_figures import FIELDS_CM, WITH_WHOLE
-from training.evaluate import Figures
 from training.paper_table import page as table_page
+from training.statistics import Figures
 
 
 def claim(figures: Figures) -> dict[str, str]:

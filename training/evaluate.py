@@ -1,10 +1,11 @@
 """Measure the published weights on labelled photos; every figure with its interval and n.
 
     python -m training.evaluate segmentation --manifest CSV --root DIR --json OUT
-    python -m training.evaluate classification --manifest CSV --root DIR --json OUT
+    python -m training.evaluate classification --manifest CSV --root DIR --json OUT [--html PAGE]
 
 Columns `image,mask` or `file,class`; optional `use`, `group`, `fitzpatrick`, `label`, `source`. Intervals
-are 95 % of a bootstrap that draws whole groups (persons). This is the only reader of `use=evaluate` rows.
+are 95 % of a bootstrap that draws whole groups (persons), Wilson's where no draw differs. `--html` writes the same
+as one page with plots and the worst photos by name. This is the only reader of `use=evaluate` rows.
 """
 
 from __future__ import annotations
@@ -12,20 +13,21 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
 from contract.messages import Classified
 from inference_worker.models import engine, weights
-from inference_worker.models.classification import CLASSES, CONDITIONS, Classifier
+from inference_worker.models.classification import CLASSES, Classifier
 from inference_worker.models.cropping import boxes_of
 from inference_worker.models.segmentation import SKIN, Segmenter
-from training import thresholds, tone
+from training import evaluation_page, thresholds, tone
+from training.classification_figures import answered_share, classification_figures
 from training.data import (
     ManifestError,
     Row,
@@ -37,13 +39,10 @@ from training.data import (
     read_photo,
 )
 from training.mask_scores import MaskScore, score_mask
-from training.statistics import bootstrap
+from training.statistics import Figures, bootstrap, widened
 
 BATCH = 8
 ANALYSIS_LONG_SIDE = 1024  # px; what the worker analyses
-POSITIVE = ("HI", "IM", "MF")  # not atopic dermatitis
-
-Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,17 @@ class Measured:
     angle: float
 
 
-def segmentation(rows: list[Row], segmenter: Segmenter) -> Figures:
-    """Return every figure of the segmentation on these rows, and what it is better by than colour alone."""
+@dataclass(frozen=True)
+class Judged:
+    """Photos and what was said of them; `angles` (N,) is the tone of the skin that was found, nan if unknown."""
+
+    rows: list[Row]
+    opinions: list[Classified]
+    angles: np.ndarray
+
+
+def judge_masks(rows: list[Row], segmenter: Segmenter) -> list[Measured]:
+    """Compare the network's mask of each photo, and that of colour alone, with the true one."""
     measured = []
     for some in batches(rows):
         photos, truths = [read_photo(row.path) for row in some], [read_mask(row.mask) for row in some]
@@ -65,6 +73,11 @@ def segmentation(rows: list[Row], segmenter: Segmenter) -> Figures:
             is_skin = cv2.resize(truth, photo.shape[1::-1], interpolation=cv2.INTER_NEAREST) == SKIN
             angle = tone.typology_angle(photo, is_skin)
             measured.append(Measured(score_mask(found, truth), by_colour, angle))
+    return measured
+
+
+def segmentation(rows: list[Row], measured: list[Measured]) -> Figures:
+    """Return every figure of the segmentation on these rows, and what it is better by than colour alone."""
     scores, groups = [one.network for one in measured], [row.group for row in rows]
     figures = segmentation_figures(scores, groups)
     columns = ("label", "source", "fitzpatrick", "tone", "distance")
@@ -102,7 +115,10 @@ def segmentation_figures(scores: list[MaskScore], groups: list[str]) -> Figures:
         judged["skin_or_lesion_iou"][0],
         lambda i: float((skin[i] < 0.8).mean()),
     )
-    figures = {name: over(which, groups, measure) for name, (which, measure) in judged.items()}
+    figures = {
+        name: widened(over(which, groups, measure), len({groups[i] for i in np.flatnonzero(which)}))
+        for name, (which, measure) in judged.items()
+    }
     return figures | {
         "worst_skin_or_lesion_iou": None if np.isnan(skin).all() else round(float(np.nanmin(skin)), 4)
     }
@@ -120,76 +136,29 @@ def share(hits: float, n: float) -> float:
     return float(hits / n) if n else np.nan
 
 
-def classification(rows: list[Row], segmenter: Segmenter, classifier: Classifier) -> Figures:
-    """Return every figure of the classification on these rows, with the crops that the pipeline cuts."""
-    opinions = []
+def judge(rows: list[Row], segmenter: Segmenter, classifier: Classifier) -> Judged:
+    """Look at each photo as the worker does: its analysis copy, with the crops that the segmentation cuts."""
+    opinions, angles = [], []
     for some in batches(rows):
         photos = [read_photo(row.path, ANALYSIS_LONG_SIDE) for row in some]
-        opinions += classifier(photos, [boxes_of(mask)[0] for mask in segmenter(photos)])
+        masks = segmenter(photos)
+        opinions += classifier(photos, [boxes_of(mask)[0] for mask in masks])
+        angles += [tone.typology_angle(p, m == SKIN) for p, m in zip(photos, masks, strict=True)]
+    return Judged(rows, opinions, np.array(angles))
+
+
+def classification(judged: Judged) -> Figures:
+    """Return every figure of the classification, of all photos and of parts; tone by the skin that was found."""
+    rows, opinions = judged.rows, judged.opinions
     figures = classification_figures(rows, opinions)
-    for column in ("source", "fitzpatrick", "tone", "distance"):
-        figures[f"by_{column}"] = {
+    by = {f"by_{column}": parts(rows, column) for column in ("source", "fitzpatrick", "tone", "distance")}
+    by["by_tone_third"] = tone.thirds(judged.angles)
+    for title, all_parts in by.items():
+        figures[title] = {
             name: classification_figures([rows[i] for i in own], [opinions[i] for i in own])
-            for name, own in parts(rows, column).items()
+            for name, own in all_parts.items()
         }
     return figures
-
-
-def classification_figures(rows: list[Row], opinions: list[Classified]) -> Figures:
-    """Abstaining counts as a miss in `sensitivity`, `specificity` and `recall`; `*_answered` leaves it out,
-    `*_forced` takes the likeliest condition instead."""
-    truth = np.array(["OTHER" if row.label == "NORMAL" else row.label for row in rows])
-    told = np.array([opinion.top or "" for opinion in opinions])
-    p = np.array([[opinion.probabilities.get(name, 0.0) for name in CONDITIONS] for opinion in opinions])
-    forced = np.array(CONDITIONS)[p.argmax(axis=1)]
-    groups = [row.group for row in rows]
-    # Positive is not AD, as in the published table, among photos of the four diseases.
-    ill, ad = np.isin(truth, POSITIVE), truth == "AD"
-    not_ad = 1 - p[:, CONDITIONS.index("AD")]
-    figures = {"auc_not_ad": over(ill | ad, groups, lambda i: auc(not_ad[i], ill[i]))}
-    for ending, answer, which in (
-        ("", told, told == told),
-        ("_answered", told, told != ""),
-        ("_forced", forced, told == told),
-    ):
-        hits, right = (answer != "AD") & (answer != ""), answer == "AD"
-        figures[f"sensitivity{ending}"] = over(ill & which, groups, lambda i, hits=hits: _mean(hits[i]))
-        figures[f"specificity{ending}"] = over(ad & which, groups, lambda i, right=right: _mean(right[i]))
-    for name in sorted({row.label for row in rows}):
-        own = np.array([row.label == name for row in rows])
-        rates = {
-            "recall": told == truth,
-            "recall_forced": forced == truth,
-            "abstain_rate": told == "",
-            "wrong_and_confident": (told != "") & (told != truth),
-        }
-        for condition in POSITIVE:
-            if any(condition in o.thresholds for o in opinions):
-                raised = [o.probabilities[condition] >= o.thresholds[condition] for o in opinions]
-                rates[f"alarm_{condition}"] = np.array(raised)
-        for rate, hits in rates.items():
-            figures[f"{rate}.{name}"] = over(own, groups, lambda i, hits=hits: _mean(hits[i]))
-    everyone = np.ones(len(rows), bool)
-    figures["balanced_accuracy"] = over(everyone, groups, lambda i: balanced(truth[i], told[i]))
-    figures["balanced_accuracy_forced"] = over(everyone, groups, lambda i: balanced(truth[i], forced[i]))
-    return figures
-
-
-def _mean(hits: np.ndarray) -> float:
-    return float(hits.mean()) if hits.size else np.nan
-
-
-def balanced(truth: np.ndarray, answer: np.ndarray) -> float:
-    """Return the mean recall over the classes that occur."""
-    return float(np.mean([(answer[truth == name] == name).mean() for name in np.unique(truth)]))
-
-
-def auc(score: np.ndarray, positive: np.ndarray) -> float:
-    """Return the chance that a positive outscores a negative; ties count half, nan without both."""
-    high, low = score[positive], score[~positive]
-    if not high.size or not low.size:
-        return np.nan
-    return float(((high[:, None] > low).mean() + (high[:, None] >= low).mean()) / 2)
 
 
 def parts(rows: list[Row], column: str) -> dict[str, list[int]]:
@@ -213,7 +182,9 @@ def table(figures: Figures, indent: str = "") -> str:
             lines += [f"{indent}{name}", table(own, indent + "  ")]
         elif isinstance(own, dict):
             value, low, high = ("-" if own[k] is None else f"{own[k]:.3f}" for k in ("value", "low", "high"))
-            lines.append(f"{indent}{name:28} {value:>6} [{low}, {high}]  n={own['n']}")
+            answered = answered_share(name, figures)
+            of = "" if answered is None else f"  answered {answered:.3f}"
+            lines.append(f"{indent}{name:28} {value:>6} [{low}, {high}]  n={own['n']}{of}")
         else:
             lines.append(f"{indent}{name:28} {own}")
     return "\n".join(lines)
@@ -221,6 +192,7 @@ def table(figures: Figures, indent: str = "") -> str:
 
 @plainly
 def main(argv: list[str] | None = None) -> None:
+    argv = sys.argv[1:] if argv is None else argv
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO)
     segments = arguments.what == "segmentation"
@@ -231,15 +203,21 @@ def main(argv: list[str] | None = None) -> None:
     chosen = engine.select_device(arguments.device)
     models = weights.in_force(arguments.weights)
     segmenter = Segmenter(models["segmentation"], chosen)
+    named = f"{arguments.what} {models[arguments.what].version} {models[arguments.what].sha256[:12]}"
     if segments:
-        figures = segmentation(rows, segmenter)
+        measured = judge_masks(rows, segmenter)
+        figures = segmentation(rows, measured) | {"model": named}
     else:
-        figures = classification(rows, segmenter, Classifier(models["classification"], chosen))
-    figures["model"] = (
-        f"{arguments.what} {models[arguments.what].version} {models[arguments.what].sha256[:12]}"
-    )
+        judged = judge(rows, segmenter, Classifier(models["classification"], chosen))
+        figures = classification(judged) | {"model": named}
     print(table(figures))
     arguments.json.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
+    if arguments.html:
+        if segments:
+            text = evaluation_page.segmentation_page(figures, rows, measured, arguments.html, argv)
+        else:
+            text = evaluation_page.classification_page(figures, judged, arguments.html, argv)
+        arguments.html.write_text(text, encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -250,6 +228,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--root", type=Path, required=True, help="folder the manifest's paths start from")
     parser.add_argument("--json", type=output, required=True)
+    parser.add_argument("--html", type=output, help="one page with plots; it holds no photo")
     parser.add_argument("--use", help="only rows of this use, e.g. evaluate")
     parser.add_argument("--weights", type=Path, help="folder of a clinic's own, in place of the shipped ones")
     parser.add_argument("--held-out", action="store_true", help="only groups that never train")

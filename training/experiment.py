@@ -27,10 +27,11 @@ from sklearn.preprocessing import StandardScaler
 from inference_worker.models import weights
 from inference_worker.models.classification import CLASSES, CONDITIONS, HI
 from training import features
+from training.classification_figures import among_four, balanced, share_of
 from training.data import Row, measuring_rows, output, plainly, read_photo
 from training.duplicates import Print, print_of, same_photos
-from training.evaluate import Figures, auc, balanced, over, table
-from training.statistics import bootstrap
+from training.evaluate import over, table
+from training.statistics import Figures, auc, bootstrap, whole_folds
 
 FOUR = ("AD", "HI", "IM", "MF")
 SHARES = (0.1, 0.25, 0.5, 1.0)  # of the persons learnt from, for the learning curve
@@ -104,21 +105,26 @@ def aggregate(by_view: np.ndarray) -> np.ndarray:
 
 
 def cross_validated(photos: Photos) -> np.ndarray:
-    """Return the probabilities (photos, 5) that each photo gets from those of other groups."""
-    everyone, p = np.arange(len(photos.rows)), np.zeros((len(photos.rows), len(CONDITIONS)))
-    for train, test in GroupKFold(FOLDS).split(everyone, groups=photos.groups):
+    """Return the probabilities (photos, 5) that each photo gets from those of other groups.
+
+    nan where those of other groups lack a class: such a photo is not scored.
+    """
+    everyone, p = np.arange(len(photos.rows)), np.full((len(photos.rows), len(CONDITIONS)), np.nan)
+    splits = GroupKFold(FOLDS).split(everyone, groups=photos.groups)
+    for train, test in whole_folds(photos.truth, splits):
         p[test] = probabilities(learnt(photos, train), photos, test)
     return p
 
 
 def not_ad(p: np.ndarray) -> np.ndarray:
     """Return the score of "not AD" among the four diseases."""
-    four = p[:, [CONDITIONS.index(name) for name in FOUR]]
-    return 1 - four[:, 0] / np.maximum(four.sum(axis=1), 1e-12)
+    return 1 - among_four(p, "AD")
 
 
 def figures_of(photos: Photos, p: np.ndarray) -> Figures:
-    truth, groups = photos.truth, list(photos.groups)
+    """Return the figures of the photos that were scored."""
+    scored = np.isfinite(p).all(axis=1)
+    truth, groups, p = photos.truth[scored], list(photos.groups[scored]), p[scored]
     told, score = np.array(CONDITIONS)[p.argmax(axis=1)], not_ad(p)
     four = np.isin(truth, FOUR)
     figures = {
@@ -127,9 +133,7 @@ def figures_of(photos: Photos, p: np.ndarray) -> Figures:
         "balanced_accuracy": bootstrap(lambda i: balanced(truth[i], told[i]), groups),
     }
     for name in sorted(set(truth)):
-        figures[f"recall.{name}"] = over(
-            truth == name, groups, lambda i, n=name: float((told[i] == n).mean())
-        )
+        figures[f"recall.{name}"] = share_of(truth == name, told == name, groups)
     return figures
 
 
@@ -178,7 +182,7 @@ def _draws(learn: Photos, share: float) -> Iterator[np.ndarray]:
 
 def measure(learn: list[Row], test: list[Row]) -> Figures:
     """Return all figures, by what is looked at."""
-    figures: Figures = {"crops": named("segmentation")}
+    figures: Figures = {"cut_by": named("segmentation")}
     seen: dict[str, np.ndarray] = {}
     numbers = [photos_of(rows) for rows in (learn, test)]
     for look, (own, outside) in (("whole", [p.whole_only() for p in numbers]), ("crops", numbers)):
@@ -231,7 +235,7 @@ def page(figures: Figures, learnt_from: int, tested_on: int) -> Iterator[str]:
     yield f"frozen features, learnt from {learnt_from} photos whose rights are unclear and thrown away with the command;"
     yield f"external test: {tested_on} photos. 95 % intervals by a bootstrap over persons. Labels are noisy, HI sits on lips"
     yield "and IM round the mouth, and clinics light their photos alike: a part of what is learnt is that."
-    yield f"Crops by {figures['crops']}.\n"
+    yield f"Crops by {figures['cut_by']}.\n"
     for part in ("external", "cross_validated"):
         yield f"## {part.replace('_', ' ').capitalize()}\n"
         yield "| figure | n | " + " | ".join(ARMS) + " |\n|---|---|" + "---|" * len(ARMS)

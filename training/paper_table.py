@@ -4,8 +4,12 @@
     python -m training.paper_table ... --crops BOXES.csv    # a dermatologist's crops
 
 Columns `file,class` (AD, HI, IM, MF; other rows are left out), `group`, and `mask` for the true crops, or BOXES.csv
-with `file,x,y,width,height`. "Positive" is not AD: sensitivity says that a complication is called one, specificity
-that AD is called AD. A photo in which an arm finds no crop is answered wrongly by that arm; "answered" leaves it out.
+with `file,x,y,width,height`: a line without numbers says that the dermatologist found nothing to cut out. "Positive"
+is not AD: sensitivity says that a complication is called one, specificity that AD is called AD. A photo in which an
+arm finds no crop is answered wrongly by that arm; "answered" leaves it out.
+
+The true crop is judged on the photos that have a mask or stand in BOXES.csv, and compared on these alone. Where none
+has, that arm and its comparisons are left out: without truth its sensitivity would read 0, and any other arm "better".
 
 Three intervals stand beside each figure: Wilson; a bootstrap over persons; and the mean over resamples with its
 standard error, which is far too narrow and is printed because published tables may hold that one.
@@ -31,10 +35,11 @@ from inference_worker.models.cropping import boxes_of
 from inference_worker.models.segmentation import Segmenter
 from training.arms import ARMS, AUTOMATIC, FOUR, JOINT, ORIGINAL, TRUE_CROP, Looks, answer, looks
 from training.data import Row, measuring_rows, output, plainly, read_mask, read_photo
-from training.evaluate import ANALYSIS_LONG_SIDE, Figures, share
+from training.evaluate import ANALYSIS_LONG_SIDE, share
 from training.mask_scores import UNKNOWN
-from training.statistics import bootstrap, figure, resample_mean, wilson
+from training.statistics import Figures, bootstrap, figure, of_share, resample_mean, wilson
 
+NO_TRUTH = "no photo has a true mask or a dermatologist's crop"
 MARGIN = 0.05  # of recall that a crop may lose and still be called as good; set before looking
 PREVALENCES = (
     0.2,
@@ -42,16 +47,26 @@ PREVALENCES = (
     0.01,
     0.0001,
 )  # true complications among photos: selected, worried, weekly, MF in AD
+SIDES = ("x", "y", "width", "height")  # px of the photo
+COMPARED = ((AUTOMATIC, TRUE_CROP), (AUTOMATIC, ORIGINAL), (JOINT, TRUE_CROP))
 PHOTOS = 1000  # that the base-rate table speaks of
 
 
 @dataclasses.dataclass(frozen=True)
 class Answers:
-    """What each arm answers to each photo ("" without a crop), and the truth."""
+    """What each arm answers to each photo ("" without a crop), and the truth.
+
+    `has_truth` (N,) bool marks the photos that have a true mask or a dermatologist's word.
+    """
 
     truth: np.ndarray
     groups: list[str]
     told: dict[str, np.ndarray]
+    has_truth: np.ndarray
+
+    def judged(self, *arms: str) -> np.ndarray:
+        """Return (N,) bool: the photos on which all of these arms can be judged."""
+        return self.has_truth if TRUE_CROP in arms else np.ones(len(self.truth), bool)
 
 
 def answers_of(
@@ -59,7 +74,10 @@ def answers_of(
 ) -> Answers:
     seen = [_looks(row, crops, *models) for row in rows]
     told = {arm: np.array([answer(look[arm]) for look in seen]) for arm in ARMS}
-    return Answers(np.array([row.label for row in rows]), [row.group for row in rows], told)
+    has_truth = [row.name in crops if crops is not None else row.mask is not None for row in rows]
+    return Answers(
+        np.array([row.label for row in rows]), [row.group for row in rows], told, np.array(has_truth)
+    )
 
 
 def _looks(
@@ -92,24 +110,27 @@ def true_boxes(row: Row, shape: tuple[int, ...]) -> list[Box]:
 
 
 def read_crops(path: Path) -> dict[str, list[Box]]:
-    """Return the boxes of a CSV `file,x,y,width,height` by file."""
+    """Return the boxes of a CSV `file,x,y,width,height` by file; a line without numbers names a file without a box."""
     crops: dict[str, list[Box]] = defaultdict(list)
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         for line in csv.DictReader(file):
-            sides = {name: int(line[name]) for name in ("x", "y", "width", "height")}
-            crops[line["file"]].append(Box(**sides, skin=1.0, lesion=1.0))
-    return crops
+            own = crops[line["file"]]
+            if any(line[name] for name in SIDES):
+                own.append(Box(**{name: int(line[name]) for name in SIDES}, skin=1.0, lesion=1.0))
+    return dict(crops)
 
 
 def figures_of(answers: Answers, margin: float) -> Figures:
     """Return everything that the table prints."""
-    arms: dict[str, Figures] = {arm: {} for arm in answers.told}
-    for arm, told in answers.told.items():
-        for name, which in measures(answers.truth).items():
+    arms: dict[str, Figures] = {arm: {} for arm in answers.told if answers.judged(arm).any()}
+    for arm, own in arms.items():
+        told, judged = answers.told[arm], answers.judged(arm)
+        for name, about in measures(answers.truth).items():
+            which = about & judged
             hits, answered = right(name, answers.truth, told)[which], (told != "")[which]
             groups = [g for g, w in zip(answers.groups, which, strict=True) if w]
             n_hits, n = int(hits.sum()), int(answered.sum())
-            arms[arm][name] = three_intervals(hits, groups) | {
+            own[name] = three_intervals(hits, groups) | {
                 "answered": figure(share(n_hits, n), *wilson(n_hits, n), n),
                 "no_crop": int((~answered).sum()),
             }
@@ -117,8 +138,11 @@ def figures_of(answers: Answers, margin: float) -> Figures:
         "arms": arms,
         "non_inferiority": {
             f"{one} against {other}": _compared(answers, one, other, margin)
-            for one, other in ((AUTOMATIC, TRUE_CROP), (AUTOMATIC, ORIGINAL), (JOINT, TRUE_CROP))
+            for one, other in COMPARED
+            if answers.judged(one, other).any()
         },
+        "left_out": {} if answers.has_truth.any() else {TRUE_CROP: NO_TRUTH},
+        "true_crop_photos": int(answers.has_truth.sum()),
         "margin": margin,
         "base_rates": {arm: _base_rates(own) for arm, own in arms.items()},
         "photos": {name: int((answers.truth == name).sum()) for name in FOUR},
@@ -143,8 +167,7 @@ def three_intervals(hits: np.ndarray, groups: list[str]) -> Figures:
     """Return a share with its three intervals; nulls for no photo."""
     if not hits.size:
         return figure(np.nan, np.nan, np.nan, 0) | {"wilson": [None, None], "resample_mean": [None, None]}
-    drawn = bootstrap(lambda i: float(hits[i].mean()), groups)
-    return drawn | {
+    return of_share(hits, groups) | {
         "wilson": [round(v, 4) for v in wilson(int(hits.sum()), len(hits))],
         "resample_mean": [round(v, 4) for v in resample_mean(lambda i: float(hits[i].mean()), groups)],
     }
@@ -153,7 +176,9 @@ def three_intervals(hits: np.ndarray, groups: list[str]) -> Figures:
 def _compared(answers: Answers, one: str, other: str, margin: float) -> Figures:
     """Return for each figure the paired difference and what it says of the margin."""
     found = {}
-    for name, which in measures(answers.truth).items():
+    judged = answers.judged(one, other)
+    for name, about in measures(answers.truth).items():
+        which = about & judged
         if not which.any():
             continue
         hits = [right(name, answers.truth, answers.told[arm])[which].astype(float) for arm in (one, other)]
@@ -207,7 +232,10 @@ def _page(figures: Figures, title: str) -> Iterator[str]:
     counts = ", ".join(f"{name} {n}" for name, n in figures["photos"].items())
     yield f"# {title}\n"
     yield f"Written by `python -m training.paper_table`. Photos: {counts}. Model: {figures.get('model', '-')}."
-    yield "Positive = not AD. Without a crop counts as wrong; `answered` leaves those photos out.\n"
+    yield "Positive = not AD. Without a crop counts as wrong; `answered` leaves those photos out (their number in brackets)."
+    yield f"Photos with a true mask or a dermatologist's crop: {figures['true_crop_photos']}."
+    yield from (f"Left out: {arm}, as {why}." for arm, why in figures["left_out"].items())
+    yield ""
     yield "| arm | figure | n | value | persons drawn 95 % | Wilson 95 % | mean of resamples | answered | no crop |"
     yield "|---|---|---|---|---|---|---|---|---|"
     for arm, own in figures["arms"].items():

@@ -9,7 +9,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
-from training.evaluate import Figures
+from training.statistics import Figures
 
 COLOURS = ("#0072B2", "#009E73", "#E69F00", "#CC79A7", "#000000")  # Okabe and Ito 2008
 MARKS = ("o", "s", "^", "D", "v")

@@ -23,7 +23,7 @@ from torch import nn
 from inference_worker.models import weights
 from training.data import Row
 
-SUBGROUPS = ("fitzpatrick", "tone", "distance", "source")
+SUBGROUPS = ("fitzpatrick", "tone", "tone_third", "distance", "source")
 SIZE_LIMIT = 15_000_000  # bytes; the file is committed
 
 

@@ -21,8 +21,8 @@ from sklearn.preprocessing import StandardScaler
 from inference_worker.models.classification import scaled
 from training import augment, features, phantom
 from training.data import Known, Row, Sample, load_sample, output, phantom_rows, training_rows
-from training.evaluate import auc, table
-from training.statistics import bootstrap
+from training.evaluate import table
+from training.statistics import auc, bootstrap
 
 SKIN = (Known.SKIN, Known.LESION, Known.SKIN_OR_LESION)
 SIDE = 128  # px of the crop; made larger to what the network takes

@@ -31,7 +31,8 @@ from inference_worker.models.engine import TorchEngine
 from inference_worker.quality import assess_quality
 from training import features
 from training.data import Row, measuring_rows, output, plainly, read_photo
-from training.evaluate import ANALYSIS_LONG_SIDE, Figures, over
+from training.evaluate import ANALYSIS_LONG_SIDE, over
+from training.statistics import Figures
 
 PHOTOS_AT_MOST = 3
 LEAST_RATIO, LEAST_SENSITIVITY = 2.0, 0.5  # lower bounds by which an alarm earns the right to raise

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,56 +25,30 @@ from inference_worker.models import weights
 from inference_worker.models.classification import CLASSES, CONDITIONS, Classifier
 from inference_worker.models.engine import TorchEngine
 from training import features
+from training.classification_figures import (
+    BACKGROUND,
+    classification_figures,
+    probabilities,
+    share_of,
+    truths,
+)
 from training.classify import CANDIDATE
 from training.data import Row, measuring_rows, output, plainly
-from training.evaluate import Figures, auc, classification_figures, over, parts, table
+from training.evaluate import parts, table
 from training.publish import record_alarms, record_figures
-
-FOUR = ("AD", "HI", "IM", "MF")
-DISEASES = FOUR[1:]
-BACKGROUND = ("AD", "OTHER")
-LARGEST_RATIO = 9999.0  # stands for a ratio without a bound: no false alarm in a resample
-
-
-def probabilities_of(opinions: Sequence[Classified]) -> np.ndarray:
-    """Return (N, 5) in the order of CONDITIONS; 0 for what the weights do not know."""
-    return np.array([[found.probabilities.get(name, 0.0) for name in CONDITIONS] for found in opinions])
-
-
-def told_apart(p: np.ndarray, truth: np.ndarray, groups: list[str]) -> Figures:
-    """Return AUCs from probabilities (N, 5); "of the four" are scores among AD, HI, IM and MF alone."""
-    four = p[:, : len(FOUR)] / np.maximum(p[:, : len(FOUR)].sum(axis=1, keepdims=True), 1e-12)
-    ad, hi, _im, mf = (np.array(column) for column in four.T)
-    pairs = {
-        "auc_not_ad_of_the_four": (1 - ad, truth != "AD", FOUR),
-        "auc_hi_of_ad": (hi, truth == "HI", ("AD", "HI")),
-        "auc_hi_of_other_diseases": (p[:, 1], truth == "HI", (*FOUR, "OTHER")),
-        "auc_mf_of_the_four": (mf, truth == "MF", FOUR),
-        "auc_four_of_other": (1 - p[:, -1], truth != "OTHER", (*FOUR, "OTHER")),
-    }
-    return {
-        name: over(np.isin(truth, among), groups, lambda i, s=score, h=hit: auc(s[i], h[i]))
-        for name, (score, hit, among) in pairs.items()
-    }
+from training.statistics import Figures, likelihood_ratio
 
 
 def alarm_figures(rings: np.ndarray, truth: np.ndarray, groups: list[str], condition: str) -> Figures:
     """Return what one alarm is worth, from which photos it rings for (N,) bool."""
-    figures = {"sensitivity": over(truth == condition, groups, lambda i: float(rings[i].mean()))}
-    for name, against in (("likelihood_ratio", BACKGROUND), ("likelihood_ratio_ad", ("AD",))):
-        which = np.isin(truth, (condition, *against))
-        figures[name] = over(which, groups, lambda i: ratio(rings[i], truth[i] == condition))
-    for name in sorted(set(truth) - {condition}):
-        figures[f"false_{name}"] = over(truth == name, groups, lambda i: float(rings[i].mean()))
-    return figures
-
-
-def ratio(rings: np.ndarray, ill: np.ndarray) -> float:
-    """Return LR+; nan where a class is missing, LARGEST_RATIO where nothing rings falsely."""
-    if not ill.any() or ill.all():
-        return np.nan
-    false = float(rings[~ill].mean())
-    return min(LARGEST_RATIO, float(rings[ill].mean()) / false) if false else LARGEST_RATIO
+    ill = truth == condition
+    figures = {
+        "sensitivity": share_of(ill, rings, groups),
+        "likelihood_ratio": likelihood_ratio(rings, ill, np.isin(truth, BACKGROUND), groups),
+        "likelihood_ratio_ad": likelihood_ratio(rings, ill, truth == "AD", groups),
+    }
+    others = sorted(set(truth) - {condition})
+    return figures | {f"false_{name}": share_of(truth == name, rings, groups) for name in others}
 
 
 def candidates(p: np.ndarray, truth: np.ndarray, groups: list[str], recipe: dict[str, Any]) -> Figures:
@@ -92,9 +65,8 @@ def candidates(p: np.ndarray, truth: np.ndarray, groups: list[str], recipe: dict
 
 def measure(rows: list[Row], opinions: list[Classified], own: weights.Weights) -> tuple[Figures, Figures]:
     """Return all figures with their subgroups, and by condition those of its alarm."""
-    truth = np.array(["OTHER" if row.label == "NORMAL" else row.label for row in rows])
-    groups, p = [row.group for row in rows], probabilities_of(opinions)
-    figures: Figures = classification_figures(rows, opinions) | told_apart(p, truth, groups)
+    truth, p, groups = truths(rows), probabilities(opinions), [row.group for row in rows]
+    figures = classification_figures(rows, opinions)
     figures |= candidates(p, truth, groups, own.recipe)
     conditions = [alarm.condition.value for alarm in opinions[0].alarms]
     alarms = {}

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from contract.messages import Abstention, Classified, Condition, ModelRef
+from contract.messages import Abstention, Alarm, Classified, Condition, ModelRef
 from training import evaluate, mask_scores, thresholds, tone
+from training.classification_figures import classification_figures, rings
 from training.data import Row, read_rows
 from training.phantom.__main__ import main as draw_phantoms
 from training.statistics import bootstrap, wilson
@@ -27,6 +28,7 @@ def opinion(top, **probabilities):
         probabilities={str(k): v for k, v in full.items()},
         views=(),
         thresholds={"HI": 0.2},
+        alarms=(Alarm(condition=Condition.HI, score=full[Condition.HI], threshold=0.2),),
         top=top and Condition(top),
         abstention=None if top else Abstention.UNCERTAIN,
         demonstration=True,
@@ -85,13 +87,17 @@ def test_the_colour_baseline_finds_red_on_light_skin_and_nothing_on_grey():
     assert not thresholds.class_map(np.full((60, 60, 3), 128, np.uint8)).any()
 
 
+def segmentation(rows, segmenter) -> dict:
+    return evaluate.segmentation(rows, evaluate.judge_masks(rows, segmenter))
+
+
 def test_the_network_is_compared_with_the_colour_baseline_on_the_same_photos(monkeypatch, tmp_path):
     draw_phantoms(["--out", str(tmp_path), "--count", "4", "--size", "200"])
     rows = read_rows(tmp_path / "manifest.csv", tmp_path)
-    as_colour = evaluate.segmentation(rows, lambda photos: [thresholds.class_map(p) for p in photos])
+    as_colour = segmentation(rows, lambda photos: [thresholds.class_map(p) for p in photos])
     assert all(own["value"] == 0 for own in as_colour["gain_over_colour"].values() if own["n"])
     assert as_colour["colour_alone"]["lesion_iou"] == as_colour["lesion_iou"]
-    blind = evaluate.segmentation(rows, lambda photos: [np.zeros(p.shape[:2], np.uint8) for p in photos])
+    blind = segmentation(rows, lambda photos: [np.zeros(p.shape[:2], np.uint8) for p in photos])
     assert (
         blind["gain_over_colour"]["skin_iou"]["value"]
         == -blind["colour_alone"]["skin_or_lesion_iou"]["value"]
@@ -137,7 +143,7 @@ TOLD = [
 
 
 def test_abstention_is_a_separate_outcome():
-    figures = evaluate.classification_figures(ROWS, TOLD)
+    figures = classification_figures(ROWS, TOLD)
     value = {name: figure["value"] for name, figure in figures.items()}
     assert (value["sensitivity"], value["specificity"]) == (0.5, 0.5)
     assert (value["sensitivity_answered"], value["specificity_answered"]) == (0.5, 1.0)
@@ -150,16 +156,71 @@ def test_abstention_is_a_separate_outcome():
     assert figures["recall.HI"]["n"] == 2
 
 
+def test_each_accuracy_has_its_answered_share():
+    """Right on all that it answered, and it answered half: without the share that reads like a model that knows."""
+    figures = classification_figures(ROWS, TOLD)
+    assert figures["specificity_answered"]["value"] == 1.0
+    assert figures["specificity_answered_share"]["value"] == 0.5
+    assert figures["sensitivity_answered_share"]["value"] == 1.0
+    assert figures["balanced_accuracy_answered_share"]["value"] == 0.8
+    line = {row.split()[0]: row for row in evaluate.table(figures).splitlines()}
+    for name in ("specificity", "specificity_answered", "recall.AD"):
+        assert line[name].endswith("answered 0.500")
+    assert line["recall_forced.AD"].endswith("answered 1.000") and "answered" not in line["auc_not_ad"]
+
+
+def test_the_probability_of_other_does_not_change_the_order_of_the_four():
+    rows = [row("AD", "a"), row("HI", "b")]
+    told = [opinion(None, AD=0.2, HI=0.1, OTHER=0.7), opinion(None, AD=0.3, HI=0.6, OTHER=0.1)]
+    assert classification_figures(rows, told)["auc_not_ad"]["value"] == 1.0  # 1 - P(AD) says .0
+    assert classification_figures(rows, told)["auc_hi_of_ad"]["value"] == 1.0
+
+
+def test_an_interval_of_none_wrong_is_not_empty():
+    figures = classification_figures(ROWS, TOLD)
+    own = figures["wrong_and_confident.AD"]
+    assert (own["value"], own["low"]) == (0.0, 0.0) and own["high"] > 0.6  # two persons
+
+
+def test_an_alarm_has_a_likelihood_ratio_against_ad_and_other_and_against_ad_alone():
+    rows = [row(label, f"{label}{i}") for label in ("HI", "AD", "OTHER") for i in range(20)]
+    told = [
+        opinion(None, HI=0.9 if i % 20 < share else 0.0)
+        for i, share in enumerate([16] * 20 + [4] * 20 + [8] * 20)
+    ]
+    figures = classification_figures(rows, told)
+    whole, ad = (figures[f"alarm_HI_likelihood_ratio{end}"] for end in ("", "_ad"))
+    assert whole["value"] == pytest.approx(16 / 20 / (12 / 40), abs=1e-3) and whole["n"] == 60
+    assert ad["value"] == pytest.approx(4.0) and ad["n"] == 40 and ad["low"] > 1.5
+    assert figures["alarm_MF_likelihood_ratio"]["value"] is None  # no photo of it
+
+
+def test_an_alarm_of_a_condition_that_the_weights_have_none_for_is_silent():
+    assert rings(opinion(None, HI=0.2), "HI") and not rings(opinion(None, HI=0.19), "HI")
+    assert not rings(opinion(None, MF=0.9), "MF")
+
+
+def test_figures_are_told_by_thirds_of_skin_tone():
+    rows = [row("AD", str(i)) for i in range(6)]
+    told = evaluate.Judged(rows, [opinion("AD", AD=1.0)] * 6, np.array([-40.0, 50, 10, 45, np.nan, -50]))
+    by = evaluate.classification(told)["by_tone_third"]
+    assert {name: own["recall.AD"]["n"] for name, own in by.items()} == {
+        "darkest third": 2,
+        "middle third": 2,
+        "lightest third": 1,
+    }
+
+
 def test_an_alarm_counts_even_if_no_condition_is_named():
-    """An alarm raises the urgency even if the model abstains, so a weak alarm costs a clinic its same-day hours."""
-    figures = evaluate.classification_figures(ROWS, TOLD)
+    """An alarm raises urgency, so that a weak one costs a clinic its same-day hours, whatever the model abstains on."""
+    figures = classification_figures(ROWS, TOLD)
     alarms = {name: figures[f"alarm_HI.{name}"]["value"] for name in ("AD", "HI", "NORMAL")}
     assert alarms == {"AD": 0.5, "HI": 1.0, "NORMAL": 0.0}
     assert figures["alarm_MF.HI"]["value"] == 0.0  # these weights have no threshold for it
 
 
 def test_a_figure_that_cannot_be_measured_is_null_and_not_zero():
-    figures = evaluate.classification_figures(ROWS[-1:], TOLD[-1:])
+    figures = classification_figures(ROWS[-1:], TOLD[-1:])
     assert figures["sensitivity"] == {"value": None, "low": None, "high": None, "n": 0}
 
 

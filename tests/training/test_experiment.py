@@ -10,6 +10,7 @@ from inference_worker.models import weights
 from training import duplicates, experiment, realism
 from training.data import Known, Row, Sample
 from training.experiment import Photos, cross_validated, figures_of, gain, not_ad
+from training.statistics import auc
 
 
 def row(label, group):
@@ -40,7 +41,18 @@ def test_recognising_a_person_does_not_help():
     own = photos(np.repeat(diseases, 4), np.repeat(np.arange(30), 4), np.repeat(faces, 4, axis=0))
     score = figures_of(own, cross_validated(own))["auc_not_ad"]["value"]
     met_twice = experiment.probabilities(experiment.learnt(own, np.arange(120)), own, np.arange(120))
-    assert score < 0.75 < experiment.auc(not_ad(met_twice), own.truth != "AD")
+    assert score < 0.75 < auc(not_ad(met_twice), own.truth != "AD")
+
+
+def test_photos_whose_class_nobody_else_has_are_not_scored():
+    """Both AD photos were one person's, and the fold that tested them knew no AD: it ranked them last, and .00 was told."""
+    labels = [*LABELS[:24], "AD", "AD"]
+    labels = ["OTHER" if name == "AD" and i < 24 else name for i, name in enumerate(labels)]
+    own = photos(labels, [*range(24), 24, 24], np.random.default_rng(4).normal(size=(26, 5)))
+    p = cross_validated(own)
+    assert np.isnan(p[24:]).all() and np.isfinite(p).any()
+    figures = figures_of(own, p)
+    assert figures["auc_not_ad"]["value"] is None and "recall.AD" not in figures
 
 
 def test_photos_of_one_scene_are_one_group_despite_their_published_groups():

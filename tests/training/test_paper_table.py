@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import csv
+import dataclasses
+import json
 
 import numpy as np
 import pytest
 
 from training import paper_table
-from training.arms import ARMS, AUTOMATIC, ORIGINAL, TRUE_CROP, answer
+from training.arms import ARMS, AUTOMATIC, FOUR, ORIGINAL, TRUE_CROP, answer
+from training.data import read_rows
 from training.paper_table import Answers, figures_of, three_intervals, verdict
 from training.phantom.__main__ import main as draw_phantoms
 from training.statistics import resample_mean
@@ -16,10 +18,10 @@ from training.statistics import resample_mean
 TRUTH = np.array(["AD"] * 10 + ["HI"] * 4 + ["IM"] * 4 + ["MF"] * 2)
 
 
-def answers(**changed) -> Answers:
-    """Answers that are right in every arm, except for the given ones."""
-    arms = {arm: TRUTH.copy() for arm in ARMS} | {name: np.array(own) for name, own in changed.items()}
-    return Answers(TRUTH, [str(n) for n in range(len(TRUTH))], arms)
+def answers(**told) -> Answers:
+    """Every arm is right but for what is told otherwise."""
+    arms = {arm: TRUTH.copy() for arm in ARMS} | {name: np.array(own) for name, own in told.items()}
+    return Answers(TRUTH, [str(n) for n in range(len(TRUTH))], arms, has_truth=np.ones(len(TRUTH), bool))
 
 
 def arm_of(labels: list[str]) -> dict:
@@ -68,13 +70,39 @@ def test_a_crop_that_misses_herpes_is_inferior_only_for_herpes():
     truth = np.repeat(["AD", "HI", "IM", "MF"], 60)
     lost = np.where(truth == "HI", "", truth)
     arms = {arm: truth.copy() for arm in ARMS} | {AUTOMATIC: lost}
-    answered = Answers(truth, [str(n) for n in range(len(truth))], arms)
-    pair = figures_of(answered, 0.05)["non_inferiority"][f"{AUTOMATIC} against {TRUE_CROP}"]
+    told = Answers(truth, [str(n) for n in range(len(truth))], arms, has_truth=np.ones(len(truth), bool))
+    pair = figures_of(told, 0.05)["non_inferiority"][f"{AUTOMATIC} against {TRUE_CROP}"]
     assert pair["recall.HI"]["verdict"] == "inferior" and pair["recall.HI"]["value"] == -1.0
     assert {pair[f"recall.{name}"]["verdict"] for name in ("AD", "IM", "MF")} == {"not inferior"}
 
 
-def test_base_rates_match_the_published_figures():
+def without_masks(has_truth) -> dict:
+    """The true crop answers nothing where nobody drew it; every other arm is right."""
+    has_truth = np.array(has_truth)
+    told = answers(**{TRUE_CROP: np.where(has_truth, TRUTH, "")})
+    return figures_of(dataclasses.replace(told, has_truth=has_truth), 0.05)
+
+
+def test_an_arm_without_masks_is_left_out_and_nothing_is_better_than_it():
+    figures = without_masks([False] * len(TRUTH))
+    assert TRUE_CROP not in figures["arms"] and TRUE_CROP not in figures["base_rates"]
+    assert list(figures["non_inferiority"]) == [f"{AUTOMATIC} against {ORIGINAL}"]
+    page = paper_table.page(figures, "Title")
+    assert f"| {TRUE_CROP} |" not in page and "better" not in page
+    assert f"Left out: {TRUE_CROP}, as no photo has a true mask" in page
+
+
+def test_photos_without_a_mask_count_neither_for_nor_against_the_true_crop():
+    has_truth = [i % 2 == 0 for i in range(len(TRUTH))]
+    figures = without_masks(has_truth)
+    own = figures["arms"][TRUE_CROP]["sensitivity"]
+    assert (own["value"], own["n"], own["no_crop"]) == (1.0, 5, 0)
+    pair = figures["non_inferiority"][f"{AUTOMATIC} against {TRUE_CROP}"]["sensitivity"]
+    assert (pair["value"], pair["n"]) == (0.0, 5)
+    assert figures["arms"][ORIGINAL]["sensitivity"]["n"] == 10 and figures["left_out"] == {}
+
+
+def test_base_rates_are_those_that_the_published_figures_come_to():
     arm = {"sensitivity": {"value": 0.865, "n": 1}, "specificity": {"value": 0.914, "n": 1}}
     rows = {row["prevalence"]: row for row in paper_table._base_rates(arm)}
     assert rows[0.2]["flagged"] == pytest.approx(242, abs=0.5) and rows[0.2]["ppv"] == pytest.approx(
@@ -107,14 +135,27 @@ def test_the_command_writes_the_same_table_twice(folder, tmp_path, capsys):
     assert "specificity" in capsys.readouterr().out
 
 
-def test_a_dermatologists_crops_replace_the_true_masks(folder, tmp_path):
+def test_a_dermatologists_crops_take_the_place_of_the_true_masks(folder, tmp_path):
+    """One photo has a box, one has nothing to cut out; the others were not looked at and are not judged."""
+    rows = [row for row in read_rows(folder / "manifest.csv", folder) if row.label in FOUR]
     crops = tmp_path / "crops.csv"
-    with crops.open("w", newline="") as file:
-        csv.writer(file).writerow(["file", "x", "y", "width", "height"])
+    crops.write_text(f"file,x,y,width,height\n{rows[0].name},0,0,100,100\n{rows[1].name},,,,\n")
+    assert {name: len(boxes) for name, boxes in paper_table.read_crops(crops).items()} == {
+        rows[0].name: 1,
+        rows[1].name: 0,
+    }
+    _, figures = run(folder, tmp_path / "some", "--crops", str(crops))
+    told = json.loads(figures)
+    own = [told["arms"][TRUE_CROP][f"recall.{row.label}"] for row in rows[:2]]
+    assert [(one["n"], one["no_crop"]) for one in own] == [(1, 0), (1, 1)]
+    assert told["true_crop_photos"] == 2
+
+
+def test_an_empty_list_of_crops_leaves_the_arm_out(folder, tmp_path):
+    crops = tmp_path / "crops.csv"
+    crops.write_text("file,x,y,width,height\n")
     table, _ = run(folder, tmp_path / "none", "--crops", str(crops))
-    lines = [line.split(" | ") for line in table.decode().splitlines() if line.startswith("| true crop |")]
-    judged = [line for line in lines if len(line) > 6 and line[2] != "0"]
-    assert judged and all(line[2] == line[-1].removesuffix(" |") for line in judged)  # no crop for any photo
+    assert f"| {TRUE_CROP} |" not in table.decode() and f"Left out: {TRUE_CROP}" in table.decode()
 
 
 def test_a_manifest_without_the_four_diseases_is_refused(tmp_path):

@@ -8,6 +8,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="analysis",
             name="signs",
-            field=models.JSONField(blank=True, default=list, verbose_name="signs"),
+            field=models.JSONField(blank=True, db_default=[], default=list, verbose_name="signs"),
         ),
     ]

@@ -34,7 +34,7 @@ class Analysis(models.Model):
     boxes = FindingsField(_("boxes"), declared=messages.Boxes, default=list, blank=True)
     no_box = models.CharField(max_length=30, choices=[(n, n) for n in NoCropReason], blank=True)
     nearest_miss = FindingsField(_("nearest miss"), declared=messages.ABox, null=True, blank=True)
-    signs = FindingsField(_("signs"), declared=messages.Signs, default=list, blank=True)
+    signs = FindingsField(_("signs"), declared=messages.Signs, default=list, db_default=[], blank=True)
     segmentation_model = FindingsField(
         _("segmentation model"), declared=messages.Model, default=unknown_model
     )
