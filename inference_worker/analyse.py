@@ -2,7 +2,7 @@
 
 For each photo DIR gets NAME.json (every outcome, as the web would receive it), NAME-overlay.png (contours of
 skin and lesion, boxes with their shares), NAME-crop-N.png, and NAME-attribution.png with the parts that spoke
-for the named or likeliest condition (yellow; NAME-attribution-crop-N.png for the crop that decided). With
+for the condition of an alarm, or the likeliest (yellow; NAME-attribution-crop-N.png for the crop that decided). With
 `--distance` also NAME-distance.png: the photo shown from eight distances, the crops and the answer at each.
 `index.html` shows all photos with their verdict, to be chosen by reason, and `photos.csv` has a line for each.
 """

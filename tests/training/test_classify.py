@@ -80,7 +80,7 @@ def test_a_class_with_one_photo_weighs_as_much_as_one_with_many():
     labels = ["OTHER"] * 30 + ["MF"]
     fitted = probe.fit(features_of(labels), labels)
     p = fitted.probabilities(features_of(["MF"] * 10, seed=3))
-    assert p[:, CONDITIONS.index("MF")].mean() > 0.5
+    assert p[:, CONDITIONS.index("MF")].mean() > 0.4  # without weights of classes about 1 in 31
 
 
 def test_a_class_without_a_photo_has_no_probability():
