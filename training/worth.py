@@ -68,7 +68,7 @@ def measure(rows: list[Row], opinions: list[Classified], own: weights.Weights) -
     truth, p, groups = truths(rows), probabilities(opinions), [row.group for row in rows]
     figures = classification_figures(rows, opinions)
     figures |= candidates(p, truth, groups, own.recipe)
-    conditions = [alarm.condition.value for alarm in opinions[0].alarms]
+    conditions = [str(alarm.condition) for alarm in opinions[0].alarms]
     alarms = {}
     for place, condition in enumerate(conditions):
         rings = np.array([found.alarms[place].rings for found in opinions])
