@@ -86,7 +86,10 @@ def among_four(p: np.ndarray, condition: str) -> np.ndarray:
 
 
 def aucs(truth: np.ndarray, p: np.ndarray, groups: list[str]) -> Figures:
-    """Return how well the scores order photos, whatever any threshold makes of them."""
+    """Return how well the scores order photos, whatever any threshold makes of them.
+
+    A score that is 0 everywhere is that of a condition which the weights do not know: it has no figure.
+    """
     four, every = np.isin(truth, FOUR), np.ones(len(truth), bool)
     told_apart = {  # name: score, the photos it is about, the positives
         "auc_not_ad": (1 - among_four(p, "AD"), four, truth != "AD"),
@@ -99,6 +102,7 @@ def aucs(truth: np.ndarray, p: np.ndarray, groups: list[str]) -> Figures:
     return {
         name: auc_figure(score[which], positive[which], [groups[i] for i in np.flatnonzero(which)])
         for name, (score, which, positive) in told_apart.items()
+        if score.any()
     }
 
 
