@@ -141,7 +141,8 @@ def test_the_verdict_has_numbers_for_the_alarm_and_no_table(danas, alices_submis
     assert "AI: herpesvirus infection cannot be ruled out" in page  # the reason to look sooner
     assert "Demonstration model" in page and "test 1 <code>000000000000</code>" in page
     assert "Area 1: skin 95%, lesion 40%" in page
-    assert "80%" not in page.replace("More than 80%", "")  # a probability
+    said = page[page.index('id="verdict-title"') : page.index('id="flags-title"')]
+    assert "%" not in said  # no probability
     assert 'class="bars"' not in page and "Results of each crop" not in page
 
 
