@@ -123,7 +123,7 @@ def _number(own: Figures | None) -> str:
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    rows = first_of_each(measuring_rows(arguments, classes=CLASSES), arguments.per_class)
+    rows = first_of_each(measuring_rows(arguments, classes=CLASSES, only=FOUR), arguments.per_class)
     own = weights.published("segmentation")
     segmenter = Segmenter(own, engine.select_device(arguments.device))
     code = hashlib.sha256(inspect.getsource(signs).encode()).hexdigest()

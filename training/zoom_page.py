@@ -69,9 +69,11 @@ def _reached(zooms: Figures, goal: float) -> str:
 
 
 def _verdicts(figures: Figures) -> Iterator[str]:
-    classes = figures["classes"]
     yield "## The told verdict\n"
-    yield f"{figures['model']}; photos: {', '.join(f'{name} {n}' for name, n in classes.items())}. A verdict is an alarm"
+    if not figures:
+        yield "Not measured with these weights."
+        return
+    yield f"{figures['model']}; photos: {', '.join(f'{name} {n}' for name, n in figures['classes'].items())}. A verdict is an alarm"
     yield "with its conditions, a name, *inconclusive* or *not usable*. A flip is a verdict other than at 1x.\n"
     for arm in ARMS:
         own = figures[arm]

@@ -178,6 +178,7 @@ def first_of_each(rows: list[Row], per_class: int | None) -> list[Row]:
 # --- The commands -----------------------------------------------------------------------------------------
 def masks(arguments: argparse.Namespace) -> None:
     rows = measuring_rows(arguments, masks=True)
+    rows = [row for row in rows if arguments.source in (None, row.source)]
     own = weights.published("segmentation")
     segmenter = Segmenter(own, engine.select_device(arguments.device))
 
@@ -223,7 +224,8 @@ def verdicts(arguments: argparse.Namespace) -> None:
 
 
 def write_page(arguments: argparse.Namespace) -> None:
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in (arguments.masks, arguments.verdicts)]
+    measured = (arguments.masks, arguments.verdicts)
+    found = [json.loads(path.read_text(encoding="utf-8")) if path else {} for path in measured]
     arguments.markdown.write_text(page(*found), encoding="utf-8")
 
 
@@ -245,7 +247,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     of_masks = commands.add_parser("masks", help="what one look and two looks find, by zoom")
     of_masks.set_defaults(run=masks)
-    of_masks.add_argument("--phantoms", type=int, default=24, help="drawn persons; default %(default)s")
+    of_masks.add_argument("--phantoms", type=int, default=20, help="drawn persons; default %(default)s")
+    of_masks.add_argument("--source", help="only rows of this source, e.g. handdrawn_dev")
     of_verdicts = commands.add_parser("verdicts", help="how often the told verdict changes with the zoom")
     of_verdicts.set_defaults(run=verdicts)
     of_verdicts.add_argument("--per-class", type=int, help="only the first so many photos of each class")
@@ -260,7 +263,7 @@ def _parser() -> argparse.ArgumentParser:
     of_page = commands.add_parser("page", help="the page of both")
     of_page.set_defaults(run=write_page)
     of_page.add_argument("--masks", type=Path, required=True)
-    of_page.add_argument("--verdicts", type=Path, required=True)
+    of_page.add_argument("--verdicts", type=Path, help="left out: the page says that they are not measured")
     of_page.add_argument("--markdown", type=output, required=True)
     return parser
 

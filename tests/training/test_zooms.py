@@ -152,7 +152,7 @@ def test_the_commands_measure_a_photo_and_write_the_page(photo):
     common = ["--root", str(photo), "--device", "cpu"]
     files = {name: str(photo / f"{name}.json") for name in ("masks", "verdicts")}
     seg, cls = (["--manifest", str(photo / f"{name}.csv"), *common] for name in ("seg", "cls"))
-    zooms.main(["masks", *seg, "--phantoms", "0", "--json", files["masks"]])
+    zooms.main(["masks", *seg, "--phantoms", "0", "--source", "handdrawn_dev", "--json", files["masks"]])
     zooms.main(["verdicts", *cls, "--json", files["verdicts"]])
     masks = json.loads((photo / "masks.json").read_text())["handdrawn_dev"]["both"]
     assert masks["1"]["lesion_kept"]["value"] == 1 and set(masks) == {f"{zoom:g}" for zoom in zooms.ZOOMS}
@@ -169,3 +169,5 @@ def test_the_commands_measure_a_photo_and_write_the_page(photo):
     )
     text = (photo / "p.md").read_text()
     assert "## Photos outlined by hand" in text and "### Whole photo only" in text
+    zooms.main(["page", "--masks", files["masks"], "--markdown", str(photo / "q.md")])
+    assert "Not measured with these weights." in (photo / "q.md").read_text()
