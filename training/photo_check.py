@@ -284,6 +284,9 @@ def main(argv: list[str] | None = None) -> None:
     )
     figures = photo_check_page.figures_of(rows)
     figures["model"] = f"{own.name} {own.version} {own.sha256[:12]}"
+    figures["options"] = (
+        f"--scenes {arguments.scenes} --photos {arguments.photos} --spoilt {arguments.spoilt}"
+    )
     arguments.json.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     (arguments.out / "photo_check.md").write_text(photo_check_page.page(figures), encoding="utf-8")
 

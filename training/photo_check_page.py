@@ -27,6 +27,17 @@ RIGHT = {
 }
 SOURCES = {"phantom": "drawn photos", "photo": "real photos"}
 GOAL_RIGHT, GOAL_FALSE, GOAL_FALSE_DARKEST = 0.9, 0.05, 0.08
+WHY = (
+    "\n## Where a goal is missed\n",
+    "- **blurred**: photos out of focus are found. Movement is found along the sides of the picture only, not slantwise",
+    "  (`inference_worker/quality.py` measures two directions).",
+    '- **far**: what the segmentation does not find any more is called "no skin"; the remedy is nearly the same. A room that',
+    "  is dark is called too dark first.",
+    "- **near**: without healthy skin around it the segmentation cannot tell lesion from skin, and calls it skin.",
+    "- **room**: dark rooms are called too dark first; a few drawn surfaces pass for skin.",
+    "- **false alarms** on real photos are lesions that the segmentation misses, most of them on dark skin. The advice holds",
+    "  nothing back.",
+)
 ADVISING = set(map(str, PhotoAdvice))
 
 
@@ -77,7 +88,8 @@ def page(figures: Figures) -> str:
 
 def _page(figures: Figures) -> Iterator[str]:
     yield "# The check of a draft's photos\n"
-    yield "Written by `python -m training.photo_check --data ../shared/data --json runs/photo_check.json --out docs/models`;"
+    yield "Written by `python -m training.photo_check --data ../shared/data --json runs/photo_check.json --out docs/models"
+    yield f"{figures['options']}`; without the last options it measures 200 drawn photos of each kind and goes on from here."
     yield f"{figures['model']}. Intervals are Wilson's, 95 %; several photos of one person are counted singly.\n"
     yield "A photo gets at most one remedy: that of its pixels (dark, bright, blurred, glare, not a photo), else that of"
     yield f"its segmentation. The limits are shares of the photo: largest area of skin below {NO_SKIN_SHARE:.1%}, no skin;"
@@ -118,6 +130,7 @@ def _page(figures: Figures) -> Iterator[str]:
         )
         + "."
     )
+    yield from WHY
 
 
 def _cells(own: dict[str, float]) -> str:

@@ -61,7 +61,7 @@ def test_figures_count_right_verdicts_false_alarms_and_what_could_not_be_made():
     assert (alarms["all"]["value"], alarms["all"]["n"]) == (1 / 9, 9)
     assert (alarms["darkest third"]["value"], alarms["lightest third"]["value"]) == (1 / 3, 0)
     assert figures["told"]["photo"]["far"] == {"too_far": 1, "nothing": 1}
-    page = photo_check_page.page(figures | {"model": "net"})
+    page = photo_check_page.page(figures | {"model": "net", "options": ""})
     assert "| far | real photos | 50.0% |" in page and "nothing 1" in page
     assert "| darkest third | 33.3% |" in page
 
