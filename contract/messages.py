@@ -13,12 +13,12 @@ Whether keys, boxes and kind belong to the job is for the web to check, which kn
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, get_type_hints
+from typing import Annotated, Any, ClassVar
 
+from contract.alarms import Alarms, Condition
 from contract.fields import (
     LARGEST,
     Attempt,
@@ -28,7 +28,6 @@ from contract.fields import (
     Key,
     Label,
     Measured,
-    Reader,
     Seconds,
     Share,
     Side,
@@ -44,14 +43,11 @@ from contract.fields import (
     text,
     whole,
 )
+from contract.objects import ContractError, build, of, readers_of
 from contract.photos import PhotoAdvice, QualityFault, Reason
 from contract.signs import Sign, SignName
 
 VERSION = 1
-
-
-class ContractError(ValueError):
-    """The message was written for another version of the contract."""
 
 
 class Stage(StrEnum):
@@ -76,16 +72,6 @@ HARD_LIMIT_SECONDS = {stage: seconds + 5 for stage, seconds in SOFT_LIMIT_SECOND
 BATCH_LIMIT = 8
 
 
-class Condition(StrEnum):
-    """The classes that are reported (Yanagisawa et al. 2023, plus "other")."""
-
-    AD = "AD"
-    HI = "HI"
-    IM = "IM"
-    MF = "MF"
-    OTHER = "OTHER"
-
-
 class NoCropReason(StrEnum):
     """Why no area of a photo obeys the 80/10 rule."""
 
@@ -106,10 +92,6 @@ class Abstention(StrEnum):
 # --- What the fields may hold -----------------------------------------------------------------------------
 BOXES_AT_MOST = 64
 THRESHOLDS = (*Condition, *(f"conformal.{condition}" for condition in Condition), "named", "energy")
-
-
-def of(cls: type) -> Reader:
-    return lambda row: _build(cls, row)
 
 
 def _read_thresholds(value: Any) -> dict[str, float]:
@@ -236,42 +218,6 @@ Views = Annotated[tuple[View, ...], several(of(View), BOXES_AT_MOST + 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
-    """A measured figure with its 95 % interval; `n` is the number of photos (sensitivity: of the condition) measured."""
-
-    value: Annotated[float, number(0, 10_000)]
-    low: Annotated[float, number(0, 10_000)]
-    high: Annotated[float, number(0, 10_000)]
-    n: Annotated[int, whole(0, LARGEST)]
-
-
-MeasuredFigure = Annotated[Figure | None, optional(of(Figure))]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Alarm:
-    """How a photo compares with the model's alarm line for a condition, and what that alarm has measured to be worth.
-
-    `likelihood_ratio` is LR+ = P(alarm | condition) / P(alarm | AD or OTHER), `likelihood_ratio_ad` the same against
-    AD alone; measured on photos that the model never learned from. None: not measured.
-    """
-
-    condition: Annotated[Condition, one_of(Condition)]
-    score: Share
-    threshold: Share
-    sensitivity: MeasuredFigure = None
-    likelihood_ratio: MeasuredFigure = None
-    likelihood_ratio_ad: MeasuredFigure = None
-
-    @property
-    def rings(self) -> bool:
-        return self.score >= self.threshold
-
-
-Alarms = Annotated[tuple[Alarm, ...], several(of(Alarm), len(Condition))]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Classified:
     """The classifier's result. `probabilities` is that of the whole photo and its crops together; a condition of which the
     model has seen no photo is not in it. Of older workers HI in it is the maximum over the whole and every crop."""
@@ -344,30 +290,6 @@ class Ended:
 
 
 # --- Reading and writing ----------------------------------------------------------------------------------
-@functools.cache
-def _readers(cls: type) -> dict[str, Reader]:
-    hints = get_type_hints(cls, include_extras=True)
-    return {field.name: reader_of(hints[field.name]) for field in dataclasses.fields(cls)}
-
-
-def _build(cls: type, row: Any) -> Any:
-    """Raises `ContractError` for a field that is unknown here, `InvalidMessageError` for one that is wrong or missing:
-    no version leaves out what has no default."""
-    if not isinstance(row, dict):
-        raise InvalidMessageError(f": expected an object ({cls.__name__})")
-    readers = _readers(cls)
-    needed = {
-        field.name
-        for field in dataclasses.fields(cls)
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    }
-    if needed - row.keys():
-        raise InvalidMessageError(f": expected the fields {', '.join(sorted(needed))}")
-    if row.keys() - readers.keys():
-        raise ContractError(f"{cls.__name__}: an unknown field")
-    return cls(**{name: inside(f".{name}", readers[name], value) for name, value in row.items()})
-
-
 def pack_requests(requests: list[Request]) -> dict[str, Any]:
     """Return the keyword arguments of an inference task."""
     return {"contract": VERSION, "requests": [dataclasses.asdict(request) for request in requests]}
@@ -377,7 +299,7 @@ def unpack_requests(*, contract: int, requests: list[dict[str, Any]]) -> list[Re
     """Raises `ContractError` for whatever cannot be read: requests come from the web alone."""
     _check(contract)
     try:
-        return [_build(Request, row) for row in requests]
+        return [build(Request, row) for row in requests]
     except InvalidMessageError as error:
         raise ContractError(f"Request{error}") from None
 
@@ -412,7 +334,7 @@ def unpack_outcome(*, contract: int, kind: str, outcome: dict[str, Any]) -> Outc
 
 def unpack_report(cls: type, message: Mapping[str, Any]) -> Any:
     """Return a `Started` or `Ended` of the fields that are known here; other fields of a message are for newer versions."""
-    known = {name: message[name] for name in _readers(cls) if name in message}
+    known = {name: message[name] for name in readers_of(cls) if name in message}
     return inside(cls.__name__.lower(), of(cls), known)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
-from contract.messages import Condition
+from contract.alarms import Condition
 
 INDEX, TABLE = "index.html", "photos.csv"
 THUMBNAIL = "-thumbnail.jpg"  # beside the photo's other files: its overlay, small

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contract.messages import Abstention, Classified, Condition, NoCropReason, Prepared, Segmented
+from contract.alarms import Condition
+from contract.messages import Abstention, Classified, NoCropReason, Prepared, Segmented
 
 NAMES = {
     Condition.AD: "atopic dermatitis",

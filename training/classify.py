@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from contract.messages import Condition
+from contract.alarms import Condition
 from inference_worker.models import weights
 from inference_worker.models.classification import CLASSES, HI, SIDE
 from training import features, heads, probe

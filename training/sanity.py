@@ -19,7 +19,7 @@ import numpy as np
 from scipy.stats import spearmanr
 from torch import nn
 
-from contract.messages import Condition
+from contract.alarms import Condition
 from inference_worker.models import engine, weights
 from inference_worker.models.attribution import Attributor, decisive
 from inference_worker.models.classification import CLASSES, Classifier, crops_of

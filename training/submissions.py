@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from contract.messages import Alarm, Classified
+from contract.alarms import Alarm
+from contract.messages import Classified
 from contract.photos import QualityFault
 from inference_worker.models import weights
 from inference_worker.models.classification import CLASSES, Classifier

@@ -23,7 +23,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from contract.messages import Box, Condition
+from contract.alarms import Condition
+from contract.messages import Box
 from inference_worker.models import engine, weights
 from inference_worker.models.classification import CLASSES, Classifier
 from inference_worker.models.cropping import boxes_of

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from captum.attr import LayerGradCam
 
-from contract.messages import Attribution, Box, Classified, Condition
+from contract.alarms import Condition
+from contract.messages import Attribution, Box, Classified
 from inference_worker.models.classification import CLASSES, CONDITIONS, Classifier, crops_of
 from inference_worker.models.engine import to_tensor
 

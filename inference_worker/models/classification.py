@@ -16,7 +16,8 @@ import timm
 import torch
 from torch import nn
 
-from contract.messages import Abstention, Alarm, Box, Classified, Condition, View
+from contract.alarms import Alarm, Condition
+from contract.messages import Abstention, Box, Classified, View
 from inference_worker.models.engine import TorchEngine
 from inference_worker.models.weights import Weights
 

@@ -22,7 +22,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from contract.messages import Alarm, Figure, ModelRef
+from contract.alarms import Alarm, Figure
+from contract.messages import ModelRef
 
 FOLDER = Path(__file__).parents[1] / "weights"
 # What TELEDER_CLASSIFIER may say, and the row of the table that it means.

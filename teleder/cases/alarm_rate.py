@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from contract import messages
-from contract.messages import Alarm
+from contract.alarms import Alarm
 from teleder.accounts.models import User
 from teleder.cases import triage
 from teleder.cases.intervals import Z_95, Share, beta_of, prediction_band

@@ -18,7 +18,8 @@ from django.db.models import Count
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from contract.messages import Abstention, Alarm, Condition, Figure
+from contract.alarms import Alarm, Condition, Figure
+from contract.messages import Abstention
 from contract.photos import QualityFault, Reason
 from teleder.cases import triage
 from teleder.cases.models import AIStatus, Analysis, Impression, Photo, PhotoState, Review, Submission

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contract.messages import Alarm, Figure
+from contract.alarms import Alarm, Figure
 from teleder.cases import triage
 from teleder.cases.questionnaire import red_flag_questions
 from teleder.cases.triage import PhotoReport, Urgency, urgency_of

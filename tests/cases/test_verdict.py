@@ -8,7 +8,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import override
 
-from contract.messages import Abstention, Condition, NoCropReason, QualityFault, Reason
+from contract.alarms import Condition
+from contract.messages import Abstention, NoCropReason, QualityFault, Reason
 from teleder.accounts.models import Purpose
 from teleder.cases import intake, reviews
 from teleder.cases.models import AIStatus, Analysis, Submission

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from contract.messages import Alarm, Box, Classified, Condition, ModelRef, View
+from contract.alarms import Alarm, Condition
+from contract.messages import Box, Classified, ModelRef, View
 from inference_worker.models import engine, weights
 from inference_worker.models.attribution import Attributor, decisive, log_odds, members
 from inference_worker.models.classification import CONDITIONS, Classifier, softmax

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from contract.messages import Abstention, Box, Condition
+from contract.alarms import Condition
+from contract.messages import Abstention, Box
 from inference_worker.models import classification, engine, weights
 from inference_worker.models.classification import (
     CONDITIONS,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from contract.messages import Alarm, Classified, Condition, ModelRef, View
+from contract.alarms import Alarm, Condition
+from contract.messages import Classified, ModelRef, View
 from inference_worker.distance_strip import TILE, strip
 from inference_worker.models import distance
 from inference_worker.models.distance import SCALES, DistanceReport, Look, report, told

@@ -6,16 +6,8 @@ import dataclasses
 
 import pytest
 
-from contract.messages import (
-    Abstention,
-    Alarm,
-    Classified,
-    Condition,
-    ModelRef,
-    NoCropReason,
-    Prepared,
-    Segmented,
-)
+from contract.alarms import Alarm, Condition
+from contract.messages import Abstention, Classified, ModelRef, NoCropReason, Prepared, Segmented
 from contract.photos import QualityFault, Reason
 from inference_worker.photo_verdict import ABSTAINS, NAMES, NO_CROP, ringing, verdict
 

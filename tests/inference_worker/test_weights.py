@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from contract.messages import Figure
+from contract.alarms import Figure
 from inference_worker.models import weights
 from training.publish import publish, record_figures
 

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from contract.messages import Abstention, Alarm, Classified, Condition, ModelRef
+from contract.alarms import Alarm, Condition
+from contract.messages import Abstention, Classified, ModelRef
 from training import evaluate, mask_scores, thresholds, tone
 from training.classification_figures import classification_figures, rings
 from training.data import Row, read_rows

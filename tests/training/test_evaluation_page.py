@@ -7,7 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from contract.messages import Abstention, Alarm, Classified, Condition, ModelRef
+from contract.alarms import Alarm, Condition
+from contract.messages import Abstention, Classified, ModelRef
 from training import evaluate, evaluation_page, inline_plots
 from training.classification_figures import classification_figures
 from training.data import Row

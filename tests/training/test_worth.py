@@ -8,7 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from contract.messages import Abstention, Alarm, Classified, Condition, Figure, ModelRef
+from contract.alarms import Alarm, Condition, Figure
+from contract.messages import Abstention, Classified, ModelRef
 from inference_worker.models.classification import CONDITIONS
 from training import publish, submissions, worth
 from training.classification_figures import aucs

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from contract.messages import Condition
+from contract.alarms import Condition
 from contract.signs import SignName
 from teleder.accounts.models import User
 from teleder.api.serializers.base import URGENCY_OR_NULL, StrictSerializer, UrgencyField

@@ -7,7 +7,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from contract import messages
-from contract.messages import Abstention, Alarm, Condition, NoCropReason
+from contract.alarms import Alarm, Condition
+from contract.messages import Abstention, NoCropReason
 from teleder.accounts.models import User
 from teleder.cases.models.photo import Photo
 from teleder.cases.stored_values import FindingsField, MeasureField

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from contract.messages import Condition
+from contract.alarms import Condition
 from teleder.cases.models.analysis import Analysis
 from teleder.cases.stored_values import MeasureField
 

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from contract.messages import Alarm, Condition
+from contract.alarms import Alarm, Condition
 from contract.photos import QualityFault
 
 POLICIES = Path(__file__).parent / "policies"
