@@ -180,9 +180,7 @@ def main(argv: list[str] | None = None) -> None:
     if arguments.beside:
         told = map(json.loads, arguments.beside.read_text().splitlines())
         before = {found["file"]: level_before(found) for found in told}
-        photos = [
-            (before.get(row.name, ""), is_usable) for row, is_usable in zip(rows, usable, strict=True)
-        ]
+        photos = [(before.get(row.name, ""), is_usable) for row, is_usable in zip(rows, usable, strict=True)]
         seen = [one for one in submissions if all(photos[place][0] for place in one.photos)]
         figures["before: model 2026.11.23.2, every abstention raised"] = figures_of(seen, photos)
     text = "\n".join(page(figures, list(figures)))
