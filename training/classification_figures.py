@@ -33,7 +33,13 @@ def classification_figures(rows: list[Row], opinions: list[Classified]) -> Figur
         figures[f"specificity{ending}"] = share_of(ad & which, answer == "AD", groups)
     for name, which in (("sensitivity", ill), ("specificity", ad), ("balanced_accuracy", told == told)):
         figures[f"{name}_answered_share"] = share_of(which, told != "", groups)
-    ringing = {name: np.array([rings(opinion, name) for opinion in opinions], bool) for name in POSITIVE}
+    sent = {str(alarm.condition) for opinion in opinions for alarm in opinion.alarms}
+    # An alarm that the weights do not have would read as one that misses all.
+    ringing = {
+        name: np.array([rings(opinion, name) for opinion in opinions], bool)
+        for name in POSITIVE
+        if name in sent
+    }
     for name in sorted({row.label for row in rows}):
         own = np.array([row.label == name for row in rows])
         rates = {

@@ -62,7 +62,7 @@ def classification_page(figures: Figures, judged: Judged, file: Path, arguments:
     ]
     worst = sorted(range(len(truth)), key=lambda i: p[i, CONDITIONS.index(truth[i])])[:SHOWN]
     photos = [
-        (judged.rows[i], [truth[i], told[i] or SILENT, forced[i], _ringing(judged.opinions[i]), f"{p[i, CONDITIONS.index(truth[i])]:.3f}"])
+        (judged.rows[i], [truth[i], told[i] or SILENT, forced[i], ", ".join(_ringing_of(judged.opinions[i])) or "-", f"{p[i, CONDITIONS.index(truth[i])]:.3f}"])
         for i in worst
     ]  # fmt: skip
     head = ["truth", "named", "likeliest", "alarms", "probability of the truth"]
@@ -119,8 +119,8 @@ def alarm_score(opinion: Classified, condition: str) -> float:
     return next((alarm.score for alarm in opinion.alarms if alarm.condition == condition), np.nan)
 
 
-def _ringing(opinion: Classified) -> str:
-    return ", ".join(name for name in POSITIVE if rings(opinion, name)) or "-"
+def _ringing_of(opinion: Classified) -> list[str]:
+    return [name for name in POSITIVE if rings(opinion, name)]
 
 
 Table = dict[str, Any]
@@ -137,8 +137,9 @@ def _confusion(truth: np.ndarray, answer: np.ndarray, columns: tuple[str, ...]) 
 
 
 def _alarm_table(truth: np.ndarray, opinions: list[Classified]) -> Table:
-    ringing = {name: np.array([rings(opinion, name) for opinion in opinions]) for name in POSITIVE}
-    silent = ~np.any(list(ringing.values()), axis=0)
+    sent = dict.fromkeys(str(alarm.condition) for opinion in opinions for alarm in opinion.alarms)
+    ringing = {name: np.array([rings(opinion, name) for opinion in opinions]) for name in sent}
+    silent = np.array([not _ringing_of(opinion) for opinion in opinions])
     rows = [
         [name, *(int(hits[own].sum()) for hits in (*ringing.values(), silent)), int(own.sum())]
         for name in CONDITIONS
