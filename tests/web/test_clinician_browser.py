@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 
 from teleder.cases import reviews
 from teleder.cases.models import Status, Submission
+from tests.conftest import NO_WORTH, alarm
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 EACH_WAY = pytest.mark.parametrize(
@@ -21,7 +22,9 @@ EACH_WAY = pytest.mark.parametrize(
 WIDE, HIGH = 800, 600  # the size of the copies in the `analyse` fixture
 LESION = (300, 200)  # a point inside the painted lesion
 SKIN = (700, 500)
-HERPES = {"AD": 0.6, "HI": 0.3, "IM": 0.05, "MF": 0.01, "OTHER": 0.04}
+HERPES = {"AD": 0.3, "HI": 0.6, "IM": 0.05, "MF": 0.01, "OTHER": 0.04}
+# Told, with a heat map, but raising nothing.
+UNPROVEN = {"probabilities": HERPES, "alarms": (alarm("HI", 0.6, worth=NO_WORTH),)}
 
 
 def png(rows: list[bytes], *, colour: bool) -> bytes:
@@ -102,7 +105,7 @@ def test_danas_pages_are_accessible(
 def test_layers_preview_and_refusals_are_accessible(
     visit, is_accessible, dana, erik, alice, submission_of, read, language, size
 ):
-    submission = read(submission_of(alice), probabilities=HERPES)
+    submission = read(submission_of(alice), **UNPROVEN)
     reviews.claim(submission, by=dana)
     page = visit(dana, language=language, size=size)
     page.goto(review(submission))
@@ -221,7 +224,7 @@ def test_m_shows_the_lesion_and_hides_it_again(visit, dana, alices_submission, r
 
 
 def test_h_shows_the_heat_map_of_the_finding_with_its_explanation(visit, dana, alices_submission, read):
-    read(alices_submission)
+    read(alices_submission, **UNPROVEN)
     page = visit(dana, size="desk")
     page.goto(review(alices_submission))
     sentence = page.locator("[data-key-of~=map]")
