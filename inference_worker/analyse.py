@@ -2,8 +2,8 @@
 
 For each photo DIR gets NAME.json (every outcome, as the web would receive it), NAME-overlay.png (contours of
 skin and lesion, boxes with their shares), NAME-crop-N.png, and NAME-attribution.png with the parts that spoke
-for the named or likeliest condition (yellow; NAME-attribution-crop-N.png for the crop that decided). With
-`--distance` also NAME-distance.png: the photo shown from eight distances, the crops and the answer at each.
+for the condition of an alarm, or the likeliest (yellow; NAME-attribution-crop-N.png for the crop that decided).
+With `--distance` also NAME-distance.png: the photo shown from eight distances, the crops and the answer at each.
 """
 
 from __future__ import annotations
@@ -188,13 +188,14 @@ def _line(row: dict[str, Any]) -> str:
         return f"{photo}: rejected, {prepared['reason']}"
     segmented, classified = row["segmented"], row["classified"]
     boxes = f"{len(segmented['boxes'])} boxes" if segmented["boxes"] else f"no box ({segmented['no_box']})"
-    named = classified["top"] or f"abstains ({classified['abstention']})"
+    ringing = [alarm["condition"] for alarm in classified["alarms"] if alarm["score"] >= alarm["threshold"]]
+    said = f"alarm {', '.join(ringing)}" if ringing else f"no alarm ({classified['abstention']})"
     herpes = f"herpes {classified['probabilities']['HI']:.2f}"
     note = f", {prepared['reason']}: {prepared['fault']}" if prepared["fault"] else ""
     shares = f"skin {segmented['skin']:.0%}, lesion {segmented['lesion']:.0%}"
     if "distance" in row:
         note += f", the same answer at {row['distance']['stability']:.0%} of the other distances"
-    return f"{photo}: {shares}, {boxes}, {named}, {herpes}{note}"
+    return f"{photo}: {shares}, {boxes}, {said}, {herpes}{note}"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@
 Photos of one group and class are a submission. Photos that are alone in their group are drawn into pairs of one class,
 marked as simulated: two persons are not one. An alarm raises urgency only where its figures with the weights earn it
 (`earned`); a submission without a usable photo waits two days at most. `--beside` holds a line of JSON for each photo
-(file, probabilities, thresholds, abstention) of a model under the policy of 2026-11-23, which raised every abstention too.
+(file, probabilities, thresholds, abstention) of a model under the policy of 2026-11-23, which raised every abstention too;
+submissions with a photo that is not in it are left out there.
 """
 
 from __future__ import annotations
@@ -178,8 +179,9 @@ def main(argv: list[str] | None = None) -> None:
     if arguments.beside:
         told = map(json.loads, arguments.beside.read_text().splitlines())
         before = {found["file"]: level_before(found) for found in told}
-        photos = [(before[row.name], is_usable) for row, is_usable in zip(rows, usable, strict=True)]
-        figures["before: model 2026.11.23.2, every abstention raised"] = figures_of(submissions, photos)
+        photos = [(before.get(row.name, ""), is_usable) for row, is_usable in zip(rows, usable, strict=True)]
+        seen = [one for one in submissions if all(photos[place][0] for place in one.photos)]
+        figures["before: model 2026.11.23.2, every abstention raised"] = figures_of(seen, photos)
     text = "\n".join(page(figures, list(figures)))
     print(text)
     arguments.json.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")

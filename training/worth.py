@@ -43,7 +43,10 @@ def probabilities_of(opinions: Sequence[Classified]) -> np.ndarray:
 
 
 def told_apart(p: np.ndarray, truth: np.ndarray, groups: list[str]) -> Figures:
-    """Return AUCs from probabilities (N, 5); "of the four" are scores among AD, HI, IM and MF alone."""
+    """Return AUCs from probabilities (N, 5); "of the four" are scores among AD, HI, IM and MF alone.
+
+    A score that is 0 everywhere is that of a condition which the weights do not know: it has no figure.
+    """
     four = p[:, : len(FOUR)] / np.maximum(p[:, : len(FOUR)].sum(axis=1, keepdims=True), 1e-12)
     ad, hi, _im, mf = (np.array(column) for column in four.T)
     pairs = {
@@ -56,6 +59,7 @@ def told_apart(p: np.ndarray, truth: np.ndarray, groups: list[str]) -> Figures:
     return {
         name: over(np.isin(truth, among), groups, lambda i, s=score, h=hit: auc(s[i], h[i]))
         for name, (score, hit, among) in pairs.items()
+        if score.any()
     }
 
 

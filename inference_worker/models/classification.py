@@ -75,7 +75,9 @@ class Classifier:
         by_view = [self._named(view) for view in self.probabilities(features)]
         probabilities = self._named(self.probabilities(joint[None])[0])
         alarms = tuple(
-            Alarm(condition=name, score=probabilities[name], threshold=own.thresholds[name], **worth)
+            Alarm(
+                condition=Condition(name), score=probabilities[name], threshold=own.thresholds[name], **worth
+            )
             for name, worth in own.alarm_figures().items()
         )
         far = distance(joint, self._means) > own.scope_distance

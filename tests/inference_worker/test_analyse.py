@@ -27,7 +27,8 @@ def test_analyse_writes_the_attribution_of_the_photo_and_of_the_deciding_crop(ph
     written = json.loads((tmp_path / "out/arm.json").read_text())
     found, boxes = written["classified"], written["segmented"]["boxes"]
     likeliest = max(found["probabilities"], key=found["probabilities"].get)
-    assert found["attribution"]["condition"] == (found["top"] or likeliest)
+    ringing = [own["condition"] for own in found["alarms"] if own["score"] >= own["threshold"]]
+    assert found["attribution"]["condition"] == (ringing[0] if ringing else likeliest)
     box = boxes[found["attribution"]["box"]]
     whole, crop = (
         cv2.imread(str(tmp_path / "out" / f"arm-attribution{end}.png"))

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from contract.messages import Figure
 from inference_worker.models import weights
 from training.publish import publish, record_figures
 
@@ -137,6 +138,59 @@ def test_a_clinics_own_weights_replace_the_shipped_ones_of_the_same_name(tmp_pat
     assert weights.published("segmentation").folder == weights.FOLDER  # of which the clinic has none
 
 
+def test_one_setting_chooses_which_shipped_classification_answers(monkeypatch):
+    monkeypatch.delenv("TELEDER_CLASSIFIER", raising=False)
+    assert weights.published("classification").name == "classification"
+    monkeypatch.setenv("TELEDER_CLASSIFIER", "open")
+    chosen = weights.published("classification")
+    assert chosen.name == chosen.ref.name == "classification-open" and "MF" not in chosen.classes
+    monkeypatch.setenv("TELEDER_CLASSIFIER", "opne")
+    with pytest.raises(weights.RefusedWeightsError, match="research or open"):
+        weights.published("segmentation")
+
+
+def test_a_clinics_own_weights_answer_whichever_was_chosen_of_the_shipped(tmp_path, monkeypatch):
+    publish(nn.Linear(4, 2), ROW | {"name": "classification", "version": "ours"}, tmp_path)
+    monkeypatch.setenv("TELEDER_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("TELEDER_CLASSIFIER", "open")
+    assert weights.published("classification").version == "ours"
+
+
+class Shared(nn.Module):
+    """Features that several weights have alike, and a layer of one's own."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone, self.head = nn.Linear(4, 3), nn.Linear(3, 2)
+
+
+def test_the_shared_part_has_a_file_of_its_own_and_the_rest_keeps_its_precision(tmp_path):
+    network = Shared()
+    for name in ("one", "two"):
+        publish(network, ROW | {"name": name}, tmp_path, shared="backbone")
+    files = sorted(path.name for path in tmp_path.glob("*.safetensors"))
+    assert files == ["classification-backbone.safetensors", "one.safetensors", "two.safetensors"]
+    loaded = weights.published("two", tmp_path).load_into(Shared())
+    assert torch.equal(loaded.head.weight, network.head.weight)
+    assert torch.equal(loaded.backbone.weight, network.backbone.weight.half().float())
+
+
+def test_a_changed_shared_part_is_refused_by_name(tmp_path):
+    publish(Shared(), ROW, tmp_path, shared="backbone")
+    _flip(tmp_path / "classification-backbone.safetensors")
+    with pytest.raises(
+        weights.RefusedWeightsError, match=r"classification-backbone\.safetensors.*expected sha256"
+    ):
+        weights.published("tiny", tmp_path).load_into(Shared())
+
+
+def test_an_alarm_comes_with_the_figures_that_a_message_can_hold(tmp_path):
+    figure = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}
+    alarms = {"HI": {"sensitivity": figure, "false_AD": figure}, "IM": {}}
+    own = publish(nn.Linear(4, 2), ROW | {"alarms": alarms}, tmp_path)
+    assert own.alarm_figures() == {"HI": {"sensitivity": Figure(**figure)}, "IM": {}}
+
+
 def test_a_folder_without_weights_is_an_error(tmp_path, monkeypatch):
     """A mistyped folder must not let the shipped weights answer in place of the clinic's."""
     monkeypatch.setenv("TELEDER_WEIGHTS", str(tmp_path / "mistyped"))
@@ -191,7 +245,7 @@ def test_shipped_weights_have_everything_needed_to_use_and_assess_them(name):
     assert all(figure["n"] > 0 or figure["value"] is None for figure in figures)
 
 
-@pytest.mark.parametrize("name", ["segmentation", "classification"])
+@pytest.mark.parametrize("name", sorted(weights.table()))
 def test_shipped_weights_are_small_list_their_sources_and_match_their_hash(name):
     own = weights.published(name)
     file = weights.FOLDER / own.file

@@ -73,7 +73,7 @@ def _localised(card: dict[str, Any], reader: User) -> dict[str, Any]:
         }
         for item in card["items"]
     ]
-    model = f"{card['name']}_model"
+    model = f"{card['name'].split('-')[0]}_model"  # classification-open is a classification
     since = Now() - timedelta(days=IN_USE_DAYS)
     lately = Analysis.objects.visible_to(reader).filter(
         created_at__gte=since, **{f"{model}__name": card["name"]}
