@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from contract import messages
+from contract.alarms import Condition
 from drills import clock, crashes, newer
 from inference_worker import tasks
 from inference_worker.app import app as app
@@ -25,7 +26,7 @@ from inference_worker.decode import sandbox
 MEGABYTE = 1024 * 1024
 MODEL = messages.ModelRef(name="stub", version="drills", sha256="0" * 64)
 SECONDS_PER_PHOTO = float(os.environ.get("DRILLS_STUB_SECONDS", "0.02"))
-NO_CONDITION = {name.value: 0.2 for name in messages.Condition}
+NO_CONDITION = {name.value: 0.2 for name in Condition}
 USED_MEGABYTES = 1600  # more than the worker may have
 FAULTS = {
     b"drill:segv": lambda: os.kill(os.getpid(), signal.SIGSEGV),

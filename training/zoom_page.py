@@ -60,11 +60,7 @@ def _box_verdict(zooms: Figures) -> str:
 
 
 def _reached(zooms: Figures, goal: float) -> str:
-    missed = [
-        zoom
-        for zoom, own in zooms.items()
-        if zoom != "1" and own["value"] is not None and own["value"] < goal
-    ]
+    missed = [zoom for zoom, own in zooms.items() if own["value"] is not None and own["value"] < goal]
     return f"**not reached** at {', '.join(missed)}" if missed else "**reached**"
 
 

@@ -248,7 +248,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     of_masks = commands.add_parser("masks", help="what one look and two looks find, by zoom")
     of_masks.set_defaults(run=masks)
-    of_masks.add_argument("--phantoms", type=int, default=20, help="drawn persons; default %(default)s")
+    of_masks.add_argument("--phantoms", type=int, default=16, help="drawn persons; default %(default)s")
     of_masks.add_argument("--source", help="only rows of this source, e.g. handdrawn_dev")
     of_verdicts = commands.add_parser("verdicts", help="how often the told verdict changes with the zoom")
     of_verdicts.set_defaults(run=verdicts)

@@ -54,7 +54,7 @@ class Weights:
     `metrics` measured figures ({"value", "low", "high", "n"}) by the photos measured, `subgroups` the same
     by column and group, `licences` every training source. `base` ({"file", "sha256"}) names the file with the
     parameters that several weights share. `alarms` says of each condition that has an alarm what it is measured to
-    be worth, by the names of `messages.Alarm`. Photos farther than `scope_distance` from the training photos are out of scope.
+    be worth, by the names of `contract.alarms.Alarm`. Photos farther than `scope_distance` from the training photos are out of scope.
     """
 
     name: str

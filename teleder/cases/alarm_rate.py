@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from contract import messages
-from contract.alarms import Alarm
+from contract.alarms import Alarm, Alarms
 from teleder.accounts.models import User
 from teleder.cases import triage
 from teleder.cases.intervals import Z_95, Share, beta_of, prediction_band
@@ -64,7 +64,7 @@ def alarm_rate(user: User) -> AlarmRate:
 
 
 def _alarms(stored: Any) -> tuple[Alarm, ...]:
-    return messages.reader_of(messages.Alarms)(stored or ())
+    return messages.reader_of(Alarms)(stored or ())
 
 
 def _by_submission(rows: Iterable[tuple[Any, Any]]) -> Share:
