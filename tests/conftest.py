@@ -17,6 +17,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from contract import messages
+from contract.alarms import Alarm, Condition, Figure
 from contract.storage import FileStorage, Storage, from_url
 from drills import people
 from drills.client import calm
@@ -28,8 +29,8 @@ PASSWORD = "correct-horse-battery"
 # The beginning of a JPEG, which is all that the web checks.
 JPEG_HEAD = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 CALM = calm()
-MEASURED = messages.Figure(value=5.4, low=3.1, high=9.4, n=402)
-NO_WORTH = messages.Figure(value=1.2, low=0.6, high=2.3, n=402)
+MEASURED = Figure(value=5.4, low=3.1, high=9.4, n=402)
+NO_WORTH = Figure(value=1.2, low=0.6, high=2.3, n=402)
 MODEL = messages.ModelRef(name="test", version="1", sha256="0" * 64)
 
 
@@ -147,11 +148,11 @@ def drawn(monkeypatch) -> dict[str, bool]:
     return held
 
 
-def alarm(condition: str, score: float, *, threshold: float = 0.2, worth=MEASURED) -> messages.Alarm:
+def alarm(condition: str, score: float, *, threshold: float = 0.2, worth=MEASURED) -> Alarm:
     """An alarm that has earned to raise urgency; one of no `worth` has not."""
-    found = messages.Figure(value=0.7, low=0.59, high=0.79, n=91)
-    return messages.Alarm(
-        condition=messages.Condition(condition),
+    found = Figure(value=0.7, low=0.59, high=0.79, n=91)
+    return Alarm(
+        condition=Condition(condition),
         score=score,
         threshold=threshold,
         sensitivity=found,

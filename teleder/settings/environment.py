@@ -11,7 +11,8 @@ from urllib.parse import SplitResult
 
 from django.core.exceptions import ImproperlyConfigured
 
-from contract import encryption, environment, messages, storage
+from contract import encryption, environment, storage
+from contract.alarms import Condition
 from teleder import database
 
 
@@ -48,7 +49,7 @@ def base_rates(name: str, default: str) -> dict[str, float]:
             rates[condition] = float(text)
         except ValueError:
             rates[condition] = 0.0
-        if condition not in set(messages.Condition) or not 0 < rates[condition] < 1:
+        if condition not in set(Condition) or not 0 < rates[condition] < 1:
             raise ImproperlyConfigured(
                 f"{name} must be shares between 0 and 1 such as {default}, not {pair!r}"
             )

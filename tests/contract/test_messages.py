@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from contract import messages
+from contract.alarms import Condition
 from contract.messages import (
     Box,
     Classified,
@@ -46,9 +47,9 @@ OUTCOMES = [
             messages.View(box=0, probabilities={"AD": 1.0}),
         ),
         thresholds={"AD": 0.6},
-        top=messages.Condition.AD,
+        top=Condition.AD,
         abstention=None,
-        attribution=messages.Attribution(key="k", condition=messages.Condition.AD, box=0),
+        attribution=messages.Attribution(key="k", condition=Condition.AD, box=0),
         demonstration=True,
         model=MODEL,
     ),

@@ -20,6 +20,7 @@ from celery.signals import worker_process_init
 from celery.utils.dispatch import Signal
 
 from contract import logs, messages
+from contract.alarms import Condition
 from contract.messages import Request, Stage
 from contract.photos import PhotoAdvice
 from contract.signs import SignName
@@ -122,7 +123,7 @@ def test_signs_that_fail_do_not_lose_the_crops(sent, photo, monkeypatch, caplog)
 def test_classify_reports_its_model_and_probabilities(sent, photo):
     run(request(Stage.CLASSIFY, photo("analysis")))
     outcome = outcomes(sent)["job"]
-    assert set(outcome.probabilities) == set(messages.Condition)
+    assert set(outcome.probabilities) == set(Condition)
     assert outcome.model.sha256 and outcome.demonstration
     assert outcome.views[0].box is None
 

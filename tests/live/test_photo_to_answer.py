@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from contract import messages
+from contract.alarms import Condition
 from drills.client import photo
 from teleder.cases import intake, invariants, reviews
 from teleder.cases.models import AIStatus, Job, JobState, Status, Submission
@@ -55,7 +56,7 @@ def test_alice_sends_a_photo_and_reads_danas_answer(process, alice, dana, phanto
     submission = send(alice, phantom_photo)
     wait_until(lambda: status_of(submission) == AIStatus.DONE)
     photo = submission.photos.get()
-    assert photo.analysis.findings.count() == len(messages.Condition)
+    assert photo.analysis.findings.count() == len(Condition)
     assert photo.analysis.classification_model["sha256"] != photo.analysis.segmentation_model["sha256"]
     reviews.claim(submission, by=dana)
     reviews.sign(

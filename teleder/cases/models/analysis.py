@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from contract import messages
-from contract.alarms import Alarm, Condition
+from contract.alarms import Alarm, Alarms, Condition
 from contract.messages import Abstention, NoCropReason
 from teleder.accounts.models import User
 from teleder.cases.models.photo import Photo
@@ -48,7 +48,7 @@ class Analysis(models.Model):
     thresholds = FindingsField(declared=messages.Thresholds, default=dict, blank=True)
     top = models.CharField(max_length=10, choices=[(c, c) for c in Condition], blank=True)
     abstention = models.CharField(max_length=20, choices=[(a, a) for a in Abstention], blank=True)
-    alarms = FindingsField(declared=messages.Alarms, null=True, blank=True)
+    alarms = FindingsField(declared=Alarms, null=True, blank=True)
     device = models.CharField(max_length=100, blank=True)
     attribution_key = models.CharField(max_length=200, blank=True)
     attribution_condition = models.CharField(max_length=10, choices=[(c, c) for c in Condition], blank=True)
@@ -69,7 +69,7 @@ class Analysis(models.Model):
 
         A worker from before alarms had figures reported only probabilities and thresholds.
         """
-        reported = messages.reader_of(messages.Alarms)(self.alarms or ()) or [
+        reported = messages.reader_of(Alarms)(self.alarms or ()) or [
             Alarm(condition=Condition(found.condition), score=found.probability, threshold=found.threshold)
             for found in self.findings.all()
             if found.condition in ALARMING and found.threshold is not None
