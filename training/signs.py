@@ -24,8 +24,8 @@ from inference_worker.models import engine, signs, weights
 from inference_worker.models.classification import CLASSES
 from inference_worker.models.segmentation import Segmenter
 from training.data import Row, measuring_rows, output, plainly, read_photo
-from training.evaluate import ANALYSIS_LONG_SIDE, Figures, auc
-from training.statistics import bootstrap, figure
+from training.evaluate import ANALYSIS_LONG_SIDE
+from training.statistics import Figures, auc, bootstrap, figure
 from training.zoom_page import cell
 from training.zooms import first_of_each, kept, kept_file, write_json
 
