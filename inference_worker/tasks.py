@@ -33,6 +33,7 @@ from inference_worker.app import app
 from inference_worker.decode.sandbox import DecoderLostError
 from inference_worker.models import cropping, photo_advice
 from inference_worker.models.signs import signs_of
+from inference_worker.photo_files import photo_keys, photo_storage
 from inference_worker.preparation import prepare as prepare_photo
 
 log = logging.getLogger(__name__)
@@ -186,33 +187,6 @@ def send_to_web(name: str, kwargs: dict[str, Any], *, retry: bool = True) -> Non
     )
 
 
-# --- The keys of the originals ----------------------------------------------------------------------------
-@functools.cache
-def photo_keys() -> encryption.Keys:
-    return encryption.from_environment()
-
-
-@worker_init.connect
-def take_keys_from_environment(**_signal: Any) -> None:
-    """Remove the keys from the environment: the children that decode untrusted files must not get them."""
-    try:
-        photo_keys()
-    except encryption.InvalidKeysError as error:  # a worker that prepares nothing needs none
-        log.warning("no photo can be prepared here: %s", error)
-    try:
-        photo_storage()
-    except ValueError as error:  # no stage works without; the text names no secret
-        raise SystemExit(str(error)) from None
-    for name in (encryption.NAME, *storage.SECRET_NAMES):
-        os.environ.pop(name, None)
-
-
-@functools.cache
-def photo_storage() -> storage.Storage:
-    """Return the storage of the photos; read once, as the environment loses the keys of S3."""
-    return storage.from_environment()
-
-
 # --- The work ---------------------------------------------------------------------------------------------
 def _prepared(request: Request) -> Outcome:
     files = photo_storage()
@@ -253,16 +227,12 @@ def _segmented(request: Request, photo: np.ndarray, mask: np.ndarray, seconds: f
     key = f"{request.prefix}/mask.png"
     _ok, png = cv2.imencode(".png", mask)
     photo_storage().write(key, png.tobytes())
-    signs = signs_for(request, photo, mask)
-    return cropping.describe(mask, key=key, model=segmenter().model, seconds=seconds, signs=signs)
-
-
-def signs_for(request: Request, photo: np.ndarray, mask: np.ndarray) -> tuple[Sign, ...]:
+    signs: tuple[Sign, ...] = ()
     try:
-        return signs_of(photo, mask, segmenter())
+        signs = signs_of(photo, mask, segmenter())
     except Exception:  # what describes a rash must never cost its crops
         log.exception("job %s: no signs", request.job)
-        return ()
+    return cropping.describe(mask, key=key, model=segmenter().model, seconds=seconds, signs=signs)
 
 
 def attribution_for(request: Request, photo: np.ndarray, found: Classified) -> Attribution | None:

@@ -7,7 +7,7 @@ crusts in textbooks, not fitted to photos.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -44,14 +44,14 @@ def signs_of(photo: np.ndarray, mask: np.ndarray, segment: Segment) -> tuple[Sig
     again = [np.ascontiguousarray(photo[:, ::-1]), np.ascontiguousarray(photo[rows, columns])]
     repeated = [measure(*pair) for pair in zip(again, segment(again), strict=True)]
     return tuple(
-        Sign(name=name, value=round(value, 4), error=round(_error(name, value, repeated), 4))
+        Sign(
+            name=name,
+            value=round(value, 4),
+            error=round(max(abs(each[name] - value) for each in repeated), 4),
+        )
         for name, value in measure(photo, mask).items()
         if all(name in each for each in repeated)
     )
-
-
-def _error(name: SignName, value: float, repeated: Sequence[Mapping[SignName, float]]) -> float:
-    return max(abs(each[name] - value) for each in repeated)
 
 
 def measure(photo: np.ndarray, mask: np.ndarray) -> Measured:

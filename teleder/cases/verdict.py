@@ -18,7 +18,7 @@ from django.db.models import Count
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from contract.alarms import Alarm, Condition, Figure
+from contract.alarms import Alarm, Condition
 from contract.messages import Abstention
 from contract.photos import QualityFault, Reason
 from teleder.cases import triage
@@ -53,7 +53,7 @@ BECAUSE = {
 UNREADABLE = gettext_lazy("the photo cannot be opened")
 
 
-class Kind(models.TextChoices):
+class VerdictKind(models.TextChoices):
     """What the AI says."""
 
     CANNOT_RULE_OUT = "cannot_rule_out", gettext_lazy("cannot rule out")
@@ -76,11 +76,11 @@ class Chip(models.TextChoices):
 
 
 CHIPS = {
-    Kind.NAMED: Chip.OPINION,
-    Kind.INCONCLUSIVE: Chip.SILENT,
-    Kind.UNUSABLE: Chip.SILENT,
-    Kind.WAITING: Chip.WAITING,
-    Kind.UNAVAILABLE: Chip.STOPPED,
+    VerdictKind.NAMED: Chip.OPINION,
+    VerdictKind.INCONCLUSIVE: Chip.SILENT,
+    VerdictKind.UNUSABLE: Chip.SILENT,
+    VerdictKind.WAITING: Chip.WAITING,
+    VerdictKind.UNAVAILABLE: Chip.STOPPED,
 }
 
 
@@ -128,7 +128,7 @@ class ToldAlarm:
 class Verdict:
     """`reason` is a code of `BECAUSE`; `unproven` is the condition of an alarm that rang and may not be told."""
 
-    kind: Kind
+    kind: VerdictKind
     reason: str = ""
     alarms: tuple[ToldAlarm, ...] = ()
     named: Condition | None = None
@@ -136,12 +136,12 @@ class Verdict:
 
     @property
     def is_inconclusive(self) -> bool:
-        return self.kind in {Kind.INCONCLUSIVE, Kind.UNUSABLE}
+        return self.kind in {VerdictKind.INCONCLUSIVE, VerdictKind.UNUSABLE}
 
     @property
     def chip(self) -> Chip | None:
         """None where the AI is not used."""
-        if self.kind == Kind.CANNOT_RULE_OUT:
+        if self.kind == VerdictKind.CANNOT_RULE_OUT:
             return Chip.SOONER if any(alarm.level is not None for alarm in self.alarms) else Chip.OPINION
         return CHIPS.get(self.kind)
 
@@ -156,13 +156,13 @@ class Verdict:
 
     @property
     def sentence(self) -> str:
-        if self.kind == Kind.CANNOT_RULE_OUT:
+        if self.kind == VerdictKind.CANNOT_RULE_OUT:
             texts = {"conditions": _(" or ").join(alarm.name for alarm in self.alarms)}
             if self.named:
                 texts["name"] = str(CONDITIONS[self.named])
                 return _("The AI: this fits %(name)s, but %(conditions)s cannot be ruled out.") % texts
             return _("The AI cannot rule out %(conditions)s.") % texts
-        if self.kind == Kind.NAMED:
+        if self.kind == VerdictKind.NAMED:
             return _("The AI: this fits %(name)s.") % {"name": CONDITIONS[self.named]}
         if self.is_inconclusive:
             return _("The AI says nothing: %(reason)s.") % {"reason": _because(self.reason, self.unproven)}
@@ -170,9 +170,9 @@ class Verdict:
 
 
 SENTENCES = {
-    Kind.WAITING: gettext_lazy("The AI has not read the photos yet."),
-    Kind.UNAVAILABLE: gettext_lazy("The AI is not available. Dermatologists read without it."),
-    Kind.NOT_USED: gettext_lazy("The AI is not used for this submission."),
+    VerdictKind.WAITING: gettext_lazy("The AI has not read the photos yet."),
+    VerdictKind.UNAVAILABLE: gettext_lazy("The AI is not available. Dermatologists read without it."),
+    VerdictKind.NOT_USED: gettext_lazy("The AI is not used for this submission."),
 }
 
 
@@ -194,20 +194,20 @@ def verdict_of(
     named, reason = _name(submission, read, policy, may_name or clinic_may_name)
     if told:
         named = None if named in {alarm.condition for alarm in told} else named
-        return Verdict(kind=Kind.CANNOT_RULE_OUT, alarms=told, named=named)
+        return Verdict(kind=VerdictKind.CANNOT_RULE_OUT, alarms=told, named=named)
     if submission.ai_status == AIStatus.NOT_USED:
-        return Verdict(kind=Kind.NOT_USED)
+        return Verdict(kind=VerdictKind.NOT_USED)
     if submission.ai_status == AIStatus.WAITING:
-        return Verdict(kind=Kind.WAITING)
+        return Verdict(kind=VerdictKind.WAITING)
     if unproven:
-        return Verdict(kind=Kind.INCONCLUSIVE, reason=UNPROVEN, unproven=unproven)
+        return Verdict(kind=VerdictKind.INCONCLUSIVE, reason=UNPROVEN, unproven=unproven)
     if none_is_usable(photos, policy):
-        return Verdict(kind=Kind.UNUSABLE, reason=why_unusable(photos[0], policy))
+        return Verdict(kind=VerdictKind.UNUSABLE, reason=why_unusable(photos[0], policy))
     if submission.ai_status not in AI_READ or not read:
-        return Verdict(kind=Kind.UNAVAILABLE)
+        return Verdict(kind=VerdictKind.UNAVAILABLE)
     if named:
-        return Verdict(kind=Kind.NAMED, named=named)
-    return Verdict(kind=Kind.INCONCLUSIVE, reason=reason)
+        return Verdict(kind=VerdictKind.NAMED, named=named)
+    return Verdict(kind=VerdictKind.INCONCLUSIVE, reason=reason)
 
 
 def clinic_may_name(clinic: Any) -> bool:
@@ -276,14 +276,9 @@ def _estimate(alarm: Alarm) -> Estimate | None:
     ratio, base = alarm.likelihood_ratio, settings.BASE_RATES.get(alarm.condition)
     if ratio is None or not base:
         return None
-    return Estimate(
-        n=ratio.n, **dict(zip(("of_hundred", "low", "high"), _of_hundred(base, ratio), strict=True))
-    )
-
-
-def _of_hundred(base: float, ratio: Figure) -> list[float]:
     odds = [base / (1 - base) * factor for factor in (ratio.value, ratio.low, ratio.high)]
-    return [100 * each / (1 + each) for each in odds]
+    of_hundred, low, high = (100 * each / (1 + each) for each in odds)
+    return Estimate(of_hundred=of_hundred, low=low, high=high, n=ratio.n)
 
 
 def _name(

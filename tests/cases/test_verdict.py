@@ -14,7 +14,7 @@ from teleder.accounts.models import Purpose
 from teleder.cases import intake, reviews
 from teleder.cases.models import AIStatus, Analysis, Submission
 from teleder.cases.triage import Urgency
-from teleder.cases.verdict import BECAUSE, Chip, Kind, verdict_of
+from teleder.cases.verdict import BECAUSE, Chip, VerdictKind, verdict_of
 from teleder.settings.environment import base_rates
 from tests.conftest import NO_WORTH, alarm
 
@@ -46,13 +46,13 @@ def told(submission) -> tuple:
 
 # --- Row by row -------------------------------------------------------------------------------------------
 def test_before_the_ai_has_read_it_waits(alices_submission):
-    assert told(alices_submission) == (Kind.WAITING, "", Chip.WAITING)
+    assert told(alices_submission) == (VerdictKind.WAITING, "", Chip.WAITING)
 
 
 def test_an_ai_that_gave_up_is_not_available(alices_submission):
     Submission.objects.update(ai_status=AIStatus.UNAVAILABLE)
     alices_submission.refresh_from_db()
-    assert told(alices_submission) == (Kind.UNAVAILABLE, "", Chip.STOPPED)
+    assert told(alices_submission) == (VerdictKind.UNAVAILABLE, "", Chip.STOPPED)
 
 
 def test_without_consent_the_ai_is_not_used(alice, read):
@@ -61,34 +61,34 @@ def test_without_consent_the_ai_is_not_used(alice, read):
     submission.refresh_from_db()
     Submission.objects.update(ai_status=AIStatus.NOT_USED)
     submission.refresh_from_db()
-    assert told(submission) == (Kind.NOT_USED, "", None)
+    assert told(submission) == (VerdictKind.NOT_USED, "", None)
     assert verdict_of(submission).chip_text == "AI not used"
 
 
 def test_herpes_over_its_line_is_told_with_its_level(read):
     submission = read({"probabilities": HERPES})
-    assert told(submission) == (Kind.CANNOT_RULE_OUT, "", Chip.SOONER)
+    assert told(submission) == (VerdictKind.CANNOT_RULE_OUT, "", Chip.SOONER)
     assert submission.urgency == Urgency.SAME_DAY
     assert verdict_of(submission).sentence == "The AI cannot rule out herpesvirus infection."
 
 
 def test_an_unproven_herpes_alarm_is_told_and_raises_nothing(read):
     submission = read({"alarms": (alarm("HI", 0.5, worth=NO_WORTH),)})
-    assert told(submission) == (Kind.CANNOT_RULE_OUT, "", Chip.OPINION)
+    assert told(submission) == (VerdictKind.CANNOT_RULE_OUT, "", Chip.OPINION)
     assert submission.urgency == Urgency.ROUTINE
 
 
 @pytest.mark.parametrize(("found", "name"), [(IMPETIGO, "impetigo"), (MYCOSIS, "mycosis fungoides")])
 def test_a_demonstration_model_does_not_tell_of_another_unproven_alarm(read, found, name):
     submission = read({"probabilities": found})
-    assert told(submission) == (Kind.INCONCLUSIVE, "unproven_alarm", Chip.SILENT)
+    assert told(submission) == (VerdictKind.INCONCLUSIVE, "unproven_alarm", Chip.SILENT)
     assert name in verdict_of(submission).sentence and submission.urgency == Urgency.ROUTINE
     assert verdict_of(submission).conditions == set()
 
 
 def test_a_proven_impetigo_alarm_is_told(read):
     submission = read({"alarms": (alarm("IM", 0.5),)})
-    assert told(submission) == (Kind.CANNOT_RULE_OUT, "", Chip.SOONER)
+    assert told(submission) == (VerdictKind.CANNOT_RULE_OUT, "", Chip.SOONER)
     assert submission.urgency == Urgency.DAYS_2
 
 
@@ -110,7 +110,7 @@ def test_two_alarms_are_one_sentence_with_herpes_first(read):
 )
 def test_an_alarm_is_judged_before_scope_and_photo_quality_and_stays(read, poor):
     submission = read({"probabilities": HERPES} | poor)
-    assert told(submission) == (Kind.CANNOT_RULE_OUT, "", Chip.SOONER)
+    assert told(submission) == (VerdictKind.CANNOT_RULE_OUT, "", Chip.SOONER)
     assert submission.urgency == Urgency.SAME_DAY
     (one,) = verdict_of(submission).alarms
     muted = poor != {"abstention": Abstention.UNCERTAIN}
@@ -122,31 +122,31 @@ def test_while_another_photo_waits_an_alarm_is_told(alice, submission_of, analys
     analyse(submission.photos.first(), probabilities=HERPES)
     submission.refresh_from_db()
     assert submission.ai_status == AIStatus.WAITING
-    assert told(submission)[0] == Kind.CANNOT_RULE_OUT
+    assert told(submission)[0] == VerdictKind.CANNOT_RULE_OUT
 
 
 def test_a_photo_that_cannot_be_read_is_not_usable(read):
     submission = read(BLURRED)
-    assert told(submission) == (Kind.UNUSABLE, "blurred", Chip.SILENT)
+    assert told(submission) == (VerdictKind.UNUSABLE, "blurred", Chip.SILENT)
     assert verdict_of(submission).sentence == "The AI says nothing: the photo is blurred."
     assert submission.urgency == Urgency.DAYS_2
 
 
 def test_one_usable_photo_is_enough(read):
     submission = read(BLURRED, {"abstention": Abstention.UNCERTAIN})
-    assert told(submission) == (Kind.INCONCLUSIVE, "uncertain", Chip.SILENT)
+    assert told(submission) == (VerdictKind.INCONCLUSIVE, "uncertain", Chip.SILENT)
     assert submission.urgency == Urgency.ROUTINE
 
 
 def test_glare_only_advises(read):
     submission = read({"reason": Reason.POOR_QUALITY, "fault": QualityFault.GLARE})
-    assert told(submission) == (Kind.INCONCLUSIVE, "glare", Chip.SILENT)
+    assert told(submission) == (VerdictKind.INCONCLUSIVE, "glare", Chip.SILENT)
     assert submission.urgency == Urgency.ROUTINE
 
 
 def test_without_skin_no_photo_is_usable(read, analyse):
     submission = read({"abstention": Abstention.NO_SKIN})
-    assert told(submission) == (Kind.UNUSABLE, "no_skin", Chip.SILENT)
+    assert told(submission) == (VerdictKind.UNUSABLE, "no_skin", Chip.SILENT)
     assert submission.urgency == Urgency.DAYS_2
 
 
@@ -154,19 +154,19 @@ def test_without_skin_no_photo_is_usable(read, analyse):
 def test_a_missing_crop_raises_nothing(read, code):
     submission = read({})
     Analysis.objects.update(boxes=[], no_box=code)
-    assert told(submission) == (Kind.INCONCLUSIVE, "no_crop", Chip.SILENT)
+    assert told(submission) == (VerdictKind.INCONCLUSIVE, "no_crop", Chip.SILENT)
     assert submission.urgency == Urgency.ROUTINE
 
 
 def test_out_of_scope_is_inconclusive_and_raises_nothing(read):
     submission = read({"abstention": Abstention.OUT_OF_SCOPE})
-    assert told(submission) == (Kind.INCONCLUSIVE, "out_of_scope", Chip.SILENT)
+    assert told(submission) == (VerdictKind.INCONCLUSIVE, "out_of_scope", Chip.SILENT)
     assert submission.urgency == Urgency.ROUTINE
 
 
 def test_the_demonstration_model_names_nothing(read):
     verdict = verdict_of(read({}))
-    assert (verdict.kind, verdict.reason, verdict.named) == (Kind.INCONCLUSIVE, "demonstration", None)
+    assert (verdict.kind, verdict.reason, verdict.named) == (VerdictKind.INCONCLUSIVE, "demonstration", None)
 
 
 # --- A model that may name --------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ OWN = {"demonstration": False}
 
 def test_a_clinics_own_model_names_what_fits(read, signed_once):
     verdict = verdict_of(read(OWN))
-    assert (verdict.kind, verdict.named, verdict.chip) == (Kind.NAMED, Condition.AD, Chip.OPINION)
+    assert (verdict.kind, verdict.named, verdict.chip) == (VerdictKind.NAMED, Condition.AD, Chip.OPINION)
     assert verdict.sentence == "The AI: this fits atopic dermatitis."
 
 
@@ -197,7 +197,7 @@ def test_it_names_beside_an_alarm_in_the_same_sentence(read, signed_once):
 
 
 def test_it_names_nothing_before_the_clinic_has_signed_enough(read):
-    assert told(read(OWN)) == (Kind.INCONCLUSIVE, "few_cases", Chip.SILENT)
+    assert told(read(OWN)) == (VerdictKind.INCONCLUSIVE, "few_cases", Chip.SILENT)
 
 
 @pytest.mark.parametrize("poor", [BLURRED, {"abstention": Abstention.OUT_OF_SCOPE}])
@@ -242,7 +242,7 @@ def test_a_clinic_sets_its_own_base_rates(monkeypatch):
 # --- Earlier rows, and the worklist -----------------------------------------------------------------------
 def test_a_result_of_a_worker_without_alarms_is_still_told(read):
     submission = read({"probabilities": HERPES, "alarms": ()})
-    assert told(submission) == (Kind.CANNOT_RULE_OUT, "", Chip.OPINION)
+    assert told(submission) == (VerdictKind.CANNOT_RULE_OUT, "", Chip.OPINION)
     assert submission.flags == [{"origin": "model", "code": "HI", "level": None}]
 
 
@@ -252,7 +252,7 @@ def test_a_submission_of_the_former_policy_keeps_its_behaviour(alice, submission
     analyse(submission.photos.get(), probabilities=IMPETIGO, alarms=())
     submission.refresh_from_db()
     assert submission.urgency == Urgency.DAYS_2
-    assert told(submission) == (Kind.CANNOT_RULE_OUT, "", Chip.SOONER)
+    assert told(submission) == (VerdictKind.CANNOT_RULE_OUT, "", Chip.SOONER)
 
 
 def test_a_better_photo_does_not_lower_what_an_unusable_one_has_raised(read, analyse, photo_file):
@@ -272,7 +272,7 @@ def test_inside_a_level_inconclusive_cases_come_first(read):
 
 def test_every_reason_and_kind_is_told_in_japanese():
     with override("ja"):
-        for text in [*BECAUSE.values(), *Kind.labels, *Chip.labels]:
+        for text in [*BECAUSE.values(), *VerdictKind.labels, *Chip.labels]:
             assert not str(text).isascii(), text
     assert {str(label) for label in Chip.labels} == {
         "AI: look sooner",

@@ -91,16 +91,16 @@ def test_the_command_prints_a_key():
 
 
 def test_a_worker_passes_its_keys_to_no_child(monkeypatch):
-    from inference_worker import tasks
+    from inference_worker import photo_files
 
     monkeypatch.setenv(encryption.NAME, key := new_key())
     s3 = {"TELEDER_STORAGE": "s3://photos", "TELEDER_S3_ACCESS_KEY": "a", "TELEDER_S3_SECRET_KEY": "b"}
     for name, value in s3.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(tasks, "photo_storage", functools.cache(tasks.photo_storage.__wrapped__))
-    tasks.photo_keys.cache_clear()
-    tasks.take_keys_from_environment()
+    monkeypatch.setattr(photo_files, "photo_storage", functools.cache(photo_files.photo_storage.__wrapped__))
+    photo_files.photo_keys.cache_clear()
+    photo_files.take_keys_from_environment()
     assert not {encryption.NAME, "TELEDER_S3_ACCESS_KEY", "TELEDER_S3_SECRET_KEY"} & set(os.environ)
-    assert tasks.photo_storage().secret_key == "b"
-    assert tasks.photo_keys().newest == encryption.parse(key).newest
-    tasks.photo_keys.cache_clear()
+    assert photo_files.photo_storage().secret_key == "b"
+    assert photo_files.photo_keys().newest == encryption.parse(key).newest
+    photo_files.photo_keys.cache_clear()

@@ -23,7 +23,7 @@ from teleder.cases.files import FileKind
 from teleder.cases.models import Analysis, Disposition, Finding, Impression, Photo, PhotosWanted, Submission
 from teleder.cases.questionnaire import BodySite
 from teleder.cases.triage import Urgency
-from teleder.cases.verdict import Kind, ToldAlarm, verdict_of
+from teleder.cases.verdict import ToldAlarm, VerdictKind, verdict_of
 
 
 class ClinicFilesSerializer(PatientFilesSerializer):
@@ -129,7 +129,7 @@ class ToldAlarmSerializer(serializers.Serializer):
 class VerdictSerializer(serializers.Serializer):
     """The one thing that the AI says of the submission, as on the pages. Preliminary, and never for patients."""
 
-    kind = serializers.ChoiceField(Kind.choices)
+    kind = serializers.ChoiceField(VerdictKind.choices)
     reason = serializers.CharField(help_text="why it says nothing, as a code, or empty")
     alarms = ToldAlarmSerializer(many=True)
     named = serializers.ChoiceField(list(Condition), allow_null=True)

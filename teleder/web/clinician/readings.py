@@ -17,7 +17,7 @@ from teleder.cases.questionnaire import (
     red_flag_questions,
 )
 from teleder.cases.triage import ALARMING, Urgency
-from teleder.cases.verdict import Kind, Verdict
+from teleder.cases.verdict import Verdict, VerdictKind
 from teleder.web import wording
 from teleder.web.clinician.signs import ShownSign, shown_signs
 
@@ -99,7 +99,7 @@ class Reading:
 
     @property
     def names(self) -> bool:
-        return self.is_classified and self.verdict.kind == Kind.NAMED
+        return self.is_classified and self.verdict.kind == VerdictKind.NAMED
 
     @property
     def bars(self) -> list[Bar]:
