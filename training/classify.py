@@ -1,6 +1,6 @@
 """Fit and publish the two shipped classifications: one linear layer each over the same frozen features.
 
-    python -m training.classify --version 2026.11.28 [--data ../shared/data] [--weights DIR]
+    python -m training.classify --version 2026.11.29 [--data ../shared/data] [--weights DIR]
 
 Minutes on one core. The same machine with the same threads writes the same bytes; elsewhere the weights agree within
 1e-4 and decide alike. Nothing is chosen on the way: recipe and alarm budget stand in `probe`, and photos of

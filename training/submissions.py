@@ -31,8 +31,9 @@ from inference_worker.models.classification import CLASSES, Classifier
 from inference_worker.models.engine import TorchEngine
 from inference_worker.quality import assess_quality
 from training import features
+from training.classification_figures import share_of
 from training.data import Row, measuring_rows, output, plainly, read_photo
-from training.evaluate import ANALYSIS_LONG_SIDE, over
+from training.evaluate import ANALYSIS_LONG_SIDE
 from training.statistics import Figures
 
 PHOTOS_AT_MOST = 3
@@ -118,14 +119,9 @@ def figures_of(submissions: Sequence[Submission], photos: Sequence[tuple[str, bo
     figures: Figures = {}
     for label in sorted(set(labels), key=CLASSES.index):
         own = labels == label
-        shares = {
-            level: over(own, groups, lambda i, name=level: float((levels[i] == name).mean()))
-            for level in LEVELS
-        }
-        shares["raised"] = over(own, groups, lambda i: float((levels[i] != "routine").mean()))
-        shares["raised, of one person"] = over(
-            own & real, groups, lambda i: float((levels[i] != "routine").mean())
-        )
+        shares = {level: share_of(own, levels == level, groups) for level in LEVELS}
+        shares["raised"] = share_of(own, levels != "routine", groups)
+        shares["raised, of one person"] = share_of(own & real, levels != "routine", groups)
         figures[label] = shares
     return figures
 

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
     ("language", "chip"), [("en", "Better taken again"), ("ja", "とり直しがおすすめです")]
 )
 def test_the_advice_appears_while_alice_looks_and_she_may_go_on(
-    visit, is_sound, alice, draft_of, analyse, stored, language, chip
+    visit, is_accessible, alice, draft_of, analyse, stored, language, chip
 ):
     draft = draft_of(alice)
     photo = draft.photos.get()
@@ -32,6 +32,6 @@ def test_the_advice_appears_while_alice_looks_and_she_may_go_on(
     outcome = messages.Checked(advice=PhotoAdvice.TOO_FAR, skin=0.05, largest=0.04, lesion=0.01, model=MODEL)
     assert results.record(job=job, attempt=attempt, worker="w", outcome=outcome)
     expect(page.locator(".tile .chip")).to_contain_text(chip, timeout=15_000)
-    is_sound(page, language)
+    is_accessible(page, language)
     page.click("#tiles .button-primary")
     page.wait_for_url("**" + reverse("web:send", args=[draft.pk]))
