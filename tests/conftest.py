@@ -139,7 +139,7 @@ def _forced_logins_have_a_second_factor() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def drawn(monkeypatch) -> dict[str, bool]:
+def spot_check_draw(monkeypatch) -> dict[str, bool]:
     """Whether a routine case is a spot check: none is, unless a test says so."""
     from teleder.cases import spot_checks
 

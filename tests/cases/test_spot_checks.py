@@ -30,16 +30,16 @@ def test_who_does_not_know_the_secret_cannot_foresee_the_draw(settings):
     assert [DRAW(id, 2) for id in ids] != before
 
 
-def test_a_drawn_routine_case_is_due_within_a_working_day(alice, submission_of, drawn):
-    drawn["is_drawn"] = True
+def test_a_drawn_routine_case_is_due_within_a_working_day(alice, submission_of, spot_check_draw):
+    spot_check_draw["is_drawn"] = True
     submission = submission_of(alice)
     assert submission.spot_check
     assert submission.due_at == POLICY.spot_check_due(submission.submitted_at)
     assert submission.due_at < POLICY.due(submission.level, submission.submitted_at)
 
 
-def test_a_case_that_is_not_routine_is_never_drawn(alice, submission_of, drawn):
-    drawn["is_drawn"] = True
+def test_a_case_that_is_not_routine_is_never_drawn(alice, submission_of, spot_check_draw):
+    spot_check_draw["is_drawn"] = True
     submission = submission_of(alice, fever="yes")
     assert not submission.spot_check
     assert submission.due_at == POLICY.due(submission.level, submission.submitted_at)
@@ -63,11 +63,13 @@ def answer(submission, by, disposition: str) -> None:
     reviews.sign(submission, by=by, impression="AD", disposition=disposition, text="Seen.")
 
 
-def test_the_miss_rate_counts_what_a_dermatologist_found_more_urgent(alice, dana, nora, submission_of, drawn):
+def test_the_miss_rate_counts_what_a_dermatologist_found_more_urgent(
+    alice, dana, nora, submission_of, spot_check_draw
+):
     assert spot_checks.results(dana) == spot_checks.SpotChecks(waiting=0, missed=spot_checks.Share(of=0, n=0))
-    drawn["is_drawn"] = True
+    spot_check_draw["is_drawn"] = True
     hidden, usual, waiting = (submission_of(alice) for _ in range(3))
-    drawn["is_drawn"] = False
+    spot_check_draw["is_drawn"] = False
     answer(hidden, dana, "today")
     answer(usual, dana, "self_care")
     answer(submission_of(alice), dana, "emergency")  # not drawn: it does not count
@@ -77,8 +79,10 @@ def test_the_miss_rate_counts_what_a_dermatologist_found_more_urgent(alice, dana
     assert spot_checks.results(nora).missed.n == 0  # another clinic's
 
 
-def test_a_drawn_case_that_the_ai_raised_is_no_routine_case(alice, dana, submission_of, analyse, drawn):
-    drawn["is_drawn"] = True
+def test_a_drawn_case_that_the_ai_raised_is_no_routine_case(
+    alice, dana, submission_of, analyse, spot_check_draw
+):
+    spot_check_draw["is_drawn"] = True
     raised = submission_of(alice)
     analyse(raised.photos.get(), probabilities={"AD": 0.6, "HI": 0.3, "IM": 0.05, "MF": 0.01, "OTHER": 0.04})
     answer(raised, dana, "emergency")

@@ -154,7 +154,7 @@ def test_a_box_outside_the_photo_is_refused(under_way, refused, outside):
 def test_a_sign_that_is_measured_twice_is_refused(under_way, refused):
     attempt = under_way(Stage.SEGMENT)
     with refused(1):
-        attempt.says(attempt.right(signs=[forged.SIGNS[0], forged.SIGNS[0]]))
+        attempt.reports(attempt.right(signs=[forged.SIGNS[0], forged.SIGNS[0]]))
 
 
 def test_a_box_may_fill_the_photo(under_way):
@@ -199,12 +199,12 @@ FIGURE = forged.FIGURE
 def test_an_alarm_that_makes_no_sense_is_refused(under_way, refused, alarms):
     attempt = under_way(Stage.CLASSIFY)
     with refused():
-        attempt.says(attempt.right(alarms=alarms))
+        attempt.reports(attempt.right(alarms=alarms))
 
 
 def test_alarms_are_kept_with_their_figures_and_an_older_worker_reports_none(under_way):
     attempt = under_way(Stage.CLASSIFY)
-    attempt.says(attempt.right())
+    attempt.reports(attempt.right())
     assert Analysis.objects.get().alarms == [forged.ALARM]
     Analysis.objects.update(alarms=[forged.ALARM | {"score": 7}])  # as it was stored before the check
     assert Analysis.objects.get().ringing == ()
@@ -214,7 +214,7 @@ def test_alarms_are_kept_with_their_figures_and_an_older_worker_reports_none(und
 def test_a_part_of_the_skin_is_not_larger_than_all_of_it(under_way, refused, changed):
     attempt = under_way(Stage.CHECK)
     with refused():
-        attempt.says(attempt.right(**changed))
+        attempt.reports(attempt.right(**changed))
 
 
 @pytest.mark.parametrize(

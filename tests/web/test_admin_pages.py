@@ -83,7 +83,7 @@ def test_one_sentence_says_that_everything_works(adams, broker):
 
 def test_counts_by_stage_follow_the_jobs(adam, broker, alices_submission, alice, submission_of, analyse):
     analyse(submission_of(alice).photos.get())
-    prepare, segment, classify = health.stages(adam, timezone.now())
+    prepare, segment, classify, _check = health.stages(adam, timezone.now())
     assert (prepare["queued"], prepare["done"], segment["done"], classify["done"]) == (1, 1, 1, 1)
     assert prepare["oldest"] is not None and classify["oldest"] is None
 
@@ -133,8 +133,8 @@ def test_the_board_says_honestly_that_nothing_was_measured_yet(adams, broker):
     assert "none was answered yet, so nothing is known of what routine cases hide. Waiting: 0." in page
 
 
-def test_the_board_shows_what_spot_checks_found(adams, broker, dana, alice, submission_of, drawn):
-    drawn["is_drawn"] = True
+def test_the_board_shows_what_spot_checks_found(adams, broker, dana, alice, submission_of, spot_check_draw):
+    spot_check_draw["is_drawn"] = True
     for disposition in ("today", "self_care", "self_care"):
         submission = submission_of(alice)
         reviews.claim(submission, by=dana)

@@ -190,7 +190,8 @@ def test_status_has_the_data_of_the_board(client, adam, alices_submission):
     assert [alarm["words"] for alarm in found["alarms"]] == ["1 job has stopped."]
     assert found["sentence"] == "1 job has stopped."
     assert set(found) == {
-        *("sentence", "stages", "results_waiting", "submissions", "workers", "messages", "alarms", "refused")
+        *("sentence", "stages", "results_waiting", "submissions", "workers", "messages", "alarms", "refused"),
+        *("alarm_rate", "spot_checks"),
     }
 
 
