@@ -57,6 +57,10 @@ class Segmenter:
             masks[-1][height // 4 : -height // 4, width // 4 : -width // 4] = 2
         return masks
 
+    def scores(self, photos: list[np.ndarray]) -> list[np.ndarray]:
+        """As the check of a draft asks: logits (3, H, W) of the same class maps."""
+        return [np.stack([mask == code for code in range(3)]).astype(np.float32) for mask in self(photos)]
+
 
 class Classifier:
     """Always abstains."""
