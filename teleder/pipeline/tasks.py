@@ -13,6 +13,7 @@ from celery.exceptions import Reject
 from django.db import InterfaceError, OperationalError, connection
 
 from contract import messages
+from teleder.cases import triage
 from teleder.pipeline import refusals, results
 
 log = logging.getLogger(__name__)
@@ -62,23 +63,29 @@ def record_task(*_positional: Any, **message: Any) -> None:
     report = messages.unpack_report(messages.Started, message)
     fields = {name: value for name, value in message.items() if name not in vars(report)}
     try:
-        outcome = _unpacked_or_handed_back(report, fields)
-        if outcome is not None:
-            results.record(**vars(report), outcome=outcome)
+        _record_or_hand_back(report, fields)
     except messages.InvalidMessageError as error:
         raise messages.InvalidMessageError(f"{error}; {_named(report)}") from None
 
 
-def _unpacked_or_handed_back(report: messages.Started, fields: dict[str, Any]) -> messages.Outcome | None:
-    """Return the outcome, or None if another version wrote it and its attempt is over."""
+def _record_or_hand_back(report: messages.Started, fields: dict[str, Any]) -> None:
+    """Record the outcome. What another version wrote, or judges by a policy that is unknown here, goes back to the queue
+    while its attempt lasts."""
+    unreadable: Exception
     try:
-        return messages.unpack_outcome(**fields)
+        outcome = messages.unpack_outcome(**fields)
     except (messages.ContractError, TypeError) as error:
-        if not results.leave_to_another_version(job=report.job, attempt=report.attempt):
-            return None
-        log.warning("handed back: %s; %s", type(error).__name__, _named(report))
+        unreadable = error
+    else:
+        try:
+            results.record(**vars(report), outcome=outcome)
+            return
+        except triage.UnknownPolicyError as error:
+            unreadable = error
+    if results.leave_to_another_version(job=report.job, attempt=report.attempt):
+        log.warning("handed back: %s; %s", type(unreadable).__name__, _named(report))
         time.sleep(HAND_BACK_SECONDS)  # do not spin: in a deploy a process of the right version starts soon
-        raise Reject(type(error).__name__, requeue=True) from error
+        raise Reject(type(unreadable).__name__, requeue=True) from unreadable
 
 
 def _named(report: messages.Started) -> str:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from contract import messages
 from contract.messages import Stage
 from teleder.cases import intake, reviews, transitions
-from teleder.cases.models import AIStatus, Job, JobState, Photo
+from teleder.cases.models import AIStatus, Job, JobState, Photo, Submission
 from teleder.cases.triage import Urgency
 from teleder.pipeline import broker, dispatch, recovery, results, tasks
 from tests.conftest import MODEL, send_for_test
@@ -231,6 +231,26 @@ def test_a_result_of_a_newer_version_is_requeued_and_not_counted_as_a_crash(
     row = Job.objects.get()
     assert (row.state, row.losses, row.deaths) == (JobState.QUEUED, 1, 0)
     tasks.record_task(job=job, attempt=attempt, worker="w", **message)  # no job waits for it any more
+
+
+def test_a_result_for_a_submission_of_a_newer_policy_is_requeued_and_not_counted_as_a_crash(
+    alices_submission, monkeypatch
+):
+    """During a deploy the new web judges by a policy that an old results worker does not have."""
+    monkeypatch.setattr(tasks, "HAND_BACK_SECONDS", 0)
+    job, attempt = send_for_test(alices_submission.photos.get(), "prepare")
+    results.started(job=job, attempt=attempt, worker="w")
+    message = {"contract": messages.VERSION, "kind": "failed", "outcome": {"code": "x"}}
+    policy = alices_submission.policy
+    Submission.objects.update(policy="2999-01-01")
+    with pytest.raises(Reject) as handed_back:
+        tasks.record_task(job=job, attempt=attempt, worker="w", **message)
+    assert handed_back.value.requeue
+    assert Job.objects.get().state == JobState.SENT
+    Submission.objects.update(policy=policy)
+    tasks.record_task(job=job, attempt=attempt, worker="w", **message)
+    row = Job.objects.get()
+    assert (row.state, row.deaths) == (JobState.FAILED, 0)
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,10 @@ class PolicyError(ValueError):
     """A policy has a rule without conditions."""
 
 
+class UnknownPolicyError(LookupError):
+    """No policy has this id: a newer version may have judged the submission."""
+
+
 class Policy:
     """One version of the triage policy, read from its file; raises `PolicyError`."""
 
@@ -178,10 +182,10 @@ def working_days_after(start: datetime, days: int) -> datetime:
 
 @cache
 def policy(id: str = CURRENT_POLICY) -> Policy:
-    """Return a policy by its id; raises `LookupError` for an unknown one."""
+    """Return a policy by its id; raises `UnknownPolicyError`."""
     path = POLICIES / f"{id}.toml"
     if path.parent != POLICIES or not path.is_file():
-        raise LookupError(f"no triage policy {id!r}")
+        raise UnknownPolicyError(f"no triage policy {id!r}")
     return Policy(tomllib.loads(path.read_text()))
 
 
