@@ -14,7 +14,7 @@ from drills.run import Run, drill
 from drills.system import ROOT
 
 # The last commit whose results had no signs and no alarms; same contract number. It returns to the queue what it cannot read.
-BEFORE = "5674a48"
+BEFORE = "0ca281e"
 ALONE_SECONDS = 12
 SHARED_SECONDS = 60
 
