@@ -64,7 +64,7 @@ def claims(run: Run) -> Figures:
         if len(winners) != 1 or any(answer.status_code != 409 for answer in others):
             broken.append(f"{len(winners)} winners, others {sorted({a.status_code for a in others})}")
         if any(NAME in answer.text for answer in others):
-            broken.append("a refused dermatologist is told who claimed it")
+            broken.append("the refusal names who claimed it")
         for winner in winners:
             winner.ask("POST", f"submissions/{case.submission}/release")
     found = run.finish(clients, bound=float("inf"))

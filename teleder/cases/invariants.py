@@ -141,7 +141,7 @@ def files_have_their_row() -> Iterator[str]:
     yield from (key.rpartition("/")[0] for key in leftovers(2 * KEEP_HOURS))
 
 
-def events_are_told_or_young() -> Iterator[str]:
+def events_are_notified_or_recent() -> Iterator[str]:
     late = Now() - timedelta(minutes=LATE_MINUTES)
     yield from _ids(Event.objects.filter(Q(told_at=None), at__lt=late))
 
@@ -180,5 +180,5 @@ INVARIANTS: tuple[Callable[[], Iterator[str]], ...] = (
     originals_have_a_key_that_we_hold,
     masks_and_attributions_have_their_files,
     files_have_their_row,
-    events_are_told_or_young,
+    events_are_notified_or_recent,
 )

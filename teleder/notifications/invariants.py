@@ -13,7 +13,7 @@ from teleder.notifications import texts
 from teleder.notifications.models import UNSENT, Message
 
 
-def events_that_were_told_have_a_message() -> Iterator[str]:
+def notified_events_have_a_message() -> Iterator[str]:
     handled = Event.objects.filter(kind__in=texts.TITLES, messages=None).exclude(told_at=None)
     yield from map(str, handled.values_list("pk", flat=True))
 
@@ -25,6 +25,6 @@ def messages_are_sent_or_still_due() -> Iterator[str]:
 
 
 INVARIANTS: tuple[Callable[[], Iterator[str]], ...] = (
-    events_that_were_told_have_a_message,
+    notified_events_have_a_message,
     messages_are_sent_or_still_due,
 )

@@ -200,8 +200,8 @@ BREACHES = [
     (plant_longer_original, "photos have their files"),
     (plant_emptied_copy, "photos have their files"),
     (plant_lost_mask, "masks and attributions have their files"),
-    (plant_event_without_notification, "events are told or young"),
-    (plant_notified_event_without_message, "events that were told have a message"),
+    (plant_event_without_notification, "events are notified or recent"),
+    (plant_notified_event_without_message, "notified events have a message"),
     (plant_forgotten_message, "messages are sent or still due"),
 ]
 
