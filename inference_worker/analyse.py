@@ -29,10 +29,9 @@ from contract.photos import FILE_LIMIT_BYTES
 from inference_worker import analyse_report, distance_strip
 from inference_worker.analyse_report import Analysed, Table
 from inference_worker.decode.sandbox import DecoderLostError
-from inference_worker.models import cropping, distance
-from inference_worker.models.attribution import Attributor, decisive
-from inference_worker.models.classification import Classifier
-from inference_worker.models.engine import select_device
+from inference_worker.models import attribution, cropping, distance
+from inference_worker.models.classification import Classifier, Evidence
+from inference_worker.models.engine import select_engine
 from inference_worker.models.segmentation import LESION, Segmenter
 from inference_worker.models.signs import signs_of
 from inference_worker.models.weights import WeightsError, published
@@ -167,10 +166,9 @@ class Analyst:
 
     def __init__(self, device: str, *, with_distance: bool = False) -> None:
         self.with_distance = with_distance
-        engine = select_device(device)
+        engine = select_engine(device)
         self.segmenter = Segmenter(published("segmentation"), engine)
         self.classifier = Classifier(published("classification"), engine)
-        self.attributor = Attributor(self.classifier)
 
     def analyse(self, path: Path, target: Path) -> dict[str, Any]:
         """Write the files of one photo beside `target`; return what its JSON holds."""
@@ -183,14 +181,14 @@ class Analyst:
             (mask,) = self.segmenter([photo])
             signs = signs_of(photo, mask, self.segmenter)
             segmented = cropping.describe(mask, key="", model=self.segmenter.model, seconds=0, signs=signs)
-            (classified,) = self.classifier([photo], [segmented.boxes])
+            ((classified, evidence),) = self.classifier.with_evidence([photo], [segmented.boxes])
             told, alarms = verdict(preparation.outcome, segmented, classified), ringing(classified)
             drawn = overlay(photo, mask, segmented.boxes)
             _write_png(_beside(target, "-overlay.png"), drawn)
             _write_thumbnail(_beside(target, analyse_report.THUMBNAIL), drawn)
             for number, box in enumerate(segmented.boxes, start=1):
                 _write_png(_beside(target, f"-crop-{number}.png"), photo[_area(box)])
-            explained = self._explain(photo, segmented.boxes, classified, target)
+            explained = _explain(photo, segmented.boxes, classified, evidence, target)
             row |= {"segmented": _plain(segmented), "classified": _plain(explained)}
             if self.with_distance:
                 row["distance"] = self._distance(photo, target)
@@ -204,20 +202,20 @@ class Analyst:
         summary = {"stability": report.stability, "is_stable": report.is_stable, "changes": report.changes}
         return dataclasses.asdict(report) | summary
 
-    def _explain(
-        self, photo: np.ndarray, boxes: tuple[Box, ...], found: Classified, target: Path
-    ) -> Classified:
-        condition, number = decisive(found)
-        picture = self.attributor.picture(photo, boxes, found)
-        shares = cv2.resize(picture, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR) / 255
-        file = _beside(target, "-attribution.png")
-        attribution = Attribution(key=file.name, condition=condition, box=number)
-        _write_png(file, tinted(photo, shares[..., 0]))
-        if number is not None:
-            area = _area(boxes[number])
-            file = _beside(target, f"-attribution-crop-{number + 1}.png")
-            _write_png(file, tinted(photo[area], shares[..., 1][area]))
-        return dataclasses.replace(found, attribution=attribution)
+
+def _explain(
+    photo: np.ndarray, boxes: tuple[Box, ...], found: Classified, evidence: Evidence, target: Path
+) -> Classified:
+    condition, number = attribution.decisive(found)
+    picture = attribution.picture(photo, boxes, found, evidence)
+    shares = cv2.resize(picture, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR) / 255
+    file = _beside(target, "-attribution.png")
+    _write_png(file, tinted(photo, shares[..., 0]))
+    if number is not None:
+        area = _area(boxes[number])
+        crop = _beside(target, f"-attribution-crop-{number + 1}.png")
+        _write_png(crop, tinted(photo[area], shares[..., 1][area]))
+    return dataclasses.replace(found, attribution=Attribution(key=file.name, condition=condition, box=number))
 
 
 def overlay(photo: np.ndarray, mask: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:

@@ -31,7 +31,8 @@ from contract.messages import Attribution, Classified, Failed, Outcome, Request,
 from contract.signs import Sign
 from inference_worker.app import app
 from inference_worker.decode.sandbox import DecoderLostError
-from inference_worker.models import cropping, photo_advice
+from inference_worker.models import attribution, cropping, photo_advice
+from inference_worker.models.classification import Evidence
 from inference_worker.models.signs import signs_of
 from inference_worker.photo_files import photo_keys, photo_storage
 from inference_worker.preparation import prepare as prepare_photo
@@ -112,11 +113,10 @@ def classify(task: Task, **message: Any) -> None:
     photos = dict(_readable(task, accept_requests(task, message)))
     if not photos or (network := _network_or_report(task, photos, classifier)) is None:
         return
-    outcomes = network(list(photos.values()), [request.boxes for request in photos])
-    for (request, photo), outcome in zip(photos.items(), outcomes, strict=True):
-        report_result(
-            task, request, dataclasses.replace(outcome, attribution=attribution_for(request, photo, outcome))
-        )
+    findings = network.with_evidence(list(photos.values()), [request.boxes for request in photos])
+    for (request, photo), (outcome, evidence) in zip(photos.items(), findings, strict=True):
+        described = attribution_for(request, photo, outcome, evidence)
+        report_result(task, request, dataclasses.replace(outcome, attribution=described))
 
 
 @_task(Stage.CHECK)
@@ -235,15 +235,17 @@ def _segmented(request: Request, photo: np.ndarray, mask: np.ndarray, seconds: f
     return cropping.describe(mask, key=key, model=segmenter().model, seconds=seconds, signs=signs)
 
 
-def attribution_for(request: Request, photo: np.ndarray, found: Classified) -> Attribution | None:
+def attribution_for(
+    request: Request, photo: np.ndarray, found: Classified, evidence: Evidence
+) -> Attribution | None:
     key = f"{request.prefix}/attribution.png"
     try:
-        attribution, png = attributor().explain(photo, request.boxes, found, key)
+        described, png = attribution.explain(photo, request.boxes, found, evidence, key)
         photo_storage().write(key, png)
     except Exception:  # a picture that explains a finding must never cost the finding
         log.exception("job %s: no attribution", request.job)
         return None
-    return attribution
+    return described
 
 
 # --- Networks ---------------------------------------------------------------------------------------------
@@ -274,7 +276,7 @@ def _network_or_report(task: Task, requests: Iterable[Request], load: Callable[[
     """Return the network; where its weights are refused, None, and the photos go to people without AI at once.
 
     The refusal is not cached: once the file is right again, the next message uses it.
-    A child in which loading was interrupted (by the time limit) ends: torch would stay half imported in it, no later
+    A child in which loading was interrupted (by the time limit) ends: a library would stay half imported in it, no later
     import repairs that, and each later photo would fail.
     """
     with _loading:
@@ -306,7 +308,7 @@ def try_to_load(load: Callable[[], Any]) -> tuple[Any, Exception | None]:
 def _engine():
     from inference_worker.models import engine
 
-    return engine.select_device()
+    return engine.select_engine()
 
 
 @functools.cache
@@ -323,10 +325,3 @@ def classifier():
     from inference_worker.models.weights import published
 
     return Classifier(published("classification"), _engine())
-
-
-@functools.cache
-def attributor():
-    from inference_worker.models.attribution import Attributor
-
-    return Attributor(classifier())

@@ -1,6 +1,6 @@
 """Whether each package that is shipped may be: its licence is an allowed one, and it carries no GPL library.
 
-Reads the metadata of what is installed: the packages of the lock files of both images, torch and what it brings.
+Reads the metadata of what is installed: the packages of the lock files of all images, torch and what it brings.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from local.sbom import ROOT, plain
 
-LOCKS = (ROOT / "requirements-web.lock", ROOT / "requirements-worker.lock")
+LOCKS = tuple(ROOT / f"requirements-{image}.lock" for image in ("web", "worker", "gpu"))
 ALLOWED = {
     "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0",
     "ISC", "LGPL-2.1-or-later", "LGPL-3.0-only", "LGPL-3.0-or-later", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0",
@@ -60,7 +60,7 @@ def faults() -> list[str]:
 
 
 def _shipped() -> dict[str, bool]:
-    """Return the packages of both images, and whether only some platforms have them."""
+    """Return the packages of all images, and whether only some platforms have them."""
     lines = [line for lock in LOCKS for line in lock.read_text().splitlines()]
     names = {plain(line.split("==")[0]): False for line in [*lines, *TORCH] if re.match(r"[\w.-]+==", line)}
     names |= {name: True for line in lines if " ; " in line and (name := plain(line.split("==")[0])) in names}

@@ -12,21 +12,25 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # Lock file -> extras beside the web's own dependencies.
 LOCKS = {
-    "requirements.lock": ["inference", "training", "local", "dev"],
+    "requirements.lock": ["inference", "torch", "training", "local", "dev"],
     "requirements-web.lock": [],
     "requirements-worker.lock": ["inference"],
+    "requirements-gpu.lock": ["inference", "torch"],
 }
+# openvino names it and does without: what may send usage figures has no place in a worker.
+UNWANTED = ["openvino-telemetry"]
 OF_TORCH = ["torch", "torchvision", "triton"]
 OF_TORCH_PREFIXES = ("nvidia-", "cuda-")
 
 
 def main() -> int:
     for name, extras in LOCKS.items():
-        _compile(name, extras, OF_TORCH)
+        without = [*OF_TORCH, *UNWANTED]
+        _compile(name, extras, without)
         named = {line.split("==")[0] for line in (ROOT / name).read_text().splitlines() if "==" in line}
         cuda = [package for package in named if package.startswith(OF_TORCH_PREFIXES)]
         if cuda:
-            _compile(name, extras, [*OF_TORCH, *cuda])
+            _compile(name, extras, [*without, *cuda])
     return 0
 
 

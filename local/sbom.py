@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+WITH_TORCH = {"requirements.lock", "requirements-gpu.lock"}
 EXCEPTIONS = ROOT / "local" / "advisories.toml"
 CYCLONEDX = Path(sys.executable).with_name("cyclonedx-py")
 # Validation takes ten times as long as the rest; tests/local/test_sbom.py validates the final document.
@@ -56,9 +57,9 @@ def main(arguments: list[str]) -> int:
 
 @functools.cache
 def bill_of_materials(lock: Path) -> dict[str, Any]:
-    """Return a CycloneDX 1.5 document of the packages of a lock file; torch's when the lock is not the web's."""
+    """Return a CycloneDX 1.5 document of the packages of a lock file, and torch where it is installed beside."""
     text = lock.read_text()
-    if "web" not in lock.name:
+    if lock.name in WITH_TORCH:
         pins = re.findall(r'"((?:torch|torchvision)==[^"]+)"', (ROOT / "run").read_text())
         text += "\n".join(["", *pins])
     bill = _cyclonedx("requirements", f"--pyproject={ROOT / 'pyproject.toml'}", "-", text=text)

@@ -110,7 +110,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     own = weights.published("segmentation"), weights.published("classification")
-    chosen = engine.select_device(arguments.device)
+    chosen = engine.select_engine(arguments.device)
     models = Segmenter(own[0], chosen), Classifier(own[1], chosen)
     wanted = list(scenes(arguments.scenes, arguments.seed))
     rows = collect(wanted, answers_file(arguments.json, own), models)

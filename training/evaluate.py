@@ -200,7 +200,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = [row for row in rows if held_out(row) or not arguments.held_out]
     if not rows:
         raise ManifestError(f"{arguments.manifest}: no line belongs to a held-out group")
-    chosen = engine.select_device(arguments.device)
+    chosen = engine.select_engine(arguments.device)
     models = weights.in_force(arguments.weights)
     segmenter = Segmenter(models["segmentation"], chosen)
     named = f"{arguments.what} {models[arguments.what].version} {models[arguments.what].sha256[:12]}"

@@ -15,10 +15,11 @@ import torch
 from torch import nn
 
 from inference_worker.models import weights
-from inference_worker.models.classification import FEATURES, Network, crops_of
+from inference_worker.models.classification import FEATURES, crops_of
 from inference_worker.models.cropping import boxes_of
-from inference_worker.models.engine import TorchEngine, to_tensor
 from inference_worker.models.segmentation import Segmenter
+from inference_worker.models.torch_engine import TorchEngine, to_tensor
+from inference_worker.models.torch_networks import Network
 from training import imagenet
 from training.data import Row, read_photo
 from training.evaluate import ANALYSIS_LONG_SIDE

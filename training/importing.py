@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(str(error))
     partial = arguments.out.with_name(f"{arguments.out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a run that was stopped
-    segmenter = Segmenter(weights.published("segmentation"), engine.select_device(arguments.device))
+    segmenter = Segmenter(weights.published("segmentation"), engine.select_engine(arguments.device))
     read_photos(photos, arguments.root, partial, segmenter)
     findings = checks.check(photos)
     page = arguments.out.with_name(f"{arguments.out.name}.html")

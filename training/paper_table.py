@@ -275,7 +275,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = measuring_rows(arguments, only=FOUR)
     crops = read_crops(arguments.crops) if arguments.crops else None
     own = weights.published("segmentation"), weights.published("classification")
-    chosen = engine.select_device(arguments.device)
+    chosen = engine.select_engine(arguments.device)
     answers = answers_of(rows, crops, (Segmenter(own[0], chosen), Classifier(own[1], chosen)))
     figures = figures_of(answers, arguments.margin)
     figures["model"] = ", ".join(f"{w.name} {w.version} {w.sha256[:12]}" for w in own)

@@ -276,7 +276,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     own = weights.published("segmentation")
-    segmenter = Segmenter(own, engine.select_device(arguments.device))
+    segmenter = Segmenter(own, engine.select_engine(arguments.device))
     real = real_photos(arguments.data, arguments.photos, arguments.spoilt)
     wanted = _in_turn(real, scenes(arguments.scenes), real_near(arguments.data), real_rooms(arguments.data))
     rows = collect(

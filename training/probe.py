@@ -17,11 +17,11 @@ from inference_worker.models.classification import (
     CLASSES,
     CONDITIONS,
     FEATURES,
-    Network,
     distance,
     pooled,
     softmax,
 )
+from inference_worker.models.torch_networks import Network
 
 C = 0.001  # inverse of the penalty; 1e-4 to 1e-2 give the same
 TOLERANCE = 1e-8  # of the solver: elsewhere than here the weights agree within 1e-4

@@ -10,20 +10,28 @@ by itself.
 from __future__ import annotations
 
 import argparse
+import copy
 import hashlib
 import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 from torch import nn
 
-from inference_worker.models import weights
+from inference_worker.models import graphs, weights
+from inference_worker.models.classification import SIDE
+from inference_worker.models.openvino_engine import prepare_graph
+from inference_worker.models.torch_engine import TorchEngine
+from inference_worker.models.torch_networks import DeepLab, FeatureMap, Network
 from training.data import Row
 
 SUBGROUPS = ("fitzpatrick", "tone", "tone_third", "distance", "source")
+CPU = TorchEngine("cpu", "the reference")
+GRAPH_DIFFERENCE = 1e-3  # of logits and features at most; about 1e-5 is seen
 SIZE_LIMIT = 15_000_000  # bytes; the file is committed
 
 
@@ -36,6 +44,7 @@ def publish(
     then small, and keeps single precision.
     """
     state = network.state_dict()
+    require_same_graph(network, halved(state))
     base = {key: value for key, value in state.items() if shared and key.startswith(f"{shared}.")}
     own = {key: value.contiguous().clone() for key, value in state.items() if key not in base}
     written = [_content(own if shared else halved(own), row["name"])]
@@ -48,6 +57,23 @@ def publish(
         sums.append({"file": file, "sha256": hashlib.sha256(content).hexdigest()})
     _replace_row({**row, **sums[0], **({"base": sums[1]} if shared else {})}, folder)
     return weights.published(row["name"], folder)
+
+
+def require_same_graph(network: nn.Module, state: dict[str, torch.Tensor]) -> None:
+    """Raise ValueError where the graph that workers build of a state answers otherwise than the network itself."""
+    if not isinstance(network, DeepLab | Network):
+        return  # no worker runs it
+    reference = copy.deepcopy(network)
+    reference.load_state_dict(state)
+    arrays = {key: value.numpy() for key, value in state.items()}
+    if isinstance(network, Network):
+        reference, graph = FeatureMap(reference), graphs.features(arrays)
+    else:
+        graph = graphs.segmentation(arrays)
+    photos = np.random.default_rng(1).integers(0, 256, (2, SIDE, SIDE, 3), np.uint8)
+    answers = [run(photos) for run in (prepare_graph(graph), CPU.prepare_model(reference))]
+    if not (difference := abs(answers[0] - answers[1]).max()) < GRAPH_DIFFERENCE:
+        raise ValueError(f"the graph for OpenVINO differs by {difference} from the network")
 
 
 def _content(state: dict[str, torch.Tensor], name: str) -> bytes:

@@ -20,14 +20,17 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from contract.alarms import Condition
-from inference_worker.models import engine, weights
-from inference_worker.models.attribution import Attributor, decisive
-from inference_worker.models.classification import CLASSES, Classifier, crops_of
+from inference_worker.models import weights
+from inference_worker.models.attribution import decisive, maps_of
+from inference_worker.models.classification import CLASSES, Classifier, crops_of, evidence_of
+from inference_worker.models.torch_engine import TorchEngine
+from inference_worker.models.torch_networks import FeatureMap, Network, loaded
 from training import phantom
 from training.data import measuring_rows, output, plainly, read_photo
 from training.evaluate import ANALYSIS_LONG_SIDE, over
 
 SEED = 1
+CPU = TorchEngine("cpu", "its layers are drawn again")
 
 
 def layers(network: nn.Module) -> dict[str, nn.Module]:
@@ -46,9 +49,12 @@ def randomise(layer: nn.Module, rng: np.random.Generator) -> None:
         parameter.data.copy_(parameter.data.new_tensor(fresh))
 
 
-def maps_of(attributor: Attributor, views: np.ndarray, conditions: list[Condition]) -> np.ndarray:
+def maps_by(network: Network, views: np.ndarray, conditions: list[Condition]) -> np.ndarray:
     """Return the map (N, 7, 7) of each view for its own condition."""
-    return np.concatenate([attributor(view[None], own) for view, own in zip(views, conditions, strict=True)])
+    run = CPU.prepare_model(FeatureMap(network))
+    head = [value.detach().double().numpy() for value in (network.head.weight, network.head.bias)]
+    pairs = zip(views, conditions, strict=True)
+    return np.concatenate([maps_of(evidence_of(run(view[None]), *head), own) for view, own in pairs])
 
 
 def correlations(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -57,16 +63,16 @@ def correlations(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return np.array([spearmanr(a, b).statistic if np.ptp(a) and np.ptp(b) else np.nan for a, b in pairs])
 
 
-def check(classifier: Classifier, photos: list[np.ndarray], groups: list[str]) -> dict[str, Any]:
-    """Return for each layer the correlation after it and all later ones were drawn again; spoils the classifier."""
-    attributor = Attributor(classifier)
-    conditions = [decisive(found)[0] for found in classifier(photos, [[]] * len(photos))]
+def check(own: weights.Weights, photos: list[np.ndarray], groups: list[str]) -> dict[str, Any]:
+    """Return for each layer the correlation after it and all later ones were drawn again."""
+    network = loaded(own, Network())
+    conditions = [decisive(found)[0] for found in Classifier(own, CPU)(photos, [[]] * len(photos))]
     views = np.concatenate([crops_of(photo, []) for photo in photos])
-    before, rng = maps_of(attributor, views, conditions), np.random.default_rng(SEED)
+    before, rng = maps_by(network, views, conditions), np.random.default_rng(SEED)
     figures = {}
-    for name, layer in layers(classifier.network).items():
+    for name, layer in layers(network).items():
         randomise(layer, rng)
-        found = correlations(before, maps_of(attributor, views, conditions))
+        found = correlations(before, maps_by(network, views, conditions))
         figures[name] = over(np.isfinite(found), groups, lambda i, found=found: float(found[i].mean()))
     return figures
 
@@ -82,7 +88,7 @@ def main(argv: list[str] | None = None) -> None:
         found = [(scene.photo, str(seed)) for seed, scene in enumerate(scenes)]
     photos, groups = map(list, zip(*found, strict=True))
     own = weights.published("classification")
-    figures = check(Classifier(own, engine.select_device("cpu")), photos, groups)
+    figures = check(own, photos, groups)
     print(f"classification {own.version} {own.sha256[:12]}: rank correlation with the trained network's maps")
     for name, figure in figures.items():
         print("{:12} {value} [{low}, {high}]  n={n}".format(name, **figure))

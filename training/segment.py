@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from inference_worker.models.engine import to_tensor
-from inference_worker.models.segmentation import CLASSES, DeepLab, resize_to
+from inference_worker.models.segmentation import CLASSES, resize_to
+from inference_worker.models.torch_engine import to_tensor
+from inference_worker.models.torch_networks import DeepLab
 from training import augment, imagenet, phantom, recipe
 from training.data import Known, Row, Sample, held_out, load_sample, phantom_rows, training_rows
 from training.outlines import load_outlined, outlined

@@ -125,7 +125,7 @@ def main(argv: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     rows = first_of_each(measuring_rows(arguments, classes=CLASSES, only=FOUR), arguments.per_class)
     own = weights.published("segmentation")
-    segmenter = Segmenter(own, engine.select_device(arguments.device))
+    segmenter = Segmenter(own, engine.select_engine(arguments.device))
     code = hashlib.sha256(inspect.getsource(signs).encode()).hexdigest()
     measured = kept(
         kept_file(arguments.json, own.sha256, code),

@@ -28,7 +28,8 @@ from contract.messages import Classified
 from contract.photos import QualityFault
 from inference_worker.models import weights
 from inference_worker.models.classification import CLASSES, Classifier
-from inference_worker.models.engine import TorchEngine
+from inference_worker.models.torch_engine import TorchEngine
+from inference_worker.models.torch_networks import Network, loaded
 from inference_worker.quality import assess_quality
 from training import features
 from training.classification_figures import share_of
@@ -169,9 +170,8 @@ def main(argv: list[str] | None = None) -> None:
     for name, own in weights.table(arguments.weights).items():
         if name.startswith("classification"):
             classifier = Classifier(own, TorchEngine("cpu", "figures are the same again"))
-            opinions = [
-                classifier.judge(photo) for photo in features.of_photos(rows, network=classifier.network)
-            ]
+            photos = features.of_photos(rows, network=loaded(own, Network()))
+            opinions = [classifier.judge(photo) for photo in photos]
             photos = list(levels_by_alarms(opinions, usable))
             figures[f"{own.name} {own.version} {own.sha256[:12]}"] = figures_of(submissions, photos)
     if arguments.beside:

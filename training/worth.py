@@ -23,7 +23,8 @@ import torch
 from contract.messages import Classified
 from inference_worker.models import weights
 from inference_worker.models.classification import CLASSES, CONDITIONS, Classifier
-from inference_worker.models.engine import TorchEngine
+from inference_worker.models.torch_engine import TorchEngine
+from inference_worker.models.torch_networks import Network, loaded
 from training import features
 from training.classification_figures import (
     BACKGROUND,
@@ -93,7 +94,7 @@ def main(argv: list[str] | None = None) -> None:
         if not name.startswith("classification"):
             continue
         classifier = Classifier(own, cpu)
-        found = features.of_photos(rows, network=classifier.network)
+        found = features.of_photos(rows, network=loaded(own, Network()))
         figures, alarms = measure(rows, [classifier.judge(photo) for photo in found], own)
         figures["model"] = f"{own.name} {own.version} {own.sha256[:12]}"
         record_figures(figures, name, arguments.title, arguments.weights)

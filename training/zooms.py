@@ -181,7 +181,7 @@ def masks(arguments: argparse.Namespace) -> None:
     rows = measuring_rows(arguments, masks=True)
     rows = [row for row in rows if arguments.source in (None, row.source)]
     own = weights.published("segmentation")
-    segmenter = Segmenter(own, engine.select_device(arguments.device))
+    segmenter = Segmenter(own, engine.select_engine(arguments.device))
 
     def scored(about: dict[str, str], views: Iterator[View]) -> Callable[[], list[dict]]:
         return lambda: [
@@ -206,7 +206,7 @@ def masks(arguments: argparse.Namespace) -> None:
 def verdicts(arguments: argparse.Namespace) -> None:
     rows = first_of_each(measuring_rows(arguments, classes=CLASSES), arguments.per_class)
     own = weights.published("segmentation"), weights.published("classification")
-    chosen = engine.select_device(arguments.device)
+    chosen = engine.select_engine(arguments.device)
     segmenter, classifier = Segmenter(own[0], chosen), Classifier(own[1], chosen)
     crops = by_name(
         kept(

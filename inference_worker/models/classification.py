@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import timm
-import torch
-from torch import nn
 
 from contract.alarms import Alarm, Condition
 from contract.messages import Abstention, Box, Classified, View
-from inference_worker.models.engine import TorchEngine
+from inference_worker.models.engine import Engine
 from inference_worker.models.weights import Weights
 
 SIDE = 224  # px
@@ -29,45 +27,50 @@ HI = CONDITIONS.index("HI")
 RUN_LIMIT = 32  # views a run; a batch of photos with many crops must not fill the memory
 
 
-class Network(nn.Module):
-    """EfficientNet-Lite0 and one linear layer over its features: logits (B, 6) of photos (B, 3, 224, 224).
+@dataclass(frozen=True)
+class Evidence:
+    """What each field of the views adds to each class: over a view's fields `fields` (N, 7, 7, 6) sum to `logits` (N, 6),
+    but for the layer's bias."""
 
-    `means` (6, 1280) are the mean features of each class's training photos. No weight is trained but the layer's.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.backbone = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
-        self.head = nn.Linear(FEATURES, len(CLASSES))
-        self.register_buffer("means", torch.zeros(len(CLASSES), FEATURES))
-
-    def forward(self, photos: torch.Tensor) -> torch.Tensor:
-        return self.head(self.backbone(photos))
+    fields: np.ndarray
+    logits: np.ndarray
 
 
 class Classifier:
     """Gives probabilities and alarms for upright RGB photos and the boxes cut from them."""
 
-    def __init__(self, weights: Weights, engine: TorchEngine) -> None:
+    def __init__(self, weights: Weights, engine: Engine) -> None:
         self.weights, self.device = weights, engine.device
-        self.network = weights.load_into(Network())
-        head, means = self.network.head, self.network.means
+        self._run = engine.features(weights)
+        parameters = weights.parameters()
         self._weight, self._bias, self._means = (
-            value.detach().double().numpy() for value in (head.weight, head.bias, means)
+            parameters[name].astype(np.float64) for name in ("head.weight", "head.bias", "means")
         )
-        self._run = engine.prepare_model(self.network.backbone)
 
     def __call__(self, photos: Sequence[np.ndarray], boxes: Sequence[Sequence[Box]]) -> list[Classified]:
         """Classify each photo (H, W, 3) uint8 with its own boxes, which lie inside it."""
+        return [found for found, _evidence in self.with_evidence(photos, boxes)]
+
+    def with_evidence(
+        self, photos: Sequence[np.ndarray], boxes: Sequence[Sequence[Box]]
+    ) -> list[tuple[Classified, Evidence]]:
+        """Return findings as of `__call__`, each with what a map of its views is drawn from."""
         started = time.perf_counter()
         views = [crops_of(photo, own) for photo, own in zip(photos, boxes, strict=True)]
         ends = np.cumsum([len(group) for group in views])[:-1]
-        by_photo = np.split(self.features(np.concatenate(views)), ends)
+        by_photo = np.split(self.feature_maps(np.concatenate(views)), ends)
         seconds = (time.perf_counter() - started) / len(photos)
-        return [self.judge(features, seconds) for features in by_photo]
+        return [
+            (self.judge(features_of(maps), seconds), evidence_of(maps, self._weight, self._bias))
+            for maps in by_photo
+        ]
 
     def features(self, views: np.ndarray) -> np.ndarray:
-        """Return the network's features (N, 1280) float32 of views (N, 224, 224, 3) uint8."""
+        """Return the network's features (N, 1280) float64 of views (N, 224, 224, 3) uint8."""
+        return features_of(self.feature_maps(views))
+
+    def feature_maps(self, views: np.ndarray) -> np.ndarray:
+        """Return the network's last feature map (N, 1280, 7, 7) float32 of views (N, 224, 224, 3) uint8."""
         return np.concatenate([self._run(views[i : i + RUN_LIMIT]) for i in range(0, len(views), RUN_LIMIT)])
 
     def judge(self, features: np.ndarray, seconds: float = 0.0) -> Classified:
@@ -119,6 +122,17 @@ def scaled(view: np.ndarray) -> np.ndarray:
         raise ValueError("a box lies outside its photo")
     smaller = max(view.shape) > SIDE
     return cv2.resize(view, (SIDE, SIDE), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+
+
+def features_of(maps: np.ndarray) -> np.ndarray:
+    """Return the features (N, 1280) float64 of feature maps (N, 1280, h, w): their mean."""
+    return maps.mean(axis=(2, 3), dtype=np.float64)
+
+
+def evidence_of(maps: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> Evidence:
+    """Return what feature maps (N, 1280, h, w) add to the logits of a layer, weight (6, 1280) and bias (6,)."""
+    fields = np.moveaxis(maps, 1, 3).astype(np.float64) @ weight.T / (maps.shape[2] * maps.shape[3])
+    return Evidence(fields, fields.sum(axis=(1, 2)) + bias)
 
 
 def pooled(features: np.ndarray) -> np.ndarray:

@@ -1,67 +1,86 @@
-"""Runs a network on CPU or GPU. Numpy in, numpy out, so that the rest of the worker does not depend on it.
+"""Chooses what runs the networks: OpenVINO on a CPU, PyTorch on a GPU. Nothing else here knows the two.
 
-Nothing here builds a network or asks for a GPU at import: a prefork parent that did would hang its
-children. `select_device()` is called in the child, once. A faster CPU runtime (OpenVINO) becomes a second
-class with the same `prepare_model`, chosen in `select_device`.
+TELEDER_ENGINE names another: `openvino`, `openvino-bf16`, `torch` or `torch-bf16`. Half precision is faster and changes
+scores, so that `precision` lets it run only with a report that it decides alike. `torch` is the reference, too.
+
+Nothing is built at import, and torch is imported only where it runs: a prefork parent that built a network would hang
+its children. `select_engine()` is called in the child, once.
 """
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Protocol
 
 import numpy as np
-import torch
-from torch import nn
+
+from inference_worker.models.weights import Weights, WeightsError
 
 log = logging.getLogger(__name__)
 
+SETTING = "TELEDER_ENGINE"
+ENGINES = ("openvino", "openvino-bf16", "torch", "torch-bf16")
+DEVICES = ("auto", "cpu", "cuda")
+
+# From RGB photos (B, H, W, 3) uint8 to the network's output, float32.
 Runner = Callable[[np.ndarray], np.ndarray]
 
 
-@dataclass(frozen=True)
-class TorchEngine:
-    """PyTorch on one device; `reason` tells why this one."""
+class EngineError(WeightsError):
+    """The engine asked for cannot run here; the message says why. People then answer without AI, at once."""
 
+
+class Engine(Protocol):
+    """Runs networks on one device; `reason` tells why this engine. Numpy in, numpy out."""
+
+    name: str
     device: str
     reason: str
 
-    def prepare_model(self, network: nn.Module) -> Runner:
-        """Return a function from RGB photos (B, H, W, 3) uint8 to the network's output as float32."""
-        network = network.to(self.device, memory_format=torch.channels_last).eval()
+    def segmentation(self, weights: Weights) -> Runner:
+        """Return the function to logits (B, 3, H, W); both sides of the photos divide by 16."""
 
-        @torch.inference_mode()
-        def run(photos: np.ndarray) -> np.ndarray:
-            batch = to_tensor(photos).to(self.device, memory_format=torch.channels_last)
-            return network(batch).float().cpu().numpy()
-
-        return run
+    def features(self, weights: Weights) -> Runner:
+        """Return the function from photos of 224 px to the last feature map (B, 1280, 7, 7)."""
 
 
-def select_device(wanted: str = "auto") -> TorchEngine:
-    """Choose where networks run: `auto` (CUDA where there is one), `cpu` or `cuda`; log why."""
-    engine = TorchEngine(*_device(wanted))
-    log.info("networks run on %s: %s", engine.device, engine.reason)
+def select_engine(device: str = "auto") -> Engine:
+    """Return the engine for a device, `auto`, `cpu` or `cuda`; log why. Raises EngineError where it cannot run."""
+    if device not in DEVICES:
+        raise EngineError(f"device {device!r}; known: {', '.join(DEVICES)}")
+    name = os.environ.get(SETTING) or ""
+    if name and name not in ENGINES:
+        raise EngineError(f"{SETTING}={name!r}; known: {', '.join(ENGINES)}")
+    engine = _engine(name, device)
+    log.info("networks run by %s on %s: %s", engine.name, engine.device, engine.reason)
     return engine
 
 
-def _device(wanted: str) -> tuple[str, str]:
-    if wanted not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device {wanted!r}; known: auto, cpu, cuda")
-    if wanted == "cpu":
-        return "cpu", "asked for"
-    if torch.cuda.is_available():
-        return "cuda", torch.cuda.get_device_name()
-    if wanted == "cuda":
-        raise RuntimeError("cuda was asked for and PyTorch finds no GPU")
-    return (
-        "cpu",
-        f"no GPU found; {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}",
-    )
+def _engine(name: str, device: str) -> Engine:
+    reason = f"{SETTING} says so" if name else "the default"
+    if not name:
+        gpus = device != "cpu" and find_spec("torch") is not None and has_gpu()
+        name = "torch" if gpus or device == "cuda" else "openvino"
+    precision = "bf16" if name.endswith("-bf16") else "f32"
+    if name.startswith("torch"):
+        from inference_worker.models.torch_engine import TorchEngine
+
+        return TorchEngine.on(device, reason, precision)
+    if device == "cuda":
+        raise EngineError(f"{SETTING}={name} runs on the CPU, and cuda was asked for")
+    from inference_worker.models.openvino_engine import OpenVINOEngine
+
+    return OpenVINOEngine(reason, precision)
 
 
-def to_tensor(photos: np.ndarray) -> torch.Tensor:
-    """Turn RGB photos (B, H, W, 3) uint8 into what Lite0 was trained on: (B, 3, H, W) float in -1..1."""
-    pixels = torch.from_numpy(photos).permute(0, 3, 1, 2).float()
-    return pixels / 127.5 - 1  # not the ImageNet mean and deviation
+def has_gpu() -> bool:
+    """Whether the driver finds a GPU for CUDA; asked without torch, which a CPU worker must not import."""
+    try:
+        driver, count = ctypes.CDLL("libcuda.so.1"), ctypes.c_int()
+        return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+    except OSError:
+        return False

@@ -12,34 +12,16 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from segmentation_models_pytorch import DeepLabV3Plus
 
-from inference_worker.models.engine import TorchEngine
+from inference_worker.models.engine import Engine
 from inference_worker.models.weights import Weights
 
-DECODER_CHANNELS = 128
-STRIDE = 16
+STRIDE = 16  # of the network: sides must divide by it
 CLASSES = ("background", "skin", "lesion")
 BACKGROUND, SKIN, LESION = range(3)
 NEAR_SHARE = 0.55  # of the frame; where skin's bounding box fills less, it is looked at again
 MARGIN = 0.1  # of the bounding box's longer side, on each side of it
 SPECK_SHARE = 0.05  # of the largest patch of skin; smaller patches do not widen the bounding box
-
-
-class DeepLab(DeepLabV3Plus):
-    """DeepLabv3+ with output stride 16; logits (B, 3, H, W) of photos (B, 3, H, W) whose sides divide by 16.
-
-    `lite` is the size of its EfficientNet-Lite encoder; what is published has 0.
-    """
-
-    def __init__(self, lite: int = 0) -> None:
-        super().__init__(
-            f"tu-tf_efficientnet_lite{lite}",
-            encoder_weights=None,  # published weights bring all; training starts from `training.imagenet`
-            encoder_output_stride=STRIDE,
-            decoder_channels=DECODER_CHANNELS,
-            classes=len(CLASSES),
-        )
 
 
 class Segmenter:
@@ -48,10 +30,10 @@ class Segmenter:
     A photo's class map does not depend on the others of its batch: only photos of one shape share a run.
     """
 
-    def __init__(self, weights: Weights, engine: TorchEngine) -> None:
+    def __init__(self, weights: Weights, engine: Engine) -> None:
         self.model, self.device = weights.ref, engine.device
         self.long_side = weights.transform["long_side"]
-        self._run = engine.prepare_model(weights.load_into(DeepLab()))
+        self._run = engine.segmentation(weights)
 
     def __call__(self, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return for each photo (H, W, 3) uint8 the class of each pixel, (H, W) uint8: see CLASSES."""

@@ -18,9 +18,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-import torch
-from torch import nn
+import numpy as np
+import safetensors.numpy
 
 from contract.alarms import Alarm, Figure
 from contract.messages import ModelRef
@@ -79,31 +78,30 @@ class Weights:
     def ref(self) -> ModelRef:
         return ModelRef(name=self.name, version=self.version, sha256=self.sha256)
 
-    def load_into(self, network: nn.Module) -> nn.Module:
-        """Fill the network; raises RefusedWeightsError for a file that is missing or not the published one."""
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Return the network's parameters as they are on disk, mostly in half precision.
+
+        Raises RefusedWeightsError for a file that is missing or not the published one.
+        """
         try:
-            state = self._read(self.file, self.sha256)
-            state |= self._read(self.base["file"], self.base["sha256"]) if self.base else {}
-            network.load_state_dict(state, strict=True)  # half precision on disk, the network's own in memory
+            own = self._read(self.file, self.sha256)
+            return own | (self._read(self.base["file"], self.base["sha256"]) if self.base else {})
         except safetensors.SafetensorError as error:
             expected = "expected a safetensors file; nothing else is opened, because a pickle can run code"
-            raise self._refused(f"{expected} ({error})") from error
-        except RuntimeError as error:
-            raise self._refused(f"expected the parameters of this release's network; {error}") from error
-        return network
+            raise self.refused(f"{expected} ({error})") from error
 
-    def _read(self, file: str, sha256: str) -> dict[str, torch.Tensor]:
+    def _read(self, file: str, sha256: str) -> dict[str, np.ndarray]:
         path = self.folder / file
         if path.parent.resolve() != self.folder.resolve():
-            raise self._refused(f"expected a file in {self.folder}", file)
+            raise self.refused(f"expected a file in {self.folder}", file)
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise self._refused(f"expected a readable file ({error.strerror})", file) from error
+            raise self.refused(f"expected a readable file ({error.strerror})", file) from error
         found = hashlib.sha256(content).hexdigest()
         if found != sha256:
-            raise self._refused(f"expected sha256 {sha256}, found {found} in {len(content)} bytes", file)
-        return safetensors.torch.load(content)
+            raise self.refused(f"expected sha256 {sha256}, found {found} in {len(content)} bytes", file)
+        return safetensors.numpy.load(content)
 
     def alarm_figures(self) -> dict[str, dict[str, Figure]]:
         """Return by condition what its alarm has measured to be worth; nothing in it for one that is not measured."""
@@ -113,7 +111,8 @@ class Weights:
             for condition, figures in self.alarms.items()
         }
 
-    def _refused(self, why: str, file: str = "") -> RefusedWeightsError:
+    def refused(self, why: str, file: str = "") -> RefusedWeightsError:
+        """Return the error for weights that cannot be used, to be raised."""
         where = f"{self.folder / (file or self.file)} ({self.name} {self.version})"
         return RefusedWeightsError(f"{where} refused: {why}. {REMEDY}")
 

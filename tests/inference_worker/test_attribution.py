@@ -7,28 +7,21 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from contract.alarms import Alarm, Condition
 from contract.messages import Box, Classified, ModelRef, View
 from inference_worker.models import engine, weights
-from inference_worker.models.attribution import Attributor, decisive, log_odds, members
-from inference_worker.models.classification import CONDITIONS, Classifier, softmax
+from inference_worker.models.attribution import decisive, explain, maps_of, picture
+from inference_worker.models.classification import CONDITIONS, Classifier, Evidence, evidence_of, softmax
 from training import phantom, sanity
 
 SCENES = [phantom.draw(seed, condition=name).photo for seed, name in enumerate(["AD", "HI", "IM", "MF"] * 2)]
 BOX = Box(x=96, y=64, width=256, height=256, skin=1.0, lesion=0.5)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def classifier():
-    """A separate network for each test, since some change it."""
-    return Classifier(weights.published("classification"), engine.select_device("cpu"))
-
-
-@pytest.fixture
-def attributor(classifier):
-    return Attributor(classifier)
+    return Classifier(weights.published("classification"), engine.select_engine("cpu"))
 
 
 def found(*views: dict, top: Condition | None = None, **joint: float) -> Classified:
@@ -57,36 +50,76 @@ def test_an_alarm_is_explained_before_what_is_likelier():
     assert decisive(ringing) == (Condition.HI, 1) and decisive(silent) == (Condition.AD, 0)
 
 
-def test_the_map_explains_the_reported_probability():
-    logits = np.random.default_rng(1).normal(size=(20, 6)) * 3
+def test_the_map_is_how_the_log_odds_change_with_the_feature_map():
+    """Grad-CAM by its definition: the gradient's mean times the feature map, here by finite differences."""
+    rng, step = np.random.default_rng(1), 1e-4
+    maps, weight, bias = rng.normal(size=(3, 8, 2, 2)), rng.normal(size=(6, 8)), rng.normal(size=6)
+
+    def odds(features: np.ndarray, condition: Condition) -> np.ndarray:
+        share = softmax(features @ weight.T + bias)[:, CONDITIONS.index(condition)]
+        return np.log(share / (1 - share))
+
+    features = maps.mean(axis=(2, 3))
     for condition in Condition:
-        odds = log_odds(torch.from_numpy(logits), members(condition)).numpy()
-        share = softmax(logits)[:, CONDITIONS.index(condition)]
-        assert 1 / (1 + np.exp(-odds)) == pytest.approx(share)
+        slope = [
+            (odds(features + step * unit, condition) - odds(features - step * unit, condition)) / (2 * step)
+            for unit in np.eye(8)
+        ]
+        expected = (
+            np.einsum("cn,nchw->nhw", slope, maps) / 4
+        )  # each field has a quarter of a feature's gradient
+        assert maps_of(evidence_of(maps, weight, bias), condition) == pytest.approx(expected, abs=1e-6)
 
 
-def test_red_is_the_whole_photo_and_green_is_inside_the_deciding_box(attributor):
+def test_evidence_of_the_fields_sums_to_the_logits(classifier):
+    views = np.stack([cv2.resize(scene, (224, 224)) for scene in SCENES[:2]])
+    evidence = evidence_of(classifier.feature_maps(views), classifier._weight, classifier._bias)
+    assert evidence.fields.shape == (2, 7, 7, 6)
+    assert softmax(evidence.logits) == pytest.approx(classifier.probabilities(classifier.features(views)))
+
+
+def test_a_class_without_photos_does_not_disturb_the_map():
+    """Its bias is -1000: without a common reference its exponential would be lost."""
+    evidence = Evidence(np.ones((1, 2, 2, 6)), np.array([[1.0, 2.0, 0.5, -1000.0, 0.0, 0.0]]))
+    assert all(np.isfinite(maps_of(evidence, condition)).all() for condition in Condition)
+
+
+def blank(views: int) -> Evidence:
+    """Return evidence for AD that grows from the upper left to the lower right corner."""
+    fields = np.zeros((views, 7, 7, 6))
+    fields[..., 0] = np.arange(49).reshape(7, 7)
+    return Evidence(fields, np.zeros((views, 6)))
+
+
+def test_red_is_the_whole_photo_and_green_is_inside_the_deciding_box():
     photo = SCENES[0]
-    opinion = found({"AD": 0.9}, {"AD": 0.9}, AD=0.9)
-    picture = attributor.picture(photo, (BOX,), opinion)
-    assert max(picture.shape) == 256 and not picture[..., 2].any()
-    assert picture[..., 0].max() > 200 and picture[..., 1].max() > 200
-    outside = picture[..., 1].copy()
-    third = photo.shape[1] / picture.shape[1]
+    drawn = picture(photo, (BOX,), found({"AD": 0.9}, {"AD": 0.9}, AD=0.9), blank(2))
+    assert max(drawn.shape) == 256 and not drawn[..., 2].any()
+    assert drawn[..., 0].max() > 200 and drawn[..., 1].max() > 200
+    outside = drawn[..., 1].copy()
+    third = photo.shape[1] / drawn.shape[1]
     x, y, side = int(BOX.x / third), int(BOX.y / third), int(BOX.width / third) + 1
     outside[y : y + side + 1, x : x + side + 1] = 0
     assert not outside.any()
-    assert not attributor.picture(photo, (), found({"AD": 0.9}, AD=0.9))[..., 1].any()
+    assert not picture(photo, (), found({"AD": 0.9}, AD=0.9), blank(1))[..., 1].any()
 
 
-def test_a_condition_without_support_has_an_empty_map(attributor, monkeypatch):
-    monkeypatch.setattr(Attributor, "__call__", lambda self, views, own: -np.ones((len(views), 7, 7)))
-    assert not attributor.picture(SCENES[0], (), found({"AD": 0.9}, AD=0.9)).any()
+def test_the_box_that_decided_has_its_own_map():
+    views = ({"AD": 0.9}, {"AD": 0.2}, {"AD": 0.8})
+    other = Box(x=0, y=0, width=64, height=64, skin=1.0, lesion=0.5)
+    evidence = blank(3)
+    evidence.fields[1] = 0  # of the other box
+    assert picture(SCENES[0], (other, BOX), found(*views, AD=0.9), evidence)[..., 1].any()
 
 
-def test_the_map_is_a_small_png_without_metadata(attributor, classifier):
-    opinion = classifier([SCENES[0]], [[BOX]])[0]
-    attribution, png = attributor.explain(SCENES[0], (BOX,), opinion, "photos/x/attribution.png")
+def test_a_condition_without_support_has_an_empty_map():
+    against = dataclasses.replace(blank(1), fields=-blank(1).fields)
+    assert not picture(SCENES[0], (), found({"AD": 0.9}, AD=0.9), against).any()
+
+
+def test_the_map_is_a_small_png_without_metadata(classifier):
+    ((opinion, evidence),) = classifier.with_evidence([SCENES[0]], [[BOX]])
+    attribution, png = explain(SCENES[0], (BOX,), opinion, evidence, "photos/x/attribution.png")
     assert (attribution.condition, attribution.box) == decisive(opinion) and len(png) < 30_000
     chunks, at = [], 8
     while at < len(png):
@@ -96,27 +129,19 @@ def test_the_map_is_a_small_png_without_metadata(attributor, classifier):
     assert cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR).shape[1] == 256
 
 
-def test_explaining_does_not_change_the_result(classifier):
-    before = classifier(SCENES[:2], [[BOX], []])
-    Attributor(classifier)(np.zeros((1, 224, 224, 3), np.uint8), Condition.HI)
-    after = classifier(SCENES[:2], [[BOX], []])
-    alike = [dataclasses.replace(one, seconds=0) for one in (*before, *after)]
-    assert alike[:2] == alike[2:]
-
-
-def test_the_map_depends_on_the_parameters_of_the_network(classifier):
+def test_the_map_depends_on_the_parameters_of_the_network():
     """Adebayo et al. 2018: a map that stays after the parameters change shows the photo's edges, not the network."""
-    figures = sanity.check(classifier, SCENES, [str(i) for i in range(len(SCENES))])
+    figures = sanity.check(weights.published("classification"), SCENES, [str(i) for i in range(len(SCENES))])
     assert list(figures)[0] == "head" and list(figures)[-1] == "conv_stem" and len(figures) == 10
     assert all(figure["n"] >= len(SCENES) // 2 for figure in figures.values())
     assert abs(figures["conv_stem"]["value"]) < 0.4
     assert min(figure["value"] for figure in figures.values()) < 0.3
 
 
-def test_a_map_that_only_shows_the_photo_fails_the_sanity_check(classifier, monkeypatch):
-    def edges(self, views, own):
+def test_a_map_that_only_shows_the_photo_fails_the_sanity_check(monkeypatch):
+    def edges(network, views, conditions):
         return np.stack([cv2.resize(cv2.Laplacian(v[..., 0], cv2.CV_32F), (7, 7)) for v in views])
 
-    monkeypatch.setattr(Attributor, "__call__", edges)
-    figures = sanity.check(classifier, SCENES[:3], ["a", "b", "c"])
+    monkeypatch.setattr(sanity, "maps_by", edges)
+    figures = sanity.check(weights.published("classification"), SCENES[:3], ["a", "b", "c"])
     assert {figure["value"] for figure in figures.values()} == {1.0}

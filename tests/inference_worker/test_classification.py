@@ -21,7 +21,7 @@ from inference_worker.models.classification import (
 )
 from training import phantom
 
-CPU = engine.TorchEngine("cpu", "for tests")
+CPU = engine.select_engine("cpu")
 FIGURE = {"value": 0.7, "low": 0.6, "high": 0.8, "n": 80}
 
 

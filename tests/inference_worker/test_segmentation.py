@@ -13,7 +13,7 @@ from training import phantom
 
 @pytest.fixture(scope="module")
 def segmenter():
-    return Segmenter(weights.published("segmentation"), engine.select_device("cpu"))
+    return Segmenter(weights.published("segmentation"), engine.select_engine("cpu"))
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from contract.storage import FileMissingError, FileStorage
 from inference_worker import tasks
 from inference_worker.app import app
 from inference_worker.decode.sandbox import DecoderLostError
-from inference_worker.models import weights
+from inference_worker.models import attribution, weights
 from training import phantom
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,7 +138,7 @@ def test_classify_writes_an_attribution_map(files, sent, photo):
 
 
 def test_a_failed_attribution_map_does_not_lose_the_finding(sent, photo, monkeypatch, caplog):
-    monkeypatch.setattr(tasks, "attributor", lambda: 1 / 0)
+    monkeypatch.setattr(attribution, "explain", lambda *_: 1 / 0)
     run(request(Stage.CLASSIFY, photo("analysis")))
     assert outcomes(sent)["job"].probabilities and outcomes(sent)["job"].attribution is None
     assert "no attribution" in caplog.text

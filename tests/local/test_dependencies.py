@@ -6,7 +6,7 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,12 +37,12 @@ ALONG = {
 EXTRAS = {
     "contract": [],
     "teleder": [],
-    "inference_worker": ["inference"],
-    "training": ["inference", "training"],
+    "inference_worker": ["inference", "torch"],
+    "training": ["inference", "torch", "training"],
     "local": ["inference", "local", "dev"],
-    "drills": ["inference", "training", "local", "dev"],
-    "benchmarks": ["inference", "training", "local", "dev"],
-    "tests": ["inference", "training", "local", "dev"],
+    "drills": ["inference", "torch", "training", "local", "dev"],
+    "benchmarks": ["inference", "torch", "training", "local", "dev"],
+    "tests": ["inference", "torch", "training", "local", "dev"],
 }
 
 
@@ -68,10 +68,22 @@ def imported(file: Path) -> Iterator[str]:
 def test_every_import_is_declared(package):
     if "inference" in EXTRAS[package] and not find_spec("torch"):
         pytest.skip("needs [inference]")
+    assert undeclared((ROOT / package).rglob("*.py"), EXTRAS[package]) == set()
+
+
+def test_only_torchs_own_modules_need_the_torch_extra():
+    """The image of a worker on a CPU has no torch."""
+    files = (ROOT / "inference_worker").rglob("*.py")
+    others = [file for file in files if not file.name.startswith("torch_")]
+    assert undeclared(others, ["inference"]) == set()
+
+
+def undeclared(files: Iterable[Path], extras: list[str]) -> set[tuple[str, str]]:
+    """Return each import that none of the declared packages brings, and its file."""
     brought_by = packages_distributions()
-    known, missing = declared(EXTRAS[package]), set()
-    for file in (ROOT / package).rglob("*.py"):
+    known, missing = declared(extras), set()
+    for file in files:
         for name in set(imported(file)) - OURS - set(sys.stdlib_module_names):
             if not known & {plain(each) for each in [*brought_by.get(name, []), ALONG.get(name, name)]}:
                 missing.add((name, str(file.relative_to(ROOT))))
-    assert missing == set()
+    return missing

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference_worker.models.classification import CLASSES, CONDITIONS, FEATURES, Network
+from inference_worker.models.classification import CLASSES, CONDITIONS, FEATURES
+from inference_worker.models.torch_networks import Network
 from training import classify, heads, probe
 from training.data import ForbiddenRowError
 

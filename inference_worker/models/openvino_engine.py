@@ -1,0 +1,67 @@
+"""Runs the networks on a CPU by OpenVINO. Imported in the child that uses it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import openvino as ov
+
+from inference_worker.models import graphs
+from inference_worker.models.engine import EngineError, Runner
+from inference_worker.models.precision import Gate, require_report
+from inference_worker.models.weights import Weights
+
+
+@dataclass(frozen=True)
+class OpenVINOEngine:
+    """OpenVINO on the CPU, in `f32` or `bf16`; the latter refuses weights without a report (see `precision`)."""
+
+    reason: str
+    precision: str = "f32"
+    gate: Gate = require_report
+    device = "cpu"
+
+    @property
+    def name(self) -> str:
+        return "openvino" if self.precision == "f32" else f"openvino-{self.precision}"
+
+    def segmentation(self, weights: Weights) -> Runner:
+        return self._compiled(weights, graphs.segmentation)
+
+    def features(self, weights: Weights) -> Runner:
+        return self._compiled(weights, graphs.features)
+
+    def _compiled(self, weights: Weights, build: graphs.Build) -> Runner:
+        parameters = weights.parameters()
+        try:
+            graph = build(parameters)
+        except ValueError as error:
+            raise weights.refused(f"expected the parameters of this release's network; {error}") from error
+        if self.precision == "bf16":
+            core = ov.Core()
+            if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+                raise EngineError(f"{core.get_property('CPU', 'FULL_DEVICE_NAME')} has no bf16 instructions")
+            self.gate(weights, self.name, ov.__version__, graphs.digest(graph))
+        return prepare_graph(graph, self.precision)
+
+
+def prepare_graph(graph: ov.Model, precision: str = "f32") -> Runner:
+    """Return a function from RGB photos (B, H, W, 3) uint8 to the graph's output as float32."""
+    compiled = ov.Core().compile_model(graph, "CPU", settings(precision))
+
+    def run(photos: np.ndarray) -> np.ndarray:
+        return compiled(np.ascontiguousarray(photos))[0]
+
+    return run
+
+
+def settings(precision: str) -> dict[str, object]:
+    """Return what OpenVINO is told about a graph that runs in `f32` or `bf16`."""
+    return {
+        "INFERENCE_PRECISION_HINT": precision,  # unasked it takes bf16 where the processor has it
+        "INFERENCE_NUM_THREADS": 1,  # one process runs on each core; a second thread gives nothing
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,  # every process would choose the same core
+        "PERFORMANCE_HINT": "LATENCY",
+    }
