@@ -47,7 +47,9 @@ def prepare(data: bytes) -> Preparation:
     except RejectedError as rejected:
         outcome = Prepared(quality={}, reason=rejected.reason, seconds=_since(started))
         return Preparation(outcome=outcome, copies={})
-    photos = {name: resize_to(pixels, side) for name, (side, _quality, _chroma) in COPIES.items()}
+    photos, larger = {}, pixels
+    for name, (side, _quality, _chroma) in COPIES.items():  # each from the next larger one
+        photos[name] = larger = resize_to(larger, side)
     copies = {
         name: simplejpeg.encode_jpeg(
             np.ascontiguousarray(photos[name]),

@@ -41,14 +41,16 @@ def picture(photo: np.ndarray, boxes: tuple[Box, ...], found: Classified, eviden
     """
     condition, number = decisive(found)
     maps = maps_of(evidence, condition)
-    drawn = np.zeros((*photo.shape[:2], 3), np.uint8)
-    drawn[..., 0] = _stretched(maps[0], *photo.shape[:2])
+    scale = min(1.0, LONG_SIDE / max(photo.shape))
+    drawn = np.zeros((*(max(1, round(side * scale)) for side in photo.shape[:2]), 3), np.uint8)
+    drawn[..., 0] = _stretched(maps[0], *drawn.shape[:2])
     if number is not None:
         box = boxes[number]
-        area = drawn[box.y : box.y + box.height, box.x : box.x + box.width, 1]
+        left, top = round(box.x * scale), round(box.y * scale)
+        right, bottom = round((box.x + box.width) * scale), round((box.y + box.height) * scale)
+        area = drawn[top : max(bottom, top + 1), left : max(right, left + 1), 1]
         area[:] = _stretched(maps[number + 1], *area.shape)
-    scale = min(1.0, LONG_SIDE / max(photo.shape))
-    return cv2.resize(drawn, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return drawn
 
 
 def explain(

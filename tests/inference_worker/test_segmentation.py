@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from inference_worker.models import engine, weights
-from inference_worker.models.segmentation import LESION, Segmenter, area_to_look_at_again, resize_to
+from inference_worker.models.segmentation import (
+    LESION,
+    Segmenter,
+    area_to_look_at_again,
+    class_map,
+    resize_to,
+)
 from inference_worker.models.zoom import zoomed, zoomed_mask
 from training import phantom
 
@@ -37,6 +44,17 @@ def test_a_class_map_does_not_depend_on_the_batch(segmenter, scene):
     others = [phantom.draw(seed, long_side=768).photo for seed in (1, 2, 3)]
     alone, among = segmenter([scene.photo])[0], segmenter([others[0], scene.photo, *others[1:]])[1]
     assert (alone != among).mean() < 1e-3
+
+
+@pytest.mark.parametrize("size", [(1536, 1152), (416, 320), (97, 333)])
+def test_a_class_map_is_the_argmax_of_the_enlarged_logits(size):
+    rng = np.random.default_rng(1)
+    scores = rng.normal(size=(3, 320, 416)).astype(np.float32)
+    scores[:, :40] = 0  # equal: the first class
+    scores[1:, 40:80] = 1  # skin and lesion equal
+    enlarged = cv2.resize(scores.transpose(1, 2, 0), size, interpolation=cv2.INTER_LINEAR)
+    found = class_map(scores, size)
+    assert found.dtype == np.uint8 and (found == enlarged.argmax(axis=2)).all()
 
 
 def test_no_photo_gives_no_mask(segmenter):
