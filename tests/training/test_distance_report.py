@@ -7,10 +7,10 @@ import pytest
 
 from contract.alarms import Alarm, Condition
 from contract.messages import Classified, ModelRef, View
-from inference_worker.distance_strip import TILE, strip
 from inference_worker.models import distance
 from inference_worker.models.distance import SCALES, DistanceReport, Look, report, told
 from inference_worker.models.zoom import WALL
+from training.distance_strip import TILE, strip
 
 MODEL = ModelRef(name="m", version="1", sha256="0" * 64)
 FOUND = {name.value: 0.2 for name in Condition}

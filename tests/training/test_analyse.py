@@ -10,11 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
-from inference_worker import analyse
-from inference_worker.analyse import main, tinted
 from inference_worker.decode.sandbox import DecoderLostError
 from inference_worker.models import weights
-from training import phantom
+from training import analyse, phantom
+from training.analyse import main, tinted
 
 
 @pytest.fixture

@@ -26,8 +26,6 @@ import simplejpeg
 
 from contract.messages import Attribution, Box, Classified
 from contract.photos import FILE_LIMIT_BYTES
-from inference_worker import analyse_report, distance_strip
-from inference_worker.analyse_report import Analysed, Table
 from inference_worker.decode.sandbox import DecoderLostError
 from inference_worker.models import cropping, distance
 from inference_worker.models.attribution import Attributor, decisive
@@ -36,8 +34,10 @@ from inference_worker.models.engine import select_device
 from inference_worker.models.segmentation import LESION, Segmenter
 from inference_worker.models.signs import signs_of
 from inference_worker.models.weights import WeightsError, published
-from inference_worker.photo_verdict import ringing, verdict
 from inference_worker.preparation import prepare
+from training import analyse_report, distance_strip
+from training.analyse_report import Analysed, Table
+from training.photo_verdict import ringing, verdict
 
 # What files of the accepted formats are called; only the worker's look at the bytes decides what they are.
 PHOTO_ENDINGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".heic", ".heif"})
