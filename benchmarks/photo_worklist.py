@@ -68,7 +68,10 @@ def worklist(rows: list[Row], submissions: list[Submission]) -> list[dict[str, s
         labels = _sent(clients, rows, submissions)
         if not wait_until(lambda: _nothing_waits(reader), WAIT_SECONDS):
             raise RuntimeError("the findings did not arrive in time")
-        return [{"class": labels[row["id"]], "urgency": row["urgency"]} for row in _listed(reader)]
+        return [
+            {"class": labels[row["id"]], "urgency": row["urgency"], "ai": row["ai_status"]}
+            for row in _listed(reader)
+        ]
     finally:
         system.stop()
         shutil.rmtree(folder, ignore_errors=True)
@@ -108,9 +111,12 @@ def page(found: dict[str, list[dict[str, str]]], command: str) -> str:
         f"class would be near {(total + 1) / 2:g}. Photos of classes as here say nothing of how often a clinic meets them.",
     ]
     for head, rows in found.items():
+        unread = sum(row["ai"] != "done" for row in rows)
         lines += [
             "",
             f"## {head}",
+            "",
+            f"Submissions that the AI did not read completely: {unread}.",
             "",
             "| class | n | " + " | ".join(LEVELS) + " | places, middle | places |",
             "| --- " * (len(LEVELS) + 4) + "|",
@@ -131,7 +137,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--use", default="evaluate")
     parser.add_argument("--json", type=output, required=True)
     parser.add_argument("--markdown", type=output)
-    parser.add_argument("--only", choices=HEADS, help="one classification, and no page")
+    parser.add_argument("--only", choices=HEADS, help="one classification, no page")
     options = parser.parse_args(argv)
     if options.only:  # settings are read once in a process: one system each
         os.environ["TELEDER_CLASSIFIER"] = options.only
