@@ -17,10 +17,11 @@ from teleder.cases.models import (
     Job,
     Photo,
     PhotoState,
+    Precedence,
     Status,
     Submission,
 )
-from teleder.cases.verdict import none_is_usable, verdict_of
+from teleder.cases.verdict import Verdict, none_is_usable, verdict_of
 from teleder.pipeline.transitions import AI_MOVES, UNFINISHED, WAITING, AIStep, move_ai_status
 
 
@@ -33,10 +34,16 @@ def settle(submission: Submission) -> None:
     _raise_urgency(submission, photos)
     _finish_ai(submission, photos)
     submission.refresh_from_db(fields=["ai_status"])
-    inconclusive = verdict_of(submission, photos).is_inconclusive
-    if inconclusive != submission.ai_inconclusive:
-        Submission.objects.filter(pk=submission.pk).update(ai_inconclusive=inconclusive)
-        submission.ai_inconclusive = inconclusive
+    precedence = _precedence(submission, verdict_of(submission, photos))
+    if precedence != submission.ai_precedence:
+        Submission.objects.filter(pk=submission.pk).update(ai_precedence=precedence)
+        submission.ai_precedence = precedence
+
+
+def _precedence(submission: Submission, verdict: Verdict) -> Precedence:
+    if verdict.alarms and submission.urgency == submission.rule_urgency:
+        return Precedence.ALARM
+    return Precedence.INCONCLUSIVE if verdict.is_inconclusive else Precedence.NONE
 
 
 def _raise_urgency(submission: Submission, photos: list[Photo]) -> None:
