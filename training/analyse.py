@@ -199,7 +199,7 @@ class Analyst:
         return row
 
     def _distance(self, photo: np.ndarray, target: Path) -> dict[str, Any]:
-        report, views = distance.report(photo, self.segmenter, self.classifier)
+        report, views = distance.report(photo, self.segmenter, self.classifier, model=self.segmenter.model)
         _write_png(_beside(target, "-distance.png"), distance_strip.strip(report, views))
         summary = {"stability": report.stability, "is_stable": report.is_stable, "changes": report.changes}
         return dataclasses.asdict(report) | summary

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from inference_worker.models.distance import DistanceReport, Look
+from contract.distance import DistanceReport, Look
 
 TILE = 240  # px a side
 LINE = 18  # px of a line of text

@@ -24,11 +24,12 @@ import cv2
 import numpy as np
 
 from contract.alarms import Condition
+from contract.distance import SCALES
 from contract.messages import Box
 from inference_worker.models import engine, weights
 from inference_worker.models.classification import CLASSES, Classifier
 from inference_worker.models.cropping import boxes_of
-from inference_worker.models.distance import SCALES, told, views_of
+from inference_worker.models.distance import told, views_of
 from inference_worker.models.segmentation import LESION, Segmenter
 from inference_worker.models.zoom import middle_of, zoomed, zoomed_mask
 from training import phantom

@@ -24,6 +24,7 @@ from teleder.accounts import people
 from teleder.accounts.models import Purpose, User
 from teleder.cases import originals, spot_checks, transitions, triage
 from teleder.cases.models import (
+    NOT_AWAITED,
     PHOTOS_PER_SUBMISSION,
     AIStatus,
     Case,
@@ -288,7 +289,8 @@ def withdraw_consent(patient: User, purpose: Purpose) -> None:
     unread = unread.exclude(stage=Stage.PREPARE)
     waiting = Submission.objects.filter(case__patient=patient)
     # Submissions first: a result waits for their locks, and then finds its job cancelled.
-    concerned = waiting.filter(Q(ai_status=AIStatus.WAITING) | Q(photos__jobs__in=unread))
+    awaited = unread.exclude(stage__in=NOT_AWAITED)
+    concerned = waiting.filter(Q(ai_status=AIStatus.WAITING) | Q(photos__jobs__in=awaited))
     move_ai_status(concerned, AIStep.STOP, ai_deadline=None, ai_precedence=Precedence.NONE)
     move_jobs(unread, JobStep.CANCEL, deadline=None)
 

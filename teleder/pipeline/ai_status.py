@@ -8,9 +8,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
-from contract.messages import Stage
 from teleder.cases import triage
 from teleder.cases.models import (
+    NOT_AWAITED,
     AIStatus,
     Event,
     EventKind,
@@ -76,7 +76,7 @@ def _reports(photos: list[Photo], policy: triage.Policy) -> Iterable[triage.Phot
 
 
 def _finish_ai(submission: Submission, photos: list[Photo]) -> None:
-    jobs = [job for photo in photos for job in photo.jobs.all() if job.stage != Stage.CHECK]
+    jobs = [job for photo in photos for job in photo.jobs.all() if job.stage not in NOT_AWAITED]
     if submission.ai_status == AIStatus.NOT_USED or any(job.state in UNFINISHED for job in jobs):
         return
     usable = [photo for photo in photos if photo.state != PhotoState.UNUSABLE] or photos

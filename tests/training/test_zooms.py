@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from inference_worker.models.distance import SCALES
+from contract.distance import SCALES
 from training import phantom, zooms
 from training.data import Row
 from training.zoom_figures import ARMS, mask_figures, verdict_figures

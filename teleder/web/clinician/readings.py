@@ -19,6 +19,7 @@ from teleder.cases.questionnaire import (
 from teleder.cases.triage import ALARMING, Urgency
 from teleder.cases.verdict import Verdict, VerdictKind
 from teleder.web import wording
+from teleder.web.clinician.distances import Distances
 from teleder.web.clinician.signs import ShownSign, shown_signs
 
 SHA_SHOWN = 12
@@ -81,7 +82,7 @@ class Reading:
 
     @property
     def is_classified(self) -> bool:
-        return self.analysis is not None and self.analysis.classified_at is not None
+        return self.analysis is not None and self.analysis.is_classified
 
     @property
     def no_crop_reason(self) -> str:
@@ -138,6 +139,10 @@ class Reading:
         box = self.analysis.attribution_box
         condition = wording.condition(self.analysis.attribution_condition)
         return Attribution(condition, area=None if box is None else box + 1)
+
+    @property
+    def distances(self) -> Distances:
+        return Distances(self.photo, self.verdict)
 
     @property
     def signs(self) -> list[ShownSign]:
