@@ -43,7 +43,16 @@ from training.photo_verdict import ringing, verdict
 PHOTO_ENDINGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".heic", ".heif"})
 PROGRESS_SECONDS = 10
 THUMBNAIL_SIDE = 320  # px
-SKIN_COLOUR, LESION_COLOUR, BOX_COLOUR = (0, 200, 255), (255, 0, 200), (255, 255, 255)
+SKIN_COLOUR, LESION_COLOUR = (0, 200, 255), (255, 0, 200)
+# Of the boxes in turn: several lie over each other, and each must be told from the next.
+BOX_COLOURS = (
+    (255, 255, 255),
+    (255, 225, 60),
+    (130, 255, 130),
+    (255, 160, 60),
+    (150, 190, 255),
+    (255, 150, 150),
+)
 TINT_COLOUR, TINT_OPACITY = (255, 220, 0), 0.7
 REMEDY_OF_A_LOST_DECODER = (
     "that says nothing about the photo: try it again when the machine has memory and time to spare"
@@ -227,16 +236,36 @@ def overlay(photo: np.ndarray, mask: np.ndarray, boxes: Sequence[Box]) -> np.nda
     for values, colour in ((mask > 0, SKIN_COLOUR), (mask == LESION, LESION_COLOUR)):
         contours, _tree = cv2.findContours(values.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(drawn, contours, -1, colour, thick)
-    for number, box in enumerate(boxes, start=1):
-        cv2.rectangle(
-            drawn, (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1), BOX_COLOUR, thick
-        )
+    colours = [BOX_COLOURS[number % len(BOX_COLOURS)] for number in range(len(boxes))]
+    for box, colour in zip(boxes, colours, strict=True):
+        cv2.rectangle(drawn, (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1), colour, thick)
+    # Labels come last and keep clear of each other, so that no box hides what is written of another.
+    taken: list[tuple[int, int, int, int]] = []
+    for number, (box, colour) in enumerate(zip(boxes, colours, strict=True), start=1):
         text, size = f"{number}: skin {box.skin:.0%} lesion {box.lesion:.0%}", thick * 0.4
         (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
-        x, y = min(box.x + 2 * thick, max(0, drawn.shape[1] - width)), box.y + height + 3 * thick
-        cv2.rectangle(drawn, (x, y - height - thick), (x + width, y + below), (0, 0, 0), cv2.FILLED)
-        cv2.putText(drawn, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, BOX_COLOUR, thick, cv2.LINE_AA)
+        x, y, width, height = place = _free_place(
+            box, width + 2 * thick, height + below + 2 * thick, drawn.shape[1], taken
+        )
+        taken.append(place)
+        cv2.rectangle(drawn, (x, y), (x + width - 1, y + height - 1), (0, 0, 0), cv2.FILLED)
+        start = (x + thick, y + height - below - thick)
+        cv2.putText(drawn, text, start, cv2.FONT_HERSHEY_SIMPLEX, size, colour, thick, cv2.LINE_AA)
     return drawn
+
+
+def _free_place(
+    box: Box, width: int, height: int, picture_width: int, taken: Sequence[tuple[int, int, int, int]]
+) -> tuple[int, int, int, int]:
+    """Return (x, y, width, height) of a label: as high in its box as no other is in the way, else at its top."""
+    x = max(0, min(box.x, picture_width - width))
+    for y in range(box.y, box.y + box.height - height + 1, height):
+        if not any(
+            x < left + wide and left < x + width and y < top + high and top < y + height
+            for left, top, wide, high in taken
+        ):
+            return x, y, width, height
+    return x, box.y, width, height
 
 
 def tinted(photo: np.ndarray, shares: np.ndarray) -> np.ndarray:

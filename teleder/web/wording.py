@@ -13,7 +13,7 @@ from teleder.cases.verdict import CONDITIONS
 
 NO_CROP_REASONS = {
     NoCropReason.NO_SKIN: _("No area was cropped: no skin was found."),
-    NoCropReason.NO_LESION: _("No area was cropped: no lesion was found."),
+    NoCropReason.NO_LESION: _("No area was cropped: the AI marked no lesion."),
     NoCropReason.TOO_LITTLE_SKIN: _("No area was cropped: no area has enough skin."),
     NoCropReason.TOO_LITTLE_LESION: _("No area was cropped: no area has enough lesion."),
 }
