@@ -27,7 +27,7 @@ from training.data import Row, measuring_rows, output, plainly, read_photo
 from training.evaluate import ANALYSIS_LONG_SIDE
 from training.statistics import Figures, auc, bootstrap, figure
 from training.zoom_page import cell
-from training.zooms import first_of_each, kept, kept_file, write_json
+from training.zooms import counted, drawn_of_each, kept, kept_file, write_json
 
 FOUR = ("AD", "HI", "IM", "MF")
 UNCERTAIN_SHARE = 0.5  # an error above this share of the value: the page calls it uncertain
@@ -123,18 +123,18 @@ def _number(own: Figures | None) -> str:
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    rows = first_of_each(measuring_rows(arguments, classes=CLASSES, only=FOUR), arguments.per_class)
+    rows = measuring_rows(arguments, classes=CLASSES, only=FOUR)
+    drawn = drawn_of_each(rows, arguments.per_class, arguments.seed)
     own = weights.published("segmentation")
     segmenter = Segmenter(own, engine.select_device(arguments.device))
     code = hashlib.sha256(inspect.getsource(signs).encode()).hexdigest()
     measured = kept(
         kept_file(arguments.json, own.sha256, code),
-        ((row.name, partial(sign_rows, row, segmenter)) for row in rows),
+        ((row.name, partial(sign_rows, row, segmenter)) for row in drawn),
     )
     figures = figures_of(measured)
     figures["model"] = f"{own.name} {own.version} {own.sha256[:12]}"
-    counted = {name: sum(row.label == name for row in rows) for name in CLASSES}
-    figures["photos"] = ", ".join(f"{name} {n}" for name, n in counted.items() if n)
+    figures["photos"] = ", ".join(f"{name} {n}" for name, n in counted(drawn, rows).items())
     write_json(arguments.json, figures)
     arguments.markdown.write_text(page(figures), encoding="utf-8")
 
@@ -146,7 +146,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--root", type=Path, required=True, help="folder the manifest's paths start from")
     parser.add_argument("--use", help="only rows of this use, e.g. evaluate")
-    parser.add_argument("--per-class", type=int, help="only the first so many photos of each class")
+    parser.add_argument("--per-class", type=int, help="only so many photos of each class, drawn by --seed")
+    parser.add_argument("--seed", type=int, default=1, help="of the draw; default %(default)s")
     parser.add_argument("--json", type=output, required=True)
     parser.add_argument("--markdown", type=output, required=True)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))

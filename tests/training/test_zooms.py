@@ -49,6 +49,10 @@ def both_arms(rows):
     return rows + [row | {"arm": ARMS[1]} for row in rows]
 
 
+def told_figures(rows):
+    return {"heads": {"classification": verdict_figures(both_arms(rows))}, "model": "m", "classes": {"HI": 1}}
+
+
 def test_one_look_and_two_looks_are_scored_against_the_true_mask():
     truth = np.ones((300, 400), np.uint8)
     truth[100:200, 100:250] = 2
@@ -99,21 +103,22 @@ def test_the_page_says_of_each_goal_whether_it_is_reached():
     far = mask_figures([mask_row(1.0, 0.8, 0.8), mask_row(0.25, 0.2, 0.6, box=False)])
     near = mask_figures([mask_row(1.0, 0.8, 0.8), mask_row(0.25, 0.2, 0.79)])
     rows = [told_row(zoom, "alarm HI") for zoom in SCALES]
-    verdicts = verdict_figures(both_arms(rows)) | {"model": "m", "classes": {"HI": 1}}
+    verdicts = told_figures(rows)
     missed, reached = (page(figures | {"model": "m"}, verdicts) for figures in (far, near))
     assert missed.count("**not reached** at 0.25") == 2
     assert "not reached" not in reached
     lost = [told_row(zoom, "alarm HI" if zoom >= 1 else "inconclusive") for zoom in SCALES]
-    text = page(
-        near | {"model": "m"}, verdict_figures(both_arms(lost)) | {"model": "m", "classes": {"HI": 1}}
-    )
+    text = page(near | {"model": "m"}, told_figures(lost))
     assert "**not reached** at 0.35, 0.5, 0.7" in text
 
 
-def test_the_first_photos_of_each_class_are_taken():
-    rows = [Row(str(n), None, None, "AD" if n % 2 else "HI", "", "", "", "", "", "") for n in range(6)]
-    assert [row.name for row in zooms.first_of_each(rows, 2)] == ["0", "2", "1", "3"]
-    assert len(zooms.first_of_each(rows, None)) == 6
+def test_photos_of_each_class_are_drawn_and_fewer_are_a_part_of_more():
+    rows = [Row(str(n), None, None, "AD" if n % 4 else "HI", "", "", "", "", "", "") for n in range(40)]
+    two, five, every = (zooms.drawn_of_each(rows, count, 1) for count in (2, 5, None))
+    assert [row.label for row in two] == ["HI", "HI", "AD", "AD"]
+    assert set(two) < set(five) and len(every) == 40
+    assert zooms.drawn_of_each(rows, 5, 2) != five
+    assert zooms.counted(zooms.drawn_of_each(rows, 10, 1), rows) == {"AD": "10 of 30", "HI": "10"}
 
 
 def test_a_stopped_run_goes_on_and_makes_no_row_twice(tmp_path):
@@ -168,6 +173,6 @@ def test_the_commands_measure_a_photo_and_write_the_page(photo):
         ]
     )
     text = (photo / "p.md").read_text()
-    assert "## Photos outlined by hand" in text and "### Whole photo only" in text
+    assert "## Photos outlined by hand" in text and "### `research`, whole photo only" in text
     zooms.main(["page", "--masks", files["masks"], "--markdown", str(photo / "q.md")])
     assert "Not measured with these weights." in (photo / "q.md").read_text()
