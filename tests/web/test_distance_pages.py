@@ -172,6 +172,14 @@ def test_a_withdrawn_name_is_not_named_in_the_report(alices_submission, analyse,
     assert "names a condition" in html and not any(str(name) in html for name in CONDITIONS.values())
 
 
+def test_a_stored_report_without_a_score_shows_no_scores(photo, section):
+    record(photo, report_of())
+    stored = Analysis.objects.get().distance
+    stored["looks"][2]["scores"] = {}
+    Analysis.objects.update(distance=stored)
+    assert "at 7 of 7" in section() and "<circle" not in section()
+
+
 def test_other_models_than_those_of_the_findings_are_named(photo, section):
     record(photo, report_of())
     assert "other models" not in section()

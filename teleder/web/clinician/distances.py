@@ -136,7 +136,9 @@ class Distances:
         if found is None:
             return None
         alarms = [] if why_muted(self.photo, policy) else [one.condition for one in self.verdict.alarms]
-        told = [condition for condition in found.thresholds if condition in alarms]
+        told = [
+            one for one in found.thresholds if one in alarms and all(one in x.scores for x in found.looks)
+        ]
         changed = {near for _far, near in found.changes}
         return ShownReport(
             looks=[self._look(look, found, told, is_change=look.scale in changed) for look in found.looks],
