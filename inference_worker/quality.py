@@ -51,8 +51,9 @@ def assess_quality(photo: np.ndarray) -> tuple[dict[str, float], QualityFault | 
         QualityFault.TOO_DARK: measured["highlights"] < DARK_HIGHLIGHTS,
         QualityFault.TOO_BRIGHT: measured["white"] > BRIGHT_SHARE,
         QualityFault.NOT_A_PHOTO: measured["contrast"] < CONTRAST or measured["flat"] > FLAT_SHARE,
-        QualityFault.BLURRED: any(detail < little and sharpness < low for little, low in BLURRED),
+        # Before the blur: the edge of a white spot is coarse structure, beside which smooth skin seems blurred.
         QualityFault.GLARE: measured["glare"] > GLARE_SHARE,
+        QualityFault.BLURRED: any(detail < little and sharpness < low for little, low in BLURRED),
     }
     fault = next((fault for fault, is_found in faults.items() if is_found), None)
     return {name: round(value, 4) for name, value in measured.items()}, fault

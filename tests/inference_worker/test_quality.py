@@ -171,3 +171,10 @@ def test_a_large_photo_is_assessed_like_the_same_photo_small():
 def test_the_more_serious_of_two_faults_is_reported():
     """In a dark and blurred photo the light is reported first, since more light may also fix the blur."""
     assert fault_of(times(out_of_focus(scene()), 0.25)) == QualityFault.TOO_DARK
+
+
+def test_glare_is_told_before_blur():
+    """Beside the edge of a white spot smooth skin seems blurred."""
+    blurred = out_of_focus(scene())
+    height, width = blurred.shape[:2]
+    assert fault_of(with_spot(blurred, width // 2, height // 2)) == QualityFault.GLARE
