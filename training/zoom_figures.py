@@ -88,6 +88,7 @@ def verdict_figures(rows: list[dict]) -> Figures:
         own = [row for row in rows if row["arm"] == arm]
         classes = sorted({row["class"] for row in own})
         herpes = [row for row in own if row["class"] == "HI"]
+        lost = [row for row in _beside_one(herpes) if _rings(row["at_one"]) and not _rings(row["told"])]
         figures[arm] = {
             "flips": {name: flips_from_one([r for r in own if r["class"] == name]) for name in classes}
             | {"all": flips_from_one(own)},
@@ -101,6 +102,7 @@ def verdict_figures(rows: list[dict]) -> Figures:
             ),
             "herpes_sensitivity": _by(herpes, lambda row: row["herpes"]),
             "herpes_kept": _herpes_kept(herpes),
+            "lost_with_crop": _by(lost, lambda row: row["boxes"] > 0),
             "inconclusive": _by(own, lambda row: row["told"] == INCONCLUSIVE),
             "not_usable": _by(own, lambda row: row["told"] == UNUSABLE),
             "alarm": _by(own, lambda row: _rings(row["told"])),

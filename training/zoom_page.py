@@ -25,6 +25,7 @@ ROWS = {
     "alarm gained since 1x": "alarm_gained",
     "herpes alarm on HI": "herpes_sensitivity",
     "of that at 1x": "herpes_kept",
+    "of the lost: still with a crop": "lost_with_crop",
     "alarm": "alarm",
     "inconclusive": "inconclusive",
     "not usable": "not_usable",
@@ -82,7 +83,10 @@ def _verdicts(figures: Figures) -> Iterator[str]:
         return
     yield f"{figures['model']}; photos: {', '.join(f'{name} {n}' for name, n in figures['classes'].items())}. A verdict is an alarm"
     yield "with its conditions, a name, *inconclusive* or *not usable* (no skin found): the AI's part of what is told of one"
-    yield "photo. Blur and light are not judged again, since to enlarge a photo blurs it. A flip is a verdict other than at 1x."
+    yield "photo. Blur and light are not judged again, since to enlarge a photo blurs it. A flip is a verdict other than at 1x.\n"
+    yield "A herpes alarm is read from the mean of the whole photo's features and of the crops'. Far away the whole photo"
+    yield "shows mostly backdrop, so that half of what is read changes even where the same crop is found; very near, the photo"
+    yield "is enlarged beyond its detail and shows no surroundings. *Of the lost* counts herpes photos whose alarm at 1x is gone."
     for head, arms in figures["heads"].items():
         for arm in ARMS:
             yield from _arm(f"{HEADS.get(head, head)}, {arm}", arms[arm])
@@ -91,8 +95,9 @@ def _verdicts(figures: Figures) -> Iterator[str]:
 def _arm(title: str, own: Figures) -> Iterator[str]:
     flips, kept = own["flips"]["all"]["all"], own["herpes_kept"]
     yield f"\n### {title[0].upper()}{title[1:]}\n"
-    is_reached = flips["value"] is not None and flips["value"] <= FLIPS_AT_MOST
-    yield f"Flips <= {FLIPS_AT_MOST}: **{'' if is_reached else 'not '}reached** ({cell(flips)});"
+    above = [f"{name} {cell(by['all'])}" for name, by in own["flips"].items() if not _is_steady(by["all"])]
+    said = f"**not reached**: {', '.join(above)}" if above else "**reached** in every class"
+    yield f"Flips <= {FLIPS_AT_MOST}: {said}; over all photos {cell(flips)};"
     yield f"herpes sensitivity >= {HERPES_KEPT} of that at 1x at every scale: {_reached(kept, HERPES_KEPT)}."
     yield f"From one scale to the next: {cell(own['flips_by_step']['all'])}.\n"
     zooms = list(kept)
@@ -101,6 +106,10 @@ def _arm(title: str, own: Figures) -> Iterator[str]:
         yield _line(f"flips, {name}", [by.get(zoom) for zoom in [*zooms, "all"]])
     for name, key in ROWS.items():
         yield _line(name, [own[key].get(zoom) for zoom in zooms] + [None])
+
+
+def _is_steady(own: Figures) -> bool:
+    return own["value"] is not None and own["value"] <= FLIPS_AT_MOST
 
 
 def _line(title: str, figures: list[Figures | None]) -> str:
