@@ -114,7 +114,7 @@ class Distances:
 
     def __init__(self, photo: Photo, verdict: Verdict) -> None:
         self.photo, self.verdict = photo, verdict
-        self.state = queue.distance_state(photo)
+        self.progress = queue.distance_state(photo)
 
     @property
     def may_be_asked(self) -> bool:
@@ -122,11 +122,11 @@ class Distances:
 
     @property
     def is_waiting(self) -> bool:
-        return self.state == DistanceState.WAITING
+        return self.progress == DistanceState.WAITING
 
     @property
     def has_failed(self) -> bool:
-        return self.state == DistanceState.FAILED
+        return self.progress == DistanceState.FAILED
 
     @property
     def report(self) -> ShownReport | None:
