@@ -76,10 +76,6 @@ def flag_text(flag: Mapping[str, Any]) -> str:
     if origin == Origin.MODEL:
         if code == "abstained":
             return _("AI: names no condition")
-        if flag["level"] is None:
-            return _("AI: alarm for %(condition)s, not proven, raises nothing") % {
-                "condition": condition(code)
-            }
         return _("AI: %(condition)s cannot be ruled out") % {"condition": condition(code)}
     if origin == Origin.HUMAN:
         return _("set by a dermatologist")

@@ -190,17 +190,15 @@ class Flag:
 
 
 def flags_of(submission: Submission) -> list[Flag]:
-    """Return the reasons to look sooner, the most urgent first."""
-    rows = sorted(
-        submission.flags, key=lambda row: -1 if row["level"] is None else row["level"], reverse=True
-    )
+    """Return the reasons to look sooner, the most urgent first; what raises nothing is told by the verdict alone."""
+    raising = [row for row in submission.flags if row["level"] is not None]
     return [
         Flag(
             text=wording.flag_text(row),
             origin=triage.Origin(row["origin"]).label,
-            level="" if row["level"] is None else Urgency(row["level"]).label,
+            level=Urgency(row["level"]).label,
         )
-        for row in rows
+        for row in sorted(raising, key=lambda row: row["level"], reverse=True)
     ]
 
 
