@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
@@ -114,7 +115,10 @@ class Distances:
 
     def __init__(self, photo: Photo, verdict: Verdict) -> None:
         self.photo, self.verdict = photo, verdict
-        self.progress = queue.distance_state(photo)
+
+    @cached_property
+    def state(self) -> DistanceState:
+        return queue.distance_state(self.photo)
 
     @property
     def may_be_asked(self) -> bool:
@@ -122,11 +126,11 @@ class Distances:
 
     @property
     def is_waiting(self) -> bool:
-        return self.progress == DistanceState.WAITING
+        return self.state == DistanceState.WAITING
 
     @property
     def has_failed(self) -> bool:
-        return self.progress == DistanceState.FAILED
+        return self.state == DistanceState.FAILED
 
     @property
     def report(self) -> ShownReport | None:
