@@ -233,7 +233,8 @@ def test_adobe_rgb_named_only_by_exif_is_converted(colour, order, tags):
     colour = tuple(max(level, 70) for level in colour)  # 8 bits
     block = segment(0xE1, b"Exif\0\0" + exif(*tags, order))
     data = with_segments(file_of(adobe(colour), subsampling=0, quality=100), block)
-    assert np.abs(shown(data) - colour).max() <= 3
+    # Beside a bright green one step of 8-bit Adobe RGB is up to four steps of a dark red in sRGB.
+    assert np.abs(shown(data) - colour).max() <= 5
 
 
 @pytest.mark.parametrize(
