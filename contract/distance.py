@@ -17,34 +17,34 @@ from contract.fields import InvalidMessageError, Seconds, Share, mapping, number
 from contract.objects import of
 
 SCALES = (0.35, 0.5, 0.7, 1.0, 1.4, 1.8, 2.2, 2.5)
-STABLE_SHARE = 0.85  # of the other scales that must tell the same as 1x
+STABLE_SHARE = 0.85  # of the other scales that must have the verdict of 1x
 NOT_USABLE, INCONCLUSIVE = "not usable", "inconclusive"
 _ALARM, _NAMED = "alarm ", "named "
 
 
-def alarm_told(conditions: Collection[Condition]) -> str:
-    """Return the told code of one or more alarms that ring."""
+def alarm_verdict(conditions: Collection[Condition]) -> str:
+    """Return the verdict of one or more alarms that ring."""
     return _ALARM + " ".join(sorted(conditions))
 
 
-def name_told(condition: Condition) -> str:
+def named_verdict(condition: Condition) -> str:
     return _NAMED + condition
 
 
-def alarms_of(told: str) -> tuple[Condition, ...]:
-    """Return the conditions of the alarms that a told code names."""
-    return tuple(map(Condition, told.removeprefix(_ALARM).split())) if told.startswith(_ALARM) else ()
+def alarms_of(verdict: str) -> tuple[Condition, ...]:
+    """Return the conditions whose alarms ring by a verdict."""
+    return tuple(map(Condition, verdict.removeprefix(_ALARM).split())) if verdict.startswith(_ALARM) else ()
 
 
-def name_of(told: str) -> Condition | None:
-    return Condition(told.removeprefix(_NAMED)) if told.startswith(_NAMED) else None
+def name_of(verdict: str) -> Condition | None:
+    return Condition(verdict.removeprefix(_NAMED)) if verdict.startswith(_NAMED) else None
 
 
-_TOLD = (
+_VERDICTS = (
     NOT_USABLE,
     INCONCLUSIVE,
-    *map(name_told, Condition),
-    *(alarm_told(some) for n in range(1, len(Condition) + 1) for some in combinations(Condition, n)),
+    *map(named_verdict, Condition),
+    *(alarm_verdict(some) for n in range(1, len(Condition) + 1) for some in combinations(Condition, n)),
 )
 _read_scale = number(min(SCALES), max(SCALES))
 
@@ -56,9 +56,9 @@ def _one_of_the_scales(value: Any) -> float:
     return scale
 
 
-def _read_told(value: Any) -> str:
-    if not isinstance(value, str) or value not in _TOLD:
-        raise InvalidMessageError(": expected what can be told of a photo")  # too many to list
+def _read_verdict(value: Any) -> str:
+    if not isinstance(value, str) or value not in _VERDICTS:
+        raise InvalidMessageError(": expected a verdict on a photo")  # too many to list
     return str(value)
 
 
@@ -77,7 +77,7 @@ class Look:
 
     scale: Annotated[float, _one_of_the_scales]
     boxes: Boxes
-    told: Annotated[str, _read_told]
+    verdict: Annotated[str, _read_verdict]
     scores: ByCondition
 
 
@@ -107,24 +107,24 @@ class DistanceReport:
     seconds: Seconds = 0.0
 
     @property
-    def told(self) -> str:
-        """What is told at 1x."""
-        return next(look.told for look in self.looks if look.scale == 1)
+    def verdict(self) -> str:
+        """The verdict at 1x."""
+        return next(look.verdict for look in self.looks if look.scale == 1)
 
     @property
     def changes(self) -> list[tuple[float, float]]:
-        """The neighbouring scales between which the told answer changes."""
+        """The neighbouring scales between which the verdict changes."""
         pairs = zip(self.looks, self.looks[1:], strict=False)
-        return [(far.scale, near.scale) for far, near in pairs if far.told != near.told]
+        return [(far.scale, near.scale) for far, near in pairs if far.verdict != near.verdict]
 
     @property
     def same(self) -> int:
-        """How many of the other scales tell the same as 1x."""
-        return sum(look.told == self.told for look in self.looks if look.scale != 1)
+        """How many of the other scales have the verdict of 1x."""
+        return sum(look.verdict == self.verdict for look in self.looks if look.scale != 1)
 
     @property
     def stability(self) -> float:
-        """The share of the other scales that tell the same as 1x."""
+        """The share of the other scales that have the verdict of 1x."""
         return self.same / (len(self.looks) - 1)
 
     @property
@@ -132,18 +132,20 @@ class DistanceReport:
         return self.stability >= STABLE_SHARE
 
     def only(self, alarms: Collection[Condition], *, names: bool) -> DistanceReport:
-        """Return the report as it is told where only these alarms are told, and names only where `names` is true."""
+        """Return the report without any other alarms than these, and with names only where `names` is true."""
 
-        def told(look: Look) -> str:
-            if look.told == NOT_USABLE or (names and name_of(look.told)):
-                return look.told
-            rung = [condition for condition in alarms_of(look.told) if condition in alarms]
-            return alarm_told(rung) if rung else INCONCLUSIVE
+        def verdict(look: Look) -> str:
+            if look.verdict == NOT_USABLE or (names and name_of(look.verdict)):
+                return look.verdict
+            rung = [condition for condition in alarms_of(look.verdict) if condition in alarms]
+            return alarm_verdict(rung) if rung else INCONCLUSIVE
 
         def kept(values: Mapping[str, float]) -> dict[str, float]:
             return {condition: value for condition, value in values.items() if condition in alarms}
 
-        looks = [dataclasses.replace(look, told=told(look), scores=kept(look.scores)) for look in self.looks]
+        looks = [
+            dataclasses.replace(look, verdict=verdict(look), scores=kept(look.scores)) for look in self.looks
+        ]
         return dataclasses.replace(self, looks=tuple(looks), thresholds=kept(self.thresholds))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from contract import messages
-from contract.distance import INCONCLUSIVE, SCALES, DistanceReport, Look, alarm_told
+from contract.distance import INCONCLUSIVE, SCALES, DistanceReport, Look, alarm_verdict
 from contract.messages import Stage
 from teleder.cases.models import Photo
 from teleder.pipeline import results
@@ -17,13 +17,15 @@ RINGS, SILENT = 0.6, 0.1
 STOPS_NEARER = [RINGS] * 4 + [SILENT] * 4
 
 
-def report_of(scores: Sequence[float] = (RINGS,) * 8, *, told: Sequence[str] | None = None) -> DistanceReport:
-    """A report with these herpes scores at the eight scales, and what is told by them, or `told` without an alarm."""
-    told = told or [alarm_told(["HI"]) if score >= LINE else INCONCLUSIVE for score in scores]
+def report_of(
+    scores: Sequence[float] = (RINGS,) * 8, *, verdicts: Sequence[str] | None = None
+) -> DistanceReport:
+    """A report with these herpes scores at the eight scales, and the verdicts by them, or `verdicts` without an alarm."""
+    verdicts = verdicts or [alarm_verdict(["HI"]) if score >= LINE else INCONCLUSIVE for score in scores]
     box = messages.Box(x=10, y=20, width=200, height=200, skin=0.95, lesion=0.4)
     looks = [
-        Look(scale=scale, boxes=(box,) * (scale >= 0.5), told=answer, scores={"HI": score})
-        for scale, answer, score in zip(SCALES, told, scores, strict=True)
+        Look(scale=scale, boxes=(box,) * (scale >= 0.5), verdict=answer, scores={"HI": score})
+        for scale, answer, score in zip(SCALES, verdicts, scores, strict=True)
     ]
     return DistanceReport(
         looks=tuple(looks),

@@ -64,7 +64,9 @@ def outcome(stage: Stage, folder: str) -> dict[str, Any]:
     classified |= {"device": "cpu", "seconds": 0.5, "alarms": [ALARM]}
     checked = {"advice": "too_far", "skin": 0.05, "largest": 0.04, "lesion": 0.01}
     checked |= {"model": MODEL, "seconds": 0.5}
-    looks = [{"scale": scale, "boxes": [BOX], "told": "alarm HI", "scores": {"HI": 0.4}} for scale in SCALES]
+    looks = [
+        {"scale": scale, "boxes": [BOX], "verdict": "alarm HI", "scores": {"HI": 0.4}} for scale in SCALES
+    ]
     report = {"looks": looks, "x": 0.4, "y": 0.6, "thresholds": {"HI": 0.3}, "seconds": 7.5}
     report |= {"segmentation_model": MODEL, "classification_model": MODEL}
     made = {
@@ -168,7 +170,7 @@ FIELDS: dict[Stage, dict[Path, str]] = {
         ("looks", 1, "scale"): "scale",
         ("looks", 2, "boxes"): "list",
         **_of_box("looks", 3, "boxes", 0),
-        ("looks", 4, "told"): "code",
+        ("looks", 4, "verdict"): "code",
         ("looks", 5, "scores"): "object",
         ("looks", 6, "scores", "HI"): "share",
         ("x",): "share",

@@ -140,18 +140,18 @@ def attempt(analyst: Analyst, path: Path, name: str, out: Path) -> Analysed:
 
 
 class Progress:
-    """Tells every few seconds how many photos are done and how long the rest will take."""
+    """Prints every few seconds how many photos are done and how long the rest will take."""
 
     def __init__(self, total: int) -> None:
         self.total, self.count = total, 0
-        self.started = self.told = time.monotonic()
+        self.started = self.printed = time.monotonic()
 
     def step(self) -> None:
         self.count += 1
         now = time.monotonic()
-        if now - self.told < PROGRESS_SECONDS or self.count == self.total:
+        if now - self.printed < PROGRESS_SECONDS or self.count == self.total:
             return
-        self.told = now
+        self.printed = now
         left = (now - self.started) / self.count * (self.total - self.count)
         print(
             f"{self.count} of {self.total} photos, about {left / 60:.0f} min left",
@@ -186,14 +186,14 @@ class Analyst:
         with path.open("rb") as file:
             preparation = prepare(file.read(FILE_LIMIT_BYTES + 1))
         row = {"photo": str(path), "prepared": _plain(preparation.outcome)}
-        told, alarms = verdict(preparation.outcome), ()
+        found, alarms = verdict(preparation.outcome), ()
         if preparation.copies:
             photo = simplejpeg.decode_jpeg(preparation.copies["analysis"], "RGB")
             (mask,) = self.segmenter([photo])
             signs = signs_of(photo, mask, self.segmenter)
             segmented = cropping.describe(mask, key="", model=self.segmenter.model, seconds=0, signs=signs)
             (classified,) = self.classifier([photo], [segmented.boxes])
-            told, alarms = verdict(preparation.outcome, segmented, classified), ringing(classified)
+            found, alarms = verdict(preparation.outcome, segmented, classified), ringing(classified)
             drawn = overlay(photo, mask, segmented.boxes)
             _write_png(_beside(target, "-overlay.png"), drawn)
             _write_thumbnail(_beside(target, analyse_report.THUMBNAIL), drawn)
@@ -203,7 +203,7 @@ class Analyst:
             row |= {"segmented": _plain(segmented), "classified": _plain(explained)}
             if self.with_distance:
                 row["distance"] = self._distance(photo, target)
-        row["verdict"] = {**dataclasses.asdict(told), "alarms": [str(condition) for condition in alarms]}
+        row["verdict"] = {**dataclasses.asdict(found), "alarms": [str(condition) for condition in alarms]}
         _beside(target, ".json").write_text(json.dumps(row, indent=1, ensure_ascii=False), encoding="utf-8")
         return row
 

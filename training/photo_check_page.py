@@ -43,7 +43,7 @@ WHY = (
 ADVISING = set(map(str, PhotoAdvice))
 
 
-def told(row: dict[str, str]) -> str:
+def remedy(row: dict[str, str]) -> str:
     """Return the fault or advice that the patient reads for a measured photo, or NOTHING."""
     if row["fault"]:
         return row["fault"]
@@ -52,8 +52,8 @@ def told(row: dict[str, str]) -> str:
 
 
 def by_second_remedy(row: dict[str, str]) -> bool:
-    """Whether the remedy told is not the first of its kind, but true of this picture as well."""
-    word, kind = told(row), row["kind"]
+    """Whether the remedy is not the first of its kind, but true of this picture as well."""
+    word, kind = remedy(row), row["kind"]
     if word == QualityFault.TOO_DARK:
         return kind in DARK_ROOMS and float(row["light"]) <= DARK_LIGHT
     return word in ALSO_RIGHT.get(kind, ())
@@ -68,22 +68,22 @@ def figures_of(rows: Iterable[dict[str, str]]) -> Figures:
         own = [row for row in rows if row["source"] == source]
         kinds = {kind: [row for row in own if row["kind"] == kind] for kind in (GOOD, *RIGHT)}
         good = kinds.pop(GOOD)
-        figures["told"][source] = dict(Counter(map(told, good)))
+        figures["told"][source] = dict(Counter(map(remedy, good)))
         for kind, each in kinds.items():
-            first = [row for row in each if told(row) in RIGHT[kind]]
+            first = [row for row in each if remedy(row) in RIGHT[kind]]
             second = [row for row in each if by_second_remedy(row)]
             wrong = [row for row in each if row not in first and row not in second]
             figures["right"].setdefault(source, {})[kind] = share(row not in wrong for row in each)
             figures["first"].setdefault(source, {})[kind] = share(row in first for row in each)
             for name, own_rows in (("second", second), ("wrong", wrong)):
-                figures[name].setdefault(source, {})[kind] = dict(Counter(map(told, own_rows)))
+                figures[name].setdefault(source, {})[kind] = dict(Counter(map(remedy, own_rows)))
         figures["false_alarms"][source] = _by_tone(good, lambda word: word != NOTHING)
         figures["false_advice"][source] = _by_tone(good, lambda word: word in ADVISING)
     return figures
 
 
 def _by_tone(rows: list[dict[str, str]], is_false) -> Figures:
-    alarms = np.array([is_false(told(row)) for row in rows], bool)
+    alarms = np.array([is_false(remedy(row)) for row in rows], bool)
     angles = np.array([float(row["tone"]) for row in rows])
     parts = {"all": np.arange(len(rows))} | thirds(angles)
     return {name: share(alarms[own]) for name, own in parts.items()}

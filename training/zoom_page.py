@@ -77,12 +77,12 @@ def _reached(zooms: Figures, goal: float) -> str:
 
 
 def _verdicts(figures: Figures) -> Iterator[str]:
-    yield "## The told verdict\n"
+    yield "## The verdict\n"
     if not figures:
         yield "Not measured with these weights."
         return
     yield f"{figures['model']}; photos: {', '.join(f'{name} {n}' for name, n in figures['classes'].items())}. A verdict is an alarm"
-    yield "with its conditions, a name, *inconclusive* or *not usable* (no skin found): the AI's part of what is told of one"
+    yield "with its conditions, a name, *inconclusive* or *not usable* (no skin found): the AI's part of the verdict on one"
     yield "photo. Blur and light are not judged again, since to enlarge a photo blurs it. A flip is a verdict other than at 1x.\n"
     yield "*Of the lost* counts herpes photos whose alarm at 1x is gone. Where these still have a crop, no crop was lost: the"
     yield "score moved. A likely reason, not tested: with crops, half of what is read is the whole photo, which far away shows"

@@ -29,7 +29,7 @@ from contract.messages import Box
 from inference_worker.models import engine, weights
 from inference_worker.models.classification import CLASSES, Classifier, crops_of
 from inference_worker.models.cropping import boxes_of
-from inference_worker.models.distance import told, views_of
+from inference_worker.models.distance import verdict_code, views_of
 from inference_worker.models.segmentation import LESION, Segmenter
 from inference_worker.models.weights import Weights
 from inference_worker.models.zoom import middle_of, zoomed, zoomed_mask
@@ -159,7 +159,7 @@ def verdict_rows(row: Row, segmenter: Segmenter, heads: dict[str, Classifier]) -
             for arm, used in zip(ARMS, (features, features[:1]), strict=True):
                 found = head.judge(used)
                 herpes = any(alarm.rings for alarm in found.alarms if alarm.condition == Condition.HI)
-                answer = {"told": told(found, has_skin=bool(mask.any())), "herpes": herpes}
+                answer = {"verdict": verdict_code(found, has_skin=bool(mask.any())), "herpes": herpes}
                 rows.append(about | {"head": name, "arm": arm, "score": found.probabilities["HI"]} | answer)
     return rows
 
@@ -261,7 +261,7 @@ def _parser() -> argparse.ArgumentParser:
     of_masks.set_defaults(run=masks)
     of_masks.add_argument("--phantoms", type=int, default=16, help="drawn persons; default %(default)s")
     of_masks.add_argument("--source", help="only rows of this source, e.g. handdrawn_dev")
-    of_verdicts = commands.add_parser("verdicts", help="how often the told verdict changes with the zoom")
+    of_verdicts = commands.add_parser("verdicts", help="how often the verdict changes with the zoom")
     of_verdicts.set_defaults(run=verdicts)
     of_verdicts.add_argument(
         "--per-class", type=int, help="only so many photos of each class, drawn by --seed"

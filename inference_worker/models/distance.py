@@ -11,7 +11,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from contract.distance import INCONCLUSIVE, NOT_USABLE, SCALES, DistanceReport, Look, alarm_told, name_told
+from contract.distance import (
+    INCONCLUSIVE,
+    NOT_USABLE,
+    SCALES,
+    DistanceReport,
+    Look,
+    alarm_verdict,
+    named_verdict,
+)
 from contract.messages import Box, Classified, ModelRef
 from inference_worker.models.cropping import LESION, boxes_of
 from inference_worker.models.zoom import middle_of, zoomed
@@ -20,13 +28,13 @@ Segment = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 Classify = Callable[[Sequence[np.ndarray], Sequence[Sequence[Box]]], list[Classified]]
 
 
-def told(found: Classified, *, has_skin: bool) -> str:
-    """Return what a reader is told about a photo. An alarm comes first: a poor photo never silences it."""
+def verdict_code(found: Classified, *, has_skin: bool) -> str:
+    """Return the verdict on a photo. An alarm comes first: a poor photo never silences it."""
     if alarms := [alarm.condition for alarm in found.alarms if alarm.rings]:
-        return alarm_told(alarms)
+        return alarm_verdict(alarms)
     if not has_skin:
         return NOT_USABLE
-    return name_told(found.top) if found.top and not found.demonstration else INCONCLUSIVE
+    return named_verdict(found.top) if found.top and not found.demonstration else INCONCLUSIVE
 
 
 def views_of(
@@ -53,7 +61,7 @@ def report(
         Look(
             scale=scale,
             boxes=own,
-            told=told(found, has_skin=bool(mask.any())),
+            verdict=verdict_code(found, has_skin=bool(mask.any())),
             scores={alarm.condition.value: alarm.score for alarm in found.alarms},
         )
         for scale, mask, own, found in zip(SCALES, masks, boxes, answers, strict=True)

@@ -111,7 +111,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToldAlarm:
+class AlarmVerdict:
     """A condition over its alarm line. `level` is what it raises to; `muted` says why there are no numbers."""
 
     condition: Condition
@@ -130,15 +130,15 @@ class ToldAlarm:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """`reason` is a code of `BECAUSE`; `unproven` is the condition of an alarm that rang and may not be told.
+    """`reason` is a code of `BECAUSE`; `unproven` is the condition of an alarm that rang and may not be shown.
 
-    `unstable_with_distance`: by the distance report of a photo another answer is told from nearer or farther. It may
+    `unstable_with_distance`: by the distance report of a photo the verdict is another one from nearer or farther. It may
     withdraw a name, never an alarm.
     """
 
     kind: VerdictKind
     reason: str = ""
-    alarms: tuple[ToldAlarm, ...] = ()
+    alarms: tuple[AlarmVerdict, ...] = ()
     named: Condition | None = None
     unproven: Condition | None = None
     unstable_with_distance: bool = False
@@ -200,7 +200,7 @@ def verdict_of(
     photos, policy = list(photos), triage.policy(submission.policy)
     read = [photo for photo in photos if photo.analysis and photo.analysis.is_classified]
     named, reason = _name(submission, read, policy, may_name or clinic_may_name)
-    reports = [report_as_told(photo.analysis, policy, names=named is not None) for photo in read]
+    reports = [shown_report(photo.analysis, policy, names=named is not None) for photo in read]
     unstable = any(report is not None and not report.is_stable for report in reports)
     if unstable and named:
         named, reason = None, UNSTABLE
@@ -216,10 +216,10 @@ def _first_that_fits(
     named: Condition | None,
     reason: str,
 ) -> Verdict:
-    told, unproven = _alarms(read, policy)
-    if told:
-        named = None if named in {alarm.condition for alarm in told} else named
-        return Verdict(kind=VerdictKind.CANNOT_RULE_OUT, alarms=told, named=named)
+    shown, unproven = _alarms(read, policy)
+    if shown:
+        named = None if named in {alarm.condition for alarm in shown} else named
+        return Verdict(kind=VerdictKind.CANNOT_RULE_OUT, alarms=shown, named=named)
     if submission.ai_status == AIStatus.NOT_USED:
         return Verdict(kind=VerdictKind.NOT_USED)
     if submission.ai_status == AIStatus.WAITING:
@@ -262,45 +262,45 @@ def _is_without_skin(analysis: Analysis | None) -> bool:
     return analysis is not None and Abstention.NO_SKIN in (analysis.no_box, analysis.abstention)
 
 
-def _alarms(read: list[Photo], policy: Policy) -> tuple[tuple[ToldAlarm, ...], Condition | None]:
+def _alarms(read: list[Photo], policy: Policy) -> tuple[tuple[AlarmVerdict, ...], Condition | None]:
     """Return the alarms to tell, one a condition, and the first condition whose alarm rang without proof."""
-    told: dict[Condition, tuple[tuple, ToldAlarm]] = {}
+    shown: dict[Condition, tuple[tuple, AlarmVerdict]] = {}
     unproven = set()
     for photo in read:
         for alarm in photo.analysis.ringing:
-            if not _may_be_told(alarm, photo.analysis, policy):
+            if not _may_be_shown(alarm, photo.analysis, policy):
                 unproven.add(alarm.condition)
                 continue
             level, muted = policy.alarm_level(alarm), why_muted(photo, policy)
-            one = ToldAlarm(
+            one = AlarmVerdict(
                 condition=alarm.condition,
                 level=level,
                 estimate=None if muted else _estimate(alarm),
                 muted=muted,
             )
             rank = (-1 if level is None else level, not muted, alarm.score)
-            if alarm.condition not in told or rank > told[alarm.condition][0]:
-                told[alarm.condition] = rank, one
-    found = tuple(told[condition][1] for condition in ALARMING if condition in told)
+            if alarm.condition not in shown or rank > shown[alarm.condition][0]:
+                shown[alarm.condition] = rank, one
+    found = tuple(shown[condition][1] for condition in ALARMING if condition in shown)
     return found, next((condition for condition in ALARMING if condition in unproven), None)
 
 
-def _may_be_told(alarm: Alarm, analysis: Analysis, policy: Policy) -> bool:
+def _may_be_shown(alarm: Alarm, analysis: Analysis, policy: Policy) -> bool:
     """A demonstration model tells of an unproven alarm only for herpes, whose missing costs most."""
     proven = policy.alarm_level(alarm) is not None
     return proven or not analysis.demonstration or alarm.condition == Condition.HI
 
 
-def report_as_told(analysis: Analysis, policy: Policy, *, names: bool) -> DistanceReport | None:
+def shown_report(analysis: Analysis, policy: Policy, *, names: bool) -> DistanceReport | None:
     """Return an analysis' distance report as far as a verdict may speak of it: by the same rules."""
     if (report := analysis.distance_report) is None:
         return None
-    alarms = {one.condition for one in analysis.reported_alarms if _may_be_told(one, analysis, policy)}
+    alarms = {one.condition for one in analysis.reported_alarms if _may_be_shown(one, analysis, policy)}
     return report.only(alarms, names=names)
 
 
 def why_muted(photo: Photo, policy: Policy) -> str:
-    """Return why names and numbers of this photo are not told: they were measured on good photos only."""
+    """Return why names and numbers of this photo are not shown: they were measured on good photos only."""
     odd = photo.analysis.abstention in {Abstention.OUT_OF_SCOPE, Abstention.NO_SKIN}
     poor = photo.fault if photo.state == PhotoState.POOR else ""
     return why_unusable(photo, policy) or poor or (photo.analysis.abstention if odd else "")

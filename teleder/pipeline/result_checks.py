@@ -119,7 +119,7 @@ def _distance_reported(photo: Photo, outcome: DistanceReport) -> None:
         _require(inside, f"looks[{index}].boxes: not inside the photo")
         _require(look.scores.keys() == outcome.thresholds.keys(), f"looks[{index}].scores: not of each alarm")
         rung = {name for name, score in look.scores.items() if score >= outcome.thresholds[name]}
-        _require(rung == set(alarms_of(look.told)), f"looks[{index}].told: not by its scores")
+        _require(rung == set(alarms_of(look.verdict)), f"looks[{index}].verdict: not by its scores")
 
 
 _CHECKS = {

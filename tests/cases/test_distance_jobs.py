@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from contract import messages
 from contract.alarms import Condition
-from contract.distance import INCONCLUSIVE, NOT_USABLE, name_told
+from contract.distance import INCONCLUSIVE, NOT_USABLE, named_verdict
 from contract.messages import Stage
 from teleder.accounts.models import Purpose
 from teleder.cases import intake
@@ -26,7 +26,7 @@ from tests.distances import STOPS_NEARER, record, report_of
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 HERPES = {"AD": 0.1, "HI": 0.8, "IM": 0.05, "MF": 0.03, "OTHER": 0.02}
 FAILED = messages.Failed(code="weights_refused")
-NAMES = name_told(Condition.AD)
+NAMES = named_verdict(Condition.AD)
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_the_ai_is_done_although_a_report_is_under_way_and_its_failure_changes_n
 
 @pytest.mark.parametrize("found", [{"probabilities": HERPES}, {}])
 @pytest.mark.parametrize(
-    "report", [report_of(STOPS_NEARER), report_of(), report_of(told=[NOT_USABLE] * 8, scores=[0] * 8)]
+    "report", [report_of(STOPS_NEARER), report_of(), report_of(verdicts=[NOT_USABLE] * 8, scores=[0] * 8)]
 )
 def test_no_report_raises_or_lowers_the_urgency_or_takes_back_an_alarm(
     alices_submission, analyse, found, report
@@ -202,9 +202,9 @@ def test_a_stable_answer_is_no_flag(alarmed):
     assert not verdict_of(Submission.objects.get()).unstable_with_distance
 
 
-def named(photo: Photo, told: list[str]) -> object:
+def named(photo: Photo, verdicts: list[str]) -> object:
     request_distance_report(photo)
-    record(photo, report_of([0.1] * 8, told=told))
+    record(photo, report_of([0.1] * 8, verdicts=verdicts))
     return verdict_of(Submission.objects.get(), may_name=lambda clinic: True)
 
 
@@ -229,7 +229,7 @@ def test_a_stable_answer_keeps_the_name(own):
 
 def test_where_nothing_is_named_names_make_nothing_unstable(calm):
     request_distance_report(calm)
-    record(calm, report_of([0.1] * 8, told=[NAMES] * 4 + [INCONCLUSIVE] * 4))
+    record(calm, report_of([0.1] * 8, verdicts=[NAMES] * 4 + [INCONCLUSIVE] * 4))
     assert not verdict_of(Submission.objects.get()).unstable_with_distance
 
 

@@ -222,8 +222,8 @@ def looks(**changed) -> list[dict]:
         {"looks": looks()[::-1]},
         {"looks": looks(boxes=[box(x=701)])},
         {"looks": looks(boxes=[forged.BOX] * 65)},
-        {"looks": looks(told="inconclusive")},  # although its score is above the line
-        {"looks": looks(told="alarm HI IM")},
+        {"looks": looks(verdict="inconclusive")},  # although its score is above the line
+        {"looks": looks(verdict="alarm HI IM")},
         {"looks": looks(scores={"HI": 0.2})},  # although it tells of an alarm
         {"looks": looks(scores={})},
         {"thresholds": {}},

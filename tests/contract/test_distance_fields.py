@@ -1,4 +1,4 @@
-"""What a distance report says, and what of it may be told."""
+"""What a distance report says, and what of it may be shown."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from contract.distance import (
     SCALES,
     DistanceReport,
     Look,
-    alarm_told,
+    alarm_verdict,
     alarms_of,
     name_of,
-    name_told,
+    named_verdict,
 )
 
-HERPES, IMPETIGO = alarm_told([Condition.HI]), alarm_told([Condition.IM])
-BOTH = alarm_told([Condition.IM, Condition.HI])
-ECZEMA = name_told(Condition.AD)
+HERPES, IMPETIGO = alarm_verdict([Condition.HI]), alarm_verdict([Condition.IM])
+BOTH = alarm_verdict([Condition.IM, Condition.HI])
+ECZEMA = named_verdict(Condition.AD)
 MODEL = ModelRef(name="m", version="1", sha256="0" * 64)
 
 
-def report(*told: str) -> DistanceReport:
+def report(*verdicts: str) -> DistanceReport:
     scores = {"HI": 0.5, "IM": 0.1}
-    looks = [Look(scale=s, boxes=(), told=t, scores=scores) for s, t in zip(SCALES, told, strict=True)]
+    looks = [Look(scale=s, boxes=(), verdict=v, scores=scores) for s, v in zip(SCALES, verdicts, strict=True)]
     models = {"segmentation_model": MODEL, "classification_model": MODEL}
     return DistanceReport(looks=tuple(looks), x=0.5, y=0.5, thresholds={"HI": 0.3, "IM": 0.3}, **models)
 
@@ -51,13 +51,15 @@ def test_where_the_answer_changes_is_named():
 
 def test_an_alarm_that_is_not_told_changes_no_answer():
     flipping = report(*[BOTH] * 4, *[HERPES] * 2, *[IMPETIGO] * 2)
-    told = flipping.only({Condition.HI}, names=False)
-    assert [look.told for look in told.looks] == [HERPES] * 6 + [INCONCLUSIVE] * 2
-    assert told.thresholds == {"HI": 0.3} and told.looks[0].scores == {"HI": 0.5}
+    shown = flipping.only({Condition.HI}, names=False)
+    assert [look.verdict for look in shown.looks] == [HERPES] * 6 + [INCONCLUSIVE] * 2
+    assert shown.thresholds == {"HI": 0.3} and shown.looks[0].scores == {"HI": 0.5}
     assert flipping.only((), names=True).is_stable
 
 
 def test_a_name_that_is_not_told_changes_no_answer():
     flipping = report(*[ECZEMA] * 4, *[INCONCLUSIVE] * 3, NOT_USABLE)
     assert not flipping.only((), names=True).is_stable
-    assert [look.told for look in flipping.only((), names=False).looks] == [INCONCLUSIVE] * 7 + [NOT_USABLE]
+    assert [look.verdict for look in flipping.only((), names=False).looks] == [INCONCLUSIVE] * 7 + [
+        NOT_USABLE
+    ]

@@ -8,7 +8,7 @@ import pytest
 from contract.alarms import Alarm, Condition
 from contract.distance import SCALES, DistanceReport, Look
 from contract.messages import Classified, ModelRef, View
-from inference_worker.models.distance import report, told
+from inference_worker.models.distance import report, verdict_code
 from inference_worker.models.zoom import WALL
 from training.distance_strip import TILE, strip
 
@@ -30,7 +30,7 @@ def classified(score: float = 0.1, *, top: Condition | None = None, demonstratio
 
 def looks(*answers: str) -> DistanceReport:
     pairs = zip(SCALES, answers, strict=True)
-    found = tuple(Look(scale=scale, boxes=(), told=said, scores={}) for scale, said in pairs)
+    found = tuple(Look(scale=scale, boxes=(), verdict=said, scores={}) for scale, said in pairs)
     models = {"segmentation_model": MODEL, "classification_model": MODEL}
     return DistanceReport(looks=found, x=0.5, y=0.5, thresholds={}, **models)
 
@@ -54,14 +54,14 @@ def rash():
 
 
 def test_an_alarm_is_told_before_a_photo_without_skin():
-    assert told(classified(0.9), has_skin=False) == "alarm HI"
-    assert told(classified(), has_skin=False) == "not usable"
-    assert told(classified(), has_skin=True) == "inconclusive"
+    assert verdict_code(classified(0.9), has_skin=False) == "alarm HI"
+    assert verdict_code(classified(), has_skin=False) == "not usable"
+    assert verdict_code(classified(), has_skin=True) == "inconclusive"
 
 
 def test_the_demonstration_model_names_nothing():
-    assert told(classified(top=Condition.AD), has_skin=True) == "inconclusive"
-    assert told(classified(top=Condition.AD, demonstration=False), has_skin=True) == "named AD"
+    assert verdict_code(classified(top=Condition.AD), has_skin=True) == "inconclusive"
+    assert verdict_code(classified(top=Condition.AD, demonstration=False), has_skin=True) == "named AD"
 
 
 def test_the_report_shows_the_lesion_at_every_scale_with_its_crops_and_scores(rash):
@@ -77,7 +77,7 @@ def test_the_report_shows_the_lesion_at_every_scale_with_its_crops_and_scores(ra
     assert areas == sorted(areas) and areas[-1] == pytest.approx(3600 * 2.5**2, rel=0.1)
     for look in found.looks:
         assert look.scores == {"HI": 0.6 if look.boxes else 0.1}
-        assert look.told == ("alarm HI" if look.boxes else "inconclusive")
+        assert look.verdict == ("alarm HI" if look.boxes else "inconclusive")
     assert found.looks[SCALES.index(1.0)].boxes
     assert found.thresholds == {"HI": 0.5} and found.segmentation_model == found.classification_model == MODEL
     assert (found.x, found.y) == pytest.approx((280 / 400, 90 / 300), abs=0.01)

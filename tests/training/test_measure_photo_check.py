@@ -99,7 +99,7 @@ def test_figures_count_right_verdicts_false_alarms_and_what_could_not_be_made():
 def test_a_second_remedy_counts_only_where_it_is_true_of_the_picture(measured, is_second):
     assert photo_check_page.by_second_remedy(measured) is is_second
     figures = photo_check_page.figures_of([measured, row("good")])
-    kind, word = measured["kind"], photo_check_page.told(measured)
+    kind, word = measured["kind"], photo_check_page.remedy(measured)
     assert figures["second"]["photo"][kind] == ({word: 1} if is_second else {})
     assert figures["first"]["photo"][kind]["value"] == (kind == "room" and not is_second)
 

@@ -39,10 +39,10 @@ def mask_row(zoom, first, both, name="a", box=True):
     }
 
 
-def told_row(zoom, told, *, name="a", label="HI", arm=ARMS[0]):
-    herpes = told == "alarm HI"
+def verdict_row(zoom, verdict, *, name="a", label="HI", arm=ARMS[0]):
+    herpes = verdict == "alarm HI"
     about = {"name": name, "class": label, "group": name, "zoom": zoom, "arm": arm, "boxes": 1}
-    return about | {"told": told, "herpes": herpes}
+    return about | {"verdict": verdict, "herpes": herpes}
 
 
 def both_arms(rows):
@@ -86,7 +86,7 @@ def test_what_is_kept_is_the_share_of_the_same_photos_at_1x():
 
 
 def test_a_flip_is_a_verdict_other_than_at_1x():
-    rows = [told_row(0.35, "inconclusive"), told_row(1.0, "alarm HI"), told_row(2.5, "alarm HI")]
+    rows = [verdict_row(0.35, "inconclusive"), verdict_row(1.0, "alarm HI"), verdict_row(2.5, "alarm HI")]
     own = verdict_figures(both_arms(rows))[ARMS[0]]
     assert own["flips"]["HI"]["0.35"]["value"] == 1 and own["flips"]["HI"]["2.5"]["value"] == 0
     assert own["flips"]["HI"]["all"]["value"] == 0.5 and own["flips_by_step"]["HI"]["value"] == 0.5
@@ -94,7 +94,7 @@ def test_a_flip_is_a_verdict_other_than_at_1x():
 
 
 def test_where_nothing_flips_the_interval_is_not_empty():
-    rows = [told_row(zoom, "inconclusive", name=str(n)) for n in range(20) for zoom in (0.5, 1.0)]
+    rows = [verdict_row(zoom, "inconclusive", name=str(n)) for n in range(20) for zoom in (0.5, 1.0)]
     flips = verdict_figures(both_arms(rows))[ARMS[0]]["flips"]["HI"]["0.5"]
     assert (flips["value"], flips["low"]) == (0, 0) and 0.1 < flips["high"] < 0.2
 
@@ -102,12 +102,12 @@ def test_where_nothing_flips_the_interval_is_not_empty():
 def test_the_page_says_of_each_goal_whether_it_is_reached():
     far = mask_figures([mask_row(1.0, 0.8, 0.8), mask_row(0.25, 0.2, 0.6, box=False)])
     near = mask_figures([mask_row(1.0, 0.8, 0.8), mask_row(0.25, 0.2, 0.79)])
-    rows = [told_row(zoom, "alarm HI") for zoom in SCALES]
+    rows = [verdict_row(zoom, "alarm HI") for zoom in SCALES]
     verdicts = told_figures(rows)
     missed, reached = (page(figures | {"model": "m"}, verdicts) for figures in (far, near))
     assert missed.count("**not reached** at 0.25") == 2
     assert "not reached" not in reached
-    lost = [told_row(zoom, "alarm HI" if zoom >= 1 else "inconclusive") for zoom in SCALES]
+    lost = [verdict_row(zoom, "alarm HI" if zoom >= 1 else "inconclusive") for zoom in SCALES]
     text = page(near | {"model": "m"}, told_figures(lost))
     assert "**not reached** at 0.35, 0.5, 0.7" in text
 

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from contract import messages
 from contract.alarms import Condition
-from contract.distance import INCONCLUSIVE, NOT_USABLE, alarm_told, name_told
+from contract.distance import INCONCLUSIVE, NOT_USABLE, alarm_verdict, named_verdict
 from contract.messages import Abstention, Stage
 from teleder.cases.models import Analysis, Job, JobState
 from teleder.cases.verdict import CONDITIONS
@@ -19,7 +19,7 @@ from tests.distances import RINGS, SILENT, STOPS_NEARER, record, report_of
 
 pytestmark = pytest.mark.django_db
 HERPES = {"AD": 0.1, "HI": 0.8, "IM": 0.05, "MF": 0.03, "OTHER": 0.02}
-HERPES_TOLD = alarm_told([Condition.HI])
+HERPES_VERDICT = alarm_verdict([Condition.HI])
 WORDS = ("distance", "距離", "unstable")
 
 
@@ -150,8 +150,8 @@ def test_an_odd_photo_mutes_the_scores_and_never_the_alarm(alices_submission, an
 
 
 def test_changes_farther_away_come_first_and_each_is_said_once(photo, section):
-    told = [NOT_USABLE, INCONCLUSIVE, *[HERPES_TOLD] * 3, INCONCLUSIVE, *[HERPES_TOLD] * 2]
-    record(photo, report_of([SILENT] * 2 + [RINGS] * 3 + [SILENT] + [RINGS] * 2, told=told))
+    verdicts = [NOT_USABLE, INCONCLUSIVE, *[HERPES_VERDICT] * 3, INCONCLUSIVE, *[HERPES_VERDICT] * 2]
+    record(photo, report_of([SILENT] * 2 + [RINGS] * 3 + [SILENT] + [RINGS] * 2, verdicts=verdicts))
     said = re.findall(r"<li>(From [^<]*)</li>", section())
     assert said == [
         "From 0.5× and farther, the alarm no longer rings.",
@@ -166,8 +166,8 @@ def test_a_withdrawn_name_is_not_named_in_the_report(alices_submission, analyse,
     photo = alices_submission.photos.get()
     analyse(photo, demonstration=False)
     Job.objects.create(photo=photo, stage=Stage.DISTANCE, priority=0)
-    told = [name_told(Condition.AD)] * 4 + [INCONCLUSIVE] * 3 + [name_told(Condition.MF)]
-    record(photo, report_of([SILENT] * 8, told=told))
+    verdicts = [named_verdict(Condition.AD)] * 4 + [INCONCLUSIVE] * 3 + [named_verdict(Condition.MF)]
+    record(photo, report_of([SILENT] * 8, verdicts=verdicts))
     html = section()
     assert "names a condition" in html and not any(str(name) in html for name in CONDITIONS.values())
 
@@ -213,7 +213,7 @@ def test_dana_asks_by_the_api_and_reads_the_report(dana, alices_submission, anal
     record(photo, report_of(STOPS_NEARER))
     answer = caller.post(url).json()
     assert answer["state"] == "done" and answer["report"]["changes"] == [[1.0, 1.4]]
-    assert answer["report"]["looks"][0]["told"] == HERPES_TOLD and not answer["report"]["is_stable"]
+    assert answer["report"]["looks"][0]["verdict"] == HERPES_VERDICT and not answer["report"]["is_stable"]
     verdict = caller.get(f"/api/v1/submissions/{alices_submission.pk}").json()["verdict"]
     assert verdict["unstable_with_distance"] is True
 

@@ -23,7 +23,7 @@ from teleder.cases.files import FileKind
 from teleder.cases.models import Analysis, Disposition, Finding, Impression, Photo, PhotosWanted, Submission
 from teleder.cases.questionnaire import BodySite
 from teleder.cases.triage import Urgency
-from teleder.cases.verdict import ToldAlarm, VerdictKind, verdict_of
+from teleder.cases.verdict import AlarmVerdict, VerdictKind, verdict_of
 from teleder.pipeline.queue import DistanceState, distance_state
 
 
@@ -115,7 +115,7 @@ class EstimateSerializer(serializers.Serializer):
     n = serializers.IntegerField(help_text="teaching photos on which it was measured")
 
 
-class ToldAlarmSerializer(serializers.Serializer):
+class AlarmVerdictSerializer(serializers.Serializer):
     """A condition that cannot be ruled out."""
 
     condition = serializers.ChoiceField(list(Condition))
@@ -123,7 +123,7 @@ class ToldAlarmSerializer(serializers.Serializer):
     estimate = EstimateSerializer(allow_null=True)
 
     @extend_schema_field(URGENCY_OR_NULL)
-    def get_level(self, alarm: ToldAlarm) -> str | None:
+    def get_level(self, alarm: AlarmVerdict) -> str | None:
         return None if alarm.level is None else alarm.level.code
 
 
@@ -132,10 +132,10 @@ class VerdictSerializer(serializers.Serializer):
 
     kind = serializers.ChoiceField(VerdictKind.choices)
     reason = serializers.CharField(help_text="why it says nothing, as a code, or empty")
-    alarms = ToldAlarmSerializer(many=True)
+    alarms = AlarmVerdictSerializer(many=True)
     named = serializers.ChoiceField(list(Condition), allow_null=True)
     unstable_with_distance = serializers.BooleanField(
-        help_text="by a distance report another answer is told from nearer or farther; no alarm is taken back for it"
+        help_text="by a distance report the verdict is another one from nearer or farther; no alarm is taken back for it"
     )
     sentence = serializers.CharField(help_text="in the language of the answer")
 
@@ -246,7 +246,7 @@ class LookSerializer(serializers.Serializer):
 
     scale = serializers.FloatField()
     boxes = BoxSerializer(many=True, help_text="in pixels of the photo at this scale")
-    told = serializers.CharField(
+    verdict = serializers.CharField(
         help_text="`alarm HI` (or several), `named AD`, `inconclusive` or `not usable`"
     )
     scores = serializers.DictField(child=serializers.FloatField(), help_text="by condition with an alarm")

@@ -15,7 +15,7 @@ from contract.distance import INCONCLUSIVE, NOT_USABLE, DistanceReport, Look, al
 from contract.messages import ModelRef
 from teleder.cases import triage
 from teleder.cases.models import Photo
-from teleder.cases.verdict import UNSTABLE, Verdict, report_as_told, why_muted
+from teleder.cases.verdict import UNSTABLE, Verdict, shown_report, why_muted
 from teleder.pipeline import queue
 from teleder.pipeline.queue import DistanceState
 from teleder.web import wording
@@ -136,17 +136,17 @@ class Distances:
     def report(self) -> ShownReport | None:
         policy = triage.policy(self.photo.submission.policy)
         names = self.verdict.named is not None or self.verdict.reason == UNSTABLE
-        found = self.photo.analysis and report_as_told(self.photo.analysis, policy, names=names)
+        found = self.photo.analysis and shown_report(self.photo.analysis, policy, names=names)
         if found is None:
             return None
         alarms = [] if why_muted(self.photo, policy) else [one.condition for one in self.verdict.alarms]
-        told = [
+        shown = [
             one for one in found.thresholds if one in alarms and all(one in x.scores for x in found.looks)
         ]
         changed = {near for _far, near in found.changes}
         return ShownReport(
-            looks=[self._look(look, found, told, is_change=look.scale in changed) for look in found.looks],
-            charts=[_chart(found, condition) for condition in told],
+            looks=[self._look(look, found, shown, is_change=look.scale in changed) for look in found.looks],
+            charts=[_chart(found, condition) for condition in shown],
             sentences=list(_sentences(found)),
             stability=_("The AI says the same at %(same)d of %(n)d other distances.")
             % {"same": found.same, "n": len(found.looks) - 1},
@@ -154,27 +154,27 @@ class Distances:
             models=self._other_models(found),
         )
 
-    def _look(self, look: Look, report: DistanceReport, told: list[str], *, is_change: bool) -> ShownLook:
+    def _look(self, look: Look, report: DistanceReport, shown: list[str], *, is_change: bool) -> ShownLook:
         size = self.photo.analysis_width, self.photo.analysis_height
         return ShownLook(
             scale=_number(look.scale),
             photo=_place_of_photo(size, look.scale, (report.x, report.y)),
             areas=[Place(box.x, box.y, box.width, box.height) for box in look.boxes],
-            answer=self._answer(look.told),
-            scores=[_number(look.scores[condition], 2) for condition in told],
+            answer=self._answer(look.verdict),
+            scores=[_number(look.scores[condition], 2) for condition in shown],
             is_change=is_change,
         )
 
-    def _answer(self, told: str) -> str:
-        if rung := alarms_of(told):
+    def _answer(self, verdict: str) -> str:
+        if rung := alarms_of(verdict):
             named = [wording.condition(one) for one in rung if one in self.verdict.conditions]
             several = len(self.verdict.alarms) > 1 and named
             return _("alarm: %(conditions)s") % {"conditions": ", ".join(named)} if several else _("alarm")
-        if told == NOT_USABLE:
+        if verdict == NOT_USABLE:
             return _("no skin found")
-        if told == INCONCLUSIVE:
+        if verdict == INCONCLUSIVE:
             return _("says nothing")
-        name: Condition | None = name_of(told)
+        name: Condition | None = name_of(verdict)
         return wording.condition(name) if name in self.verdict.conditions else _("names a condition")
 
     def _other_models(self, report: DistanceReport) -> str:
@@ -224,12 +224,12 @@ def _chart(report: DistanceReport, condition: str) -> Chart:
 
 def _sentences(report: DistanceReport) -> Iterable[str]:
     """Yield one sentence for each change, the nearest to 1x first: farther ones, then nearer ones."""
-    told = {look.scale: look.told for look in report.looks}
+    verdicts = {look.scale: look.verdict for look in report.looks}
     farther = [(near, far) for far, near in reversed(report.changes) if near <= 1]
     nearer = [change for change in report.changes if change[0] >= 1]
     for direction, changes in ((1, farther), (0, nearer)):
         for inner, outer in changes:
-            text = CHANGES[_kind_of_change(told[inner], told[outer])][direction]
+            text = CHANGES[_kind_of_change(verdicts[inner], verdicts[outer])][direction]
             yield text % {"scale": _number(outer)}
 
 

@@ -190,7 +190,7 @@ class Flag:
 
 
 def flags_of(submission: Submission) -> list[Flag]:
-    """Return the reasons to look sooner, the most urgent first; what raises nothing is told by the verdict alone."""
+    """Return the reasons to look sooner, the most urgent first; what raises nothing stands in the verdict alone."""
     raising = [row for row in submission.flags if row["level"] is not None]
     return [
         Flag(
