@@ -9,7 +9,7 @@ from teleder.cases.models.analysis import Analysis, AnalysisQuerySet, unknown_mo
 from teleder.cases.models.case import Case, CaseQuerySet, case_number
 from teleder.cases.models.event import Event
 from teleder.cases.models.finding import Finding
-from teleder.cases.models.job import Job, JobQuerySet
+from teleder.cases.models.job import NOT_AWAITED, Job, JobQuerySet
 from teleder.cases.models.photo import PHOTOS_PER_SUBMISSION, Photo, PhotoQuerySet, PhotoState, PhotoView
 from teleder.cases.models.refused_message import RefusedMessage
 from teleder.cases.models.review import Disposition, Impression, Review
@@ -17,6 +17,7 @@ from teleder.cases.models.submission import (
     WORKLIST_ORDER,
     Kind,
     PhotosWanted,
+    Precedence,
     Submission,
     SubmissionQuerySet,
 )
@@ -24,6 +25,7 @@ from teleder.cases.transitions import EventKind, Status
 from teleder.pipeline.transitions import AIStatus, JobState
 
 __all__ = [
+    "NOT_AWAITED",
     "PHOTOS_PER_SUBMISSION",
     "WORKLIST_ORDER",
     "AIStatus",
@@ -45,6 +47,7 @@ __all__ = [
     "PhotoState",
     "PhotoView",
     "PhotosWanted",
+    "Precedence",
     "RefusedMessage",
     "Review",
     "Status",

@@ -44,8 +44,18 @@ class Kind(models.TextChoices):
     FOLLOW_UP = "follow_up", _("follow-up")
 
 
-# Inside a level what the AI cannot judge stands first: an abstention does not raise the level.
-WORKLIST_ORDER = ("-urgency", "-ai_inconclusive", "due_at", "id")
+class Precedence(models.IntegerChoices):
+    """What stands first inside a level, by what the AI says: neither raises the level or brings the due time forward.
+
+    Alarms count that did not raise the case: one that did stands with its new level behind what the answers say.
+    """
+
+    NONE = 0
+    INCONCLUSIVE = 1
+    ALARM = 2
+
+
+WORKLIST_ORDER = ("-urgency", "-ai_precedence", "due_at", "id")
 
 
 class SubmissionQuerySet(models.QuerySet):
@@ -62,12 +72,10 @@ class SubmissionQuerySet(models.QuerySet):
         """Those that wait for a dermatologist, most urgent first."""
         return self.filter(status__in=AWAITING_DERMATOLOGIST).order_by(*WORKLIST_ORDER)
 
-    def after(self, urgency: int, ai_inconclusive: bool, due_at: datetime, id: Any) -> SubmissionQuerySet:
+    def after(self, urgency: int, ai_precedence: int, due_at: datetime, id: Any) -> SubmissionQuerySet:
         """Those behind a row with these values in the order of the worklist."""
         later = Q(due_at__gt=due_at) | Q(due_at=due_at, id__gt=id)
-        behind = Q(later, ai_inconclusive=ai_inconclusive)
-        if ai_inconclusive:
-            behind |= Q(ai_inconclusive=False)
+        behind = Q(later, ai_precedence=ai_precedence) | Q(ai_precedence__lt=ai_precedence)
         return self.filter(Q(urgency__lt=urgency) | Q(behind, urgency=urgency))
 
     def overdue(self) -> SubmissionQuerySet:
@@ -111,7 +119,7 @@ class Submission(models.Model):
     )
 
     ai_status = models.CharField(_("AI"), max_length=12, choices=AIStatus, default=AIStatus.NOT_USED)
-    ai_inconclusive = models.BooleanField(_("AI inconclusive"), default=False, db_default=False)
+    ai_precedence = models.PositiveSmallIntegerField(choices=Precedence, default=0, db_default=0)
     ai_deadline = models.DateTimeField(null=True, blank=True)
 
     claimed_by = models.ForeignKey(
@@ -128,7 +136,7 @@ class Submission(models.Model):
         indexes = [
             models.Index(
                 F("urgency").desc(),
-                F("ai_inconclusive").desc(),
+                F("ai_precedence").desc(),
                 "due_at",
                 "id",
                 condition=Q(status__in=AWAITING_DERMATOLOGIST),

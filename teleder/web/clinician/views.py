@@ -10,7 +10,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import Prefetch
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -25,8 +25,10 @@ from teleder.cases.originals import RefusedError
 from teleder.cases.transitions import WITH_ANSWER
 from teleder.cases.triage import Urgency
 from teleder.cases.verdict import Verdict, verdict_of
+from teleder.pipeline import queue
 from teleder.web import wording
 from teleder.web.clinician import readings, replies, worklist
+from teleder.web.clinician.distances import Distances
 from teleder.web.clinician.forms import AnswerForm, PhotosWantedForm
 from teleder.web.conditional import unless_same
 from teleder.web.roles import dermatologist_required
@@ -220,6 +222,35 @@ def review_state(request: HttpRequest, pk: UUID) -> HttpResponse:
         "had_ai": request.GET.get("ai", submission.ai_status)
     }
     return unless_same(request, render(request, "web/clinician/_state.html", context))
+
+
+@require_safe
+@dermatologist_required
+def distances(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Other distances of the photo `?photo=`, polled by the open page while they are measured."""
+    submission = _visible(request, pk)
+    photos = list(submission.current_photos().prefetch_related("analyses__findings"))
+    reading = _photos(request, photos, verdict_of(submission, photos))["reading"]
+    if reading is None:
+        raise Http404
+    return unless_same(request, _distances(request, submission, reading.distances))
+
+
+@submission_action
+def check_distances(request: HttpRequest, submission: Submission) -> HttpResponse:
+    asked = request.POST.get("photo")
+    photo = next((one for one in submission.current_photos() if str(one.pk) == asked), None)
+    if photo is None:
+        raise transitions.IllegalMoveError(_("This photo is no longer part of the submission."))
+    queue.request_distance_report(photo)
+    if request.htmx:
+        return _distances(request, submission, Distances(photo, verdict_of(submission)))
+    return redirect(f"{reverse('web:review', args=[submission.pk])}?photo={photo.pk}#distances")
+
+
+def _distances(request: HttpRequest, submission: Submission, found: Distances) -> HttpResponse:
+    context = {"submission": submission, "distances": found}
+    return render(request, "web/clinician/_distances.html", context)
 
 
 def _state(request: HttpRequest, submission: Submission, verdict: Verdict) -> dict[str, Any]:

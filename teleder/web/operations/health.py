@@ -33,6 +33,7 @@ STAGES = {
     Stage.SEGMENT: gettext_lazy("find skin and lesion"),
     Stage.CLASSIFY: gettext_lazy("classify the condition"),
     Stage.CHECK: gettext_lazy("check the photos of drafts"),
+    Stage.DISTANCE: gettext_lazy("check other distances"),
 }
 
 
@@ -181,7 +182,8 @@ def _sweeper_silent(now: datetime) -> Alarm | None:
 
 def _workers_silent(now: datetime, waiting: dict[str, Any]) -> Alarm | None:
     since = now - timedelta(seconds=SILENCE_SECONDS)
-    is_waiting = Job.objects.filter(state__in=UNFINISHED, created_at__lt=since).exists()
+    late = Job.objects.filter(state__in=UNFINISHED, created_at__lt=since)
+    is_waiting = late.exclude(stage=Stage.DISTANCE).exists()  # a report takes long
     last = Job.objects.aggregate(last=Max("finished_at"))["last"]
     if not is_waiting or (last and last >= since):
         return None
@@ -218,7 +220,9 @@ def _submissions_overdue(waiting: dict[str, Any]) -> Alarm | None:
 
 
 def _jobs_stopped(stages: list[dict[str, Any]]) -> Alarm | None:
-    if not (n := sum(stage[state] for stage in stages for state in NEEDS_ADMIN)):
+    # A report that failed is asked for again by who wants to read it.
+    awaited = [row for stage, row in zip(STAGES, stages, strict=True) if stage != Stage.DISTANCE]
+    if not (n := sum(row[state] for row in awaited for state in NEEDS_ADMIN)):
         return None
     text = ngettext("%(n)d job has stopped.", "%(n)d jobs have stopped.", n) % {"n": n}
     return Alarm(
