@@ -29,7 +29,7 @@ from contract.photos import QualityFault
 from inference_worker.models import weights
 from inference_worker.models.classification import CLASSES, Classifier
 from inference_worker.models.engine import TorchEngine
-from inference_worker.quality import assess_quality
+from inference_worker.models.quality import assess_quality
 from training import features
 from training.classification_figures import share_of
 from training.data import Row, measuring_rows, output, plainly, read_photo

@@ -105,7 +105,7 @@ def test_an_unavailable_broker_is_reported_first(adams, settings):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     reply = adams.get(reverse("web:operations"))
     assert reply.status_code == 200
-    assert 'is-alarm">The message broker does not answer.' in text(reply)
+    assert 'is-problem">The message broker does not answer.' in text(reply)
 
 
 def test_an_overdue_submission_is_an_alarm(adams, broker, alices_submission):
@@ -150,7 +150,7 @@ def test_alarms_outside_of_the_band_are_one_plain_sentence(adams, broker, monkey
     page = text(adams.get(reverse("web:operations")))
     assert f"{low} to {high} are to be expected (99%)." in page
     sentence = f"rang in 61 of the newest 143 submissions; {low} to {high} were to be expected."
-    assert ('is-alarm">The AI' in page, sentence in page) == (is_outside, is_outside)
+    assert ('is-problem">The AI' in page, sentence in page) == (is_outside, is_outside)
 
 
 # --- Jobs -------------------------------------------------------------------------------------------------

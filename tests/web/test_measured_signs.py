@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils import translation
 
-from contract.signs import Sign, SignName
+from contract.signs import MeasuredSign, SignName
 from teleder.web.clinician.signs import NAMES, shown_signs
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ ROWS = {
     SignName.LESION_SIZE: (0.0123, 0.001),
     SignName.EDGE: (14.2, 0.6),
 }
-SIGNS = tuple(Sign(name=name, value=value, error=error) for name, (value, error) in ROWS.items())
+SIGNS = tuple(MeasuredSign(name=name, value=value, error=error) for name, (value, error) in ROWS.items())
 
 
 def stored(*names: SignName) -> list[dict]:
