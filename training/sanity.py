@@ -24,7 +24,7 @@ from inference_worker.models import engine, weights
 from inference_worker.models.attribution import Attributor, decisive
 from inference_worker.models.classification import CLASSES, Classifier, crops_of
 from training import phantom
-from training.data import measuring_rows, output, plainly, read_photo
+from training.data import exit_on_manifest_error, measuring_rows, output, read_photo
 from training.evaluate import ANALYSIS_LONG_SIDE, over
 
 SEED = 1
@@ -71,7 +71,7 @@ def check(classifier: Classifier, photos: list[np.ndarray], groups: list[str]) -
     return figures
 
 
-@plainly
+@exit_on_manifest_error
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     if arguments.manifest:

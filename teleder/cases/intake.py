@@ -152,7 +152,7 @@ def add_photo(submission: Submission, *, view: Any, upload: UploadedFile) -> Pho
     if not submission.current_photos().filter(sha256=originals.digest_of(upload)).exists():
         refuse_too_many_today(submission.patient, upload.size)  # a repeated photo does not count
     photo = Photo(submission=submission, view=view, size=upload.size, trace=logs.current("trace"))
-    photo.original_key, photo.sha256 = originals.keep(upload, photo.pk)
+    photo.original_key, photo.sha256 = originals.store(upload, photo.pk)
     photo.sealed_by = settings.PHOTO_KEYS.newest
     try:
         kept = record_photo(photo)

@@ -55,7 +55,7 @@ def check_upload(upload: UploadedFile) -> None:
         raise RefusedError(reason, REMEDIES[reason])
 
 
-def keep(upload: UploadedFile, photo: UUID) -> tuple[str, str]:
+def store(upload: UploadedFile, photo: UUID) -> tuple[str, str]:
     """Seal the bytes and store them durably under a key that names their hash; return (key, sha256 in hex).
 
     Leaves nothing behind where it fails. Raises `RefusedError` for a storage that is full or away.
