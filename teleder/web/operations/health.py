@@ -85,7 +85,7 @@ def board(user: User) -> Board:
         "alarm_rate": alarm_rate(user),
         "spot_checks": spot_checks.results(user),
     }
-    return Board(**seen, problems=problems(now, **seen))
+    return Board(**seen, problems=find_problems(now, **seen))
 
 
 def stages(user: User, now: datetime) -> list[dict[str, Any]]:
@@ -145,7 +145,7 @@ def messages(user: User) -> dict[str, int]:
     )
 
 
-def problems(now: datetime, **seen: Any) -> list[Problem]:
+def find_problems(now: datetime, **seen: Any) -> list[Problem]:
     """Return the current problems, the most serious first."""
     found = [
         _broker_away(seen["results_waiting"]),
