@@ -48,7 +48,7 @@ from contract.fields import (
 )
 from contract.objects import ContractError, build, of, readers_of
 from contract.photos import PhotoAdvice, QualityFault, Reason
-from contract.signs import Sign, SignName
+from contract.signs import MeasuredSign, SignName
 
 VERSION = 1
 
@@ -119,7 +119,7 @@ Thresholds = Annotated[dict[str, float], _read_thresholds]
 BoxIndex = Annotated[int | None, optional(whole(0, BOXES_AT_MOST - 1))]
 
 
-Signs = Annotated[tuple[Sign, ...], several(of(Sign), len(SignName))]
+Signs = Annotated[tuple[MeasuredSign, ...], several(of(MeasuredSign), len(SignName))]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ from redis import RedisError
 
 from contract import encryption, logs, messages, messaging, storage
 from contract.messages import Attribution, Classified, Failed, Outcome, Request, Segmented, Stage
-from contract.signs import Sign
+from contract.signs import MeasuredSign
 from inference_worker.app import app
 from inference_worker.decode.sandbox import DecoderLostError
 from inference_worker.models import attribution, cropping, photo_advice
@@ -241,7 +241,7 @@ def _segmented(request: Request, photo: np.ndarray, mask: np.ndarray, seconds: f
     key = f"{request.prefix}/mask.png"
     _ok, png = cv2.imencode(".png", mask)
     photo_storage().write(key, png.tobytes())
-    signs: tuple[Sign, ...] = ()
+    signs: tuple[MeasuredSign, ...] = ()
     try:
         signs = signs_of(photo, mask, segmenter())
     except Exception:  # what describes a rash must never cost its crops

@@ -141,10 +141,14 @@ def _forced_logins_have_a_second_factor() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def spot_check_draw(monkeypatch) -> dict[str, bool]:
     """Whether a routine case is a spot check: none is, unless a test says so."""
-    from teleder.cases import spot_checks
+    from teleder.cases import triage
 
     held = {"is_drawn": False}
-    monkeypatch.setattr(spot_checks, "is_drawn", lambda submission, one_in: bool(one_in) and held["is_drawn"])
+
+    def draw(_submission, one_in: int) -> bool:
+        return bool(one_in) and held["is_drawn"]
+
+    monkeypatch.setattr(triage, "is_drawn_for_spot_check", draw)
     return held
 
 

@@ -17,7 +17,8 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 
 from contract.messages import Stage
 from contract.storage import StorageError, StorageUnavailableError
-from teleder.cases import keys
+from contract.storage.keys import CONTENT_TYPES
+from teleder.cases import stored_files
 from teleder.cases.models import Photo
 
 
@@ -56,7 +57,7 @@ def serve(request: HttpRequest | Any, photo: UUID, kind: str) -> FileResponse | 
         raise Http404
     key = _key(found, FileKind(kind))
     stage = MADE_BY[FileKind(kind)]
-    content_type = keys.CONTENT_TYPES.get(suffix := Path(key).suffix)
+    content_type = CONTENT_TYPES.get(suffix := Path(key).suffix)
     if content_type is None:
         raise Http404
     # A key names one attempt's file for ever, so its hash may stand for the content.
@@ -65,16 +66,16 @@ def serve(request: HttpRequest | Any, photo: UUID, kind: str) -> FileResponse | 
     wanted = _wanted_range(request, etag)
     try:
         if wanted is None:
-            file, status = keys.open_file(found.pk, stage, key), 200
+            file, status = stored_files.open_file(found.pk, stage, key), 200
             length = file.size
         else:
-            with keys.open_file(found.pk, stage, key, 0, 0) as nothing:
+            with stored_files.open_file(found.pk, stage, key, 0, 0) as nothing:
                 size = nothing.size
             start, stop = _resolve(*wanted, size)
             if start >= stop:
                 headers["Content-Range"] = f"bytes */{size}"
                 return HttpResponse(status=416, content_type="text/plain", headers=headers)
-            file, status = keys.open_file(found.pk, stage, key, start, stop), 206
+            file, status = stored_files.open_file(found.pk, stage, key, start, stop), 206
             length, headers["Content-Range"] = stop - start, f"bytes {start}-{stop - 1}/{size}"
     except StorageUnavailableError:  # answered with 503: the photo is there
         raise

@@ -14,8 +14,8 @@ from django.utils.module_loading import import_string
 from contract.encryption import SEALED_MORE_BYTES
 from contract.messages import Stage
 from contract.storage import StorageUnavailableError
+from contract.storage.keys import ORIGINAL
 from teleder.accounts.models import Role, User
-from teleder.cases.keys import ORIGINAL, size_of
 from teleder.cases.leftovers import KEEP_HOURS, leftovers
 from teleder.cases.models import (
     NOT_AWAITED,
@@ -29,6 +29,7 @@ from teleder.cases.models import (
     Status,
     Submission,
 )
+from teleder.cases.stored_files import size_of
 from teleder.cases.transitions import OPEN
 from teleder.pipeline.transitions import UNDER_WAY, UNFINISHED
 

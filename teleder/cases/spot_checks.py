@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from django.db.models import Count, F, Q
-from django.utils.crypto import salted_hmac
 
 from teleder.accounts.models import User
 from teleder.cases.intervals import Share
 from teleder.cases.models import Review, Submission
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.cases.triage import Urgency
-
-
-def is_drawn(submission: Any, one_in: int) -> bool:
-    """Whether this id is drawn: random, nobody outside can foresee it, and the same at every try."""
-    digest = salted_hmac("teleder.cases.spot_checks", str(submission), algorithm="sha256").digest()
-    return bool(one_in) and int.from_bytes(digest[:8], "big") % one_in == 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from django.utils.crypto import salted_hmac
 from contract.messages import Stage
 from contract.storage import StorageUnavailableError
 from teleder.accounts.models import Clinic, Consent, Purpose, User
-from teleder.cases import keys
+from teleder.cases import stored_files
 from teleder.cases.models import Impression, Photo, Review, Submission
 from teleder.cases.questionnaire import INTIMATE_SITES
 from teleder.cases.transitions import WITH_ANSWER
@@ -47,7 +47,7 @@ def export(clinic: Clinic, out: Path) -> int:
     rows = []
     for photo, row in _rows(clinic):
         try:
-            analysis_copy = keys.open_file(photo.pk, Stage.PREPARE, photo.analysis_key)
+            analysis_copy = stored_files.open_file(photo.pk, Stage.PREPARE, photo.analysis_key)
         except StorageUnavailableError:  # every photo would be left out
             raise
         except OSError as error:

@@ -11,8 +11,8 @@ from contract.alarms import Alarm, Alarms, Condition
 from contract.distance import DistanceReport, DistanceResult
 from contract.messages import Abstention, NoCropReason
 from teleder.accounts.models import User
+from teleder.cases.models.fields import FindingsField, MeasureField
 from teleder.cases.models.photo import Photo
-from teleder.cases.stored_values import FindingsField, MeasureField
 from teleder.cases.triage import ALARMING
 
 

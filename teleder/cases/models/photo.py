@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from contract import messages
 from contract.photos import PhotoAdvice, QualityFault, Reason
 from teleder.accounts.models import User
+from teleder.cases.models.fields import FindingsField
 from teleder.cases.models.submission import Submission
-from teleder.cases.stored_values import FindingsField
 
 if TYPE_CHECKING:
     from teleder.cases.models.analysis import Analysis

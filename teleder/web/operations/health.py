@@ -1,4 +1,4 @@
-"""The state of the work, for an admin: counts by stage, active workers, and alarms."""
+"""The state of the work, for an admin: counts by stage, active workers, and problems."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import redis
+from django.conf import settings
 from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from contract import messaging
 from contract.messages import RESULTS_QUEUE, Stage
 from teleder.accounts.models import User
 from teleder.cases import spot_checks
@@ -21,7 +23,7 @@ from teleder.cases.models import AIStatus, Job, JobState, Submission
 from teleder.cases.spot_checks import SpotChecks
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.notifications.models import UNSENT, Message, MessageState
-from teleder.pipeline import broker, refusals
+from teleder.pipeline import refusals
 from teleder.pipeline.transitions import NEEDS_ADMIN, UNDER_WAY, UNFINISHED
 
 SILENCE_SECONDS = 60  # without a result while work waits, the workers count as silent
@@ -38,7 +40,7 @@ STAGES = {
 
 
 @dataclass(frozen=True)
-class Alarm:
+class Problem:
     """What is wrong, the effect on patients, and the remedy."""
 
     words: str
@@ -56,12 +58,12 @@ class Board:
     refused: int  # messages of workers, since yesterday
     alarm_rate: AlarmRate
     spot_checks: SpotChecks
-    alarms: list[Alarm]
+    problems: list[Problem]
 
     @property
     def sentence(self) -> str:
-        if self.alarms:
-            return self.alarms[0].words
+        if self.problems:
+            return self.problems[0].words
         oldest = min((stage["oldest"] for stage in self.stages if stage["oldest"]), default=None)
         if oldest is None:
             return _("Everything works. No photo is waiting for the AI.")
@@ -83,7 +85,7 @@ def board(user: User) -> Board:
         "alarm_rate": alarm_rate(user),
         "spot_checks": spot_checks.results(user),
     }
-    return Board(**seen, alarms=alarms(now, **seen))
+    return Board(**seen, problems=find_problems(now, **seen))
 
 
 def stages(user: User, now: datetime) -> list[dict[str, Any]]:
@@ -105,7 +107,7 @@ def stages(user: User, now: datetime) -> list[dict[str, Any]]:
 def results_waiting() -> int | None:
     """Return the number of results waiting to be recorded; `None` when the broker does not answer."""
     try:
-        return broker.connect().llen(RESULTS_QUEUE)
+        return messaging.client(settings.REDIS_URL, "request").llen(RESULTS_QUEUE)
     except redis.RedisError:
         return None
 
@@ -143,8 +145,8 @@ def messages(user: User) -> dict[str, int]:
     )
 
 
-def alarms(now: datetime, **seen: Any) -> list[Alarm]:
-    """Return the current alarms, the most serious first."""
+def find_problems(now: datetime, **seen: Any) -> list[Problem]:
+    """Return the current problems, the most serious first."""
     found = [
         _broker_away(seen["results_waiting"]),
         _sweeper_silent(now),
@@ -156,31 +158,31 @@ def alarms(now: datetime, **seen: Any) -> list[Alarm]:
         _messages_refused(seen["refused"]),
         _alarm_rate_outside(seen["alarm_rate"]),
     ]
-    return [alarm for alarm in found if alarm is not None]
+    return [problem for problem in found if problem is not None]
 
 
-def _broker_away(results: int | None) -> Alarm | None:
+def _broker_away(results: int | None) -> Problem | None:
     if results is not None:
         return None
-    return Alarm(
+    return Problem(
         _("The message broker does not answer."),
         _("Nothing is lost. AI results are delayed; dermatologists answer by the same due time."),
         _("Start Valkey again. The sweeper then sends the waiting jobs."),
     )
 
 
-def _sweeper_silent(now: datetime) -> Alarm | None:
+def _sweeper_silent(now: datetime) -> Problem | None:
     late = Job.objects.filter(state__in=UNDER_WAY, deadline__lt=now - timedelta(seconds=LATE_SECONDS))
     if not late.exists():
         return None
-    return Alarm(
+    return Problem(
         _("The sweeper does not respond."),
         _("Messages to patients and lost jobs are waiting. Answers are not delayed."),
         _("Start `manage.py sweep` again."),
     )
 
 
-def _workers_silent(now: datetime, waiting: dict[str, Any]) -> Alarm | None:
+def _workers_silent(now: datetime, waiting: dict[str, Any]) -> Problem | None:
     since = now - timedelta(seconds=SILENCE_SECONDS)
     late = Job.objects.filter(state__in=UNFINISHED, created_at__lt=since)
     is_waiting = late.exclude(stage=Stage.DISTANCE).exists()  # a report takes long
@@ -193,7 +195,7 @@ def _workers_silent(now: datetime, waiting: dict[str, Any]) -> Alarm | None:
         "The inference workers do not respond: %(n)d submissions have no AI results.",
         n,
     )
-    return Alarm(
+    return Problem(
         text % {"n": n}
         if n
         else _("The inference workers do not respond: photos of unsent drafts are waiting."),
@@ -202,48 +204,48 @@ def _workers_silent(now: datetime, waiting: dict[str, Any]) -> Alarm | None:
     )
 
 
-def _results_pile_up(results: int | None) -> Alarm | None:
+def _results_pile_up(results: int | None) -> Problem | None:
     if results is None or results < RESULTS_WAITING:
         return None
-    return Alarm(
+    return Problem(
         _("%(n)d results are waiting to be recorded.") % {"n": results},
         _("AI findings are delayed. Dermatologists answer by the same due time."),
         _("Start the results worker again."),
     )
 
 
-def _submissions_overdue(waiting: dict[str, Any]) -> Alarm | None:
+def _submissions_overdue(waiting: dict[str, Any]) -> Problem | None:
     if not (n := waiting["overdue"]):
         return None
     text = ngettext("%(n)d submission is overdue.", "%(n)d submissions are overdue.", n) % {"n": n}
-    return Alarm(text, _("The promised answer is late."), _("Assign them to a dermatologist under Cases."))
+    return Problem(text, _("The promised answer is late."), _("Assign them to a dermatologist under Cases."))
 
 
-def _jobs_stopped(stages: list[dict[str, Any]]) -> Alarm | None:
+def _jobs_stopped(stages: list[dict[str, Any]]) -> Problem | None:
     # A report that failed is asked for again by who wants to read it.
     awaited = [row for stage, row in zip(STAGES, stages, strict=True) if stage != Stage.DISTANCE]
     if not (n := sum(row[state] for row in awaited for state in NEEDS_ADMIN)):
         return None
     text = ngettext("%(n)d job has stopped.", "%(n)d jobs have stopped.", n) % {"n": n}
-    return Alarm(
+    return Problem(
         text,
         _("Nothing changes for patients: a dermatologist reads these photos without the AI."),
         _("Check the error below, then requeue the job."),
     )
 
 
-def _messages_failed(messages: dict[str, int]) -> Alarm | None:
+def _messages_failed(messages: dict[str, int]) -> Problem | None:
     if not (n := messages["failed"]):
         return None
     text = ngettext("%(n)d message could not be delivered.", "%(n)d messages could not be delivered.", n) % {
         "n": n
     }
-    return Alarm(
+    return Problem(
         text, _("The recipients see the message in their inbox after log-in."), _("Check the mail server.")
     )
 
 
-def _messages_refused(n: int) -> Alarm | None:
+def _messages_refused(n: int) -> Problem | None:
     if not n:
         return None
     text = ngettext(
@@ -251,7 +253,7 @@ def _messages_refused(n: int) -> Alarm | None:
         "%(n)d messages of inference workers were refused since yesterday.",
         n,
     )
-    return Alarm(
+    return Problem(
         text % {"n": n},
         _(
             "None of their content was stored. The photos are tried again, and dermatologists answer by the same due time."
@@ -262,13 +264,13 @@ def _messages_refused(n: int) -> Alarm | None:
     )
 
 
-def _alarm_rate_outside(rate: AlarmRate) -> Alarm | None:
+def _alarm_rate_outside(rate: AlarmRate) -> Problem | None:
     if not rate.is_outside:
         return None
     text = _(
         "The AI's alarms rang in %(of)d of the newest %(n)d submissions; %(low)d to %(high)d were to be expected."
     )
-    return Alarm(
+    return Problem(
         text % {"of": rate.alarmed.of, "n": rate.alarmed.n, "low": rate.low, "high": rate.high},
         _(
             "Cases may be looked at sooner or later than they need. Answers and due times by rules are unaffected."
