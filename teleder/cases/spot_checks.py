@@ -9,10 +9,13 @@ from django.db.models import Count, F, Q
 from django.utils.crypto import salted_hmac
 
 from teleder.accounts.models import User
+from teleder.cases.counting import recent
 from teleder.cases.intervals import Share
 from teleder.cases.models import Review, Submission
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.cases.triage import Urgency
+
+RESULTS_SECONDS = 60
 
 
 def is_drawn(submission: Any, one_in: int) -> bool:
@@ -30,7 +33,13 @@ class SpotChecks:
 
 
 def results(user: User) -> SpotChecks:
-    """Return what the spot checks that `user` may see have shown."""
+    """Return what the spot checks that `user` may see have shown; of many, up to `RESULTS_SECONDS` ago."""
+    return recent(
+        "spot-checks", user, RESULTS_SECONDS, lambda: _results(user), rows=lambda found: found.missed.n
+    )
+
+
+def _results(user: User) -> SpotChecks:
     drawn = Submission.objects.visible_to(user).filter(spot_check=True)
     answers = Review.objects.filter(submission__in=drawn, amended_by=None, triage_urgency=Urgency.ROUTINE)
     more_urgent = Q(urgency__gt=F("triage_urgency"))

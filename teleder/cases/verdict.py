@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import caches
 from django.db import models
-from django.db.models import Count
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -34,6 +34,7 @@ CONDITIONS = {
     Condition.OTHER: gettext_lazy("another condition"),
 }
 CLASSES = (Impression.AD, Impression.HI, Impression.IM, Impression.MF, Impression.OTHER)
+MAY_NAME_SECONDS, MAY_NOT_NAME_SECONDS = 600, 5
 NO_CROP, UNPROVEN, DEMONSTRATION, FEW_CASES = "no_crop", "unproven_alarm", "demonstration", "few_cases"
 BECAUSE = {
     Abstention.UNCERTAIN: gettext_lazy("no condition stands out"),
@@ -211,11 +212,22 @@ def verdict_of(
 
 
 def clinic_may_name(clinic: Any) -> bool:
-    """Whether the clinic has signed enough cases of each class for its own model to name a condition."""
-    reviews = Review.objects.filter(submission__case__clinic=clinic, amended_by=None)
-    rows = reviews.order_by().values_list("impression").annotate(cases=Count("submission", distinct=True))
-    signed = dict(rows)
-    return all(signed.get(name, 0) >= settings.SIGNED_CASES_TO_NAME for name in CLASSES)
+    """Whether the clinic has signed enough cases of each class for its own model to name a condition.
+
+    No more rows of a class are read than decide. The process remembers a "yes", as answers are not unsigned, and a "no" for
+    the next few pages.
+    """
+    kept, key = caches["process"], f"clinic-may-name.{clinic}"
+    if (known := kept.get(key)) is not None:
+        return known
+    reviews = Review.objects.filter(submission__clinic=clinic, amended_by=None).order_by()
+    enough = settings.SIGNED_CASES_TO_NAME
+    may = all(
+        len(reviews.filter(impression=name).values("submission").distinct()[:enough]) >= enough
+        for name in reversed(CLASSES)  # the common one last
+    )
+    kept.set(key, may, MAY_NAME_SECONDS if may else MAY_NOT_NAME_SECONDS)
+    return may
 
 
 def none_is_usable(photos: list[Photo], policy: Policy) -> bool:

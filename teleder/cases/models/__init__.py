@@ -17,6 +17,7 @@ from teleder.cases.models.submission import (
     WORKLIST_ORDER,
     Kind,
     PhotosWanted,
+    Place,
     Submission,
     SubmissionQuerySet,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "PhotoState",
     "PhotoView",
     "PhotosWanted",
+    "Place",
     "RefusedMessage",
     "Review",
     "Status",

@@ -6,20 +6,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
-from uuid import UUID
 
-from django.db.models import Count, F, Max, Min, Prefetch, Q
+from django.db.models import CharField, Count, Min, OuterRef, Prefetch, Q, Subquery, Value
+from django.db.models.functions import Coalesce, NullIf
 from django.utils import timezone
 from django.utils.timesince import timesince
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
 
 from teleder.accounts.models import User
 from teleder.cases import verdict
+from teleder.cases.counting import recent
 from teleder.cases.models import (
     WORKLIST_ORDER,
+    Analysis,
     Photo,
     PhotoState,
+    Place,
     Review,
     Status,
     Submission,
@@ -31,6 +34,16 @@ from teleder.cases.verdict import Verdict
 from teleder.web import wording
 
 ROWS = 50
+COUNTS_SECONDS = 5
+# What a row shows nothing of, and takes long to read for fifty rows.
+UNREAD_OF_ANALYSES = (
+    "signs",
+    "views",
+    "nearest_miss",
+    "thresholds",
+    "segmentation_model",
+    "classification_model",
+)
 NUMBER_LENGTH = 8
 
 Narrow = Callable[[SubmissionQuerySet, User], SubmissionQuerySet]
@@ -45,7 +58,7 @@ FILTERS: dict[str, tuple[Any, Narrow]] = {
     ),
     "urgent": (
         gettext_lazy("Urgent"),
-        lambda rows, user: rows.worklist().filter(urgency__gte=Urgency.SAME_DAY),
+        lambda rows, user: rows.worklist().at_least(Urgency.SAME_DAY),
     ),
     "overdue": (gettext_lazy("Overdue"), lambda rows, user: rows.worklist().overdue()),
     "waiting": (
@@ -54,10 +67,8 @@ FILTERS: dict[str, tuple[Any, Narrow]] = {
     ),
     "done": (
         gettext_lazy("Done today"),
-        lambda rows, user: (
-            rows.annotate(last_signed=Max("reviews__signed_at"))
-            .filter(last_signed__gte=timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0))
-            .order_by("-last_signed", "id")
+        lambda rows, user: rows.signed_since(
+            timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
         ),
     ),
 }
@@ -65,14 +76,45 @@ FILTERS: dict[str, tuple[Any, Narrow]] = {
 
 @dataclass(frozen=True)
 class Page:
-    """Rows of one page and the id after which the next page starts; `None` on the last page."""
+    """Rows of one page and the place after which the next page starts; `None` on the last page."""
 
     rows: list[Row]
-    after: UUID | None
+    after: Place | None
 
 
-def page_of(user: User, *, show: str, number: str = "", after: UUID | None = None) -> Page:
+def page_of(user: User, *, show: str, number: str = "", after: Place | None = None) -> Page:
     """Return what `user` may see under a filter, or the submissions of a case number in any status."""
+    rows, is_paged = _rows_of(user, show=show, number=number, after=after)
+    analyses = Analysis.objects.defer(*UNREAD_OF_ANALYSES).prefetch_related("findings")
+    photos = Photo.objects.current().defer("quality", "check_result")
+    photos = photos.prefetch_related(Prefetch("analyses", analyses))
+    if show == "done":
+        newest = Review.objects.filter(submission=OuterRef("pk")).order_by("-signed_at")
+        name = Coalesce(NullIf("author__name", Value("")), "author__email", output_field=CharField())
+        rows = rows.annotate(signed_by=Subquery(newest.values_list(name)[:1]))
+    may_name = cache(verdict.clinic_may_name)
+    rows = rows.select_related("case__patient__patient", "claimed_by").defer("answers", "history")
+    rows = rows.prefetch_related(Prefetch("photos", photos, to_attr="shown_photos"))
+    found = list(rows[: ROWS + 1])
+    more = len(found) > ROWS and is_paged
+    shown = [Row(submission, user, may_name) for submission in found[:ROWS]]
+    return Page(shown, found[ROWS - 1].place if more else None)
+
+
+def stamp_of(user: User, *, show: str, number: str = "", after: Place | None = None) -> str:
+    """Return a text that changes whenever the page does: rows with the time of their last change, counts, names, the minute.
+
+    Photos, findings and reviews change `updated_at` of their submission, and texts like "waiting 5 minutes" change by the
+    minute.
+    """
+    rows, _is_paged = _rows_of(user, show=show, number=number, after=after)
+    columns = ("pk", "updated_at", "claimed_by__name", "claimed_by__email")
+    minute = timezone.now().replace(second=0, microsecond=0)
+    return repr((list(rows.values_list(*columns)[: ROWS + 1]), counts(user), get_language(), minute))
+
+
+def _rows_of(user: User, *, show: str, number: str, after: Place | None) -> tuple[SubmissionQuerySet, bool]:
+    """Return the submissions in the order of the page, and whether there are pages of them."""
     rows = Submission.objects.visible_to(user)
     is_paged = show != "done" and not number
     if number:
@@ -83,38 +125,31 @@ def page_of(user: User, *, show: str, number: str = "", after: UUID | None = Non
         rows = rows.filter(**match).order_by("-submitted_at") if letters else rows.none()
     else:
         rows = FILTERS[show][1](rows, user)
-    if after and is_paged:
-        # Compare values, so that a row that has left the list still marks its place.
-        place = [order.removeprefix("-") for order in WORKLIST_ORDER]
-        if (seen := Submission.objects.visible_to(user).filter(pk=after).values(*place).first()) is not None:
-            rows = rows.after(**seen)
-    photos = Photo.objects.current().prefetch_related("analyses__findings")
-    reviews = Review.objects.select_related("author")
-    may_name = cache(verdict.clinic_may_name)
-    rows = rows.select_related("case__patient__patient", "claimed_by").prefetch_related(
-        Prefetch("photos", photos, to_attr="shown_photos"), Prefetch("reviews", reviews)
-    )
-    found = list(rows[: ROWS + 1])
-    more = len(found) > ROWS and is_paged
-    shown = [Row(submission, user, may_name) for submission in found[:ROWS]]
-    return Page(shown, found[ROWS - 1].pk if more else None)
+    return (rows.after(after) if after and is_paged else rows), is_paged
 
 
 def counts(user: User) -> dict[str, Any]:
-    """Count the waiting submissions: all, urgent, overdue, unclaimed, mine; and the time of the oldest."""
-    now = timezone.now()
-    return (
-        Submission.objects.visible_to(user)
-        .filter(status__in=AWAITING_DERMATOLOGIST)
-        .aggregate(
+    """Count the waiting submissions: all, urgent, overdue, unclaimed, mine; and the time of the oldest.
+
+    Of many, all but "mine" may be `COUNTS_SECONDS` old.
+    """
+    rows = Submission.objects.visible_to(user).filter(status__in=AWAITING_DERMATOLOGIST)
+    mine: dict[str, int] = {}
+
+    def count() -> dict[str, Any]:
+        found = rows.aggregate(
             waiting=Count("id"),
             urgent=Count("id", filter=Q(urgency__gte=Urgency.SAME_DAY)),
-            overdue=Count("id", filter=Q(due_at__lt=now)),
+            overdue=Count("id", filter=Q(due_at__lt=timezone.now())),
             unclaimed=Count("id", filter=Q(status=Status.SUBMITTED)),
             mine=Count("id", filter=Q(claimed_by=user)),
-            oldest=Min(F("submitted_at")),
+            oldest=Min("submitted_at"),
         )
-    )
+        mine["mine"] = found.pop("mine")
+        return found
+
+    of_clinic = recent("worklist", user, COUNTS_SECONDS, count, rows=lambda found: found["waiting"])
+    return of_clinic | (mine or rows.filter(claimed_by=user).aggregate(mine=Count("id")))
 
 
 def next_for(user: User) -> Submission | None:
@@ -180,10 +215,6 @@ class Row:
     @property
     def due(self) -> str:
         return due_text(self.submission)
-
-    @property
-    def signed(self) -> Review | None:
-        return max(self.submission.reviews.all(), key=lambda review: review.signed_at, default=None)
 
 
 def age_of(patient: User) -> str:

@@ -1,0 +1,341 @@
+"""Pages at a million submissions: milliseconds in the database, queries, p95 over HTTP, and what grows with the record.
+
+Starts PostgreSQL and Valkey of its own below a temporary folder, fills a database of each size (benchmarks/fill.py), then asks
+the real web server (Granian, as the demo runs it, with the rights of the web's role) for each page, page after page in turns.
+Time and number of queries come from pg_stat_statements.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from benchmarks.frame import ROOT, Goal, Section, Table, cpu_ms, in_turns, median, milliseconds, percentile
+from benchmarks.plot import log_log
+from local import processes, servers
+
+TITLE = "Pages"
+DATABASE_MS, P95_MS, LIST_QUERIES, CASE_QUERIES, BOARD_QUERIES, POLL_CPU_MS = 2, 100, 8, 12, 15, 10
+COLUMNS = ("database", "planning", "queries", "cpu", "p50", "p95")
+QUERIES = {"list": LIST_QUERIES, "case": CASE_QUERIES, "board": BOARD_QUERIES}
+FLAT = 2.0  # the largest size costs at most so many times the smallest one, in the database
+FIRST_SIZE = 1000
+ALL_FILES = 1000  # submissions; of more, only those that are open have files
+SLOWEST = 3
+# What the fill left under way was not long ago, however long it took.
+FRESHEN = (
+    "UPDATE cases_submission SET claimed_at = now() WHERE status = 'in_review'",
+    "UPDATE cases_submission SET ai_deadline = now() + interval '10 min' WHERE ai_status = 'waiting'",
+)
+POLLS = 200
+COSTS_ROUNDS = 7
+
+
+def add_arguments(parser: argparse._ArgumentGroup) -> None:
+    parser.add_argument("--submissions", type=int, default=1_000_000, help="the largest size (1,000,000)")
+    parser.add_argument("--rounds", type=int, default=60, help="requests of each page (60)")
+    parser.add_argument("--folder", type=Path, help="where the servers and files are while it runs")
+
+
+def run(options: argparse.Namespace) -> Section:
+    with tempfile.TemporaryDirectory(prefix="teleder-bench-", dir=options.folder) as folder:
+        state = Path(folder)
+        with servers.running(state / "servers", durable=False, given={}) as found:
+            environment = settings(found, state)
+            _python(environment, "manage.py", "migrate", "-v0")
+            _python(environment, "manage.py", "collectstatic", "--no-input", "-v0")
+            _query(found.database_url, "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
+            _query(found.database_url, "ALTER SYSTEM SET pg_stat_statements.track_utility = off")
+            _query(found.database_url, "ALTER SYSTEM SET pg_stat_statements.track_planning = on")
+            filled = {size: _fill(environment, size) for size in sizes(options.submissions)}
+        # With fsync from here on, as the product runs.
+        with servers.running(state / "servers", given={}) as found:
+            costs, measured = {}, {}
+            for size in filled:
+                environment = settings(found, state) | of_size(found, state, size)
+                _query(environment["DATABASE_URL"], "CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+                for statement in FRESHEN:
+                    _query(environment["DATABASE_URL"], statement)
+                if size in {min(filled), max(filled)}:
+                    measured[size] = measure(environment, state, options.rounds)
+                arguments = ("-m", "benchmarks.costs", COSTS_ROUNDS, _files(size))
+                costs[size] = json.loads(_python(environment, *arguments))
+    return section(filled, costs, measured)
+
+
+def sizes(largest: int) -> list[int]:
+    """Return the powers of ten from `FIRST_SIZE` below the largest size, and that."""
+    found = []
+    while FIRST_SIZE * 10 ** len(found) < largest:
+        found.append(FIRST_SIZE * 10 ** len(found))
+    return [*found, largest]
+
+
+def _files(size: int) -> str:
+    """Return which photos have files: a million photos would have eight million folders."""
+    return "all" if size <= ALL_FILES else "open"
+
+
+def settings(found: servers.Servers, state: Path) -> dict[str, str]:
+    return dict(os.environ) | {
+        "DATABASE_URL": found.database_url,
+        "REDIS_URL": found.redis_url,
+        **found.role_urls,
+        "DJANGO_SETTINGS_MODULE": "teleder.settings",
+        "TELEDER_SECRET_KEY": "benchmark-only-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEF",
+        "TELEDER_PHOTO_KEYS": "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=",
+        "TELEDER_EMAIL_URL": f"file://{state / 'mail'}",
+        "TELEDER_STATIC_ROOT": str(state / "static"),
+        "TELEDER_INSECURE_COOKIES": "1",
+        "TELEDER_STAFF_SECOND_FACTOR": "0",
+    }
+
+
+def of_size(found: servers.Servers, state: Path, size: int) -> dict[str, str]:
+    """Return what the environment has of its own for one size: its database and its photos."""
+    url = f"{found.database_url.rpartition('/')[0]}/filled_{size}"
+    return {"DATABASE_URL": url, "TELEDER_STORAGE": (state / f"photos_{size}").as_uri()}
+
+
+def _fill(environment: Mapping[str, str], size: int) -> dict[str, Any]:
+    began, url = time.monotonic(), environment["DATABASE_URL"]
+    base, name = url.rpartition("/")[0], f"filled_{size}"
+    _query(f"{base}/postgres", f"CREATE DATABASE {name} TEMPLATE teleder")
+    state = Path(environment["TELEDER_STATIC_ROOT"]).parent
+    own = {"DATABASE_URL": f"{base}/{name}", "TELEDER_STORAGE": (state / f"photos_{size}").as_uri()}
+    arguments = ("-m", "benchmarks.fill", "--submissions", size, "--files", _files(size))
+    answer = _python(dict(environment) | own, *arguments)
+    found = json.loads(answer) | {"seconds": time.monotonic() - began}
+    print(f"filled {size:,} in {found['seconds']:.0f} s, {found['bytes'] / 1e9:.2f} GB", flush=True)
+    return found
+
+
+def _python(environment: Mapping[str, str], *arguments: object) -> str:
+    command = [sys.executable, *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise servers.ServerError(f"failed: {' '.join(command[1:])}\n{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def _query(url: str, statement: str) -> list[tuple]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = connection.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+# --- Over HTTP --------------------------------------------------------------------------------------------
+def measure(environment: Mapping[str, str], state: Path, rounds: int) -> dict[str, dict[str, Any]]:
+    """Return for each page its group, p50 and p95 (ms), milliseconds in the database and queries; and CPU of a poll."""
+    url = environment["DATABASE_URL"]
+    visits = json.loads(_python(environment, "-m", "benchmarks.visits"))
+    with web(environment, state) as (port, session):
+        asks = {visit["name"]: Ask(port, visit) for visit in visits}
+        for ask in asks.values():
+            ask()
+            ask()
+        found = {name: {"group": ask.visit["group"]} for name, ask in asks.items()}
+        for name, times in in_turns({n: a.timed for n, a in asks.items()}, rounds).items():
+            found[name] |= {"p50": median(times), "p95": percentile(times, 95)}
+        for name, ask in asks.items():
+            found[name] |= in_database(url, ask, session, max(5, rounds // 3))
+        found["poll"] = poll(asks["worklist, all"], session, url)
+    return found
+
+
+@contextmanager
+def web(environment: Mapping[str, str], state: Path) -> Iterator[tuple[int, int]]:
+    """Run the web server as the demo does; yield its port and the session of its processes."""
+    port = servers.free_port()
+    supervisor = processes.Supervisor(
+        root=ROOT, logs=state / "logs", environment=processes.restricted(environment)
+    )
+    try:
+        supervisor.start("web", "--host", "127.0.0.1", "--port", str(port))
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            try:
+                connection.request("GET", "/readyz")
+                if connection.getresponse().status == 200:
+                    break
+            except OSError:
+                time.sleep(0.2)
+            finally:
+                connection.close()
+        yield port, supervisor.running["web"].pid
+    finally:
+        supervisor.stop()
+
+
+class Ask:
+    """One page, asked for by one person over one connection."""
+
+    def __init__(self, port: int, visit: Mapping[str, Any]) -> None:
+        self.visit = visit
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self.headers = {"Cookie": f"sessionid={visit['session']}", "Accept": "*/*"}
+
+    def __call__(self, expected: int = 200, **more: str) -> http.client.HTTPResponse:
+        headers = self.headers | {name.replace("_", "-"): value for name, value in more.items()}
+        self.connection.request("GET", self.visit["path"], headers=headers)
+        answer = self.connection.getresponse()
+        answer.read()
+        if answer.status != expected:
+            raise RuntimeError(f"{self.visit['name']} answered {answer.status}")
+        return answer
+
+    def timed(self) -> float:
+        return milliseconds(self)
+
+
+def in_database(url: str, ask: Ask, session: int, times: int) -> dict[str, Any]:
+    """Return milliseconds in the database, queries, the slowest of them, and CPU of the web, of one request: means of some."""
+    _query(url, "SELECT pg_stat_statements_reset()")
+    began = cpu_ms(session)
+    for _ in range(times):
+        ask()
+    cpu = cpu_ms(session) - began
+    rows = _query(
+        url,
+        "SELECT total_exec_time, total_plan_time, calls, query FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid"
+        " WHERE d.datname = current_database() AND toplevel AND query NOT LIKE '%pg_stat_statements%' ORDER BY 1 DESC",
+    )
+    return {
+        "database": sum(row[0] for row in rows) / times,
+        "planning": sum(row[1] for row in rows) / times,
+        "queries": round(sum(row[2] for row in rows) / times),
+        "cpu": cpu / times,
+        "slowest": [(row[0] / times, _short(row[3])) for row in rows[:SLOWEST]],
+    }
+
+
+def _short(query: str, length: int = 160) -> str:
+    """Return a query without its columns, in one line of a table."""
+    text = re.sub(r"^SELECT .*? FROM", "SELECT … FROM", " ".join(query.split()))
+    text = re.sub(r"(\$\d+(::\w+)?(, )?){3,}", "…", text)
+    return text[:length].replace("|", "/")
+
+
+def poll(ask: Ask, session: int, url: str) -> dict[str, Any]:
+    """Return what a poll costs that is answered by 304."""
+    first = ask(HX_Request="true")
+    known, fresh, statuses = first.headers["ETag"], [], 0
+    began = cpu_ms(session)
+    for _ in range(POLLS):
+        ask.connection.request(
+            "GET", ask.visit["path"], headers=ask.headers | {"HX-Request": "true", "If-None-Match": known}
+        )
+        sent = time.perf_counter()
+        answer = ask.connection.getresponse()
+        answer.read()
+        fresh.append((time.perf_counter() - sent) * 1000)
+        statuses += answer.status == 304
+        known = answer.headers["ETag"]
+    spent = cpu_ms(session) - began
+    return {"group": "poll", "p50": median(fresh), "p95": percentile(fresh, 95), "cpu": spent / POLLS,
+            "unchanged": statuses / POLLS}  # fmt: skip
+
+
+# --- The page ---------------------------------------------------------------------------------------------
+def section(
+    filled: Mapping[int, Mapping[str, Any]],
+    costs: Mapping[int, Mapping[str, float]],
+    measured: Mapping[int, Mapping[str, Mapping[str, Any]]],
+) -> Section:
+    largest = max(filled)
+    pages = {name: found for name, found in measured[largest].items() if found["group"] != "poll"}
+    poll_costs = measured[largest]["poll"]
+    goals = [
+        *goals_of(pages, measured[min(filled)]),
+        Goal("poll of the worklist, answered 304: CPU", poll_costs["cpu"], "ms", POLL_CPU_MS),
+        Goal("poll of the worklist: share answered 304", poll_costs["unchanged"], "", 0.95, at_least=True),
+        Goal(
+            "check_record on the filled tables: broken",
+            sum(found["broken"] for found in costs.values()),
+            "",
+            0,
+        ),
+    ]
+    names = [name for name in costs[largest] if not name.startswith(("check: ", "broken"))]
+    lines = {name: [(size, max(costs[size][name], 0.01)) for size in sorted(costs)] for name in names}
+    made = filled[largest]
+    return Section(
+        name="pages",
+        title=f"{TITLE} at {largest:,} submissions",
+        text=(
+            f"{largest:,} submissions with {made['photos']:,} photos of four clinics (70, 20, 8 and 2 % of the patients), of "
+            f"which {made['open']:,} are open, with findings, answers, events, messages, jobs and audit log: "
+            f"{made['bytes'] / 1e9:.1f} GB in PostgreSQL, filled in {made['seconds']:.0f} s. Files exist for the photos of "
+            "open submissions, by hard link. "
+            "`database` is the execution of all queries of a request and `planning` what comes before it, both by "
+            "pg_stat_statements; `CPU` is that of the web's processes. `p50` and `p95` are over HTTP on loopback, one request at "
+            "a time, page after page in turns, by Granian with two workers on the same cores as PostgreSQL."
+        ),
+        goals=goals,
+        tables=[
+            Table(
+                "Each page",
+                ("page", "database, ms", "planning, ms", "queries", "CPU, ms", "p50, ms", "p95, ms"),
+                [(n, *(f[key] for key in COLUMNS)) for n, f in pages.items()],
+            ),
+            Table(
+                "Cost against size, ms",
+                ("size", *names),
+                [(size, *(costs[size][name] for name in names)) for size in sorted(costs)],
+            ),
+            Table(
+                f"Slowest checks of check_record at {largest:,}",
+                ("check", "ms"),
+                [
+                    (n.removeprefix("check: "), ms)
+                    for n, ms in costs[largest].items()
+                    if n.startswith("check: ")
+                ],
+            ),
+            *profile_of(goals, pages),
+        ],
+        plots={"pages.svg": log_log("Cost against size", "submissions", "ms", lines)},
+    )
+
+
+def profile_of(goals: list[Goal], pages: Mapping[str, Mapping[str, Any]]) -> list[Table]:
+    """Return a table of the slowest queries of pages that missed a goal."""
+    missed = {goal.name.rpartition(":")[0] for goal in goals if not goal.reached}
+    rows = [(name, *query) for name, found in pages.items() if name in missed for query in found["slowest"]]
+    return (
+        [Table("Where pages that missed a goal spend their time", ("page", "ms", "query"), rows)]
+        if rows
+        else []
+    )
+
+
+def goals_of(pages: Mapping[str, Mapping[str, Any]], smallest: Mapping[str, Mapping[str, Any]]) -> list[Goal]:
+    """Return the goals of point 7: each list by itself, and of the other pages the number of queries and whether it is flat."""
+    goals = []
+    for name, found in pages.items():
+        group = found["group"]
+        if group == "list":
+            goals.append(Goal(f"{name}: database", found["database"], "ms", DATABASE_MS))
+            goals.append(Goal(f"{name}: p95", found["p95"], "ms", P95_MS))
+        if group in QUERIES:
+            goals.append(Goal(f"{name}: queries", found["queries"], "", QUERIES[group]))
+        if group in ("case", "board"):
+            before = smallest[name]["database"]
+            goals.append(
+                Goal(f"{name}: against the smallest size", found["database"] / before, "times", FLAT)
+            )
+    return goals
