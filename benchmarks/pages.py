@@ -35,6 +35,10 @@ FLAT = 2.0  # the largest size costs at most so many times the smallest one, in 
 FIRST_SIZE = 1000
 ALL_FILES = 1000  # submissions; of more, only those that are open have files
 SLOWEST = 3
+STATEMENTS = """
+SELECT total_exec_time, total_plan_time, calls, query FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
+WHERE d.datname = current_database() AND toplevel AND query NOT LIKE '%pg_stat_statements%'
+"""
 # What the fill left under way was not long ago, however long it took.
 FRESHEN = (
     "UPDATE cases_submission SET claimed_at = now() WHERE status = 'in_review'",
@@ -203,23 +207,24 @@ class Ask:
 
 
 def in_database(url: str, ask: Ask, session: int, times: int) -> dict[str, Any]:
-    """Return milliseconds in the database, queries, the slowest of them, and CPU of the web, of one request: means of some."""
-    _query(url, "SELECT pg_stat_statements_reset()")
-    began = cpu_ms(session)
-    for _ in range(times):
-        ask()
+    """Return milliseconds in the database, queries, the slowest of them, and CPU of the web, of one request: medians of some."""
+    requests, began = [], cpu_ms(session)
+    with psycopg.connect(url, autocommit=True) as connection:
+        for _ in range(times):
+            connection.execute("SELECT pg_stat_statements_reset()")
+            ask()
+            requests.append(connection.execute(STATEMENTS).fetchall())
     cpu = cpu_ms(session) - began
-    rows = _query(
-        url,
-        "SELECT total_exec_time, total_plan_time, calls, query FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid"
-        " WHERE d.datname = current_database() AND toplevel AND query NOT LIKE '%pg_stat_statements%' ORDER BY 1 DESC",
-    )
+    by_query: dict[str, list[float]] = {}
+    for row in (row for rows in requests for row in rows):
+        by_query.setdefault(_short(row[3]), []).append(row[0])
+    slowest = sorted(((median(spent), query) for query, spent in by_query.items()), reverse=True)
     return {
-        "database": sum(row[0] for row in rows) / times,
-        "planning": sum(row[1] for row in rows) / times,
-        "queries": round(sum(row[2] for row in rows) / times),
+        "database": median([sum(row[0] for row in rows) for rows in requests]),
+        "planning": median([sum(row[1] for row in rows) for rows in requests]),
+        "queries": median([sum(row[2] for row in rows) for rows in requests]),
         "cpu": cpu / times,
-        "slowest": [(row[0] / times, _short(row[3])) for row in rows[:SLOWEST]],
+        "slowest": slowest[:SLOWEST],
     }
 
 
