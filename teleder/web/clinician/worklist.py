@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
+from uuid import UUID
 
 from django.db.models import CharField, Count, Min, OuterRef, Prefetch, Q, Subquery, Value
 from django.db.models.functions import Coalesce, NullIf
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
 from django.utils.translation import get_language, gettext_lazy, ngettext
@@ -20,6 +22,7 @@ from teleder.cases.counting import recent
 from teleder.cases.models import (
     WORKLIST_ORDER,
     Analysis,
+    Kind,
     Photo,
     PhotoState,
     Place,
@@ -28,6 +31,7 @@ from teleder.cases.models import (
     Submission,
     SubmissionQuerySet,
 )
+from teleder.cases.questionnaire import BodySite
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.cases.triage import Urgency
 from teleder.cases.verdict import Verdict
@@ -35,16 +39,46 @@ from teleder.web import wording
 
 ROWS = 50
 COUNTS_SECONDS = 5
-# What a row shows nothing of, and takes long to read for fifty rows.
-UNREAD_OF_ANALYSES = (
-    "signs",
-    "views",
-    "nearest_miss",
-    "thresholds",
-    "segmentation_model",
-    "classification_model",
+# What a row shows, or the verdict asks: to read all columns for fifty rows takes longer than to find them.
+OF_SUBMISSION = (
+    *(
+        "case",
+        "clinic",
+        "kind",
+        "status",
+        "submitted_at",
+        "due_at",
+        "last_signed_at",
+        "policy",
+        "urgency",
+        "flags",
+    ),
+    *("ai_status", "ai_inconclusive", "claimed_by"),
+    *(
+        "case__number",
+        "case__body_site",
+        "case__clinic",
+        "case__patient",
+        "case__patient__patient__birth_year",
+    ),
+    *("claimed_by__name", "claimed_by__email"),
+)
+OF_PHOTO = ("submission", "state", "reason", "fault", "thumbnail_key", "created_at")
+OF_ANALYSIS = (
+    *(
+        "photo",
+        "created_at",
+        "classified_at",
+        "boxes",
+        "no_box",
+        "top",
+        "abstention",
+        "alarms",
+        "demonstration",
+    ),
 )
 NUMBER_LENGTH = 8
+NO_ID = str(UUID(int=0))
 
 Narrow = Callable[[SubmissionQuerySet, User], SubmissionQuerySet]
 
@@ -85,15 +119,14 @@ class Page:
 def page_of(user: User, *, show: str, number: str = "", after: Place | None = None) -> Page:
     """Return what `user` may see under a filter, or the submissions of a case number in any status."""
     rows, is_paged = _rows_of(user, show=show, number=number, after=after)
-    analyses = Analysis.objects.defer(*UNREAD_OF_ANALYSES).prefetch_related("findings")
-    photos = Photo.objects.current().defer("quality", "check_result")
-    photos = photos.prefetch_related(Prefetch("analyses", analyses))
+    analyses = Analysis.objects.only(*OF_ANALYSIS).prefetch_related("findings")
+    photos = Photo.objects.current().only(*OF_PHOTO).prefetch_related(Prefetch("analyses", analyses))
     if show == "done":
         newest = Review.objects.filter(submission=OuterRef("pk")).order_by("-signed_at")
         name = Coalesce(NullIf("author__name", Value("")), "author__email", output_field=CharField())
         rows = rows.annotate(signed_by=Subquery(newest.values_list(name)[:1]))
     may_name = cache(verdict.clinic_may_name)
-    rows = rows.select_related("case__patient__patient", "claimed_by").defer("answers", "history")
+    rows = rows.select_related("case__patient__patient", "claimed_by").only(*OF_SUBMISSION)
     rows = rows.prefetch_related(Prefetch("photos", photos, to_attr="shown_photos"))
     found = list(rows[: ROWS + 1])
     more = len(found) > ROWS and is_paged
@@ -102,15 +135,15 @@ def page_of(user: User, *, show: str, number: str = "", after: Place | None = No
 
 
 def stamp_of(user: User, *, show: str, number: str = "", after: Place | None = None) -> str:
-    """Return a text that changes whenever the page does: rows with the time of their last change, counts, names, the minute.
+    """Return a text that changes whenever the page does: rows with the time of their last change, counts, and the minute.
 
-    Photos, findings and reviews change `updated_at` of their submission, and texts like "waiting 5 minutes" change by the
-    minute.
+    Photos, findings and reviews change `updated_at` of their submission. What it does not tell, such as "waiting 5 minutes" and
+    the names of people, is on the page a minute later at the latest.
     """
     rows, _is_paged = _rows_of(user, show=show, number=number, after=after)
-    columns = ("pk", "updated_at", "claimed_by__name", "claimed_by__email")
+    shown = list(rows.values_list("pk", "updated_at")[: ROWS + 1])
     minute = timezone.now().replace(second=0, microsecond=0)
-    return repr((list(rows.values_list(*columns)[: ROWS + 1]), counts(user), get_language(), minute))
+    return repr((shown, counts(user), get_language(), minute))
 
 
 def _rows_of(user: User, *, show: str, number: str, after: Place | None) -> tuple[SubmissionQuerySet, bool]:
@@ -149,7 +182,7 @@ def counts(user: User) -> dict[str, Any]:
         return found
 
     of_clinic = recent("worklist", user, COUNTS_SECONDS, count, rows=lambda found: found["waiting"])
-    return of_clinic | (mine or rows.filter(claimed_by=user).aggregate(mine=Count("id")))
+    return of_clinic | (mine or {"mine": rows.filter(claimed_by=user).count()})
 
 
 def next_for(user: User) -> Submission | None:
@@ -173,10 +206,18 @@ class Row:
     def shape(self) -> str:
         return wording.SHAPES[self.submission.level]
 
+    @property
+    def place(self) -> str:
+        """Where on the body it is. `get_…_display` compares all choices, each translated, for every row."""
+        site = self.submission.case.body_site
+        return str(BodySite(site).label) if site in BodySite.values else site
+
     @cached_property
     def person(self) -> str:
         """Age and kind. Only the year of birth is known, so the age may be one year too high."""
-        return " · ".join(filter(None, [age_of(self.submission.patient), self.submission.get_kind_display()]))
+        return " · ".join(
+            filter(None, [age_of(self.submission.patient), str(Kind(self.submission.kind).label)])
+        )
 
     @cached_property
     def reasons(self) -> list[str]:
@@ -197,8 +238,17 @@ class Row:
             for photo in photos:
                 if photo.state == state:
                     fault = wording.FAULTS.get(photo.fault) or wording.REASONS.get(photo.reason)
-                    return str(fault or photo.get_state_display())
+                    return str(fault or state.label)
         return PhotoState.READY.label if photos else _("no photo")
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Return the addresses of the review page, of claiming, and of the thumbnail."""
+        pk, photo = str(self.submission.pk), self.thumbnail
+        found = {name: address(f"web:{name}").replace(NO_ID, pk) for name in ("review", "claim")}
+        if photo:
+            found["thumbnail"] = address("web:photo", "thumbnail").replace(NO_ID, str(photo.pk))
+        return found
 
     @property
     def is_mine(self) -> bool:
@@ -215,6 +265,12 @@ class Row:
     @property
     def due(self) -> str:
         return due_text(self.submission)
+
+
+@cache
+def address(name: str, *more: str) -> str:
+    """Return the address of a row's page with `NO_ID` in the place of the id: finding it takes long, for fifty rows."""
+    return reverse(name, args=[NO_ID, *more])
 
 
 def age_of(patient: User) -> str:
