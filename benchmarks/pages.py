@@ -37,7 +37,7 @@ ALL_FILES = 1000  # submissions; of more, only those that are open have files
 SLOWEST = 3
 STATEMENTS = """
 SELECT total_exec_time, total_plan_time, calls, query FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
-WHERE d.datname = current_database() AND toplevel AND query NOT LIKE '%pg_stat_statements%'
+WHERE d.datname = current_database() AND toplevel AND query NOT LIKE '%pg_stat_statements%' AND query <> 'SELECT $1'
 """
 # What the fill left under way was not long ago, however long it took.
 FRESHEN = (
