@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from contract import messages
 from contract.alarms import Alarm, Condition, Figure
+from contract.distance import SCALES, DistanceReport, Look, alarm_verdict
 from contract.messages import Abstention, Stage
 
 if TYPE_CHECKING:
@@ -192,6 +193,25 @@ def analyse(photo: Photo, found: dict[str, float], abstention: str | None) -> No
         demonstration=False,
     )
     record(photo, Stage.CLASSIFY, classified)
+    if photo.jobs.filter(stage=Stage.DISTANCE).exists():  # of a photo whose alarm rings
+        record(photo, Stage.DISTANCE, from_other_distances(found["HI"], box))
+
+
+def from_other_distances(score: float, box: messages.Box) -> DistanceReport:
+    """Return a report by which the alarm for herpes rings at every distance."""
+    looks = tuple(
+        Look(scale=scale, boxes=(box,), verdict=alarm_verdict([Condition.HI]), scores={"HI": score})
+        for scale in SCALES
+    )
+    return DistanceReport(
+        looks=looks,
+        x=0.5,
+        y=0.5,
+        thresholds={"HI": 0.2},
+        segmentation_model=MODEL,
+        classification_model=MODEL,
+        seconds=7.0,
+    )
 
 
 def prepare(photo: Photo) -> None:

@@ -8,6 +8,7 @@ Time and number of queries come from pg_stat_statements.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 import json
 import os
@@ -17,21 +18,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from benchmarks.frame import ROOT, Goal, Section, Table, cpu_ms, in_turns, median, milliseconds, percentile
-from benchmarks.plot import log_log
+from benchmarks.frame import ROOT, Section, cpu_ms, in_turns, median, milliseconds, percentile
+from benchmarks.pages_report import section
 from local import processes, servers
 
-TITLE = "Pages"
-DATABASE_MS, P95_MS, LIST_QUERIES, CASE_QUERIES, BOARD_QUERIES, POLL_CPU_MS = 2, 100, 8, 12, 15, 10
-COLUMNS = ("database", "planning", "queries", "cpu", "p50", "p95")
-QUERIES = {"list": LIST_QUERIES, "case": CASE_QUERIES, "board": BOARD_QUERIES}
-FLAT = 2.0  # the largest size costs at most so many times the smallest one, in the database
 FIRST_SIZE = 1000
 ALL_FILES = 1000  # submissions; of more, only those that are open have files
 SLOWEST = 3
@@ -51,20 +46,15 @@ COSTS_ROUNDS = 7
 def add_arguments(parser: argparse._ArgumentGroup) -> None:
     parser.add_argument("--submissions", type=int, default=1_000_000, help="the largest size (1,000,000)")
     parser.add_argument("--rounds", type=int, default=60, help="requests of each page (60)")
-    parser.add_argument("--folder", type=Path, help="where the servers and files are while it runs")
+    parser.add_argument("--folder", type=Path, help="where to keep what is filled, for the next run, too")
 
 
 def run(options: argparse.Namespace) -> Section:
-    with tempfile.TemporaryDirectory(prefix="teleder-bench-", dir=options.folder) as folder:
-        state = Path(folder)
-        with servers.running(state / "servers", durable=False, given={}) as found:
-            environment = settings(found, state)
-            _python(environment, "manage.py", "migrate", "-v0")
-            _python(environment, "manage.py", "collectstatic", "--no-input", "-v0")
-            _query(found.database_url, "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
-            _query(found.database_url, "ALTER SYSTEM SET pg_stat_statements.track_utility = off")
-            _query(found.database_url, "ALTER SYSTEM SET pg_stat_statements.track_planning = on")
-            filled = {size: _fill(environment, size) for size in sizes(options.submissions)}
+    with contextlib.ExitStack() as stack:
+        state = options.folder and options.folder.resolve()
+        if state is None:
+            state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="teleder-bench-")))
+        filled = _filled(state, sizes(options.submissions))
         # With fsync from here on, as the product runs.
         with servers.running(state / "servers", given={}) as found:
             costs, measured = {}, {}
@@ -78,6 +68,28 @@ def run(options: argparse.Namespace) -> Section:
                 arguments = ("-m", "benchmarks.costs", COSTS_ROUNDS, _files(size))
                 costs[size] = json.loads(_python(environment, *arguments))
     return section(filled, costs, measured)
+
+
+def _filled(state: Path, wanted: list[int]) -> dict[int, dict[str, Any]]:
+    """Return what was made of each size: now, or by the run before that used this folder."""
+    told = state / "filled.json"
+    if told.exists():
+        found = {int(size): made for size, made in json.loads(told.read_text()).items()}
+        if list(found) == wanted:
+            return found
+        raise SystemExit(
+            f"{state} is filled with {', '.join(map(str, found))} submissions: use another folder"
+        )
+    with servers.running(state / "servers", durable=False, given={}) as found:
+        environment = settings(found, state)
+        _python(environment, "manage.py", "migrate", "-v0")
+        _python(environment, "manage.py", "collectstatic", "--no-input", "-v0")
+        _query(found.database_url, "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
+        _query(found.database_url, "ALTER SYSTEM SET pg_stat_statements.track_utility = off")
+        _query(found.database_url, "ALTER SYSTEM SET pg_stat_statements.track_planning = on")
+        filled = {size: _fill(environment, size) for size in wanted}
+    told.write_text(json.dumps(filled))
+    return filled
 
 
 def sizes(largest: int) -> list[int]:
@@ -160,7 +172,7 @@ def measure(environment: Mapping[str, str], state: Path, rounds: int) -> dict[st
     return found
 
 
-@contextmanager
+@contextlib.contextmanager
 def web(environment: Mapping[str, str], state: Path) -> Iterator[tuple[int, int]]:
     """Run the web server as the demo does; yield its port and the session of its processes."""
     port = servers.free_port()
@@ -253,94 +265,3 @@ def poll(ask: Ask, session: int, url: str) -> dict[str, Any]:
     spent = cpu_ms(session) - began
     return {"group": "poll", "p50": median(fresh), "p95": percentile(fresh, 95), "cpu": spent / POLLS,
             "unchanged": statuses / POLLS}  # fmt: skip
-
-
-# --- The page ---------------------------------------------------------------------------------------------
-def section(
-    filled: Mapping[int, Mapping[str, Any]],
-    costs: Mapping[int, Mapping[str, float]],
-    measured: Mapping[int, Mapping[str, Mapping[str, Any]]],
-) -> Section:
-    largest = max(filled)
-    pages = {name: found for name, found in measured[largest].items() if found["group"] != "poll"}
-    poll_costs = measured[largest]["poll"]
-    goals = [
-        *goals_of(pages, measured[min(filled)]),
-        Goal("poll of the worklist, answered 304: CPU", poll_costs["cpu"], "ms", POLL_CPU_MS),
-        Goal("poll of the worklist: share answered 304", poll_costs["unchanged"], "", 0.95, at_least=True),
-        Goal(
-            "check_record on the filled tables: broken",
-            sum(found["broken"] for found in costs.values()),
-            "",
-            0,
-        ),
-    ]
-    names = [name for name in costs[largest] if not name.startswith(("check: ", "broken"))]
-    lines = {name: [(size, max(costs[size][name], 0.01)) for size in sorted(costs)] for name in names}
-    made = filled[largest]
-    return Section(
-        name="pages",
-        title=f"{TITLE} at {largest:,} submissions",
-        text=(
-            f"{largest:,} submissions with {made['photos']:,} photos of four clinics (70, 20, 8 and 2 % of the patients), of "
-            f"which {made['open']:,} are open, with findings, answers, events, messages, jobs and audit log: "
-            f"{made['bytes'] / 1e9:.1f} GB in PostgreSQL, filled in {made['seconds']:.0f} s. Files exist for the photos of "
-            "open submissions, by hard link. "
-            "`database` is the execution of all queries of a request and `planning` what comes before it, both by "
-            "pg_stat_statements; `CPU` is that of the web's processes. `p50` and `p95` are over HTTP on loopback, one request at "
-            "a time, page after page in turns, by Granian with two workers on the same cores as PostgreSQL."
-        ),
-        goals=goals,
-        tables=[
-            Table(
-                "Each page",
-                ("page", "database, ms", "planning, ms", "queries", "CPU, ms", "p50, ms", "p95, ms"),
-                [(n, *(f[key] for key in COLUMNS)) for n, f in pages.items()],
-            ),
-            Table(
-                "Cost against size, ms",
-                ("size", *names),
-                [(size, *(costs[size][name] for name in names)) for size in sorted(costs)],
-            ),
-            Table(
-                f"Slowest checks of check_record at {largest:,}",
-                ("check", "ms"),
-                [
-                    (n.removeprefix("check: "), ms)
-                    for n, ms in costs[largest].items()
-                    if n.startswith("check: ")
-                ],
-            ),
-            *profile_of(goals, pages),
-        ],
-        plots={"pages.svg": log_log("Cost against size", "submissions", "ms", lines)},
-    )
-
-
-def profile_of(goals: list[Goal], pages: Mapping[str, Mapping[str, Any]]) -> list[Table]:
-    """Return a table of the slowest queries of pages that missed a goal."""
-    missed = {goal.name.rpartition(":")[0] for goal in goals if not goal.reached}
-    rows = [(name, *query) for name, found in pages.items() if name in missed for query in found["slowest"]]
-    return (
-        [Table("Where pages that missed a goal spend their time", ("page", "ms", "query"), rows)]
-        if rows
-        else []
-    )
-
-
-def goals_of(pages: Mapping[str, Mapping[str, Any]], smallest: Mapping[str, Mapping[str, Any]]) -> list[Goal]:
-    """Return the goals of point 7: each list by itself, and of the other pages the number of queries and whether it is flat."""
-    goals = []
-    for name, found in pages.items():
-        group = found["group"]
-        if group == "list":
-            goals.append(Goal(f"{name}: database", found["database"], "ms", DATABASE_MS))
-            goals.append(Goal(f"{name}: p95", found["p95"], "ms", P95_MS))
-        if group in QUERIES:
-            goals.append(Goal(f"{name}: queries", found["queries"], "", QUERIES[group]))
-        if group in ("case", "board"):
-            before = smallest[name]["database"]
-            goals.append(
-                Goal(f"{name}: against the smallest size", found["database"] / before, "times", FLAT)
-            )
-    return goals

@@ -44,8 +44,8 @@ def visits() -> Iterator[dict[str, Any]]:
         yield ask(f"worklist, {show}", f"/worklist/?show={show}", "list", large)
     for show in ("all", "overdue", "waiting", "done"):
         yield ask(f"worklist of a small clinic, {show}", f"/worklist/?show={show}", "list", small)
-    yield ask("worklist, second page", f"/worklist/?show=all&after={second.pk}", "list", large)
-    yield ask("worklist, deep page", f"/worklist/?show=all&after={deep.pk}", "list", large)
+    yield ask("worklist, second page", f"/worklist/?show=all&after={second.place}", "list", large)
+    yield ask("worklist, deep page", f"/worklist/?show=all&after={deep.place}", "list", large)
     yield ask("search by number", f"/worklist/?number={number}", "list", large)
     yield ask("search by a part of a number", f"/worklist/?number={number[:4]}", "list", large)
     yield ask("case page, open", f"/review/{deep.pk}/", "case", large)

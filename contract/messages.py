@@ -19,8 +19,11 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from contract.alarms import Alarms, Condition
+from contract.common import BOXES_AT_MOST, ABox, Boxes, Model
+from contract.common import Box as Box
+from contract.common import ModelRef as ModelRef
+from contract.distance import DistanceReport
 from contract.fields import (
-    LARGEST,
     Attempt,
     Code,
     InvalidMessageError,
@@ -51,12 +54,16 @@ VERSION = 1
 
 
 class Stage(StrEnum):
-    """In the order of dispatch. CHECK is of drafts alone, and waits while submitted photos wait."""
+    """In the order of dispatch.
+
+    CHECK is of drafts alone, and waits while submitted photos wait. DISTANCE waits until all others are done.
+    """
 
     PREPARE = "prepare"
     SEGMENT = "segment"
     CLASSIFY = "classify"
     CHECK = "check"
+    DISTANCE = "distance"
 
 
 TASKS = {stage: f"inference_worker.{stage}" for stage in Stage}
@@ -67,9 +74,12 @@ RECORD = "teleder.record"
 ENDED = "teleder.ended"  # (worker, work): it works on this no more; what has no result by now has crashed
 
 # One photo, one stage. A batch of n has n times as long.
-SOFT_LIMIT_SECONDS = {Stage.PREPARE: 20, Stage.SEGMENT: 25, Stage.CLASSIFY: 25, Stage.CHECK: 25}
+SOFT_LIMIT_SECONDS = {Stage.PREPARE: 20, Stage.SEGMENT: 25, Stage.CLASSIFY: 25, Stage.CHECK: 25} | {
+    Stage.DISTANCE: 120  # nine segmentations and eight classifications: 7 s on one core
+}
 HARD_LIMIT_SECONDS = {stage: seconds + 5 for stage, seconds in SOFT_LIMIT_SECONDS.items()}
 BATCH_LIMIT = 8
+ALONE = (Stage.PREPARE, Stage.DISTANCE)  # one photo a message
 
 
 class NoCropReason(StrEnum):
@@ -90,7 +100,6 @@ class Abstention(StrEnum):
 
 
 # --- What the fields may hold -----------------------------------------------------------------------------
-BOXES_AT_MOST = 64
 THRESHOLDS = (*Condition, *(f"conformal.{condition}" for condition in Condition), "named", "energy")
 
 
@@ -110,33 +119,6 @@ Thresholds = Annotated[dict[str, float], _read_thresholds]
 BoxIndex = Annotated[int | None, optional(whole(0, BOXES_AT_MOST - 1))]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ModelRef:
-    """The weights that gave a result: enough to reproduce it."""
-
-    name: Label
-    version: Label
-    sha256: Annotated[str, text(r"[0-9a-f]{64}", 64)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Box:
-    """A square to crop, in pixels of the analysis copy; shares are of the box's pixels, 0..1.
-
-    `skin` counts lesion pixels too.
-    """
-
-    x: Side
-    y: Side
-    width: Annotated[int, whole(1, LARGEST)]
-    height: Annotated[int, whole(1, LARGEST)]
-    skin: Share
-    lesion: Share
-
-
-Boxes = Annotated[tuple[Box, ...], several(of(Box), BOXES_AT_MOST)]
-ABox = Annotated[Box, of(Box)]
-Model = Annotated[ModelRef, of(ModelRef)]
 Signs = Annotated[tuple[Sign, ...], several(of(Sign), len(SignName))]
 
 
@@ -267,8 +249,10 @@ class Failed:
     code: Code
 
 
-Outcome = Prepared | Segmented | Classified | Checked | Failed
-_OUTCOMES: dict[str, type] = {cls.kind: cls for cls in (Prepared, Segmented, Classified, Checked, Failed)}
+Outcome = Prepared | Segmented | Classified | Checked | DistanceReport | Failed
+_OUTCOMES: dict[str, type] = {
+    cls.kind: cls for cls in (Prepared, Segmented, Classified, Checked, DistanceReport, Failed)
+}
 
 
 # --- What a worker sends besides its results --------------------------------------------------------------

@@ -32,6 +32,7 @@ from contract.signs import Sign
 from inference_worker.app import app
 from inference_worker.decode.sandbox import DecoderLostError
 from inference_worker.models import cropping, photo_advice
+from inference_worker.models import distance as distance_model
 from inference_worker.models.signs import signs_of
 from inference_worker.photo_files import photo_keys, photo_storage
 from inference_worker.preparation import prepare as prepare_photo
@@ -52,12 +53,13 @@ class Work(Task):
 
 def _task(stage: Stage) -> Callable:
     # Limits for a full batch; the web sends shorter ones with each message.
+    photos = 1 if stage in messages.ALONE else messages.BATCH_LIMIT
     return app.task(
         name=messages.TASKS[stage],
         base=Work,
         bind=True,
-        soft_time_limit=messages.SOFT_LIMIT_SECONDS[stage] * messages.BATCH_LIMIT,
-        time_limit=messages.HARD_LIMIT_SECONDS[stage] * messages.BATCH_LIMIT,
+        soft_time_limit=messages.SOFT_LIMIT_SECONDS[stage] * photos,
+        time_limit=messages.HARD_LIMIT_SECONDS[stage] * photos,
     )
 
 
@@ -129,6 +131,18 @@ def check(task: Task, **message: Any) -> None:
     seconds = (time.perf_counter() - started) / len(photos)
     for request, score in zip(photos, scores, strict=True):
         found = photo_advice.describe(score.argmax(axis=0), model=network.model, seconds=seconds)
+        report_result(task, request, found)
+
+
+@_task(Stage.DISTANCE)
+def distance(task: Task, **message: Any) -> None:
+    photos = dict(_readable(task, accept_requests(task, message)))
+    if not photos or (finder := _network_or_report(task, photos, segmenter)) is None:
+        return
+    if (network := _network_or_report(task, photos, classifier)) is None:
+        return
+    for request, photo in photos.items():
+        found, _views = distance_model.report(photo, finder, network, model=finder.model)
         report_result(task, request, found)
 
 
@@ -253,10 +267,13 @@ _loading = threading.Lock()
 @worker_process_init.connect
 def load_networks(**_signal: Any) -> None:
     """Start to load what this worker's queues need: nothing, where it only prepares."""
-    loads = {Stage.SEGMENT: segmenter, Stage.CLASSIFY: classifier, Stage.CHECK: segmenter}
-    taken = app.amqp.queues.consume_from
+    taken = {stage for stage in Stage if messages.QUEUES[stage] in app.amqp.queues.consume_from}
+    loads = {
+        segmenter: {Stage.SEGMENT, Stage.CHECK, Stage.DISTANCE},
+        classifier: {Stage.CLASSIFY, Stage.DISTANCE},
+    }
     _loading.acquire()
-    wanted = [load for stage, load in loads.items() if messages.QUEUES[stage] in taken]
+    wanted = [load for load, stages in loads.items() if stages & taken]
     threading.Thread(target=_load, args=[wanted], daemon=True).start()
 
 

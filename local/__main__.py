@@ -71,7 +71,7 @@ def sbom(arguments: list[str]) -> int:
 
 
 def analyse(arguments: list[str]) -> int:
-    os.execv(sys.executable, [sys.executable, "-m", "inference_worker.analyse", *arguments])
+    os.execv(sys.executable, [sys.executable, "-m", "training.analyse", *arguments])
 
 
 def screenshots(arguments: list[str]) -> int:

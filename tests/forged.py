@@ -14,6 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from contract import messages
+from contract.distance import SCALES
 from contract.messages import Stage
 
 CANARY = "canary7f3a"
@@ -34,6 +35,7 @@ KINDS = {
     Stage.SEGMENT: "segmented",
     Stage.CLASSIFY: "classified",
     Stage.CHECK: "checked",
+    Stage.DISTANCE: "distance_reported",
 }
 # The stages whose results a stage reads.
 EARLIER = {
@@ -41,6 +43,7 @@ EARLIER = {
     Stage.SEGMENT: (Stage.PREPARE,),
     Stage.CLASSIFY: (Stage.PREPARE, Stage.SEGMENT),
     Stage.CHECK: (Stage.PREPARE,),
+    Stage.DISTANCE: (Stage.PREPARE, Stage.SEGMENT, Stage.CLASSIFY),
 }
 
 Path = tuple[str | int, ...]
@@ -61,11 +64,17 @@ def outcome(stage: Stage, folder: str) -> dict[str, Any]:
     classified |= {"device": "cpu", "seconds": 0.5, "alarms": [ALARM]}
     checked = {"advice": "too_far", "skin": 0.05, "largest": 0.04, "lesion": 0.01}
     checked |= {"model": MODEL, "seconds": 0.5}
+    looks = [
+        {"scale": scale, "boxes": [BOX], "verdict": "alarm HI", "scores": {"HI": 0.4}} for scale in SCALES
+    ]
+    report = {"looks": looks, "x": 0.4, "y": 0.6, "thresholds": {"HI": 0.3}, "seconds": 7.5}
+    report |= {"segmentation_model": MODEL, "classification_model": MODEL}
     made = {
         Stage.PREPARE: prepared | {"reason": None, "fault": None},
         Stage.SEGMENT: segmented,
         Stage.CLASSIFY: classified,
         Stage.CHECK: checked,
+        Stage.DISTANCE: report,
     }
     return copy.deepcopy(made[stage])
 
@@ -82,9 +91,9 @@ def _of_figure(*at: str | int) -> dict[Path, str]:
     }
 
 
-def _of_model() -> dict[Path, str]:
-    return {("model",): "object", ("model", "sha256"): "sha256"} | {
-        ("model", name): "text" for name in ("name", "version")
+def _of_model(field: str = "model") -> dict[Path, str]:
+    return {(field,): "object", (field, "sha256"): "sha256"} | {
+        (field, name): "text" for name in ("name", "version")
     }
 
 
@@ -155,6 +164,23 @@ FIELDS: dict[Stage, dict[Path, str]] = {
         **_of_model(),
         ("seconds",): "number",
     },
+    Stage.DISTANCE: {
+        ("looks",): "list",
+        ("looks", 0): "object",
+        ("looks", 1, "scale"): "scale",
+        ("looks", 2, "boxes"): "list",
+        **_of_box("looks", 3, "boxes", 0),
+        ("looks", 4, "verdict"): "code",
+        ("looks", 5, "scores"): "object",
+        ("looks", 6, "scores", "HI"): "share",
+        ("x",): "share",
+        ("y",): "share",
+        ("thresholds",): "object",
+        ("thresholds", "HI"): "share",
+        **_of_model("segmentation_model"),
+        **_of_model("classification_model"),
+        ("seconds",): "number",
+    },
 }
 
 
@@ -183,6 +209,7 @@ WRONG: dict[str, list[Any]] = {
     ],
     "index": ["0", 1.5, -1, 2, 63, 2**40, NAN, HUGE, *OF_OTHER_TYPES],
 }
+WRONG["scale"] = [0, 0.34, 0.51, 1, 2.6, 3, *WRONG["number"]]
 WRONG["side"] = [0, *WRONG["whole"]]
 WRONG["object or none"] = [value for value in WRONG["object"] if value is not None]
 
@@ -303,6 +330,7 @@ INVENTED: dict[str, st.SearchStrategy] = {
     "object": _scalars | st.integers() | _lists | _objects,
     "index": _no_number | st.floats() | st.integers(max_value=-1) | st.integers(min_value=2),
 }
+INVENTED["scale"] = _no_number | st.floats().filter(lambda x: x != SCALES[1])
 INVENTED["side"] = INVENTED["whole"]
 INVENTED["sha256"] = INVENTED["key"] = INVENTED["text"]
 INVENTED["object or none"] = INVENTED["object"]

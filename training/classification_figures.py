@@ -6,9 +6,9 @@ import numpy as np
 
 from contract.messages import Classified
 from inference_worker.models.classification import CONDITIONS
-from inference_worker.photo_verdict import ringing
 from training.arms import FOUR
 from training.data import Row
+from training.photo_verdict import ringing
 from training.statistics import Figures, auc_figure, bootstrap, likelihood_ratio, of_share, widened
 
 POSITIVE = ("HI", "IM", "MF")  # not atopic dermatitis

@@ -4,7 +4,7 @@
 
 Minutes on one core. The same machine with the same threads writes the same bytes; elsewhere the weights agree within
 1e-4 and decide alike. Nothing is chosen on the way: recipe and alarm budget stand in `probe`, and photos of
-`use=evaluate` are never opened. What the alarms are worth there is measured by `training.alarms`.
+`use=evaluate` are never opened. What the alarms are worth there is measured by `training.worth`.
 """
 
 from __future__ import annotations

@@ -116,6 +116,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = collect(wanted, answers_file(arguments.json, own), models)
     figures = figures_of(rows, arguments.margin)
     figures["model"] = ", ".join(f"{w.name} {w.version} {w.sha256[:12]}" for w in own)
+    figures["table"]["model"] = figures["model"]
     arguments.json.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     write(figures, arguments.out)
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from contract.photos import QualityFault
 from inference_worker.models import engine, weights
-from inference_worker.models.photo_advice import describe
+from inference_worker.models.photo_advice import FAR_SHARE, NEAR_SHARE, describe
 from inference_worker.models.segmentation import LESION, SKIN, Segmenter
 from inference_worker.quality import assess_quality
 from training import phantom, photo_check_page
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 FIRST_SEED = 9_500_000  # no scene that trained or set a limit comes near
 LONG_SIDE = 768
 LOG_EVERY = 50
-COLUMNS = ("source", "kind", "name", "fault", "skin", "largest", "lesion", "tone")
+COLUMNS = ("source", "kind", "name", "light", "fault", "skin", "largest", "lesion", "tone")
 DISEASES = ("AD", "HI", "IM", "MF", "OTHER")
 LIGHTS = ("daylight", "warm", "cool")
 NEAR_SIDE = 200  # px; a smaller photo is refused before anybody looks at it
@@ -113,6 +113,12 @@ def too_near(photo: np.ndarray, mask: np.ndarray) -> np.ndarray | None:
     return None
 
 
+def is_good(mask: np.ndarray) -> bool:
+    """Whether a drawn scene is a good photo by its true mask; some are drawn from too near or too far."""
+    skin, lesion = float((mask > 0).mean()), float((mask == LESION).mean())
+    return skin >= FAR_SHARE and 0 < lesion <= NEAR_SHARE
+
+
 def _pixels(photo: np.ndarray) -> np.ndarray:
     return (np.clip(photo, 0, 1) * 255 + 0.5).astype(np.uint8)
 
@@ -126,8 +132,12 @@ def scenes(count: int) -> Iterator[Wanted]:
     for number in range(count):
         seed, condition = FIRST_SEED + number, DISEASES[number % len(DISEASES)]
 
-        def good(seed: int = seed, condition: str = condition) -> np.ndarray:
-            return _drawn(seed, condition)
+        def photo(seed: int = seed, condition: str = condition) -> np.ndarray:
+            return _drawn(seed, condition).photo
+
+        def good(seed: int = seed, condition: str = condition) -> np.ndarray | None:
+            scene = _drawn(seed, condition)
+            return scene.photo if is_good(scene.mask) else None
 
         def room(seed: int = seed) -> np.ndarray:
             return _drawn_room(seed)
@@ -137,14 +147,15 @@ def scenes(count: int) -> Iterator[Wanted]:
             scene = phantom.draw(seed, condition=condition, distance_cm=NEAR_CM, light="daylight", blur=0)
             return too_near(scene.photo, scene.mask)
 
-        yield from _kinds("phantom", str(seed), good, room)
+        yield Wanted("phantom", "good", str(seed), good)
+        yield from _spoilt("phantom", str(seed), photo, room)
         yield Wanted("phantom", "room", str(seed), room)
         yield Wanted("phantom", "near", str(seed), near)
 
 
 @functools.lru_cache(maxsize=1)  # it is spoilt in four ways
-def _drawn(seed: int, condition: str) -> np.ndarray:
-    return phantom.draw(seed, condition=condition, light=LIGHTS[seed % len(LIGHTS)], blur=0.3).photo
+def _drawn(seed: int, condition: str) -> phantom.Scene:
+    return phantom.draw(seed, condition=condition, light=LIGHTS[seed % len(LIGHTS)], blur=0.3)
 
 
 def _drawn_room(seed: int) -> np.ndarray:
@@ -163,13 +174,16 @@ def real_photos(data: Path, count: int, spoilt: int) -> Iterator[Wanted]:
     order = np.random.default_rng(FIRST_SEED).permutation(len(photos))[:count]
     for place, index in enumerate(order):
         row, room = photos[index], rooms[place % len(rooms)]
-        kinds = _kinds(
-            "photo",
-            row.name,
-            lambda row=row: read_photo(row.path, LONG_SIDE),
-            lambda room=room: read_photo(room.path, LONG_SIDE),
-        )
-        yield from kinds if place < spoilt else [next(kinds)]
+
+        def photo(row: Row = row) -> np.ndarray:
+            return read_photo(row.path, LONG_SIDE)
+
+        def behind(room: Row = room) -> np.ndarray:
+            return read_photo(room.path, LONG_SIDE)
+
+        yield Wanted("photo", "good", row.name, photo)
+        if place < spoilt:
+            yield from _spoilt("photo", row.name, photo, behind)
 
 
 def real_rooms(data: Path) -> Iterator[Wanted]:
@@ -197,16 +211,15 @@ def _near(row: Row) -> np.ndarray | None:
     return too_near(photo, mask) if photo.shape[:2] == mask.shape else None
 
 
-def _kinds(
-    source: str, name: str, good: Callable[[], np.ndarray], room: Callable[[], np.ndarray]
+def _spoilt(
+    source: str, name: str, photo: Callable[[], np.ndarray], room: Callable[[], np.ndarray]
 ) -> Iterator[Wanted]:
     seed = int.from_bytes(name.encode()[-8:])
-    yield Wanted(source, "good", name, good)
     for kind, spoil in SPOILT.items():
         rng = np.random.default_rng([seed, len(kind)])
-        yield Wanted(source, kind, name, lambda spoil=spoil, rng=rng: spoil(good(), rng))
+        yield Wanted(source, kind, name, lambda spoil=spoil, rng=rng: spoil(photo(), rng))
     rng = np.random.default_rng([seed, 99])
-    yield Wanted(source, "far", name, lambda: far_away(good(), rng, room()))
+    yield Wanted(source, "far", name, lambda: far_away(photo(), rng, room()))
 
 
 # --- Measuring --------------------------------------------------------------------------------------------
@@ -215,7 +228,8 @@ def look_at(wanted: Wanted, segmenter: Segmenter) -> dict[str, str]:
     row = {"source": wanted.source, "kind": wanted.kind, "name": wanted.name}
     photo = wanted.make()
     if photo is None:
-        return row | dict.fromkeys(COLUMNS[4:], "") | {"fault": photo_check_page.ABSENT}
+        return row | dict.fromkeys(COLUMNS[3:], "") | {"fault": photo_check_page.ABSENT}
+    row["light"] = f"{_light(photo):.4f}"
     fault: QualityFault | None = assess_quality(photo)[1]
     if fault is not None and wanted.kind != "good":
         return row | dict.fromkeys(COLUMNS[4:], "") | {"fault": str(fault)}
@@ -224,6 +238,11 @@ def look_at(wanted: Wanted, segmenter: Segmenter) -> dict[str, str]:
     found = describe(mask, model=segmenter.model, seconds=0)
     shares = {name: f"{getattr(found, name):.5f}" for name in ("skin", "largest", "lesion")}
     return row | {"fault": str(fault or "")} | shares | {"tone": f"{_tone(photo, mask):.1f}"}
+
+
+def _light(photo: np.ndarray) -> float:
+    """Return the light of the median pixel, 0 black to 1 white, linear as in `darkened`."""
+    return float((np.median(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)) / 255) ** 2.2)
 
 
 def _tone(photo: np.ndarray, mask: np.ndarray) -> float:

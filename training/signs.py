@@ -27,9 +27,20 @@ from training.data import Row, measuring_rows, output, plainly, read_photo
 from training.evaluate import ANALYSIS_LONG_SIDE
 from training.statistics import Figures, auc, bootstrap, figure
 from training.zoom_page import cell
-from training.zooms import first_of_each, kept, kept_file, write_json
+from training.zooms import counted, drawn_of_each, kept, kept_file, write_json
 
 FOUR = ("AD", "HI", "IM", "MF")
+MEANING = {
+    SignName.LESION_SHARE: "lesion, as a share of the skin in the photo",
+    SignName.REDNESS: "CIELAB a* of the lesion less that of own skin",
+    SignName.YELLOW_CRUST: "share of the lesion that is yellower than own skin",
+    SignName.DARK_CRUST: "share of the lesion that is much darker than own skin",
+    SignName.LESIONS: "number of separate lesions",
+    SignName.LESION_SIZE: "median area of one lesion, as a share of the skin in the photo",
+    SignName.EDGE: "colour difference between the two sides of the lesion's edge",
+}
+# AUC against the other three in the trial that issue 16 names, by sign and condition.
+TRIAL = {(SignName.YELLOW_CRUST, "IM"): 0.8, (SignName.LESION_SIZE, "MF"): 0.8}
 UNCERTAIN_SHARE = 0.5  # an error above this share of the value: the page calls it uncertain
 
 
@@ -85,7 +96,11 @@ def _page(figures: Figures) -> Iterator[str]:
     yield "interval over persons, (n). `inference_worker/models/signs.py` defines each sign; its bounds are not fitted.\n"
     yield "An AUC of .5 tells nothing; below .5 the disease has less of the sign. Herpes photos here are mostly of lips and"
     yield "impetigo of faces, and the lesion is the network's: a sign can tell a body site or a fault of segmentation.\n"
-    yield "## How well each tells one disease from the other three\n"
+    yield "| sign | what it is |\n|---|---|"
+    yield from (f"| {name} | {meaning} |" for name, meaning in MEANING.items())
+    yield "\n## What is seen\n"
+    yield from _seen(figures)
+    yield "\n## How well each tells one disease from the other three\n"
     yield "| sign | " + " | ".join(FOUR) + " |\n|---|" + "---|" * len(FOUR)
     for name in SignName:
         own = figures[name.value]["auc_against_the_other_three"]
@@ -112,6 +127,28 @@ def _page(figures: Figures) -> Iterator[str]:
         yield f"| {name} | {measured} | {_number(own['median_error'])} | {uncertain} | {medians} |"
 
 
+def _seen(figures: Figures) -> Iterator[str]:
+    """Yield what the intervals allow to say, and what became of the trial."""
+    for one in FOUR:
+        sure = [
+            f"{name} {cell(own)}"
+            for name in SignName
+            if (own := figures[name.value]["auc_against_the_other_three"][one])["value"] is not None
+            and not own["low"] <= 0.5 <= own["high"]
+        ]
+        yield f"- {one}: {'; '.join(sure) or 'no sign has an interval without .5'}."
+    for (name, one), value in TRIAL.items():
+        own = figures[name.value]["auc_against_the_other_three"][one]
+        if own["value"] is None:
+            continue
+        is_found = own["low"] <= value <= own["high"]
+        doubt = figures[name.value]["uncertain"]["value"]
+        yield (
+            f"- The trial's {value:.2f} for {name} and {one} is {'inside' if is_found else '**not inside**'} the interval: "
+            f"{cell(own)}. In {doubt:.0%} of photos its error is above half of its value."
+        )
+
+
 def _number(own: Figures | None) -> str:
     """Return a figure of any size with three significant digits."""
     if own is None or own["value"] is None:
@@ -123,18 +160,18 @@ def _number(own: Figures | None) -> str:
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    rows = first_of_each(measuring_rows(arguments, classes=CLASSES, only=FOUR), arguments.per_class)
+    rows = measuring_rows(arguments, classes=CLASSES, only=FOUR)
+    drawn = drawn_of_each(rows, arguments.per_class, arguments.seed)
     own = weights.published("segmentation")
     segmenter = Segmenter(own, engine.select_device(arguments.device))
     code = hashlib.sha256(inspect.getsource(signs).encode()).hexdigest()
     measured = kept(
         kept_file(arguments.json, own.sha256, code),
-        ((row.name, partial(sign_rows, row, segmenter)) for row in rows),
+        ((row.name, partial(sign_rows, row, segmenter)) for row in drawn),
     )
     figures = figures_of(measured)
     figures["model"] = f"{own.name} {own.version} {own.sha256[:12]}"
-    counted = {name: sum(row.label == name for row in rows) for name in CLASSES}
-    figures["photos"] = ", ".join(f"{name} {n}" for name, n in counted.items() if n)
+    figures["photos"] = ", ".join(f"{name} {n}" for name, n in counted(drawn, rows).items())
     write_json(arguments.json, figures)
     arguments.markdown.write_text(page(figures), encoding="utf-8")
 
@@ -146,7 +183,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--root", type=Path, required=True, help="folder the manifest's paths start from")
     parser.add_argument("--use", help="only rows of this use, e.g. evaluate")
-    parser.add_argument("--per-class", type=int, help="only the first so many photos of each class")
+    parser.add_argument("--per-class", type=int, help="only so many photos of each class, drawn by --seed")
+    parser.add_argument("--seed", type=int, default=1, help="of the draw; default %(default)s")
     parser.add_argument("--json", type=output, required=True)
     parser.add_argument("--markdown", type=output, required=True)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))

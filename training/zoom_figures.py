@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from training.evaluate import Figures
-from training.statistics import bootstrap, figure, wilson
+from training.statistics import bootstrap, figure, of_share, wilson
 
 LOOKS = ("first", "both")
 LESION_KEPT = 0.9  # goal: of the lesion IoU at 1x, at every zoom
@@ -82,38 +82,55 @@ UNUSABLE, INCONCLUSIVE = "not usable", "inconclusive"
 
 
 def verdict_figures(rows: list[dict]) -> Figures:
-    """Return by arm: flips by class and zoom against 1x, flips from step to step, herpes sensitivity, shares told."""
+    """Return by arm: flips by class and zoom against 1x, flips from step to step, herpes sensitivity, shares of each verdict."""
     figures = {}
     for arm in ARMS:
         own = [row for row in rows if row["arm"] == arm]
         classes = sorted({row["class"] for row in own})
         herpes = [row for row in own if row["class"] == "HI"]
+        lost = [row for row in _beside_one(herpes) if _rings(row["at_one"]) and not _rings(row["verdict"])]
         figures[arm] = {
             "flips": {name: flips_from_one([r for r in own if r["class"] == name]) for name in classes}
             | {"all": flips_from_one(own)},
             "flips_by_step": {name: flips_by_step([r for r in own if r["class"] == name]) for name in classes}
             | {"all": flips_by_step(own)},
+            "alarm_lost": _by(
+                _beside_one(own), lambda row: _rings(row["at_one"]) and not _rings(row["verdict"])
+            ),
+            "alarm_gained": _by(
+                _beside_one(own), lambda row: _rings(row["verdict"]) and not _rings(row["at_one"])
+            ),
             "herpes_sensitivity": _by(herpes, lambda row: row["herpes"]),
             "herpes_kept": _herpes_kept(herpes),
-            "inconclusive": _by(own, lambda row: row["told"] == INCONCLUSIVE),
-            "not_usable": _by(own, lambda row: row["told"] == UNUSABLE),
-            "alarm": _by(own, lambda row: row["told"] not in (INCONCLUSIVE, UNUSABLE)),
+            "lost_with_crop": _by(lost, lambda row: row["boxes"] > 0),
+            "inconclusive": _by(own, lambda row: row["verdict"] == INCONCLUSIVE),
+            "not_usable": _by(own, lambda row: row["verdict"] == UNUSABLE),
+            "alarm": _by(own, lambda row: _rings(row["verdict"])),
             "crop_found": _by(own, lambda row: row["boxes"] > 0),
         }
     return figures
 
 
 def flips_from_one(rows: list[dict]) -> Figures:
-    """Return how often the told verdict differs from that of the same photo at 1x: at each zoom, and over all."""
-    at_one = {row["name"]: row["told"] for row in rows if row["zoom"] == 1}
-    moved = [row | {"flipped": row["told"] != at_one[row["name"]]} for row in rows if row["zoom"] != 1]
+    """Return how often the verdict differs from that of the same photo at 1x: at each zoom, and over all."""
+    moved = [row | {"flipped": row["verdict"] != row["at_one"]} for row in _beside_one(rows)]
     return _by(moved, lambda row: row["flipped"]) | {"all": _boot(moved, lambda row: row["flipped"])}
 
 
+def _beside_one(rows: list[dict]) -> list[dict]:
+    """Return the rows of the other zooms, with the verdict on the same photo at 1x."""
+    at_one = {row["name"]: row["verdict"] for row in rows if row["zoom"] == 1}
+    return [row | {"at_one": at_one[row["name"]]} for row in rows if row["zoom"] != 1]
+
+
+def _rings(verdict: str) -> bool:
+    return verdict.startswith("alarm")
+
+
 def flips_by_step(rows: list[dict]) -> Figures:
-    """Return how often the told verdict differs from that one zoom farther away."""
+    """Return how often the verdict differs from that one zoom farther away."""
     steps = [
-        near | {"flipped": near["told"] != far["told"]}
+        near | {"flipped": near["verdict"] != far["verdict"]}
         for own in by_name(rows).values()
         for far, near in itertools.pairwise(own)
     ]
@@ -136,7 +153,4 @@ def _by(rows: list[dict], hit: Callable[[dict], bool]) -> Figures:
 
 def _boot(rows: list[dict], hit: Callable[[dict], bool]) -> Figures:
     """Return a share, resampled by group; where all or none hit, with Wilson's bounds, as a bootstrap cannot tell."""
-    hits = np.array([bool(hit(row)) for row in rows])
-    if not rows or hits.all() or not hits.any():
-        return _share(int(hits.sum()), len(rows))
-    return bootstrap(lambda i: float(hits[i].mean()), [row["group"] for row in rows])
+    return of_share(np.array([bool(hit(row)) for row in rows]), [row["group"] for row in rows])

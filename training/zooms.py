@@ -24,19 +24,21 @@ import cv2
 import numpy as np
 
 from contract.alarms import Condition
+from contract.distance import SCALES
 from contract.messages import Box
 from inference_worker.models import engine, weights
-from inference_worker.models.classification import CLASSES, Classifier
+from inference_worker.models.classification import CLASSES, Classifier, crops_of
 from inference_worker.models.cropping import boxes_of
-from inference_worker.models.distance import SCALES, told, views_of
+from inference_worker.models.distance import verdict_code, views_of
 from inference_worker.models.segmentation import LESION, Segmenter
+from inference_worker.models.weights import Weights
 from inference_worker.models.zoom import middle_of, zoomed, zoomed_mask
 from training import phantom
 from training.data import Row, measuring_rows, output, plainly, read_mask, read_photo, resize
 from training.evaluate import ANALYSIS_LONG_SIDE
 from training.mask_scores import LESION_SHARE, SKIN_SHARE, UNKNOWN, iou
 from training.phantom import backdrop
-from training.zoom_figures import ARMS, by_name, mask_figures, verdict_figures
+from training.zoom_figures import ARMS, mask_figures, verdict_figures
 from training.zoom_page import page
 
 log = logging.getLogger(__name__)
@@ -137,43 +139,48 @@ def kept_file(json_file: Path, *made_by: str) -> Path:
 
 
 # --- Verdicts ---------------------------------------------------------------------------------------------
-def crop_rows(row: Row, segmenter: Segmenter) -> list[dict]:
-    """Return the crops of a photo at each scale of the distance report."""
-    photo = enlarged(read_photo(row.path))
-    centre = middle_of(segmenter([photo])[0] == LESION)
-    masks = segmenter(views_of(photo, centre, backdrop_of(row.name, photo.shape[:2])))
-    return [
-        {
-            "name": row.name,
-            "centre": centre,
-            "boxes": [vars(box) for box in boxes_of(mask)[0]],
-            "has_skin": bool(mask.any()),
-        }
-        for mask in masks
-    ]
+def verdict_rows(row: Row, segmenter: Segmenter, heads: dict[str, Classifier]) -> list[dict]:
+    """Return what each head tells about a photo at each scale of the distance report, with its crops and without.
 
-
-def verdict_rows(row: Row, crops: list[dict], classifier: Classifier) -> list[dict]:
-    """Return what is told about a photo at each scale, with its crops and without."""
+    The heads read the features of one network, which is asked once.
+    """
     photo = enlarged(read_photo(row.path))
-    shown = views_of(photo, crops[0]["centre"], backdrop_of(row.name, photo.shape[:2]))
-    boxes = [[Box(**box) for box in own["boxes"]] for own in crops]
+    at_one = segmenter([photo])[0]
+    shown = views_of(photo, middle_of(at_one == LESION), backdrop_of(row.name, photo.shape[:2]))
+    others = [view for scale, view in zip(SCALES, shown, strict=True) if scale != 1]
+    masks = segmenter(others)
+    masks.insert(SCALES.index(1), at_one)
     rows = []
-    for arm, used in zip(ARMS, (boxes, [()] * len(shown)), strict=True):
-        for scale, own, found in zip(SCALES, crops, classifier(shown, used), strict=True):
-            about = {"name": row.name, "class": row.label, "group": row.group, "zoom": scale, "arm": arm}
-            herpes = any(alarm.rings for alarm in found.alarms if alarm.condition == Condition.HI)
-            answer = {"told": told(found, has_skin=own["has_skin"]), "herpes": herpes}
-            rows.append(about | answer | {"boxes": len(own["boxes"])})
+    for scale, view, mask in zip(SCALES, shown, masks, strict=True):
+        boxes = boxes_of(mask)[0]
+        features = next(iter(heads.values())).features(crops_of(view, boxes))
+        about = {"name": row.name, "class": row.label, "group": row.group, "zoom": scale, "boxes": len(boxes)}
+        for name, head in heads.items():
+            for arm, used in zip(ARMS, (features, features[:1]), strict=True):
+                found = head.judge(used)
+                herpes = any(alarm.rings for alarm in found.alarms if alarm.condition == Condition.HI)
+                answer = {"verdict": verdict_code(found, has_skin=bool(mask.any())), "herpes": herpes}
+                rows.append(about | {"head": name, "arm": arm, "score": found.probabilities["HI"]} | answer)
     return rows
 
 
-def first_of_each(rows: list[Row], per_class: int | None) -> list[Row]:
-    """Return the first rows of each class, in the manifest's order; all for None."""
-    taken: dict[str, list[Row]] = {}
+def drawn_of_each(rows: list[Row], per_class: int | None, seed: int) -> list[Row]:
+    """Return so many rows of each class, drawn by the seed, or all for None; fewer are a part of more."""
+    by_class: dict[str, list[Row]] = {}
     for row in rows:
-        taken.setdefault(row.label, []).append(row)
-    return [row for own in taken.values() for row in own[:per_class]]
+        by_class.setdefault(row.label, []).append(row)
+    rng, drawn = np.random.default_rng(seed), []
+    for own in by_class.values():
+        drawn += [own[i] for i in rng.permutation(len(own))[:per_class]]
+    return drawn
+
+
+def counted(drawn: list[Row], rows: list[Row]) -> dict[str, str]:
+    """Return by class how many photos were measured, and of how many where that is not all."""
+    here, of = (Counter(row.label for row in some) for some in (drawn, rows))
+    return {
+        name: f"{here[name]}" + (f" of {of[name]}" if here[name] < of[name] else "") for name in sorted(here)
+    }
 
 
 # --- The commands -----------------------------------------------------------------------------------------
@@ -204,24 +211,28 @@ def masks(arguments: argparse.Namespace) -> None:
 
 
 def verdicts(arguments: argparse.Namespace) -> None:
-    rows = first_of_each(measuring_rows(arguments, classes=CLASSES), arguments.per_class)
-    own = weights.published("segmentation"), weights.published("classification")
+    rows = measuring_rows(arguments, classes=CLASSES)
+    drawn = drawn_of_each(rows, arguments.per_class, arguments.seed)
+    segmentation, *own = weights.published("segmentation"), *heads_of(weights.in_force())
     chosen = engine.select_device(arguments.device)
-    segmenter, classifier = Segmenter(own[0], chosen), Classifier(own[1], chosen)
-    crops = by_name(
-        kept(
-            kept_file(arguments.json, "crops", own[0].sha256),
-            ((row.name, partial(crop_rows, row, segmenter)) for row in rows),
-        )
-    )
+    segmenter, heads = Segmenter(segmentation, chosen), {one.name: Classifier(one, chosen) for one in own}
     answers = kept(
-        kept_file(arguments.json, own[0].sha256, own[1].sha256),
-        ((row.name, partial(verdict_rows, row, crops[row.name], classifier)) for row in rows),
+        kept_file(arguments.json, segmentation.sha256, *(one.sha256 for one in own)),
+        ((row.name, partial(verdict_rows, row, segmenter, heads)) for row in drawn),
     )
-    figures = verdict_figures(answers)
-    figures["model"] = ", ".join(f"{one.name} {one.version} {one.sha256[:12]}" for one in own)
-    figures["classes"] = dict(sorted(Counter(row.label for row in rows).items()))
+    figures = {
+        "heads": {name: verdict_figures([row for row in answers if row["head"] == name]) for name in heads},
+        "model": ", ".join(f"{one.name} {one.version} {one.sha256[:12]}" for one in (segmentation, *own)),
+        "classes": counted(drawn, rows),
+    }
     write_json(arguments.json, figures)
+
+
+def heads_of(models: dict[str, Weights]) -> list[Weights]:
+    """Return the classification in force, and the others that read the features of the same network."""
+    first = models["classification"]
+    others = [one for one in models.values() if one.name != "segmentation" and one.sha256 != first.sha256]
+    return [first, *(one for one in others if first.base and one.base == first.base)]
 
 
 def write_page(arguments: argparse.Namespace) -> None:
@@ -250,9 +261,12 @@ def _parser() -> argparse.ArgumentParser:
     of_masks.set_defaults(run=masks)
     of_masks.add_argument("--phantoms", type=int, default=16, help="drawn persons; default %(default)s")
     of_masks.add_argument("--source", help="only rows of this source, e.g. handdrawn_dev")
-    of_verdicts = commands.add_parser("verdicts", help="how often the told verdict changes with the zoom")
+    of_verdicts = commands.add_parser("verdicts", help="how often the verdict changes with the zoom")
     of_verdicts.set_defaults(run=verdicts)
-    of_verdicts.add_argument("--per-class", type=int, help="only the first so many photos of each class")
+    of_verdicts.add_argument(
+        "--per-class", type=int, help="only so many photos of each class, drawn by --seed"
+    )
+    of_verdicts.add_argument("--seed", type=int, default=1, help="of the draw; default %(default)s")
     for command in (of_masks, of_verdicts):
         command.add_argument("--manifest", type=Path, required=True)
         command.add_argument(

@@ -52,17 +52,17 @@ class NewestFirstPagination(CursorPagination):
 
 
 class WorklistPagination(BasePagination):
-    """By (urgency, AI inconclusive, due, id). DRF's cursor orders by one column, and most rows share their urgency."""
+    """By (urgency, AI precedence, due, id). DRF's cursor orders by one column, and most rows share their urgency."""
 
     parameters = ("cursor", "page_size")
 
     def paginate_queryset(self, queryset: QuerySet, request: Request, view: Any = None) -> list:
         if cursor := request.query_params.get("cursor"):
             try:
-                urgency, inconclusive, due, pk = signing.loads(cursor)
+                urgency, precedence, due, pk = signing.loads(cursor)
             except (signing.BadSignature, ValueError) as error:  # or one of an earlier version
                 raise exceptions.ValidationError({"cursor": [_("This cursor is invalid.")]}) from error
-            queryset = queryset.after(Place.of(urgency, inconclusive, parse_datetime(due), pk))
+            queryset = queryset.after(Place.of(urgency, precedence, parse_datetime(due), pk))
         size = page_size(request)
         found = list(queryset[: size + 1])
         self.rows, self.is_last = found[:size], len(found) <= size
@@ -73,7 +73,7 @@ class WorklistPagination(BasePagination):
         following = None
         if not self.is_last:
             last = self.rows[-1]
-            place = [last.urgency, last.ai_inconclusive, last.due_at.isoformat(), str(last.pk)]
+            place = [last.urgency, last.ai_precedence, last.due_at.isoformat(), str(last.pk)]
             cursor = signing.dumps(place, compress=True)
             following = replace_query_param(self.address, "cursor", cursor)
         return Response({"next": following, "results": data})

@@ -32,6 +32,7 @@ v1 = [
     path("submissions/<uuid:pk>/restore", patient.RestoreView.as_view(), name="restore"),
     path("photos/<uuid:pk>", photos.PhotoDetailView.as_view(), name="photo"),
     path("photos/<uuid:pk>/send-anyway", photos.SendAnywayView.as_view(), name="send-anyway"),
+    path("photos/<uuid:pk>/distances", clinic.DistanceReportView.as_view(), name="distances"),
     path("photos/<uuid:pk>/<slug:kind>", photos.PhotoFileView.as_view(), name="photo-file"),
     # Dermatologists
     path("worklist", clinic.WorklistView.as_view(), name="worklist"),

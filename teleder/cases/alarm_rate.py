@@ -15,7 +15,6 @@ from django.conf import settings
 from contract import messages
 from contract.alarms import Alarm, Alarms
 from teleder.accounts.models import User
-from teleder.cases import triage
 from teleder.cases.counting import EXACT, recent
 from teleder.cases.intervals import Z_95, Share, beta_of, prediction_band
 from teleder.cases.models import Analysis
@@ -42,7 +41,7 @@ class AlarmRate:
 
 
 def alarm_rate(user: User) -> AlarmRate:
-    """Judge the model that was used last, in the clinic of `user`. Only alarms that may raise urgency count.
+    """Judge the model that was used last, in the clinic of `user`, by each alarm that rings, whether or not it may raise.
 
     Joins along keys and the order of ids keep it cheap: the board asks every ten seconds.
     """
@@ -55,8 +54,8 @@ def alarm_rate(user: User) -> AlarmRate:
     rows = seen.filter(classification_model__sha256=model).values_list("photo__submission", "alarms")
     window = list(rows[:WINDOW_PHOTOS])
     alarmed = _by_submission(window)
-    raising = [alarm for alarm in _alarms(alarms) if triage.policy().alarm_level(alarm) is not None]
-    if not raising or len(window) < FEWEST_PHOTOS:
+    measured = [one for one in _alarms(alarms) if one.sensitivity and one.likelihood_ratio]
+    if not measured or len(window) < FEWEST_PHOTOS:
         return AlarmRate(photos=len(window), alarmed=alarmed)
     first = recent(
         f"baseline.{model}",
@@ -68,7 +67,7 @@ def alarm_rate(user: User) -> AlarmRate:
         ),  # once there, they stay the same
     )
     has_baseline = len(first) == BASELINE_PHOTOS
-    rate = _own_rate(first) if has_baseline else _predicted_rate(raising, len(window) / alarmed.n)
+    rate = _own_rate(first) if has_baseline else _predicted_rate(measured, len(window) / alarmed.n)
     low, high = prediction_band(alarmed.n, *rate)
     return AlarmRate(photos=len(window), alarmed=alarmed, low=low, high=high, is_own_baseline=has_baseline)
 
@@ -78,9 +77,9 @@ def _alarms(stored: Any) -> tuple[Alarm, ...]:
 
 
 def _by_submission(rows: Iterable[tuple[Any, Any]]) -> Share:
-    policy, found = triage.policy(), {}
+    found: dict[Any, bool] = {}
     for submission, stored in rows:
-        rang = any(alarm.rings and policy.alarm_level(alarm) is not None for alarm in _alarms(stored))
+        rang = any(alarm.rings for alarm in _alarms(stored))
         found[submission] = found.get(submission, False) or rang
     return Share(of=sum(found.values()), n=len(found))
 

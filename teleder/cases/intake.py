@@ -24,6 +24,7 @@ from teleder.accounts import people
 from teleder.accounts.models import Purpose, User
 from teleder.cases import originals, spot_checks, transitions, triage
 from teleder.cases.models import (
+    NOT_AWAITED,
     PHOTOS_PER_SUBMISSION,
     AIStatus,
     Case,
@@ -33,6 +34,7 @@ from teleder.cases.models import (
     Photo,
     PhotoState,
     PhotoView,
+    Precedence,
     Status,
     Submission,
 )
@@ -270,7 +272,10 @@ def withdraw(submission: Submission, *, by: User) -> None:
     """Withdraw it before it is answered; `restore` undoes that."""
     transitions.move(submission, EventKind.WITHDRAWN, actor=by)
     move_ai_status(
-        Submission.objects.filter(pk=submission.pk), AIStep.STOP, ai_deadline=None, ai_inconclusive=False
+        Submission.objects.filter(pk=submission.pk),
+        AIStep.STOP,
+        ai_deadline=None,
+        ai_precedence=Precedence.NONE,
     )
     submission.refresh_from_db()
     unread = Job.objects.filter(photo__submission=submission).exclude(stage=Stage.PREPARE)
@@ -287,8 +292,9 @@ def withdraw_consent(patient: User, purpose: Purpose) -> None:
     unread = unread.exclude(stage=Stage.PREPARE)
     waiting = Submission.objects.filter(case__patient=patient)
     # Submissions first: a result waits for their locks, and then finds its job cancelled.
-    concerned = waiting.filter(Q(ai_status=AIStatus.WAITING) | Q(photos__jobs__in=unread))
-    move_ai_status(concerned, AIStep.STOP, ai_deadline=None, ai_inconclusive=False)
+    awaited = unread.exclude(stage__in=NOT_AWAITED)
+    concerned = waiting.filter(Q(ai_status=AIStatus.WAITING) | Q(photos__jobs__in=awaited))
+    move_ai_status(concerned, AIStep.STOP, ai_deadline=None, ai_precedence=Precedence.NONE)
     move_jobs(unread, JobStep.CANCEL, deadline=None)
 
 

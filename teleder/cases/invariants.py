@@ -18,6 +18,7 @@ from teleder.accounts.models import Role, User
 from teleder.cases.keys import ORIGINAL, size_of
 from teleder.cases.leftovers import KEEP_HOURS, leftovers
 from teleder.cases.models import (
+    NOT_AWAITED,
     AIStatus,
     Analysis,
     Event,
@@ -71,7 +72,7 @@ def submissions_that_wait_for_ai_are_not_late() -> Iterator[str]:
 
 
 def submissions_that_wait_for_ai_have_a_job_that_can_still_move() -> Iterator[str]:
-    movable = Job.objects.filter(state__in=UNFINISHED).exclude(stage=Stage.CHECK)
+    movable = Job.objects.filter(state__in=UNFINISHED).exclude(stage__in=NOT_AWAITED)
     waiting = Submission.objects.filter(ai_status=AIStatus.WAITING)
     yield from _ids(waiting.exclude(pk__in=movable.values("photo__submission")))
 
@@ -101,13 +102,15 @@ def jobs_that_are_done_have_left_their_result() -> Iterator[str]:
         photo__in=Analysis.objects.exclude(findings=None).values("photo")
     )
     unchecked = Q(stage=Stage.CHECK, photo__check_result__isnull=True)
-    yield from _ids(done.filter(unprepared | unread | undecided | unchecked))
+    measured = Analysis.objects.filter(distance__isnull=False).values("photo")
+    unmeasured = Q(stage=Stage.DISTANCE) & ~Q(photo__in=measured)
+    yield from _ids(done.filter(unprepared | unread | undecided | unchecked | unmeasured))
 
 
 def jobs_that_are_unfinished_have_something_to_read() -> Iterator[str]:
     unfinished = Job.objects.filter(state__in=UNFINISHED)
     without_copy = ~Q(stage=Stage.PREPARE) & Q(photo__analysis_key="")
-    without_boxes = Q(stage=Stage.CLASSIFY, photo__analyses=None)
+    without_boxes = Q(stage__in=(Stage.CLASSIFY, Stage.DISTANCE), photo__analyses=None)
     yield from _ids(unfinished.filter(without_copy | without_boxes))
 
 

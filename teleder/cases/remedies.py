@@ -28,7 +28,7 @@ REMEDIES = {
         "The photo is hard to read. Take it again in good light, holding the phone still."
     ),
     PhotoAdvice.NO_SKIN: _(
-        "Skin cannot be made out in this photo. Hold the phone straight above the skin, and take it again."
+        "Skin cannot be made out in this photo. Hold the phone about 30 cm straight above the skin, and take it again."
     ),
     # Never that nothing was found: the patient sees it.
     PhotoAdvice.LESION_NOT_FOUND: _("Put the spot in the middle of the picture, and take it again."),

@@ -7,22 +7,24 @@ names and numbers, never an alarm.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import caches
 from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from contract.alarms import Alarm, Condition
+from contract.distance import DistanceReport
 from contract.messages import Abstention
 from contract.photos import QualityFault, Reason
 from teleder.cases import triage
-from teleder.cases.models import AIStatus, Analysis, Impression, Photo, PhotoState, Review, Submission
+from teleder.cases.models import AIStatus, Analysis, Photo, PhotoState, Submission
+from teleder.cases.naming import clinic_may_name
 from teleder.cases.triage import ALARMING, Policy, Urgency
 from teleder.pipeline.transitions import AI_READ
 
@@ -33,9 +35,8 @@ CONDITIONS = {
     Condition.MF: gettext_lazy("mycosis fungoides"),
     Condition.OTHER: gettext_lazy("another condition"),
 }
-CLASSES = (Impression.AD, Impression.HI, Impression.IM, Impression.MF, Impression.OTHER)
-MAY_NAME_SECONDS, MAY_NOT_NAME_SECONDS = 600, 5
 NO_CROP, UNPROVEN, DEMONSTRATION, FEW_CASES = "no_crop", "unproven_alarm", "demonstration", "few_cases"
+UNSTABLE = "unstable_with_distance"
 BECAUSE = {
     Abstention.UNCERTAIN: gettext_lazy("no condition stands out"),
     Abstention.OUT_OF_SCOPE: gettext_lazy("the photo is unlike those it learned from"),
@@ -44,6 +45,7 @@ BECAUSE = {
     UNPROVEN: gettext_lazy("the alarm for %(condition)s rang, but that alarm has not proven its worth"),
     DEMONSTRATION: gettext_lazy("this is a demonstration model, which names no condition"),
     FEW_CASES: gettext_lazy("this clinic has too few signed cases for it to name a condition"),
+    UNSTABLE: gettext_lazy("its answer changes with the distance of the photo"),
     QualityFault.TOO_DARK: gettext_lazy("the photo is too dark"),
     QualityFault.TOO_BRIGHT: gettext_lazy("the photo is too bright"),
     QualityFault.BLURRED: gettext_lazy("the photo is blurred"),
@@ -108,7 +110,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToldAlarm:
+class AlarmVerdict:
     """A condition over its alarm line. `level` is what it raises to; `muted` says why there are no numbers."""
 
     condition: Condition
@@ -127,13 +129,18 @@ class ToldAlarm:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """`reason` is a code of `BECAUSE`; `unproven` is the condition of an alarm that rang and may not be told."""
+    """`reason` is a code of `BECAUSE`; `unproven` is the condition of an alarm that rang and may not be shown.
+
+    `unstable_with_distance`: by the distance report of a photo the verdict is another one from nearer or farther. It may
+    withdraw a name, never an alarm.
+    """
 
     kind: VerdictKind
     reason: str = ""
-    alarms: tuple[ToldAlarm, ...] = ()
+    alarms: tuple[AlarmVerdict, ...] = ()
     named: Condition | None = None
     unproven: Condition | None = None
+    unstable_with_distance: bool = False
 
     @property
     def is_inconclusive(self) -> bool:
@@ -190,12 +197,28 @@ def verdict_of(
     if photos is None:
         photos = submission.current_photos().prefetch_related("analyses__findings")
     photos, policy = list(photos), triage.policy(submission.policy)
-    read = [photo for photo in photos if photo.analysis and photo.analysis.classified_at]
-    told, unproven = _alarms(read, policy)
+    read = [photo for photo in photos if photo.analysis and photo.analysis.is_classified]
     named, reason = _name(submission, read, policy, may_name or clinic_may_name)
-    if told:
-        named = None if named in {alarm.condition for alarm in told} else named
-        return Verdict(kind=VerdictKind.CANNOT_RULE_OUT, alarms=told, named=named)
+    reports = [shown_report(photo.analysis, policy, names=named is not None) for photo in read]
+    unstable = any(report is not None and not report.is_stable for report in reports)
+    if unstable and named:
+        named, reason = None, UNSTABLE
+    verdict = _first_that_fits(submission, photos, read, policy, named, reason)
+    return dataclasses.replace(verdict, unstable_with_distance=unstable)
+
+
+def _first_that_fits(
+    submission: Submission,
+    photos: list[Photo],
+    read: list[Photo],
+    policy: Policy,
+    named: Condition | None,
+    reason: str,
+) -> Verdict:
+    shown, unproven = _alarms(read, policy)
+    if shown:
+        named = None if named in {alarm.condition for alarm in shown} else named
+        return Verdict(kind=VerdictKind.CANNOT_RULE_OUT, alarms=shown, named=named)
     if submission.ai_status == AIStatus.NOT_USED:
         return Verdict(kind=VerdictKind.NOT_USED)
     if submission.ai_status == AIStatus.WAITING:
@@ -209,25 +232,6 @@ def verdict_of(
     if named:
         return Verdict(kind=VerdictKind.NAMED, named=named)
     return Verdict(kind=VerdictKind.INCONCLUSIVE, reason=reason)
-
-
-def clinic_may_name(clinic: Any) -> bool:
-    """Whether the clinic has signed enough cases of each class for its own model to name a condition.
-
-    No more rows of a class are read than decide. The process remembers a "yes", as answers are not unsigned, and a "no" for
-    the next few pages.
-    """
-    kept, key = caches["process"], f"clinic-may-name.{clinic}"
-    if (known := kept.get(key)) is not None:
-        return known
-    reviews = Review.objects.filter(submission__clinic=clinic, amended_by=None).order_by()
-    enough = settings.SIGNED_CASES_TO_NAME
-    may = all(
-        len(reviews.filter(impression=name).values("submission").distinct()[:enough]) >= enough
-        for name in reversed(CLASSES)  # the common one last
-    )
-    kept.set(key, may, MAY_NAME_SECONDS if may else MAY_NOT_NAME_SECONDS)
-    return may
 
 
 def none_is_usable(photos: list[Photo], policy: Policy) -> bool:
@@ -249,35 +253,45 @@ def _is_without_skin(analysis: Analysis | None) -> bool:
     return analysis is not None and Abstention.NO_SKIN in (analysis.no_box, analysis.abstention)
 
 
-def _alarms(read: list[Photo], policy: Policy) -> tuple[tuple[ToldAlarm, ...], Condition | None]:
-    """Return the alarms to tell, one a condition, and the first condition whose alarm rang without proof.
-
-    A demonstration model tells of an unproven alarm only for herpes, whose missing costs most.
-    """
-    told: dict[Condition, tuple[tuple, ToldAlarm]] = {}
+def _alarms(read: list[Photo], policy: Policy) -> tuple[tuple[AlarmVerdict, ...], Condition | None]:
+    """Return the alarms to tell, one a condition, and the first condition whose alarm rang without proof."""
+    shown: dict[Condition, tuple[tuple, AlarmVerdict]] = {}
     unproven = set()
     for photo in read:
         for alarm in photo.analysis.ringing:
-            level = policy.alarm_level(alarm)
-            if level is None and photo.analysis.demonstration and alarm.condition != Condition.HI:
+            if not _may_be_shown(alarm, photo.analysis, policy):
                 unproven.add(alarm.condition)
                 continue
-            muted = _why_muted(photo, policy)
-            one = ToldAlarm(
+            level, muted = policy.alarm_level(alarm), why_muted(photo, policy)
+            one = AlarmVerdict(
                 condition=alarm.condition,
                 level=level,
                 estimate=None if muted else _estimate(alarm),
                 muted=muted,
             )
             rank = (-1 if level is None else level, not muted, alarm.score)
-            if alarm.condition not in told or rank > told[alarm.condition][0]:
-                told[alarm.condition] = rank, one
-    found = tuple(told[condition][1] for condition in ALARMING if condition in told)
+            if alarm.condition not in shown or rank > shown[alarm.condition][0]:
+                shown[alarm.condition] = rank, one
+    found = tuple(shown[condition][1] for condition in ALARMING if condition in shown)
     return found, next((condition for condition in ALARMING if condition in unproven), None)
 
 
-def _why_muted(photo: Photo, policy: Policy) -> str:
-    """Return why names and numbers of this photo are not told: they were measured on good photos only."""
+def _may_be_shown(alarm: Alarm, analysis: Analysis, policy: Policy) -> bool:
+    """A demonstration model tells of an unproven alarm only for herpes, whose missing costs most."""
+    proven = policy.alarm_level(alarm) is not None
+    return proven or not analysis.demonstration or alarm.condition == Condition.HI
+
+
+def shown_report(analysis: Analysis, policy: Policy, *, names: bool) -> DistanceReport | None:
+    """Return an analysis' distance report as far as a verdict may speak of it: by the same rules."""
+    if (report := analysis.distance_report) is None:
+        return None
+    alarms = {one.condition for one in analysis.reported_alarms if _may_be_shown(one, analysis, policy)}
+    return report.only(alarms, names=names)
+
+
+def why_muted(photo: Photo, policy: Policy) -> str:
+    """Return why names and numbers of this photo are not shown: they were measured on good photos only."""
     odd = photo.analysis.abstention in {Abstention.OUT_OF_SCOPE, Abstention.NO_SKIN}
     poor = photo.fault if photo.state == PhotoState.POOR else ""
     return why_unusable(photo, policy) or poor or (photo.analysis.abstention if odd else "")
@@ -297,9 +311,9 @@ def _name(
     submission: Submission, read: list[Photo], policy: Policy, may_name: Callable[[Any], bool]
 ) -> tuple[Condition | None, str]:
     """Return the condition that the model may name, or why it names none."""
-    clear = [photo.analysis for photo in read if not _why_muted(photo, policy)]
+    clear = [photo.analysis for photo in read if not why_muted(photo, policy)]
     if not clear:
-        codes = [_why_muted(photo, policy) for photo in read]
+        codes = [why_muted(photo, policy) for photo in read]
         return None, codes[0] if codes else ""
     if not any(analysis.boxes for analysis in clear):
         return None, NO_CROP

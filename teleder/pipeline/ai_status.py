@@ -8,19 +8,20 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
-from contract.messages import Stage
 from teleder.cases import triage
 from teleder.cases.models import (
+    NOT_AWAITED,
     AIStatus,
     Event,
     EventKind,
     Job,
     Photo,
     PhotoState,
+    Precedence,
     Status,
     Submission,
 )
-from teleder.cases.verdict import none_is_usable, verdict_of
+from teleder.cases.verdict import Verdict, none_is_usable, verdict_of
 from teleder.pipeline.transitions import AI_MOVES, UNFINISHED, WAITING, AIStep, move_ai_status
 
 
@@ -33,10 +34,16 @@ def settle(submission: Submission) -> None:
     _raise_urgency(submission, photos)
     _finish_ai(submission, photos)
     submission.refresh_from_db(fields=["ai_status"])
-    inconclusive = verdict_of(submission, photos).is_inconclusive
-    if inconclusive != submission.ai_inconclusive:
-        Submission.objects.filter(pk=submission.pk).update(ai_inconclusive=inconclusive)
-        submission.ai_inconclusive = inconclusive
+    precedence = _precedence(submission, verdict_of(submission, photos))
+    if precedence != submission.ai_precedence:
+        Submission.objects.filter(pk=submission.pk).update(ai_precedence=precedence)
+        submission.ai_precedence = precedence
+
+
+def _precedence(submission: Submission, verdict: Verdict) -> Precedence:
+    if verdict.alarms and submission.urgency == submission.rule_urgency:
+        return Precedence.ALARM
+    return Precedence.INCONCLUSIVE if verdict.is_inconclusive else Precedence.NONE
 
 
 def _raise_urgency(submission: Submission, photos: list[Photo]) -> None:
@@ -69,7 +76,7 @@ def _reports(photos: list[Photo], policy: triage.Policy) -> Iterable[triage.Phot
 
 
 def _finish_ai(submission: Submission, photos: list[Photo]) -> None:
-    jobs = [job for photo in photos for job in photo.jobs.all() if job.stage != Stage.CHECK]
+    jobs = [job for photo in photos for job in photo.jobs.all() if job.stage not in NOT_AWAITED]
     if submission.ai_status == AIStatus.NOT_USED or any(job.state in UNFINISHED for job in jobs):
         return
     usable = [photo for photo in photos if photo.state != PhotoState.UNUSABLE] or photos

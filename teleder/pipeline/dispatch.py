@@ -24,7 +24,7 @@ from teleder.cases.models import (
     JobState,
 )
 from teleder.pipeline import broker
-from teleder.pipeline.transitions import UNDER_WAY, WAITING, JobStep, move_jobs
+from teleder.pipeline.transitions import UNDER_WAY, UNFINISHED, WAITING, JobStep, move_jobs
 
 log = logging.getLogger(__name__)
 NO_WORKER = ""  # started, and its worker no longer works on it
@@ -45,7 +45,7 @@ def dispatch_stage(stage: Stage) -> int:
         stage
     ).exists():  # whoever queues another job dispatches it: do not wait for the lock to find nothing
         return 0
-    if stage == Stage.CHECK and _waiting_to_be_read().exists():
+    if any(jobs.exists() for jobs in _going_before(stage)):
         return 0
     depth = broker.connect().llen(messages.QUEUES[stage])
     with transaction.atomic():
@@ -59,9 +59,15 @@ def _waiting(stage: Stage) -> QuerySet[Job]:
     return Job.objects.filter(stage=stage, state__in=WAITING)
 
 
-def _waiting_to_be_read() -> QuerySet[Job]:
-    """Return the jobs of submitted photos that wait for the worker that also checks drafts."""
-    return Job.objects.filter(stage__in=(Stage.SEGMENT, Stage.CLASSIFY), state__in=WAITING)
+def _going_before(stage: Stage) -> Iterable[QuerySet[Job]]:
+    """Yield the jobs for which those of a stage wait, because one worker may do both.
+
+    A report takes seconds, and a message that was sent may still wait for its worker: reports wait for those too.
+    """
+    if stage == Stage.CHECK:
+        yield Job.objects.filter(stage__in=(Stage.SEGMENT, Stage.CLASSIFY), state__in=WAITING)
+    if stage == Stage.DISTANCE:
+        yield Job.objects.exclude(stage=Stage.DISTANCE).filter(state__in=UNFINISHED)
 
 
 def _take(stage: Stage, depth: int) -> list[list[Job]]:
@@ -72,12 +78,14 @@ def _take(stage: Stage, depth: int) -> list[list[Job]]:
         state=JobState.STARTED, worker=NO_WORKER
     )
     messages_out = sent.values("sent_at", "batch").distinct().count()
-    room = settings.JOB_WINDOW - max(messages_out, depth)
+    # A photo that comes in now waits for one report of each worker at most.
+    window = settings.INFERENCE_SLOTS if stage == Stage.DISTANCE else settings.JOB_WINDOW
+    room = window - max(messages_out, depth)
     if room <= 0:
         return []
     waiting = _waiting(stage).order_by("-priority", "created_at")
     jobs = waiting.select_related("photo").select_for_update(of=("self",), skip_locked=True)
-    size = 1 if stage == Stage.PREPARE else settings.JOB_BATCH
+    size = 1 if stage in messages.ALONE else settings.JOB_BATCH
     return [mark_sent(batch) for batch in _batches(list(jobs[: room * size]), room, size)]
 
 

@@ -6,9 +6,11 @@ The backlog lives in PostgreSQL; Valkey holds a few messages that may all be los
 from __future__ import annotations
 
 import logging
+from enum import StrEnum
 from functools import partial
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from contract.messages import Stage
 from teleder.accounts.models import Purpose
@@ -20,20 +22,25 @@ from teleder.cases.models import (
     PhotoState,
     Submission,
 )
-from teleder.cases.transitions import EDITABLE, WITH_PATIENT
+from teleder.cases.transitions import EDITABLE, WITH_PATIENT, IllegalMoveError
 from teleder.cases.triage import Urgency
 from teleder.pipeline import dispatch
-from teleder.pipeline.transitions import JobStep, move_jobs
+from teleder.pipeline.transitions import NEEDS_ADMIN, STOPPED, UNFINISHED, JobStep, move_jobs
 
 log = logging.getLogger(__name__)
+# Its patient withdrew the submission, and has now submitted it again.
+CANCELLED = (JobState.CANCELLED,)
 
 
-def enqueue(photo: Photo, stage: Stage, *, priority: int) -> None:
-    """Create the job of a stage, once; it is dispatched when the transaction commits."""
+def enqueue(photo: Photo, stage: Stage, *, priority: int, again: tuple[str, ...] = CANCELLED) -> None:
+    """Create the job of a stage, once; it is dispatched when the transaction commits. A job in a state of `again` is
+    queued again."""
     job, made = Job.objects.get_or_create(photo=photo, stage=stage, defaults={"priority": priority})
-    if not made:  # it was cancelled when the patient withdrew the submission, which is now submitted again
-        cancelled = Job.objects.filter(pk=job.pk, state=JobState.CANCELLED)
-        move_jobs(cancelled, JobStep.REQUEUE, priority=priority)
+    if not made:
+        stopped = Job.objects.filter(pk=job.pk, state__in=again)
+        changes = {"deaths": 0, "error": "", "finished_at": None, "priority": priority}
+        if not move_jobs(stopped, JobStep.REQUEUE, **changes):
+            return
     log.info("queued: %s of photo %s is job %s", stage, photo.pk, job.pk)
     transaction.on_commit(partial(dispatch.dispatch_all, (stage,)))
 
@@ -56,8 +63,48 @@ def advance(photo: Photo, submission: Submission) -> None:
     analysis = photo.analysis
     if photo.was_prepared and analysis is None:
         enqueue(photo, Stage.SEGMENT, priority=submission.urgency)
-    elif analysis is not None and analysis.classified_at is None:
+    elif analysis is not None and not analysis.is_classified:
         enqueue(photo, Stage.CLASSIFY, priority=submission.urgency)
+    elif analysis is not None and analysis.ringing and analysis.distance is None:
+        enqueue(photo, Stage.DISTANCE, priority=submission.urgency)
+
+
+class DistanceState(StrEnum):
+    """How the distance report of a photo stands."""
+
+    NOT_ASKED = "not_asked"
+    WAITING = "waiting"
+    FAILED = "failed"
+    DONE = "done"
+
+
+def distance_state(photo: Photo) -> DistanceState:
+    if photo.analysis is not None and photo.analysis.distance is not None:
+        return DistanceState.DONE
+    job = photo.jobs.filter(stage=Stage.DISTANCE, state__in=(*UNFINISHED, *NEEDS_ADMIN)).first()
+    if job is None:
+        return DistanceState.NOT_ASKED
+    return DistanceState.FAILED if job.state in NEEDS_ADMIN else DistanceState.WAITING
+
+
+def may_request_distance_report(photo: Photo) -> bool:
+    """Whether the AI has read the photo and may still read it."""
+    is_read = photo.analysis is not None and photo.analysis.is_classified and photo.removed_at is None
+    return is_read and photo.submission.status not in WITH_PATIENT and ai_may_read(photo.submission)
+
+
+@transaction.atomic
+def request_distance_report(photo: Photo) -> None:
+    """Queue the distance report of a photo, again where it failed; one that is there or under way is left as it is.
+
+    Raises `IllegalMoveError` where `may_request_distance_report` is false.
+    """
+    submission = Submission.objects.select_for_update(of=("self",)).get(pk=photo.submission_id)
+    photo = submission.photos.get(pk=photo.pk)
+    if not may_request_distance_report(photo):
+        raise IllegalMoveError(_("Other distances of this photo cannot be checked now."))
+    if photo.analysis.distance is None:
+        enqueue(photo, Stage.DISTANCE, priority=submission.urgency, again=STOPPED)
 
 
 def may_be_checked(photo: Photo) -> bool:
@@ -67,7 +114,8 @@ def may_be_checked(photo: Photo) -> bool:
 
 
 def ai_may_read(submission: Submission) -> bool:
-    return submission.patient.consents.given().filter(purpose=Purpose.AI).exists()
+    consents = submission.patient.consents.all()  # which a page may have prefetched
+    return any(one.purpose == Purpose.AI and one.withdrawn_at is None for one in consents)
 
 
 def lock_submission(job: str) -> Submission | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from contract.distance import alarms_of
 from contract.messages import (
     Box,
     Checked,
     Classified,
+    DistanceReport,
     Failed,
     InvalidMessageError,
     Outcome,
@@ -25,6 +27,7 @@ OUTCOMES = {
     Stage.SEGMENT: Segmented,
     Stage.CLASSIFY: Classified,
     Stage.CHECK: Checked,
+    Stage.DISTANCE: DistanceReport,
 }
 
 
@@ -107,4 +110,22 @@ def _checked(photo: Photo, outcome: Checked) -> None:
     _require(outcome.lesion <= outcome.skin, "lesion: more than all skin")
 
 
-_CHECKS = {Prepared: _prepared, Segmented: _segmented, Classified: _classified, Checked: _checked}
+def _distance_reported(photo: Photo, outcome: DistanceReport) -> None:
+    analysis = photo.analysis
+    _require(analysis is not None and analysis.is_classified, "kind: there is no classification to compare")
+    _require(set(outcome.thresholds) <= set(ALARMING), "thresholds: no alarm is for it")
+    for index, look in enumerate(outcome.looks):
+        inside = all(_is_inside(box, photo) for box in look.boxes)
+        _require(inside, f"looks[{index}].boxes: not inside the photo")
+        _require(look.scores.keys() == outcome.thresholds.keys(), f"looks[{index}].scores: not of each alarm")
+        rung = {name for name, score in look.scores.items() if score >= outcome.thresholds[name]}
+        _require(rung == set(alarms_of(look.verdict)), f"looks[{index}].verdict: not by its scores")
+
+
+_CHECKS = {
+    Prepared: _prepared,
+    Segmented: _segmented,
+    Classified: _classified,
+    Checked: _checked,
+    DistanceReport: _distance_reported,
+}

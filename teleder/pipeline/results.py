@@ -16,6 +16,7 @@ from django.db.models.functions import Least, Now
 from contract import messages
 from contract.messages import Stage
 from teleder.cases.models import (
+    NOT_AWAITED,
     Analysis,
     Finding,
     Job,
@@ -112,8 +113,9 @@ def record(*, job: str, attempt: int, worker: str, outcome: messages.Outcome) ->
     _APPLY[type(outcome)](photo, outcome)
     queue.advance(photo, submission)
     ai_status.settle(submission)
-    # Its place in the window is free; without a submitted photo that waits, a draft's check may go.
-    transaction.on_commit(partial(dispatch.dispatch_all, tuple(dict.fromkeys((found.stage, Stage.CHECK)))))
+    # Its place in the window is free; what waits while others wait may go by now.
+    stages = tuple(dict.fromkeys((found.stage, *NOT_AWAITED)))
+    transaction.on_commit(partial(dispatch.dispatch_all, stages))
     return True
 
 
@@ -184,10 +186,15 @@ def _apply_checked(photo: Photo, outcome: messages.Checked) -> None:
     photo.save(update_fields=["advice", "check_result"])
 
 
+def _apply_distance_report(photo: Photo, outcome: messages.DistanceReport) -> None:
+    Analysis.objects.filter(pk=photo.analysis.pk).update(distance=dataclasses.asdict(outcome))
+
+
 _APPLY = {
     messages.Prepared: _apply_prepared,
     messages.Segmented: _apply_segmented,
     messages.Classified: _apply_classified,
     messages.Checked: _apply_checked,
+    messages.DistanceReport: _apply_distance_report,
     messages.Failed: lambda photo, outcome: None,
 }

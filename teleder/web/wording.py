@@ -13,7 +13,7 @@ from teleder.cases.verdict import CONDITIONS
 
 NO_CROP_REASONS = {
     NoCropReason.NO_SKIN: _("No area was cropped: no skin was found."),
-    NoCropReason.NO_LESION: _("No area was cropped: no lesion was found."),
+    NoCropReason.NO_LESION: _("No area was cropped: the AI marked no lesion."),
     NoCropReason.TOO_LITTLE_SKIN: _("No area was cropped: no area has enough skin."),
     NoCropReason.TOO_LITTLE_LESION: _("No area was cropped: no area has enough lesion."),
 }
@@ -76,10 +76,6 @@ def flag_text(flag: Mapping[str, Any]) -> str:
     if origin == Origin.MODEL:
         if code == "abstained":
             return _("AI: names no condition")
-        if flag["level"] is None:
-            return _("AI: alarm for %(condition)s, not proven, raises nothing") % {
-                "condition": condition(code)
-            }
         return _("AI: %(condition)s cannot be ruled out") % {"condition": condition(code)}
     if origin == Origin.HUMAN:
         return _("set by a dermatologist")

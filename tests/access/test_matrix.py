@@ -89,6 +89,7 @@ API: dict[str, Line] = {
     "release": act(HER_CLINIC),
     "request-photos": act(HER_DERMATOLOGIST),
     "findings": read(HER_CLINIC),
+    "distances": {"get": HER_CLINIC, "post": HER_DERMATOLOGIST},
     "reviews": {"get": OWNER | HER_CLINIC, "post": HER_DERMATOLOGIST},
     "amendments": act(HER_DERMATOLOGIST),
     "close": act(HER_CLINIC),
@@ -143,6 +144,8 @@ PAGES: dict[str, Line] = {
     "web:keep_claim": step(HER_DERMATOLOGIST),
     "web:request_photos": step(HER_DERMATOLOGIST),
     "web:answer": step(HER_DERMATOLOGIST),
+    "web:distances": read(HER_DERMATOLOGIST),
+    "web:check_distances": step(HER_DERMATOLOGIST),
     # Admins
     "web:operations": read(ADMIN),
     "web:change_jobs": act(ADMIN),

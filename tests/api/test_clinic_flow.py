@@ -8,7 +8,7 @@ import pytest
 from django.core import signing
 
 from teleder.cases import reviews
-from teleder.cases.models import Job, JobState, Submission
+from teleder.cases.models import Job, JobState, Precedence, Submission
 from tests.api.conftest import API
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +43,7 @@ def test_the_worklist_is_paginated_by_urgency_then_due_time(as_dana, alice, bob,
 
 def test_the_pages_keep_inconclusive_cases_before_the_others(as_dana, alice, submission_of):
     made = [submission_of(alice) for _ in range(4)]
-    Submission.objects.filter(pk__in=[made[1].pk, made[3].pk]).update(ai_inconclusive=True)
+    Submission.objects.filter(pk__in=[made[1].pk, made[3].pk]).update(ai_precedence=Precedence.INCONCLUSIVE)
     seen, address = [], f"{API}/worklist?page_size=1"
     while address:
         page = as_dana.get(address).data

@@ -115,12 +115,23 @@ def test_after_500_photos_the_clinics_own_first_ones_are_the_measure(dana, clini
     assert alarm_rate.alarm_rate(dana).is_outside
 
 
-def test_few_photos_and_unproven_alarms_are_not_judged(dana, clinic_with):
+def test_few_photos_and_alarms_without_figures_are_not_judged(dana, clinic_with):
     clinic_with(mixed(19, 19))
     assert alarm_rate.alarm_rate(dana).low is None
+    clinic_with([LOUD] * 30)
+    assert alarm_rate.alarm_rate(dana).is_outside
+    for row in Analysis.objects.all():
+        row.alarms[0]["sensitivity"] = row.alarms[0]["likelihood_ratio"] = None
+        row.save()
+    found = alarm_rate.alarm_rate(dana)
+    assert (found.alarmed.of, found.low, found.is_outside) == (49, None, False)
+
+
+def test_an_alarm_that_may_not_raise_urgency_counts_as_well(dana, clinic_with):
     clinic_with([LOUD] * 30, worth=NO_WORTH)
     found = alarm_rate.alarm_rate(dana)
-    assert (found.low, found.is_outside) == (None, False)
+    assert found.alarmed.of == 30
+    assert found.low is not None
 
 
 def test_another_clinics_photos_do_not_count(nora, clinic_with):

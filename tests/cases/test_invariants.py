@@ -112,6 +112,14 @@ def plant_check_without_result(submission, dana) -> None:
     Job.objects.update(stage="check", state="done")
 
 
+def plant_distance_report_without_result(submission, dana) -> None:
+    Job.objects.update(stage="distance", state="done")
+
+
+def plant_only_a_distance_report_left(submission, dana) -> None:
+    Job.objects.update(stage="distance")
+
+
 def plant_only_a_check_left(submission, dana) -> None:
     Job.objects.update(stage="check")
 
@@ -201,6 +209,8 @@ BREACHES = [
     (plant_classification_without_findings, "jobs that are done have left their result"),
     (plant_check_without_result, "jobs that are done have left their result"),
     (plant_only_a_check_left, "submissions that wait for ai have a job that can still move"),
+    (plant_distance_report_without_result, "jobs that are done have left their result"),
+    (plant_only_a_distance_report_left, "submissions that wait for ai have a job that can still move"),
     (plant_job_without_a_copy_to_read, "jobs that are unfinished have something to read"),
     (plant_job_without_boxes, "jobs that are unfinished have something to read"),
     (plant_forgotten_job, "jobs are in a state they can leave"),

@@ -19,7 +19,7 @@ from teleder.cases.triage import Urgency
 from teleder.pipeline import broker, dispatch, recovery, results, tasks
 from tests.conftest import MODEL, send_for_test
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 JOB = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
@@ -35,14 +35,6 @@ def prepared(photo, attempt: int = 1) -> messages.Prepared:
         analysis_height=8,
         quality={"sharpness": 1.0},
     )
-
-
-@pytest.fixture(autouse=True)
-def valkey(settings):
-    client = redis.Redis.from_url(settings.REDIS_URL)
-    client.delete(*messages.QUEUES.values())
-    yield client
-    client.delete(*messages.QUEUES.values())
 
 
 def age(**fields) -> None:

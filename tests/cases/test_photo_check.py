@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-import redis
 from django.utils import timezone
 
 from contract import messages
@@ -18,15 +17,7 @@ from teleder.cases.remedies import REMEDIES, remedy_for, remedy_for_wish
 from teleder.pipeline import dispatch, recovery, results
 from tests.conftest import MODEL, send_for_test
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def valkey(settings):
-    client = redis.Redis.from_url(settings.REDIS_URL)
-    client.delete(*messages.QUEUES.values())
-    yield client
-    client.delete(*messages.QUEUES.values())
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 
 
 def checked(advice: PhotoAdvice | None = None) -> messages.Checked:

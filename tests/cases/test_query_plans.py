@@ -6,6 +6,7 @@ Tables of a test are too small for the planner to choose an index by itself: sor
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -19,6 +20,7 @@ from teleder.cases.models import (
     Job,
     JobState,
     Place,
+    Precedence,
     Status,
     Submission,
     SubmissionQuerySet,
@@ -27,7 +29,7 @@ from teleder.cases.triage import Urgency
 from teleder.notifications.models import Message, MessageState
 
 pytestmark = pytest.mark.django_db
-PLACE = Place.of(Urgency.ROUTINE, False, timezone.now(), Submission._meta.pk.get_default())
+PLACE = Place.of(Urgency.ROUTINE, Precedence.NONE, timezone.now(), Submission._meta.pk.get_default())
 
 
 @pytest.fixture(autouse=True)
@@ -119,3 +121,21 @@ def test_urgent_ones_are_where_the_list_begins(dana):
     plan = plan_of(visible(dana).worklist().at_least(Urgency.SAME_DAY)[:51])
     (condition,) = [line for line in plan.splitlines() if "Index Cond" in line]
     assert "<= " in condition, plan
+
+
+def test_the_order_of_the_index_is_that_of_urgency_precedence_due_time_and_id(dana, alice, submission_of):
+    for urgency in (Urgency.ROUTINE, Urgency.SAME_DAY):
+        for precedence in Precedence:
+            for hours in (2, 1):
+                made = submission_of(alice)
+                due = timezone.now() + timedelta(hours=hours)
+                Submission.objects.filter(pk=made.pk).update(
+                    urgency=urgency, ai_precedence=precedence, due_at=due
+                )
+    rows = visible(dana).worklist()
+    plain = list(rows.order_by("-urgency", "-ai_precedence", "due_at", "id"))
+    assert list(rows) == plain
+    for number, row in enumerate(plain):
+        assert list(rows.after(row.place)) == plain[number + 1 :]
+    for urgency in Urgency:
+        assert list(rows.at_least(urgency)) == [row for row in plain if row.urgency >= urgency]

@@ -210,6 +210,32 @@ def test_alarms_are_kept_with_their_figures_and_an_older_worker_reports_none(und
     assert Analysis.objects.get().ringing == ()
 
 
+def looks(**changed) -> list[dict]:
+    rows = forged.outcome(Stage.DISTANCE, "")["looks"]
+    return [*rows[:-1], rows[-1] | changed]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"looks": looks()[:-1]},
+        {"looks": looks()[::-1]},
+        {"looks": looks(boxes=[box(x=701)])},
+        {"looks": looks(boxes=[forged.BOX] * 65)},
+        {"looks": looks(verdict="inconclusive")},  # although its score is above the line
+        {"looks": looks(verdict="alarm HI IM")},
+        {"looks": looks(scores={"HI": 0.2})},  # although it tells of an alarm
+        {"looks": looks(scores={})},
+        {"thresholds": {}},
+        {"thresholds": {"HI": 0.3, "AD": 0.9}},  # which has no alarm
+    ],
+)
+def test_a_distance_report_that_makes_no_sense_is_refused(under_way, refused, changed):
+    attempt = under_way(Stage.DISTANCE)
+    with refused():
+        attempt.reports(attempt.right(**changed))
+
+
 @pytest.mark.parametrize("changed", [{"largest": 0.06}, {"lesion": 0.06}])
 def test_a_part_of_the_skin_is_not_larger_than_all_of_it(under_way, refused, changed):
     attempt = under_way(Stage.CHECK)

@@ -12,7 +12,7 @@ from contract.alarms import Condition
 from contract.messages import Abstention, NoCropReason, QualityFault, Reason
 from teleder.accounts.models import Purpose
 from teleder.cases import intake, reviews
-from teleder.cases.models import AIStatus, Analysis, Submission
+from teleder.cases.models import AIStatus, Analysis, Precedence, Submission
 from teleder.cases.triage import Urgency
 from teleder.cases.verdict import BECAUSE, Chip, VerdictKind, verdict_of
 from teleder.settings.environment import base_rates
@@ -263,11 +263,23 @@ def test_a_better_photo_does_not_lower_what_an_unusable_one_has_raised(read, ana
     assert submission.urgency == Urgency.DAYS_2
 
 
-def test_inside_a_level_inconclusive_cases_come_first(read):
-    heard = read({"alarms": (alarm("HI", 0.5, worth=NO_WORTH),)})
+def test_inside_a_level_an_alarm_that_raised_nothing_comes_first_then_inconclusive_cases(read):
     silent, urgent = read({"abstention": Abstention.UNCERTAIN}), read({}, fever="yes")
-    assert [s.ai_inconclusive for s in (heard, silent, urgent)] == [False, True, True]
-    assert list(Submission.objects.worklist()) == [urgent, silent, heard]
+    heard = read({"alarms": (alarm("HI", 0.5, worth=NO_WORTH),)})
+    assert [s.ai_precedence for s in (heard, silent, urgent)] == [
+        Precedence.ALARM,
+        Precedence.INCONCLUSIVE,
+        Precedence.INCONCLUSIVE,
+    ]
+    assert list(Submission.objects.worklist()) == [urgent, heard, silent]
+
+
+def test_a_case_that_only_the_model_raised_stands_behind_what_the_answers_say(read):
+    raised = read({"alarms": (alarm("HI", 0.5),)})
+    answered = read({"abstention": Abstention.UNCERTAIN}, fever="yes")
+    assert raised.urgency == answered.urgency == Urgency.SAME_DAY
+    assert raised.ai_precedence == Precedence.NONE
+    assert list(Submission.objects.worklist()) == [answered, raised]
 
 
 def test_every_reason_and_kind_is_told_in_japanese():

@@ -21,6 +21,7 @@ from celery.utils.dispatch import Signal
 
 from contract import logs, messages
 from contract.alarms import Condition
+from contract.distance import SCALES
 from contract.messages import Request, Stage
 from contract.photos import PhotoAdvice
 from contract.signs import SignName
@@ -168,6 +169,18 @@ def test_a_key_outside_the_storage_is_a_missing_file(files, sent, key):
     assert outcomes(sent) == {"job": messages.Failed(code="file_missing")}
 
 
+def test_distance_reports_the_answer_at_each_scale_by_both_models_and_writes_nothing(sent, photo, tmp_path):
+    run(request(Stage.DISTANCE, photo("analysis")))
+    found = outcomes(sent)["job"]
+    assert [look.scale for look in found.looks] == list(SCALES)
+    assert all(look.scores.keys() == found.thresholds.keys() for look in found.looks)
+    assert (found.segmentation_model.name, found.classification_model.name) == (
+        "segmentation",
+        "classification",
+    )
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("stage", [Stage.SEGMENT, Stage.CLASSIFY, Stage.CHECK])
 def test_an_unreadable_analysis_copy_is_reported_and_the_rest_is_done(files, sent, photo, stage):
     files.write("torn", b"\xff\xd8 torn")
@@ -257,6 +270,7 @@ def refused(monkeypatch):
         ("segmentation", Stage.SEGMENT),
         ("segmentation", Stage.CHECK),
         ("classification", Stage.CLASSIFY),
+        ("classification", Stage.DISTANCE),
     ],
 )
 def test_refused_weights_are_reported_for_each_photo_at_once_and_logged(
@@ -314,6 +328,7 @@ def queues():
         ((Stage.PREPARE,), 0, 0),
         ((Stage.PREPARE, Stage.SEGMENT), 1, 0),
         ((Stage.CHECK,), 1, 0),
+        ((Stage.DISTANCE,), 1, 1),
         (tuple(Stage), 1, 1),
     ],
 )

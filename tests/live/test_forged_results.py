@@ -70,7 +70,7 @@ def worker(process, settings, tmp_path) -> Worker:
 
 @pytest.fixture
 def attempts(alice, submission_of) -> dict[Stage, tuple[Photo, str, int]]:
-    """Four photos of one submission, each with another stage under way for an hour."""
+    """Photos of one submission, each with another stage under way for an hour."""
     submission, found = submission_of(alice, photos=len(Stage)), {}
     for photo, stage in zip(submission.photos.all(), Stage, strict=True):
         _prepare_until(photo, stage)

@@ -27,6 +27,7 @@ OF_THE_INFERENCE = {
     "prepare": [Stage.PREPARE],
     "segment": [Stage.SEGMENT, Stage.CHECK],  # by one network
     "classify": [Stage.CLASSIFY],
+    "distance": [Stage.DISTANCE],
 }
 
 

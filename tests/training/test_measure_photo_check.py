@@ -42,9 +42,28 @@ def test_too_near_is_a_sharp_square_of_lesion_or_nothing():
     assert photo_check.too_near(photo, mask) is None
 
 
-def row(kind: str, *, fault: str = "", skin: float = 0.6, lesion: float = 0.2, tone: float = 30.0) -> dict:
+def test_a_scene_counts_as_good_by_its_true_mask():
+    mask = np.ones((100, 100), np.uint8)
+    assert not photo_check.is_good(mask)
+    mask[:30] = 2
+    assert photo_check.is_good(mask)
+    mask[:81] = 2
+    assert not photo_check.is_good(mask)
+    mask[11:] = 0
+    assert not photo_check.is_good(mask)
+
+
+def row(
+    kind: str,
+    *,
+    fault: str = "",
+    skin: float = 0.6,
+    lesion: float = 0.2,
+    tone: float = 30.0,
+    light: float = 0.3,
+) -> dict:
     shares = {"skin": skin, "largest": skin, "lesion": lesion}
-    found = {name: str(value) for name, value in (shares | {"tone": tone}).items()}
+    found = {name: str(value) for name, value in (shares | {"tone": tone, "light": light}).items()}
     return {"source": "photo", "kind": kind, "name": "x", "fault": fault} | found
 
 
@@ -60,10 +79,29 @@ def test_figures_count_right_verdicts_false_alarms_and_what_could_not_be_made():
     alarms = figures["false_alarms"]["photo"]
     assert (alarms["all"]["value"], alarms["all"]["n"]) == (1 / 9, 9)
     assert (alarms["darkest third"]["value"], alarms["lightest third"]["value"]) == (1 / 3, 0)
-    assert figures["told"]["photo"]["far"] == {"too_far": 1, "nothing": 1}
+    assert figures["wrong"]["photo"]["far"] == {"nothing": 1}
     page = photo_check_page.page(figures | {"model": "net", "options": ""})
     assert "| far | real photos | 50.0% |" in page and "nothing 1" in page
     assert "| darkest third | 33.3% |" in page
+
+
+@pytest.mark.parametrize(
+    ("measured", "is_second"),
+    [
+        (row("far", skin=0), True),  # no skin: the same distance is asked for
+        (row("room", fault="too_dark", light=photo_check_page.DARK_LIGHT), True),
+        (row("far", fault="too_dark", light=photo_check_page.DARK_LIGHT), True),
+        (row("far", fault="too_dark", light=photo_check_page.DARK_LIGHT + 0.01), False),
+        (row("blurred", fault="too_dark", light=0.01), False),
+        (row("room", skin=0), False),  # that is its first remedy
+    ],
+)
+def test_a_second_remedy_counts_only_where_it_is_true_of_the_picture(measured, is_second):
+    assert photo_check_page.by_second_remedy(measured) is is_second
+    figures = photo_check_page.figures_of([measured, row("good")])
+    kind, word = measured["kind"], photo_check_page.remedy(measured)
+    assert figures["second"]["photo"][kind] == ({word: 1} if is_second else {})
+    assert figures["first"]["photo"][kind]["value"] == (kind == "room" and not is_second)
 
 
 def test_a_stopped_run_goes_on_where_it_stopped(tmp_path, monkeypatch, photo):

@@ -57,4 +57,4 @@ def test_the_command_writes_a_row_for_every_sign(tmp_path):
     out = ["--json", str(tmp_path / "s.json"), "--markdown", str(tmp_path / "s.md"), "--device", "cpu"]
     signs.main(["--manifest", str(tmp_path / "m.csv"), "--root", str(tmp_path), *out])
     text = (tmp_path / "s.md").read_text()
-    assert all(text.count(f"| {name} |") == 3 for name in SignName)
+    assert all(text.count(f"| {name} |") == 4 for name in SignName)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from inference_worker.models.distance import SCALES
+from contract.distance import SCALES
 from training import phantom, zooms
 from training.data import Row
 from training.zoom_figures import ARMS, mask_figures, verdict_figures
@@ -39,14 +39,18 @@ def mask_row(zoom, first, both, name="a", box=True):
     }
 
 
-def told_row(zoom, told, *, name="a", label="HI", arm=ARMS[0]):
-    herpes = told == "alarm HI"
+def verdict_row(zoom, verdict, *, name="a", label="HI", arm=ARMS[0]):
+    herpes = verdict == "alarm HI"
     about = {"name": name, "class": label, "group": name, "zoom": zoom, "arm": arm, "boxes": 1}
-    return about | {"told": told, "herpes": herpes}
+    return about | {"verdict": verdict, "herpes": herpes}
 
 
 def both_arms(rows):
     return rows + [row | {"arm": ARMS[1]} for row in rows]
+
+
+def told_figures(rows):
+    return {"heads": {"classification": verdict_figures(both_arms(rows))}, "model": "m", "classes": {"HI": 1}}
 
 
 def test_one_look_and_two_looks_are_scored_against_the_true_mask():
@@ -82,7 +86,7 @@ def test_what_is_kept_is_the_share_of_the_same_photos_at_1x():
 
 
 def test_a_flip_is_a_verdict_other_than_at_1x():
-    rows = [told_row(0.35, "inconclusive"), told_row(1.0, "alarm HI"), told_row(2.5, "alarm HI")]
+    rows = [verdict_row(0.35, "inconclusive"), verdict_row(1.0, "alarm HI"), verdict_row(2.5, "alarm HI")]
     own = verdict_figures(both_arms(rows))[ARMS[0]]
     assert own["flips"]["HI"]["0.35"]["value"] == 1 and own["flips"]["HI"]["2.5"]["value"] == 0
     assert own["flips"]["HI"]["all"]["value"] == 0.5 and own["flips_by_step"]["HI"]["value"] == 0.5
@@ -90,7 +94,7 @@ def test_a_flip_is_a_verdict_other_than_at_1x():
 
 
 def test_where_nothing_flips_the_interval_is_not_empty():
-    rows = [told_row(zoom, "inconclusive", name=str(n)) for n in range(20) for zoom in (0.5, 1.0)]
+    rows = [verdict_row(zoom, "inconclusive", name=str(n)) for n in range(20) for zoom in (0.5, 1.0)]
     flips = verdict_figures(both_arms(rows))[ARMS[0]]["flips"]["HI"]["0.5"]
     assert (flips["value"], flips["low"]) == (0, 0) and 0.1 < flips["high"] < 0.2
 
@@ -98,22 +102,23 @@ def test_where_nothing_flips_the_interval_is_not_empty():
 def test_the_page_says_of_each_goal_whether_it_is_reached():
     far = mask_figures([mask_row(1.0, 0.8, 0.8), mask_row(0.25, 0.2, 0.6, box=False)])
     near = mask_figures([mask_row(1.0, 0.8, 0.8), mask_row(0.25, 0.2, 0.79)])
-    rows = [told_row(zoom, "alarm HI") for zoom in SCALES]
-    verdicts = verdict_figures(both_arms(rows)) | {"model": "m", "classes": {"HI": 1}}
+    rows = [verdict_row(zoom, "alarm HI") for zoom in SCALES]
+    verdicts = told_figures(rows)
     missed, reached = (page(figures | {"model": "m"}, verdicts) for figures in (far, near))
     assert missed.count("**not reached** at 0.25") == 2
     assert "not reached" not in reached
-    lost = [told_row(zoom, "alarm HI" if zoom >= 1 else "inconclusive") for zoom in SCALES]
-    text = page(
-        near | {"model": "m"}, verdict_figures(both_arms(lost)) | {"model": "m", "classes": {"HI": 1}}
-    )
+    lost = [verdict_row(zoom, "alarm HI" if zoom >= 1 else "inconclusive") for zoom in SCALES]
+    text = page(near | {"model": "m"}, told_figures(lost))
     assert "**not reached** at 0.35, 0.5, 0.7" in text
 
 
-def test_the_first_photos_of_each_class_are_taken():
-    rows = [Row(str(n), None, None, "AD" if n % 2 else "HI", "", "", "", "", "", "") for n in range(6)]
-    assert [row.name for row in zooms.first_of_each(rows, 2)] == ["0", "2", "1", "3"]
-    assert len(zooms.first_of_each(rows, None)) == 6
+def test_photos_of_each_class_are_drawn_and_fewer_are_a_part_of_more():
+    rows = [Row(str(n), None, None, "AD" if n % 4 else "HI", "", "", "", "", "", "") for n in range(40)]
+    two, five, every = (zooms.drawn_of_each(rows, count, 1) for count in (2, 5, None))
+    assert [row.label for row in two] == ["HI", "HI", "AD", "AD"]
+    assert set(two) < set(five) and len(every) == 40
+    assert zooms.drawn_of_each(rows, 5, 2) != five
+    assert zooms.counted(zooms.drawn_of_each(rows, 10, 1), rows) == {"AD": "10 of 30", "HI": "10"}
 
 
 def test_a_stopped_run_goes_on_and_makes_no_row_twice(tmp_path):
@@ -168,6 +173,6 @@ def test_the_commands_measure_a_photo_and_write_the_page(photo):
         ]
     )
     text = (photo / "p.md").read_text()
-    assert "## Photos outlined by hand" in text and "### Whole photo only" in text
+    assert "## Photos outlined by hand" in text and "### `research`, whole photo only" in text
     zooms.main(["page", "--masks", files["masks"], "--markdown", str(photo / "q.md")])
     assert "Not measured with these weights." in (photo / "q.md").read_text()

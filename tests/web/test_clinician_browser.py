@@ -102,6 +102,19 @@ def test_danas_pages_are_accessible(
 
 
 @EACH_WAY
+def test_two_red_flag_answers_can_be_read_below_one_another(
+    visit, dana, alice, submission_of, language, size
+):
+    submission = submission_of(alice, fever="yes", grouped_blisters="yes")
+    page = visit(dana, language=language, size=size)
+    page.goto(review(submission))
+    boxes = [row.bounding_box() for row in page.locator(".facts .is-yes").all()]
+    assert len(boxes) == 2
+    assert boxes[0]["x"] == boxes[1]["x"] and boxes[1]["y"] >= boxes[0]["y"] + boxes[0]["height"]
+    assert max(box["height"] for box in boxes) < 160 < min(box["width"] for box in boxes)
+
+
+@EACH_WAY
 def test_layers_preview_and_refusals_are_accessible(
     visit, is_accessible, dana, erik, alice, submission_of, read, language, size
 ):

@@ -11,7 +11,7 @@ from django.utils.translation import override
 
 from contract.messages import Abstention, QualityFault, Reason
 from teleder.cases import counting, reviews, triage
-from teleder.cases.models import AIStatus, Case, EventKind, Place, Status, Submission
+from teleder.cases.models import AIStatus, Case, EventKind, Place, Precedence, Status, Submission
 from teleder.cases.triage import Urgency
 from teleder.cases.verdict import Chip
 from teleder.pipeline import recovery
@@ -119,7 +119,9 @@ def test_an_unavailable_ai_is_shown_as_unavailable(dana, alices_submission):
 def test_page_after_page_keeps_inconclusive_cases_before_the_others(dana, alice, submission_of, monkeypatch):
     monkeypatch.setattr(worklist, "ROWS", 2)
     made = [submission_of(alice) for _ in range(5)]
-    Submission.objects.filter(pk__in=[made[1].pk, made[3].pk, made[4].pk]).update(ai_inconclusive=True)
+    Submission.objects.filter(pk__in=[made[1].pk, made[3].pk, made[4].pk]).update(
+        ai_precedence=Precedence.INCONCLUSIVE
+    )
     seen, after = [], None
     while not seen or after:
         page = worklist.page_of(dana, show="all", after=after)

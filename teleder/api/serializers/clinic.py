@@ -23,7 +23,8 @@ from teleder.cases.files import FileKind
 from teleder.cases.models import Analysis, Disposition, Finding, Impression, Photo, PhotosWanted, Submission
 from teleder.cases.questionnaire import BodySite
 from teleder.cases.triage import Urgency
-from teleder.cases.verdict import ToldAlarm, VerdictKind, verdict_of
+from teleder.cases.verdict import AlarmVerdict, VerdictKind, verdict_of
+from teleder.pipeline.queue import DistanceState, distance_state
 
 
 class ClinicFilesSerializer(PatientFilesSerializer):
@@ -114,7 +115,7 @@ class EstimateSerializer(serializers.Serializer):
     n = serializers.IntegerField(help_text="teaching photos on which it was measured")
 
 
-class ToldAlarmSerializer(serializers.Serializer):
+class AlarmVerdictSerializer(serializers.Serializer):
     """A condition that cannot be ruled out."""
 
     condition = serializers.ChoiceField(list(Condition))
@@ -122,7 +123,7 @@ class ToldAlarmSerializer(serializers.Serializer):
     estimate = EstimateSerializer(allow_null=True)
 
     @extend_schema_field(URGENCY_OR_NULL)
-    def get_level(self, alarm: ToldAlarm) -> str | None:
+    def get_level(self, alarm: AlarmVerdict) -> str | None:
         return None if alarm.level is None else alarm.level.code
 
 
@@ -131,8 +132,11 @@ class VerdictSerializer(serializers.Serializer):
 
     kind = serializers.ChoiceField(VerdictKind.choices)
     reason = serializers.CharField(help_text="why it says nothing, as a code, or empty")
-    alarms = ToldAlarmSerializer(many=True)
+    alarms = AlarmVerdictSerializer(many=True)
     named = serializers.ChoiceField(list(Condition), allow_null=True)
+    unstable_with_distance = serializers.BooleanField(
+        help_text="by a distance report the verdict is another one from nearer or farther; no alarm is taken back for it"
+    )
     sentence = serializers.CharField(help_text="in the language of the answer")
 
 
@@ -235,6 +239,46 @@ class ModelRefSerializer(serializers.Serializer):
     name = serializers.CharField()
     version = serializers.CharField()
     sha256 = serializers.CharField()
+
+
+class LookSerializer(serializers.Serializer):
+    """What is found at one scale; 1.4: everything looks 1.4 times as large."""
+
+    scale = serializers.FloatField()
+    boxes = BoxSerializer(many=True, help_text="in pixels of the photo at this scale")
+    verdict = serializers.CharField(
+        help_text="`alarm HI` (or several), `named AD`, `inconclusive` or `not usable`"
+    )
+    scores = serializers.DictField(child=serializers.FloatField(), help_text="by condition with an alarm")
+
+
+class DistanceReportSerializer(serializers.Serializer):
+    """A photo seen from eight distances, farthest first. Preliminary, and never for patients."""
+
+    looks = LookSerializer(many=True)
+    x = serializers.FloatField(help_text="middle of the nearer looks, 0 to 1 of the width")
+    y = serializers.FloatField(help_text="0 to 1 of the height")
+    thresholds = serializers.DictField(child=serializers.FloatField(), help_text="by condition with an alarm")
+    changes = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField(), min_length=2, max_length=2),
+        help_text="neighbouring scales between which the answer changes",
+    )
+    stability = serializers.FloatField(help_text="share of the other scales that tell the same as 1x")
+    is_stable = serializers.BooleanField()
+    segmentation_model = ModelRefSerializer()
+    classification_model = ModelRefSerializer()
+    seconds = serializers.FloatField()
+
+
+class PhotoDistancesSerializer(serializers.Serializer):
+    """How the distance report of a photo stands."""
+
+    state = serializers.SerializerMethodField()
+    report = DistanceReportSerializer(source="analysis.distance_report", allow_null=True, default=None)
+
+    @extend_schema_field(serializers.ChoiceField(list(DistanceState)))
+    def get_state(self, photo: Photo) -> str:
+        return distance_state(photo)
 
 
 class CropProbabilitiesSerializer(serializers.Serializer):

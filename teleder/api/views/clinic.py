@@ -17,6 +17,7 @@ from teleder.api.schema import problems
 from teleder.api.serializers.clinic import (
     AmendSerializer,
     AnalysisSerializer,
+    PhotoDistancesSerializer,
     PhotosWantedSerializer,
     ReviewSerializer,
     SignSerializer,
@@ -27,6 +28,7 @@ from teleder.api.serializers.patient import PatientReviewSerializer
 from teleder.cases import reviews
 from teleder.cases.models import Submission
 from teleder.cases.transitions import IllegalMoveError
+from teleder.pipeline import queue
 
 
 class WorklistView(EndpointView):
@@ -142,6 +144,24 @@ def _signed(
     given.is_valid(raise_exception=True)
     review = verb(submission, by=request.user, **given.validated_data)
     return Response(ReviewSerializer(review).data, status=201)
+
+
+class DistanceReportView(EndpointView):
+    """Whether the answer to a photo holds from nearer and farther away."""
+
+    roles = {"GET": CLINIC, "POST": DERMATOLOGISTS}
+
+    @extend_schema(responses=PhotoDistancesSerializer)
+    def get(self, request: Request, pk: UUID) -> Response:
+        self.filters()
+        return Response(PhotoDistancesSerializer(self.photo(pk)).data)
+
+    @extend_schema(request=None, responses={200: PhotoDistancesSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Ask for the report, once: it is measured after the photos that the AI has not read yet. Ask again where it failed."""
+        photo = self.photo(pk)
+        queue.request_distance_report(photo)
+        return Response(PhotoDistancesSerializer(photo).data)
 
 
 class FindingListView(EndpointView):

@@ -23,8 +23,8 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='submission',
-            name='ai_inconclusive',
-            field=models.BooleanField(db_default=False, default=False, verbose_name='AI inconclusive'),
+            name='ai_precedence',
+            field=models.PositiveSmallIntegerField(choices=[(0, 'None'), (1, 'Inconclusive'), (2, 'Alarm')], db_default=0, default=0),
         ),
         migrations.AddField(
             model_name='submission',
@@ -33,6 +33,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='submission',
-            index=models.Index(models.OrderBy(models.F('urgency'), descending=True), models.OrderBy(models.F('ai_inconclusive'), descending=True), models.F('due_at'), models.F('id'), condition=models.Q(('status__in', ('submitted', 'in_review'))), name='worklist_order'),
+            index=models.Index(models.OrderBy(models.F('urgency'), descending=True), models.OrderBy(models.F('ai_precedence'), descending=True), models.F('due_at'), models.F('id'), condition=models.Q(('status__in', ('submitted', 'in_review'))), name='worklist_order'),
         ),
     ]

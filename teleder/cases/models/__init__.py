@@ -9,7 +9,7 @@ from teleder.cases.models.analysis import Analysis, AnalysisQuerySet, unknown_mo
 from teleder.cases.models.case import Case, CaseQuerySet, case_number
 from teleder.cases.models.event import Event
 from teleder.cases.models.finding import Finding
-from teleder.cases.models.job import Job, JobQuerySet
+from teleder.cases.models.job import NOT_AWAITED, Job, JobQuerySet
 from teleder.cases.models.photo import PHOTOS_PER_SUBMISSION, Photo, PhotoQuerySet, PhotoState, PhotoView
 from teleder.cases.models.refused_message import RefusedMessage
 from teleder.cases.models.review import Disposition, Impression, Review
@@ -18,6 +18,7 @@ from teleder.cases.models.submission import (
     Kind,
     PhotosWanted,
     Place,
+    Precedence,
     Submission,
     SubmissionQuerySet,
 )
@@ -25,6 +26,7 @@ from teleder.cases.transitions import EventKind, Status
 from teleder.pipeline.transitions import AIStatus, JobState
 
 __all__ = [
+    "NOT_AWAITED",
     "PHOTOS_PER_SUBMISSION",
     "WORKLIST_ORDER",
     "AIStatus",
@@ -47,6 +49,7 @@ __all__ = [
     "PhotoView",
     "PhotosWanted",
     "Place",
+    "Precedence",
     "RefusedMessage",
     "Review",
     "Status",

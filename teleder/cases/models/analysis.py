@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from contract import messages
 from contract.alarms import Alarm, Alarms, Condition
+from contract.distance import DistanceReport, DistanceResult
 from contract.messages import Abstention, NoCropReason
 from teleder.accounts.models import User
 from teleder.cases.models.photo import Photo
@@ -51,6 +52,7 @@ class Analysis(models.Model):
     top = models.CharField(max_length=10, choices=[(c, c) for c in Condition], blank=True)
     abstention = models.CharField(max_length=20, choices=[(a, a) for a in Abstention], blank=True)
     alarms = FindingsField(declared=Alarms, null=True, blank=True)
+    distance = FindingsField(_("distance report"), declared=DistanceResult, null=True, blank=True)
     device = models.CharField(max_length=100, blank=True)
     attribution_key = models.CharField(max_length=200, blank=True)
     attribution_condition = models.CharField(max_length=10, choices=[(c, c) for c in Condition], blank=True)
@@ -74,8 +76,21 @@ class Analysis(models.Model):
         return f"{self.photo_id} {self.created_at:%Y-%m-%d %H:%M}"
 
     @property
+    def is_classified(self) -> bool:
+        return self.classified_at is not None
+
+    @property
+    def distance_report(self) -> DistanceReport | None:
+        return None if self.distance is None else messages.reader_of(DistanceResult)(self.distance)
+
+    @property
     def ringing(self) -> tuple[Alarm, ...]:
-        """The alarms whose line this photo has crossed, in the order in which they must be named.
+        """The alarms whose line this photo has crossed, in the order in which they must be named."""
+        return tuple(alarm for alarm in self.reported_alarms if alarm.rings)
+
+    @property
+    def reported_alarms(self) -> tuple[Alarm, ...]:
+        """Every alarm of the model, in the order in which they must be named.
 
         A worker from before alarms had figures reported only probabilities and thresholds.
         """
@@ -84,12 +99,7 @@ class Analysis(models.Model):
             for found in self.findings.all()
             if found.condition in ALARMING and found.threshold is not None
         ]
-        return tuple(
-            alarm
-            for condition in ALARMING
-            for alarm in reported
-            if alarm.condition == condition and alarm.rings
-        )
+        return tuple(alarm for condition in ALARMING for alarm in reported if alarm.condition == condition)
 
     def probabilities(self) -> dict[str, float]:
         return {finding.condition: finding.probability for finding in self.findings.all()}

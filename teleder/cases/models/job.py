@@ -14,6 +14,8 @@ from teleder.cases.models.photo import Photo
 from teleder.cases.triage import Urgency
 from teleder.pipeline.transitions import NEEDS_ADMIN, UNDER_WAY, UNFINISHED, JobState
 
+NOT_AWAITED = (Stage.CHECK, Stage.DISTANCE)  # no submission waits for these, and none fails with them
+
 
 class JobQuerySet(models.QuerySet):
     def visible_to(self, user: User) -> JobQuerySet:

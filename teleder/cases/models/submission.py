@@ -8,9 +8,9 @@ from uuid import UUID
 
 import uuid_utils.compat as uuid
 from django.db import models
-from django.db.models import F, IntegerField, Q
+from django.db.models import F, Q
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
-from django.db.models.functions import Cast, Now
+from django.db.models.functions import Now
 from django.db.models.lookups import LessThanOrEqual
 from django.urls import reverse
 from django.utils import timezone
@@ -47,9 +47,19 @@ class Kind(models.TextChoices):
     FOLLOW_UP = "follow_up", _("follow-up")
 
 
-# Inside a level what the AI cannot judge stands first: an abstention does not raise the level. The two are one number, and
-# all that decides goes upwards, so that an index can continue behind any row (`after`).
-WORKLIST_RANK = F("urgency") * -2 - Cast("ai_inconclusive", IntegerField())
+class Precedence(models.IntegerChoices):
+    """What stands first inside a level, by what the AI says: neither raises the level or brings the due time forward.
+
+    Alarms count that did not raise the case: one that did stands with its new level behind what the answers say.
+    """
+
+    NONE = 0
+    INCONCLUSIVE = 1
+    ALARM = 2
+
+
+# Level and precedence are one number, and all that decides goes upwards, so that an index can continue behind any row (`after`).
+WORKLIST_RANK = F("urgency") * -len(Precedence) - F("ai_precedence")
 WORKLIST_ORDER = (WORKLIST_RANK, "due_at", "id")
 LARGEST_RANK = 1000
 
@@ -62,8 +72,8 @@ class Place(NamedTuple):
     id: UUID
 
     @classmethod
-    def of(cls, urgency: int, ai_inconclusive: bool, due_at: datetime, id: UUID) -> Self:
-        return cls(-2 * urgency - bool(ai_inconclusive), due_at, id)
+    def of(cls, urgency: int, ai_precedence: int, due_at: datetime, id: UUID) -> Self:
+        return cls(-len(Precedence) * urgency - ai_precedence, due_at, id)
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -101,7 +111,7 @@ class SubmissionQuerySet(models.QuerySet):
 
     def at_least(self, urgency: int) -> SubmissionQuerySet:
         """Those of this urgency or above, where the worklist begins."""
-        return self.filter(LessThanOrEqual(WORKLIST_RANK, -2 * urgency))
+        return self.filter(LessThanOrEqual(WORKLIST_RANK, -len(Precedence) * urgency))
 
     def overdue(self) -> SubmissionQuerySet:
         return self.filter(status__in=AWAITING_DERMATOLOGIST, due_at__lt=timezone.now())
@@ -153,7 +163,7 @@ class Submission(models.Model):
     )
 
     ai_status = models.CharField(_("AI"), max_length=12, choices=AIStatus, default=AIStatus.NOT_USED)
-    ai_inconclusive = models.BooleanField(_("AI inconclusive"), default=False, db_default=False)
+    ai_precedence = models.PositiveSmallIntegerField(choices=Precedence, default=0, db_default=0)
     ai_deadline = models.DateTimeField(null=True, blank=True)
 
     claimed_by = models.ForeignKey(
@@ -243,7 +253,7 @@ class Submission(models.Model):
 
     @property
     def place(self) -> Place:
-        return Place.of(self.urgency, self.ai_inconclusive, self.due_at, self.pk)
+        return Place.of(self.urgency, self.ai_precedence, self.due_at, self.pk)
 
     def current_photos(self) -> models.QuerySet[Photo]:
         return self.photos.filter(removed_at=None)

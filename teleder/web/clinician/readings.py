@@ -19,6 +19,7 @@ from teleder.cases.questionnaire import (
 from teleder.cases.triage import ALARMING, Urgency
 from teleder.cases.verdict import Verdict, VerdictKind
 from teleder.web import wording
+from teleder.web.clinician.distances import Distances
 from teleder.web.clinician.signs import ShownSign, shown_signs
 
 SHA_SHOWN = 12
@@ -81,7 +82,7 @@ class Reading:
 
     @property
     def is_classified(self) -> bool:
-        return self.analysis is not None and self.analysis.classified_at is not None
+        return self.analysis is not None and self.analysis.is_classified
 
     @property
     def no_crop_reason(self) -> str:
@@ -140,6 +141,10 @@ class Reading:
         return Attribution(condition, area=None if box is None else box + 1)
 
     @property
+    def distances(self) -> Distances:
+        return Distances(self.photo, self.verdict)
+
+    @property
     def signs(self) -> list[ShownSign]:
         return shown_signs(self.analysis.signs if self.analysis else [])
 
@@ -185,17 +190,15 @@ class Flag:
 
 
 def flags_of(submission: Submission) -> list[Flag]:
-    """Return the reasons to look sooner, the most urgent first."""
-    rows = sorted(
-        submission.flags, key=lambda row: -1 if row["level"] is None else row["level"], reverse=True
-    )
+    """Return the reasons to look sooner, the most urgent first; what raises nothing stands in the verdict alone."""
+    raising = [row for row in submission.flags if row["level"] is not None]
     return [
         Flag(
             text=wording.flag_text(row),
             origin=triage.Origin(row["origin"]).label,
-            level="" if row["level"] is None else Urgency(row["level"]).label,
+            level=Urgency(row["level"]).label,
         )
-        for row in rows
+        for row in sorted(raising, key=lambda row: row["level"], reverse=True)
     ]
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import Prefetch, prefetch_related_objects
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -25,8 +25,10 @@ from teleder.cases.originals import RefusedError
 from teleder.cases.transitions import WITH_ANSWER
 from teleder.cases.triage import Urgency
 from teleder.cases.verdict import Verdict, verdict_of
+from teleder.pipeline import queue
 from teleder.web import wording
 from teleder.web.clinician import readings, replies, worklist
+from teleder.web.clinician.distances import Distances
 from teleder.web.clinician.forms import AnswerForm, PhotosWantedForm
 from teleder.web.conditional import unless_same, unless_unchanged
 from teleder.web.roles import dermatologist_required
@@ -228,6 +230,35 @@ def review_state(request: HttpRequest, pk: UUID) -> HttpResponse:
     return unless_same(request, render(request, "web/clinician/_state.html", context))
 
 
+@require_safe
+@dermatologist_required
+def distances(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Other distances of the photo `?photo=`, polled by the open page while they are measured."""
+    submission = _visible(request, pk)
+    photos = list(submission.current_photos().prefetch_related("analyses__findings"))
+    reading = _photos(request, photos, verdict_of(submission, photos))["reading"]
+    if reading is None:
+        raise Http404
+    return unless_same(request, _distances(request, submission, reading.distances))
+
+
+@submission_action
+def check_distances(request: HttpRequest, submission: Submission) -> HttpResponse:
+    asked = request.POST.get("photo")
+    photo = next((one for one in submission.current_photos() if str(one.pk) == asked), None)
+    if photo is None:
+        raise transitions.IllegalMoveError(_("This photo is no longer part of the submission."))
+    queue.request_distance_report(photo)
+    if request.htmx:
+        return _distances(request, submission, Distances(photo, verdict_of(submission)))
+    return redirect(f"{reverse('web:review', args=[submission.pk])}?photo={photo.pk}#distances")
+
+
+def _distances(request: HttpRequest, submission: Submission, found: Distances) -> HttpResponse:
+    context = {"submission": submission, "distances": found}
+    return render(request, "web/clinician/_distances.html", context)
+
+
 def _state(request: HttpRequest, submission: Submission, verdict: Verdict) -> dict[str, Any]:
     return {
         "submission": submission,
@@ -259,12 +290,13 @@ def _review(
         Prefetch("reviews", Review.objects.select_related("author__dermatologist", "amended_by")),
     )
     photos = submission.shown_photos
+    prefetch_related_objects([submission.patient], "consents")
     prefetch_related_objects(photos, "analyses__findings")
     verdict = verdict_of(submission, photos)
     state = _state(request, submission, verdict)
     may_answer = state["is_mine"] or submission.status in WITH_ANSWER
     amending = submission.status in WITH_ANSWER
-    consents = people.latest_consents(submission.patient).exclude(purpose=Purpose.TRAINING)
+    consents = people.latest_consents(submission.patient)
     context = {
         **state,
         **_photos(request, photos, verdict),
@@ -274,7 +306,7 @@ def _review(
         "history": readings.history_of(submission),
         "earlier": earlier,
         "events": submission.events.select_related("actor"),
-        "withdrawn": [consent for consent in consents if consent.withdrawn_at],
+        "withdrawn": [one for one in consents if one.withdrawn_at and one.purpose != Purpose.TRAINING],
         "reviews": submission.reviews.all(),
         "may_answer": may_answer,
         "amending": amending,

@@ -53,7 +53,7 @@ OF_SUBMISSION = (
         "urgency",
         "flags",
     ),
-    *("ai_status", "ai_inconclusive", "claimed_by"),
+    *("ai_status", "ai_precedence", "claimed_by"),
     *(
         "case__number",
         "case__body_site",
@@ -74,6 +74,7 @@ OF_ANALYSIS = (
         "top",
         "abstention",
         "alarms",
+        "distance",
         "demonstration",
     ),
 )

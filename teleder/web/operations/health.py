@@ -35,6 +35,7 @@ STAGES = {
     Stage.SEGMENT: gettext_lazy("find skin and lesion"),
     Stage.CLASSIFY: gettext_lazy("classify the condition"),
     Stage.CHECK: gettext_lazy("check the photos of drafts"),
+    Stage.DISTANCE: gettext_lazy("check other distances"),
 }
 
 
@@ -207,6 +208,7 @@ def _silent(now: datetime, waiting: dict[str, Any]) -> list[Alarm | None]:
     since = now - timedelta(seconds=SILENCE_SECONDS)
     late = Job.objects.filter(state__in=UNDER_WAY, deadline__lt=now - timedelta(seconds=LATE_SECONDS))
     old = Job.objects.filter(state__in=UNFINISHED, created_at__lt=since)
+    old = old.exclude(stage=Stage.DISTANCE)  # a report takes long
     finished = Job.objects.filter(finished_at__gte=since)
     # Asked of one row, whichever: three questions in one query.
     is_late, is_waiting, is_working = Clinic.objects.values_list(
@@ -254,7 +256,9 @@ def _submissions_overdue(waiting: dict[str, Any]) -> Alarm | None:
 
 
 def _jobs_stopped(stages: list[dict[str, Any]]) -> Alarm | None:
-    if not (n := sum(stage[state] for stage in stages for state in NEEDS_ADMIN)):
+    # A report that failed is asked for again by who wants to read it.
+    awaited = [row for stage, row in zip(STAGES, stages, strict=True) if stage != Stage.DISTANCE]
+    if not (n := sum(row[state] for row in awaited for state in NEEDS_ADMIN)):
         return None
     text = ngettext("%(n)d job has stopped.", "%(n)d jobs have stopped.", n) % {"n": n}
     return Alarm(

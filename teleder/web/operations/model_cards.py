@@ -33,6 +33,7 @@ HEADS = {
     "n": _("Photos"),
     "fitzpatrick": _("Fitzpatrick skin type"),
     "tone": _("Skin tone (typology angle)"),
+    "tone_third": _("Skin tone of these photos, in thirds"),
     "distance": _("Distance of the camera"),
 }
 

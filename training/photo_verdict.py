@@ -19,13 +19,13 @@ NAMES = {
     Condition.OTHER: "another condition",
 }
 NO_CROP = {
-    NoCropReason.NO_LESION: "no lesion was found",
+    NoCropReason.NO_LESION: "the model marked no lesion, which does not mean that there is none",
     NoCropReason.TOO_LITTLE_LESION: "too little lesion for a crop",
     NoCropReason.TOO_LITTLE_SKIN: "too little skin around the lesion for a crop",
 }
 ABSTAINS = {
     Abstention.OUT_OF_SCOPE: "unlike the photos that the model learned from",
-    Abstention.UNCERTAIN: "nothing stands out",
+    Abstention.UNCERTAIN: "no condition stands out",
     Abstention.NO_SKIN: "no skin was found",
 }
 

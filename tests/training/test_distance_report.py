@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from contract.alarms import Alarm, Condition
+from contract.distance import SCALES, DistanceReport, Look
 from contract.messages import Classified, ModelRef, View
-from inference_worker.distance_strip import TILE, strip
-from inference_worker.models import distance
-from inference_worker.models.distance import SCALES, DistanceReport, Look, report, told
+from inference_worker.models.distance import report, verdict_code
 from inference_worker.models.zoom import WALL
+from training.distance_strip import TILE, strip
 
 MODEL = ModelRef(name="m", version="1", sha256="0" * 64)
 FOUND = {name.value: 0.2 for name in Condition}
@@ -30,7 +30,9 @@ def classified(score: float = 0.1, *, top: Condition | None = None, demonstratio
 
 def looks(*answers: str) -> DistanceReport:
     pairs = zip(SCALES, answers, strict=True)
-    return DistanceReport(tuple(Look(scale=scale, boxes=(), told=said, scores={}) for scale, said in pairs))
+    found = tuple(Look(scale=scale, boxes=(), verdict=said, scores={}) for scale, said in pairs)
+    models = {"segmentation_model": MODEL, "classification_model": MODEL}
+    return DistanceReport(looks=found, x=0.5, y=0.5, thresholds={}, **models)
 
 
 def segment(photos):
@@ -51,27 +53,15 @@ def rash():
     return photo
 
 
-def test_an_answer_that_always_holds_is_stable():
-    steady = looks(*["inconclusive"] * 8)
-    assert (steady.stability, steady.changes, steady.is_stable) == (1.0, [], True)
-
-
-def test_where_the_answer_changes_is_named():
-    flipping = looks(*["alarm HI"] * 2, *["inconclusive"] * 6)
-    assert flipping.changes == [(0.5, 0.7)]
-    assert flipping.stability == pytest.approx(5 / 7) and not flipping.is_stable
-    assert looks(*["inconclusive"] * 7, "alarm HI").is_stable
-
-
 def test_an_alarm_is_told_before_a_photo_without_skin():
-    assert told(classified(0.9), has_skin=False) == "alarm HI"
-    assert told(classified(), has_skin=False) == "not usable"
-    assert told(classified(), has_skin=True) == "inconclusive"
+    assert verdict_code(classified(0.9), has_skin=False) == "alarm HI"
+    assert verdict_code(classified(), has_skin=False) == "not usable"
+    assert verdict_code(classified(), has_skin=True) == "inconclusive"
 
 
 def test_the_demonstration_model_names_nothing():
-    assert told(classified(top=Condition.AD), has_skin=True) == "inconclusive"
-    assert told(classified(top=Condition.AD, demonstration=False), has_skin=True) == "named AD"
+    assert verdict_code(classified(top=Condition.AD), has_skin=True) == "inconclusive"
+    assert verdict_code(classified(top=Condition.AD, demonstration=False), has_skin=True) == "named AD"
 
 
 def test_the_report_shows_the_lesion_at_every_scale_with_its_crops_and_scores(rash):
@@ -81,14 +71,16 @@ def test_the_report_shows_the_lesion_at_every_scale_with_its_crops_and_scores(ra
         seen.extend(photos)
         return [classified(0.6 if own else 0.1) for own in boxes]
 
-    found, views = report(rash, segment, classify)
+    found, views = report(rash, segment, classify, model=MODEL)
     assert [look.scale for look in found.looks] == list(SCALES) and len(views) == len(seen) == 8
     areas = [np.count_nonzero(mask == 2) for mask in segment(views)]
     assert areas == sorted(areas) and areas[-1] == pytest.approx(3600 * 2.5**2, rel=0.1)
     for look in found.looks:
         assert look.scores == {"HI": 0.6 if look.boxes else 0.1}
-        assert look.told == ("alarm HI" if look.boxes else "inconclusive")
+        assert look.verdict == ("alarm HI" if look.boxes else "inconclusive")
     assert found.looks[SCALES.index(1.0)].boxes
+    assert found.thresholds == {"HI": 0.5} and found.segmentation_model == found.classification_model == MODEL
+    assert (found.x, found.y) == pytest.approx((280 / 400, 90 / 300), abs=0.01)
 
 
 def test_the_strip_has_a_tile_for_each_scale_and_marks_the_change():
@@ -101,4 +93,4 @@ def test_the_strip_has_a_tile_for_each_scale_and_marks_the_change():
 
 
 def test_scales_go_from_a_third_to_two_and_a_half_with_the_photo_itself_among_them():
-    assert min(distance.SCALES) <= 0.35 and max(distance.SCALES) >= 2.5 and 1.0 in distance.SCALES
+    assert min(SCALES) <= 0.35 and max(SCALES) >= 2.5 and 1.0 in SCALES

@@ -9,7 +9,7 @@ import pytest
 from contract.alarms import Alarm, Condition
 from contract.messages import Abstention, Classified, ModelRef, NoCropReason, Prepared, Segmented
 from contract.photos import QualityFault, Reason
-from inference_worker.photo_verdict import ABSTAINS, NAMES, NO_CROP, ringing, verdict
+from training.photo_verdict import ABSTAINS, NAMES, NO_CROP, ringing, verdict
 
 MODEL = ModelRef(name="m", version="1", sha256="0" * 64)
 GOOD = Prepared(quality={})

@@ -26,8 +26,6 @@ import simplejpeg
 
 from contract.messages import Attribution, Box, Classified
 from contract.photos import FILE_LIMIT_BYTES
-from inference_worker import analyse_report, distance_strip
-from inference_worker.analyse_report import Analysed, Table
 from inference_worker.decode.sandbox import DecoderLostError
 from inference_worker.models import cropping, distance
 from inference_worker.models.attribution import Attributor, decisive
@@ -36,14 +34,25 @@ from inference_worker.models.engine import select_device
 from inference_worker.models.segmentation import LESION, Segmenter
 from inference_worker.models.signs import signs_of
 from inference_worker.models.weights import WeightsError, published
-from inference_worker.photo_verdict import ringing, verdict
 from inference_worker.preparation import prepare
+from training import analyse_report, distance_strip
+from training.analyse_report import Analysed, Table
+from training.photo_verdict import ringing, verdict
 
 # What files of the accepted formats are called; only the worker's look at the bytes decides what they are.
 PHOTO_ENDINGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".heic", ".heif"})
 PROGRESS_SECONDS = 10
 THUMBNAIL_SIDE = 320  # px
-SKIN_COLOUR, LESION_COLOUR, BOX_COLOUR = (0, 200, 255), (255, 0, 200), (255, 255, 255)
+SKIN_COLOUR, LESION_COLOUR = (0, 200, 255), (255, 0, 200)
+# Of the boxes in turn: several lie over each other, and each must be told from the next.
+BOX_COLOURS = (
+    (255, 255, 255),
+    (255, 225, 60),
+    (130, 255, 130),
+    (255, 160, 60),
+    (150, 190, 255),
+    (255, 150, 150),
+)
 TINT_COLOUR, TINT_OPACITY = (255, 220, 0), 0.7
 REMEDY_OF_A_LOST_DECODER = (
     "that says nothing about the photo: try it again when the machine has memory and time to spare"
@@ -131,18 +140,18 @@ def attempt(analyst: Analyst, path: Path, name: str, out: Path) -> Analysed:
 
 
 class Progress:
-    """Tells every few seconds how many photos are done and how long the rest will take."""
+    """Prints every few seconds how many photos are done and how long the rest will take."""
 
     def __init__(self, total: int) -> None:
         self.total, self.count = total, 0
-        self.started = self.told = time.monotonic()
+        self.started = self.printed = time.monotonic()
 
     def step(self) -> None:
         self.count += 1
         now = time.monotonic()
-        if now - self.told < PROGRESS_SECONDS or self.count == self.total:
+        if now - self.printed < PROGRESS_SECONDS or self.count == self.total:
             return
-        self.told = now
+        self.printed = now
         left = (now - self.started) / self.count * (self.total - self.count)
         print(
             f"{self.count} of {self.total} photos, about {left / 60:.0f} min left",
@@ -177,14 +186,14 @@ class Analyst:
         with path.open("rb") as file:
             preparation = prepare(file.read(FILE_LIMIT_BYTES + 1))
         row = {"photo": str(path), "prepared": _plain(preparation.outcome)}
-        told, alarms = verdict(preparation.outcome), ()
+        found, alarms = verdict(preparation.outcome), ()
         if preparation.copies:
             photo = simplejpeg.decode_jpeg(preparation.copies["analysis"], "RGB")
             (mask,) = self.segmenter([photo])
             signs = signs_of(photo, mask, self.segmenter)
             segmented = cropping.describe(mask, key="", model=self.segmenter.model, seconds=0, signs=signs)
             (classified,) = self.classifier([photo], [segmented.boxes])
-            told, alarms = verdict(preparation.outcome, segmented, classified), ringing(classified)
+            found, alarms = verdict(preparation.outcome, segmented, classified), ringing(classified)
             drawn = overlay(photo, mask, segmented.boxes)
             _write_png(_beside(target, "-overlay.png"), drawn)
             _write_thumbnail(_beside(target, analyse_report.THUMBNAIL), drawn)
@@ -194,12 +203,12 @@ class Analyst:
             row |= {"segmented": _plain(segmented), "classified": _plain(explained)}
             if self.with_distance:
                 row["distance"] = self._distance(photo, target)
-        row["verdict"] = {**dataclasses.asdict(told), "alarms": [str(condition) for condition in alarms]}
+        row["verdict"] = {**dataclasses.asdict(found), "alarms": [str(condition) for condition in alarms]}
         _beside(target, ".json").write_text(json.dumps(row, indent=1, ensure_ascii=False), encoding="utf-8")
         return row
 
     def _distance(self, photo: np.ndarray, target: Path) -> dict[str, Any]:
-        report, views = distance.report(photo, self.segmenter, self.classifier)
+        report, views = distance.report(photo, self.segmenter, self.classifier, model=self.segmenter.model)
         _write_png(_beside(target, "-distance.png"), distance_strip.strip(report, views))
         summary = {"stability": report.stability, "is_stable": report.is_stable, "changes": report.changes}
         return dataclasses.asdict(report) | summary
@@ -227,16 +236,36 @@ def overlay(photo: np.ndarray, mask: np.ndarray, boxes: Sequence[Box]) -> np.nda
     for values, colour in ((mask > 0, SKIN_COLOUR), (mask == LESION, LESION_COLOUR)):
         contours, _tree = cv2.findContours(values.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(drawn, contours, -1, colour, thick)
-    for number, box in enumerate(boxes, start=1):
-        cv2.rectangle(
-            drawn, (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1), BOX_COLOUR, thick
-        )
+    colours = [BOX_COLOURS[number % len(BOX_COLOURS)] for number in range(len(boxes))]
+    for box, colour in zip(boxes, colours, strict=True):
+        cv2.rectangle(drawn, (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1), colour, thick)
+    # Labels come last and keep clear of each other, so that no box hides what is written of another.
+    taken: list[tuple[int, int, int, int]] = []
+    for number, (box, colour) in enumerate(zip(boxes, colours, strict=True), start=1):
         text, size = f"{number}: skin {box.skin:.0%} lesion {box.lesion:.0%}", thick * 0.4
         (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
-        x, y = min(box.x + 2 * thick, max(0, drawn.shape[1] - width)), box.y + height + 3 * thick
-        cv2.rectangle(drawn, (x, y - height - thick), (x + width, y + below), (0, 0, 0), cv2.FILLED)
-        cv2.putText(drawn, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, BOX_COLOUR, thick, cv2.LINE_AA)
+        x, y, width, height = place = _free_place(
+            box, width + 2 * thick, height + below + 2 * thick, drawn.shape[1], taken
+        )
+        taken.append(place)
+        cv2.rectangle(drawn, (x, y), (x + width - 1, y + height - 1), (0, 0, 0), cv2.FILLED)
+        start = (x + thick, y + height - below - thick)
+        cv2.putText(drawn, text, start, cv2.FONT_HERSHEY_SIMPLEX, size, colour, thick, cv2.LINE_AA)
     return drawn
+
+
+def _free_place(
+    box: Box, width: int, height: int, picture_width: int, taken: Sequence[tuple[int, int, int, int]]
+) -> tuple[int, int, int, int]:
+    """Return (x, y, width, height) of a label: as high in its box as no other is in the way, else at its top."""
+    x = max(0, min(box.x, picture_width - width))
+    for y in range(box.y, box.y + box.height - height + 1, height):
+        if not any(
+            x < left + wide and left < x + width and y < top + high and top < y + height
+            for left, top, wide, high in taken
+        ):
+            return x, y, width, height
+    return x, box.y, width, height
 
 
 def tinted(photo: np.ndarray, shares: np.ndarray) -> np.ndarray:

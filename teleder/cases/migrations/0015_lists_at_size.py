@@ -13,9 +13,8 @@ from django.contrib.postgres.operations import (
 )
 from django.db import migrations, models
 from django.db.models.fields.json import KeyTransform
-from django.db.models.functions import Cast
 
-RANK = models.F('urgency') * models.Value(-2) - Cast('ai_inconclusive', models.IntegerField())
+RANK = models.F('urgency') * models.Value(-3) - models.F('ai_precedence')
 INDEXES = (
     ('case', models.Index(models.F('clinic'), models.F('id'), name='case_of_clinic')),
     ('case', GinIndex(fields=['number'], name='case_by_part_of_number', opclasses=['gin_trgm_ops'])),
@@ -38,7 +37,7 @@ INDEXES = (
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [('cases', '0013_clinic_and_last_signing')]
+    dependencies = [('cases', '0014_clinic_and_last_signing')]
     operations = [
         TrigramExtension(),
         *(AddIndexConcurrently(model, index) for model, index in INDEXES),

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from inference_worker import analyse
-from inference_worker.analyse import main, tinted
+from contract.messages import Box
 from inference_worker.decode.sandbox import DecoderLostError
 from inference_worker.models import weights
-from training import phantom
+from training import analyse, phantom
+from training.analyse import main, tinted
 
 
 @pytest.fixture
@@ -22,6 +22,21 @@ def photo(tmp_path):
     path = tmp_path / "arm.jpg"
     cv2.imwrite(str(path), phantom.draw(6, condition="IM").photo[..., ::-1])
     return path
+
+
+def test_labels_of_boxes_over_each_other_keep_clear_of_each_other():
+    """White on white, with one label hidden by the next, nobody could tell which box was which."""
+    corners = ((200, 100, 200), (195, 105, 220), (200, 95, 120), (560, 100, 80))
+    boxes = [Box(x=x, y=y, width=side, height=side, skin=1.0, lesion=0.5) for x, y, side in corners]
+    places: list[tuple[int, int, int, int]] = []
+    for box in boxes:
+        places.append(analyse._free_place(box, 130, 16, 640, places))
+    for x, y, width, height in places:
+        assert 0 <= x <= 640 - width
+        over = [(x, y) for left, top, *_ in places if abs(left - x) < width and abs(top - y) < height]
+        assert len(over) == 1  # only itself
+    drawn = analyse.overlay(np.zeros((480, 640, 3), np.uint8), np.zeros((480, 640), np.uint8), boxes)
+    assert all((drawn == colour).all(axis=2).any() for colour in analyse.BOX_COLOURS[: len(boxes)])
 
 
 def test_analyse_writes_the_attribution_of_the_photo_and_of_the_deciding_crop(photo, tmp_path, capsys):

@@ -77,7 +77,7 @@ def clinic(**null: bool) -> models.ForeignKey:
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [('cases', '0012_signs'), ('accounts', '0002_clinic')]
+    dependencies = [('cases', '0013_distance_report'), ('accounts', '0002_clinic')]
     operations = [
         migrations.AddField('submission', 'clinic', clinic(null=True)),
         migrations.AddField(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from inference_worker.models.distance import DistanceReport, Look
+from contract.distance import DistanceReport, Look
 
 TILE = 240  # px a side
 LINE = 18  # px of a line of text
@@ -40,7 +40,9 @@ def _tile(look: Look, view: np.ndarray) -> np.ndarray:
         cv2.rectangle(small, *corners, BOX_COLOUR, 1)
     tile[: small.shape[0], : small.shape[1]] = small
     scores = " ".join(f"{condition} {score:.2f}" for condition, score in look.scores.items())
-    for number, text in enumerate((f"{look.scale:g}x, {len(look.boxes)} crops", look.told, scores), start=1):
+    for number, text in enumerate(
+        (f"{look.scale:g}x, {len(look.boxes)} crops", look.verdict, scores), start=1
+    ):
         place = (4, TILE + number * LINE - 5)
         cv2.putText(tile, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, TEXT_COLOUR, 1, cv2.LINE_AA)
     return tile
