@@ -28,6 +28,7 @@ def costs(rounds: int, *, has_files: bool) -> dict[str, float]:
     from django.utils.module_loading import import_string
 
     from teleder.accounts.models import FIRST_CLINIC, User
+    from teleder.pipeline.ai_status import give_up_waiting_for_ai
     from teleder.pipeline.dispatch import dispatch_all
 
     settings.ALLOWED_HOSTS = ["testserver"]
@@ -46,6 +47,7 @@ def costs(rounds: int, *, has_files: bool) -> dict[str, float]:
         "worklist page": _median(page, rounds),
         "dispatch": _median(dispatch_all, rounds),
         "round of the sweeper": _median(lambda: [duty() for duty in duties], rounds),
+        "give_up_waiting_for_ai": _median(give_up_waiting_for_ai, rounds),
     }
     broken, per_check = 0, {}
     for check in checks:

@@ -71,25 +71,21 @@ def run(options: argparse.Namespace) -> Section:
 
 
 def _filled(state: Path, wanted: list[int]) -> dict[int, dict[str, Any]]:
-    """Return what was made of each size: now, or by the run before that used this folder."""
+    """Fill what the runs before that used this folder have not; return what was made of each size."""
     told = state / "filled.json"
-    if told.exists():
-        found = {int(size): made for size, made in json.loads(told.read_text()).items()}
-        if list(found) == wanted:
-            return found
-        raise SystemExit(
-            f"{state} is filled with {', '.join(map(str, found))} submissions: use another folder"
-        )
-    with servers.running(state / "servers", durable=False, given={}) as found:
-        environment = settings(found, state)
-        _python(environment, "manage.py", "migrate", "-v0")
-        _python(environment, "manage.py", "collectstatic", "--no-input", "-v0")
-        _query(found.database_url, "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
-        _query(found.database_url, "ALTER SYSTEM SET pg_stat_statements.track_utility = off")
-        _query(found.database_url, "ALTER SYSTEM SET pg_stat_statements.track_planning = on")
-        filled = {size: _fill(environment, size) for size in wanted}
-    told.write_text(json.dumps(filled))
-    return filled
+    made = {int(size): each for size, each in json.loads(told.read_text()).items()} if told.exists() else {}
+    if missing := [size for size in wanted if size not in made]:
+        with servers.running(state / "servers", durable=False, given={}) as found:
+            environment = settings(found, state)
+            _python(environment, "manage.py", "migrate", "-v0")
+            _python(environment, "manage.py", "collectstatic", "--no-input", "-v0")
+            _query(found.database_url, "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
+            _query(found.database_url, "ALTER SYSTEM SET pg_stat_statements.track_utility = off")
+            _query(found.database_url, "ALTER SYSTEM SET pg_stat_statements.track_planning = on")
+            for size in missing:
+                made[size] = _fill(environment, size)
+                told.write_text(json.dumps(made))
+    return {size: made[size] for size in wanted}
 
 
 def sizes(largest: int) -> list[int]:
@@ -129,6 +125,7 @@ def of_size(found: servers.Servers, state: Path, size: int) -> dict[str, str]:
 def _fill(environment: Mapping[str, str], size: int) -> dict[str, Any]:
     began, url = time.monotonic(), environment["DATABASE_URL"]
     base, name = url.rpartition("/")[0], f"filled_{size}"
+    _query(f"{base}/postgres", f"DROP DATABASE IF EXISTS {name}")  # of a fill that was interrupted
     _query(f"{base}/postgres", f"CREATE DATABASE {name} TEMPLATE teleder")
     state = Path(environment["TELEDER_STATIC_ROOT"]).parent
     own = {"DATABASE_URL": f"{base}/{name}", "TELEDER_STORAGE": (state / f"photos_{size}").as_uri()}
@@ -207,8 +204,13 @@ class Ask:
 
     def __call__(self, expected: int = 200, **more: str) -> http.client.HTTPResponse:
         headers = self.headers | {name.replace("_", "-"): value for name, value in more.items()}
-        self.connection.request("GET", self.visit["path"], headers=headers)
-        answer = self.connection.getresponse()
+        try:
+            self.connection.request("GET", self.visit["path"], headers=headers)
+            answer = self.connection.getresponse()
+        except ConnectionError:  # the server closes a connection that is idle for long
+            self.connection.close()
+            self.connection.request("GET", self.visit["path"], headers=headers)
+            answer = self.connection.getresponse()
         answer.read()
         if answer.status != expected:
             raise RuntimeError(f"{self.visit['name']} answered {answer.status}")
