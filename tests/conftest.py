@@ -91,11 +91,12 @@ def storage(request, settings, monkeypatch) -> Storage:
 
 
 @pytest.fixture(autouse=True)
-def _reset_rate_limits() -> None:
-    """Reset the API's limits, which are counted in Valkey; those of log-in are in the test's transaction."""
-    from django.core.cache import cache
+def _reset_caches() -> None:
+    """Reset the API's limits, which are counted in Valkey, and what the process keeps; log-in's are in the transaction."""
+    from django.core.cache import caches
 
-    cache.clear()
+    for each in caches:
+        caches[each].clear()
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +112,7 @@ def limits_clock(monkeypatch) -> list[float]:
 @pytest.fixture
 def valkey_is_gone(settings) -> None:
     gone = settings.CACHES["default"] | {"LOCATION": "redis://127.0.0.1:9/0"}
-    settings.CACHES = {"default": gone}
+    settings.CACHES = settings.CACHES | {"default": gone}
 
 
 @pytest.fixture(autouse=True)

@@ -68,9 +68,12 @@ def start(*, patient: User, answers: Any, case: Case | None = None, key: str = "
         if earlier := find_repeated_request(patient, key, answers, case):
             return earlier
     result = triage.urgency_of(answers, policy=policy)
+    kind = Kind.FOLLOW_UP if case else Kind.FIRST
+    case = case or Case.objects.create(patient=patient, clinic=patient.clinic)
     submission = Submission.objects.create(
-        case=case or Case.objects.create(patient=patient, clinic=patient.clinic),
-        kind=Kind.FOLLOW_UP if case else Kind.FIRST,
+        case=case,
+        clinic_id=case.clinic_id,
+        kind=kind,
         idempotency_key=key,
         answers=answers,
         policy=policy.id,

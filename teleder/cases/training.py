@@ -93,7 +93,7 @@ def _row(submission: Submission, review: Review) -> dict[str, object]:
 def answered(clinic: Clinic) -> QuerySet[Submission]:
     """Return the clinic's answered submissions of patients whose consent to training is in force, oldest first."""
     return (
-        Submission.objects.filter(case__clinic=clinic, status__in=WITH_ANSWER)
+        Submission.objects.filter(clinic=clinic, status__in=WITH_ANSWER)
         .filter(case__patient__in=_consents().values("person"))
         .exclude(case__body_site__in=INTIMATE_SITES)
         .select_related("case__patient__patient")

@@ -15,7 +15,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -24,7 +23,8 @@ from contract.distance import DistanceReport
 from contract.messages import Abstention
 from contract.photos import QualityFault, Reason
 from teleder.cases import triage
-from teleder.cases.models import AIStatus, Analysis, Impression, Photo, PhotoState, Review, Submission
+from teleder.cases.models import AIStatus, Analysis, Photo, PhotoState, Submission
+from teleder.cases.naming import clinic_may_name
 from teleder.cases.triage import ALARMING, Policy, Urgency
 from teleder.pipeline.transitions import AI_READ
 
@@ -35,7 +35,6 @@ CONDITIONS = {
     Condition.MF: gettext_lazy("mycosis fungoides"),
     Condition.OTHER: gettext_lazy("another condition"),
 }
-CLASSES = (Impression.AD, Impression.HI, Impression.IM, Impression.MF, Impression.OTHER)
 NO_CROP, UNPROVEN, DEMONSTRATION, FEW_CASES = "no_crop", "unproven_alarm", "demonstration", "few_cases"
 UNSTABLE = "unstable_with_distance"
 BECAUSE = {
@@ -233,14 +232,6 @@ def _first_that_fits(
     if named:
         return Verdict(kind=VerdictKind.NAMED, named=named)
     return Verdict(kind=VerdictKind.INCONCLUSIVE, reason=reason)
-
-
-def clinic_may_name(clinic: Any) -> bool:
-    """Whether the clinic has signed enough cases of each class for its own model to name a condition."""
-    reviews = Review.objects.filter(submission__case__clinic=clinic, amended_by=None)
-    rows = reviews.order_by().values_list("impression").annotate(cases=Count("submission", distinct=True))
-    signed = dict(rows)
-    return all(signed.get(name, 0) >= settings.SIGNED_CASES_TO_NAME for name in CLASSES)
 
 
 def none_is_usable(photos: list[Photo], policy: Policy) -> bool:

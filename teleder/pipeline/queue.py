@@ -114,7 +114,8 @@ def may_be_checked(photo: Photo) -> bool:
 
 
 def ai_may_read(submission: Submission) -> bool:
-    return submission.patient.consents.given().filter(purpose=Purpose.AI).exists()
+    consents = submission.patient.consents.all()  # which a page may have prefetched
+    return any(one.purpose == Purpose.AI and one.withdrawn_at is None for one in consents)
 
 
 def lock_submission(job: str) -> Submission | None:

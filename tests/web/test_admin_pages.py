@@ -18,6 +18,7 @@ from teleder.cases.alarm_rate import AlarmRate
 from teleder.cases.intervals import Share
 from teleder.cases.models import Analysis, EventKind, Job, JobState, Status, Submission
 from teleder.pipeline import results
+from teleder.security import sessions
 from teleder.web.operations import health, model_cards
 from teleder.web.operations.figure_names import figure_name
 from tests.conftest import PASSWORD, send_for_test
@@ -120,6 +121,18 @@ def test_workers_are_listed_with_their_last_response(adams, adam, broker, alices
     (worker,) = health.workers(adam, timezone.now())
     assert (worker["worker"], worker["done"], worker["busy"]) == ("test", 3, 0)
     assert timezone.now() - worker["last"] < timedelta(minutes=1)
+
+
+def test_the_board_asks_few_questions(
+    adams, broker, failed_job, alice, submission_of, analyse, django_assert_max_num_queries, monkeypatch
+):
+    monkeypatch.setattr(sessions, "SEEN_EACH_SECONDS", 3600)
+    for _ in range(2):
+        analyse(submission_of(alice, photos=2).photos.first())
+    text(adams.get(reverse("web:operations")))
+    with django_assert_max_num_queries(15):
+        page = text(adams.get(reverse("web:operations")))
+    assert "1 job has stopped." in page
 
 
 def test_the_board_answers_a_poll_with_304_while_nothing_changes(adams, broker, alices_submission):

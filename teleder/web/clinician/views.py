@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db.models import Prefetch
+from django.db.models import Prefetch, prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -20,7 +20,7 @@ from django.views.decorators.vary import vary_on_headers
 from teleder.accounts import people
 from teleder.accounts.models import Purpose
 from teleder.cases import reviews, transitions
-from teleder.cases.models import Photo, PhotoState, Review, Status, Submission
+from teleder.cases.models import Photo, PhotoState, Place, Review, Status, Submission
 from teleder.cases.originals import RefusedError
 from teleder.cases.transitions import WITH_ANSWER
 from teleder.cases.triage import Urgency
@@ -30,7 +30,7 @@ from teleder.web import wording
 from teleder.web.clinician import readings, replies, worklist
 from teleder.web.clinician.distances import Distances
 from teleder.web.clinician.forms import AnswerForm, PhotosWantedForm
-from teleder.web.conditional import unless_same
+from teleder.web.conditional import unless_same, unless_unchanged
 from teleder.web.roles import dermatologist_required
 
 
@@ -40,23 +40,28 @@ from teleder.web.roles import dermatologist_required
 @vary_on_headers("HX-Request")
 def show_worklist(request: HttpRequest) -> HttpResponse:
     """The whole page, or for htmx its list alone: 304 while nothing on it has changed."""
-    context = _worklist(request, request.GET)
-    if request.htmx:
-        return unless_same(request, render(request, "web/clinician/_worklist.html", context))
-    return render(request, "web/clinician/worklist.html", context)
+    if not request.htmx:
+        return render(request, "web/clinician/worklist.html", _worklist(request, request.GET))
+    return unless_unchanged(
+        request,
+        worklist.stamp_of(request.user, **_wanted(request.GET)),
+        lambda: render(request, "web/clinician/_worklist.html", _worklist(request, request.GET)),
+    )
 
 
-def _worklist(request: HttpRequest, query: QueryDict) -> dict[str, Any]:
+def _wanted(query: QueryDict) -> dict[str, Any]:
+    """Return the filter, the case number and the row behind which the page begins, as far as they are valid."""
     show = query.get("show", "all")
     show = show if show in worklist.FILTERS else "all"
     number = query.get("number", "").strip()[:20]
-    try:
-        after = UUID(query.get("after", ""))
-    except ValueError:
-        after = None
-    page = worklist.page_of(request.user, show=show, number=number, after=after)
+    return {"show": show, "number": number, "after": Place.parse(query.get("after", ""))}
+
+
+def _worklist(request: HttpRequest, query: QueryDict) -> dict[str, Any]:
+    wanted = _wanted(query)
+    show, number = wanted["show"], wanted["number"]
     return {
-        "page": page,
+        "page": worklist.page_of(request.user, **wanted),
         "show": show,
         "number": number,
         "after": query.get("after", ""),
@@ -69,7 +74,8 @@ def _worklist(request: HttpRequest, query: QueryDict) -> dict[str, Any]:
 
 # --- Actions ----------------------------------------------------------------------------------------------
 def _visible(request: HttpRequest, pk: UUID) -> Submission:
-    rows = Submission.objects.visible_to(request.user).select_related("case__patient", "claimed_by")
+    whose = ("case__patient__patient", "case__patient__erasure", "claimed_by")
+    rows = Submission.objects.visible_to(request.user).select_related(*whose)
     return get_object_or_404(rows, pk=pk)
 
 
@@ -277,12 +283,20 @@ def _review(
     preview: Review | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    photos = list(submission.current_photos().prefetch_related("analyses__findings"))
+    earlier = _earlier(request, submission)
+    prefetch_related_objects(
+        [submission, *earlier],
+        Prefetch("photos", Photo.objects.current(), to_attr="shown_photos"),
+        Prefetch("reviews", Review.objects.select_related("author__dermatologist", "amended_by")),
+    )
+    photos = submission.shown_photos
+    prefetch_related_objects([submission.patient], "consents")
+    prefetch_related_objects(photos, "analyses__findings")
     verdict = verdict_of(submission, photos)
     state = _state(request, submission, verdict)
     may_answer = state["is_mine"] or submission.status in WITH_ANSWER
     amending = submission.status in WITH_ANSWER
-    consents = people.latest_consents(submission.patient).exclude(purpose=Purpose.TRAINING)
+    consents = people.latest_consents(submission.patient)
     context = {
         **state,
         **_photos(request, photos, verdict),
@@ -290,10 +304,10 @@ def _review(
         "flags": readings.flags_of(submission),
         "answers": readings.red_flag_answers(submission),
         "history": readings.history_of(submission),
-        "earlier": _earlier(request, submission),
+        "earlier": earlier,
         "events": submission.events.select_related("actor"),
-        "withdrawn": [consent for consent in consents if consent.withdrawn_at],
-        "reviews": submission.reviews.select_related("author__dermatologist"),
+        "withdrawn": [one for one in consents if one.withdrawn_at and one.purpose != Purpose.TRAINING],
+        "reviews": submission.reviews.all(),
         "may_answer": may_answer,
         "amending": amending,
         "form": (form or AnswerForm(submission=submission, amending=amending)) if may_answer else None,
@@ -321,9 +335,4 @@ def _photos(request: HttpRequest, photos: list[Photo], verdict: Verdict) -> dict
 
 def _earlier(request: HttpRequest, submission: Submission) -> list[Submission]:
     seen = Submission.objects.visible_to(request.user).filter(case=submission.case).exclude(pk=submission.pk)
-    return list(
-        seen.order_by("-submitted_at").prefetch_related(
-            Prefetch("photos", Photo.objects.current(), to_attr="shown_photos"),
-            Prefetch("reviews", Review.objects.select_related("author")),
-        )
-    )
+    return list(seen.order_by("-submitted_at"))
