@@ -16,7 +16,7 @@ from teleder.cases.models import AIStatus, Disposition, Review, Status, Submissi
 from teleder.cases.verdict import CONDITIONS
 from teleder.web.clinician import replies
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("ai_is_open")]
 ANSWER = {
     "impression": "AD",
     "disposition": "self_care",
