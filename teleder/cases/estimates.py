@@ -43,7 +43,7 @@ class FalseAlarms:
     def sentence(self) -> str:
         return _(
             "Of 100 photos without the condition (atopic dermatitis or another), about %(n)s (%(low)s–%(high)s) "
-            "cross the same line too; measured on %(photos)d."
+            "cross the same line too; measured on %(photos)d such photos."
         ) % (_texts(self) | {"photos": self.n})
 
 

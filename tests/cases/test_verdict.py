@@ -291,7 +291,7 @@ def test_the_price_of_an_alarm_follows_from_its_figures():
     # The shipped weights: 48 of 355 photos of AD or OTHER cross the line, (9 + 39) / (93 + 262).
     assert (round(price.of_hundred, 1), price.n) == (13.5, 355)
     assert price.low < 100 * 48 / 355 < price.high
-    assert "about 14 (9–19) cross the same line too; measured on 355." in price.sentence
+    assert "about 14 (9–19) cross the same line too; measured on 355 such photos." in price.sentence
     assert false_alarms_of(replace(alarm, sensitivity=None)) is None
     assert false_alarms_of(replace(alarm, likelihood_ratio=None)) is None
 
