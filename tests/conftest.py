@@ -167,6 +167,12 @@ def alarm(condition: str, score: float, *, threshold: float = 0.2, worth=MEASURE
 
 
 @pytest.fixture
+def ai_is_open(settings) -> None:
+    """The AI's opinion is open to every reader from the start: for tests of what it says."""
+    settings.AI_OPINION = "always"
+
+
+@pytest.fixture
 def person(db) -> Callable:
     def make(name: str, role: str = "patient", **fields):
         return people.create(f"{name}@example.com", role, PASSWORD, **{"name": name.title(), **fields})

@@ -18,7 +18,7 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from contract.messages import Stage
 from contract.storage import StorageError, StorageUnavailableError
 from contract.storage.keys import CONTENT_TYPES
-from teleder.cases import stored_files
+from teleder.cases import ai_opinion, stored_files
 from teleder.cases.models import Photo
 
 
@@ -49,11 +49,14 @@ def serve(request: HttpRequest | Any, photo: UUID, kind: str) -> FileResponse | 
     """Stream one file of a photo that the request's user may see: whole (200) or the one range asked for (206, 416).
 
     Raises StorageUnavailableError, and `Http404` alike for an unknown photo, somebody else's, a removed one, a file that is not made yet,
-    and for a patient who asks for the AI's mask or attribution: AI output is for the clinic only.
+    and for the AI's mask or attribution where its opinion is not open to the user: to a patient it never is.
     """
-    found = Photo.objects.visible_to(request.user).current().filter(pk=photo).first()
-    kinds = FOR_PATIENTS if request.user.is_patient else set(FileKind)
-    if found is None or kind not in kinds:
+    found = (
+        Photo.objects.visible_to(request.user).current().filter(pk=photo).select_related("submission").first()
+    )
+    if found is None or kind not in set(FileKind):
+        raise Http404
+    if kind not in FOR_PATIENTS and not ai_opinion.is_open(found.submission, request.user):
         raise Http404
     key = _key(found, FileKind(kind))
     stage = MADE_BY[FileKind(kind)]

@@ -38,6 +38,7 @@ TOLD = frozenset(EventKind) - {
     EventKind.URGENCY_RAISED,
     EventKind.AI_DONE,
     EventKind.AI_UNAVAILABLE,
+    EventKind.AI_SEEN_FIRST,
     EventKind.JOB_QUARANTINED,
     EventKind.JOB_REQUEUED,
     EventKind.JOB_CANCELLED,

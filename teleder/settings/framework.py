@@ -313,6 +313,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "ConditionEnum": "contract.messages.Condition",
+        "ImpressionEnum": "teleder.cases.models.Impression",
         "JobStateEnum": "teleder.cases.models.JobState",
         "PhotoStateEnum": "teleder.cases.models.PhotoState",
         "PhotosWantedEnum": "teleder.cases.models.PhotosWanted",

@@ -17,7 +17,7 @@ from teleder.cases.verdict import CONDITIONS
 from teleder.security import sessions
 from teleder.web.clinician import replies
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("ai_is_open")]
 ANSWER = {
     "impression": "AD",
     "disposition": "self_care",

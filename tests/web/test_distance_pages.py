@@ -17,7 +17,7 @@ from teleder.cases.verdict import CONDITIONS
 from teleder.privacy import export
 from tests.distances import RINGS, SILENT, STOPS_NEARER, record, report_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("ai_is_open")]
 HERPES = {"AD": 0.1, "HI": 0.8, "IM": 0.05, "MF": 0.03, "OTHER": 0.02}
 HERPES_VERDICT = alarm_verdict([Condition.HI])
 WORDS = ("distance", "距離", "unstable")

@@ -11,7 +11,7 @@ from django.utils import translation
 from contract.signs import MeasuredSign, SignName
 from teleder.web.clinician.signs import NAMES, shown_signs
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("ai_is_open")]
 ROWS = {
     SignName.LESION_SHARE: (0.256, 0.04),
     SignName.REDNESS: (6.34, 1.2),

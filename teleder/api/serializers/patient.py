@@ -60,7 +60,7 @@ class PhotoSerializer(serializers.ModelSerializer):
     @extend_schema_field(PatientFilesSerializer)
     def get_files(self, photo: Photo) -> dict[str, str]:
         keys = {FileKind.DISPLAY: photo.display_key, FileKind.THUMBNAIL: photo.thumbnail_key}
-        if FileKind.MASK in self.kinds and photo.analysis:
+        if self.context.get("ai_is_open") and photo.analysis:
             keys |= {kind: getattr(photo.analysis, f"{kind}_key") for kind in set(FileKind) - FOR_PATIENTS}
         address = {kind: reverse("api:photo-file", args=[photo.pk, kind.value]) for kind in self.kinds}
         return {kind.value: settings.PUBLIC_URL + address[kind] for kind in self.kinds if keys.get(kind)}

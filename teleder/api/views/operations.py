@@ -115,7 +115,7 @@ class ReassignView(EndpointView):
         if to is None:
             raise RefusedError("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
         reviews.reassign(submission, to=to, by=request.user)
-        return Response(WorklistRowSerializer(submission).data)
+        return self.shown_row(submission)
 
 
 class ReopenView(EndpointView):
@@ -127,7 +127,7 @@ class ReopenView(EndpointView):
     def post(self, request: Request, pk: UUID) -> Response:
         submission = self.submission(pk)
         reviews.reopen(submission, by=request.user)
-        return Response(WorklistRowSerializer(submission).data)
+        return self.shown_row(submission)
 
 
 class CloseView(EndpointView):
@@ -139,4 +139,4 @@ class CloseView(EndpointView):
     def post(self, request: Request, pk: UUID) -> Response:
         submission = self.submission(pk)
         reviews.close(submission, by=request.user)
-        return Response(WorklistRowSerializer(submission).data)
+        return self.shown_row(submission)
