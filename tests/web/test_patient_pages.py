@@ -281,7 +281,7 @@ def test_ai_findings_never_reach_alice_before_or_after_the_answer(alices, alices
 
 
 def test_masks_and_heat_maps_are_opened_by_dana_and_never_by_alice(
-    alices, client, alices_submission, analyse, dana
+    alices, client, alices_submission, analyse, dana, ai_is_open
 ):
     photo = alices_submission.photos.get()
     analyse(photo)
