@@ -10,7 +10,7 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from contract.messages import Stage
-from contract.signs import Sign, SignName
+from contract.signs import MeasuredSign, SignName
 from teleder.cases import ai_opinion, reviews
 from teleder.cases.models import Job
 from tests.access.test_matrix import ADDRESSES, DERMATOLOGIST, HER_CLINIC, line_of
@@ -18,7 +18,7 @@ from tests.distances import STOPS_NEARER, record, report_of
 
 pytestmark = pytest.mark.django_db
 HERPES = {"AD": 0.1, "HI": 0.8765, "IM": 0.0103, "MF": 0.0103, "OTHER": 0.0029}
-SIGNS = (Sign(name=SignName.LESION_SHARE, value=0.3142, error=0.01),)
+SIGNS = (MeasuredSign(name=SignName.LESION_SHARE, value=0.3142, error=0.01),)
 # The form's choices, the list of keys and the questions to patients name conditions and layers by themselves.
 OWN_WORDS = re.compile(
     r'<section id="answer".*?</section>|<dialog id="keys-help".*?</dialog>|'

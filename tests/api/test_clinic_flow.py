@@ -161,7 +161,7 @@ def test_no_ai_result_reaches_alice(as_alice, as_dana, read, stored):
     assert as_alice.get(f"{API}/submissions/{read.pk}/findings").status_code == 403
     assert as_alice.get(f"{API}/photos/{photo}/mask").status_code == 404
     assert as_alice.get(f"{API}/photos/{photo}/attribution").status_code == 404
-    as_dana.post(f"{API}/submissions/{read.pk}/impression", {"see_ai_first": True})
+    as_dana.post(f"{API}/submissions/{read.pk}/impression", {"impression": ""})
     shown = as_dana.get(f"{API}/submissions/{read.pk}").data
     assert (shown["urgency"], shown["flags"][0]["code"]) == ("same_day", "HI")
     assert {"mask", "attribution"} < shown["photos"][0]["files"].keys()

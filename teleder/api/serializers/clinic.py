@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -174,19 +173,13 @@ class ClinicSubmissionSerializer(WorklistRowSerializer):
 
 
 class ChosenImpressionSerializer(StrictSerializer):
-    """Either an impression, or the wish to see the AI's opinion without one."""
+    """An impression, or an empty one: the wish to see the AI's opinion without one."""
 
-    impression = serializers.ChoiceField(Impression.choices, required=False)
-    see_ai_first = serializers.BooleanField(
-        default=False, help_text="open the AI's opinion without an impression; the timeline says so"
+    impression = serializers.ChoiceField(
+        Impression.choices,
+        allow_blank=True,
+        help_text="empty: open the AI's opinion without an impression; the timeline says so",
     )
-
-    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        if ("impression" in given) == given["see_ai_first"]:
-            raise serializers.ValidationError(
-                {"impression": _("Give an impression, or ask to see the AI's opinion first.")}
-            )
-        return given
 
 
 class FirstImpressionSerializer(serializers.ModelSerializer):

@@ -162,11 +162,10 @@ class ImpressionView(EndpointView):
         submission = self.submission(pk)
         given = ChosenImpressionSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        if given.validated_data["see_ai_first"]:
-            row = ai_opinion.see_first(submission, by=request.user)
-        else:
-            impression = given.validated_data["impression"]
+        if impression := given.validated_data["impression"]:
             row = ai_opinion.choose(submission, by=request.user, impression=impression)
+        else:
+            row = ai_opinion.see_first(submission, by=request.user)
         return Response(FirstImpressionSerializer(row).data)
 
 
@@ -203,7 +202,10 @@ class FindingListView(EndpointView):
 
     roles = CLINIC
 
-    @extend_schema(responses={200: AnalysisSerializer(many=True), **problems(409)})
+    @extend_schema(
+        operation_id="submissions_findings_list",  # the name that clients were generated with
+        responses={200: AnalysisSerializer(many=True), **problems(409)},
+    )
     def get(self, request: Request, pk: UUID) -> Response:
         self.filters()
         submission = self.submission(pk)
