@@ -364,6 +364,7 @@ def test_a_time_limit_during_loading_does_not_interrupt_the_loading(monkeypatch)
         with tasks._loading, pytest.raises(SoftTimeLimitExceeded):
             tasks._network_or_report(tasks.segment, [], lambda: pytest.fail("it did not wait"))
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # its default handler would end the process
         signal.signal(signal.SIGALRM, before)
     assert tasks._network_or_report(tasks.segment, [], lambda: "loaded meanwhile") == "loaded meanwhile"
 
