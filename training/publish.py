@@ -1,4 +1,4 @@
-"""Turn a run's network into published weights: safetensors in half precision, sha256, table row.
+"""Turn a run's network into published weights: safetensors in half precision, OpenVINO IR, table row with their sha256.
 
     python -m training.segment publish --run NAME
     python -m training.publish segmentation --figures OUT.json --title "hidden photos"
@@ -18,15 +18,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openvino as ov
 import safetensors.torch
 import torch
 from torch import nn
 
-from inference_worker.models import graphs, weights
+from inference_worker.models import weights
 from inference_worker.models.classification import SIDE
 from inference_worker.models.openvino_engine import prepare_graph
 from inference_worker.models.torch_engine import TorchEngine
 from inference_worker.models.torch_networks import DeepLab, FeatureMap, Network
+from training import graphs
 from training.data import Row
 
 SUBGROUPS = ("fitzpatrick", "tone", "tone_third", "distance", "source")
@@ -38,13 +40,13 @@ SIZE_LIMIT = 15_000_000  # bytes; the file is committed
 def publish(
     network: nn.Module, row: dict[str, Any], folder: Path = weights.FOLDER, shared: str = ""
 ) -> weights.Weights:
-    """Write the file and replace the row of the same name; `row` brings all but `file` and `sha256`.
+    """Write the files and replace the row of the same name; `row` brings all but their names and hashes.
 
     `shared` names the part of the network that has a file of its own, because several rows have it alike. The rest is
     then small, and keeps single precision.
     """
     state = network.state_dict()
-    require_same_graph(network, halved(state))
+    ir = checked_ir(network, halved(state))
     base = {key: value for key, value in state.items() if shared and key.startswith(f"{shared}.")}
     own = {key: value.contiguous().clone() for key, value in state.items() if key not in base}
     written = [_content(own if shared else halved(own), row["name"])]
@@ -55,14 +57,15 @@ def publish(
     for file, content in zip(files, written, strict=False):
         (folder / file).write_bytes(content)
         sums.append({"file": file, "sha256": hashlib.sha256(content).hexdigest()})
-    _replace_row({**row, **sums[0], **({"base": sums[1]} if shared else {})}, folder)
+    base_row = {"base": sums[1]} if shared else {}
+    _replace_row({**row, **sums[0], **base_row, "ir": graphs.write_ir(ir, sums[-1]["file"], folder)}, folder)
     return weights.published(row["name"], folder)
 
 
-def require_same_graph(network: nn.Module, state: dict[str, torch.Tensor]) -> None:
-    """Raise ValueError where the graph that workers build of a state answers otherwise than the network itself."""
+def checked_ir(network: nn.Module, state: dict[str, torch.Tensor]) -> dict[str, bytes]:
+    """Return the IR that workers run of a state; raises ValueError where it answers otherwise than the network itself."""
     if not isinstance(network, DeepLab | Network):
-        return  # no worker runs it
+        return {}  # no worker runs it
     reference = copy.deepcopy(network)
     reference.load_state_dict(state)
     arrays = {key: value.numpy() for key, value in state.items()}
@@ -71,9 +74,12 @@ def require_same_graph(network: nn.Module, state: dict[str, torch.Tensor]) -> No
     else:
         graph = graphs.segmentation(arrays)
     photos = np.random.default_rng(1).integers(0, 256, (2, SIDE, SIDE, 3), np.uint8)
-    answers = [run(photos) for run in (prepare_graph(graph), CPU.prepare_model(reference))]
+    ir = graphs.ir_of(graph)
+    read = ov.Core().read_model(ir["xml"], ir["bin"])
+    answers = [run(photos) for run in (prepare_graph(read), CPU.prepare_model(reference))]
     if not (difference := abs(answers[0] - answers[1]).max()) < GRAPH_DIFFERENCE:
         raise ValueError(f"the graph for OpenVINO differs by {difference} from the network")
+    return ir
 
 
 def _content(state: dict[str, torch.Tensor], name: str) -> bytes:

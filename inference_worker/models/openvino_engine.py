@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import openvino as ov
 
-from inference_worker.models import graphs
 from inference_worker.models.engine import EngineError, Runner
 from inference_worker.models.precision import Gate, require_report
 from inference_worker.models.weights import Weights
@@ -27,22 +26,24 @@ class OpenVINOEngine:
         return "openvino" if self.precision == "f32" else f"openvino-{self.precision}"
 
     def segmentation(self, weights: Weights) -> Runner:
-        return self._compiled(weights, graphs.segmentation)
+        return self._compiled(weights, "segmentation")
 
     def features(self, weights: Weights) -> Runner:
-        return self._compiled(weights, graphs.features)
+        return self._compiled(weights, "features")
 
-    def _compiled(self, weights: Weights, build: graphs.Build) -> Runner:
-        parameters = weights.parameters()
+    def _compiled(self, weights: Weights, network: str) -> Runner:
+        core, (xml, constants) = ov.Core(), weights.openvino_ir()
         try:
-            graph = build(parameters)
-        except ValueError as error:
-            raise weights.refused(f"expected the parameters of this release's network; {error}") from error
+            graph = core.read_model(xml, constants)
+        except RuntimeError as error:
+            raise weights.refused(f"expected an IR that OpenVINO {ov.__version__} reads; {error}") from error
+        if graph.get_friendly_name() != network:
+            raise weights.refused(f"expected an IR of {network}, found one of {graph.get_friendly_name()}")
         if self.precision == "bf16":
-            core = ov.Core()
             if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
                 raise EngineError(f"{core.get_property('CPU', 'FULL_DEVICE_NAME')} has no bf16 instructions")
-            self.gate(weights, self.name, ov.__version__, graphs.digest(graph))
+            made_of = " ".join(file["sha256"] for file in weights.ir.values())
+            self.gate(weights, self.name, ov.__version__, made_of)
         return prepare_graph(graph, self.precision)
 
 

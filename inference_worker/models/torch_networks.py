@@ -1,4 +1,4 @@
-"""The two networks in PyTorch: what is trained, what runs on a GPU, and the reference for `graphs`.
+"""The two networks in PyTorch: what is trained, what runs on a GPU, and the reference for the OpenVINO IR.
 
 Nothing here is imported where OpenVINO runs the networks.
 """

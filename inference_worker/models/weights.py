@@ -1,7 +1,7 @@
 """The published weights: each with everything needed to use it and to assess it.
 
-`weights/table.json` is the table; `training.publish` writes its rows. Nothing of a file is parsed before its
-sha256 is the one in the table, and it is a safetensors file: data, never a pickle that could run code.
+`weights/table.json` is the table; `training.publish` writes its rows, the parameters (safetensors: data, never a pickle
+that could run code) and the IR that OpenVINO runs. Nothing of a file is parsed before its sha256 is the one in the table.
 
 Two classifications are shipped, because pictures of two licences must not be mixed: TELEDER_CLASSIFIER chooses
 `research` (the default, non-commercial) or `open`. A clinic that trained its own names their folder in
@@ -52,7 +52,7 @@ class Weights:
     `transform` holds the input size, `thresholds` and `temperature` what turns logits into a finding,
     `metrics` measured figures ({"value", "low", "high", "n"}) by the photos measured, `subgroups` the same
     by column and group, `licences` every training source. `base` ({"file", "sha256"}) names the file with the
-    parameters that several weights share. `alarms` says of each condition that has an alarm what it is measured to
+    parameters that several weights share; `ir` names the OpenVINO IR alike, by its two parts, `xml` and `bin`. `alarms` says of each condition that has an alarm what it is measured to
     be worth, by the names of `contract.alarms.Alarm`. Photos farther than `scope_distance` from the training photos are out of scope.
     """
 
@@ -70,6 +70,7 @@ class Weights:
     demonstration: bool
     subgroups: dict[str, Any] = field(default_factory=dict)
     base: dict[str, str] = field(default_factory=dict)
+    ir: dict[str, dict[str, str]] = field(default_factory=dict)
     alarms: dict[str, dict[str, Any]] = field(default_factory=dict)
     scope_distance: float = math.inf
     folder: Path = FOLDER
@@ -83,14 +84,32 @@ class Weights:
 
         Raises RefusedWeightsError for a file that is missing or not the published one.
         """
+        parameters = {}
         try:
-            own = self._read(self.file, self.sha256)
-            return own | (self._read(self.base["file"], self.base["sha256"]) if self.base else {})
+            for content in self._published_parameters():
+                parameters |= safetensors.numpy.load(content)
         except safetensors.SafetensorError as error:
             expected = "expected a safetensors file; nothing else is opened, because a pickle can run code"
             raise self.refused(f"{expected} ({error})") from error
+        return parameters
 
-    def _read(self, file: str, sha256: str) -> dict[str, np.ndarray]:
+    def openvino_ir(self) -> tuple[bytes, bytes]:
+        """Return the network's OpenVINO IR: XML, and constants in single precision.
+
+        Raises RefusedWeightsError where it, or a file of the parameters that it was made of, is missing or not the
+        published one: the hash that findings name, `ref.sha256`, is that of the parameters.
+        """
+        self._published_parameters()
+        try:
+            return self._read(**self.ir["xml"]), self._read(**self.ir["bin"])
+        except (LookupError, TypeError) as error:
+            expected = "expected an OpenVINO IR; `python -m training.graphs --weights DIR` writes it"
+            raise self.refused(f"{expected} ({error!r})", "table.json") from error
+
+    def _published_parameters(self) -> list[bytes]:
+        return [self._read(self.file, self.sha256), *([self._read(**self.base)] if self.base else [])]
+
+    def _read(self, file: str, sha256: str) -> bytes:
         path = self.folder / file
         if path.parent.resolve() != self.folder.resolve():
             raise self.refused(f"expected a file in {self.folder}", file)
@@ -101,7 +120,7 @@ class Weights:
         found = hashlib.sha256(content).hexdigest()
         if found != sha256:
             raise self.refused(f"expected sha256 {sha256}, found {found} in {len(content)} bytes", file)
-        return safetensors.numpy.load(content)
+        return content
 
     def alarm_figures(self) -> dict[str, dict[str, Figure]]:
         """Return by condition what its alarm has measured to be worth; nothing in it for one that is not measured."""

@@ -92,7 +92,7 @@ def test_black_is_minus_one_and_white_is_one():
 def test_importing_the_models_creates_no_network_and_imports_no_engine():
     code = (
         "import sys\n"
-        "from inference_worker.models import attribution, classification, engine, graphs, segmentation, weights\n"
+        "from inference_worker.models import attribution, classification, engine, segmentation, weights\n"
         "sys.exit(' '.join({'torch', 'openvino', 'timm'} & set(sys.modules)) or 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)

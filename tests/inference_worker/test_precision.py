@@ -116,7 +116,8 @@ def test_a_processor_without_half_precision_says_so():
 
 
 def test_the_engine_asks_before_it_runs_in_half_precision(own, monkeypatch):
-    shutil.copy(weights.FOLDER / own["segmentation"].file, own["segmentation"].folder)
+    for file in weights.FOLDER.glob("segmentation.*"):
+        shutil.copy(file, own["segmentation"].folder)
     monkeypatch.setattr(ov.Core, "get_property", lambda self, *_: ["FP32", "BF16"])
     with pytest.raises(UnprovenPrecisionError, match="openvino-bf16 refused for segmentation"):
         OpenVINOEngine("for tests", "bf16").segmentation(own["segmentation"])

@@ -25,7 +25,7 @@ def lint(folder: Path) -> subprocess.CompletedProcess:
 def copy(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("copy")
     for package in ("contract", "teleder", "inference_worker", "training", "local", "drills", "benchmarks"):
-        leave_out = shutil.ignore_patterns("__pycache__", "*.safetensors", "static")
+        leave_out = shutil.ignore_patterns("__pycache__", "*.safetensors", "*.bin", "static")
         shutil.copytree(ROOT / package, folder / package, ignore=leave_out)
     shutil.copy(ROOT / "pyproject.toml", folder)
     return folder

@@ -1,23 +1,32 @@
-"""The two networks as OpenVINO graphs, built from their published parameters: no torch, no file beside the weights.
+"""The two networks as OpenVINO graphs and their IR, the files that workers on a CPU run.
 
-They compute what `torch_networks` defines (EfficientNet-Lite0 as in timm, DeepLabv3+ as in
+    python -m training.graphs [--weights DIR]
+
+writes the IR of published weights again, for a version of OpenVINO with another format. `training.publish` writes it
+with the weights.
+
+The graphs compute what `torch_networks` defines (EfficientNet-Lite0 as in timm, DeepLabv3+ as in
 segmentation-models-pytorch). Each batch normalisation is folded into the convolution before it. The input are RGB photos
-(B, H, W, 3) uint8 of any number and size. OpenVINO is imported when a graph is built: in the child, never in its parent.
+(B, H, W, 3) uint8 of any number and size.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
+import json
+import tempfile
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import openvino as ov
+from openvino import opset15
 
-if TYPE_CHECKING:
-    import openvino as ov
+from inference_worker.models import weights
 
 Parameters = Mapping[str, np.ndarray]
-Build = Callable[[Parameters], "ov.Model"]
 
 # EfficientNet-Lite0: (blocks, stride of the first) of each stage after the stem.
 STAGES = ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1))
@@ -39,26 +48,26 @@ def features(parameters: Parameters) -> ov.Model:
     return _model("features", backbone, _features)
 
 
-def digest(graph: ov.Model) -> str:
-    """Return the sha256 of what a graph computes: its operations in order, how they are joined, and all constants."""
-    sha256, numbers = hashlib.sha256(), {}
-    for operation in graph.get_ordered_ops():
-        numbers[operation.get_friendly_name()] = len(numbers)
-        sources = [value.get_source_output() for value in operation.inputs()]
-        joined = [(numbers[one.get_node().get_friendly_name()], one.get_index()) for one in sources]
-        if operation.get_type_name() == "Constant":
-            told: Any = (str(operation.data.dtype), operation.data.shape)
-            sha256.update(np.ascontiguousarray(operation.data).tobytes())
-        else:
-            told = sorted(operation.get_attributes().items())
-        sha256.update(repr((operation.get_type_name(), told, joined)).encode())
-    return sha256.hexdigest()
+def ir_of(graph: ov.Model) -> dict[str, bytes]:
+    """Return a graph's IR, `xml` and `bin` (its constants in single precision): the same bytes for the same graph."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = {part: Path(folder) / f"graph.{part}" for part in ("xml", "bin")}
+        ov.serialize(graph, files["xml"], files["bin"])
+        return {part: file.read_bytes() for part, file in files.items()}
+
+
+def write_ir(ir: dict[str, bytes], file: str, folder: Path) -> dict[str, dict[str, str]]:
+    """Write an IR beside the parameters in `file`; return what `Weights.ir` says of it."""
+    said = {}
+    for part, content in ir.items():
+        path = (folder / file).with_suffix(f".{part}")
+        path.write_bytes(content)
+        said[part] = {"file": path.name, "sha256": hashlib.sha256(content).hexdigest()}
+    return said
 
 
 def _model(name: str, parameters: Parameters, build: Callable[[_Builder], Any]) -> ov.Model:
     """Raise ValueError where the parameters are not exactly those of this network."""
-    import openvino as ov
-
     builder = _Builder(parameters)
     try:
         output = build(builder)
@@ -68,15 +77,19 @@ def _model(name: str, parameters: Parameters, build: Callable[[_Builder], Any]) 
         raise ValueError(f"size mismatch: {error}") from error
     if builder.left:
         raise ValueError(f"unexpected: {', '.join(sorted(builder.left))}")
-    return ov.Model([builder.ops.result(output)], [builder.photos], name)
+    graph = ov.Model([builder.ops.result(output)], [builder.photos], name)
+    # OpenVINO numbers all operations of a process, and an IR would name those built before it.
+    for number, operation in enumerate(graph.get_ordered_ops()):
+        operation.set_friendly_name(f"{operation.get_type_name()}_{number}")
+    graph.input(0).set_names({"photos"})
+    graph.output(0).set_names({"output"})
+    return graph
 
 
 class _Builder:
     """Adds layers that take their parameters by name; `left` are the names that none has taken."""
 
     def __init__(self, parameters: Parameters) -> None:
-        from openvino import opset15
-
         self.ops = opset15
         self.parameters = {key: v for key, v in parameters.items() if not key.endswith(COUNTER)}
         self.left = set(self.parameters)
@@ -191,3 +204,22 @@ def _segmentation(builder: _Builder) -> Any:
     x = builder.convolution(ops.concat([builder.enlarged(x), detail], 1), "decoder.block2.0.0")
     x = builder.decoded(x, "decoder.block2.0.1", "decoder.block2.1")
     return builder.enlarged(builder.convolution(x, "segmentation_head.0"))
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--weights", type=Path, default=weights.FOLDER, help="folder of a clinic's own")
+    folder = parser.parse_args(argv).weights
+    table = folder / "table.json"
+    rows = json.loads(table.read_text(encoding="utf-8"))
+    for row in rows:
+        build = segmentation if row["name"] == "segmentation" else features
+        ir = ir_of(build(weights.published(row["name"], folder).parameters()))
+        row["ir"] = write_ir(ir, row.get("base", row)["file"], folder)
+    table.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
