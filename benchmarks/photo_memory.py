@@ -21,7 +21,7 @@ import numpy as np
 import pillow_heif
 from PIL import Image
 
-from inference_worker.decode import sandbox
+from decoding import sandbox
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,9 +37,9 @@ def decoder_peak_mb(data: bytes) -> int:
 
 
 def _decode_and_tell(data: bytes, theirs: Connection) -> None:
-    from inference_worker.decode import decoding
+    from decoding import decoders
 
-    decoding.decode(data)
+    decoders.decode(data)
     theirs.send(_peak_mb(Path("/proc/self/status").read_text()))
 
 

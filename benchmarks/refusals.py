@@ -19,8 +19,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from inference_worker.decode import sandbox
-from inference_worker.decode.photo_file import RejectedError
+from decoding import sandbox
+from decoding.photo_file import RejectedError
 
 TIMES = 3
 
@@ -48,10 +48,10 @@ def peak_mb(data: bytes) -> int:
 
 def _refuse_and_tell(data: bytes, theirs: Connection) -> None:
     from benchmarks.photo_memory import _peak_mb
-    from inference_worker.decode import decoding
+    from decoding import decoders
 
     with suppress(RejectedError):
-        decoding.decode(data)
+        decoders.decode(data)
     theirs.send(_peak_mb(Path("/proc/self/status").read_text()))
 
 

@@ -25,7 +25,7 @@ from typing import Any
 
 from contract.environment import InvalidSettingError
 
-OURS = ("contract", "teleder", "inference_worker")
+OURS = ("contract", "teleder", "inference_worker", "decoding")
 QUOTING = ("django.security",)  # its lines are an exception's message
 HIDDEN = "…"
 SHOWN_OF_A_TASK = {"id", "name", "runtime"}

@@ -9,6 +9,7 @@ RUN test -z "$TORCH" || pip install --no-cache-dir $TORCH
 COPY requirements-worker.lock requirements-gpu.lock ./
 RUN pip install --no-cache-dir --require-hashes --no-deps -r "$LOCK"
 COPY contract ./contract
+COPY decoding ./decoding
 COPY inference_worker ./inference_worker
 RUN useradd --system --uid 10001 teleder && install -d -o teleder -m 0700 /media
 USER teleder

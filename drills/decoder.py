@@ -9,7 +9,7 @@ import ctypes
 import os
 from typing import Any
 
-from inference_worker.decode import decoding, display, sandbox
+from decoding import decoders, display, sandbox
 
 
 def _crash() -> None:
@@ -28,7 +28,7 @@ def _use_up_memory() -> None:
 
 
 FAULTS = {b"decoder:segv": _crash, b"decoder:spin": _spin, b"decoder:eat": _use_up_memory}
-real_decode = decoding.decode
+real_decode = decoders.decode
 
 
 def decode(data: bytes) -> Any:
@@ -38,8 +38,8 @@ def decode(data: bytes) -> Any:
     return real_decode(data)
 
 
-decoding.decode = decode
+decoders.decode = decode
 if os.environ.get("DRILLS_WITHOUT") == "small-decoder":
     sandbox.limit_resources = lambda: None
-    decoding.shrink_factor = lambda side: 1
+    decoders.shrink_factor = lambda side: 1
     display.fitted = lambda image: image.resize((image.width * 2, image.height * 2))

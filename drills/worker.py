@@ -18,10 +18,10 @@ import numpy as np
 
 from contract import messages
 from contract.alarms import Condition
+from decoding import sandbox
 from drills import clock, crashes, newer
 from inference_worker import tasks
 from inference_worker.app import app as app
-from inference_worker.decode import sandbox
 
 MEGABYTE = 1024 * 1024
 MODEL = messages.ModelRef(name="stub", version="drills", sha256="0" * 64)
@@ -97,9 +97,7 @@ if os.environ.get("DRILLS_NETWORKS") != "real":
     tasks.segmenter, tasks.classifier = Segmenter, Classifier
     tasks.try_to_load = lambda load: (load(), None)  # the stubs need no weights
     tasks.attribution_for = lambda *_arguments: None
-sandbox.fork_server.set_forkserver_preload(
-    ["inference_worker.decode.decoding", "inference_worker.decode.sandbox", "drills.decoder"]
-)
+sandbox.fork_server.set_forkserver_preload(["decoding.decoders", "decoding.sandbox", "drills.decoder"])
 tasks.prepare_photo = prepare_photo
 crashes.install(crashes.OF_THE_WORKER)
 crashes.hold_results()

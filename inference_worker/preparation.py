@@ -19,8 +19,8 @@ import simplejpeg
 
 from contract.messages import Prepared
 from contract.photos import FILE_LIMIT_BYTES, Reason
-from inference_worker.decode.photo_file import RejectedError
-from inference_worker.decode.sandbox import decode_apart
+from decoding.photo_file import RejectedError
+from decoding.sandbox import decode_apart
 from inference_worker.models import quality
 
 # name: (long side in px at most, JPEG quality, chroma); what the models see keeps its colours whole

@@ -29,8 +29,8 @@ from redis import RedisError
 from contract import encryption, logs, messages, messaging, storage
 from contract.messages import Attribution, Classified, Failed, Outcome, Request, Segmented, Stage
 from contract.signs import MeasuredSign
+from decoding.sandbox import DecoderLostError
 from inference_worker.app import app
-from inference_worker.decode.sandbox import DecoderLostError
 from inference_worker.models import attribution, cropping, photo_advice
 from inference_worker.models import distance as distance_model
 from inference_worker.models.classification import Evidence

@@ -87,6 +87,6 @@ CHECKS = {
     "docs/openapi.json is current": _run("python", "-m", "local.openapi", "--check"),
     "Japanese is compiled": _compiled,
     "licences may be shipped": _licensed,
-    DECODERS: _run("python", "-m", "inference_worker.decode.versions"),
+    DECODERS: _run("python", "-m", "decoding.versions"),
     "model cards answer all and are new": _run("python", "-m", "training.card", "--check"),
 }

@@ -21,7 +21,7 @@ from teleder.celery import app as web_app
 from tests.conftest import CALM
 
 ROOT = Path(__file__).resolve().parents[1]
-TRACED = ("teleder/cases/", "teleder/pipeline/", "inference_worker/")
+TRACED = ("teleder/cases/", "teleder/pipeline/", "decoding/", "inference_worker/")
 MOST_FILES = 12
 # What a kind of module beside the flow must not import: with it, it could do a part of the flow.
 SENDING = ("celery", "kombu", "redis", "contract.messaging", "contract.storage", "contract.encryption")

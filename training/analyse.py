@@ -26,7 +26,7 @@ import simplejpeg
 
 from contract.messages import Attribution, Box, Classified
 from contract.photos import FILE_LIMIT_BYTES
-from inference_worker.decode.sandbox import DecoderLostError
+from decoding.sandbox import DecoderLostError
 from inference_worker.models import attribution, cropping, distance
 from inference_worker.models.classification import Classifier, Evidence
 from inference_worker.models.engine import select_engine

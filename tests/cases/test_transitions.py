@@ -77,7 +77,7 @@ def _names_a_column(part: ast.AST) -> bool:
 
 def writes() -> set[tuple[str, str]]:
     found = set()
-    for package in ("contract", "teleder", "inference_worker"):
+    for package in ("contract", "teleder", "inference_worker", "decoding"):
         for file in (ROOT / package).rglob("*.py"):
             path = file.relative_to(ROOT).as_posix()
             if "/migrations/" not in path and path not in TABLES:

@@ -21,7 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_no_other_file_of_the_product_connects_to_valkey():
     connecting = re.compile(r"\bRedis(\(|\.from_url)|socket_(connect_)?timeout")
     files = [
-        path for name in ("contract", "teleder", "inference_worker") for path in (ROOT / name).rglob("*.py")
+        path
+        for name in ("contract", "teleder", "inference_worker", "decoding")
+        for path in (ROOT / name).rglob("*.py")
     ]
     found = {str(path.relative_to(ROOT)) for path in files if connecting.search(path.read_text())}
     assert found == {"contract/messaging.py"}

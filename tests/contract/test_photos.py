@@ -32,8 +32,8 @@ def reason_of_web(data: bytes) -> str | None:
 
 @pytest.mark.parametrize("data", UPLOADS)
 def test_web_and_worker_accept_the_same_formats(data):
-    photo_file = pytest.importorskip("inference_worker.decode.photo_file")
-    formats = pytest.importorskip("inference_worker.decode.formats")
+    photo_file = pytest.importorskip("decoding.photo_file")
+    formats = pytest.importorskip("decoding.formats")
     try:
         formats.examine(data)
         reason = None
@@ -57,8 +57,8 @@ def test_a_brand_of_hevc_is_found_after_another():
 
 
 def test_both_sides_have_the_same_file_limit():
-    formats = pytest.importorskip("inference_worker.decode.formats")
-    photo_file = pytest.importorskip("inference_worker.decode.photo_file")
+    formats = pytest.importorskip("decoding.formats")
+    photo_file = pytest.importorskip("decoding.photo_file")
     large = file_of(SCENE).ljust(photos.FILE_LIMIT_BYTES, b"\0")
     assert reason_of_web(large) is None and formats.examine(large).format == "JPEG"
     assert reason_of_web(large + b"\0") == Reason.FILE_TOO_LARGE
@@ -126,7 +126,7 @@ def test_the_documents_name_the_limits_of_the_table(name):
 
 def test_no_other_file_repeats_the_limit():
     spelled = re.compile(r"25 ?\* ?1024|26_?214_?400|\b25_000_000|image/(heic|heif)")
-    packages = ("teleder", "inference_worker", "contract", "training", "local", "drills")
+    packages = ("teleder", "inference_worker", "decoding", "contract", "training", "local", "drills")
     files = [
         path
         for package in packages

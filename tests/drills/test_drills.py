@@ -167,7 +167,7 @@ GUARD_NAMES = [
 DRILLS = Path(crashes.__file__).parent
 PRODUCT = [
     (file, ast.parse(file.read_text()))
-    for package in ("contract", "teleder", "inference_worker")
+    for package in ("contract", "teleder", "inference_worker", "decoding")
     for file in sorted((DRILLS.parent / package).rglob("*.py"))
     if "migrations" not in file.parts
 ]

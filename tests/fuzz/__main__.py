@@ -27,9 +27,9 @@ from rest_framework.exceptions import APIException  # noqa: E402
 from rest_framework.request import Request  # noqa: E402
 from rest_framework.test import APIRequestFactory  # noqa: E402
 
-from inference_worker.decode.formats import examine  # noqa: E402
-from inference_worker.decode.photo_file import RejectedError  # noqa: E402
-from inference_worker.decode.sandbox import DecoderLostError  # noqa: E402
+from decoding.formats import examine  # noqa: E402
+from decoding.photo_file import RejectedError  # noqa: E402
+from decoding.sandbox import DecoderLostError  # noqa: E402
 from inference_worker.preparation import COPIES, prepare  # noqa: E402
 from teleder.api.parsers import PhotoParser  # noqa: E402
 from teleder.api.serializers.patient import PhotoUploadSerializer  # noqa: E402

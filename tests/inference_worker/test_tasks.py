@@ -26,9 +26,9 @@ from contract.messages import Request, Stage
 from contract.photos import PhotoAdvice
 from contract.signs import SignName
 from contract.storage import FileMissingError, FileStorage
+from decoding.sandbox import DecoderLostError
 from inference_worker import tasks
 from inference_worker.app import app
-from inference_worker.decode.sandbox import DecoderLostError
 from inference_worker.models import attribution, weights
 from training import phantom
 

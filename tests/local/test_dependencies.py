@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = {
     "contract",
     "teleder",
+    "decoding",
     "inference_worker",
     "training",
     "local",
@@ -37,6 +38,7 @@ ALONG = {
 EXTRAS = {
     "contract": [],
     "teleder": [],
+    "decoding": ["inference"],
     "inference_worker": ["inference", "torch"],
     "training": ["inference", "torch", "training"],
     "local": ["inference", "local", "dev"],

@@ -11,6 +11,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = (
+    "contract",
+    "teleder",
+    "decoding",
+    "inference_worker",
+    "training",
+    "local",
+    "drills",
+    "benchmarks",
+)
 LINT = shutil.which("lint-imports", path=str(Path(sys.executable).parent))
 
 
@@ -24,7 +34,7 @@ def lint(folder: Path) -> subprocess.CompletedProcess:
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("copy")
-    for package in ("contract", "teleder", "inference_worker", "training", "local", "drills", "benchmarks"):
+    for package in PACKAGES:
         leave_out = shutil.ignore_patterns("__pycache__", "*.safetensors", "*.bin", "static")
         shutil.copytree(ROOT / package, folder / package, ignore=leave_out)
     shutil.copy(ROOT / "pyproject.toml", folder)
@@ -37,11 +47,18 @@ def copy(tmp_path_factory) -> Path:
     [
         ("contract/messages.py", "import teleder.celery", "imports neither side"),
         ("contract/messages.py", "import inference_worker.app", "imports neither side"),
+        ("contract/photos.py", "import decoding.formats", "imports neither side"),
         ("contract/storage/base.py", "import django", "imports neither side"),
         ("contract/storage/base.py", "import cv2", "imports neither side"),
         ("teleder/cases/triage/__init__.py", "import torch", "never decodes"),
         ("teleder/web/context.py", "import PIL.Image", "never decodes"),
         ("teleder/pipeline/queue.py", "import inference_worker.tasks", "never decodes"),
+        ("teleder/cases/intake.py", "import decoding.sandbox", "never decodes"),
+        ("decoding/decoders.py", "import inference_worker.photo_files", "of ours only the contract"),
+        ("decoding/decoders.py", "import contract.messaging", "of ours only the contract"),
+        ("decoding/sandbox.py", "import contract.encryption", "of ours only the contract"),
+        ("decoding/formats.py", "import teleder.celery", "of ours only the contract"),
+        ("inference_worker/models/quality.py", "import decoding.decoders", "preparation and tasks alone"),
         ("inference_worker/models/quality.py", "import django", "no web"),
         ("inference_worker/tasks.py", "import teleder", "no web"),
         ("inference_worker/models/engine.py", "import training", "imports training"),

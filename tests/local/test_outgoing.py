@@ -44,7 +44,7 @@ def callers(root: Path) -> list[str]:
     """Return the modules of the running product that import a client of a network protocol."""
     files = [
         file
-        for package in ("contract", "teleder", "inference_worker")
+        for package in ("contract", "teleder", "inference_worker", "decoding")
         for file in (root / package).rglob("*.py")
     ]
     return [

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from contract.messages import Box
-from inference_worker.decode.sandbox import DecoderLostError
+from decoding.sandbox import DecoderLostError
 from inference_worker.models import weights
 from training import analyse, distance_strip, phantom
 from training.analyse import main, tinted

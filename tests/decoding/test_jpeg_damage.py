@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from inference_worker.decode.decoding import decode
-from inference_worker.decode.photo_file import RejectedError
+from decoding.decoders import decode
+from decoding.photo_file import RejectedError
 from tests.drawn_uploads import file_of, segment, tiff, with_segments
 
 EOI, SOS = b"\xff\xd9", b"\xff\xda"

@@ -20,9 +20,9 @@ import pytest
 
 from benchmarks import photo_memory
 from contract.photos import Reason
-from inference_worker.decode import sandbox, system_calls
-from inference_worker.decode.photo_file import RejectedError
-from inference_worker.decode.sandbox import DecoderLostError, decode_apart
+from decoding import sandbox, system_calls
+from decoding.photo_file import RejectedError
+from decoding.sandbox import DecoderLostError, decode_apart
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -192,7 +192,7 @@ def test_pixels_and_facts_are_returned():
 
 IN_A_POOL = """
 import sys, billiard
-from inference_worker.decode.sandbox import decode_apart  # as a worker does, before its pool forks
+from decoding.sandbox import decode_apart  # as a worker does, before its pool forks
 
 def work(data):
     pixels, _facts = decode_apart(data)
@@ -229,7 +229,7 @@ def test_a_decoder_does_not_import_its_parents_main_module(tmp_path):
     main = tmp_path / "main.py"
     main.write_text(
         "from pathlib import Path\n"
-        "from inference_worker.decode.sandbox import decode_apart\n"
+        "from decoding.sandbox import decode_apart\n"
         "here = Path(__file__).parent\n"
         "(here / __name__).touch()\n"
         "if __name__ == '__main__':\n"

@@ -21,11 +21,11 @@ from PIL import Image
 from PIL import TiffImagePlugin, WebPImagePlugin  # noqa: F401 # isort: skip
 
 from contract.photos import PIXEL_LIMIT, SHORT_SIDE_LIMIT, Reason
-from inference_worker.decode import colour
-from inference_worker.decode.display import DISPLAY_SIDE, ORIENTATION, StoredPhoto, upright_pixels
-from inference_worker.decode.formats import examine
-from inference_worker.decode.jpeg_scans import without_stray_bytes
-from inference_worker.decode.photo_file import PhotoFile, RejectedError, check_pixels
+from decoding import colour
+from decoding.display import DISPLAY_SIDE, ORIENTATION, StoredPhoto, upright_pixels
+from decoding.formats import examine
+from decoding.jpeg_scans import without_stray_bytes
+from decoding.photo_file import PhotoFile, RejectedError, check_pixels
 
 SHRUNK_SIDE = DISPLAY_SIDE * 15 // 16  # half of the usual 4000 px is near enough, and half the work
 EXIF_IFD, COLOUR_SPACE, INTEROP_IFD, INTEROP_INDEX = 0x8769, 0xA001, 0xA005, 1

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from contract.photos import Reason
-from inference_worker.decode import system_calls
-from inference_worker.decode.photo_file import RejectedError
+from decoding import system_calls
+from decoding.photo_file import RejectedError
 
 MEMORY_LIMIT_BYTES = 1_200 * 1024 * 1024
 CPU_LIMIT_SECONDS = 15
@@ -32,7 +32,7 @@ WAIT_SECONDS = 18  # a little less than the task's own limit
 ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
 
 fork_server = multiprocessing.get_context("forkserver")
-fork_server.set_forkserver_preload(["inference_worker.decode.decoding", __name__])
+fork_server.set_forkserver_preload(["decoding.decoders", __name__])
 _main_process = process.current_process()  # of the interpreter that imports this, before any pool forks
 
 
@@ -42,7 +42,7 @@ class DecoderLostError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the child says about the original, see `decoding.Decoded`; believed no further than its types."""
+    """What the child says about the original, see `decoders.Decoded`; believed no further than its types."""
 
     width: int
     height: int
@@ -113,11 +113,11 @@ _without_main_module = _NoMainModule()
 
 def _serve(data: bytes, theirs: Connection) -> None:
     """Decode one file in the child."""
-    from inference_worker.decode import decoding  # already loaded in the fork server
+    from decoding import decoders  # already loaded in the fork server
 
     limit_resources()
     try:
-        decoded = decoding.decode(data)
+        decoded = decoders.decode(data)
     except RejectedError as rejected:
         answer = rejected.reason
     except MemoryError:

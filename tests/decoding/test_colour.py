@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from inference_worker.decode.decoding import decode
-from inference_worker.decode.sandbox import decode_apart
+from decoding.decoders import decode
+from decoding.sandbox import decode_apart
 from tests.drawn_uploads import chunk, file_of, in_space, png, profile, segment, with_segments
 
 some = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from contract.photos import Reason
-from inference_worker.decode import sandbox
-from inference_worker.decode.decoding import decode
-from inference_worker.decode.formats import BLANK, RejectedError, examine
+from decoding import sandbox
+from decoding.decoders import decode
+from decoding.formats import BLANK, RejectedError, examine
 from inference_worker.preparation import prepare
 from tests import drawn_uploads
 from tests.drawn_uploads import SCENE, WHOLE, DrawnUpload, file_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inference_worker.decode import versions
+from decoding import versions
 
 
 def test_each_decoder_reports_a_version_and_is_new_enough(capsys):

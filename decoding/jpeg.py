@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from contract.photos import Reason
-from inference_worker.decode.photo_file import BLANK, PhotoFile, RejectedError, check_pixels
+from decoding.photo_file import BLANK, PhotoFile, RejectedError, check_pixels
 
 JFIF = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 SOI, EOI, SOS, DQT, DRI, DHT, APP0, ADOBE = 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xC4, 0xE0, 0xEE

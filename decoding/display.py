@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageCms
 
-from inference_worker.decode import colour
+from decoding import colour
 
 DISPLAY_SIDE = 2048  # px, long side at most
 TURNS = {  # EXIF orientation: how the stored pixels must be turned to stand upright

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 from contract import photos
 from contract.photos import Reason
-from inference_worker.decode.jpeg import examine_jpeg
-from inference_worker.decode.photo_file import BLANK, PhotoFile, RejectedError, check_pixels
+from decoding.jpeg import examine_jpeg
+from decoding.photo_file import BLANK, PhotoFile, RejectedError, check_pixels
 
 WEBP_PIXELS = {b"VP8 ", b"VP8L"}
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"

@@ -1,4 +1,4 @@
-"""`python -m inference_worker.decode.versions`: which decoders read untrusted uploads, and their versions.
+"""`python -m decoding.versions`: which decoders read untrusted uploads, and their versions.
 
 They are C libraries inside of wheels: a package's version does not show them. Exit 1 where one is older than the
 version that fixed its last known serious vulnerability.

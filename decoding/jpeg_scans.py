@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from contract.photos import Reason
-from inference_worker.decode.jpeg import BASELINE, DHT, DQT, DRI, END, FRAMES, SOS, huffman_tables
-from inference_worker.decode.photo_file import RejectedError
+from decoding.jpeg import BASELINE, DHT, DQT, DRI, END, FRAMES, SOS, huffman_tables
+from decoding.photo_file import RejectedError
 
 ENDS_BLOCK, INVALID = 128, 255  # steps in a table of AC codes
 CODE_BITS = 16

@@ -1,1 +1,0 @@
-"""Untrusted bytes to pixels, in a process that can do nothing else."""
