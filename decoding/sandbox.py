@@ -139,6 +139,6 @@ def limit_resources() -> None:
         (resource.RLIMIT_NOFILE, 0),  # what is open stays open; nothing more: no file, no socket
     ):
         resource.setrlimit(kind, (most, most))
-    # At the lower limit the child gets a signal of its own, so that it can be told from being killed from outside.
+    # At the lower limit the child gets a signal of its own, so that it can be distinguished from being killed from outside.
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_SECONDS, CPU_LIMIT_SECONDS + 1))
     system_calls.restrict()  # root could lift the limits again

@@ -49,7 +49,7 @@ PROGRESS_SECONDS = 10
 LEFT_OUT_SHOWN = 5
 THUMBNAIL_SIDE = 320  # px
 SKIN_COLOUR, LESION_COLOUR = (0, 200, 255), (255, 0, 200)
-# Of the boxes in turn: several lie over each other, and each must be told from the next.
+# Of the boxes in turn: several lie over each other, and each must differ from the next.
 BOX_COLOURS = (
     (255, 255, 255),
     (255, 225, 60),

@@ -15,7 +15,7 @@ from inference_worker.models.classification import CONDITIONS, HI, Classifier, c
 
 ORIGINAL, TRUE_CROP, AUTOMATIC, JOINT = "original", "true crop", "automatic crop", "joint"
 ARMS = (ORIGINAL, TRUE_CROP, AUTOMATIC, JOINT)
-FOUR = CONDITIONS[:4]  # AD, HI, IM, MF: what the published method tells apart
+FOUR = CONDITIONS[:4]  # AD, HI, IM, MF: what the published method distinguishes
 
 Looks = dict[str, np.ndarray | None]
 

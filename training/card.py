@@ -11,7 +11,7 @@ Tone and distance are known of drawn scenes alone:
     python -m training.worth --manifest runs/card/manifest.csv --root runs/card --figures-only --title "drawn scenes"
 
 The questions are those of CLEAR Derm and DECIDE-AI that a model card can answer. Sources, recipe, figures and
-subgroups come from the table of weights; what no table tells is in card.toml, and nowhere else. `--check`, a part
+subgroups come from the table of weights; what no table contains is in card.toml, and nowhere else. `--check`, a part
 of `./run check`, fails on a question without an answer and on a card that is older than the table.
 """
 

@@ -1,4 +1,4 @@
-"""The figures of a classification: what is told, how well the scores order photos, and what an alarm is worth."""
+"""The figures of a classification: what is reported, how well the scores order photos, and what an alarm is worth."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def probabilities(opinions: list[Classified]) -> np.ndarray:
 
 
 def rings(opinion: Classified, condition: str) -> bool:
-    """Tell whether the alarm for a condition rings."""
+    """Return whether the alarm for a condition rings."""
     return condition in ringing(opinion)
 
 
@@ -97,7 +97,7 @@ def aucs(truth: np.ndarray, p: np.ndarray, groups: list[str]) -> Figures:
     A score that is 0 everywhere is that of a condition which the weights do not know: it has no figure.
     """
     four, every = np.isin(truth, FOUR), np.ones(len(truth), bool)
-    told_apart = {  # name: score, the photos it is about, the positives
+    comparisons = {  # name: score, the photos it is about, the positives
         "auc_not_ad": (1 - among_four(p, "AD"), four, truth != "AD"),
         "auc_hi_of_ad": (among_four(p, "HI"), np.isin(truth, ("HI", "AD")), truth == "HI"),
         "auc_hi_of_other_diseases": (p[:, CONDITIONS.index("HI")], every, truth == "HI"),
@@ -107,7 +107,7 @@ def aucs(truth: np.ndarray, p: np.ndarray, groups: list[str]) -> Figures:
     }
     return {
         name: auc_figure(score[which], positive[which], [groups[i] for i in np.flatnonzero(which)])
-        for name, (score, which, positive) in told_apart.items()
+        for name, (score, which, positive) in comparisons.items()
         if score.any()
     }
 

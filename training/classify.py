@@ -76,8 +76,8 @@ def candidate_lines(
 def metrics_of(
     left_out: probe.LeftOut, labels: list[str], groups: list[str], things: list[float]
 ) -> dict[str, Any]:
-    """Return what the pictures themselves can tell: the herpes score by the joint features or as the highest of the views,
-    and how well the distance tells `things` that are no skin."""
+    """Return what the pictures themselves can show: the herpes score by the joint features or as the highest of the views,
+    and how well the distance detects `things` that are no skin."""
     classes = np.array(labels)
     scored = np.isin(classes, ("HI", *probe.HARMLESS)) & ~np.isnan(left_out.joint[:, 0])
     joint, highest, ill = left_out.joint[:, HI], left_out.highest[:, HI], classes == "HI"

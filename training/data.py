@@ -196,7 +196,7 @@ def require_train(row: Row) -> Row:
 
 
 def held_out(row: Row) -> bool:
-    """Tell whether this row's group is kept from training, the same way in every run and for every manifest."""
+    """Return whether this row's group is kept from training, the same way in every run and for every manifest."""
     digest = hashlib.blake2b(f"{row.source}/{row.group}".encode(), digest_size=4).digest()
     return int.from_bytes(digest) % HELD_OUT_EVERY == 0
 

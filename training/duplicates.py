@@ -109,7 +109,7 @@ def _by_votes(prints: list[Print], groups: list[str]) -> Iterator[tuple[int, int
 
 
 def is_same(one: Print, other: Print) -> bool:
-    """Tell whether one photo, or its mirror image, can be laid over the other; a crop finds its place sooner."""
+    """Return whether one photo, or its mirror image, can be laid over the other; a crop finds its place sooner."""
     if np.array_equal(one.grey, other.grey):
         return True
     orders = [(asked, b) for a, b in ((one, other), (other, one)) for asked in (a, a.mirrored)]

@@ -55,7 +55,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Assessed:
     """Photos and what was said of them; `angles` (N,) is the tone of the skin that was found, nan if unknown."""
 
     rows: list[Row]
@@ -63,7 +63,7 @@ class Judged:
     angles: np.ndarray
 
 
-def judge_masks(rows: list[Row], segmenter: Segmenter) -> list[Measured]:
+def compare_masks(rows: list[Row], segmenter: Segmenter) -> list[Measured]:
     """Compare the network's mask of each photo, and that of colour alone, with the true one."""
     measured = []
     for some in batches(rows):
@@ -105,19 +105,19 @@ def _gain(ours: list[MaskScore], theirs: list[MaskScore], groups: list[str], nam
 def segmentation_figures(scores: list[MaskScore], groups: list[str]) -> Figures:
     skin, lesion = (np.array([getattr(s, name) for s in scores]) for name in ("skin_iou", "lesion_iou"))
     hit, missed, false = np.array([s.patches for s in scores]).T
-    judged = {
+    measures = {
         "skin_or_lesion_iou": (~np.isnan(skin), lambda i: float(skin[i].mean())),
         "lesion_iou": (~np.isnan(lesion), lambda i: float(lesion[i].mean())),
         "patch_recall": (hit + missed > 0, lambda i: share(hit[i].sum(), (hit + missed)[i].sum())),
         "patch_precision": (hit + false + missed > 0, lambda i: share(hit[i].sum(), (hit + false)[i].sum())),
     }
-    judged["skin_or_lesion_below_80"] = (
-        judged["skin_or_lesion_iou"][0],
+    measures["skin_or_lesion_below_80"] = (
+        measures["skin_or_lesion_iou"][0],
         lambda i: float((skin[i] < 0.8).mean()),
     )
     figures = {
         name: widened(over(which, groups, measure), len({groups[i] for i in np.flatnonzero(which)}))
-        for name, (which, measure) in judged.items()
+        for name, (which, measure) in measures.items()
     }
     return figures | {
         "worst_skin_or_lesion_iou": None if np.isnan(skin).all() else round(float(np.nanmin(skin)), 4)
@@ -136,7 +136,7 @@ def share(hits: float, n: float) -> float:
     return float(hits / n) if n else np.nan
 
 
-def judge(rows: list[Row], segmenter: Segmenter, classifier: Classifier) -> Judged:
+def assess(rows: list[Row], segmenter: Segmenter, classifier: Classifier) -> Assessed:
     """Look at each photo as the worker does: its analysis copy, with the crops that the segmentation cuts."""
     opinions, angles = [], []
     for some in batches(rows):
@@ -144,15 +144,15 @@ def judge(rows: list[Row], segmenter: Segmenter, classifier: Classifier) -> Judg
         masks = segmenter(photos)
         opinions += classifier(photos, [boxes_of(mask)[0] for mask in masks])
         angles += [tone.typology_angle(p, m == SKIN) for p, m in zip(photos, masks, strict=True)]
-    return Judged(rows, opinions, np.array(angles))
+    return Assessed(rows, opinions, np.array(angles))
 
 
-def classification(judged: Judged) -> Figures:
+def classification(assessed: Assessed) -> Figures:
     """Return every figure of the classification, of all photos and of parts; tone by the skin that was found."""
-    rows, opinions = judged.rows, judged.opinions
+    rows, opinions = assessed.rows, assessed.opinions
     figures = classification_figures(rows, opinions)
     by = {f"by_{column}": parts(rows, column) for column in ("source", "fitzpatrick", "tone", "distance")}
-    by["by_tone_third"] = tone.thirds(judged.angles)
+    by["by_tone_third"] = tone.thirds(assessed.angles)
     for title, all_parts in by.items():
         figures[title] = {
             name: classification_figures([rows[i] for i in own], [opinions[i] for i in own])
@@ -205,18 +205,18 @@ def main(argv: list[str] | None = None) -> None:
     segmenter = Segmenter(models["segmentation"], chosen)
     named = f"{arguments.what} {models[arguments.what].version} {models[arguments.what].sha256[:12]}"
     if segments:
-        measured = judge_masks(rows, segmenter)
+        measured = compare_masks(rows, segmenter)
         figures = segmentation(rows, measured) | {"model": named}
     else:
-        judged = judge(rows, segmenter, Classifier(models["classification"], chosen))
-        figures = classification(judged) | {"model": named}
+        assessed = assess(rows, segmenter, Classifier(models["classification"], chosen))
+        figures = classification(assessed) | {"model": named}
     print(table(figures))
     arguments.json.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
     if arguments.html:
         if segments:
             text = evaluation_page.segmentation_page(figures, rows, measured, arguments.html, argv)
         else:
-            text = evaluation_page.classification_page(figures, judged, arguments.html, argv)
+            text = evaluation_page.classification_page(figures, assessed, arguments.html, argv)
         arguments.html.write_text(text, encoding="utf-8")
 
 

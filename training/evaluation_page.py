@@ -34,22 +34,25 @@ from training.data import Row
 from training.statistics import Figures
 
 if TYPE_CHECKING:  # it imports this module
-    from training.evaluate import Judged, Measured
+    from training.evaluate import Assessed, Measured
 
 SHOWN = 24  # of the worst photos
 SILENT = "no answer"
 
 
-def classification_page(figures: Figures, judged: Judged, file: Path, arguments: list[str]) -> str:
+def classification_page(figures: Figures, assessed: Assessed, file: Path, arguments: list[str]) -> str:
     """Return the page of a classification; `file` is where it will lie, `arguments` what was asked for."""
-    truth, named = truths(judged.rows), answers(judged.opinions)
-    p = probabilities(judged.opinions)
+    truth, named = truths(assessed.rows), answers(assessed.opinions)
+    p = probabilities(assessed.opinions)
     forced = np.array(CONDITIONS)[p.argmax(axis=1)]
     plots = [
         ("ROC among the four diseases; scores normalised over the four", _roc_of_four(truth, p)),
-        ("ROC of each alarm against AD and OTHER; the dot is where it rings", _roc_of_alarms(truth, judged)),
         (
-            "Reliability: of photos told so much, so many have it (Wilson intervals)",
+            "ROC of each alarm against AD and OTHER; the dot is where it rings",
+            _roc_of_alarms(truth, assessed),
+        ),
+        (
+            "Reliability: the share that has it, by predicted probability (Wilson intervals)",
             inline_plots.reliability(
                 {name: (p[:, i], truth == name) for i, name in enumerate(CONDITIONS)},
             ),
@@ -58,11 +61,11 @@ def classification_page(figures: Figures, judged: Judged, file: Path, arguments:
     confusions = [
         ("What is named", _confusion(truth, np.where(named == "", SILENT, named), (*CONDITIONS, SILENT))),
         ("The likeliest, named or not", _confusion(truth, forced, CONDITIONS)),
-        ("Which alarm rings", _alarm_table(truth, judged.opinions)),
+        ("Which alarm rings", _alarm_table(truth, assessed.opinions)),
     ]
     worst = sorted(range(len(truth)), key=lambda i: p[i, CONDITIONS.index(truth[i])])[:SHOWN]
     photos = [
-        (judged.rows[i], [truth[i], named[i] or SILENT, forced[i], ", ".join(_ringing_of(judged.opinions[i])) or "-", f"{p[i, CONDITIONS.index(truth[i])]:.3f}"])
+        (assessed.rows[i], [truth[i], named[i] or SILENT, forced[i], ", ".join(_ringing_of(assessed.opinions[i])) or "-", f"{p[i, CONDITIONS.index(truth[i])]:.3f}"])
         for i in worst
     ]  # fmt: skip
     head = ["truth", "named", "likeliest", "alarms", "probability of the truth"]
@@ -98,11 +101,11 @@ def _roc_of_four(truth: np.ndarray, p: np.ndarray) -> str:
     return inline_plots.curves(named, {}, "share of the others", "share of the positives")
 
 
-def _roc_of_alarms(truth: np.ndarray, judged: Judged) -> str:
+def _roc_of_alarms(truth: np.ndarray, assessed: Assessed) -> str:
     named, marks = {}, {}
     for name in POSITIVE:
-        score = np.array([alarm_score(opinion, name) for opinion in judged.opinions])
-        ringing = np.array([rings(opinion, name) for opinion in judged.opinions])
+        score = np.array([alarm_score(opinion, name) for opinion in assessed.opinions])
+        ringing = np.array([rings(opinion, name) for opinion in assessed.opinions])
         which = np.isin(truth, (name, *BACKGROUND))
         points = inline_plots.roc_points(score[which], truth[which] == name)
         if points and not np.isnan(score).any():

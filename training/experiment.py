@@ -75,20 +75,22 @@ def learnt(photos: Photos, which: np.ndarray) -> object:
     """Return a regression fitted to the views of some photos; each photo counts the same."""
     chosen = np.isin(photos.owner, which)
     per_photo = np.bincount(photos.owner, minlength=len(photos.rows))
-    judge = make_pipeline(
+    classifier = make_pipeline(
         StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=1000, class_weight="balanced")
     )
     owner = photos.owner[chosen]
-    judge.fit(
+    classifier.fit(
         photos.views[chosen], photos.truth[owner], logisticregression__sample_weight=1 / per_photo[owner]
     )
-    return judge
+    return classifier
 
 
-def probabilities(judge: object, photos: Photos, which: np.ndarray) -> np.ndarray:
+def probabilities(classifier: object, photos: Photos, which: np.ndarray) -> np.ndarray:
     """Return (len(which), 5) in the order of CONDITIONS, aggregated as the pipeline does; unlearnt classes get 0."""
     by_view = np.zeros((len(photos.views), len(CONDITIONS)))
-    by_view[:, [CONDITIONS.index(name) for name in judge.classes_]] = judge.predict_proba(photos.views)
+    by_view[:, [CONDITIONS.index(name) for name in classifier.classes_]] = classifier.predict_proba(
+        photos.views
+    )
     return np.array([aggregate(by_view[photos.owner == i]) for i in which])
 
 

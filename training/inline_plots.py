@@ -59,7 +59,7 @@ def curves(named: dict[str, list[Point]], marks: dict[str, Point], x_label: str,
 
 
 def reliability(named: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
-    """Draw for each name the share of hits (N,) bool against the probability (N,) that was told, with intervals."""
+    """Draw for each name the share of hits (N,) bool against the predicted probability (N,), with intervals."""
     body, legend = [], []
     for (name, (p, hits)), colour in zip(named.items(), COLOURS, strict=False):
         if not hits.any():  # a class that no photo has would be a line at 0
@@ -73,7 +73,7 @@ def reliability(named: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
                 f'<polyline stroke="{colour}" stroke-opacity=".4" points="{_path([(x, low), (x, high)])}"/>'
             )
         body += [_dot(point, colour) for point in points]
-    return _square(body, legend, "probability told", "share that has it")
+    return _square(body, legend, "predicted probability", "share that has it")
 
 
 def _square(body: Iterable[str], legend: Sequence[tuple[str, str]], x_label: str, y_label: str) -> str:

@@ -17,7 +17,7 @@ SKIN_SHARE, LESION_SHARE = 0.80, 0.10
 
 @dataclass(frozen=True)
 class MaskScore:
-    """Counts on one photo; nan where its mask does not tell."""
+    """Counts on one photo; nan where its mask cannot show it."""
 
     skin_iou: float
     lesion_iou: float
@@ -30,7 +30,7 @@ def score_mask(found: np.ndarray, truth: np.ndarray) -> MaskScore:
     """Compare a class map with a true mask (255 = unknown), scaled to the mask's shape.
 
     A mask that only has lesion and unknown is one of those whose makers outlined lesions alone: the rest of
-    it is not lesion, and skin and patches cannot be judged.
+    it is not lesion, and skin and patches cannot be scored.
     """
     found = cv2.resize(found, truth.shape[::-1], interpolation=cv2.INTER_NEAREST)
     if np.isin(truth, (LESION, UNKNOWN)).all():

@@ -37,7 +37,7 @@ class ChangedDatasetError(ValueError):
 
 @dataclass(frozen=True)
 class Dataset:
-    """A folder that `importing` wrote; `name` tells it from any other."""
+    """A folder that `importing` wrote; `name` identifies it."""
 
     folder: Path
 

@@ -1,4 +1,4 @@
-"""Measures the check of drafts' photos: what patients are told of good photos and of photos spoilt on purpose.
+"""Measures the check of drafts' photos: the advice that patients get on good photos and on photos spoilt on purpose.
 
     python -m training.photo_check --data ../shared/data --json runs/photo_check.json --out docs/models
 

@@ -33,7 +33,7 @@ SOURCES = {"phantom": "drawn photos", "photo": "real photos"}
 GOAL_RIGHT, GOAL_FALSE, GOAL_FALSE_DARKEST = 0.9, 0.05, 0.08
 WHY = (
     "\n## Where a goal is missed\n",
-    "- **near**: without healthy skin around it the segmentation cannot tell lesion from skin, and calls it skin. A photo has",
+    "- **near**: without healthy skin around it the segmentation cannot distinguish lesion from skin, and calls it skin. A photo has",
     "  no scale, and many good photos are skin to all four borders, so nothing else in it says that it is too near.",
     "- **room**, drawn: folded cloth is drawn without threads and is called blurred; dark colours in good light are called",
     "  too dark; a few surfaces pass for skin. None of the real rooms is called blurred.",
@@ -60,7 +60,7 @@ def by_second_remedy(row: dict[str, str]) -> bool:
 
 
 def figures_of(rows: Iterable[dict[str, str]]) -> Figures:
-    """Return right verdicts by source and kind, false alarms on good photos, and what was told."""
+    """Return right verdicts by source and kind, false alarms on good photos, and the advice given."""
     rows = [row for row in rows if row["fault"] != ABSENT]
     names = ("right", "first", "second", "wrong", "advised", "false_alarms", "false_advice")
     figures: Figures = {name: {} for name in names}
@@ -120,9 +120,9 @@ def _page(figures: Figures) -> Iterator[str]:
     yield 'Two remedies can be true of one picture. Of a photo from too far away "no skin can be made out" is counted as'
     yield 'right, because it asks for the same 30 cm. Of a photo from too far away and of a room "too dark" is counted as'
     yield f"right where the picture is truly dark: its median pixel has at most {DARK_LIGHT:.0%} of white's light, as in the photos"
-    yield "that are made dark here (the view that is put into a dark room keeps its own light). The share that was told the"
+    yield "that are made dark here (the view that is put into a dark room keeps its own light). The share that got the"
     yield "first remedy stands beside it.\n"
-    yield "| photo | source | right | 95 % | n | reached | first remedy | right by the second | wrongly told |"
+    yield "| photo | source | right | 95 % | n | reached | first remedy | right by the second | wrong advice |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     for kind in RIGHT:
         for source, name in SOURCES.items():
@@ -141,8 +141,8 @@ def _page(figures: Figures) -> Iterator[str]:
             reached = "–" if goal is None else _yes(own["value"] <= goal)
             advice = figures["false_advice"][source][part]
             yield f"| {name} | {part} | {_cells(own)} | {reached} | {_cells(advice)} |"
-    told_of_good = (f"{name}: {_counts(figures['advised'][source])}" for source, name in SOURCES.items())
-    yield f"\nWhat was told of good photos: {'; '.join(told_of_good)}."
+    advice_on_good = (f"{name}: {_counts(figures['advised'][source])}" for source, name in SOURCES.items())
+    yield f"\nAdvice on good photos: {'; '.join(advice_on_good)}."
     yield from WHY
 
 

@@ -1,4 +1,4 @@
-"""Plots for docs/models: SVG whose bytes are the same each time, in colours that the colour-blind can tell apart."""
+"""Plots for docs/models: SVG whose bytes are the same each time, in colours that the colour-blind can distinguish."""
 
 from __future__ import annotations
 

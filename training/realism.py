@@ -1,9 +1,9 @@
-"""How easily drawn skin is told from real skin: the AUC of a classifier made for it. Lower is better, .5 is the end.
+"""How easily drawn skin is distinguished from real skin: the AUC of a classifier made for it. Lower is better, .5 is the end.
 
     python -m training.realism --data ../shared/data --scenes runs/phantoms --json OUT
 
 Real are square crops of skin from the `use=train` photos; drawn are such crops of phantoms, and of rashes drawn
-on real people. A logistic regression on ImageNet features, cross-validated by group: the harshest judge at hand.
+on real people. A logistic regression on ImageNet features, cross-validated by group: the strictest classifier at hand.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from training.statistics import auc, bootstrap
 SKIN = (Known.SKIN, Known.LESION, Known.SKIN_OR_LESION)
 SIDE = 128  # px of the crop; made larger to what the network takes
 SKIN_SHARE, TRIES, FOLDS = 0.8, 20, 5
-JPEG = 75  # both kinds are stored once more, alike: compression must not be what tells them
+JPEG = 75  # both kinds are stored once more, alike: compression must not be what separates them
 
 
 def skin_crop(rng: np.random.Generator, sample: Sample) -> Sample | None:
@@ -55,16 +55,16 @@ def drawn_on(people: list[Sample]) -> list[Sample]:
     return [augment.painted(rng, each, str(rng.choice(phantom.CONDITIONS[:-1]))) for each in people]
 
 
-def told_apart(
+def separability(
     real: list[Sample], real_groups: list[str], drawn: list[Sample], drawn_groups: list[str]
 ) -> dict:
     """Return the cross-validated AUC with its interval; a group is never on both sides of a fold."""
     views = np.stack([scaled(augment.compress(s.photo, JPEG)) for s in [*real, *drawn]])
     is_drawn = np.arange(len(views)) >= len(real)
     groups = np.array([*real_groups, *drawn_groups])
-    judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
     score = cross_val_predict(
-        judge,
+        classifier,
         features.of(features.start().backbone)(views),
         is_drawn,
         groups=groups,
@@ -82,8 +82,8 @@ def main(argv: list[str] | None = None) -> None:
     scenes = crops_of(phantom_rows(arguments.scenes)[: arguments.scene_limit], 2)
     real = full[0] + people[0], full[1] + people[1]
     figures = {
-        "phantoms": told_apart(*real, *scenes),
-        "rashes_on_people": told_apart(*real, drawn_on(people[0]), people[1]),
+        "phantoms": separability(*real, *scenes),
+        "rashes_on_people": separability(*real, drawn_on(people[0]), people[1]),
         "version": phantom.VERSION,
     }
     print(table(figures))

@@ -1,4 +1,4 @@
-"""The report of an import: one HTML file in plain words, its pictures inside, what must be mended first."""
+"""The report of an import: one HTML file in plain words, its pictures inside, what must be corrected first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from training.checks import Finding
 from training.data import TONES
 from training.dataset import Photo
 
-SHOWN = 12  # findings of a kind, and photos of a class, with pictures; of the others the lines are told
+SHOWN = (
+    12  # findings of a kind, and photos of a class, with pictures; of the others only the lines are listed
+)
 SEEN_PHOTOS = 6  # of one finding
 
 

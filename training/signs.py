@@ -2,7 +2,7 @@
 
     python -m training.signs --manifest CSV --root DIR --use evaluate --json OUT --markdown docs/models/signs.md
 
-For each sign: its median and its error by class, and the area under the curve (AUC) with which it tells one disease
+For each sign: its median and its error by class, and the area under the curve (AUC) with which it separates one disease
 from the other three and from AD alone. Below .5 the disease has less of it. Intervals are 95 % of a bootstrap over
 persons. What was measured is kept beside `--json`, named by weights and code, so that a stopped run goes on.
 """
@@ -53,7 +53,7 @@ def sign_rows(row: Row, segmenter: Segmenter) -> list[dict]:
 
 
 def figures_of(rows: list[dict]) -> Figures:
-    """Return for each sign what it measures by class, and how well it tells the four diseases apart."""
+    """Return for each sign what it measures by class, and how well it separates the four diseases."""
     return {name.value: _of_sign(rows, name.value) for name in SignName}
 
 
@@ -94,13 +94,13 @@ def _page(figures: Figures) -> Iterator[str]:
     yield "# Signs without a diagnosis\n"
     yield f"Written by `python -m training.signs`; {figures['model']}; photos: {figures['photos']}. Figures with 95 %"
     yield "interval over persons, (n). `inference_worker/models/signs.py` defines each sign; its bounds are not fitted.\n"
-    yield "An AUC of .5 tells nothing; below .5 the disease has less of the sign. Herpes photos here are mostly of lips and"
-    yield "impetigo of faces, and the lesion is the network's: a sign can tell a body site or a fault of segmentation.\n"
+    yield "An AUC of .5 is chance; below .5 the disease has less of the sign. Herpes photos here are mostly of lips and"
+    yield "impetigo of faces, and the lesion is the network's: a sign can reflect a body site or a fault of segmentation.\n"
     yield "| sign | what it is |\n|---|---|"
     yield from (f"| {name} | {meaning} |" for name, meaning in MEANING.items())
     yield "\n## What is seen\n"
     yield from _seen(figures)
-    yield "\n## How well each tells one disease from the other three\n"
+    yield "\n## How well each separates one disease from the other three\n"
     yield "| sign | " + " | ".join(FOUR) + " |\n|---|" + "---|" * len(FOUR)
     for name in SignName:
         own = figures[name.value]["auc_against_the_other_three"]

@@ -123,7 +123,7 @@ def whole_folds(
     """Yield the (train, test) indices of the folds that may be scored: each class of `truth` is in their training part.
 
     Where the only persons of a class are tested, nothing of it could be learned. Scoring such a fold once said of
-    features that reach .83 that they tell nothing (training/LOG.md).
+    features that reach .83 that they separate nothing (training/LOG.md).
     """
     every = set(truth)
     return ((train, test) for train, test in splits if set(truth[train]) == every)

@@ -78,7 +78,7 @@ def submissions_of(rows: Sequence[Row]) -> list[Submission]:
 
 
 def earned(alarm: Alarm) -> bool:
-    """Tell whether an alarm may raise urgency: both likelihood ratios and the sensitivity have a high enough lower bound."""
+    """Return whether an alarm may raise urgency: both likelihood ratios and the sensitivity have a high enough lower bound."""
     ratios = (alarm.likelihood_ratio, alarm.likelihood_ratio_ad)
     return (
         all(ratio is not None and ratio.low >= LEAST_RATIO for ratio in ratios)
@@ -174,7 +174,7 @@ def main(argv: list[str] | None = None) -> None:
         if name.startswith("classification"):
             classifier = Classifier(own, TorchEngine("cpu", "figures are the same again"))
             photos = features.of_photos(rows, network=loaded(own, Network()))
-            opinions = [classifier.judge(photo) for photo in photos]
+            opinions = [classifier.classify(photo) for photo in photos]
             usable = [fault not in UNUSABLE for fault in faults]
             name = f"{own.name} {own.version} {own.sha256[:12]}"
             figures[name] = figures_of(submissions, list(levels_by_alarms(opinions, usable)))

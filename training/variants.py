@@ -1,4 +1,4 @@
-"""Would other features tell the diseases better than the shipped ones? A comparison on the pictures of the `open` head.
+"""Would other features separate the diseases better than the shipped ones? A comparison on the pictures of the `open` head.
 
     python -m training.variants --data ../shared/data --json runs/variants.json --markdown docs/models/variants.md
 

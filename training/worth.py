@@ -4,7 +4,7 @@
         --title "evaluate rows of cls" [--weights DIR] [--json OUT]
 
 Of every classification in the folder, with the crops that the pipeline cuts: everything that `training.evaluate` measures,
-how well the diseases are told apart, and of each alarm its sensitivity, how often it rings falsely and its likelihood
+how well the diseases are separated, and of each alarm its sensitivity, how often it rings falsely and its likelihood
 ratio LR+ = P(alarm | X) / P(alarm | AD or OTHER), and against AD alone. Intervals draw whole groups (persons). A
 worker sends these figures with each alarm; the triage policy decides whether they suffice to raise urgency.
 """
@@ -95,7 +95,7 @@ def main(argv: list[str] | None = None) -> None:
             continue
         classifier = Classifier(own, cpu)
         found = features.of_photos(rows, network=loaded(own, Network()))
-        figures, alarms = measure(rows, [classifier.judge(photo) for photo in found], own)
+        figures, alarms = measure(rows, [classifier.classify(photo) for photo in found], own)
         figures["model"] = f"{own.name} {own.version} {own.sha256[:12]}"
         record_figures(figures, name, arguments.title, arguments.weights)
         if not arguments.figures_only:

@@ -152,5 +152,5 @@ def _by(rows: list[dict], hit: Callable[[dict], bool]) -> Figures:
 
 
 def _boot(rows: list[dict], hit: Callable[[dict], bool]) -> Figures:
-    """Return a share, resampled by group; where all or none hit, with Wilson's bounds, as a bootstrap cannot tell."""
+    """Return a share, resampled by group; where all or none hit, with Wilson's bounds, where a bootstrap has no width."""
     return of_share(np.array([bool(hit(row)) for row in rows]), [row["group"] for row in rows])

@@ -88,7 +88,7 @@ def phantom_views(person: int, zooms: Iterable[float]) -> Iterator[View]:
 
 
 def score(photo: np.ndarray, truth: np.ndarray, segmenter: Segmenter) -> dict[str, object]:
-    """Return how well one and two looks find skin and lesion; None where the true mask does not tell.
+    """Return how well one and two looks find skin and lesion; None where the true mask cannot show it.
 
     `box` is whether the best square of the found mask obeys the 80/10 rule in the true one.
     """
@@ -140,7 +140,7 @@ def kept_file(json_file: Path, *made_by: str) -> Path:
 
 # --- Verdicts ---------------------------------------------------------------------------------------------
 def verdict_rows(row: Row, segmenter: Segmenter, heads: dict[str, Classifier]) -> list[dict]:
-    """Return what each head tells about a photo at each scale of the distance report, with its crops and without.
+    """Return what each head says about a photo at each scale of the distance report, with its crops and without.
 
     The heads read the features of one network, which is asked once.
     """
@@ -157,7 +157,7 @@ def verdict_rows(row: Row, segmenter: Segmenter, heads: dict[str, Classifier]) -
         about = {"name": row.name, "class": row.label, "group": row.group, "zoom": scale, "boxes": len(boxes)}
         for name, head in heads.items():
             for arm, used in zip(ARMS, (features, features[:1]), strict=True):
-                found = head.judge(used)
+                found = head.classify(used)
                 herpes = any(alarm.rings for alarm in found.alarms if alarm.condition == Condition.HI)
                 answer = {"verdict": verdict_code(found, has_skin=bool(mask.any())), "herpes": herpes}
                 rows.append(about | {"head": name, "arm": arm, "score": found.probabilities["HI"]} | answer)

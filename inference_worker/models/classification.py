@@ -61,7 +61,7 @@ class Classifier:
         by_photo = np.split(self.feature_maps(np.concatenate(views)), ends)
         seconds = (time.perf_counter() - started) / len(photos)
         return [
-            (self.judge(features_of(maps), seconds), evidence_of(maps, self._weight, self._bias))
+            (self.classify(features_of(maps), seconds), evidence_of(maps, self._weight, self._bias))
             for maps in by_photo
         ]
 
@@ -73,7 +73,7 @@ class Classifier:
         """Return the network's last feature map (N, 1280, 7, 7) float32 of views (N, 224, 224, 3) uint8."""
         return np.concatenate([self._run(views[i : i + RUN_LIMIT]) for i in range(0, len(views), RUN_LIMIT)])
 
-    def judge(self, features: np.ndarray, seconds: float = 0.0) -> Classified:
+    def classify(self, features: np.ndarray, seconds: float = 0.0) -> Classified:
         """Return the finding on a photo by the features (1 + crops, 1280) of the whole, row 0, and of its crops."""
         own, joint = self.weights, pooled(features)
         by_view = [self._named(view) for view in self.probabilities(features)]

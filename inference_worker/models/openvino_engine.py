@@ -58,7 +58,7 @@ def prepare_graph(graph: ov.Model, precision: str = "f32") -> Runner:
 
 
 def settings(precision: str) -> dict[str, object]:
-    """Return what OpenVINO is told about a graph that runs in `f32` or `bf16`."""
+    """Return OpenVINO's settings for a graph that runs in `f32` or `bf16`."""
     return {
         "INFERENCE_PRECISION_HINT": precision,  # unasked it takes bf16 where the processor has it
         "INFERENCE_NUM_THREADS": 1,  # one process runs on each core; a second thread gives nothing

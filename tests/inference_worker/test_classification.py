@@ -66,10 +66,10 @@ def test_healthy_skin_counts_as_other():
 
 def test_an_alarm_rings_at_its_line_and_brings_what_it_is_measured_to_be_worth(classifier, photo):
     views = classifier.features(crops_of(photo, []))
-    score = classifier.judge(views).probabilities["HI"]
+    score = classifier.classify(views).probabilities["HI"]
     for line, rings in ((score, True), (score + 1e-6, False)):
         own = with_weights(classifier, thresholds={"HI": line}, alarms={"HI": {"sensitivity": FIGURE}})
-        (alarm,) = own.judge(views).alarms
+        (alarm,) = own.classify(views).alarms
         assert alarm.rings is rings and alarm.condition == Condition.HI and alarm.score == score
         assert dataclasses.asdict(alarm.sensitivity) == FIGURE and alarm.likelihood_ratio is None
 
@@ -79,7 +79,7 @@ def test_the_demonstration_names_nothing_it_alarms_or_says_why_not(classifier, p
     silent, loud = {"thresholds": {"HI": 1.0}}, {"thresholds": {"HI": 0.0}}
     near, far = {"scope_distance": 2.0}, {"scope_distance": -1.0}
     told = [
-        with_weights(classifier, **line, **scope).judge(views)
+        with_weights(classifier, **line, **scope).classify(views)
         for line, scope in ((silent, near), (silent, far), (loud, near))
     ]
     assert [one.abstention for one in told] == [Abstention.UNCERTAIN, Abstention.OUT_OF_SCOPE, None]
@@ -88,7 +88,7 @@ def test_the_demonstration_names_nothing_it_alarms_or_says_why_not(classifier, p
 
 def test_a_photo_out_of_scope_does_not_silence_the_herpes_alarm(classifier, photo):
     own = with_weights(classifier, thresholds={"HI": 0.0}, scope_distance=-1.0)
-    found = own.judge(classifier.features(crops_of(photo, [])))
+    found = own.classify(classifier.features(crops_of(photo, [])))
     assert found.alarms[0].rings and found.abstention is None
 
 

@@ -25,7 +25,7 @@ def photo(tmp_path):
 
 
 def test_labels_of_boxes_over_each_other_keep_clear_of_each_other():
-    """White on white, with one label hidden by the next, nobody could tell which box was which."""
+    """White on white, with one label hidden by the next, nobody could see which box was which."""
     corners = ((200, 100, 200), (195, 105, 220), (200, 95, 120), (560, 100, 80))
     boxes = [Box(x=x, y=y, width=side, height=side, skin=1.0, lesion=0.5) for x, y, side in corners]
     places: list[tuple[int, int, int, int]] = []
@@ -110,15 +110,15 @@ class MadeUp:
             raise PermissionError(13, "Permission denied")
         if "cut" in path.name:
             rejected = {"fault": None, "reason": "truncated_image", "width": 0, "height": 0}
-            told = {"reason": "truncated_image", "sentence": "Photo not usable: truncated image."}
-            return {"photo": str(path), "prepared": rejected, "verdict": told | {"alarms": []}}
+            verdict = {"reason": "truncated_image", "sentence": "Photo not usable: truncated image."}
+            return {"photo": str(path), "prepared": rejected, "verdict": verdict | {"alarms": []}}
         rings = "herpes" in path.name
-        told = {
+        verdict = {
             "reason": "alarm" if rings else "uncertain",
             "sentence": "Cannot rule out herpesvirus infection." if rings else "Inconclusive.",
             "alarms": ["HI"] if rings else [],
         }
-        return {"photo": str(path), **ROW, "verdict": told}
+        return {"photo": str(path), **ROW, "verdict": verdict}
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def lines_of(out) -> list[dict]:
 
 def test_a_folder_is_analysed_with_all_below_it_and_an_error_stops_no_other(folder, tmp_path, capsys):
     assert main([str(folder), "--out", str(tmp_path / "out")]) == 3
-    told, error = capsys.readouterr()
+    output, error = capsys.readouterr()
     assert {line["reason"] for line in lines_of(tmp_path / "out")} == {
         "alarm", "not_analysed", "uncertain", "truncated_image",
     }  # fmt: skip
@@ -153,7 +153,7 @@ def test_a_folder_is_analysed_with_all_below_it_and_an_error_stops_no_other(fold
     assert (
         "left out, names that end like no photo's: 1 (" in error and "ValueError: boxes lie outside" in error
     )
-    assert "plain.webp" in told and "Cannot rule out" in told and "rejected" in told
+    assert "plain.webp" in output and "Cannot rule out" in output and "rejected" in output
 
 
 def test_the_masks_of_a_folder_are_no_photos(tmp_path):

@@ -53,7 +53,7 @@ def rash():
     return photo
 
 
-def test_an_alarm_is_told_before_a_photo_without_skin():
+def test_an_alarm_is_reported_before_a_photo_without_skin():
     assert verdict_code(classified(0.9), has_skin=False) == "alarm HI"
     assert verdict_code(classified(), has_skin=False) == "not usable"
     assert verdict_code(classified(), has_skin=True) == "inconclusive"

@@ -89,7 +89,7 @@ def test_the_colour_baseline_finds_red_on_light_skin_and_nothing_on_grey():
 
 
 def segmentation(rows, segmenter) -> dict:
-    return evaluate.segmentation(rows, evaluate.judge_masks(rows, segmenter))
+    return evaluate.segmentation(rows, evaluate.compare_masks(rows, segmenter))
 
 
 def test_the_network_is_compared_with_the_colour_baseline_on_the_same_photos(monkeypatch, tmp_path):
@@ -134,7 +134,7 @@ def test_all_128_px_patches_at_half_overlap_are_used():
 
 
 ROWS = [row("AD", "a"), row("AD", "b"), row("HI", "c"), row("HI", "d"), row("NORMAL", "e")]
-TOLD = [
+OPINIONS = [
     opinion("AD", AD=0.9, HI=0.1),
     opinion(None, AD=0.4, HI=0.3, OTHER=0.3),
     opinion("HI", HI=0.9, AD=0.1),
@@ -144,7 +144,7 @@ TOLD = [
 
 
 def test_abstention_is_a_separate_outcome():
-    figures = classification_figures(ROWS, TOLD)
+    figures = classification_figures(ROWS, OPINIONS)
     value = {name: figure["value"] for name, figure in figures.items()}
     assert (value["sensitivity"], value["specificity"]) == (0.5, 0.5)
     assert (value["sensitivity_answered"], value["specificity_answered"]) == (0.5, 1.0)
@@ -159,7 +159,7 @@ def test_abstention_is_a_separate_outcome():
 
 def test_each_accuracy_has_its_answered_share():
     """Right on all that it answered, and it answered half: without the share that reads like a model that knows."""
-    figures = classification_figures(ROWS, TOLD)
+    figures = classification_figures(ROWS, OPINIONS)
     assert figures["specificity_answered"]["value"] == 1.0
     assert figures["specificity_answered_share"]["value"] == 0.5
     assert figures["sensitivity_answered_share"]["value"] == 1.0
@@ -178,7 +178,7 @@ def test_the_probability_of_other_does_not_change_the_order_of_the_four():
 
 
 def test_an_interval_of_none_wrong_is_not_empty():
-    figures = classification_figures(ROWS, TOLD)
+    figures = classification_figures(ROWS, OPINIONS)
     own = figures["wrong_and_confident.AD"]
     assert (own["value"], own["low"]) == (0.0, 0.0) and own["high"] > 0.6  # two persons
 
@@ -201,9 +201,11 @@ def test_an_alarm_of_a_condition_that_the_weights_have_none_for_is_silent():
     assert not rings(opinion(None, MF=0.9), "MF")
 
 
-def test_figures_are_told_by_thirds_of_skin_tone():
+def test_figures_are_reported_by_thirds_of_skin_tone():
     rows = [row("AD", str(i)) for i in range(6)]
-    opinions = evaluate.Judged(rows, [opinion("AD", AD=1.0)] * 6, np.array([-40.0, 50, 10, 45, np.nan, -50]))
+    opinions = evaluate.Assessed(
+        rows, [opinion("AD", AD=1.0)] * 6, np.array([-40.0, 50, 10, 45, np.nan, -50])
+    )
     by = evaluate.classification(opinions)["by_tone_third"]
     assert {name: own["recall.AD"]["n"] for name, own in by.items()} == {
         "darkest third": 2,
@@ -214,14 +216,14 @@ def test_figures_are_told_by_thirds_of_skin_tone():
 
 def test_an_alarm_counts_even_if_no_condition_is_named():
     """An alarm raises urgency, so that a weak one costs a clinic its same-day hours, whatever the model abstains on."""
-    figures = classification_figures(ROWS, TOLD)
+    figures = classification_figures(ROWS, OPINIONS)
     alarms = {name: figures[f"alarm_HI.{name}"]["value"] for name in ("AD", "HI", "NORMAL")}
     assert alarms == {"AD": 0.5, "HI": 1.0, "NORMAL": 0.0}
     assert "alarm_MF.HI" not in figures  # these weights have no such alarm; 0 would say that it misses all
 
 
 def test_a_figure_that_cannot_be_measured_is_null_and_not_zero():
-    figures = classification_figures(ROWS[-1:], TOLD[-1:])
+    figures = classification_figures(ROWS[-1:], OPINIONS[-1:])
     assert figures["sensitivity"] == {"value": None, "low": None, "high": None, "n": 0}
 
 

@@ -37,7 +37,7 @@ def opinion(top=None, **probabilities):
     )
 
 
-def judged(folder):
+def assessed(folder):
     rows = [row(name, folder, i) for name in NAMES for i in range(3)]
     opinions = [
         opinion("AD" if name == "AD" else None, **{name: 0.7 if name == "HI" else 0.6, "OTHER": 0.3})
@@ -45,7 +45,7 @@ def judged(folder):
         for _ in range(3)
     ]
     opinions[3] = opinion(HI=0.01, AD=0.99)  # a herpes that the model takes for AD
-    return evaluate.Judged(rows, opinions, np.linspace(-50, 50, 15))
+    return evaluate.Assessed(rows, opinions, np.linspace(-50, 50, 15))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(folder):
-    own = judged(folder)
+    own = assessed(folder)
     figures = evaluate.classification(own) | {"model": "classification 1 abc"}
     return evaluation_page.classification_page(
         figures, own, folder / "out" / "page.html", ["classification", "--manifest", "m y.csv"]
@@ -73,7 +73,7 @@ def test_photos_of_one_score_are_one_step_of_the_curve():
     assert inline_plots.roc_points(score, positive) == [(0, 0), (1, 1)]
 
 
-def test_reliability_tells_the_share_among_photos_told_alike():
+def test_reliability_shows_the_share_among_photos_with_like_probabilities():
     p = np.repeat(np.linspace(0.1, 0.8, inline_plots.BINS), 10)
     hits = np.tile(np.arange(10) < 3, inline_plots.BINS)
     found = inline_plots.reliability_points(p, hits)
@@ -107,7 +107,7 @@ def test_the_confusion_counts_also_those_without_an_answer():
 
 
 def test_an_alarm_that_rings_stands_beside_the_truth(tmp_path):
-    own = judged(tmp_path)
+    own = assessed(tmp_path)
     table = evaluation_page._alarm_table(np.array([r.label for r in own.rows]), own.opinions)
     opinions = {line[0]: line[1:] for line in table["rows"]}
     assert table["head"] == ["truth", "HI", "none", "n"]  # no column for an alarm that is never sent
@@ -118,7 +118,7 @@ def test_thirds_of_tone_all_figures_and_the_command_stand_on_the_page(page, fold
     for part in ("darkest third", "lightest third", "alarm_HI_likelihood_ratio", "auc_not_ad"):
         assert part in page
     assert "python -m training.evaluate classification --manifest &#39;m y.csv&#39;" in page
-    own = classification_figures(judged(folder).rows, judged(folder).opinions)["recall.AD"]
+    own = classification_figures(assessed(folder).rows, assessed(folder).opinions)["recall.AD"]
     cells = "".join(f"<td>{own[key]:.3f}</td>" for key in ("value", "low", "high"))
     assert f"<td>recall.AD</td>{cells}<td>3</td><td>1.000</td>" in page
 

@@ -45,7 +45,7 @@ def test_recognising_a_person_does_not_help():
 
 
 def test_photos_whose_class_nobody_else_has_are_not_scored():
-    """Both AD photos were one person's, and the fold that tested them knew no AD: it ranked them last, and .00 was told."""
+    """Both AD photos were one person's, and the fold that tested them knew no AD: it ranked them last, and .00 was reported."""
     labels = [*LABELS[:24], "AD", "AD"]
     labels = ["OTHER" if name == "AD" and i < 24 else name for i, name in enumerate(labels)]
     own = photos(labels, [*range(24), 24, 24], np.random.default_rng(4).normal(size=(26, 5)))
@@ -96,8 +96,8 @@ def test_pictures_of_two_kinds_can_be_distinguished_and_of_one_kind_cannot():
     own, names = some(120, 20)
     alike, different = some(120, 20)[0], some(170, 20)[0]
     others = [f"other {n}" for n in range(20)]
-    assert realism.told_apart(own, names, different, others)["value"] > 0.95
-    assert 0.2 < realism.told_apart(own, names, alike, others)["value"] < 0.8
+    assert realism.separability(own, names, different, others)["value"] > 0.95
+    assert 0.2 < realism.separability(own, names, alike, others)["value"] < 0.8
 
 
 def test_the_page_names_the_weights_of_the_crops(monkeypatch):

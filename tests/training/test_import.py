@@ -88,7 +88,7 @@ class Clinic:
     def is_refused(self, words):
         """Import; return whether no dataset was written and the report begins with these words."""
         code = self.run()
-        first = self.report().split("What must be mended")[1].split("</h3>")[0]
+        first = self.report().split("What must be corrected")[1].split("</h3>")[0]
         return code == 1 and not self.out.exists() and words in first
 
 
@@ -107,7 +107,7 @@ def test_a_valid_folder_becomes_photos_without_metadata_and_a_manifest(clinic):
     assert [row.label for row in rows] == list(DIAGNOSES) and {row.use for row in rows} == {"train"}
     assert all(cv2.imread(str(row.path)) is not None for row in rows)
     assert not any(b"SecretOwner" in row.path.read_bytes() for row in rows)
-    assert "The dataset was written" in clinic.report() and "must be mended:" not in clinic.report()
+    assert "The dataset was written" in clinic.report() and "must be corrected:" not in clinic.report()
 
 
 def cropped(photo):

@@ -34,7 +34,7 @@ def test_a_row_that_can_be_repeated_has_no_fault_and_old_rows_are_left_alone():
         ("    python", ["no command"]),  # named in a sentence alone it cannot be copied
     ],
 )
-def test_what_a_row_lacks_is_told(lost, message):
+def test_what_a_row_lacks_is_named(lost, message):
     found = list(log_rows.faults(GOOD.replace(lost, "")))
     assert len(found) == len(message) and all(word in line for word, line in zip(message, found, strict=True))
 

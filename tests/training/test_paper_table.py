@@ -19,7 +19,7 @@ TRUTH = np.array(["AD"] * 10 + ["HI"] * 4 + ["IM"] * 4 + ["MF"] * 2)
 
 
 def answers(**named) -> Answers:
-    """Every arm is right but for what is told otherwise."""
+    """Every arm is right but for what is set otherwise."""
     arms = {arm: TRUTH.copy() for arm in ARMS} | {name: np.array(own) for name, own in named.items()}
     return Answers(TRUTH, [str(n) for n in range(len(TRUTH))], arms, has_truth=np.ones(len(TRUTH), bool))
 

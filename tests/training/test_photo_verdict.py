@@ -52,7 +52,7 @@ def test_no_poor_or_odd_photo_silences_an_alarm(prepared, no_box, abstention):
     assert "rule out" not in verdict(prepared, segmented, silent).sentence
 
 
-def test_each_alarm_is_told_and_one_below_its_line_is_not():
+def test_each_alarm_is_reported_and_one_below_its_line_is_not():
     found = classified(alarms=(alarm("HI", 0.6), alarm("IM", 0.49), alarm("MF", 0.7)))
     assert ringing(found) == (Condition.HI, Condition.MF)
     assert (
@@ -60,7 +60,7 @@ def test_each_alarm_is_told_and_one_below_its_line_is_not():
     )
 
 
-def test_a_rejected_photo_is_told_by_its_reason():
+def test_a_rejected_photo_is_reported_with_its_reason():
     found = verdict(Prepared(quality={}, reason=Reason.TRUNCATED_IMAGE))
     assert (found.reason, found.sentence) == ("truncated_image", "Photo not usable: truncated image.")
 

@@ -1,4 +1,4 @@
-"""How well a measured sign tells one disease from others."""
+"""How well a measured sign separates one disease from others."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def noise(seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(len(LABELS), 40))
 
 
-def telling() -> np.ndarray:
+def separating() -> np.ndarray:
     """Return features in which each class has a direction of its own."""
     directions = np.random.default_rng(7).normal(size=(len(CLASSES), 40))
     return 3 * directions[[CLASSES.index(label) for label in LABELS]] + noise()
@@ -28,14 +28,14 @@ def telling() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def figures():
-    others = {"telling": telling(), "the same": noise()}
+    others = {"separating": separating(), "the same": noise()}
     measures = variants.figures_of(noise(), others, LABELS, GROUPS)
     return {"measures": measures, "model": "m", "photos": "AD 8 of 8", "lite2": False}
 
 
 def test_features_that_tell_the_classes_gain_surely(figures):
     for measure, n in ((HI_TASK, 24), (NOT_AD, 24)):
-        own = figures["measures"][measure]["telling"]
+        own = figures["measures"][measure]["separating"]
         assert own["auc"]["value"] > 0.95 and own["gain"]["low"] > 0 and own["gain"]["n"] == n
 
 
@@ -49,15 +49,15 @@ def test_a_photo_without_whose_group_its_class_vanishes_is_not_scored():
     groups = [
         "one household" if label == "AD" else group for label, group in zip(LABELS, GROUPS, strict=True)
     ]
-    own = variants.figures_of(noise(), {"telling": telling()}, LABELS, groups)
-    assert own[NOT_AD]["telling"]["auc"] == {"value": None, "low": None, "high": None, "n": 16}
-    assert own[HI_TASK]["telling"]["gain"]["n"] == 16
+    own = variants.figures_of(noise(), {"separating": separating()}, LABELS, groups)
+    assert own[NOT_AD]["separating"]["auc"] == {"value": None, "low": None, "high": None, "n": 16}
+    assert own[HI_TASK]["separating"]["gain"]["n"] == 16
 
 
 def test_the_page_names_what_passed_and_adopts_nothing(figures):
     text = page(figures)
     above = next(line for line in text.splitlines() if line.startswith("- Lower bound above 0"))
-    assert f"telling ({HI_TASK}: **+" in above and "the same" not in above
+    assert f"separating ({HI_TASK}: **+" in above and "the same" not in above
     assert "Nothing is adopted" in text and "was not installed" in text
     assert "was not installed" not in page(figures | {"lite2": True})
 

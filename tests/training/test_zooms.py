@@ -49,7 +49,7 @@ def both_arms(rows):
     return rows + [row | {"arm": ARMS[1]} for row in rows]
 
 
-def told_figures(rows):
+def page_figures(rows):
     return {"heads": {"classification": verdict_figures(both_arms(rows))}, "model": "m", "classes": {"HI": 1}}
 
 
@@ -103,12 +103,12 @@ def test_the_page_says_of_each_goal_whether_it_is_reached():
     far = mask_figures([mask_row(1.0, 0.8, 0.8), mask_row(0.25, 0.2, 0.6, box=False)])
     near = mask_figures([mask_row(1.0, 0.8, 0.8), mask_row(0.25, 0.2, 0.79)])
     rows = [verdict_row(zoom, "alarm HI") for zoom in SCALES]
-    verdicts = told_figures(rows)
+    verdicts = page_figures(rows)
     missed, reached = (page(figures | {"model": "m"}, verdicts) for figures in (far, near))
     assert missed.count("**not reached** at 0.25") == 2
     assert "not reached" not in reached
     lost = [verdict_row(zoom, "alarm HI" if zoom >= 1 else "inconclusive") for zoom in SCALES]
-    text = page(near | {"model": "m"}, told_figures(lost))
+    text = page(near | {"model": "m"}, page_figures(lost))
     assert "**not reached** at 0.35, 0.5, 0.7" in text
 
 

@@ -115,7 +115,7 @@ class Canvas:
 
 
 def soften(pixels: np.ndarray, sigma: float) -> np.ndarray:
-    """Blur by `sigma` px; a wide blur is done on a small copy, which nobody can tell."""
+    """Blur by `sigma` px; a wide blur is done on a small copy, which shows no difference."""
     if sigma < 2 * COARSE:
         return cv2.GaussianBlur(pixels, (0, 0), sigma)
     size = pixels.shape[1::-1]
