@@ -40,7 +40,7 @@ class Classifier:
     """Gives probabilities and alarms for upright RGB photos and the boxes cut from them."""
 
     def __init__(self, weights: Weights, engine: Engine) -> None:
-        self.weights, self.device = weights, engine.device
+        self.weights, self.device = weights, f"{engine.name} on {engine.device}"
         self._run = engine.features(weights)
         parameters = weights.parameters()
         self._weight, self._bias, self._means = (
