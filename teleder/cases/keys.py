@@ -1,6 +1,7 @@
 """Which stored file is of which photo. Every key that is stored, or that a worker names, is checked here and nowhere else.
 
-Keys are `photos/<photo>/original/<sha256>` and `photos/<photo>/<stage>/<attempt>/<name>`. Where the bytes are, and that no
+Keys are `photos/<photo>/original/<sha256>` and `photos/<photo>/<stage>/<attempt>/<name>`; those of stages that are no
+more stay as they were. Where the bytes are, and that no
 link leads elsewhere, is a matter of the storage (`contract.storage`).
 """
 
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 ORIGINAL = "original"
 CONTENT_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+# Earlier versions left here what the stage makes now.
+_OLDER: dict[str, tuple[str, ...]] = {Stage.ANALYSE: ("segment", "classify")}
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}\.[a-z]+")
 
@@ -39,8 +42,8 @@ def is_made_by(photo: UUID, stage: Stage, attempt: int, key: str) -> bool:
 def is_of(photo: UUID, stage: str, key: str) -> bool:
     """Whether the key lies below the folder of this photo and stage (`original` is one here)."""
     parts = key.split("/")
-    below = ["photos", str(photo), str(stage)]
-    return parts[:3] == below and len(parts) > 3 and all(map(_PART.fullmatch, parts))
+    is_below = parts[:2] == ["photos", str(photo)] and len(parts) > 3
+    return is_below and parts[2] in (stage, *_OLDER.get(stage, ())) and all(map(_PART.fullmatch, parts))
 
 
 def require_own(photo: UUID, stage: str, key: str) -> str:

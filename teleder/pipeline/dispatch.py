@@ -65,7 +65,7 @@ def _going_before(stage: Stage) -> Iterable[QuerySet[Job]]:
     A report takes seconds, and a message that was sent may still wait for its worker: reports wait for those too.
     """
     if stage == Stage.CHECK:
-        yield Job.objects.filter(stage__in=(Stage.SEGMENT, Stage.CLASSIFY), state__in=WAITING)
+        yield _waiting(Stage.ANALYSE)
     if stage == Stage.DISTANCE:
         yield Job.objects.exclude(stage=Stage.DISTANCE).filter(state__in=UNFINISHED)
 
@@ -152,7 +152,6 @@ def send_batch(stage: Stage, jobs: list[Job]) -> None:
 
 def _request(job: Job) -> messages.Request:
     photo, stage = job.photo, Stage(job.stage)
-    analysis = photo.analysis if stage == Stage.CLASSIFY else None
     made_by, source = Stage.PREPARE, photo.analysis_key
     if stage == Stage.PREPARE:
         made_by, source = keys.ORIGINAL, photo.original_key
@@ -164,5 +163,4 @@ def _request(job: Job) -> messages.Request:
         # The worker reports "" as a missing file.
         source=source if keys.is_of(photo.pk, made_by, source) else "",
         prefix=keys.folder_of(photo.pk, stage, job.attempt),
-        boxes=tuple(messages.Box(**box) for box in analysis.boxes) if analysis else (),
     )

@@ -13,7 +13,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from contract.messages import RESULTS_QUEUE, Stage
+from contract.messages import Stage
 from teleder.accounts.models import User
 from teleder.cases import spot_checks
 from teleder.cases.alarm_rate import AlarmRate, alarm_rate
@@ -30,8 +30,7 @@ RESULTS_WAITING = 50
 DAY = timedelta(hours=24)
 STAGES = {
     Stage.PREPARE: gettext_lazy("prepare photos"),
-    Stage.SEGMENT: gettext_lazy("find skin and lesion"),
-    Stage.CLASSIFY: gettext_lazy("classify the condition"),
+    Stage.ANALYSE: gettext_lazy("analyse photos"),
     Stage.CHECK: gettext_lazy("check the photos of drafts"),
     Stage.DISTANCE: gettext_lazy("check other distances"),
 }
@@ -105,7 +104,7 @@ def stages(user: User, now: datetime) -> list[dict[str, Any]]:
 def results_waiting() -> int | None:
     """Return the number of results waiting to be recorded; `None` when the broker does not answer."""
     try:
-        return broker.connect().llen(RESULTS_QUEUE)
+        return sum(map(broker.connect().llen, broker.RESULTS_QUEUES))
     except redis.RedisError:
         return None
 

@@ -1,0 +1,94 @@
+"""Loads the networks in the child as soon as it starts, in a thread beside its first tasks, whose time limits then end only
+their waiting. Built in the parent they would block every child (OpenMP threads do not survive a fork)."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from celery.signals import worker_process_init
+
+from contract import messages
+from contract.messages import Stage
+from inference_worker.app import app
+
+log = logging.getLogger(__name__)
+_loading = threading.Lock()
+
+
+@worker_process_init.connect
+def load_networks(**_signal: Any) -> None:
+    """Start to load what this worker's queues need: nothing, where it only prepares."""
+    taken = {stage for stage in Stage if messages.QUEUES[stage] in app.amqp.queues.consume_from}
+    loads = {
+        segmenter: {Stage.ANALYSE, Stage.CHECK, Stage.DISTANCE},
+        classifier: {Stage.ANALYSE, Stage.DISTANCE},
+    }
+    _loading.acquire()
+    wanted = [load for load, stages in loads.items() if stages & taken]
+    threading.Thread(target=_load, args=[wanted], daemon=True).start()
+
+
+def _load(wanted: list[Callable[[], Any]]) -> None:
+    """Load; the first task that needs a network meets the same error again and reports it."""
+    try:
+        for load in wanted:
+            with suppress(Exception):
+                try_to_load(load)
+    finally:
+        _loading.release()
+
+
+def loaded(load: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    """Wait for the loading, and return the network or why its weights are refused.
+
+    The refusal is not cached: once the file is right again, the next message uses it.
+    A child in which loading was interrupted (by the time limit) ends: a library would stay half imported in it, no later
+    import repairs that, and each later photo would fail.
+    """
+    with _loading:
+        pass
+    try:
+        return try_to_load(load)
+    except Exception:
+        log.exception("the networks could not be loaded: this process ends, another takes its place")
+        logging.shutdown()
+        os._exit(1)
+
+
+def try_to_load(load: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    """Return the network, or why its weights are refused."""
+    from inference_worker.models.weights import WeightsError
+
+    try:
+        return load(), None
+    except WeightsError as error:
+        return None, error
+
+
+@functools.cache
+def engine_of_this_worker():
+    from inference_worker.models import engine
+
+    return engine.select_engine()
+
+
+@functools.cache
+def segmenter():
+    from inference_worker.models.segmentation import Segmenter
+    from inference_worker.models.weights import published
+
+    return Segmenter(published("segmentation"), engine_of_this_worker())
+
+
+@functools.cache
+def classifier():
+    from inference_worker.models.classification import Classifier
+    from inference_worker.models.weights import published
+
+    return Classifier(published("classification"), engine_of_this_worker())
