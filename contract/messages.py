@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
+from contract.alarms import Condition as Condition  # migrations name it here
 from contract.common import ABox as ABox
 from contract.common import Box as Box
 from contract.common import Boxes, Model

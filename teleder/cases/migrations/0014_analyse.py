@@ -29,12 +29,12 @@ STAGES = ("prepare", "analyse", "check", "distance")
 
 
 class Migration(migrations.Migration):
-    dependencies = (("cases", "0013_distance_report"),)
-    operations = (
+    dependencies = [("cases", "0013_distance_report")]
+    operations = [
         migrations.RunSQL(MERGE, SPLIT),
         migrations.AlterField(
             model_name="job",
             name="stage",
             field=models.CharField(choices=[(s, s) for s in STAGES], max_length=10, verbose_name="stage"),
         ),
-    )
+    ]
