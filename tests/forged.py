@@ -368,7 +368,7 @@ WRONG_CONTRACTS: list[Any] = [None, "1", True, 1.0, NAN, [], {}, 10**400, HUGE]
 WRONG_KINDS: list[Any] = [None, 1, True, "", "a b", HUGE, [], {}, ["prepared"]]
 
 
-def message(job: str, attempt: int, kind: str, row: Any, **changed: Any) -> dict[str, Any]:
+def message(job: str, attempt: int, kind: str, row: Any, /, **changed: Any) -> dict[str, Any]:
     """Return the keyword arguments of the task that records the results of a task: here, one.
 
     What is changed is of the one that it stands in.
@@ -378,7 +378,7 @@ def message(job: str, attempt: int, kind: str, row: Any, **changed: Any) -> dict
     return {"contract": messages.VERSION, "worker": "w@forged", "results": [result]} | changed
 
 
-def older_message(job: str, attempt: int, kind: str, row: Any, **changed: Any) -> dict[str, Any]:
+def older_message(job: str, attempt: int, kind: str, row: Any, /, **changed: Any) -> dict[str, Any]:
     """Return the keyword arguments of the task that records the result of a worker of the version before."""
     envelope = {"contract": messages.VERSION, "job": job, "attempt": attempt, "worker": "w@forged"}
     return envelope | {"kind": kind, "outcome": row} | changed

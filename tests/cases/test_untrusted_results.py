@@ -288,8 +288,9 @@ def test_a_reason_with_or_without_copies_is_accepted(under_way, reason, state):
 def test_a_result_with_an_invalid_envelope_is_refused_and_not_requeued(under_way, refused, changed):
     attempt = under_way(Stage.PREPARE)
     with refused():
-        row = changed.pop("outcome", attempt.right())
-        attempt.reports(row, **changed)
+        tasks.results_task(
+            **forged.message(attempt.job, attempt.attempt, "prepared", attempt.right(), **changed)
+        )
 
 
 TASKS = [tasks.started_task, tasks.ended_task, tasks.results_task]
