@@ -162,7 +162,7 @@ FIELDS: dict[Stage, dict[Path, str]] = {
     Stage.ANALYSE: {
         ("segmented",): "object",
         ("classified",): "object or none",
-        ("failure",): "code",
+        ("failure",): "free code",
         **_below("segmented", _OF_SEGMENTED),
         **_below("classified", _OF_CLASSIFIED),
     },
@@ -217,6 +217,7 @@ WRONG: dict[str, list[Any]] = {
     ],
     "index": ["0", 1.5, -1, 2, 63, 2**40, NAN, HUGE, *OF_OTHER_TYPES],
 }
+WRONG["free code"] = [value for value in WRONG["code"] if value not in ("gossip", CANARY)]
 WRONG["scale"] = [0, 0.34, 0.51, 1, 2.6, 3, *WRONG["number"]]
 WRONG["side"] = [0, *WRONG["whole"]]
 WRONG["object or none"] = [value for value in WRONG["object"] if value is not None]
@@ -338,6 +339,7 @@ INVENTED: dict[str, st.SearchStrategy] = {
     "object": _scalars | st.integers() | _lists | _objects,
     "index": _no_number | st.floats() | st.integers(max_value=-1) | st.integers(min_value=2),
 }
+INVENTED["free code"] = INVENTED["code"]
 INVENTED["scale"] = _no_number | st.floats().filter(lambda x: x != SCALES[1])
 INVENTED["side"] = INVENTED["whole"]
 INVENTED["sha256"] = INVENTED["key"] = INVENTED["text"]

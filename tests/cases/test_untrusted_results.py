@@ -164,7 +164,7 @@ def test_a_sign_that_is_measured_twice_is_refused(under_way, refused):
 
 def test_a_box_may_fill_the_photo(under_way):
     attempt = under_way(Stage.ANALYSE)
-    attempt.reports(attempt.right(boxes=[box(x=0, y=0, width=800, height=600)]))
+    attempt.reports(attempt.right(boxes=[box(x=0, y=0, width=800, height=600), forged.BOX]))
     assert attempt.is_done
 
 
@@ -177,6 +177,13 @@ def test_a_view_or_map_of_an_unknown_box_is_refused(under_way, refused):
         attempt.reports(attempt.right(views=[view]))
         attempt.reports(attempt.right(views=twice))
         attempt.reports(attempt.right(attribution=drawn))
+
+
+@pytest.mark.parametrize("changed", [{"classified": None}, {"failure": "weights_refused"}])
+def test_an_analysis_has_a_finding_or_a_reason_for_having_none(under_way, refused, changed):
+    attempt = under_way(Stage.ANALYSE)
+    with refused():
+        attempt.reports(attempt.right(**changed))
 
 
 def test_a_condition_without_a_probability_is_neither_named_nor_drawn(under_way, refused):

@@ -122,8 +122,9 @@ def test_every_field_of_the_contract_is_forged(stage):
     known = {tuple(step for step in path if not isinstance(step, int)) for path in forged.FIELDS[stage]}
     plain = {path for path in names(forged.outcome(stage, FOLDER)) if path}
     shown_by_one = {
-        ("probabilities",),
-        ("views", "probabilities"),
+        ("classified", "probabilities"),
+        ("classified", "views", "probabilities"),
+        ("classified", "thresholds"),
         ("thresholds",),
     }  # every condition is read in the same way
     assert {path for path in plain - known if path[:-1] not in shown_by_one} == set()
