@@ -8,15 +8,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from enum import StrEnum
-from functools import partial
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from contract.messages import Stage
-from teleder.accounts.models import Purpose
+from teleder.accounts.models import Consent, Purpose
 from teleder.cases.models import (
     AIStatus,
+    Case,
     Job,
     JobState,
     Photo,
@@ -35,15 +35,17 @@ CANCELLED = (JobState.CANCELLED,)
 
 def enqueue(photo: Photo, stage: Stage, *, priority: int, again: tuple[str, ...] = CANCELLED) -> None:
     """Create the job of a stage, once; it is dispatched when the transaction commits. A job in a state of `again` is
-    queued again."""
-    job, made = Job.objects.get_or_create(photo=photo, stage=stage, defaults={"priority": priority})
-    if not made:
+    queued again. Call it under the submission's lock."""
+    job = Job.objects.filter(photo=photo, stage=stage).first()
+    if job is None:
+        job = Job.objects.create(photo=photo, stage=stage, priority=priority)
+    else:
         stopped = Job.objects.filter(pk=job.pk, state__in=again)
         changes = {"deaths": 0, "error": "", "finished_at": None, "priority": priority}
         if not move_jobs(stopped, JobStep.REQUEUE, **changes):
             return
     log.info("queued: %s of photo %s is job %s", stage, photo.pk, job.pk)
-    transaction.on_commit(partial(dispatch.dispatch_all, (stage,)))
+    dispatch.dispatch_on_commit(stage)
 
 
 def advance(photo: Photo, submission: Submission) -> None:
@@ -113,7 +115,8 @@ def may_be_checked(photo: Photo) -> bool:
 
 
 def ai_may_read(submission: Submission) -> bool:
-    return submission.patient.consents.given().filter(purpose=Purpose.AI).exists()
+    given = Consent.objects.given().filter(purpose=Purpose.AI)
+    return given.filter(person__in=Case.objects.filter(pk=submission.case_id).values("patient")).exists()
 
 
 def lock_submission(job: str) -> Submission | None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Case, DurationField, ExpressionWrapper, F, QuerySet, Value, When
+from django.db.models import F, QuerySet
 from django.db.models.functions import Least, Now
 
 from contract import logs, messages
@@ -40,33 +40,30 @@ RESULT_GRACE_SECONDS = 5  # for the result to arrive
 
 def started(*, worker: str, work: dict[str, int]) -> None:
     """Note that a worker has started these attempts: from now on a time-out counts as a crash."""
-    for (
-        job,
-        attempt,
-    ) in work.items():  # one by one: rows locked together could meet a result's in another order
-        move_jobs(_attempt(job, attempt), JobStep.START, worker=worker[:100], deadline=_deadline_in(_lease()))
+    for job, attempt in work.items():  # each by itself: no two rows are locked at once
+        rows = _attempt(job, attempt)
+        if (lease := _lease_seconds(rows)) is not None:
+            move_jobs(rows, JobStep.START, worker=worker[:100], deadline=_deadline_in(lease, lease))
 
 
 def _attempt(job: str, attempt: int) -> QuerySet[Job]:
     return Job.objects.filter(pk=job, attempt=attempt, stage__in=Stage)
 
 
-def _lease() -> Any:
-    """Return how long a started attempt may take, as an expression over its job."""
-    limits = (When(stage=stage, then=Value(s)) for stage, s in messages.HARD_LIMIT_SECONDS.items())
-    grace = Value(timedelta(seconds=RESULT_GRACE_SECONDS))
-    seconds = Case(*limits) * F("batch") * Value(timedelta(seconds=1))
-    return ExpressionWrapper(seconds + grace, output_field=DurationField())
+def _lease_seconds(rows: QuerySet[Job]) -> float | None:
+    """Return how long the attempt may take once it has started; None where there is none."""
+    found = rows.values_list("stage", "batch").first()
+    return found and messages.HARD_LIMIT_SECONDS[found[0]] * found[1] + RESULT_GRACE_SECONDS
 
 
-def _deadline_in(wait: Any) -> Any:
-    """Return the time after this wait, but no later than the longest an attempt may last since it was sent.
+def _deadline_in(seconds: float, lease: float) -> Any:
+    """Return the time in so many seconds, but no later than the longest an attempt may last since it was sent.
 
     That is: waiting, work, and waiting again for a process of the right version. Messages are untrusted: without this
     limit, "started" and unreadable results in turn could postpone the time-out for ever.
     """
-    longest = Value(2 * timedelta(seconds=settings.JOB_WAIT_SECONDS)) + _lease()
-    return Least(Now() + wait, F("sent_at") + longest)
+    longest = 2 * settings.JOB_WAIT_SECONDS + lease
+    return Least(Now() + timedelta(seconds=seconds), F("sent_at") + timedelta(seconds=longest))
 
 
 def ended(*, worker: str, work: dict[str, int] | None) -> None:
@@ -86,8 +83,10 @@ def ended(*, worker: str, work: dict[str, int] | None) -> None:
 def leave_to_another_version(*, job: str, attempt: int) -> bool:
     """Whether this result, which this version cannot read, is still expected; its time-out then is no crash."""
     rows = _attempt(job, attempt).filter(state__in=UNDER_WAY)
-    move_jobs(rows, JobStep.HAND_BACK, deadline=_deadline_in(timedelta(seconds=settings.JOB_WAIT_SECONDS)))
-    return rows.exists()
+    if (lease := _lease_seconds(rows)) is None:
+        return False
+    move_jobs(rows, JobStep.HAND_BACK, deadline=_deadline_in(settings.JOB_WAIT_SECONDS, lease))
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +103,9 @@ def record_all(*, worker: str, results: Sequence[Result]) -> list[tuple[Result, 
     `InterfaceError`, and records nothing, while the database is away.
     """
     failed: list[tuple[Result, Exception]] = []
-    with transaction.atomic():
-        if len(results) > 1:
+    several = len(results) > 1
+    with transaction.atomic() if several else nullcontext():
+        if several:
             queue.lock_submissions([result.job for result in results])
         for result in results:
             try:
@@ -146,8 +146,7 @@ def record(*, job: str, attempt: int, worker: str, outcome: messages.Outcome) ->
     queue.advance(photo, submission)
     ai_status.settle(submission)
     # Its place in the window is free; what waits while others wait may go by now.
-    stages = tuple(dict.fromkeys((found.stage, *NOT_AWAITED)))
-    transaction.on_commit(partial(dispatch.dispatch_all, stages))
+    dispatch.dispatch_on_commit(found.stage, *NOT_AWAITED)
     return True
 
 
