@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 
 import redis
@@ -38,21 +37,6 @@ def dispatch_all(stages: Iterable[Stage] = tuple(Stage)) -> int:
     except (redis.RedisError, OperationalError) as error:
         log.warning("broker unreachable (%s): the sweeper will send later", type(error).__name__)
         return 0
-
-
-def dispatch_on_commit(*stages: Stage) -> None:
-    """Send the jobs of these stages when the transaction commits, each stage once whoever else asks for it in the same."""
-    asked = [getattr(hook, "stages", None) for _savepoints, hook, _robust in connection.run_on_commit]
-    if new := tuple(stage for stage in stages if not any(stage in each for each in asked if each)):
-        transaction.on_commit(_Dispatch(new))
-
-
-@dataclass(frozen=True)
-class _Dispatch:
-    stages: tuple[Stage, ...]
-
-    def __call__(self) -> None:
-        dispatch_all(self.stages)
 
 
 def dispatch_stage(stage: Stage) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from enum import StrEnum
+from functools import partial
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -45,7 +46,7 @@ def enqueue(photo: Photo, stage: Stage, *, priority: int, again: tuple[str, ...]
         if not move_jobs(stopped, JobStep.REQUEUE, **changes):
             return
     log.info("queued: %s of photo %s is job %s", stage, photo.pk, job.pk)
-    dispatch.dispatch_on_commit(stage)
+    transaction.on_commit(partial(dispatch.dispatch_all, (stage,)))
 
 
 def advance(photo: Photo, submission: Submission) -> None:

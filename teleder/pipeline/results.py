@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -146,7 +147,8 @@ def record(*, job: str, attempt: int, worker: str, outcome: messages.Outcome) ->
     queue.advance(photo, submission)
     ai_status.settle(submission)
     # Its place in the window is free; what waits while others wait may go by now.
-    dispatch.dispatch_on_commit(found.stage, *NOT_AWAITED)
+    stages = tuple(dict.fromkeys((found.stage, *NOT_AWAITED)))
+    transaction.on_commit(partial(dispatch.dispatch_all, stages))
     return True
 
 
