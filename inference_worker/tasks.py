@@ -52,8 +52,7 @@ SEND_RETRIES = {"max_retries": 8, "interval_start": 0.2, "interval_step": 0.5, "
 
 
 class Work(Task):
-    """Sends the results of a message when it is done with, also after an exception, and says of what there is none: the
-    web then need not wait for the lease's end."""
+    """Reports of what a message has no result when it is done with: the web then need not wait for the lease's end."""
 
     def after_return(self, status, retval, task_id, args, kwargs, einfo) -> None:
         done = getattr(self.request, REPORTED, set())
@@ -117,7 +116,8 @@ def analyse(task: Task, **message: Any) -> None:
                 found[request] = _segmented(request, photos[request], mask, seconds)
             except STORAGE_AWAY as error:
                 outcomes[request] = _storage_away(error)
-        outcomes |= _analysed({request: photos[request] for request in found}, found)
+        if found:
+            outcomes |= _analysed({request: photos[request] for request in found}, found)
 
 
 @_task(Stage.CHECK)
@@ -149,10 +149,7 @@ def distance(task: Task, **message: Any) -> None:
 # --- Messages to the web ----------------------------------------------------------------------------------
 @contextmanager
 def results_of(task: Task, message: dict[str, Any]) -> Iterator[tuple[list[Request], dict[Request, Outcome]]]:
-    """Yield the requests of a message and a place for their outcomes, which are sent together at the end.
-
-    After an exception, those that are there are sent all the same.
-    """
+    """Yield the requests of a message and a place for their outcomes: sent together at the end, also after an exception."""
     requests, outcomes = accept_requests(task, message), {}
     try:
         yield requests, outcomes
@@ -172,17 +169,17 @@ def accept_requests(task: Task, message: dict[str, Any]) -> list[Request]:
     for request in requests:
         with log_context(task, request):
             log.info("begun: %s, attempt %s", request.stage, request.attempt)
-    work = {request.job: request.attempt for request in requests}
-    started = {"contract": messages.VERSION, "worker": task.request.hostname or "", "work": work}
-    send_to_web(messages.STARTED, started)
+    started = {"contract": messages.VERSION, "worker": task.request.hostname or ""}
+    send_to_web(messages.STARTED, started | {"work": {each.job: each.attempt for each in requests}})
     return requests
 
 
 def report_results(task: Task, outcomes: dict[Request, Outcome]) -> None:
+    results = []
     for request, outcome in outcomes.items():
+        results.append(messages.pack_outcome(request, outcome))
         with log_context(task, request):
             log.info("done: %s, %s", request.stage, outcome.kind)
-    results = [messages.pack_outcome(request, outcome) for request, outcome in outcomes.items()]
     send_to_web(messages.RESULTS, messages.pack_results(results, worker=task.request.hostname or ""))
     setattr(task.request, REPORTED, {request.job for request in outcomes})
 
@@ -277,32 +274,22 @@ def _segmented(request: Request, photo: np.ndarray, mask: np.ndarray, seconds: f
 
 def _analysed(photos: dict[Request, np.ndarray], found: dict[Request, Segmented]) -> dict[Request, Outcome]:
     """Classify what was segmented. Where that fails, the segmentation is kept and goes to people without a finding."""
-    if not photos:
-        return {}
     failures: dict[Request, Outcome] = {}
     network = _network_or_failure(photos, failures, loading.classifier)
     if network is None:
-        return {
-            request: Analysed(segmented=found[request], failure=failed.code)
-            for request, failed in failures.items()
-        }
-    boxes = [found[request].boxes for request in photos]
+        return {each: Analysed(segmented=found[each], failure=why.code) for each, why in failures.items()}
     try:
-        rows = network.with_evidence(list(photos.values()), boxes)
-    except SoftTimeLimitExceeded:
-        raise
-    except Exception:
-        if len(photos) > 1:  # it may be one of them: the web sends each alone
+        rows = network.with_evidence(list(photos.values()), [each.boxes for each in found.values()])
+    except Exception as error:
+        if len(photos) > 1 or isinstance(error, SoftTimeLimitExceeded):  # the web sends each alone
             raise
         log.exception("not classified")
-        return {
-            request: Analysed(segmented=each, failure="not_classified") for request, each in found.items()
-        }
+        return {each: Analysed(segmented=found[each], failure="not_classified") for each in photos}
     outcomes: dict[Request, Outcome] = {}
     for (request, photo), (outcome, evidence) in zip(photos.items(), rows, strict=True):
         described = attribution_for(request, photo, found[request].boxes, outcome, evidence)
-        classified = dataclasses.replace(outcome, attribution=described)
-        outcomes[request] = Analysed(segmented=found[request], classified=classified)
+        outcome = dataclasses.replace(outcome, attribution=described)
+        outcomes[request] = Analysed(segmented=found[request], classified=outcome)
     return outcomes
 
 
@@ -319,9 +306,7 @@ def attribution_for(
     return described
 
 
-def _network_or_failure(
-    requests: Iterable[Request], outcomes: dict[Request, Outcome], load: Callable[[], Any]
-) -> Any:
+def _network_or_failure(requests: Iterable[Request], outcomes: dict[Request, Outcome], load: Callable) -> Any:
     """Return the network; where its weights are refused, None, and the photos go to people without AI at once."""
     network, refusal = loading.loaded(load)
     if refusal is not None:

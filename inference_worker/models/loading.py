@@ -25,12 +25,9 @@ _loading = threading.Lock()
 def load_networks(**_signal: Any) -> None:
     """Start to load what this worker's queues need: nothing, where it only prepares."""
     taken = {stage for stage in Stage if messages.QUEUES[stage] in app.amqp.queues.consume_from}
-    loads = {
-        segmenter: {Stage.ANALYSE, Stage.CHECK, Stage.DISTANCE},
-        classifier: {Stage.ANALYSE, Stage.DISTANCE},
-    }
+    wanted = [segmenter] if taken - {Stage.PREPARE} else []
+    wanted += [classifier] if taken & {Stage.ANALYSE, Stage.DISTANCE} else []
     _loading.acquire()
-    wanted = [load for load, stages in loads.items() if stages & taken]
     threading.Thread(target=_load, args=[wanted], daemon=True).start()
 
 
@@ -45,12 +42,9 @@ def _load(wanted: list[Callable[[], Any]]) -> None:
 
 
 def loaded(load: Callable[[], Any]) -> tuple[Any, Exception | None]:
-    """Wait for the loading, and return the network or why its weights are refused.
+    """Wait for the loading, and return the network, or why its weights are refused: until the file is right again.
 
-    The refusal is not cached: once the file is right again, the next message uses it.
-    A child in which loading was interrupted (by the time limit) ends: a library would stay half imported in it, no later
-    import repairs that, and each later photo would fail.
-    """
+    A child in which loading was interrupted (by the time limit) ends: a library would stay half imported for good."""
     with _loading:
         pass
     try:
