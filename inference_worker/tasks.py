@@ -61,8 +61,7 @@ class Work(Task):
 
 
 def _task(stage: Stage) -> Callable:
-    # Limits for a full batch; the web sends shorter ones with each message.
-    photos = 1 if stage in messages.ALONE else messages.BATCH_LIMIT
+    photos = 1 if stage in messages.ALONE else messages.BATCH_LIMIT  # the web sends shorter limits
     return app.task(
         name=messages.TASKS[stage],
         base=Work,
@@ -116,8 +115,7 @@ def analyse(task: Task, **message: Any) -> None:
                 found[request] = _segmented(request, photos[request], mask, seconds)
             except STORAGE_AWAY as error:
                 outcomes[request] = _storage_away(error)
-        if found:
-            outcomes |= _analysed({request: photos[request] for request in found}, found)
+        outcomes |= _analysed({request: photos[request] for request in found}, found) if found else {}
 
 
 @_task(Stage.CHECK)
@@ -268,15 +266,14 @@ def _segmented(request: Request, photo: np.ndarray, mask: np.ndarray, seconds: f
         return cropping.describe(mask, key=key, model=model, seconds=seconds, signs=signs)
     except Exception:  # the whole photo can be classified without crops
         log.exception("job %s: no crops", request.job)
-        skin, lesion = (float((mask >= code).mean()) for code in (1, cropping.LESION))
-        return Segmented(mask_key=key, skin=skin, lesion=lesion, signs=signs, model=model, seconds=seconds)
+        shares = {"skin": float((mask > 0).mean()), "lesion": float((mask == cropping.LESION).mean())}
+        return Segmented(mask_key=key, **shares, signs=signs, model=model, seconds=seconds)
 
 
 def _analysed(photos: dict[Request, np.ndarray], found: dict[Request, Segmented]) -> dict[Request, Outcome]:
     """Classify what was segmented. Where that fails, the segmentation is kept and goes to people without a finding."""
     failures: dict[Request, Outcome] = {}
-    network = _network_or_failure(photos, failures, loading.classifier)
-    if network is None:
+    if (network := _network_or_failure(photos, failures, loading.classifier)) is None:
         return {each: Analysed(segmented=found[each], failure=why.code) for each, why in failures.items()}
     try:
         rows = network.with_evidence(list(photos.values()), [each.boxes for each in found.values()])

@@ -1,5 +1,5 @@
-"""Loads the networks in the child as soon as it starts, in a thread beside its first tasks, whose time limits then end only
-their waiting. Built in the parent they would block every child (OpenMP threads do not survive a fork)."""
+"""Loads the networks in the child as it starts, in a thread beside its first tasks, whose limits then end only their waiting.
+Built in the parent they would block every child (OpenMP threads do not survive a fork)."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _loading = threading.Lock()
 def load_networks(**_signal: Any) -> None:
     """Start to load what this worker's queues need: nothing, where it only prepares."""
     taken = {stage for stage in Stage if messages.QUEUES[stage] in app.amqp.queues.consume_from}
-    wanted = [segmenter] if taken - {Stage.PREPARE} else []
-    wanted += [classifier] if taken & {Stage.ANALYSE, Stage.DISTANCE} else []
+    wanted = [segmenter] * bool(taken - {Stage.PREPARE}) + [classifier] * bool(
+        taken - {Stage.PREPARE, Stage.CHECK}
+    )
     _loading.acquire()
     threading.Thread(target=_load, args=[wanted], daemon=True).start()
 
 
 def _load(wanted: list[Callable[[], Any]]) -> None:
-    """Load; the first task that needs a network meets the same error again and reports it."""
     try:
         for load in wanted:
-            with suppress(Exception):
+            with suppress(Exception):  # the first task that needs it meets the same error and reports it
                 try_to_load(load)
     finally:
         _loading.release()
