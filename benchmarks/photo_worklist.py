@@ -27,7 +27,7 @@ from typing import Any
 
 from drills.client import App, Clients, wait_until
 from drills.system import System
-from training.data import Row, measuring_rows, output, plainly
+from training.data import Row, exit_on_manifest_error, measuring_rows, output
 from training.submissions import Submission, submissions_of
 
 PER_CLASS = {"AD": 16, "HI": 10, "IM": 4, "MF": 4, "OTHER": 6}
@@ -129,7 +129,7 @@ def page(found: dict[str, list[dict[str, str]]], command: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-@plainly
+@exit_on_manifest_error
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--manifest", required=True)

@@ -24,7 +24,7 @@ from contract.fields import (
     whole,
 )
 from contract.objects import of
-from contract.signs import Sign, SignName
+from contract.signs import MeasuredSign, SignName
 
 
 class NoCropReason(StrEnum):
@@ -61,7 +61,7 @@ Probabilities = Annotated[
 ]
 Thresholds = Annotated[dict[str, float], _read_thresholds]
 BoxIndex = Annotated[int | None, optional(whole(0, BOXES_AT_MOST - 1))]
-Signs = Annotated[tuple[Sign, ...], several(of(Sign), len(SignName))]
+Signs = Annotated[tuple[MeasuredSign, ...], several(of(MeasuredSign), len(SignName))]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,18 +23,22 @@ def readers_of(cls: type) -> dict[str, Reader]:
     return {field.name: reader_of(hints[field.name]) for field in dataclasses.fields(cls)}
 
 
+@functools.cache
+def needed_by(cls: type) -> frozenset[str]:
+    """Return the names of the fields that have no default."""
+    nothing = dataclasses.MISSING
+    fields = dataclasses.fields(cls)
+    return frozenset(f.name for f in fields if f.default is nothing and f.default_factory is nothing)
+
+
 def build(cls: type, row: Any) -> Any:
     """Raises `ContractError` for a field that is unknown here, `InvalidMessageError` for one that is wrong or missing:
     no version leaves out what has no default."""
     if not isinstance(row, dict):
         raise InvalidMessageError(f": expected an object ({cls.__name__})")
     readers = readers_of(cls)
-    needed = {
-        field.name
-        for field in dataclasses.fields(cls)
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    }
-    if needed - row.keys():
+    needed = needed_by(cls)
+    if not needed <= row.keys():
         raise InvalidMessageError(f": expected the fields {', '.join(sorted(needed))}")
     if row.keys() - readers.keys():
         raise ContractError(f"{cls.__name__}: an unknown field")

@@ -22,7 +22,7 @@ class SignName(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sign:
+class MeasuredSign:
     """One measured sign; `error` is how far it lay at most when the photo was segmented again, changed a little."""
 
     name: Annotated[SignName, one_of(SignName)]

@@ -17,8 +17,8 @@ from typing import Any
 
 # Step -> the function, and whether the crash comes before or after it.
 OF_THE_WEB = {
-    "upload.before_file": ("teleder.cases.originals:keep", "before"),
-    "upload.after_file": ("teleder.cases.originals:keep", "after"),
+    "upload.before_file": ("teleder.cases.originals:store", "before"),
+    "upload.after_file": ("teleder.cases.originals:store", "after"),
     "upload.before_commit": ("teleder.pipeline.queue:enqueue", "after"),
     "upload.after_commit": ("teleder.cases.intake:record_photo", "after"),
     "open.before_commit": ("teleder.cases.triage:urgency_of", "after"),

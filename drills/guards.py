@@ -187,13 +187,13 @@ def _let_go() -> None:
     """The web keeps memory and open files for every uploaded photo."""
     from teleder.cases import originals
 
-    keep, kept = originals.keep, []
+    store, kept = originals.store, []
 
-    def keep_all(upload: Any, photo: Any) -> tuple[str, str]:
+    def store_and_leak(upload: Any, photo: Any) -> tuple[str, str]:
         kept.append((b"x" * 2**22, [open("/dev/null") for _ in range(4)]))  # noqa: SIM115
-        return keep(upload, photo)
+        return store(upload, photo)
 
-    originals.keep = keep_all
+    originals.store = store_and_leak
 
 
 GUARDS: dict[str, Callable[[], None]] = {

@@ -19,9 +19,9 @@ import simplejpeg
 
 from contract.messages import Prepared
 from contract.photos import FILE_LIMIT_BYTES, Reason
-from inference_worker import quality
 from inference_worker.decode.photo_file import RejectedError
 from inference_worker.decode.sandbox import decode_apart
+from inference_worker.models import quality
 
 # name: (long side in px at most, JPEG quality, chroma); what the models see keeps its colours whole
 COPIES = {"display": (2048, 88, "420"), "analysis": (1536, 95, "444"), "thumbnail": (320, 82, "420")}

@@ -33,7 +33,7 @@ from contract.messages import (
     Segmented,
     Stage,
 )
-from contract.signs import Sign
+from contract.signs import MeasuredSign
 from inference_worker.app import app
 from inference_worker.decode.sandbox import DecoderLostError
 from inference_worker.models import attribution, cropping, loading, photo_advice
@@ -256,7 +256,7 @@ def _segmented(request: Request, photo: np.ndarray, mask: np.ndarray, seconds: f
     key = f"{request.prefix}/mask.png"
     _ok, png = cv2.imencode(".png", mask)
     photo_storage().write(key, png.tobytes())
-    signs: tuple[Sign, ...] = ()
+    signs: tuple[MeasuredSign, ...] = ()
     try:
         signs = signs_of(photo, mask, loading.segmenter())
     except Exception:  # what describes a rash must never cost its crops

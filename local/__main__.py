@@ -16,6 +16,7 @@ USAGE = """usage: ./run COMMAND
   test [PYTEST ARGUMENTS]                      the tests, on their own database
   check                                        style, layers, migrations, settings, translations
   drills [--short] [NAME...]                   break the system on purpose and count what was lost
+  bench [NAME...] [--json OUT] [--help]        measure, print each figure beside its goal, write docs/performance.md
   fuzz [--minutes N] [TARGET...]               broken files against the code that reads uploads
   contract [--examples N]                      made-up requests of four callers against the API's description
   openapi                                      write docs/openapi.json, the API's description, from the code
@@ -106,6 +107,10 @@ def drills(arguments: list[str]) -> int:
     os.execv(sys.executable, [sys.executable, "-m", "drills", *arguments])
 
 
+def bench(arguments: list[str]) -> int:
+    os.execv(sys.executable, [sys.executable, "-m", "benchmarks", *arguments])
+
+
 def manage(arguments: list[str]) -> int:
     from local import demo, servers
 
@@ -138,6 +143,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
         test,
         check,
         drills,
+        bench,
         fuzz,
         contract,
         openapi,

@@ -104,4 +104,6 @@ class StatusView(EndpointView):
         stages = [
             {"stage": stage.value} | row for stage, row in zip(health.STAGES, board.stages, strict=True)
         ]
-        return Response({"sentence": board.sentence} | asdict(board) | {"stages": stages})
+        found = asdict(board)
+        found["alarms"] = found.pop("problems")  # the name of the API's field
+        return Response({"sentence": board.sentence} | found | {"stages": stages})

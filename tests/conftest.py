@@ -91,11 +91,12 @@ def storage(request, settings, monkeypatch) -> Storage:
 
 
 @pytest.fixture(autouse=True)
-def _reset_rate_limits() -> None:
-    """Reset the API's limits, which are counted in Valkey; those of log-in are in the test's transaction."""
-    from django.core.cache import cache
+def _reset_caches() -> None:
+    """Reset the API's limits, which are counted in Valkey, and what the process keeps; log-in's are in the transaction."""
+    from django.core.cache import caches
 
-    cache.clear()
+    for each in caches:
+        caches[each].clear()
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +112,7 @@ def limits_clock(monkeypatch) -> list[float]:
 @pytest.fixture
 def valkey_is_gone(settings) -> None:
     gone = settings.CACHES["default"] | {"LOCATION": "redis://127.0.0.1:9/0"}
-    settings.CACHES = {"default": gone}
+    settings.CACHES = settings.CACHES | {"default": gone}
 
 
 @pytest.fixture(autouse=True)
@@ -141,10 +142,14 @@ def _forced_logins_have_a_second_factor() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def spot_check_draw(monkeypatch) -> dict[str, bool]:
     """Whether a routine case is a spot check: none is, unless a test says so."""
-    from teleder.cases import spot_checks
+    from teleder.cases import triage
 
     held = {"is_drawn": False}
-    monkeypatch.setattr(spot_checks, "is_drawn", lambda submission, one_in: bool(one_in) and held["is_drawn"])
+
+    def draw(_submission, one_in: int) -> bool:
+        return bool(one_in) and held["is_drawn"]
+
+    monkeypatch.setattr(triage, "is_drawn_for_spot_check", draw)
     return held
 
 
@@ -159,6 +164,12 @@ def alarm(condition: str, score: float, *, threshold: float = 0.2, worth=MEASURE
         likelihood_ratio=worth,
         likelihood_ratio_ad=worth,
     )
+
+
+@pytest.fixture
+def ai_is_open(settings) -> None:
+    """The AI's opinion is open to every reader from the start: for tests of what it says."""
+    settings.AI_OPINION = "always"
 
 
 @pytest.fixture

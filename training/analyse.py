@@ -15,7 +15,7 @@ import json
 import re
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,13 @@ from training.photo_verdict import ringing, verdict
 
 # What files of the accepted formats are called; only the worker's look at the bytes decides what they are.
 PHOTO_ENDINGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".heic", ".heif"})
+# What an annotator's mask is called beside its photo: arm.jpg, arm_mask.png.
+MASK_STEM = re.compile(
+    r"(?P<photo>.+)[ ._-](?:mask|masks|seg|segmentation|label|labels|annotation)", re.IGNORECASE
+)
+GREY_OR_INDEXED = (0, 3)  # colour types of PNG, byte 25 of the file
 PROGRESS_SECONDS = 10
+LEFT_OUT_SHOWN = 5
 THUMBNAIL_SIDE = 320  # px
 SKIN_COLOUR, LESION_COLOUR = (0, 200, 255), (255, 0, 200)
 # Of the boxes in turn: several lie over each other, and each must be told from the next.
@@ -76,8 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if absent := [str(path) for path in options.photos if not path.exists()]:
         parser.error(f"no such file: {', '.join(absent)}")
     photos, left_out = photos_in(options.photos, options.out)
-    if left_out:
-        print(f"{len(left_out)} files left out: their names end like no photo's", file=sys.stderr)
+    for reason, files in left_out.items():
+        shown = ", ".join(file.name for file in files[:LEFT_OUT_SHOWN])
+        more = ", …" if len(files) > LEFT_OUT_SHOWN else ""
+        print(f"left out, {reason}: {len(files)} ({shown}{more})", file=sys.stderr)
     if not photos:
         parser.error("no photo in the folders given")
     options.out.mkdir(parents=True, exist_ok=True)
@@ -107,13 +115,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 3 if any(one.row is None for one in done) else 0
 
 
-def photos_in(paths: Sequence[Path], out: Path) -> tuple[list[Path], list[Path]]:
-    """Return the photos among paths and below folders, in order, and the files of folders that are none by name.
+def photos_in(paths: Sequence[Path], out: Path) -> tuple[list[Path], dict[str, list[Path]]]:
+    """Return the photos among paths and below folders, in order, and by reason the files of folders that are none.
 
     A file that is named itself is always taken. Files below `out` are our own of an earlier run.
     """
     photos: list[Path] = []
-    left_out: list[Path] = []
+    left_out: dict[str, list[Path]] = defaultdict(list)
     for path in paths:
         if path.is_file():
             photos.append(path)
@@ -122,8 +130,28 @@ def photos_in(paths: Sequence[Path], out: Path) -> tuple[list[Path], list[Path]]
             is_hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
             if not file.is_file() or is_hidden or file.resolve().is_relative_to(out.resolve()):
                 continue
-            (photos if file.suffix.lower() in PHOTO_ENDINGS else left_out).append(file)
+            if file.suffix.lower() not in PHOTO_ENDINGS:
+                left_out["names that end like no photo's"].append(file)
+            elif is_mask(file):
+                left_out["masks of the photos beside them"].append(file)
+            else:
+                photos.append(file)
     return photos, left_out
+
+
+def is_mask(file: Path) -> bool:
+    """Whether a file is a grey or indexed PNG that is named as the mask of a photo in its folder."""
+    name = MASK_STEM.fullmatch(file.stem)
+    if name is None or file.suffix.lower() != ".png":
+        return False
+    with file.open("rb") as content:
+        head = content.read(26)
+    if len(head) < 26 or head[25] not in GREY_OR_INDEXED:
+        return False
+    return any(
+        other.stem == name["photo"] and other.suffix.lower() in PHOTO_ENDINGS
+        for other in file.parent.iterdir()
+    )
 
 
 def attempt(analyst: Analyst, path: Path, name: str, out: Path) -> Analysed:

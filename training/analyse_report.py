@@ -100,8 +100,8 @@ def _page(photos: Sequence[Analysed]) -> Iterator[str]:
     yield "<form>"
     yield f'<label><input type="radio" name="only" checked> all ({len(photos)})</label>'
     for name, count in reasons:
-        told = html.escape(name.replace("_", " "))
-        yield f'<label><input type="radio" name="only" id="only-{name}"> {told} ({count})</label>'
+        label = html.escape(name.replace("_", " "))
+        yield f'<label><input type="radio" name="only" id="only-{name}"> {label} ({count})</label>'
     yield "</form>\n<main>"
     for one in photos:
         yield from _card(one)

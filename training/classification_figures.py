@@ -18,21 +18,21 @@ BACKGROUND = ("AD", "OTHER")  # against whom an alarm is measured: what most pho
 def classification_figures(rows: list[Row], opinions: list[Classified]) -> Figures:
     """Abstaining counts as a miss in `sensitivity`, `specificity` and `recall`; `*_answered` leaves it out and
     `*_answered_share` says of how many; `*_forced` takes the likeliest condition instead."""
-    truth, told, p = truths(rows), answers(opinions), probabilities(opinions)
+    truth, named, p = truths(rows), answers(opinions), probabilities(opinions)
     forced = np.array(CONDITIONS)[p.argmax(axis=1)]
     groups = [row.group for row in rows]
     # Positive is not AD, as in the published table, among photos of the four diseases.
     ill, ad = np.isin(truth, POSITIVE), truth == "AD"
     figures = aucs(truth, p, groups)
     for ending, answer, which in (
-        ("", told, told == told),
-        ("_answered", told, told != ""),
-        ("_forced", forced, told == told),
+        ("", named, named == named),
+        ("_answered", named, named != ""),
+        ("_forced", forced, named == named),
     ):
         figures[f"sensitivity{ending}"] = share_of(ill & which, (answer != "AD") & (answer != ""), groups)
         figures[f"specificity{ending}"] = share_of(ad & which, answer == "AD", groups)
-    for name, which in (("sensitivity", ill), ("specificity", ad), ("balanced_accuracy", told == told)):
-        figures[f"{name}_answered_share"] = share_of(which, told != "", groups)
+    for name, which in (("sensitivity", ill), ("specificity", ad), ("balanced_accuracy", named == named)):
+        figures[f"{name}_answered_share"] = share_of(which, named != "", groups)
     sent = {str(alarm.condition) for opinion in opinions for alarm in opinion.alarms}
     # An alarm that the weights do not have would read as one that misses all.
     ringing = {
@@ -43,10 +43,10 @@ def classification_figures(rows: list[Row], opinions: list[Classified]) -> Figur
     for name in sorted({row.label for row in rows}):
         own = np.array([row.label == name for row in rows])
         rates = {
-            "recall": told == truth,
+            "recall": named == truth,
             "recall_forced": forced == truth,
-            "abstain_rate": told == "",
-            "wrong_and_confident": (told != "") & (told != truth),
+            "abstain_rate": named == "",
+            "wrong_and_confident": (named != "") & (named != truth),
             **{f"alarm_{condition}": hits for condition, hits in ringing.items()},
         }
         for rate, hits in rates.items():
@@ -57,7 +57,7 @@ def classification_figures(rows: list[Row], opinions: list[Classified]) -> Figur
         for ending, well in against.items():
             ratio = likelihood_ratio(hits, ill_of_it, well, groups)
             figures[f"alarm_{name}_likelihood_ratio{ending}"] = ratio
-    figures["balanced_accuracy"] = balanced_figure(truth, told, groups)
+    figures["balanced_accuracy"] = balanced_figure(truth, named, groups)
     figures["balanced_accuracy_forced"] = balanced_figure(truth, forced, groups)
     return figures
 

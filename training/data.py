@@ -38,17 +38,17 @@ class ManifestError(ValueError):
     """A manifest, or a file that it names, cannot be used; the message says where and why."""
 
 
-def plainly(main: Callable) -> Callable:
+def exit_on_manifest_error(main: Callable) -> Callable:
     """Wrap a command so that a manifest which cannot be used ends it with a sentence instead of a traceback."""
 
     @functools.wraps(main)
-    def told(argv: list[str] | None = None) -> None:
+    def guarded(argv: list[str] | None = None) -> None:
         try:
             main(argv)
         except ManifestError as error:
             raise SystemExit(str(error)) from error
 
-    return told
+    return guarded
 
 
 def output(path: str) -> Path:
@@ -161,8 +161,8 @@ def measuring_rows(
     rows = [row for row in rows if arguments.use in (None, row.use)]
     _require(rows, f"{manifest}: no line of use {arguments.use!r}; it has {uses}")
     unknown = Counter(row.label for row in rows if classes and row.label not in classes)
-    told = ", ".join(f"{name!r} ({lines} lines)" for name, lines in sorted(unknown.items()))
-    _require(not unknown, f"{manifest}: classes are {', '.join(classes)}; it has {told}")
+    listed = ", ".join(f"{name!r} ({lines} lines)" for name, lines in sorted(unknown.items()))
+    _require(not unknown, f"{manifest}: classes are {', '.join(classes)}; it has {listed}")
     rows = [row for row in rows if not only or row.label in only]
     _require(rows, f"{manifest}: no row of {', '.join(only)} to measure")
     rows = [row for row in rows if row.mask or not masks]

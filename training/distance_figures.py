@@ -21,14 +21,17 @@ WITH_WHOLE = (JOINT, FLAGGED)
 
 def figures_of(rows: list[dict], margin: float) -> Figures:
     """Return the table over all distances, the curves by field, the flips and the herpes account."""
-    told = {arm: np.array([row[arm] for row in rows]) for arm in ARMS}
+    named = {arm: np.array([row[arm] for row in rows]) for arm in ARMS}
     groups = [str(row["seed"]) for row in rows]
     return {
         "scenes": len(rows),
         # Of a drawn scene the truth is always known.
         "table": table_figures(
             Answers(
-                np.array([row["condition"] for row in rows]), groups, told, has_truth=np.ones(len(rows), bool)
+                np.array([row["condition"] for row in rows]),
+                groups,
+                named,
+                has_truth=np.ones(len(rows), bool),
             ),
             margin,
         ),

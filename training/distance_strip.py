@@ -9,8 +9,9 @@ import numpy as np
 
 from contract.distance import DistanceReport, Look
 
-TILE = 240  # px a side
-LINE = 18  # px of a line of text
+TILE = 420  # px a side
+LINE = 34  # px of a line of text
+TEXT_SIZE, TEXT_WIDTH = 0.85, 2
 LINES = 3
 CHANGE_COLOUR, TEXT_COLOUR, BOX_COLOUR = (255, 160, 0), (255, 255, 255), (255, 255, 255)
 
@@ -24,7 +25,7 @@ def strip(report: DistanceReport, views: Sequence[np.ndarray]) -> np.ndarray:
     changes = {near for _far, near in report.changes}
     for look, tile in zip(report.looks, tiles, strict=True):
         if look.scale in changes:
-            tile[:, :4] = CHANGE_COLOUR
+            tile[:, :6] = CHANGE_COLOUR
     return np.concatenate(tiles, axis=1)
 
 
@@ -37,12 +38,14 @@ def _tile(look: Look, view: np.ndarray) -> np.ndarray:
             (round(x * scale), round(y * scale))
             for x, y in ((box.x, box.y), (box.x + box.width, box.y + box.height))
         ]
-        cv2.rectangle(small, *corners, BOX_COLOUR, 1)
+        cv2.rectangle(small, *corners, BOX_COLOUR, 2)
     tile[: small.shape[0], : small.shape[1]] = small
     scores = " ".join(f"{condition} {score:.2f}" for condition, score in look.scores.items())
     for number, text in enumerate(
         (f"{look.scale:g}x, {len(look.boxes)} crops", look.verdict, scores), start=1
     ):
-        place = (4, TILE + number * LINE - 5)
-        cv2.putText(tile, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, TEXT_COLOUR, 1, cv2.LINE_AA)
+        place = (8, TILE + number * LINE - 10)
+        (width, _height), _below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, TEXT_SIZE, TEXT_WIDTH)
+        size = TEXT_SIZE * min(1.0, (TILE - 16) / max(1, width))  # a long line is made to fit
+        cv2.putText(tile, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, TEXT_COLOUR, TEXT_WIDTH, cv2.LINE_AA)
     return tile

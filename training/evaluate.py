@@ -31,10 +31,10 @@ from training.classification_figures import answered_share, classification_figur
 from training.data import (
     ManifestError,
     Row,
+    exit_on_manifest_error,
     held_out,
     measuring_rows,
     output,
-    plainly,
     read_mask,
     read_photo,
 )
@@ -190,7 +190,7 @@ def table(figures: Figures, indent: str = "") -> str:
     return "\n".join(lines)
 
 
-@plainly
+@exit_on_manifest_error
 def main(argv: list[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
     arguments = _parser().parse_args(argv)

@@ -42,7 +42,7 @@ SILENT = "no answer"
 
 def classification_page(figures: Figures, judged: Judged, file: Path, arguments: list[str]) -> str:
     """Return the page of a classification; `file` is where it will lie, `arguments` what was asked for."""
-    truth, told = truths(judged.rows), answers(judged.opinions)
+    truth, named = truths(judged.rows), answers(judged.opinions)
     p = probabilities(judged.opinions)
     forced = np.array(CONDITIONS)[p.argmax(axis=1)]
     plots = [
@@ -56,13 +56,13 @@ def classification_page(figures: Figures, judged: Judged, file: Path, arguments:
         ),
     ]
     confusions = [
-        ("What is named", _confusion(truth, np.where(told == "", SILENT, told), (*CONDITIONS, SILENT))),
+        ("What is named", _confusion(truth, np.where(named == "", SILENT, named), (*CONDITIONS, SILENT))),
         ("The likeliest, named or not", _confusion(truth, forced, CONDITIONS)),
         ("Which alarm rings", _alarm_table(truth, judged.opinions)),
     ]
     worst = sorted(range(len(truth)), key=lambda i: p[i, CONDITIONS.index(truth[i])])[:SHOWN]
     photos = [
-        (judged.rows[i], [truth[i], told[i] or SILENT, forced[i], ", ".join(_ringing_of(judged.opinions[i])) or "-", f"{p[i, CONDITIONS.index(truth[i])]:.3f}"])
+        (judged.rows[i], [truth[i], named[i] or SILENT, forced[i], ", ".join(_ringing_of(judged.opinions[i])) or "-", f"{p[i, CONDITIONS.index(truth[i])]:.3f}"])
         for i in worst
     ]  # fmt: skip
     head = ["truth", "named", "likeliest", "alarms", "probability of the truth"]

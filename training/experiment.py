@@ -28,7 +28,7 @@ from inference_worker.models import weights
 from inference_worker.models.classification import CLASSES, CONDITIONS, HI
 from training import features
 from training.classification_figures import among_four, balanced, share_of
-from training.data import Row, measuring_rows, output, plainly, read_photo
+from training.data import Row, exit_on_manifest_error, measuring_rows, output, read_photo
 from training.duplicates import Print, print_of, same_photos
 from training.evaluate import over, table
 from training.statistics import Figures, auc, bootstrap, whole_folds
@@ -125,15 +125,15 @@ def figures_of(photos: Photos, p: np.ndarray) -> Figures:
     """Return the figures of the photos that were scored."""
     scored = np.isfinite(p).all(axis=1)
     truth, groups, p = photos.truth[scored], list(photos.groups[scored]), p[scored]
-    told, score = np.array(CONDITIONS)[p.argmax(axis=1)], not_ad(p)
+    likeliest, score = np.array(CONDITIONS)[p.argmax(axis=1)], not_ad(p)
     four = np.isin(truth, FOUR)
     figures = {
         "auc_not_ad": over(four, groups, lambda i: auc(score[i], truth[i] != "AD")),
         "auc_hi": over(four, groups, lambda i: auc(p[i, CONDITIONS.index("HI")], truth[i] == "HI")),
-        "balanced_accuracy": bootstrap(lambda i: balanced(truth[i], told[i]), groups),
+        "balanced_accuracy": bootstrap(lambda i: balanced(truth[i], likeliest[i]), groups),
     }
     for name in sorted(set(truth)):
-        figures[f"recall.{name}"] = share_of(truth == name, told == name, groups)
+        figures[f"recall.{name}"] = share_of(truth == name, likeliest == name, groups)
     return figures
 
 
@@ -203,7 +203,7 @@ def photos_of(rows: list[Row]) -> Photos:
     return Photos(rows, np.concatenate(found), owner)
 
 
-@plainly
+@exit_on_manifest_error
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     learn, test = (

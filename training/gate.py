@@ -28,7 +28,7 @@ from inference_worker.models.openvino_engine import OpenVINOEngine
 from inference_worker.models.segmentation import LESION, Segmenter
 from inference_worker.models.torch_engine import TorchEngine
 from training import phantom
-from training.data import measuring_rows, plainly, read_photo
+from training.data import exit_on_manifest_error, measuring_rows, read_photo
 from training.evaluate import ANALYSIS_LONG_SIDE, BATCH
 
 HALF = tuple(name for name in engine.ENGINES if name.endswith("-bf16"))
@@ -145,7 +145,7 @@ def report_of(
     return names[0], {"version": versions[0], "networks": networks, "sets": figures}
 
 
-@plainly
+@exit_on_manifest_error
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     rows = measuring_rows(arguments, classes=CLASSES)

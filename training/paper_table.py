@@ -34,7 +34,7 @@ from inference_worker.models.classification import Classifier
 from inference_worker.models.cropping import boxes_of
 from inference_worker.models.segmentation import Segmenter
 from training.arms import ARMS, AUTOMATIC, FOUR, JOINT, ORIGINAL, TRUE_CROP, Looks, answer, looks
-from training.data import Row, measuring_rows, output, plainly, read_mask, read_photo
+from training.data import Row, exit_on_manifest_error, measuring_rows, output, read_mask, read_photo
 from training.evaluate import ANALYSIS_LONG_SIDE, share
 from training.mask_scores import UNKNOWN
 from training.statistics import Figures, bootstrap, figure, of_share, resample_mean, wilson
@@ -61,7 +61,7 @@ class Answers:
 
     truth: np.ndarray
     groups: list[str]
-    told: dict[str, np.ndarray]
+    named: dict[str, np.ndarray]
     has_truth: np.ndarray
 
     def judged(self, *arms: str) -> np.ndarray:
@@ -73,10 +73,10 @@ def answers_of(
     rows: list[Row], crops: dict[str, list[Box]] | None, models: tuple[Segmenter, Classifier]
 ) -> Answers:
     seen = [_looks(row, crops, *models) for row in rows]
-    told = {arm: np.array([answer(look[arm]) for look in seen]) for arm in ARMS}
+    named = {arm: np.array([answer(look[arm]) for look in seen]) for arm in ARMS}
     has_truth = [row.name in crops if crops is not None else row.mask is not None for row in rows]
     return Answers(
-        np.array([row.label for row in rows]), [row.group for row in rows], told, np.array(has_truth)
+        np.array([row.label for row in rows]), [row.group for row in rows], named, np.array(has_truth)
     )
 
 
@@ -122,12 +122,12 @@ def read_crops(path: Path) -> dict[str, list[Box]]:
 
 def figures_of(answers: Answers, margin: float) -> Figures:
     """Return everything that the table prints."""
-    arms: dict[str, Figures] = {arm: {} for arm in answers.told if answers.judged(arm).any()}
+    arms: dict[str, Figures] = {arm: {} for arm in answers.named if answers.judged(arm).any()}
     for arm, own in arms.items():
-        told, judged = answers.told[arm], answers.judged(arm)
+        named, judged = answers.named[arm], answers.judged(arm)
         for name, about in measures(answers.truth).items():
             which = about & judged
-            hits, answered = right(name, answers.truth, told)[which], (told != "")[which]
+            hits, answered = right(name, answers.truth, named)[which], (named != "")[which]
             groups = [g for g, w in zip(answers.groups, which, strict=True) if w]
             n_hits, n = int(hits.sum()), int(answered.sum())
             own[name] = three_intervals(hits, groups) | {
@@ -156,11 +156,11 @@ def measures(truth: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def right(name: str, truth: np.ndarray, told: np.ndarray) -> np.ndarray:
+def right(name: str, truth: np.ndarray, named: np.ndarray) -> np.ndarray:
     """Return which photos are answered rightly, in the sense of that figure."""
     if name == "sensitivity":
-        return np.isin(told, FOUR[1:]) & (truth != "AD")
-    return told == truth
+        return np.isin(named, FOUR[1:]) & (truth != "AD")
+    return named == truth
 
 
 def three_intervals(hits: np.ndarray, groups: list[str]) -> Figures:
@@ -181,7 +181,7 @@ def _compared(answers: Answers, one: str, other: str, margin: float) -> Figures:
         which = about & judged
         if not which.any():
             continue
-        hits = [right(name, answers.truth, answers.told[arm])[which].astype(float) for arm in (one, other)]
+        hits = [right(name, answers.truth, answers.named[arm])[which].astype(float) for arm in (one, other)]
         groups = [g for g, w in zip(answers.groups, which, strict=True) if w]
         gain = bootstrap(lambda i, a=hits[0], b=hits[1]: float((a[i] - b[i]).mean()), groups)
         found[name] = gain | {"verdict": verdict(gain, margin, len(set(groups)))}
@@ -269,7 +269,7 @@ def _pair(low: float | None, high: float | None) -> str:
     return "-" if low is None or high is None else f"{low:.3f} to {high:.3f}"
 
 
-@plainly
+@exit_on_manifest_error
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     rows = measuring_rows(arguments, only=FOUR)

@@ -26,8 +26,8 @@ import numpy as np
 from contract.photos import QualityFault
 from inference_worker.models import engine, weights
 from inference_worker.models.photo_advice import FAR_SHARE, NEAR_SHARE, describe
+from inference_worker.models.quality import assess_quality
 from inference_worker.models.segmentation import LESION, SKIN, Segmenter
-from inference_worker.quality import assess_quality
 from training import phantom, photo_check_page
 from training.data import Row, held_out, output, read_mask, read_photo, read_rows
 from training.phantom import backdrop, camera

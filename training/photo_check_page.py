@@ -62,13 +62,13 @@ def by_second_remedy(row: dict[str, str]) -> bool:
 def figures_of(rows: Iterable[dict[str, str]]) -> Figures:
     """Return right verdicts by source and kind, false alarms on good photos, and what was told."""
     rows = [row for row in rows if row["fault"] != ABSENT]
-    names = ("right", "first", "second", "wrong", "told", "false_alarms", "false_advice")
+    names = ("right", "first", "second", "wrong", "advised", "false_alarms", "false_advice")
     figures: Figures = {name: {} for name in names}
     for source in SOURCES:
         own = [row for row in rows if row["source"] == source]
         kinds = {kind: [row for row in own if row["kind"] == kind] for kind in (GOOD, *RIGHT)}
         good = kinds.pop(GOOD)
-        figures["told"][source] = dict(Counter(map(remedy, good)))
+        figures["advised"][source] = dict(Counter(map(remedy, good)))
         for kind, each in kinds.items():
             first = [row for row in each if remedy(row) in RIGHT[kind]]
             second = [row for row in each if by_second_remedy(row)]
@@ -141,7 +141,7 @@ def _page(figures: Figures) -> Iterator[str]:
             reached = "–" if goal is None else _yes(own["value"] <= goal)
             advice = figures["false_advice"][source][part]
             yield f"| {name} | {part} | {_cells(own)} | {reached} | {_cells(advice)} |"
-    told_of_good = (f"{name}: {_counts(figures['told'][source])}" for source, name in SOURCES.items())
+    told_of_good = (f"{name}: {_counts(figures['advised'][source])}" for source, name in SOURCES.items())
     yield f"\nWhat was told of good photos: {'; '.join(told_of_good)}."
     yield from WHY
 

@@ -16,7 +16,6 @@ from sklearn.linear_model import LogisticRegression
 from inference_worker.models.classification import (
     CLASSES,
     CONDITIONS,
-    FEATURES,
     distance,
     pooled,
     softmax,
@@ -37,7 +36,10 @@ class TooFewPhotosError(ValueError):
 
 @dataclass(frozen=True)
 class Probe:
-    """`weight` (6, 1280) and `bias` (6,) give logits of features; `means` (6, 1280) are the classes' mean features."""
+    """`weight` (6, 1280) and `bias` (6,) give logits of features; `means` (6, 1280) are the classes' mean features.
+
+    Other features than the shipped ones (`training.variants`) have another width.
+    """
 
     weight: np.ndarray
     bias: np.ndarray
@@ -78,7 +80,7 @@ def fit(features: np.ndarray, labels: Sequence[str]) -> Probe:
     solver = LogisticRegression(C=C, class_weight="balanced", tol=TOLERANCE, max_iter=10_000)
     solver.fit(left * size, numbers)
     coefficients = solver.coef_ @ span
-    weight, bias = np.zeros((len(CLASSES), FEATURES)), np.full(len(CLASSES), NEVER)
+    weight, bias = np.zeros((len(CLASSES), features.shape[1])), np.full(len(CLASSES), NEVER)
     # Of two classes the solver returns one row, that of the second against the first.
     found = coefficients if len(names) > 2 else np.concatenate([-coefficients, coefficients]) / 2
     start = (

@@ -26,7 +26,7 @@ from inference_worker.models.classification import CLASSES, Classifier, crops_of
 from inference_worker.models.torch_engine import TorchEngine
 from inference_worker.models.torch_networks import FeatureMap, Network, loaded
 from training import phantom
-from training.data import measuring_rows, output, plainly, read_photo
+from training.data import exit_on_manifest_error, measuring_rows, output, read_photo
 from training.evaluate import ANALYSIS_LONG_SIDE, over
 
 SEED = 1
@@ -77,7 +77,7 @@ def check(own: weights.Weights, photos: list[np.ndarray], groups: list[str]) -> 
     return figures
 
 
-@plainly
+@exit_on_manifest_error
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     if arguments.manifest:

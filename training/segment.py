@@ -140,10 +140,10 @@ def taught(teacher: DeepLab, sample: Sample, sure: float) -> Sample:
     scores = teacher(to_tensor(resize_to(sample.photo, LONG_SIDE)[None])).softmax(1)[0].numpy()
     height, width = sample.known.shape
     p = cv2.resize(scores.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_LINEAR)
-    told, known = p.argmax(2), sample.known.copy()
+    predicted, known = p.argmax(2), sample.known.copy()
     for code, allowed in OPEN.items():
-        answered = (known == code) & (p.max(2) > sure) & np.isin(told, allowed)
-        known[answered] = told[answered]
+        answered = (known == code) & (p.max(2) > sure) & np.isin(predicted, allowed)
+        known[answered] = predicted[answered]
     return Sample(sample.photo, known)
 
 
@@ -170,10 +170,10 @@ def loss_of(logits: torch.Tensor, known: torch.Tensor, dice: float) -> torch.Ten
 
 
 def _lesion_dice(p: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    told = (known != Known.NOTHING) & (known != Known.SKIN_OR_LESION)
+    labelled = (known != Known.NOTHING) & (known != Known.SKIN_OR_LESION)
     truth = (known == Known.LESION).float()
     overlap = (p * truth).sum((1, 2))
-    score = 2 * overlap / ((p * told).sum((1, 2)) + truth.sum((1, 2)) + 1)
+    score = 2 * overlap / ((p * labelled).sum((1, 2)) + truth.sum((1, 2)) + 1)
     has_lesion = truth.sum((1, 2)) > 20
     return (1 - score)[has_lesion].mean() if has_lesion.any() else score.sum() * 0
 

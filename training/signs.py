@@ -23,7 +23,7 @@ from contract.signs import SignName
 from inference_worker.models import engine, signs, weights
 from inference_worker.models.classification import CLASSES
 from inference_worker.models.segmentation import Segmenter
-from training.data import Row, measuring_rows, output, plainly, read_photo
+from training.data import Row, exit_on_manifest_error, measuring_rows, output, read_photo
 from training.evaluate import ANALYSIS_LONG_SIDE
 from training.statistics import Figures, auc, bootstrap, figure
 from training.zoom_page import cell
@@ -31,13 +31,13 @@ from training.zooms import counted, drawn_of_each, kept, kept_file, write_json
 
 FOUR = ("AD", "HI", "IM", "MF")
 MEANING = {
-    SignName.LESION_SHARE: "lesion, as a share of the skin in the photo",
-    SignName.REDNESS: "CIELAB a* of the lesion less that of own skin",
+    SignName.LESION_SHARE: "lesion, as a share of all visible skin in the photo (lesion and own skin)",
+    SignName.REDNESS: "CIELAB a* (green to red) of the lesion less that of own skin, in units of a*",
     SignName.YELLOW_CRUST: "share of the lesion that is yellower than own skin",
     SignName.DARK_CRUST: "share of the lesion that is much darker than own skin",
     SignName.LESIONS: "number of separate lesions",
-    SignName.LESION_SIZE: "median area of one lesion, as a share of the skin in the photo",
-    SignName.EDGE: "colour difference between the two sides of the lesion's edge",
+    SignName.LESION_SIZE: "median area of one lesion, as a share of all visible skin in the photo",
+    SignName.EDGE: "colour difference (CIE 1976, ΔE) between the two sides of the lesion's edge: below 5 a soft edge, above 12 a sharp one",
 }
 # AUC against the other three in the trial that issue 16 names, by sign and condition.
 TRIAL = {(SignName.YELLOW_CRUST, "IM"): 0.8, (SignName.LESION_SIZE, "MF"): 0.8}
@@ -63,7 +63,7 @@ def _of_sign(rows: list[dict], name: str) -> Figures:
     label, groups = np.array([row["class"] for row in known]), [row["group"] for row in known]
     four = np.isin(label, FOUR)
 
-    def told(one: str, others: np.ndarray) -> Figures:
+    def auc_of(one: str, others: np.ndarray) -> Figures:
         own = np.flatnonzero((label == one) | others)
         if not (label[own] == one).any() or not others.any():
             return figure(np.nan, np.nan, np.nan, 0)
@@ -81,8 +81,8 @@ def _of_sign(rows: list[dict], name: str) -> Figures:
         "median": {one: median(label == one, value) for one in sorted(set(label))},
         "median_error": median(np.ones(len(known), bool), error),
         "uncertain": bootstrap(lambda i: float(doubtful[i].mean()), groups) if known else None,
-        "auc_against_the_other_three": {one: told(one, four & (label != one)) for one in FOUR},
-        "auc_against_ad": {one: told(one, label == "AD") for one in FOUR[1:]},
+        "auc_against_the_other_three": {one: auc_of(one, four & (label != one)) for one in FOUR},
+        "auc_against_ad": {one: auc_of(one, label == "AD") for one in FOUR[1:]},
     }
 
 
@@ -156,7 +156,7 @@ def _number(own: Figures | None) -> str:
     return f"{own['value']:.3g} [{own['low']:.3g}, {own['high']:.3g}] ({own['n']})"
 
 
-@plainly
+@exit_on_manifest_error
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

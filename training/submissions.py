@@ -1,24 +1,23 @@
 """What a model does to the urgency of a submission of two or three photos, where every red flag is answered "no".
 
     python -m training.submissions --manifest ../shared/data/cls/manifest.csv --root ../shared/data/cls \
-        --use evaluate --json OUT --markdown docs/models/submissions.md [--beside OLD.jsonl]
+        --use evaluate --json OUT --markdown docs/models/submissions.md
 
 Photos of one group and class are a submission. Photos that are alone in their group are drawn into pairs of one class,
 marked as simulated: two persons are not one. An alarm raises urgency only where its figures with the weights earn it
-(`earned`); a submission without a usable photo waits two days at most. `--beside` holds a line of JSON for each photo
-(file, probabilities, thresholds, abstention) of a model under the policy of 2026-11-23, which raised every abstention too;
-submissions with a photo that is not in it are left out there.
+(`earned`); a submission without a usable photo waits two days at most. Beside it stand the levels that the former policy
+gives to the same opinions: its file says to what it raises, and it raised for every alarm and every abstention.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,12 +27,12 @@ from contract.messages import Classified
 from contract.photos import QualityFault
 from inference_worker.models import weights
 from inference_worker.models.classification import CLASSES, Classifier
+from inference_worker.models.quality import assess_quality
 from inference_worker.models.torch_engine import TorchEngine
 from inference_worker.models.torch_networks import Network, loaded
-from inference_worker.quality import assess_quality
 from training import features
 from training.classification_figures import share_of
-from training.data import Row, measuring_rows, output, plainly, read_photo
+from training.data import Row, exit_on_manifest_error, measuring_rows, output, read_photo
 from training.evaluate import ANALYSIS_LONG_SIDE
 from training.statistics import Figures
 
@@ -42,6 +41,8 @@ LEAST_RATIO, LEAST_SENSITIVITY = 2.0, 0.5  # lower bounds by which an alarm earn
 LEVELS = ("routine", "weeks_2", "days_2", "same_day")
 RAISES_TO = {"HI": "same_day", "IM": "days_2", "MF": "weeks_2"}
 UNUSABLE = (QualityFault.TOO_DARK, QualityFault.BLURRED)
+FORMER_POLICY = "2026-11-23"
+POLICIES = Path(__file__).parents[1] / "teleder/cases/triage/policies"
 GOALS = {"AD": ("left routine", 0.80), "HI": ("raised", 0.60)}
 SEED = 1
 
@@ -93,15 +94,16 @@ def levels_by_alarms(opinions: Sequence[Classified], usable: Sequence[bool]) -> 
         yield max(raised, default="routine", key=LEVELS.index), is_usable
 
 
-def level_before(found: Mapping[str, Any]) -> str:
-    """Return the level that the policy of 2026-11-23 raised a photo to: an abstention alone waited two days at most."""
-    reached = [
-        level
-        for name, level in RAISES_TO.items()
-        if found["probabilities"].get(name, 0.0) >= found["thresholds"].get(name, np.inf)
-    ]
-    reached += ["days_2"] if found["abstention"] else []
-    return max(reached, default="routine", key=LEVELS.index)
+def levels_before(
+    opinions: Sequence[Classified], faults: Sequence[QualityFault | None]
+) -> Iterator[tuple[str, bool]]:
+    """Yield the same under the former policy: every alarm and every abstention raises, and every fault makes unusable."""
+    policy = tomllib.loads((POLICIES / f"{FORMER_POLICY}.toml").read_text())
+    raises_to = policy["model_levels"]
+    for found, fault in zip(opinions, faults, strict=True):
+        raised = [raises_to[alarm.condition] for alarm in found.alarms if alarm.rings]
+        raised += [raises_to["abstained"]] if found.abstention else []
+        yield max(raised, default="routine", key=LEVELS.index), fault is None
 
 
 def level_of(submission: Submission, photos: Sequence[tuple[str, bool]]) -> str:
@@ -131,7 +133,8 @@ def page(figures: Mapping[str, Figures], names: Sequence[str]) -> Iterator[str]:
     yield "# What a model does to a submission's urgency\n"
     yield "Written by `python -m training.submissions` (command in its docstring). Submissions of two or three photos of"
     yield 'another publisher, every red flag answered "no". Photos of one group where there are, else pairs of two persons.'
-    yield "Share of submissions at each level with its 95 % interval.\n"
+    yield "Share of submissions at each level with its 95 % interval. Under the policy of 2026-11-23 every alarm and abstention of"
+    yield "the same model raises. Its first model (2026.11.23.2) is not shipped: its figures are in `training/LOG.md`.\n"
     for name in names:
         own = figures[name]
         yield f"## {name}\n"
@@ -160,26 +163,23 @@ def _cell(own: Figures) -> str:
     return f"{own['value']:.3f} [{own['low']:.3f}, {own['high']:.3f}]"
 
 
-@plainly
+@exit_on_manifest_error
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     torch.set_num_threads(1)
     rows = measuring_rows(arguments, classes=CLASSES)
     submissions, figures = submissions_of(rows), {}
-    usable = [assess_quality(read_photo(row.path, ANALYSIS_LONG_SIDE))[1] not in UNUSABLE for row in rows]
+    faults = [assess_quality(read_photo(row.path, ANALYSIS_LONG_SIDE))[1] for row in rows]
     for name, own in weights.table(arguments.weights).items():
         if name.startswith("classification"):
             classifier = Classifier(own, TorchEngine("cpu", "figures are the same again"))
             photos = features.of_photos(rows, network=loaded(own, Network()))
             opinions = [classifier.judge(photo) for photo in photos]
-            photos = list(levels_by_alarms(opinions, usable))
-            figures[f"{own.name} {own.version} {own.sha256[:12]}"] = figures_of(submissions, photos)
-    if arguments.beside:
-        told = map(json.loads, arguments.beside.read_text().splitlines())
-        before = {found["file"]: level_before(found) for found in told}
-        photos = [(before.get(row.name, ""), is_usable) for row, is_usable in zip(rows, usable, strict=True)]
-        seen = [one for one in submissions if all(photos[place][0] for place in one.photos)]
-        figures["before: model 2026.11.23.2, every abstention raised"] = figures_of(seen, photos)
+            usable = [fault not in UNUSABLE for fault in faults]
+            name = f"{own.name} {own.version} {own.sha256[:12]}"
+            figures[name] = figures_of(submissions, list(levels_by_alarms(opinions, usable)))
+            before = list(levels_before(opinions, faults))
+            figures[f"{name}, policy {FORMER_POLICY}"] = figures_of(submissions, before)
     text = "\n".join(page(figures, list(figures)))
     print(text)
     arguments.json.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
@@ -194,7 +194,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--use", help="only rows of this use, e.g. evaluate")
     parser.add_argument("--weights", type=Path, default=weights.FOLDER)
-    parser.add_argument("--beside", type=Path, help="photos as an older model saw them, JSON lines")
     parser.add_argument("--json", type=output, required=True)
     parser.add_argument("--markdown", type=output, required=True)
     return parser

@@ -34,7 +34,7 @@ from training.classification_figures import (
     truths,
 )
 from training.classify import CANDIDATE
-from training.data import Row, measuring_rows, output, plainly
+from training.data import Row, exit_on_manifest_error, measuring_rows, output
 from training.evaluate import parts, table
 from training.publish import record_alarms, record_figures
 from training.statistics import Figures, likelihood_ratio
@@ -83,7 +83,7 @@ def measure(rows: list[Row], opinions: list[Classified], own: weights.Weights) -
     return figures, alarms
 
 
-@plainly
+@exit_on_manifest_error
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -34,7 +34,7 @@ from inference_worker.models.segmentation import LESION, Segmenter
 from inference_worker.models.weights import Weights
 from inference_worker.models.zoom import middle_of, zoomed, zoomed_mask
 from training import phantom
-from training.data import Row, measuring_rows, output, plainly, read_mask, read_photo, resize
+from training.data import Row, exit_on_manifest_error, measuring_rows, output, read_mask, read_photo, resize
 from training.evaluate import ANALYSIS_LONG_SIDE
 from training.mask_scores import LESION_SHARE, SKIN_SHARE, UNKNOWN, iou
 from training.phantom import backdrop
@@ -245,7 +245,7 @@ def write_json(path: Path, figures: dict) -> None:
     path.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-@plainly
+@exit_on_manifest_error
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

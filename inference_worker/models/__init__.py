@@ -1,1 +1,1 @@
-"""The networks: load, segment, crop, classify, explain."""
+"""What is computed from pixels: quality, segmentation, crops, classes, explanation. No messages and no storage."""

@@ -110,18 +110,18 @@ class Classifier:
         return {name: round(float(p), 6) for name, p in named if name in self.weights.classes}
 
 
-def crops_of(photo: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
-    """Return the whole photo, then each box's crop, scaled to (1 + boxes, 224, 224, 3) uint8."""
+def crops_of(photo: np.ndarray, boxes: Sequence[Box], side: int = SIDE) -> np.ndarray:
+    """Return the whole photo, then each box's crop, scaled to (1 + boxes, side, side, 3) uint8."""
     crops = [photo[box.y : box.y + box.height, box.x : box.x + box.width] for box in boxes]
-    return np.stack([scaled(view) for view in [photo, *crops]])
+    return np.stack([scaled(view, side) for view in [photo, *crops]])
 
 
-def scaled(view: np.ndarray) -> np.ndarray:
-    """Return a view squeezed to (224, 224, 3)."""
+def scaled(view: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """Return a view squeezed to (side, side, 3)."""
     if not view.size:
         raise ValueError("a box lies outside its photo")
-    smaller = max(view.shape) > SIDE
-    return cv2.resize(view, (SIDE, SIDE), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+    smaller = max(view.shape) > side
+    return cv2.resize(view, (side, side), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
 
 
 def features_of(maps: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from contract.messages import Box, ModelRef, NoCropReason, Segmented
-from contract.signs import Sign
+from contract.signs import MeasuredSign
 
 LESION = 2
 BOX_LIMIT = 6
@@ -25,7 +25,7 @@ NEW_LESION = 0.02  # share of the whole lesion that each further square must add
 
 
 def describe(
-    mask: np.ndarray, *, key: str, model: ModelRef, seconds: float, signs: tuple[Sign, ...] = ()
+    mask: np.ndarray, *, key: str, model: ModelRef, seconds: float, signs: tuple[MeasuredSign, ...] = ()
 ) -> Segmented:
     """Say what a class map (H, W) uint8 holds; the skin share counts lesion too."""
     boxes, no_crop_reason = boxes_of(mask)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from contract.signs import Sign, SignName
+from contract.signs import MeasuredSign, SignName
 from inference_worker.models.cropping import LESION
 
 SKIN = 1  # in a class map
@@ -31,7 +31,7 @@ Measured = dict[SignName, float]
 Segment = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 
 
-def signs_of(photo: np.ndarray, mask: np.ndarray, segment: Segment) -> tuple[Sign, ...]:
+def signs_of(photo: np.ndarray, mask: np.ndarray, segment: Segment) -> tuple[MeasuredSign, ...]:
     """Measure a photo (H, W, 3) uint8 with its class map (H, W) uint8.
 
     The error is found by segmenting the photo twice more, mirrored and from a little nearer. A sign that cannot be
@@ -44,7 +44,7 @@ def signs_of(photo: np.ndarray, mask: np.ndarray, segment: Segment) -> tuple[Sig
     again = [np.ascontiguousarray(photo[:, ::-1]), np.ascontiguousarray(photo[rows, columns])]
     repeated = [measure(*pair) for pair in zip(again, segment(again), strict=True)]
     return tuple(
-        Sign(
+        MeasuredSign(
             name=name,
             value=round(value, 4),
             error=round(max(abs(each[name] - value) for each in repeated), 4),

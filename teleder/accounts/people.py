@@ -16,7 +16,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -70,9 +70,10 @@ def end_consent(person: User, purpose: Purpose) -> None:
     person.consents.given().filter(purpose=purpose).update(withdrawn_at=timezone.now())
 
 
-def latest_consents(person: User) -> QuerySet[Consent]:
-    """Return the newest consent for each purpose, withdrawn ones included."""
-    return person.consents.order_by("purpose", "-given_at").distinct("purpose")
+def latest_consents(person: User) -> list[Consent]:
+    """Return the newest consent for each purpose, withdrawn ones included; of prefetched consents it asks nothing."""
+    newest = {one.purpose: one for one in sorted(person.consents.all(), key=lambda one: one.given_at)}
+    return [newest[purpose] for purpose in sorted(newest)]
 
 
 @transaction.atomic

@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 
 from teleder.accounts.models import Role
 from teleder.api import throttles
+from teleder.api.serializers.clinic import WorklistRowSerializer
 from teleder.api.serializers.filters import ListFilterSerializer
 from teleder.cases.models import Case, Photo, Submission
 
@@ -90,6 +91,10 @@ class EndpointView(APIView):
         """Return a submission the person may see. A missing one and another person's raise the same 404."""
         rows = Submission.objects.visible_to(self.request.user)
         return get_object_or_404(rows.select_related("case__patient__patient", "claimed_by"), pk=pk)
+
+    def shown_row(self, submission: Submission) -> Response:
+        """Return a submission as on the worklist."""
+        return Response(WorklistRowSerializer(submission, context={"request": self.request}).data)
 
     def case(self, pk: UUID) -> Case:
         return get_object_or_404(Case.objects.visible_to(self.request.user), pk=pk)

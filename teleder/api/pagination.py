@@ -14,6 +14,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
+from teleder.cases.models import Place
+
 PAGE_ROWS = 50
 LIMIT_ROWS = 200
 
@@ -60,7 +62,7 @@ class WorklistPagination(BasePagination):
                 urgency, precedence, due, pk = signing.loads(cursor)
             except (signing.BadSignature, ValueError) as error:  # or one of an earlier version
                 raise exceptions.ValidationError({"cursor": [_("This cursor is invalid.")]}) from error
-            queryset = queryset.after(urgency, precedence, parse_datetime(due), pk)
+            queryset = queryset.after(Place.of(urgency, precedence, parse_datetime(due), pk))
         size = page_size(request)
         found = list(queryset[: size + 1])
         self.rows, self.is_last = found[:size], len(found) <= size

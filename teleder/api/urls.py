@@ -40,6 +40,7 @@ v1 = [
     path("submissions/<uuid:pk>/keep-claim", clinic.KeepClaimView.as_view(), name="keep-claim"),
     path("submissions/<uuid:pk>/release", clinic.ReleaseView.as_view(), name="release"),
     path("submissions/<uuid:pk>/request-photos", clinic.RequestPhotosView.as_view(), name="request-photos"),
+    path("submissions/<uuid:pk>/impression", clinic.ImpressionView.as_view(), name="impression"),
     path("submissions/<uuid:pk>/findings", clinic.FindingListView.as_view(), name="findings"),
     path("submissions/<uuid:pk>/reviews", clinic.ReviewListView.as_view(), name="reviews"),
     path("submissions/<uuid:pk>/amendments", clinic.AmendmentView.as_view(), name="amendments"),

@@ -15,11 +15,13 @@ from django.conf import settings
 from contract import messages
 from contract.alarms import Alarm, Alarms
 from teleder.accounts.models import User
+from teleder.cases.counting import EXACT, recent
 from teleder.cases.intervals import Z_95, Share, beta_of, prediction_band
 from teleder.cases.models import Analysis
 
 WINDOW_PHOTOS = 200
 BASELINE_PHOTOS = 500
+BASELINE_SECONDS = 600
 FEWEST_PHOTOS = 20  # before that no rate is judged
 
 
@@ -43,19 +45,27 @@ def alarm_rate(user: User) -> AlarmRate:
 
     Joins along keys and the order of ids keep it cheap: the board asks every ten seconds.
     """
-    of_clinic = user.in_own_clinic("photo__submission__case__clinic")
-    seen = Analysis.objects.filter(of_clinic, classified_at__isnull=False)
-    newest = seen.order_by("-pk").first()
+    of_clinic = user.in_own_clinic("photo__submission__clinic")
+    seen = Analysis.objects.filter(of_clinic, classified_at__isnull=False).order_by("-pk")
+    newest = seen.values_list("classification_model", "alarms").first()
     if newest is None:
         return AlarmRate(photos=0, alarmed=Share(of=0, n=0))
-    own = seen.filter(classification_model__sha256=(newest.classification_model or {}).get("sha256"))
-    rows = own.values_list("photo__submission", "alarms")
-    window = list(rows.order_by("-pk")[:WINDOW_PHOTOS])
+    model, alarms = (newest[0] or {}).get("sha256"), newest[1]
+    rows = seen.filter(classification_model__sha256=model).values_list("photo__submission", "alarms")
+    window = list(rows[:WINDOW_PHOTOS])
     alarmed = _by_submission(window)
-    measured = [one for one in _alarms(newest.alarms) if one.sensitivity and one.likelihood_ratio]
+    measured = [one for one in _alarms(alarms) if one.sensitivity and one.likelihood_ratio]
     if not measured or len(window) < FEWEST_PHOTOS:
         return AlarmRate(photos=len(window), alarmed=alarmed)
-    first = list(rows.order_by("pk")[:BASELINE_PHOTOS])
+    first = recent(
+        f"baseline.{model}",
+        user,
+        BASELINE_SECONDS,
+        lambda: list(rows.order_by("pk")[:BASELINE_PHOTOS]),
+        rows=lambda found: (
+            EXACT + 1 if len(found) == BASELINE_PHOTOS else 0
+        ),  # once there, they stay the same
+    )
     has_baseline = len(first) == BASELINE_PHOTOS
     rate = _own_rate(first) if has_baseline else _predicted_rate(measured, len(window) / alarmed.n)
     low, high = prediction_band(alarmed.n, *rate)

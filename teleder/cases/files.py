@@ -17,7 +17,8 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 
 from contract.messages import Stage
 from contract.storage import StorageError, StorageUnavailableError
-from teleder.cases import keys
+from contract.storage.keys import CONTENT_TYPES
+from teleder.cases import ai_opinion, stored_files
 from teleder.cases.models import Photo
 
 
@@ -48,15 +49,18 @@ def serve(request: HttpRequest | Any, photo: UUID, kind: str) -> FileResponse | 
     """Stream one file of a photo that the request's user may see: whole (200) or the one range asked for (206, 416).
 
     Raises StorageUnavailableError, and `Http404` alike for an unknown photo, somebody else's, a removed one, a file that is not made yet,
-    and for a patient who asks for the AI's mask or attribution: AI output is for the clinic only.
+    and for the AI's mask or attribution where its opinion is not open to the user: to a patient it never is.
     """
-    found = Photo.objects.visible_to(request.user).current().filter(pk=photo).first()
-    kinds = FOR_PATIENTS if request.user.is_patient else set(FileKind)
-    if found is None or kind not in kinds:
+    found = (
+        Photo.objects.visible_to(request.user).current().filter(pk=photo).select_related("submission").first()
+    )
+    if found is None or kind not in set(FileKind):
+        raise Http404
+    if kind not in FOR_PATIENTS and not ai_opinion.is_open(found.submission, request.user):
         raise Http404
     key = _key(found, FileKind(kind))
     stage = MADE_BY[FileKind(kind)]
-    content_type = keys.CONTENT_TYPES.get(suffix := Path(key).suffix)
+    content_type = CONTENT_TYPES.get(suffix := Path(key).suffix)
     if content_type is None:
         raise Http404
     # A key names one attempt's file for ever, so its hash may stand for the content.
@@ -65,16 +69,16 @@ def serve(request: HttpRequest | Any, photo: UUID, kind: str) -> FileResponse | 
     wanted = _wanted_range(request, etag)
     try:
         if wanted is None:
-            file, status = keys.open_file(found.pk, stage, key), 200
+            file, status = stored_files.open_file(found.pk, stage, key), 200
             length = file.size
         else:
-            with keys.open_file(found.pk, stage, key, 0, 0) as nothing:
+            with stored_files.open_file(found.pk, stage, key, 0, 0) as nothing:
                 size = nothing.size
             start, stop = _resolve(*wanted, size)
             if start >= stop:
                 headers["Content-Range"] = f"bytes */{size}"
                 return HttpResponse(status=416, content_type="text/plain", headers=headers)
-            file, status = keys.open_file(found.pk, stage, key, start, stop), 206
+            file, status = stored_files.open_file(found.pk, stage, key, start, stop), 206
             length, headers["Content-Range"] = stop - start, f"bytes {start}-{stop - 1}/{size}"
     except StorageUnavailableError:  # answered with 503: the photo is there
         raise

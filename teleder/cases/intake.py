@@ -22,7 +22,7 @@ from contract import logs
 from contract.messages import Stage
 from teleder.accounts import people
 from teleder.accounts.models import Purpose, User
-from teleder.cases import originals, spot_checks, transitions, triage
+from teleder.cases import originals, transitions, triage
 from teleder.cases.models import (
     NOT_AWAITED,
     PHOTOS_PER_SUBMISSION,
@@ -68,9 +68,12 @@ def start(*, patient: User, answers: Any, case: Case | None = None, key: str = "
         if earlier := find_repeated_request(patient, key, answers, case):
             return earlier
     result = triage.urgency_of(answers, policy=policy)
+    kind = Kind.FOLLOW_UP if case else Kind.FIRST
+    case = case or Case.objects.create(patient=patient, clinic=patient.clinic)
     submission = Submission.objects.create(
-        case=case or Case.objects.create(patient=patient, clinic=patient.clinic),
-        kind=Kind.FOLLOW_UP if case else Kind.FIRST,
+        case=case,
+        clinic_id=case.clinic_id,
+        kind=kind,
         idempotency_key=key,
         answers=answers,
         policy=policy.id,
@@ -152,7 +155,7 @@ def add_photo(submission: Submission, *, view: Any, upload: UploadedFile) -> Pho
     if not submission.current_photos().filter(sha256=originals.digest_of(upload)).exists():
         refuse_too_many_today(submission.patient, upload.size)  # a repeated photo does not count
     photo = Photo(submission=submission, view=view, size=upload.size, trace=logs.current("trace"))
-    photo.original_key, photo.sha256 = originals.keep(upload, photo.pk)
+    photo.original_key, photo.sha256 = originals.store(upload, photo.pk)
     photo.sealed_by = settings.PHOTO_KEYS.newest
     try:
         kept = record_photo(photo)
@@ -227,7 +230,7 @@ def submit(submission: Submission, *, by: User, send_anyway: bool = False) -> Su
     now = timezone.now()
     policy = triage.policy(submission.policy)
     is_routine = submission.level == Urgency.ROUTINE
-    drawn = is_routine and spot_checks.is_drawn(submission.pk, policy.spot_check_one_in)
+    drawn = is_routine and triage.is_drawn_for_spot_check(submission.pk, policy.spot_check_one_in)
     due = policy.spot_check_due(now) if drawn else policy.due(submission.level, now)
     changes = {"submitted_at": now, "due_at": due, "photos_wanted": "", "spot_check": drawn}
     transitions.move(submission, EventKind.SUBMITTED, actor=by, **changes, **UNCLAIMED)

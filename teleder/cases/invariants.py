@@ -7,15 +7,15 @@ from datetime import timedelta
 from itertools import islice
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
 from contract.encryption import SEALED_MORE_BYTES
 from contract.messages import Stage
 from contract.storage import StorageUnavailableError
+from contract.storage.keys import ORIGINAL
 from teleder.accounts.models import Role, User
-from teleder.cases.keys import ORIGINAL, size_of
 from teleder.cases.leftovers import KEEP_HOURS, leftovers
 from teleder.cases.models import (
     NOT_AWAITED,
@@ -26,9 +26,11 @@ from teleder.cases.models import (
     JobState,
     Photo,
     PhotoState,
+    Review,
     Status,
     Submission,
 )
+from teleder.cases.stored_files import size_of
 from teleder.cases.transitions import OPEN
 from teleder.pipeline.transitions import UNDER_WAY, UNFINISHED
 
@@ -43,12 +45,20 @@ def submissions_that_are_open_have_a_due_time() -> Iterator[str]:
 
 def submissions_that_are_open_have_somebody_who_may_answer() -> Iterator[str]:
     staffed = User.objects.filter(role=Role.DERMATOLOGIST, is_active=True).values("clinic")
-    yield from _ids(Submission.objects.filter(status__in=OPEN).exclude(case__clinic__in=staffed))
+    yield from _ids(Submission.objects.filter(status__in=OPEN).exclude(clinic__in=staffed))
 
 
 def submissions_that_wait_for_photos_have_a_patient_who_can_send_them() -> Iterator[str]:
     waiting = Submission.objects.filter(status=Status.NEEDS_PHOTOS)
     yield from _ids(waiting.filter(case__patient__is_active=False))
+
+
+def submissions_know_their_clinic_and_when_they_were_signed() -> Iterator[str]:
+    yield from _ids(Submission.objects.exclude(clinic=F("case__clinic")))
+    reviews, known = Review.objects.filter(submission=OuterRef("pk")), OuterRef("last_signed_at")
+    missed = Q(Exists(reviews), last_signed_at=None) | Q(Exists(reviews.filter(signed_at__gt=known)))
+    unfounded = Q(~Exists(reviews.filter(signed_at=known)), last_signed_at__isnull=False)
+    yield from _ids(Submission.objects.filter(missed | unfounded))
 
 
 def submissions_that_were_not_sent_are_not_read() -> Iterator[str]:
@@ -166,6 +176,7 @@ INVARIANTS: tuple[Callable[[], Iterator[str]], ...] = (
     submissions_that_are_open_have_a_due_time,
     submissions_that_are_open_have_somebody_who_may_answer,
     submissions_that_wait_for_photos_have_a_patient_who_can_send_them,
+    submissions_know_their_clinic_and_when_they_were_signed,
     submissions_that_were_not_sent_are_not_read,
     submissions_that_wait_for_ai_are_not_late,
     submissions_that_wait_for_ai_have_a_job_that_can_still_move,

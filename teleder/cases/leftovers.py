@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from contract.messages import Stage
-from teleder.cases.keys import ORIGINAL, is_of
+from contract.storage.keys import ORIGINAL, is_of
 from teleder.cases.models import Analysis, Photo
 
 # What stands below the folder of which stage.

@@ -21,7 +21,8 @@ from django.utils.translation import gettext_lazy as _
 
 from contract import photos
 from contract.storage import StorageError, StorageFullError, StorageUnavailableError
-from teleder.cases import keys
+from contract.storage.keys import ORIGINAL
+from teleder.cases import stored_files
 from teleder.cases.remedies import REMEDIES
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def check_upload(upload: UploadedFile) -> None:
         raise RefusedError(reason, REMEDIES[reason])
 
 
-def keep(upload: UploadedFile, photo: UUID) -> tuple[str, str]:
+def store(upload: UploadedFile, photo: UUID) -> tuple[str, str]:
     """Seal the bytes and store them durably under a key that names their hash; return (key, sha256 in hex).
 
     Leaves nothing behind where it fails. Raises `RefusedError` for a storage that is full or away.
@@ -77,12 +78,12 @@ def keep(upload: UploadedFile, photo: UUID) -> tuple[str, str]:
 
 def write(photo: UUID, key: str, sealed: bytes) -> None:
     """Put the sealed file in the place of the one there, whole or not at all. Raises StorageError."""
-    settings.PHOTO_STORAGE.write(keys.require_own(photo, keys.ORIGINAL, key), sealed)
+    settings.PHOTO_STORAGE.write(stored_files.require_own(photo, ORIGINAL, key), sealed)
 
 
 def read(photo: UUID, key: str) -> bytes:
     """Return the bytes as they came. Raises `encryption.LockedOriginalError` and, where this photo has no such file, StorageError."""
-    with keys.open_file(photo, keys.ORIGINAL, key) as file:
+    with stored_files.open_file(photo, ORIGINAL, key) as file:
         return settings.PHOTO_KEYS.open(file.read(), key)
 
 
@@ -97,4 +98,4 @@ def digest_of(upload: UploadedFile) -> str:
 def discard(photo: UUID, key: str) -> None:
     """Remove an original that no row names (its transaction did not commit)."""
     with suppress(StorageUnavailableError):  # leftovers.py finds it a day later
-        settings.PHOTO_STORAGE.delete(keys.require_own(photo, keys.ORIGINAL, key))
+        settings.PHOTO_STORAGE.delete(stored_files.require_own(photo, ORIGINAL, key))

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from teleder.accounts.models import User
 from teleder.accounts.text import clean_text
-from teleder.cases import transitions, triage
+from teleder.cases import ai_opinion, transitions, triage
 from teleder.cases.models import (
     Case,
     Disposition,
@@ -88,6 +88,7 @@ def sign(
     _lock(submission)
     if submission.status == Status.IN_REVIEW and submission.claimed_by_id == by.pk:
         _require_reason(submission, seen, disposition, reason)
+        ai_opinion.choose(submission, by=by, impression=impression)
     transitions.move(submission, EventKind.SIGNED, actor=by, only={"claimed_by": by}, **UNCLAIMED)
     return write_review(submission, by, impression, disposition, text, reason)
 

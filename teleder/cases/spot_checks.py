@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from django.db.models import Count, F, Q
-from django.utils.crypto import salted_hmac
 
 from teleder.accounts.models import User
+from teleder.cases.counting import recent
 from teleder.cases.intervals import Share
 from teleder.cases.models import Review, Submission
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.cases.triage import Urgency
 
-
-def is_drawn(submission: Any, one_in: int) -> bool:
-    """Whether this id is drawn: random, nobody outside can foresee it, and the same at every try."""
-    digest = salted_hmac("teleder.cases.spot_checks", str(submission), algorithm="sha256").digest()
-    return bool(one_in) and int.from_bytes(digest[:8], "big") % one_in == 0
+RESULTS_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +25,13 @@ class SpotChecks:
 
 
 def results(user: User) -> SpotChecks:
-    """Return what the spot checks that `user` may see have shown."""
+    """Return what the spot checks that `user` may see have shown; of many, up to `RESULTS_SECONDS` ago."""
+    return recent(
+        "spot-checks", user, RESULTS_SECONDS, lambda: _results(user), rows=lambda found: found.missed.n
+    )
+
+
+def _results(user: User) -> SpotChecks:
     drawn = Submission.objects.visible_to(user).filter(spot_check=True)
     answers = Review.objects.filter(submission__in=drawn, amended_by=None, triage_urgency=Urgency.ROUTINE)
     more_urgent = Q(urgency__gt=F("triage_urgency"))

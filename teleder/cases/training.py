@@ -18,7 +18,7 @@ from django.utils.crypto import salted_hmac
 from contract.messages import Stage
 from contract.storage import StorageUnavailableError
 from teleder.accounts.models import Clinic, Consent, Purpose, User
-from teleder.cases import keys
+from teleder.cases import stored_files
 from teleder.cases.models import Impression, Photo, Review, Submission
 from teleder.cases.questionnaire import INTIMATE_SITES
 from teleder.cases.transitions import WITH_ANSWER
@@ -47,7 +47,7 @@ def export(clinic: Clinic, out: Path) -> int:
     rows = []
     for photo, row in _rows(clinic):
         try:
-            analysis_copy = keys.open_file(photo.pk, Stage.PREPARE, photo.analysis_key)
+            analysis_copy = stored_files.open_file(photo.pk, Stage.PREPARE, photo.analysis_key)
         except StorageUnavailableError:  # every photo would be left out
             raise
         except OSError as error:
@@ -93,7 +93,7 @@ def _row(submission: Submission, review: Review) -> dict[str, object]:
 def answered(clinic: Clinic) -> QuerySet[Submission]:
     """Return the clinic's answered submissions of patients whose consent to training is in force, oldest first."""
     return (
-        Submission.objects.filter(case__clinic=clinic, status__in=WITH_ANSWER)
+        Submission.objects.filter(clinic=clinic, status__in=WITH_ANSWER)
         .filter(case__patient__in=_consents().values("person"))
         .exclude(case__body_site__in=INTIMATE_SITES)
         .select_related("case__patient__patient")

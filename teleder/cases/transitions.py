@@ -54,6 +54,7 @@ class EventKind(models.TextChoices):
     URGENCY_RAISED = "urgency_raised", gettext_lazy("urgency raised")
     AI_DONE = "ai_done", gettext_lazy("AI finished")
     AI_UNAVAILABLE = "ai_unavailable", gettext_lazy("AI unavailable")
+    AI_SEEN_FIRST = "ai_seen_first", gettext_lazy("AI opinion seen first")
     JOB_QUARANTINED = "job_quarantined", gettext_lazy("job quarantined")
     JOB_REQUEUED = "job_requeued", gettext_lazy("job requeued")
     JOB_CANCELLED = "job_cancelled", gettext_lazy("job cancelled")

@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db import models
-from django.db.models import Count
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -24,7 +22,9 @@ from contract.distance import DistanceReport
 from contract.messages import Abstention
 from contract.photos import QualityFault, Reason
 from teleder.cases import triage
-from teleder.cases.models import AIStatus, Analysis, Impression, Photo, PhotoState, Review, Submission
+from teleder.cases.estimates import Estimate, FalseAlarms, estimate_of, false_alarms_of
+from teleder.cases.models import AIStatus, Analysis, Photo, PhotoState, Submission
+from teleder.cases.naming import clinic_may_name
 from teleder.cases.triage import ALARMING, Policy, Urgency
 from teleder.pipeline.transitions import AI_READ
 
@@ -35,7 +35,6 @@ CONDITIONS = {
     Condition.MF: gettext_lazy("mycosis fungoides"),
     Condition.OTHER: gettext_lazy("another condition"),
 }
-CLASSES = (Impression.AD, Impression.HI, Impression.IM, Impression.MF, Impression.OTHER)
 NO_CROP, UNPROVEN, DEMONSTRATION, FEW_CASES = "no_crop", "unproven_alarm", "demonstration", "few_cases"
 UNSTABLE = "unstable_with_distance"
 BECAUSE = {
@@ -67,6 +66,7 @@ class VerdictKind(models.TextChoices):
     WAITING = "waiting", gettext_lazy("waiting")
     UNAVAILABLE = "unavailable", gettext_lazy("not available")
     NOT_USED = "not_used", gettext_lazy("not used")
+    HIDDEN = "hidden", gettext_lazy("not open yet")
 
 
 class Chip(models.TextChoices):
@@ -89,34 +89,13 @@ CHIPS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """Of 100 photos like this in a clinic like this, how many show the condition (95 % interval); `n` teaching photos."""
-
-    of_hundred: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def sentence(self) -> str:
-        texts = {"n": _count(self.of_hundred), "low": _count(self.low), "high": _count(self.high)}
-        return (
-            _("Of 100 photos like this in a clinic like this, about %(n)s show it (%(low)s–%(high)s).")
-            % texts
-        )
-
-    @property
-    def source(self) -> str:
-        return _("Measured on %(n)d teaching photos, not on this clinic's patients.") % {"n": self.n}
-
-
-@dataclass(frozen=True, kw_only=True)
 class AlarmVerdict:
     """A condition over its alarm line. `level` is what it raises to; `muted` says why there are no numbers."""
 
     condition: Condition
     level: Urgency | None
     estimate: Estimate | None
+    false_alarms: FalseAlarms | None = None
     muted: str = ""
 
     @property
@@ -142,6 +121,27 @@ class Verdict:
     named: Condition | None = None
     unproven: Condition | None = None
     unstable_with_distance: bool = False
+    hidden_chip: Chip | None = None
+
+    def hidden(self) -> Verdict:
+        """Return what a reader may know who has not looked yet: the chip, without what the AI saw."""
+        if self.kind in SENTENCES:  # it has seen nothing
+            return dataclasses.replace(self, unstable_with_distance=False)
+        return Verdict(kind=VerdictKind.HIDDEN, hidden_chip=self.chip)
+
+    @property
+    def is_hidden(self) -> bool:
+        return self.kind == VerdictKind.HIDDEN
+
+    @property
+    def names(self) -> bool:
+        """Whether the numbers of all conditions may be shown."""
+        return self.kind == VerdictKind.NAMED
+
+    @property
+    def reports_names(self) -> bool:
+        """Whether a distance report may tell that a condition is named: there is a name, or distance took it away."""
+        return self.named is not None or self.reason == UNSTABLE
 
     @property
     def is_inconclusive(self) -> bool:
@@ -150,6 +150,8 @@ class Verdict:
     @property
     def chip(self) -> Chip | None:
         """None where the AI is not used."""
+        if self.is_hidden:
+            return self.hidden_chip
         if self.kind == VerdictKind.CANNOT_RULE_OUT:
             return Chip.SOONER if any(alarm.level is not None for alarm in self.alarms) else Chip.OPINION
         return CHIPS.get(self.kind)
@@ -175,13 +177,19 @@ class Verdict:
             return _("The AI: this fits %(name)s.") % {"name": CONDITIONS[self.named]}
         if self.is_inconclusive:
             return _("The AI says nothing: %(reason)s.") % {"reason": _because(self.reason, self.unproven)}
-        return str(SENTENCES[self.kind])
+        return str(HIDDEN_SENTENCES[self.chip] if self.is_hidden else SENTENCES[self.kind])
 
 
 SENTENCES = {
     VerdictKind.WAITING: gettext_lazy("The AI has not read the photos yet."),
     VerdictKind.UNAVAILABLE: gettext_lazy("The AI is not available. Dermatologists read without it."),
     VerdictKind.NOT_USED: gettext_lazy("The AI is not used for this submission."),
+}
+
+HIDDEN_SENTENCES = {
+    Chip.SOONER: gettext_lazy("The AI asks you to look sooner."),
+    Chip.OPINION: gettext_lazy("The AI has an opinion."),
+    Chip.SILENT: gettext_lazy("The AI says nothing."),
 }
 
 
@@ -235,14 +243,6 @@ def _first_that_fits(
     return Verdict(kind=VerdictKind.INCONCLUSIVE, reason=reason)
 
 
-def clinic_may_name(clinic: Any) -> bool:
-    """Whether the clinic has signed enough cases of each class for its own model to name a condition."""
-    reviews = Review.objects.filter(submission__case__clinic=clinic, amended_by=None)
-    rows = reviews.order_by().values_list("impression").annotate(cases=Count("submission", distinct=True))
-    signed = dict(rows)
-    return all(signed.get(name, 0) >= settings.SIGNED_CASES_TO_NAME for name in CLASSES)
-
-
 def none_is_usable(photos: list[Photo], policy: Policy) -> bool:
     """Whether every photo was checked and none of them is usable."""
     checked = photos and all(photo.state != PhotoState.STORED for photo in photos)
@@ -275,7 +275,8 @@ def _alarms(read: list[Photo], policy: Policy) -> tuple[tuple[AlarmVerdict, ...]
             one = AlarmVerdict(
                 condition=alarm.condition,
                 level=level,
-                estimate=None if muted else _estimate(alarm),
+                estimate=None if muted else estimate_of(alarm),
+                false_alarms=None if muted else false_alarms_of(alarm),
                 muted=muted,
             )
             rank = (-1 if level is None else level, not muted, alarm.score)
@@ -306,16 +307,6 @@ def why_muted(photo: Photo, policy: Policy) -> str:
     return why_unusable(photo, policy) or poor or (photo.analysis.abstention if odd else "")
 
 
-def _estimate(alarm: Alarm) -> Estimate | None:
-    """Bayes: the odds of the clinic's base rate, times LR+ and its bounds."""
-    ratio, base = alarm.likelihood_ratio, settings.BASE_RATES.get(alarm.condition)
-    if ratio is None or not base:
-        return None
-    odds = [base / (1 - base) * factor for factor in (ratio.value, ratio.low, ratio.high)]
-    of_hundred, low, high = (100 * each / (1 + each) for each in odds)
-    return Estimate(of_hundred=of_hundred, low=low, high=high, n=ratio.n)
-
-
 def _name(
     submission: Submission, read: list[Photo], policy: Policy, may_name: Callable[[Any], bool]
 ) -> tuple[Condition | None, str]:
@@ -339,9 +330,3 @@ def _name(
 def _because(code: str, condition: Condition | None = None) -> str:
     texts = {"condition": CONDITIONS[condition]} if condition else {}
     return str(BECAUSE.get(code, UNREADABLE)) % texts
-
-
-def _count(photos: float) -> str:
-    if photos < 0.1:
-        return "<0.1"
-    return f"{photos:.0f}" if photos >= 2 else f"{photos:.1f}"

@@ -63,6 +63,7 @@ class Message(models.Model):
         ordering = ("-created_at",)
         indexes = [
             models.Index("due_at", condition=Q(state__in=UNSENT), name="message_to_deliver"),
+            models.Index("id", condition=Q(state=MessageState.FAILED), name="message_failed"),
         ]
         constraints = [
             models.UniqueConstraint(

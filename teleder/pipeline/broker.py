@@ -1,4 +1,4 @@
-"""The connection to Valkey, which only carries messages, and what has to be removed from it."""
+"""Valkey, which only carries messages: the mark that shows whether it lost them, and what has to be removed from it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import base64
 import json
 from collections.abc import Collection
 
-import redis
 from django.conf import settings
 
 from contract import messages, messaging
@@ -15,16 +14,12 @@ RESULTS_QUEUES = (messages.RESULTS_QUEUE, messages.WEB_QUEUE)
 BROKER_MARK = "teleder.mark"  # missing: the broker has lost everything
 
 
-def connect() -> redis.Redis:
-    return messaging.client(settings.REDIS_URL, "request")
-
-
 def forget_messages(ids: Collection[str]) -> int:
     """Remove every message that names one of these ids from the broker; return how many.
 
     Other jobs of such a message time out and are sent again. Raises `RedisError`.
     """
-    broker, found = connect(), 0
+    broker, found = messaging.client(settings.REDIS_URL, "request"), 0
     for queue in [*messages.QUEUES.values(), *messages.OLDER_QUEUES, *RESULTS_QUEUES]:
         naming = [raw for raw in broker.lrange(queue, 0, -1) if _names(raw, ids)]
         found += sum(broker.lrem(queue, 1, raw) for raw in naming)

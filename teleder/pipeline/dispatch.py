@@ -18,12 +18,11 @@ from kombu.exceptions import OperationalError
 
 from contract import logs, messages, messaging
 from contract.messages import Stage
-from teleder.cases import keys
+from contract.storage import keys
 from teleder.cases.models import (
     Job,
     JobState,
 )
-from teleder.pipeline import broker
 from teleder.pipeline.transitions import UNDER_WAY, UNFINISHED, WAITING, JobStep, move_jobs
 
 log = logging.getLogger(__name__)
@@ -47,7 +46,7 @@ def dispatch_stage(stage: Stage) -> int:
         return 0
     if any(jobs.exists() for jobs in _going_before(stage)):
         return 0
-    depth = broker.connect().llen(messages.QUEUES[stage])
+    depth = messaging.client(settings.REDIS_URL, "request").llen(messages.QUEUES[stage])
     with transaction.atomic():
         batches = _take(stage, depth)
     for jobs in batches:

@@ -15,13 +15,14 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Least, Now
 
+from contract import messaging
 from contract.messages import OLDER_STAGES, Stage
 from teleder.cases.models import (
     EventKind,
     Job,
     JobState,
 )
-from teleder.pipeline import ai_status, broker, dispatch, queue
+from teleder.pipeline import ai_status, dispatch, queue
 from teleder.pipeline.broker import BROKER_MARK
 from teleder.pipeline.transitions import UNDER_WAY, UNFINISHED, JobStep, move_jobs
 
@@ -79,7 +80,7 @@ def requeue_after_broker_flush() -> int:
 
     A job that was started gets a moment for its result; a time-out then counts as a lost message, not as a crash.
     """
-    connection = broker.connect()
+    connection = messaging.client(settings.REDIS_URL, "request")
     try:
         if connection.exists(BROKER_MARK):
             return 0

@@ -19,7 +19,7 @@ from contract.messages import (
     Segmented,
     Stage,
 )
-from teleder.cases import keys
+from contract.storage import keys
 from teleder.cases.models import Job, Photo
 from teleder.cases.triage import ALARMING
 

@@ -16,7 +16,17 @@ from django.db.models import Model
 from knox.models import AuthToken
 
 from teleder.accounts.models import Consent, FailedLogin, Invitation, PatientProfile, User
-from teleder.cases.models import Analysis, Case, Event, Finding, Job, Photo, Review, Submission
+from teleder.cases.models import (
+    Analysis,
+    Case,
+    Event,
+    Finding,
+    FirstImpression,
+    Job,
+    Photo,
+    Review,
+    Submission,
+)
 from teleder.notifications.models import Message, Preference
 from teleder.privacy.models import Erasure, Hold
 from teleder.security import failed_logins
@@ -37,6 +47,7 @@ OF_SUBMISSION: tuple[Path, ...] = (
     (Analysis, "photo__submission"),
     (Job, "photo__submission"),
     (Photo, "submission"),
+    (FirstImpression, "submission"),
 )
 # with what only the database itself deletes, and only together (`delete_submissions`);
 HISTORY = (Event, Review, Submission)

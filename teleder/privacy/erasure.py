@@ -66,7 +66,7 @@ def take_back(person: User) -> bool:
     return bool(Erasure.objects.filter(person=person).delete()[0])
 
 
-def call_off(person: User) -> None:
+def cancel_erasure(person: User) -> None:
     """Withdraw, for the clinic, a request that the person did not make themselves; mail the person if they were notified of it.
 
     Raises `ValidationError` if they made it themselves.

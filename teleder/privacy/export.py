@@ -25,7 +25,7 @@ from contract.messages import Stage
 from contract.storage import StorageUnavailableError
 from teleder.accounts.models import User
 from teleder.audit.models import Entry, Verb
-from teleder.cases import files, keys, originals
+from teleder.cases import files, originals, stored_files
 from teleder.cases.models import Case, EventKind, Photo, Review, Submission
 from teleder.cases.triage import Urgency
 from teleder.notifications.models import Channel, Message, Preference
@@ -38,6 +38,7 @@ TOLD = frozenset(EventKind) - {
     EventKind.URGENCY_RAISED,
     EventKind.AI_DONE,
     EventKind.AI_UNAVAILABLE,
+    EventKind.AI_SEEN_FIRST,
     EventKind.JOB_QUARANTINED,
     EventKind.JOB_REQUEUED,
     EventKind.JOB_CANCELLED,
@@ -117,7 +118,7 @@ def _files_of(photo: Photo) -> Iterator[tuple[str, bytes | None]]:
 
 
 def _copy(photo: Photo) -> bytes:
-    with keys.open_file(photo.pk, Stage.PREPARE, photo.display_key) as file:
+    with stored_files.open_file(photo.pk, Stage.PREPARE, photo.display_key) as file:
         return file.read()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import SplitResult
@@ -54,6 +54,14 @@ def base_rates(name: str, default: str) -> dict[str, float]:
                 f"{name} must be shares between 0 and 1 such as {default}, not {pair!r}"
             )
     return rates
+
+
+def one_of(name: str, values: Iterable[str], default: str) -> str:
+    """Return a setting that is one of these words."""
+    value, allowed = os.environ.get(name) or default, list(values)
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+    return value
 
 
 def secret(name: str, default: str = "") -> str:

@@ -176,7 +176,9 @@ CACHES = {
             "serializer": "teleder.security.rate_limits.JSONSerializer",
             **messaging.connection_options("cache"),
         },
-    }
+    },
+    # Figures that are dear to count and may be a little old; each process has its own.
+    "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
 }
 
 # --- Accounts ---------------------------------------------------------------------------------------------
@@ -311,6 +313,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "ConditionEnum": "contract.messages.Condition",
+        "ImpressionEnum": "teleder.cases.models.Impression",
         "JobStateEnum": "teleder.cases.models.JobState",
         "PhotoStateEnum": "teleder.cases.models.PhotoState",
         "PhotosWantedEnum": "teleder.cases.models.PhotosWanted",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from contract import messages
-from teleder.settings.environment import base_rates
+from teleder.settings.environment import base_rates, one_of
 
 # --- Requests ---------------------------------------------------------------------------------------------
 # Counted in Valkey for all web processes. A full window is answered with 429 and the time to wait.
@@ -53,6 +53,8 @@ CHECK_POLL_SECONDS = 60  # and shows a later advice for so long
 # --- What the AI says ---------------------------------------------------------------------------------------
 # How many of 100 cases of a clinic like this have each condition, as shares. Assumed, not measured: set the clinic's own.
 BASE_RATES = base_rates("TELEDER_BASE_RATES", "HI=0.02,IM=0.02,MF=0.0001")
+# When a dermatologist sees it: once they have chosen an impression (or asked to see it first), always, or after signing.
+AI_OPINION = one_of("TELEDER_AI_OPINION", ("after_look", "always", "blind"), "after_look")
 SIGNED_CASES_TO_NAME = 30  # of each class, before a clinic's own model names a condition
 
 # --- Work -------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from teleder.web.clinician import opinion
 from teleder.web.clinician import views as clinician
 from teleder.web.operations import audit_log, model_cards, people, person_data
 from teleder.web.operations import views as operations
@@ -15,8 +16,9 @@ urlpatterns = [
     path("review/<uuid:pk>/release/", clinician.release, name="release"),
     path("review/<uuid:pk>/keep/", clinician.keep_claim, name="keep_claim"),
     path("review/<uuid:pk>/photos/", clinician.request_photos, name="request_photos"),
-    path("review/<uuid:pk>/distances/", clinician.distances, name="distances"),
-    path("review/<uuid:pk>/distances/check/", clinician.check_distances, name="check_distances"),
+    path("review/<uuid:pk>/distances/", opinion.distances, name="distances"),
+    path("review/<uuid:pk>/distances/check/", opinion.check_distances, name="check_distances"),
+    path("review/<uuid:pk>/impression/", opinion.choose_impression, name="impression"),
     path("review/<uuid:pk>/answer/", clinician.answer, name="answer"),
     path("operations/", operations.operations, name="operations"),
     path("operations/jobs/", operations.change_jobs, name="change_jobs"),

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from contract.messages import NoCropReason, QualityFault, Reason
+from teleder.cases.ai_opinion import SOONER
 from teleder.cases.triage import Origin, Urgency
 from teleder.cases.verdict import CONDITIONS
 
@@ -74,6 +75,8 @@ def flag_text(flag: Mapping[str, Any]) -> str:
     """Return the text of a stored flag; a code of another policy version as it is."""
     origin, code = flag["origin"], flag["code"]
     if origin == Origin.MODEL:
+        if code == SOONER:
+            return _("AI: look sooner (why: later)")
         if code == "abstained":
             return _("AI: names no condition")
         return _("AI: %(condition)s cannot be ruled out") % {"condition": condition(code)}

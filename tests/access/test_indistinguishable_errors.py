@@ -130,7 +130,7 @@ def test_the_admin_of_her_clinic_sees_alice_in_each_list(differing, adam):
 def forget(submission) -> None:
     """Delete all of alice's rows."""
     from teleder.accounts.models import Consent, Invitation
-    from teleder.cases.models import Analysis, Case, Job, Photo
+    from teleder.cases.models import Analysis, Case, FirstImpression, Job, Photo
     from teleder.notifications.models import Message, Preference
 
     alice = submission.patient
@@ -139,6 +139,7 @@ def forget(submission) -> None:
     Analysis.objects.filter(photo__submission=submission).delete()
     Job.objects.filter(photo__submission=submission).delete()
     Photo.objects.filter(submission=submission).delete()
+    FirstImpression.objects.filter(submission=submission).delete()
     with connection.cursor() as cursor:
         cursor.execute("SELECT public.erase_submissions(%s)", [[submission.pk]])
     Case.objects.filter(patient=alice).delete()

@@ -185,11 +185,11 @@ def test_of_two_simultaneous_photos_only_one_is_accepted_as_the_last(
     settings, monkeypatch, alice, draft_of, photo_file
 ):
     settings.PHOTOS_PER_PATIENT_PER_DAY = 1
-    both, keep = Barrier(2), originals.keep
+    both, store = Barrier(2), originals.store
 
-    def keep_together(*file):
+    def store_together(*file):
         both.wait(10)  # both have passed the first check
-        return keep(*file)
+        return store(*file)
 
     def is_taken(draft) -> bool:
         try:
@@ -201,7 +201,7 @@ def test_of_two_simultaneous_photos_only_one_is_accepted_as_the_last(
         return True
 
     drafts = [draft_of(alice, photos=0) for _ in range(2)]
-    monkeypatch.setattr(originals, "keep", keep_together)
+    monkeypatch.setattr(originals, "keep", store_together)
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(is_taken, drafts)) == [False, True]
 

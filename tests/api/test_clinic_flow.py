@@ -66,13 +66,14 @@ def test_dana_completes_a_review(as_dana, as_alice, dana, read):
     assert as_dana.post(f"{address}/claim").data["claimed_by"]["id"] == str(dana.pk)
     assert as_dana.post(f"{address}/claim").status_code == 200  # a repeat
     assert as_dana.post(f"{address}/keep-claim").status_code == 204
+    assert as_dana.get(f"{address}/findings").status_code == 409
+    kept = as_dana.post(f"{address}/impression", {"impression": "HI"})
+    assert (kept.status_code, kept.data["independent"], kept.data["ai_is_open"]) == (200, "HI", True)
     (analysis,) = as_dana.get(f"{address}/findings").data
-    assert analysis["findings"][0] == {
-        "condition": "HI",
-        "probability": 0.8,
-        "threshold": 0.2,
-        "over_threshold": True,
-    }
+    # A demonstration model names nothing: no probability of a condition, and no condition of its heat map.
+    assert (analysis["findings"], analysis["views"], analysis["thresholds"]) == ([], [], {})
+    assert (analysis["top"], analysis["attribution_condition"], analysis["attribution_box"]) == ("", "", None)
+    assert [row["condition"] for row in analysis["alarms"]] == ["HI"]
     assert analysis["classification_model"]["version"] and analysis["boxes"]
     signed = as_dana.post(f"{address}/reviews", ANSWER)
     assert (signed.status_code, signed.data["impression"]) == (201, "HI")
@@ -160,20 +161,21 @@ def test_no_ai_result_reaches_alice(as_alice, as_dana, read, stored):
     assert as_alice.get(f"{API}/submissions/{read.pk}/findings").status_code == 403
     assert as_alice.get(f"{API}/photos/{photo}/mask").status_code == 404
     assert as_alice.get(f"{API}/photos/{photo}/attribution").status_code == 404
+    as_dana.post(f"{API}/submissions/{read.pk}/impression", {"impression": ""})
     shown = as_dana.get(f"{API}/submissions/{read.pk}").data
     assert (shown["urgency"], shown["flags"][0]["code"]) == ("same_day", "HI")
     assert {"mask", "attribution"} < shown["photos"][0]["files"].keys()
-    (analysis,) = as_dana.get(f"{API}/submissions/{read.pk}/findings").data
-    assert (analysis["attribution_condition"], analysis["attribution_box"]) == ("HI", 0)
 
 
 def test_clinicians_read_the_verdict_and_patients_never(as_alice, as_dana, caller, adam, read):
     address = f"{API}/submissions/{read.pk}"
+    as_dana.post(f"{address}/impression", {"impression": "AD"})
     for clinician in (as_dana, caller(adam)):
         verdict = clinician.get(address).data["verdict"]
         assert (verdict["kind"], verdict["reason"], verdict["named"]) == ("cannot_rule_out", "", None)
         (alarm,) = verdict["alarms"]
         assert (alarm["condition"], alarm["level"], alarm["estimate"]["n"]) == ("HI", "same_day", 402)
+        assert verdict["chip"] == "sooner" and alarm["false_alarms"]["n"] > 0
         assert verdict["sentence"] == "The AI cannot rule out herpesvirus infection."
     assert "verdict" not in as_alice.get(address).data
     (analysis,) = as_dana.get(f"{address}/findings").data
@@ -183,6 +185,7 @@ def test_clinicians_read_the_verdict_and_patients_never(as_alice, as_dana, calle
 def test_files_have_our_content_type_and_are_not_cached(as_alice, as_dana, as_bob, read, stored):
     photo = read.photos.get()
     stored(photo)
+    as_dana.post(f"{API}/submissions/{read.pk}/impression", {"impression": "AD"})
     for client, kind, content, media in (
         (as_alice, "display", b"display", "image/jpeg"),
         (as_alice, "thumbnail", b"thumbnail", "image/jpeg"),

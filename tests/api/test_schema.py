@@ -23,7 +23,7 @@ from teleder.privacy.models import Why
 from tests.api.conftest import API
 from tests.api.description import description
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("ai_is_open")]
 ANSWER = {"impression": "AD", "disposition": "today", "text": "Please see a doctor today."}
 HERPES = {"AD": 0.1, "HI": 0.8, "IM": 0.05, "MF": 0.02, "OTHER": 0.03}
 

@@ -135,7 +135,7 @@ def test_the_ai_is_done_although_a_report_is_under_way_and_its_failure_changes_n
     assert Submission.objects.get().ai_status == AIStatus.DONE
     before = urgency()
     assert record(alarmed, FAILED)
-    assert health.board(adam).alarms == []
+    assert health.board(adam).problems == []
     assert Submission.objects.get().ai_status == AIStatus.DONE and urgency() == before
 
 
@@ -185,7 +185,7 @@ def test_a_long_report_is_no_silent_worker(adam, alarmed):
     long_ago = timezone.now() - timedelta(minutes=5)
     Job.objects.update(finished_at=long_ago, created_at=long_ago)
     assert jobs() == [JobState.QUEUED]
-    assert not any("do not respond" in alarm.words for alarm in health.board(adam).alarms)
+    assert not any("do not respond" in problem.words for problem in health.board(adam).problems)
 
 
 # --- Instability ------------------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ from django.core import mail
 from django.core.management import call_command
 from django.utils import timezone
 
+from teleder.accounts.models import Clinic
 from teleder.cases import intake, invariants, leftovers, reviews
-from teleder.cases.models import Analysis, Event, Job, Photo, Submission
+from teleder.cases.models import Analysis, Case, Event, Job, Photo, Submission
 from teleder.notifications import invariants as of_messages
 from teleder.notifications import outbox
 from teleder.notifications.models import Message
@@ -181,7 +182,17 @@ def plant_forgotten_message(submission, dana) -> None:
     Message.objects.update(due_at=LONG_AGO)
 
 
+def plant_signing_without_review(submission, dana) -> None:
+    Submission.objects.update(last_signed_at=LONG_AGO)
+
+
+def plant_another_clinic(submission, dana) -> None:
+    Case.objects.update(clinic=Clinic.objects.create(name="North"))
+
+
 BREACHES = [
+    (plant_signing_without_review, "submissions know their clinic and when they were signed"),
+    (plant_another_clinic, "submissions know their clinic and when they were signed"),
     (plant_clinic_without_dermatologist, "submissions that are open have somebody who may answer"),
     (
         plant_patient_locked_out,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from contract.messages import Stage
-from contract.storage import StorageError
-from teleder.cases import keys
+from contract.storage import StorageError, keys
+from teleder.cases import stored_files
 from tests import forged
 
 MINE, OTHERS = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -28,13 +28,13 @@ def media(settings) -> Path:
 
 
 def opened(key: str, stage: str = Stage.PREPARE) -> bytes:
-    with keys.open_file(MINE, stage, key) as file:
+    with stored_files.open_file(MINE, stage, key) as file:
         return file.read()
 
 
 def test_a_file_of_the_photo_is_opened(media):
     assert opened(KEY) == b"mine"
-    assert keys.size_of(MINE, Stage.PREPARE, KEY) == 4
+    assert stored_files.size_of(MINE, Stage.PREPARE, KEY) == 4
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_any_other_key_is_refused(media, key):
     assert not keys.is_made_by(MINE, Stage.PREPARE, 1, key)
     with pytest.raises(OSError):
         opened(key)
-    assert keys.size_of(MINE, Stage.PREPARE, key) == 0
+    assert stored_files.size_of(MINE, Stage.PREPARE, key) == 0
 
 
 def test_a_file_of_another_stage_is_not_opened(media):

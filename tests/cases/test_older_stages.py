@@ -61,7 +61,7 @@ def add(photo: Photo, stage: str, state: str, **more: object) -> Job:
 
 def migrate() -> None:
     with connection.cursor() as cursor:
-        cursor.execute(importlib.import_module("teleder.cases.migrations.0014_analyse").MERGE)
+        cursor.execute(importlib.import_module("teleder.cases.migrations.0017_analyse").MERGE)
 
 
 @pytest.mark.parametrize(("segment", "classify", "state"), BECOMES)

@@ -12,7 +12,7 @@ from tests.conftest import CALM
 
 pytestmark = pytest.mark.django_db
 POLICY = triage.policy()
-DRAW = spot_checks.is_drawn  # before the fixture of all tests holds it
+DRAW = triage.is_drawn_for_spot_check  # before the fixture of all tests holds it
 
 
 def test_about_one_in_twenty_is_drawn_and_always_the_same_ones():
@@ -52,7 +52,7 @@ def test_a_case_that_is_not_drawn_keeps_its_due_time(alices_submission):
 
 
 def test_a_submission_of_the_former_policy_is_never_drawn(alice, draft_of, monkeypatch):
-    monkeypatch.setattr(spot_checks, "is_drawn", DRAW)
+    monkeypatch.setattr(triage, "is_drawn_for_spot_check", DRAW)
     draft = draft_of(alice)
     Submission.objects.update(policy="2026-11-23")
     assert not intake.submit(draft, by=alice).spot_check

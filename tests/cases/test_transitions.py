@@ -227,6 +227,7 @@ def test_events_that_change_no_status_are_listed_separately():
         EventKind.URGENCY_RAISED,
         EventKind.AI_DONE,
         EventKind.AI_UNAVAILABLE,
+        EventKind.AI_SEEN_FIRST,
         EventKind.JOB_QUARANTINED,
         EventKind.JOB_REQUEUED,
         EventKind.JOB_CANCELLED,

@@ -8,10 +8,11 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import override
 
-from contract.alarms import Condition
+from contract.alarms import Alarm, Condition, Figure
 from contract.messages import Abstention, NoCropReason, QualityFault, Reason
 from teleder.accounts.models import Purpose
 from teleder.cases import intake, reviews
+from teleder.cases.estimates import false_alarms_of
 from teleder.cases.models import AIStatus, Analysis, Precedence, Submission
 from teleder.cases.triage import Urgency
 from teleder.cases.verdict import BECAUSE, Chip, VerdictKind, verdict_of
@@ -280,6 +281,26 @@ def test_a_case_that_only_the_model_raised_stands_behind_what_the_answers_say(re
     assert raised.urgency == answered.urgency == Urgency.SAME_DAY
     assert raised.ai_precedence == Precedence.NONE
     assert list(Submission.objects.worklist()) == [answered, raised]
+
+
+def test_the_price_of_an_alarm_follows_from_its_figures():
+    found = Figure(value=0.6125, low=0.4868, high=0.7298, n=80)
+    ratio = Figure(value=4.5299, low=3.3045, high=6.558, n=435)
+    alarm = Alarm(condition=Condition.HI, score=0.5, threshold=0.2, sensitivity=found, likelihood_ratio=ratio)
+    price = false_alarms_of(alarm)
+    # The shipped weights: 48 of 355 photos of AD or OTHER cross the line, (9 + 39) / (93 + 262).
+    assert (round(price.of_hundred, 1), price.n) == (13.5, 355)
+    assert price.low < 100 * 48 / 355 < price.high
+    assert "about 14 (9–19) cross the same line too; measured on 355 such photos." in price.sentence
+    assert false_alarms_of(replace(alarm, sensitivity=None)) is None
+    assert false_alarms_of(replace(alarm, likelihood_ratio=None)) is None
+
+
+def test_a_hidden_verdict_says_only_what_the_chip_says(read):
+    submission = read({"probabilities": HERPES})
+    hidden = verdict_of(submission).hidden()
+    assert (hidden.kind, hidden.chip, hidden.conditions) == (VerdictKind.HIDDEN, Chip.SOONER, set())
+    assert hidden.sentence == "The AI asks you to look sooner."
 
 
 def test_every_reason_and_kind_is_told_in_japanese():

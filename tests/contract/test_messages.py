@@ -24,13 +24,13 @@ from contract.messages import (
     Segmented,
     Stage,
 )
-from contract.signs import Sign, SignName
+from contract.signs import MeasuredSign, SignName
 from tests import forged
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ModelRef(name="m", version="1", sha256="0" * 64)
 BOX = Box(x=1, y=2, width=3, height=3, skin=0.9, lesion=0.2)
-REDNESS = Sign(name=SignName.REDNESS, value=-2.5, error=1.0)
+REDNESS = MeasuredSign(name=SignName.REDNESS, value=-2.5, error=1.0)
 REQUEST = Request(
     stage=messages.Stage.ANALYSE, job="j", attempt=2, photo="p", source="s", prefix="x", boxes=(BOX,)
 )

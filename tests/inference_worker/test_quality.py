@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from contract.messages import QualityFault
-from inference_worker import quality
+from inference_worker.models import quality
 from training import phantom
 
 CONDITIONS = [name for name in phantom.CONDITIONS if name != "NORMAL"]

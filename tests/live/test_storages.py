@@ -22,7 +22,9 @@ def environment(storage, environment, request) -> dict[str, str]:
     return environment | of_s3
 
 
-def test_alice_sends_a_photo_and_dana_signs_an_answer(process, storage, client, alice, dana, phantom_photo):
+def test_alice_sends_a_photo_and_dana_signs_an_answer(
+    process, storage, client, alice, dana, phantom_photo, ai_is_open
+):
     for name in ("results", "inference", "sweeper"):
         process(name)
     submission = send(alice, phantom_photo)

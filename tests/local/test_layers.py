@@ -42,7 +42,7 @@ def copy(tmp_path_factory) -> Path:
         ("teleder/cases/triage/__init__.py", "import torch", "never decodes"),
         ("teleder/web/context.py", "import PIL.Image", "never decodes"),
         ("teleder/pipeline/queue.py", "import inference_worker.tasks", "never decodes"),
-        ("inference_worker/quality.py", "import django", "no web"),
+        ("inference_worker/models/quality.py", "import django", "no web"),
         ("inference_worker/tasks.py", "import teleder", "no web"),
         ("inference_worker/models/engine.py", "import training", "imports training"),
         ("teleder/cases/training.py", "import training.data", "imports training"),

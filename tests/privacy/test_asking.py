@@ -41,7 +41,7 @@ def test_a_request_by_alice_replaces_one_by_the_clinic(alice, adam):
     own = erasure.ask(alice, why=Why.REQUEST)
     assert (own.why, own.by_admin, own.due_at) == (Why.REQUEST, None, noted.due_at)
     with pytest.raises(ValidationError):
-        erasure.call_off(alice)
+        erasure.cancel_erasure(alice)
 
 
 def test_a_cancelled_request_erases_nothing(alice):

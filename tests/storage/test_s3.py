@@ -12,8 +12,9 @@ from django.urls import reverse
 
 from contract import messages
 from contract.storage import FileMissingError, StorageUnavailableError, from_url
+from contract.storage.keys import ORIGINAL
 from local import s3
-from teleder.cases import intake, keys, leftovers
+from teleder.cases import intake, leftovers, stored_files
 from teleder.cases.originals import RefusedError
 from teleder.pipeline import recovery, results
 from tests.conftest import send_for_test
@@ -133,8 +134,8 @@ def test_a_photo_that_cannot_be_read_now_is_503_and_not_404(
 def test_probe_and_check_record_report_an_unavailable_storage(client, alices_submission, away):
     assert client.get("/readyz").status_code == 503
     with pytest.raises(StorageUnavailableError):  # no photo is called missing
-        keys.size_of(
-            alices_submission.photos.get().pk, keys.ORIGINAL, alices_submission.photos.get().original_key
+        stored_files.size_of(
+            alices_submission.photos.get().pk, ORIGINAL, alices_submission.photos.get().original_key
         )
     with pytest.raises(StorageUnavailableError):
         leftovers.collect_leftovers()

@@ -13,7 +13,7 @@ import pytest
 from contract.messages import Box
 from inference_worker.decode.sandbox import DecoderLostError
 from inference_worker.models import weights
-from training import analyse, phantom
+from training import analyse, distance_strip, phantom
 from training.analyse import main, tinted
 
 
@@ -150,8 +150,23 @@ def test_a_folder_is_analysed_with_all_below_it_and_an_error_stops_no_other(fold
         "alarm", "not_analysed", "uncertain", "truncated_image",
     }  # fmt: skip
     assert len(lines_of(tmp_path / "out")) == 4  # neither the text nor what is hidden
-    assert "1 files left out" in error and "ValueError: boxes lie outside" in error
+    assert (
+        "left out, names that end like no photo's: 1 (" in error and "ValueError: boxes lie outside" in error
+    )
     assert "plain.webp" in told and "Cannot rule out" in told and "rejected" in told
+
+
+def test_the_masks_of_a_folder_are_no_photos(tmp_path):
+    """Annotators leave arm_mask.png beside arm.jpg; a colour photo of such a name, and a grey one alone, are photos."""
+    (tmp_path / "arm.jpg").write_bytes(b"photo")
+    grey, colour = np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.uint8)
+    for name, pixels in {"arm_mask": grey, "arm-label": colour, "leg_mask": grey}.items():
+        cv2.imwrite(str(tmp_path / f"{name}.png"), pixels)
+    photos, left_out = analyse.photos_in([tmp_path], tmp_path / "out")
+    assert [photo.name for photo in photos] == ["arm-label.png", "arm.jpg", "leg_mask.png"]
+    assert {reason: [file.name for file in files] for reason, files in left_out.items()} == {
+        "masks of the photos beside them": ["arm_mask.png"]
+    }
 
 
 def test_a_rejected_photo_is_no_failure_of_the_command(folder, tmp_path):
@@ -247,7 +262,7 @@ def test_analyse_draws_the_photo_from_eight_distances(photo, tmp_path, capsys):
     assert main([str(photo), "--out", str(tmp_path / "out"), "--device", "cpu", "--distance"]) == 0
     found = json.loads((tmp_path / "out/arm.json").read_text())["distance"]
     assert len(found["looks"]) == 8 and 0 <= found["stability"] <= 1
-    assert cv2.imread(str(tmp_path / "out/arm-distance.png")).shape[1] == 8 * 240
+    assert cv2.imread(str(tmp_path / "out/arm-distance.png")).shape[1] == 8 * distance_strip.TILE
     assert "of the other distances" in capsys.readouterr().out
 
 

@@ -67,9 +67,9 @@ def test_each_picture_is_credited_with_source_author_and_licence(data):
 # --- The fit ----------------------------------------------------------------------------------------------
 def test_the_layer_tells_classes_and_what_was_standardised_is_folded_into_it():
     probe_ = probe.fit(10 + 3 * features_of(LABELS), LABELS)
-    told = probe_.probabilities(10 + 3 * features_of(LABELS, seed=2)).argmax(axis=1)
+    predicted = probe_.probabilities(10 + 3 * features_of(LABELS, seed=2)).argmax(axis=1)
     truth = [min(CLASSES.index(label), len(CONDITIONS) - 1) for label in LABELS]
-    assert np.mean(told == truth) > 0.9
+    assert np.mean(predicted == truth) > 0.9
 
 
 def test_the_same_photos_give_the_same_bytes():

@@ -172,9 +172,9 @@ def test_each_accuracy_has_its_answered_share():
 
 def test_the_probability_of_other_does_not_change_the_order_of_the_four():
     rows = [row("AD", "a"), row("HI", "b")]
-    told = [opinion(None, AD=0.2, HI=0.1, OTHER=0.7), opinion(None, AD=0.3, HI=0.6, OTHER=0.1)]
-    assert classification_figures(rows, told)["auc_not_ad"]["value"] == 1.0  # 1 - P(AD) says .0
-    assert classification_figures(rows, told)["auc_hi_of_ad"]["value"] == 1.0
+    opinions = [opinion(None, AD=0.2, HI=0.1, OTHER=0.7), opinion(None, AD=0.3, HI=0.6, OTHER=0.1)]
+    assert classification_figures(rows, opinions)["auc_not_ad"]["value"] == 1.0  # 1 - P(AD) says .0
+    assert classification_figures(rows, opinions)["auc_hi_of_ad"]["value"] == 1.0
 
 
 def test_an_interval_of_none_wrong_is_not_empty():
@@ -185,11 +185,11 @@ def test_an_interval_of_none_wrong_is_not_empty():
 
 def test_an_alarm_has_a_likelihood_ratio_against_ad_and_other_and_against_ad_alone():
     rows = [row(label, f"{label}{i}") for label in ("HI", "AD", "OTHER") for i in range(20)]
-    told = [
+    opinions = [
         opinion(None, HI=0.9 if i % 20 < share else 0.0)
         for i, share in enumerate([16] * 20 + [4] * 20 + [8] * 20)
     ]
-    figures = classification_figures(rows, told)
+    figures = classification_figures(rows, opinions)
     whole, ad = (figures[f"alarm_HI_likelihood_ratio{end}"] for end in ("", "_ad"))
     assert whole["value"] == pytest.approx(16 / 20 / (12 / 40), abs=1e-3) and whole["n"] == 60
     assert ad["value"] == pytest.approx(4.0) and ad["n"] == 40 and ad["low"] > 1.5
@@ -203,8 +203,8 @@ def test_an_alarm_of_a_condition_that_the_weights_have_none_for_is_silent():
 
 def test_figures_are_told_by_thirds_of_skin_tone():
     rows = [row("AD", str(i)) for i in range(6)]
-    told = evaluate.Judged(rows, [opinion("AD", AD=1.0)] * 6, np.array([-40.0, 50, 10, 45, np.nan, -50]))
-    by = evaluate.classification(told)["by_tone_third"]
+    opinions = evaluate.Judged(rows, [opinion("AD", AD=1.0)] * 6, np.array([-40.0, 50, 10, 45, np.nan, -50]))
+    by = evaluate.classification(opinions)["by_tone_third"]
     assert {name: own["recall.AD"]["n"] for name, own in by.items()} == {
         "darkest third": 2,
         "middle third": 2,

@@ -39,13 +39,13 @@ def opinion(top=None, **probabilities):
 
 def judged(folder):
     rows = [row(name, folder, i) for name in NAMES for i in range(3)]
-    told = [
+    opinions = [
         opinion("AD" if name == "AD" else None, **{name: 0.7 if name == "HI" else 0.6, "OTHER": 0.3})
         for name in NAMES
         for _ in range(3)
     ]
-    told[3] = opinion(HI=0.01, AD=0.99)  # a herpes that the model takes for AD
-    return evaluate.Judged(rows, told, np.linspace(-50, 50, 15))
+    opinions[3] = opinion(HI=0.01, AD=0.99)  # a herpes that the model takes for AD
+    return evaluate.Judged(rows, opinions, np.linspace(-50, 50, 15))
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +109,9 @@ def test_the_confusion_counts_also_those_without_an_answer():
 def test_an_alarm_that_rings_stands_beside_the_truth(tmp_path):
     own = judged(tmp_path)
     table = evaluation_page._alarm_table(np.array([r.label for r in own.rows]), own.opinions)
-    told = {line[0]: line[1:] for line in table["rows"]}
+    opinions = {line[0]: line[1:] for line in table["rows"]}
     assert table["head"] == ["truth", "HI", "none", "n"]  # no column for an alarm that is never sent
-    assert told["HI"] == [2, 1, 3] and told["AD"] == [0, 3, 3]
+    assert opinions["HI"] == [2, 1, 3] and opinions["AD"] == [0, 3, 3]
 
 
 def test_thirds_of_tone_all_figures_and_the_command_stand_on_the_page(page, folder):

@@ -26,7 +26,7 @@ def test_a_row_that_can_be_repeated_has_no_fault_and_old_rows_are_left_alone():
 
 
 @pytest.mark.parametrize(
-    ("lost", "told"),
+    ("lost", "message"),
     [
         ("    python -m training.classify --seed 3", ["no command", "no seed"]),
         (" --seed 3", ["no seed"]),
@@ -34,9 +34,9 @@ def test_a_row_that_can_be_repeated_has_no_fault_and_old_rows_are_left_alone():
         ("    python", ["no command"]),  # named in a sentence alone it cannot be copied
     ],
 )
-def test_what_a_row_lacks_is_told(lost, told):
+def test_what_a_row_lacks_is_told(lost, message):
     found = list(log_rows.faults(GOOD.replace(lost, "")))
-    assert len(found) == len(told) and all(word in line for word, line in zip(told, found, strict=True))
+    assert len(found) == len(message) and all(word in line for word, line in zip(message, found, strict=True))
 
 
 def test_no_randomness_may_be_said_instead_of_a_seed():

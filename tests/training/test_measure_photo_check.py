@@ -7,7 +7,7 @@ import pytest
 
 from contract.messages import ModelRef
 from contract.photos import QualityFault
-from inference_worker.quality import assess_quality
+from inference_worker.models.quality import assess_quality
 from training import phantom, photo_check, photo_check_page
 from training.photo_check import Wanted
 

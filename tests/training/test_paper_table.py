@@ -18,9 +18,9 @@ from training.statistics import resample_mean
 TRUTH = np.array(["AD"] * 10 + ["HI"] * 4 + ["IM"] * 4 + ["MF"] * 2)
 
 
-def answers(**told) -> Answers:
+def answers(**named) -> Answers:
     """Every arm is right but for what is told otherwise."""
-    arms = {arm: TRUTH.copy() for arm in ARMS} | {name: np.array(own) for name, own in told.items()}
+    arms = {arm: TRUTH.copy() for arm in ARMS} | {name: np.array(own) for name, own in named.items()}
     return Answers(TRUTH, [str(n) for n in range(len(TRUTH))], arms, has_truth=np.ones(len(TRUTH), bool))
 
 
@@ -70,8 +70,8 @@ def test_a_crop_that_misses_herpes_is_inferior_only_for_herpes():
     truth = np.repeat(["AD", "HI", "IM", "MF"], 60)
     lost = np.where(truth == "HI", "", truth)
     arms = {arm: truth.copy() for arm in ARMS} | {AUTOMATIC: lost}
-    told = Answers(truth, [str(n) for n in range(len(truth))], arms, has_truth=np.ones(len(truth), bool))
-    pair = figures_of(told, 0.05)["non_inferiority"][f"{AUTOMATIC} against {TRUE_CROP}"]
+    named = Answers(truth, [str(n) for n in range(len(truth))], arms, has_truth=np.ones(len(truth), bool))
+    pair = figures_of(named, 0.05)["non_inferiority"][f"{AUTOMATIC} against {TRUE_CROP}"]
     assert pair["recall.HI"]["verdict"] == "inferior" and pair["recall.HI"]["value"] == -1.0
     assert {pair[f"recall.{name}"]["verdict"] for name in ("AD", "IM", "MF")} == {"not inferior"}
 
@@ -79,8 +79,8 @@ def test_a_crop_that_misses_herpes_is_inferior_only_for_herpes():
 def without_masks(has_truth) -> dict:
     """The true crop answers nothing where nobody drew it; every other arm is right."""
     has_truth = np.array(has_truth)
-    told = answers(**{TRUE_CROP: np.where(has_truth, TRUTH, "")})
-    return figures_of(dataclasses.replace(told, has_truth=has_truth), 0.05)
+    named = answers(**{TRUE_CROP: np.where(has_truth, TRUTH, "")})
+    return figures_of(dataclasses.replace(named, has_truth=has_truth), 0.05)
 
 
 def test_an_arm_without_masks_is_left_out_and_nothing_is_better_than_it():
@@ -145,10 +145,10 @@ def test_a_dermatologists_crops_take_the_place_of_the_true_masks(folder, tmp_pat
         rows[1].name: 0,
     }
     _, figures = run(folder, tmp_path / "some", "--crops", str(crops))
-    told = json.loads(figures)
-    own = [told["arms"][TRUE_CROP][f"recall.{row.label}"] for row in rows[:2]]
+    named = json.loads(figures)
+    own = [named["arms"][TRUE_CROP][f"recall.{row.label}"] for row in rows[:2]]
     assert [(one["n"], one["no_crop"]) for one in own] == [(1, 0), (1, 1)]
-    assert told["true_crop_photos"] == 2
+    assert named["true_crop_photos"] == 2
 
 
 def test_an_empty_list_of_crops_leaves_the_arm_out(folder, tmp_path):

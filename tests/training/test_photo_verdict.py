@@ -47,8 +47,8 @@ def test_no_poor_or_odd_photo_silences_an_alarm(prepared, no_box, abstention):
     segmented = dataclasses.replace(FOUND, no_box=no_box)
     silent = classified(abstention=abstention, alarms=(alarm("HI", 0.4),))
     ringing_ = classified(abstention=abstention, alarms=(alarm("HI", 0.5),))
-    told = verdict(prepared, segmented, ringing_)
-    assert (told.reason, told.sentence) == ("alarm", "Cannot rule out herpesvirus infection.")
+    found = verdict(prepared, segmented, ringing_)
+    assert (found.reason, found.sentence) == ("alarm", "Cannot rule out herpesvirus infection.")
     assert "rule out" not in verdict(prepared, segmented, silent).sentence
 
 
@@ -61,8 +61,8 @@ def test_each_alarm_is_told_and_one_below_its_line_is_not():
 
 
 def test_a_rejected_photo_is_told_by_its_reason():
-    told = verdict(Prepared(quality={}, reason=Reason.TRUNCATED_IMAGE))
-    assert (told.reason, told.sentence) == ("truncated_image", "Photo not usable: truncated image.")
+    found = verdict(Prepared(quality={}, reason=Reason.TRUNCATED_IMAGE))
+    assert (found.reason, found.sentence) == ("truncated_image", "Photo not usable: truncated image.")
 
 
 def test_a_dark_photo_names_nothing_and_a_good_one_may():
@@ -73,8 +73,10 @@ def test_a_dark_photo_names_nothing_and_a_good_one_may():
 
 def test_a_missing_crop_is_the_reason_that_is_given():
     without = dataclasses.replace(FOUND, no_box=NoCropReason.TOO_LITTLE_LESION)
-    told = verdict(GOOD, without, classified())
-    assert told.reason == "too_little_lesion" and told.sentence.startswith("Inconclusive: too little lesion")
+    found = verdict(GOOD, without, classified())
+    assert found.reason == "too_little_lesion" and found.sentence.startswith(
+        "Inconclusive: too little lesion"
+    )
 
 
 def test_every_reason_of_the_contract_has_words():

@@ -10,12 +10,13 @@ import pytest
 
 from contract.alarms import Alarm, Condition, Figure
 from contract.messages import Abstention, Classified, ModelRef
+from contract.photos import QualityFault
 from inference_worker.models.classification import CONDITIONS
 from training import publish, submissions, worth
 from training.classification_figures import aucs
 from training.data import Row
 from training.statistics import bootstrap
-from training.submissions import Submission, earned, level_before, level_of, submissions_of
+from training.submissions import Submission, earned, level_of, levels_before, submissions_of
 
 TRUTH = np.array(["HI"] * 20 + ["AD"] * 40 + ["OTHER"] * 40)
 GROUPS = [str(n) for n in range(100)]
@@ -142,11 +143,15 @@ def test_a_submission_without_a_usable_photo_waits_two_days_at_most():
     assert levels == ["days_2", "routine", "same_day"]
 
 
-def test_before_every_abstention_was_raised():
-    told = {"probabilities": {"HI": 0.1}, "thresholds": {"HI": 0.2}, "abstention": "uncertain"}
-    assert level_before(told) == "days_2"
-    assert level_before(told | {"thresholds": {"HI": 0.1}}) == "same_day"
-    assert level_before(told | {"abstention": None}) == "routine"
+def test_under_the_former_policy_every_alarm_and_abstention_raises():
+    ringing, silent = opinion(dataclasses.replace(ALARM, sensitivity=None)), opinion()
+    named = dataclasses.replace(silent, abstention=None)
+    levels = [level for level, _ in levels_before([ringing, silent, named], [None] * 3)]
+    assert levels == ["same_day", "days_2", "routine"]
+    assert [usable for _, usable in levels_before([named, named], [None, QualityFault.GLARE])] == [
+        True,
+        False,
+    ]
 
 
 def test_the_page_says_of_each_goal_whether_it_is_reached():

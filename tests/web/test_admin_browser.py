@@ -60,7 +60,7 @@ def test_adam_requeues_by_keyboard_after_confirmation(visit, is_accessible, adam
 def test_the_board_shows_a_stopped_job_without_reload(visit, adam, alices_submission):
     page = visit(adam, size="desk")
     page.goto(reverse("web:operations"))
-    expect(page.locator(".alarms")).to_have_count(0)
+    expect(page.locator(".problems")).to_have_count(0)
     job, attempt = send_for_test(alices_submission.photos.get(), "prepare")
     results.record(job=job, attempt=attempt, worker="w1", outcome=messages.Failed(code="storage_unreachable"))
-    expect(page.locator("#board .alarms")).to_contain_text("1 job has stopped.", timeout=13_000)
+    expect(page.locator("#board .problems")).to_contain_text("1 job has stopped.", timeout=13_000)

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from contract import messages
 from teleder.accounts.models import Clinic, Invitation, User
@@ -18,7 +18,9 @@ from teleder.cases.alarm_rate import AlarmRate
 from teleder.cases.intervals import Share
 from teleder.cases.models import Analysis, EventKind, Job, JobState, Status, Submission
 from teleder.pipeline import results
+from teleder.security import sessions
 from teleder.web.operations import health, model_cards
+from teleder.web.operations.figure_names import figure_name
 from tests.conftest import PASSWORD, send_for_test
 
 pytestmark = pytest.mark.django_db
@@ -105,7 +107,7 @@ def test_an_unavailable_broker_is_reported_first(adams, settings):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     reply = adams.get(reverse("web:operations"))
     assert reply.status_code == 200
-    assert 'is-alarm">The message broker does not answer.' in text(reply)
+    assert 'is-problem">The message broker does not answer.' in text(reply)
 
 
 def test_an_overdue_submission_is_an_alarm(adams, broker, alices_submission):
@@ -119,6 +121,18 @@ def test_workers_are_listed_with_their_last_response(adams, adam, broker, alices
     (worker,) = health.workers(adam, timezone.now())
     assert (worker["worker"], worker["done"], worker["busy"]) == ("test", 3, 0)
     assert timezone.now() - worker["last"] < timedelta(minutes=1)
+
+
+def test_the_board_asks_few_questions(
+    adams, broker, failed_job, alice, submission_of, analyse, django_assert_max_num_queries, monkeypatch
+):
+    monkeypatch.setattr(sessions, "SEEN_EACH_SECONDS", 3600)
+    for _ in range(2):
+        analyse(submission_of(alice, photos=2).photos.first())
+    text(adams.get(reverse("web:operations")))
+    with django_assert_max_num_queries(15):
+        page = text(adams.get(reverse("web:operations")))
+    assert "1 job has stopped." in page
 
 
 def test_the_board_answers_a_poll_with_304_while_nothing_changes(adams, broker, alices_submission):
@@ -150,7 +164,7 @@ def test_alarms_outside_of_the_band_are_one_plain_sentence(adams, broker, monkey
     page = text(adams.get(reverse("web:operations")))
     assert f"{low} to {high} are to be expected (99%)." in page
     sentence = f"rang in 61 of the newest 143 submissions; {low} to {high} were to be expected."
-    assert ('is-alarm">The AI' in page, sentence in page) == (is_outside, is_outside)
+    assert ('is-problem">The AI' in page, sentence in page) == (is_outside, is_outside)
 
 
 # --- Jobs -------------------------------------------------------------------------------------------------
@@ -384,6 +398,32 @@ def test_adam_reads_the_cards_in_his_language(adams, adam, language, words):
     adam.language = language
     adam.save()
     assert words in text(adams.get(reverse("web:models"), headers={"Accept-Language": language}))
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_every_figure_of_the_cards_has_a_readable_name(language):
+    codes = {
+        row[table["head"].index("figure")]
+        for card in model_cards._cards()
+        for item in card["items"]
+        for table in item.get("tables", ())
+        if "figure" in table["head"]
+        for row in table["rows"]
+    }
+    with translation.override(language):
+        names = {code: figure_name(code) for code in codes}
+    assert [code for code, name in names.items() if name == code or "_" in name] == []
+    assert figure_name("not_known_yet.AD") == "not_known_yet.AD"
+
+
+def test_long_tables_of_the_cards_are_folded_and_complete(adams):
+    page = text(adams.get(reverse("web:models")))
+    rows = sum(
+        len(t["rows"]) for card in model_cards._cards() for i in card["items"] for t in i.get("tables", ())
+    )
+    assert page.count("<td>AUC, HI from AD</td>") and "auc_hi_of_ad" not in page
+    assert page.count('<details class="long-table">') > 10
+    assert page.count("</tr></thead>") and page.count("<tr><td>") + page.count('<tr class="few"><td>') == rows
 
 
 def test_a_figure_from_few_photos_is_greyed(adams, monkeypatch):

@@ -15,7 +15,11 @@ from teleder.cases import reviews
 from teleder.cases.models import Status, Submission
 from tests.conftest import NO_WORTH, alarm
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("ai_is_open"),
+]
 EACH_WAY = pytest.mark.parametrize(
     ("language", "size"), [("ja", "phone"), ("en", "phone"), ("ja", "desk"), ("en", "desk")]
 )

@@ -14,9 +14,10 @@ from teleder.accounts.models import Purpose
 from teleder.cases import intake, reviews
 from teleder.cases.models import AIStatus, Disposition, Review, Status, Submission
 from teleder.cases.verdict import CONDITIONS
+from teleder.security import sessions
 from teleder.web.clinician import replies
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("ai_is_open")]
 ANSWER = {
     "impression": "AD",
     "disposition": "self_care",
@@ -401,10 +402,14 @@ def test_a_text_with_markup_is_shown_as_text(danas, dana, claimed):
 
 
 def test_the_number_of_queries_does_not_grow_with_the_photos(
-    danas, alice, bob, submission_of, analyse, django_assert_max_num_queries
+    danas, alice, bob, submission_of, analyse, django_assert_max_num_queries, monkeypatch
 ):
+    monkeypatch.setattr(
+        sessions, "SEEN_EACH_SECONDS", 3600
+    )  # the first request stores the activity in the session
+
     def queries(submission) -> int:
-        with django_assert_max_num_queries(40) as seen:
+        with django_assert_max_num_queries(12) as seen:
             page_of(danas, submission)
         return len(seen)
 
@@ -412,5 +417,22 @@ def test_the_number_of_queries_does_not_grow_with_the_photos(
     for submission in (one, six):
         for photo in submission.photos.all():
             analyse(photo)
-    queries(one)  # the first also stores the activity in the session
+    page_of(danas, one)
     assert queries(six) == queries(one)
+
+
+def test_answers_and_earlier_submissions_cost_no_query_each(
+    danas, dana, alice, submission_of, analyse, django_assert_max_num_queries, monkeypatch
+):
+    monkeypatch.setattr(sessions, "SEEN_EACH_SECONDS", 3600)
+    made = [submission_of(alice) for _ in range(4)]
+    Submission.objects.update(case=made[0].case)
+    for submission in made:
+        analyse(submission.photos.get(), demonstration=False)
+        reviews.claim(submission, by=dana)
+        reviews.sign(submission, by=dana, **ANSWER)
+        reviews.amend(submission, by=dana, **ANSWER | {"reason": "A word was missing."})
+    page_of(danas, made[0])
+    with django_assert_max_num_queries(12):
+        page = page_of(danas, made[0])
+    assert page.count("corrected later") == 1 and "Other submissions of this case" in page

@@ -10,11 +10,12 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from contract.messages import Abstention, QualityFault, Reason
-from teleder.cases import reviews, triage
-from teleder.cases.models import AIStatus, EventKind, Precedence, Status, Submission
+from teleder.cases import counting, reviews, triage
+from teleder.cases.models import AIStatus, Case, EventKind, Place, Precedence, Status, Submission
 from teleder.cases.triage import Urgency
 from teleder.cases.verdict import Chip
 from teleder.pipeline import recovery
+from teleder.security import sessions
 from teleder.web import wording
 from teleder.web.clinician import worklist
 from tests.conftest import rewrite
@@ -159,8 +160,22 @@ def test_filters_narrow_the_list(dana, person, alice, submission_of):
 def test_an_answer_of_yesterday_is_not_counted_today(dana, alices_submission):
     reviews.claim(alices_submission, by=dana)
     reviews.sign(alices_submission, by=dana, **ANSWER)
-    rewrite(alices_submission.reviews, signed_at=timezone.now() - timedelta(days=1))
+    yesterday = timezone.now() - timedelta(days=1)
+    rewrite(alices_submission.reviews, signed_at=yesterday)
+    Submission.objects.update(last_signed_at=yesterday)
     assert numbers(dana, "done") == []
+
+
+def test_done_today_names_who_signed_last_and_is_in_that_order(danas, dana, person, alice, submission_of):
+    first, second = submission_of(alice), submission_of(alice)
+    for submission in (first, second):
+        reviews.claim(submission, by=dana)
+        reviews.sign(submission, by=dana, **ANSWER)
+    erik = person("erik", "dermatologist")
+    reviews.amend(first, by=erik, **ANSWER | {"reason": "Another word was meant."})
+    assert numbers(dana, "done") == [first.case.number, second.case.number]
+    page = shown(danas, show="done")
+    assert page.index("signed by Erik at") < page.index("signed by Dana at")
 
 
 def test_an_overdue_submission_is_marked(danas, alices_submission):
@@ -186,7 +201,22 @@ def test_an_answered_case_is_found_by_its_number_as_well(dana, alices_submission
 
 
 @pytest.mark.parametrize(
-    "query", [{"show": "nonsense"}, {"after": "nonsense"}, {"number": "%00';--"}, {"after": "0" * 32}]
+    "query",
+    [
+        {"show": "nonsense"},
+        {"number": "%00';--"},
+        *(
+            {"after": after}
+            for after in (
+                "nonsense",
+                "0" * 32,
+                "0_0_0",
+                f"0_{10**30}_{'0' * 32}",
+                f"{10**9}_0_{'0' * 32}",
+                "__",
+            )
+        ),
+    ],
 )
 def test_invalid_query_parameters_are_ignored(danas, alices_submission, query):
     assert danas.get(reverse("web:worklist"), query).status_code == 200
@@ -207,21 +237,84 @@ def test_pagination_shows_each_submission_once(dana, alice, bob, submission_of, 
     assert len(made) == 6
 
 
+def test_a_place_outlives_its_row(danas, dana, alice, submission_of, monkeypatch):
+    monkeypatch.setattr(worklist, "ROWS", 1)
+    made = [submission_of(alice) for _ in range(3)]
+    place = worklist.page_of(dana, show="all").after
+    assert Place.parse(str(place)) == place == made[0].place
+    reviews.claim(made[0], by=dana)
+    reviews.sign(made[0], by=dana, **ANSWER)
+    page = shown(danas, after=str(place))
+    assert made[1].case.number in page and made[0].case.number not in page
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{}, {"show": "done"}, {"show": "mine"}, {"number": "of the first case"}, {"after": f"9_0_{'0' * 32}"}],
+)
 def test_the_number_of_queries_does_not_grow_with_the_list(
-    danas, alice, bob, submission_of, analyse, django_assert_max_num_queries
+    danas, dana, alice, bob, submission_of, analyse, django_assert_max_num_queries, monkeypatch, query
 ):
+    monkeypatch.setattr(
+        sessions, "SEEN_EACH_SECONDS", 3600
+    )  # the first request stores the activity in the session
+
     def queries() -> int:
-        with django_assert_max_num_queries(30) as seen:
-            shown(danas)
+        with django_assert_max_num_queries(8) as seen:
+            assert danas.get(reverse("web:worklist"), query).status_code == 200
         return len(seen)
 
-    analyse(submission_of(alice).photos.get())
-    queries()  # the first also stores the activity in the session
+    def answered(patient, photos: int = 1) -> None:
+        for sign in (True, False):
+            submission = submission_of(patient, photos=photos)
+            analyse(submission.photos.first(), demonstration=False)
+            reviews.claim(submission, by=dana)
+            if sign:
+                reviews.sign(submission, by=dana, **ANSWER)
+        analyse(submission_of(patient, photos=photos).photos.first(), demonstration=False)
+
+    answered(alice)
+    if "number" in query:
+        query = {"number": Case.objects.first().number}
+    shown(danas)
     few = queries()
     for person in (alice, bob):
-        for _ in range(3):
-            analyse(submission_of(person, photos=2).photos.first())
-    assert queries() == few
+        answered(person, photos=2)
+    assert queries() <= few
+
+
+def test_of_many_only_ones_own_are_counted_at_once(dana, alice, submission_of, monkeypatch):
+    monkeypatch.setattr(counting, "EXACT", 1)
+    made = [submission_of(alice) for _ in range(3)]
+    assert (worklist.counts(dana)["unclaimed"], worklist.counts(dana)["mine"]) == (3, 0)
+    reviews.claim(made[0], by=dana)
+    assert (worklist.counts(dana)["unclaimed"], worklist.counts(dana)["mine"]) == (3, 1)
+
+
+def test_a_poll_renders_nothing_while_nothing_changes(danas, alices_submission, monkeypatch):
+    address, htmx = reverse("web:worklist"), {"HX-Request": "true"}
+    now = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    first = danas.get(address, headers=htmx)
+    monkeypatch.setattr(worklist, "page_of", None)
+    again = danas.get(address, headers=htmx | {"If-None-Match": first["ETag"]})
+    assert (again.status_code, again["ETag"]) == (304, first["ETag"])
+
+
+def test_a_minute_later_the_same_list_is_still_no_news(danas, alices_submission, monkeypatch):
+    address, htmx = reverse("web:worklist"), {"HX-Request": "true"}
+    Submission.objects.update(submitted_at=timezone.now() - timedelta(days=2, hours=3))
+    first = danas.get(address, headers=htmx)
+    later = timezone.now() + timedelta(minutes=1)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    again = danas.get(address, headers=htmx | {"If-None-Match": first["ETag"]})
+    assert again.status_code == 304 and again["ETag"] != first["ETag"]
+
+
+@pytest.mark.parametrize("known", ['W/"0.0"', 'W/"', "*", 'W/"%s.."'])
+def test_an_unknown_version_gets_the_list(danas, alices_submission, known):
+    headers = {"HX-Request": "true", "If-None-Match": known}
+    assert danas.get(reverse("web:worklist"), headers=headers).status_code == 200
 
 
 def test_a_poll_is_answered_by_304_until_something_changes(danas, dana, alices_submission):

@@ -11,7 +11,11 @@ from teleder.cases.models import Job
 from tests.distances import STOPS_NEARER, record, report_of
 from tests.web.test_clinician_browser import EACH_WAY, HERPES, read  # noqa: F401
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("ai_is_open"),
+]
 SAID = {"en": "3 of 7", "ja": "7つのうち3つ"}
 AGAIN = {"en": "Check other distances", "ja": "別の距離で確かめる"}
 

@@ -24,7 +24,7 @@ from teleder.cases.models import Analysis, Finding, Photo
 from teleder.pipeline import tasks
 from teleder.privacy import export
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("ai_is_open")]
 API = "/api/v1"
 COLUMNS = (
     *("boxes", "nearest_miss", "views", "thresholds", "alarms", "distance"),

@@ -8,10 +8,10 @@ import pytest
 from django.urls import reverse
 from django.utils import translation
 
-from contract.signs import Sign, SignName
+from contract.signs import MeasuredSign, SignName
 from teleder.web.clinician.signs import NAMES, shown_signs
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("ai_is_open")]
 ROWS = {
     SignName.LESION_SHARE: (0.256, 0.04),
     SignName.REDNESS: (6.34, 1.2),
@@ -21,7 +21,7 @@ ROWS = {
     SignName.LESION_SIZE: (0.0123, 0.001),
     SignName.EDGE: (14.2, 0.6),
 }
-SIGNS = tuple(Sign(name=name, value=value, error=error) for name, (value, error) in ROWS.items())
+SIGNS = tuple(MeasuredSign(name=name, value=value, error=error) for name, (value, error) in ROWS.items())
 
 
 def stored(*names: SignName) -> list[dict]:
@@ -46,16 +46,17 @@ def review_page(client, dana, alices_submission, analyse):
 
 def test_dana_reads_the_signs_with_their_errors_and_what_they_mean(review_page):
     page = review_page()
-    assert "Extent 26% ± 4% of the skin in the photo is lesion" in page
-    assert "Redness 6.3 ± 1.2 redder than own skin" in page
-    assert "Number of lesions 12 ± 2 separate lesions" in page
-    assert "Edge 14 ± 0.6 sharp: large colour step" in page
+    assert "Lesion, share of all visible skin 26% ± 4% part of the skin shown" in page
+    assert "Redness beside own skin 6.3 a* ± 1.2 a* redder than own skin" in page
+    assert "Dark crust, share of the lesion below 1% ± below 1% hardly any" in page
+    assert "Number of lesions 12 ± 2 many" in page
+    assert "Colour step at the edge 14 ΔE ± 0.6 ΔE sharp edge" in page
     assert "No sign proves or rules out a condition." in page
 
 
 def test_dana_reads_them_in_japanese(review_page):
     page = review_page(language="ja")
-    assert "病変の計測" in page and "赤み 6.3 ± 1.2 周囲の皮膚より赤い" in page
+    assert "病変の計測" in page and "周囲の皮膚と比べた赤み 6.3 a* ± 1.2 a* 周囲の皮膚より赤い" in page
 
 
 def test_a_sign_whose_error_is_over_half_of_it_is_called_uncertain():

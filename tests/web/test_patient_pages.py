@@ -257,14 +257,16 @@ def test_alice_sees_number_due_time_and_steps(alices, alices_submission):
     page = text_of(alices.get(at("submission", alices_submission.pk)))
     assert alices_submission.case.number in page
     assert "You will have an answer by" in page
-    for step in ("Received", "Photos checked", "AI draft", "Dermatologist"):
+    for step in ("Received", "Photos checked", "Dermatologist"):
         assert step in page
 
 
-def test_no_ai_draft_is_mentioned_if_the_ai_gave_none(alices, alices_submission):
-    Submission.objects.update(ai_status=AIStatus.UNAVAILABLE)
+@pytest.mark.parametrize("ai_status", [AIStatus.WAITING, AIStatus.DONE, AIStatus.UNAVAILABLE])
+def test_no_step_speaks_of_the_ai(alices, alices_submission, ai_status):
+    Submission.objects.update(ai_status=ai_status)
     page = text_of(alices.get(at("submission", alices_submission.pk)))
-    assert "Dermatologist" in page and "AI draft" not in page
+    steps = page[page.index('class="steps"') :].partition("</ol>")[0]
+    assert "Dermatologist" in steps and "AI" not in steps
 
 
 def test_ai_findings_never_reach_alice_before_or_after_the_answer(alices, alices_submission, analyse, dana):
@@ -279,7 +281,7 @@ def test_ai_findings_never_reach_alice_before_or_after_the_answer(alices, alices
 
 
 def test_masks_and_heat_maps_are_opened_by_dana_and_never_by_alice(
-    alices, client, alices_submission, analyse, dana
+    alices, client, alices_submission, analyse, dana, ai_is_open
 ):
     photo = alices_submission.photos.get()
     analyse(photo)

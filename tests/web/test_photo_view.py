@@ -13,7 +13,7 @@ from django.urls import reverse
 from teleder.accounts import people
 from teleder.cases import intake
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("ai_is_open")]
 KINDS = ("display", "thumbnail", "mask", "attribution")
 HEADERS = {
     "Cache-Control": "private, no-store",

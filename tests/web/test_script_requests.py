@@ -34,14 +34,21 @@ ORIGIN = "http://testserver"
 ROLES = {"patient": "alice", "clinician": "dana", "operations": "adam"}
 
 
+def name_of(address: str) -> str:
+    """Return the URL name of an address in a template."""
+    if address == "{{ request.get_full_path }}":  # a page that polls itself, with any filter
+        return "web:worklist"
+    if of_row := re.fullmatch(r"\{\{ urls\.(\w+) \}\}", address):
+        return f"web:{of_row[1]}"
+    return NAMED.match(address)[1]
+
+
 def calls() -> list[tuple[str, str, str]]:
     """Return person, method and URL name of every `hx-get` and `hx-post` in the templates."""
     found = set()
     for file in sorted((WEB / "templates").rglob("*.html")):
         for method, address in CALL.findall(file.read_text()):
-            # A page that polls itself, with any filter.
-            name = "web:worklist" if address == "{{ request.get_full_path }}" else NAMED.match(address)[1]
-            found.add((ROLES[file.parent.name], method, name))
+            found.add((ROLES[file.parent.name], method, name_of(address)))
     return sorted(found)
 
 

@@ -37,12 +37,12 @@ def _write(arguments: argparse.Namespace, seed: int) -> dict[str, object]:
     quality = [cv2.IMWRITE_JPEG_QUALITY, scene.parameters.jpeg]
     cv2.imwrite(str(arguments.out / f"{name}.jpg"), scene.photo[..., ::-1], quality)
     cv2.imwrite(str(arguments.out / f"{name}.png"), scene.mask)
-    told = dataclasses.asdict(scene.parameters)
+    parameters = dataclasses.asdict(scene.parameters)
     files = {
         "image": f"{name}.jpg",
         "mask": f"{name}.png",
         "file": f"{name}.jpg",
-        "class": told.pop("condition"),
+        "class": parameters.pop("condition"),
     }
     origin = {
         "group": f"phantom{seed}",
@@ -50,7 +50,7 @@ def _write(arguments: argparse.Namespace, seed: int) -> dict[str, object]:
         "source": "phantom",
         "licence": "drawn by this project",
     }
-    return {**files, "kinds_labelled": "bg+skin+lesion", **origin, **told}
+    return {**files, "kinds_labelled": "bg+skin+lesion", **origin, **parameters}
 
 
 def _parser() -> argparse.ArgumentParser:

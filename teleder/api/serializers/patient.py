@@ -60,7 +60,7 @@ class PhotoSerializer(serializers.ModelSerializer):
     @extend_schema_field(PatientFilesSerializer)
     def get_files(self, photo: Photo) -> dict[str, str]:
         keys = {FileKind.DISPLAY: photo.display_key, FileKind.THUMBNAIL: photo.thumbnail_key}
-        if FileKind.MASK in self.kinds and photo.analysis:
+        if self.context.get("ai_is_open") and photo.analysis:
             keys |= {kind: getattr(photo.analysis, f"{kind}_key") for kind in set(FileKind) - FOR_PATIENTS}
         address = {kind: reverse("api:photo-file", args=[photo.pk, kind.value]) for kind in self.kinds}
         return {kind.value: settings.PUBLIC_URL + address[kind] for kind in self.kinds if keys.get(kind)}
@@ -108,6 +108,8 @@ class CaseSerializer(serializers.ModelSerializer):
 
     @extend_schema_field(serializers.ListField(child=serializers.UUIDField()))
     def get_submissions(self, case: Case) -> list[str]:
+        if hasattr(case, "shown_submissions"):
+            return [str(submission.pk) for submission in case.shown_submissions]
         rows = Submission.objects.visible_to(self.context["request"].user).filter(case=case)
         return [str(pk) for pk in rows.order_by("-created_at").values_list("pk", flat=True)]
 

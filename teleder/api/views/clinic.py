@@ -16,18 +16,20 @@ from teleder.api.pagination import WorklistPagination
 from teleder.api.schema import problems
 from teleder.api.serializers.clinic import (
     AmendSerializer,
-    AnalysisSerializer,
-    PhotoDistancesSerializer,
+    ChosenImpressionSerializer,
+    FirstImpressionSerializer,
     PhotosWantedSerializer,
     ReviewSerializer,
     SignSerializer,
     WorklistRowSerializer,
 )
 from teleder.api.serializers.filters import RecordFilterSerializer, narrow
+from teleder.api.serializers.findings import AnalysisSerializer, PhotoDistancesSerializer
 from teleder.api.serializers.patient import PatientReviewSerializer
-from teleder.cases import reviews
-from teleder.cases.models import Submission
+from teleder.cases import ai_opinion, reviews
+from teleder.cases.models import Photo, Submission
 from teleder.cases.transitions import IllegalMoveError
+from teleder.cases.verdict import verdict_of
 from teleder.pipeline import queue
 
 
@@ -42,6 +44,7 @@ class WorklistView(EndpointView):
         rows = narrow(
             Submission.objects.visible_to(request.user), **self.filters(RecordFilterSerializer)
         ).worklist()
+        rows = ai_opinion.with_impressions(rows, request.user)
         return self.page(rows.select_related("case", "claimed_by"), WorklistRowSerializer)
 
 
@@ -57,7 +60,7 @@ class ClaimView(EndpointView):
         except IllegalMoveError:
             if self.submission(pk).claimed_by_id != request.user.pk:
                 raise
-        return Response(WorklistRowSerializer(self.submission(pk)).data)
+        return self.shown_row(self.submission(pk))
 
 
 class ReleaseView(EndpointView):
@@ -69,7 +72,7 @@ class ReleaseView(EndpointView):
     def post(self, request: Request, pk: UUID) -> Response:
         submission = self.submission(pk)
         reviews.release(submission, by=request.user)
-        return Response(WorklistRowSerializer(submission).data)
+        return self.shown_row(submission)
 
 
 class KeepClaimView(EndpointView):
@@ -95,7 +98,7 @@ class RequestPhotosView(EndpointView):
         wanted = PhotosWantedSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         reviews.request_photos(submission, by=request.user, **wanted.validated_data)
-        return Response(WorklistRowSerializer(submission).data)
+        return self.shown_row(submission)
 
 
 REVIEW_BY_ROLE = PolymorphicProxySerializer(
@@ -146,32 +149,68 @@ def _signed(
     return Response(ReviewSerializer(review).data, status=201)
 
 
+class ImpressionView(EndpointView):
+    """My impression of a submission, before I see what the AI saw: keeping one opens the AI's opinion to me."""
+
+    roles = DERMATOLOGISTS
+
+    @extend_schema(
+        request=ChosenImpressionSerializer, responses={200: FirstImpressionSerializer, **problems(409)}
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Keep my impression, or open the AI's opinion without one. May be repeated; the first impression is kept too."""
+        submission = self.submission(pk)
+        given = ChosenImpressionSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        if impression := given.validated_data["impression"]:
+            row = ai_opinion.choose(submission, by=request.user, impression=impression)
+        else:
+            row = ai_opinion.see_first(submission, by=request.user)
+        return Response(FirstImpressionSerializer(row).data)
+
+
 class DistanceReportView(EndpointView):
-    """Whether the answer to a photo holds from nearer and farther away."""
+    """Whether the answer to a photo holds from nearer and farther away; 409 until the AI's opinion is open to me."""
 
     roles = {"GET": CLINIC, "POST": DERMATOLOGISTS}
 
-    @extend_schema(responses=PhotoDistancesSerializer)
+    @extend_schema(responses={200: PhotoDistancesSerializer, **problems(409)})
     def get(self, request: Request, pk: UUID) -> Response:
         self.filters()
-        return Response(PhotoDistancesSerializer(self.photo(pk)).data)
+        return self.distances(self.open_photo(pk))
 
     @extend_schema(request=None, responses={200: PhotoDistancesSerializer, **problems(409)})
     def post(self, request: Request, pk: UUID) -> Response:
         """Ask for the report, once: it is measured after the photos that the AI has not read yet. Ask again where it failed."""
-        photo = self.photo(pk)
+        photo = self.open_photo(pk)
         queue.request_distance_report(photo)
-        return Response(PhotoDistancesSerializer(photo).data)
+        return self.distances(photo)
+
+    def open_photo(self, pk: UUID) -> Photo:
+        photo = self.photo(pk)
+        ai_opinion.require_open(photo.submission, self.request.user)
+        return photo
+
+    def distances(self, photo: Photo) -> Response:
+        context = {"verdict": verdict_of(photo.submission)}
+        return Response(PhotoDistancesSerializer(photo, context=context).data)
 
 
 class FindingListView(EndpointView):
-    """What the models found, newest analysis of each photo. Preliminary, and never for patients."""
+    """What the models found, newest analysis of each photo. Preliminary, and never for patients; 409 until the AI's
+    opinion is open to me."""
 
     roles = CLINIC
 
-    @extend_schema(responses=AnalysisSerializer(many=True))
+    @extend_schema(
+        operation_id="submissions_findings_list",  # the name that clients were generated with
+        responses={200: AnalysisSerializer(many=True), **problems(409)},
+    )
     def get(self, request: Request, pk: UUID) -> Response:
         self.filters()
-        photos = self.submission(pk).current_photos().prefetch_related("analyses__findings")
+        submission = self.submission(pk)
+        ai_opinion.require_open(submission, request.user)
+        photos = list(submission.current_photos().prefetch_related("analyses__findings"))
         found = [photo.analysis for photo in photos if photo.analysis]
-        return Response(AnalysisSerializer(found, many=True).data)
+        context = {"verdict": verdict_of(submission, photos)}
+        return Response(AnalysisSerializer(found, many=True, context=context).data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Min, Q, QuerySet
@@ -20,11 +21,14 @@ from teleder.api.serializers.clinic import WorklistRowSerializer
 from teleder.api.serializers.filters import JobFilterSerializer
 from teleder.api.serializers.operations import JobSerializer, QueueSerializer, ReassignSerializer
 from teleder.cases import reviews
+from teleder.cases.counting import recent
 from teleder.cases.models import Job, JobState
 from teleder.cases.originals import RefusedError
 from teleder.cases.transitions import IllegalMoveError
 from teleder.pipeline import recovery
 from teleder.pipeline.transitions import UNFINISHED
+
+QUEUES_SECONDS = 30  # the age that counts over many jobs may have
 
 
 def jobs_of(user: User) -> QuerySet[Job]:
@@ -68,22 +72,26 @@ class CancelView(EndpointView):
         return Response(JobSerializer(rows.get(pk=pk)).data)
 
 
+def _queues(user: User) -> list[dict[str, Any]]:
+    by_state = {state.value: Count("id", filter=Q(state=state)) for state in JobState}
+    oldest = Min("created_at", filter=Q(state__in=UNFINISHED))
+    jobs = Job.objects.visible_to(user).order_by().values("stage")
+    return list(jobs.annotate(oldest=oldest, **by_state))
+
+
+def _jobs_in(rows: list[dict[str, Any]]) -> int:
+    return sum(row[state.value] for row in rows for state in JobState)
+
+
 class QueueListView(EndpointView):
-    """How much waits in each stage, and since when."""
+    """How much waits in each stage, and since when; of many jobs, up to half a minute ago."""
 
     roles = ADMINS
 
     @extend_schema(responses=QueueSerializer(many=True))
     def get(self, request: Request) -> Response:
         self.filters()
-        by_state = {state.value: Count("id", filter=Q(state=state)) for state in JobState}
-        oldest = Min("created_at", filter=Q(state__in=UNFINISHED))
-        rows = (
-            Job.objects.visible_to(request.user)
-            .order_by()
-            .values("stage")
-            .annotate(oldest=oldest, **by_state)
-        )
+        rows = recent("queues", request.user, QUEUES_SECONDS, lambda: _queues(request.user), rows=_jobs_in)
         found = {row["stage"]: row for row in rows}
         queues = []
         for stage in Stage:
@@ -107,7 +115,7 @@ class ReassignView(EndpointView):
         if to is None:
             raise RefusedError("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
         reviews.reassign(submission, to=to, by=request.user)
-        return Response(WorklistRowSerializer(submission).data)
+        return self.shown_row(submission)
 
 
 class ReopenView(EndpointView):
@@ -119,7 +127,7 @@ class ReopenView(EndpointView):
     def post(self, request: Request, pk: UUID) -> Response:
         submission = self.submission(pk)
         reviews.reopen(submission, by=request.user)
-        return Response(WorklistRowSerializer(submission).data)
+        return self.shown_row(submission)
 
 
 class CloseView(EndpointView):
@@ -131,4 +139,4 @@ class CloseView(EndpointView):
     def post(self, request: Request, pk: UUID) -> Response:
         submission = self.submission(pk)
         reviews.close(submission, by=request.user)
-        return Response(WorklistRowSerializer(submission).data)
+        return self.shown_row(submission)

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Prefetch
 from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -98,6 +99,8 @@ class CaseListView(EndpointView):
         if wanted := self.filters(RecordFilterSerializer):
             found = narrow(Submission.objects.visible_to(request.user), **wanted)
             cases = cases.filter(pk__in=found.values("case"))
+        shown = Submission.objects.visible_to(request.user).order_by("-created_at")
+        cases = cases.prefetch_related(Prefetch("submissions", shown, to_attr="shown_submissions"))
         return self.page(cases, CaseSerializer)
 
 

@@ -17,14 +17,18 @@ from teleder.api.parsers import PhotoParser
 from teleder.api.schema import problems
 from teleder.api.serializers.clinic import ClinicPhotoSerializer
 from teleder.api.serializers.patient import PhotoSerializer, PhotoUploadSerializer
-from teleder.cases import files, intake
+from teleder.cases import ai_opinion, files, intake
 from teleder.cases.files import FileKind
 from teleder.cases.models import Photo
 
 
 def shown(request: Request, photos: Photo | list[Photo], *, many: bool = False) -> object:
-    kind = PhotoSerializer if request.user.is_patient else ClinicPhotoSerializer
-    return kind(photos, many=many).data
+    """Show the photos of one submission as the request's user may see them."""
+    if request.user.is_patient:
+        return PhotoSerializer(photos, many=many).data
+    one = next(iter(photos), None) if many else photos
+    context = {"ai_is_open": one is not None and ai_opinion.is_open(one.submission, request.user)}
+    return ClinicPhotoSerializer(photos, many=many, context=context).data
 
 
 def photo_by_role(*, many: bool) -> PolymorphicProxySerializer:

@@ -9,6 +9,7 @@ from teleder.cases.models.analysis import Analysis, AnalysisQuerySet, unknown_mo
 from teleder.cases.models.case import Case, CaseQuerySet, case_number
 from teleder.cases.models.event import Event
 from teleder.cases.models.finding import Finding
+from teleder.cases.models.first_impression import FirstImpression
 from teleder.cases.models.job import NOT_AWAITED, Job, JobQuerySet
 from teleder.cases.models.photo import PHOTOS_PER_SUBMISSION, Photo, PhotoQuerySet, PhotoState, PhotoView
 from teleder.cases.models.refused_message import RefusedMessage
@@ -17,6 +18,7 @@ from teleder.cases.models.submission import (
     WORKLIST_ORDER,
     Kind,
     PhotosWanted,
+    Place,
     Precedence,
     Submission,
     SubmissionQuerySet,
@@ -37,6 +39,7 @@ __all__ = [
     "Event",
     "EventKind",
     "Finding",
+    "FirstImpression",
     "Impression",
     "Job",
     "JobQuerySet",
@@ -47,6 +50,7 @@ __all__ = [
     "PhotoState",
     "PhotoView",
     "PhotosWanted",
+    "Place",
     "Precedence",
     "RefusedMessage",
     "Review",

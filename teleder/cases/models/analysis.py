@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
+from django.db.models.fields.json import KeyTransform
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -11,8 +13,8 @@ from contract.alarms import Alarm, Alarms, Condition
 from contract.distance import DistanceReport, DistanceResult
 from contract.messages import Abstention, NoCropReason
 from teleder.accounts.models import User
+from teleder.cases.models.fields import FindingsField, MeasureField
 from teleder.cases.models.photo import Photo
-from teleder.cases.stored_values import FindingsField, MeasureField
 from teleder.cases.triage import ALARMING
 
 
@@ -61,6 +63,14 @@ class Analysis(models.Model):
     class Meta:
         verbose_name, verbose_name_plural = _("analysis"), _("analyses")
         ordering = ("-created_at",)
+        indexes = [
+            models.Index(
+                KeyTransform("sha256", "classification_model"),
+                "id",
+                condition=Q(classified_at__isnull=False),
+                name="analysis_by_model",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.photo_id} {self.created_at:%Y-%m-%d %H:%M}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 import uuid_utils.compat as uuid
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -45,7 +46,9 @@ class Case(models.Model):
         User, models.PROTECT, related_name="cases", limit_choices_to={"role": "patient"}
     )
     # The patient's when it was opened; it stays there when they move.
-    clinic = models.ForeignKey(Clinic, models.PROTECT, related_name="cases", verbose_name=_("clinic"))
+    clinic = models.ForeignKey(
+        Clinic, models.PROTECT, related_name="cases", db_index=False, verbose_name=_("clinic")
+    )
     body_site = models.CharField(_("body site"), max_length=20, choices=BodySite, blank=True)
     opened_at = models.DateTimeField(_("opened"), default=timezone.now)
 
@@ -54,6 +57,11 @@ class Case(models.Model):
     class Meta:
         verbose_name, verbose_name_plural = _("case"), _("cases")
         ordering = ("-opened_at",)
+        indexes = [
+            models.Index("clinic", "id", name="case_of_clinic"),
+            # A part of a number is enough to find it.
+            GinIndex(fields=["number"], opclasses=["gin_trgm_ops"], name="case_by_part_of_number"),
+        ]
 
     def __str__(self) -> str:
         return self.number

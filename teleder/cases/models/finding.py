@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from contract.alarms import Condition
 from teleder.cases.models.analysis import Analysis
-from teleder.cases.stored_values import MeasureField
+from teleder.cases.models.fields import MeasureField
 
 
 class Finding(models.Model):

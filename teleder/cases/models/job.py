@@ -12,7 +12,7 @@ from contract.messages import Stage
 from teleder.accounts.models import User
 from teleder.cases.models.photo import Photo
 from teleder.cases.triage import Urgency
-from teleder.pipeline.transitions import UNDER_WAY, JobState
+from teleder.pipeline.transitions import NEEDS_ADMIN, UNDER_WAY, UNFINISHED, JobState
 
 NOT_AWAITED = (Stage.CHECK, Stage.DISTANCE)  # no submission waits for these, and none fails with them
 
@@ -22,7 +22,7 @@ class JobQuerySet(models.QuerySet):
         """Admins see the work on every photo of their clinic, that of drafts too: a job shows no photo."""
         if not user.is_admin:
             return self.none()
-        return self.filter(user.in_own_clinic("photo__submission__case__clinic"))
+        return self.filter(user.in_own_clinic("photo__submission__clinic"))
 
 
 class Job(models.Model):
@@ -58,6 +58,14 @@ class Job(models.Model):
                 name="job_backlog_order",
             ),
             models.Index("deadline", condition=Q(state__in=UNDER_WAY), name="job_under_way_by_deadline"),
+            models.Index(
+                "state",
+                "stage",
+                "created_at",
+                condition=Q(state__in=(*UNFINISHED, *NEEDS_ADMIN)),
+                name="job_unfinished_or_stopped",
+            ),
+            models.Index("finished_at", condition=Q(finished_at__isnull=False), name="job_by_finish"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["photo", "stage"], name="photo_has_one_job_per_stage"),

@@ -61,7 +61,10 @@ class Review(models.Model):
     class Meta:
         verbose_name, verbose_name_plural = _("review"), _("reviews")
         ordering = ("-signed_at",)
-        indexes = [models.Index("signed_at", name="review_by_signing")]
+        indexes = [
+            models.Index("signed_at", name="review_by_signing"),
+            models.Index("impression", name="review_by_impression"),
+        ]
         constraints = [
             models.CheckConstraint(condition=~Q(text=""), name="review_has_text"),
             models.CheckConstraint(

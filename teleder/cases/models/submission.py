@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple, Self
+from uuid import UUID
 
 import uuid_utils.compat as uuid
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
 from django.db.models.functions import Now
+from django.db.models.lookups import LessThanOrEqual
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from contract.messages import QualityFault
-from teleder.accounts.models import User
+from teleder.accounts.models import Clinic, User
 from teleder.cases.models.case import Case
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST, ONCE_SUBMITTED, OPEN, Status
 from teleder.cases.triage import Urgency
@@ -55,7 +58,37 @@ class Precedence(models.IntegerChoices):
     ALARM = 2
 
 
-WORKLIST_ORDER = ("-urgency", "-ai_precedence", "due_at", "id")
+# Level and precedence are one number, and all that decides goes upwards, so that an index can continue behind any row (`after`).
+WORKLIST_RANK = F("urgency") * -len(Precedence) - F("ai_precedence")
+WORKLIST_ORDER = (WORKLIST_RANK, "due_at", "id")
+LARGEST_RANK = 1000
+
+
+class Place(NamedTuple):
+    """Where a submission stands in the order of the worklist: the values of its row, so that it outlives the row."""
+
+    rank: int
+    due_at: datetime
+    id: UUID
+
+    @classmethod
+    def of(cls, urgency: int, ai_precedence: int, due_at: datetime, id: UUID) -> Self:
+        return cls(-len(Precedence) * urgency - ai_precedence, due_at, id)
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read what `str` wrote; `None` for anything else."""
+        rank, _rest, due_and_id = text.partition("_")
+        due, _rest, pk = due_and_id.partition("_")
+        try:
+            moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(due))
+            return cls(int(rank), moment, UUID(pk)) if abs(int(rank)) < LARGEST_RANK else None
+        except (ValueError, OverflowError):
+            return None
+
+    def __str__(self) -> str:
+        microseconds = (self.due_at - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+        return f"{self.rank}_{microseconds}_{self.id}"
 
 
 class SubmissionQuerySet(models.QuerySet):
@@ -65,18 +98,20 @@ class SubmissionQuerySet(models.QuerySet):
         if user.is_dermatologist or user.is_admin:
             # A draft that was submitted once, withdrawn and restored is visible to its patient only.
             sent = self.exclude(submitted_at=None).exclude(status=Status.DRAFT)
-            return sent.filter(user.in_own_clinic("case__clinic"))
+            return sent.filter(user.in_own_clinic())
         return self.none()
 
     def worklist(self) -> SubmissionQuerySet:
         """Those that wait for a dermatologist, most urgent first."""
         return self.filter(status__in=AWAITING_DERMATOLOGIST).order_by(*WORKLIST_ORDER)
 
-    def after(self, urgency: int, ai_precedence: int, due_at: datetime, id: Any) -> SubmissionQuerySet:
-        """Those behind a row with these values in the order of the worklist."""
-        later = Q(due_at__gt=due_at) | Q(due_at=due_at, id__gt=id)
-        behind = Q(later, ai_precedence=ai_precedence) | Q(ai_precedence__lt=ai_precedence)
-        return self.filter(Q(urgency__lt=urgency) | Q(behind, urgency=urgency))
+    def after(self, place: Place) -> SubmissionQuerySet:
+        """Those behind a place in the order of the worklist, whether or not its row is still there."""
+        return self.filter(TupleGreaterThan(Tuple(WORKLIST_RANK, F("due_at"), F("id")), tuple(place)))
+
+    def at_least(self, urgency: int) -> SubmissionQuerySet:
+        """Those of this urgency or above, where the worklist begins."""
+        return self.filter(LessThanOrEqual(WORKLIST_RANK, -len(Precedence) * urgency))
 
     def overdue(self) -> SubmissionQuerySet:
         return self.filter(status__in=AWAITING_DERMATOLOGIST, due_at__lt=timezone.now())
@@ -84,6 +119,10 @@ class SubmissionQuerySet(models.QuerySet):
     def updated_since(self, time: datetime) -> SubmissionQuerySet:
         """Those that changed at this time or later, with their photos, findings and reviews."""
         return self.filter(updated_at__gte=time)
+
+    def signed_since(self, time: datetime) -> SubmissionQuerySet:
+        """Those whose newest review was signed at this time or later, the newest first."""
+        return self.filter(last_signed_at__gte=time).order_by("-last_signed_at", "id")
 
     def answered_since(self, time: datetime) -> SubmissionQuerySet:
         """Those with a review, first or amended, that was signed at this time or later."""
@@ -98,13 +137,18 @@ class Submission(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid7, editable=False)
     case = models.ForeignKey(Case, models.PROTECT, related_name="submissions")
+    # Its case's, written by a trigger (migration 0013): lists of a clinic are read in the order of an index.
+    clinic = models.ForeignKey(
+        Clinic, models.PROTECT, related_name="+", db_index=False, editable=False, verbose_name=_("clinic")
+    )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.FIRST)
     status = models.CharField(_("status"), max_length=20, choices=Status, default=Status.DRAFT)
     idempotency_key = models.CharField(max_length=100, blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     submitted_at = models.DateTimeField(_("submitted"), null=True, blank=True)
-    # Kept by triggers (migration 0007): an UPDATE that forgets it cannot be written.
+    # Kept by triggers (migrations 0007 and 0013): an UPDATE that forgets them cannot be written.
     updated_at = models.DateTimeField(_("updated"), db_default=Now(), editable=False)
+    last_signed_at = models.DateTimeField(_("signed last"), null=True, blank=True, editable=False)
 
     answers = models.JSONField(_("red-flag answers"), default=dict)
     history = models.JSONField(_("history"), default=dict, blank=True)
@@ -135,14 +179,34 @@ class Submission(models.Model):
         ordering = ("-created_at",)
         indexes = [
             models.Index(
-                F("urgency").desc(),
-                F("ai_precedence").desc(),
-                "due_at",
-                "id",
-                condition=Q(status__in=AWAITING_DERMATOLOGIST),
-                name="worklist_order",
+                *WORKLIST_ORDER, condition=Q(status__in=AWAITING_DERMATOLOGIST), name="worklist_by_rank"
             ),
-            models.Index("updated_at", name="submission_by_update"),
+            models.Index(
+                "clinic",
+                *WORKLIST_ORDER,
+                condition=Q(status__in=AWAITING_DERMATOLOGIST),
+                name="worklist_of_clinic",
+            ),
+            models.Index(
+                "clinic",
+                *WORKLIST_ORDER,
+                condition=Q(status=Status.NEEDS_PHOTOS),
+                name="waiting_for_patient",
+            ),
+            models.Index("claimed_at", condition=Q(status=Status.IN_REVIEW), name="claims_by_time"),
+            models.Index(
+                "ai_deadline", condition=Q(ai_status=AIStatus.WAITING), name="waiting_for_ai_by_deadline"
+            ),
+            models.Index("clinic", "updated_at", name="submission_by_clinic_update"),
+            models.Index("clinic", "id", name="submission_of_clinic"),
+            models.Index("clinic", "submitted_at", name="submission_by_sending"),
+            models.Index("clinic", condition=Q(spot_check=True), name="spot_checks_of_clinic"),
+            models.Index(
+                "clinic",
+                "last_signed_at",
+                condition=Q(last_signed_at__isnull=False),
+                name="submission_by_last_signing",
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -187,11 +251,18 @@ class Submission(models.Model):
     def is_overdue(self) -> bool:
         return bool(self.due_at) and self.status in AWAITING_DERMATOLOGIST and self.due_at < timezone.now()
 
+    @property
+    def place(self) -> Place:
+        return Place.of(self.urgency, self.ai_precedence, self.due_at, self.pk)
+
     def current_photos(self) -> models.QuerySet[Photo]:
         return self.photos.filter(removed_at=None)
 
     def answer(self) -> Review | None:
-        """The review in force: the newest that was not amended."""
+        """The review in force: the newest that was not amended. Of reviews at hand with `amended_by` it asks nothing."""
+        if "reviews" in getattr(self, "_prefetched_objects_cache", {}):
+            in_force = (review for review in self.reviews.all() if not hasattr(review, "amended_by"))
+            return max(in_force, key=lambda review: review.signed_at, default=None)
         return self.reviews.filter(amended_by=None).order_by("-signed_at").first()
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import jpholiday
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -168,6 +169,12 @@ class Policy:
 
     def spot_check_due(self, start: datetime) -> datetime:
         return working_days_after(start, self.data["spot_check"]["answer_working_days"])
+
+
+def is_drawn_for_spot_check(submission: Any, one_in: int) -> bool:
+    """Whether this id is drawn: random, nobody outside can foresee it, and the same at every try."""
+    digest = salted_hmac("teleder.cases.spot_checks", str(submission), algorithm="sha256").digest()
+    return bool(one_in) and int.from_bytes(digest[:8], "big") % one_in == 0
 
 
 def working_days_after(start: datetime, days: int) -> datetime:

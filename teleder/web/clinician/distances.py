@@ -15,7 +15,7 @@ from contract.distance import INCONCLUSIVE, NOT_USABLE, DistanceReport, Look, al
 from contract.messages import ModelRef
 from teleder.cases import triage
 from teleder.cases.models import Photo
-from teleder.cases.verdict import UNSTABLE, Verdict, shown_report, why_muted
+from teleder.cases.verdict import Verdict, shown_report, why_muted
 from teleder.pipeline import queue
 from teleder.pipeline.queue import DistanceState
 from teleder.web import wording
@@ -135,7 +135,7 @@ class Distances:
     @property
     def report(self) -> ShownReport | None:
         policy = triage.policy(self.photo.submission.policy)
-        names = self.verdict.named is not None or self.verdict.reason == UNSTABLE
+        names = self.verdict.reports_names
         found = self.photo.analysis and shown_report(self.photo.analysis, policy, names=names)
         if found is None:
             return None

@@ -31,8 +31,10 @@ class AnswerForm(forms.Form):
     reason = TextFormField(max_length=REASON_LIMIT, required=False)
     amends = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, submission: Submission, amending: bool, **kwargs: Any) -> None:
-        initial: dict[str, Any] = {"amends": NOTHING}
+    def __init__(
+        self, *args: Any, submission: Submission, amending: bool, impression: str = "", **kwargs: Any
+    ) -> None:
+        initial: dict[str, Any] = {"amends": NOTHING, "impression": impression}
         if amending:
             answer = submission.answer()
             initial = {name: getattr(answer, name) for name in ("impression", "disposition", "text")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -17,7 +18,7 @@ from teleder.cases.questionnaire import (
     red_flag_questions,
 )
 from teleder.cases.triage import ALARMING, Urgency
-from teleder.cases.verdict import Verdict, VerdictKind
+from teleder.cases.verdict import Verdict
 from teleder.web import wording
 from teleder.web.clinician.distances import Distances
 from teleder.web.clinician.signs import ShownSign, shown_signs
@@ -75,9 +76,10 @@ class Attribution:
 class Reading:
     """A photo with the results of its newest analysis; it speaks of no condition that the verdict does not."""
 
-    def __init__(self, photo: Photo, verdict: Verdict) -> None:
+    def __init__(self, photo: Photo, verdict: Verdict, *, is_open: bool) -> None:
         self.photo, self.verdict = photo, verdict
-        self.analysis: Analysis | None = photo.analysis
+        # Where the AI's opinion is not open to the reader, the photo is shown as if no model had seen it.
+        self.analysis: Analysis | None = photo.analysis if is_open else None
         self.fault = wording.FAULTS.get(photo.fault) or wording.REASONS.get(photo.reason, "")
 
     @property
@@ -100,7 +102,7 @@ class Reading:
 
     @property
     def names(self) -> bool:
-        return self.is_classified and self.verdict.kind == VerdictKind.NAMED
+        return self.is_classified and self.verdict.names
 
     @property
     def bars(self) -> list[Bar]:
@@ -189,9 +191,9 @@ class Flag:
     level: str
 
 
-def flags_of(submission: Submission) -> list[Flag]:
+def flags_of(flags: Iterable[dict[str, Any]]) -> list[Flag]:
     """Return the reasons to look sooner, the most urgent first; what raises nothing stands in the verdict alone."""
-    raising = [row for row in submission.flags if row["level"] is not None]
+    raising = [row for row in flags if row["level"] is not None]
     return [
         Flag(
             text=wording.flag_text(row),

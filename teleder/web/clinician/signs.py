@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,33 +13,60 @@ from django.utils.translation import gettext_lazy
 from contract.signs import SignName
 
 NAMES = {
-    SignName.LESION_SHARE: gettext_lazy("Extent"),
-    SignName.REDNESS: gettext_lazy("Redness"),
-    SignName.YELLOW_CRUST: gettext_lazy("Yellow crust"),
-    SignName.DARK_CRUST: gettext_lazy("Dark crust"),
+    SignName.LESION_SHARE: gettext_lazy("Lesion, share of all visible skin"),
+    SignName.REDNESS: gettext_lazy("Redness beside own skin"),
+    SignName.YELLOW_CRUST: gettext_lazy("Yellow crust, share of the lesion"),
+    SignName.DARK_CRUST: gettext_lazy("Dark crust, share of the lesion"),
     SignName.LESIONS: gettext_lazy("Number of lesions"),
-    SignName.LESION_SIZE: gettext_lazy("Median lesion size"),
-    SignName.EDGE: gettext_lazy("Edge"),
+    SignName.LESION_SIZE: gettext_lazy("Median lesion, share of all visible skin"),
+    SignName.EDGE: gettext_lazy("Colour step at the edge"),
 }
+# The unit of CIELAB colours: a* (green to red) for redness, the colour difference (CIE 1976) for the edge.
+UNITS = {SignName.REDNESS: "a*", SignName.EDGE: "ΔE"}
 SHARES = {SignName.LESION_SHARE, SignName.YELLOW_CRUST, SignName.DARK_CRUST, SignName.LESION_SIZE}
 # Words by upper limit. A colour difference of 2 is just visible side by side (CIE 1976).
-REDNESS = {
-    -2.0: gettext_lazy("paler than own skin"),
-    2.0: gettext_lazy("about as red as own skin"),
-    8.0: gettext_lazy("redder than own skin"),
-    float("inf"): gettext_lazy("much redder than own skin"),
+WORDS = {
+    SignName.LESION_SHARE: {
+        0.1: gettext_lazy("small part of the skin shown"),
+        0.5: gettext_lazy("part of the skin shown"),
+        1.0: gettext_lazy("most of the skin shown"),
+    },
+    SignName.REDNESS: {
+        -2.0: gettext_lazy("paler than own skin"),
+        2.0: gettext_lazy("about as red as own skin"),
+        5.0: gettext_lazy("slightly redder than own skin"),
+        10.0: gettext_lazy("redder than own skin"),
+        float("inf"): gettext_lazy("much redder than own skin"),
+    },
+    SignName.YELLOW_CRUST: {
+        0.01: gettext_lazy("hardly any"),
+        0.1: gettext_lazy("some"),
+        1.0: gettext_lazy("much"),
+    },
+    SignName.LESIONS: {
+        1: gettext_lazy("single"),
+        5: gettext_lazy("a few"),
+        float("inf"): gettext_lazy("many"),
+    },
+    SignName.LESION_SIZE: {
+        0.01: gettext_lazy("small in this photo"),
+        0.1: gettext_lazy("medium in this photo"),
+        1.0: gettext_lazy("large in this photo"),
+    },
+    SignName.EDGE: {
+        5.0: gettext_lazy("soft edge"),
+        12.0: gettext_lazy("moderate edge"),
+        float("inf"): gettext_lazy("sharp edge"),
+    },
 }
-EDGE = {
-    5.0: gettext_lazy("blurred: little colour step"),
-    12.0: gettext_lazy("moderate colour step"),
-    float("inf"): gettext_lazy("sharp: large colour step"),
-}
+WORDS[SignName.DARK_CRUST] = WORDS[SignName.YELLOW_CRUST]
+LEAST_SHARE = 0.01  # smaller ones are shown as "below 1%": their decimals say nothing
 UNCERTAIN_SHARE = 0.5  # of the value: a larger error makes it uncertain
 
 
 @dataclass(frozen=True)
 class ShownSign:
-    """One measured sign as text; `words` say what the number is or means."""
+    """One measured sign as text, values with their unit; `words` say in plain words how much it is."""
 
     name: str
     value: str
@@ -57,35 +84,23 @@ def shown_signs(rows: Sequence[Mapping[str, Any]]) -> list[ShownSign]:
 def _shown(row: Mapping[str, Any]) -> ShownSign:
     name, value, error = SignName(row["name"]), row["value"], row["error"]
     text = _percent if name in SHARES else _plain
+    unit = f" {UNITS[name]}" if name in UNITS else ""
     return ShownSign(
         name=str(NAMES[name]),
-        value=text(value),
-        error=text(error),
-        words=_WORDS[name](value),
-        is_uncertain=error > UNCERTAIN_SHARE * abs(value),
+        value=text(value) + unit,
+        error=text(error) + unit,
+        words=str(next(words for limit, words in WORDS[name].items() if value <= limit)),
+        # Below the smallest share that is shown, an error of the same size is no doubt.
+        is_uncertain=error > UNCERTAIN_SHARE * abs(value)
+        and not (name in SHARES and value + error < LEAST_SHARE),
     )
 
 
 def _percent(share: float) -> str:
-    return f"{_plain(100 * share)}%"
+    return f"{_plain(100 * share)}%" if share >= LEAST_SHARE else _("below 1%")
 
 
 def _plain(value: float) -> str:
     """Return a number as text, below 10 with one decimal where it has one."""
     number = round(value) if abs(value) >= 10 else round(value, 1)
     return number_format(int(number) if number == int(number) else number)
-
-
-def _band(bands: Mapping[float, Any]) -> Callable[[float], str]:
-    return lambda value: str(next(words for limit, words in bands.items() if value <= limit))
-
-
-_WORDS: dict[SignName, Callable[[float], str]] = {
-    SignName.LESION_SHARE: lambda _value: _("of the skin in the photo is lesion"),
-    SignName.REDNESS: _band(REDNESS),
-    SignName.YELLOW_CRUST: lambda _value: _("of the lesion is yellow"),
-    SignName.DARK_CRUST: lambda _value: _("of the lesion is much darker than own skin"),
-    SignName.LESIONS: lambda _value: _("separate lesions"),
-    SignName.LESION_SIZE: lambda _value: _("of the skin in the photo, by the median lesion"),
-    SignName.EDGE: _band(EDGE),
-}

@@ -7,10 +7,11 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db.models import Prefetch
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.db.models import Prefetch, prefetch_related_objects
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -19,18 +20,16 @@ from django.views.decorators.vary import vary_on_headers
 
 from teleder.accounts import people
 from teleder.accounts.models import Purpose
-from teleder.cases import reviews, transitions
-from teleder.cases.models import Photo, PhotoState, Review, Status, Submission
+from teleder.cases import ai_opinion, reviews, transitions
+from teleder.cases.models import Impression, Photo, PhotoState, Place, Review, Status, Submission
 from teleder.cases.originals import RefusedError
 from teleder.cases.transitions import WITH_ANSWER
 from teleder.cases.triage import Urgency
-from teleder.cases.verdict import Verdict, verdict_of
-from teleder.pipeline import queue
+from teleder.cases.verdict import Verdict, VerdictKind, verdict_of
 from teleder.web import wording
 from teleder.web.clinician import readings, replies, worklist
-from teleder.web.clinician.distances import Distances
 from teleder.web.clinician.forms import AnswerForm, PhotosWantedForm
-from teleder.web.conditional import unless_same
+from teleder.web.conditional import unless_same, unless_unchanged
 from teleder.web.roles import dermatologist_required
 
 
@@ -40,23 +39,28 @@ from teleder.web.roles import dermatologist_required
 @vary_on_headers("HX-Request")
 def show_worklist(request: HttpRequest) -> HttpResponse:
     """The whole page, or for htmx its list alone: 304 while nothing on it has changed."""
-    context = _worklist(request, request.GET)
-    if request.htmx:
-        return unless_same(request, render(request, "web/clinician/_worklist.html", context))
-    return render(request, "web/clinician/worklist.html", context)
+    if not request.htmx:
+        return render(request, "web/clinician/worklist.html", _worklist(request, request.GET))
+    return unless_unchanged(
+        request,
+        worklist.stamp_of(request.user, **_wanted(request.GET)),
+        lambda: render(request, "web/clinician/_worklist.html", _worklist(request, request.GET)),
+    )
 
 
-def _worklist(request: HttpRequest, query: QueryDict) -> dict[str, Any]:
+def _wanted(query: QueryDict) -> dict[str, Any]:
+    """Return the filter, the case number and the row behind which the page begins, as far as they are valid."""
     show = query.get("show", "all")
     show = show if show in worklist.FILTERS else "all"
     number = query.get("number", "").strip()[:20]
-    try:
-        after = UUID(query.get("after", ""))
-    except ValueError:
-        after = None
-    page = worklist.page_of(request.user, show=show, number=number, after=after)
+    return {"show": show, "number": number, "after": Place.parse(query.get("after", ""))}
+
+
+def _worklist(request: HttpRequest, query: QueryDict) -> dict[str, Any]:
+    wanted = _wanted(query)
+    show, number = wanted["show"], wanted["number"]
     return {
-        "page": page,
+        "page": worklist.page_of(request.user, **wanted),
         "show": show,
         "number": number,
         "after": query.get("after", ""),
@@ -68,8 +72,9 @@ def _worklist(request: HttpRequest, query: QueryDict) -> dict[str, Any]:
 
 
 # --- Actions ----------------------------------------------------------------------------------------------
-def _visible(request: HttpRequest, pk: UUID) -> Submission:
-    rows = Submission.objects.visible_to(request.user).select_related("case__patient", "claimed_by")
+def visible(request: HttpRequest, pk: UUID) -> Submission:
+    whose = ("case__patient__patient", "case__patient__erasure", "claimed_by")
+    rows = Submission.objects.visible_to(request.user).select_related(*whose)
     return get_object_or_404(rows, pk=pk)
 
 
@@ -83,7 +88,7 @@ def submission_action(view: Callable[..., HttpResponse]) -> Callable[..., HttpRe
     @dermatologist_required
     @wraps(view)
     def guarded(request: HttpRequest, pk: UUID) -> HttpResponse:
-        submission = _visible(request, pk)
+        submission = visible(request, pk)
         if request.method != "POST":
             return redirect("web:review", pk)
         try:
@@ -106,7 +111,7 @@ def refusal(request: HttpRequest, submission: Submission, message: str, *, statu
 @require_POST
 @dermatologist_required
 def claim(request: HttpRequest, pk: UUID) -> HttpResponse:
-    submission = _visible(request, pk)
+    submission = visible(request, pk)
     try:
         reviews.claim(submission, by=request.user)
     except transitions.IllegalMoveError as error:
@@ -164,7 +169,7 @@ def keep_claim(request: HttpRequest, submission: Submission) -> HttpResponse:
 def request_photos(request: HttpRequest, submission: Submission) -> HttpResponse:
     form = PhotosWantedForm(request.POST)
     if not form.is_valid():
-        return _review(request, submission, photos_form=form, status=422)
+        return show_review(request, submission, photos_form=form, status=422)
     reviews.request_photos(submission, by=request.user, reason=form.cleaned_data["reason"])
     messages.success(
         request, _("The patient of %(case)s was asked for another photo.") % {"case": submission.case}
@@ -176,25 +181,27 @@ def request_photos(request: HttpRequest, submission: Submission) -> HttpResponse
 def answer(request: HttpRequest, submission: Submission) -> HttpResponse:
     """Insert a draft text, show a preview, or sign: one form, three buttons."""
     amending = submission.status in WITH_ANSWER
-    if not amending and not _is_mine(request, submission):
+    if not amending and not is_mine(request, submission):
         raise transitions.IllegalMoveError(_("Only the dermatologist who claimed it can answer."))
     form = AnswerForm(request.POST, submission=submission, amending=amending)
+    if not amending and request.POST.get("impression") in Impression.values:
+        ai_opinion.choose(submission, by=request.user, impression=request.POST["impression"])
     if "insert" in request.POST:
-        return _review(request, submission, form=form.with_reply(request.POST["insert"]))
+        return show_review(request, submission, form=form.with_reply(request.POST["insert"]))
     if not form.is_valid():
-        return _review(request, submission, form=form, status=422)
+        return show_review(request, submission, form=form, status=422)
     if "preview" in request.POST:
-        return _review(request, submission, form=form, preview=form.as_review(request.user))
+        return show_review(request, submission, form=form, preview=form.as_review(request.user))
     try:
         (reviews.amend if amending else reviews.sign)(submission, by=request.user, **form.answer())
     except ValidationError as error:
         form.add_error(None, error)
-        return _review(request, submission, form=form, status=422)
+        return show_review(request, submission, form=form, status=422)
     except transitions.UrgencyRoseError as error:
         form.add_error("reason", str(error))
-        return _review(request, submission, form=form, status=409)
+        return show_review(request, submission, form=form, status=409)
     except transitions.AlreadyAmendedError as error:
-        return _review(request, submission, form=form.on_top_of(error), status=409)
+        return show_review(request, submission, form=form.on_top_of(error), status=409)
     messages.success(request, _("The answer to %(case)s was signed.") % {"case": submission.case})
     return _to_next(request, submission)
 
@@ -210,47 +217,18 @@ def _to_next(request: HttpRequest, submission: Submission) -> HttpResponse:
 @require_safe
 @dermatologist_required
 def review(request: HttpRequest, pk: UUID) -> HttpResponse:
-    return _review(request, _visible(request, pk))
+    return show_review(request, visible(request, pk))
 
 
 @require_safe
 @dermatologist_required
 def review_state(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Claim, urgency and AI status, polled by the open page: 304 while nothing changes."""
-    submission = _visible(request, pk)
-    context = _state(request, submission, verdict_of(submission)) | {
+    submission = visible(request, pk)
+    context = _state(request, submission, ai_opinion.shown_verdict(submission, request.user)) | {
         "had_ai": request.GET.get("ai", submission.ai_status)
     }
     return unless_same(request, render(request, "web/clinician/_state.html", context))
-
-
-@require_safe
-@dermatologist_required
-def distances(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Other distances of the photo `?photo=`, polled by the open page while they are measured."""
-    submission = _visible(request, pk)
-    photos = list(submission.current_photos().prefetch_related("analyses__findings"))
-    reading = _photos(request, photos, verdict_of(submission, photos))["reading"]
-    if reading is None:
-        raise Http404
-    return unless_same(request, _distances(request, submission, reading.distances))
-
-
-@submission_action
-def check_distances(request: HttpRequest, submission: Submission) -> HttpResponse:
-    asked = request.POST.get("photo")
-    photo = next((one for one in submission.current_photos() if str(one.pk) == asked), None)
-    if photo is None:
-        raise transitions.IllegalMoveError(_("This photo is no longer part of the submission."))
-    queue.request_distance_report(photo)
-    if request.htmx:
-        return _distances(request, submission, Distances(photo, verdict_of(submission)))
-    return redirect(f"{reverse('web:review', args=[submission.pk])}?photo={photo.pk}#distances")
-
-
-def _distances(request: HttpRequest, submission: Submission, found: Distances) -> HttpResponse:
-    context = {"submission": submission, "distances": found}
-    return render(request, "web/clinician/_distances.html", context)
 
 
 def _state(request: HttpRequest, submission: Submission, verdict: Verdict) -> dict[str, Any]:
@@ -259,16 +237,16 @@ def _state(request: HttpRequest, submission: Submission, verdict: Verdict) -> di
         "verdict": verdict,
         "shape": wording.SHAPES[submission.level],
         "due": worklist.due_text(submission),
-        "is_mine": _is_mine(request, submission),
+        "is_mine": is_mine(request, submission),
         "had_ai": submission.ai_status,
     }
 
 
-def _is_mine(request: HttpRequest, submission: Submission) -> bool:
+def is_mine(request: HttpRequest, submission: Submission) -> bool:
     return submission.status == Status.IN_REVIEW and submission.claimed_by_id == request.user.pk
 
 
-def _review(
+def show_review(
     request: HttpRequest,
     submission: Submission,
     *,
@@ -277,26 +255,36 @@ def _review(
     preview: Review | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    photos = list(submission.current_photos().prefetch_related("analyses__findings"))
-    verdict = verdict_of(submission, photos)
+    earlier = _earlier(request, submission)
+    prefetch_related_objects(
+        [submission, *earlier],
+        Prefetch("photos", Photo.objects.current(), to_attr="shown_photos"),
+        Prefetch("reviews", Review.objects.select_related("author__dermatologist", "amended_by")),
+    )
+    photos = submission.shown_photos
+    prefetch_related_objects([submission.patient], "consents")
+    prefetch_related_objects(photos, "analyses__findings")
+    is_open = ai_opinion.is_open(submission, request.user)
+    verdict = verdict_of(submission, photos) if is_open else verdict_of(submission, photos).hidden()
     state = _state(request, submission, verdict)
     may_answer = state["is_mine"] or submission.status in WITH_ANSWER
     amending = submission.status in WITH_ANSWER
-    consents = people.latest_consents(submission.patient).exclude(purpose=Purpose.TRAINING)
+    consents = people.latest_consents(submission.patient)
     context = {
         **state,
-        **_photos(request, photos, verdict),
+        **photos_of(request, photos, verdict, is_open=is_open),
+        **_opinion(submission, photos, verdict, is_open=is_open),
         "age": worklist.age_of(submission.patient),
-        "flags": readings.flags_of(submission),
+        "flags": readings.flags_of(ai_opinion.shown_flags(submission, request.user)),
         "answers": readings.red_flag_answers(submission),
         "history": readings.history_of(submission),
-        "earlier": _earlier(request, submission),
+        "earlier": earlier,
         "events": submission.events.select_related("actor"),
-        "withdrawn": [consent for consent in consents if consent.withdrawn_at],
-        "reviews": submission.reviews.select_related("author__dermatologist"),
+        "withdrawn": [one for one in consents if one.withdrawn_at and one.purpose != Purpose.TRAINING],
+        "reviews": submission.reviews.all(),
         "may_answer": may_answer,
         "amending": amending,
-        "form": (form or AnswerForm(submission=submission, amending=amending)) if may_answer else None,
+        "form": (form or _new_form(request, submission)) if may_answer else None,
         "is_draft_reply": replies.is_draft(),
         "preview": preview,
         "photos_form": photos_form or PhotosWantedForm(),
@@ -305,15 +293,36 @@ def _review(
     return render(request, "web/clinician/review.html", context, status=status)
 
 
-def _photos(request: HttpRequest, photos: list[Photo], verdict: Verdict) -> dict[str, Any]:
+def _new_form(request: HttpRequest, submission: Submission) -> AnswerForm:
+    if submission.status in WITH_ANSWER:
+        return AnswerForm(submission=submission, amending=True)
+    kept = ai_opinion.impression_of(submission, request.user)
+    return AnswerForm(submission=submission, amending=False, impression=kept.latest if kept else "")
+
+
+def _opinion(
+    submission: Submission, photos: list[Photo], verdict: Verdict, *, is_open: bool
+) -> dict[str, Any]:
+    """What the panel of the AI's opinion needs; it is covered where there is, or soon will be, something to cover."""
+    seen = verdict.kind in {VerdictKind.HIDDEN, VerdictKind.WAITING} or any(
+        photo.analysis for photo in photos
+    )
+    may_open = settings.AI_OPINION != ai_opinion.Opening.BLIND and submission.is_open
+    return {"is_covered": not is_open and seen, "may_open": may_open}
+
+
+def photos_of(
+    request: HttpRequest, photos: list[Photo], verdict: Verdict, *, is_open: bool
+) -> dict[str, Any]:
     """The chosen photo (`?photo=`, else the first), the strip, and the neighbours for the keys [ and ]."""
+    wanted = request.POST.get("photo") or request.GET.get("photo")
     photos = sorted(photos, key=lambda photo: photo.state == PhotoState.UNUSABLE)
-    chosen = next((photo for photo in photos if str(photo.pk) == request.GET.get("photo")), None)
+    chosen = next((photo for photo in photos if str(photo.pk) == wanted), None)
     chosen = chosen or next((photo for photo in photos if photo.was_prepared), photos[0] if photos else None)
     at = photos.index(chosen) if chosen else 0
     return {
         "photos": photos,
-        "reading": readings.Reading(chosen, verdict) if chosen else None,
+        "reading": readings.Reading(chosen, verdict, is_open=is_open) if chosen else None,
         "previous": photos[at - 1] if at else None,
         "next": photos[at + 1] if at + 1 < len(photos) else None,
     }
@@ -321,9 +330,4 @@ def _photos(request: HttpRequest, photos: list[Photo], verdict: Verdict) -> dict
 
 def _earlier(request: HttpRequest, submission: Submission) -> list[Submission]:
     seen = Submission.objects.visible_to(request.user).filter(case=submission.case).exclude(pk=submission.pk)
-    return list(
-        seen.order_by("-submitted_at").prefetch_related(
-            Prefetch("photos", Photo.objects.current(), to_attr="shown_photos"),
-            Prefetch("reviews", Review.objects.select_related("author")),
-        )
-    )
+    return list(seen.order_by("-submitted_at"))

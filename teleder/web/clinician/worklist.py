@@ -8,30 +8,78 @@ from functools import cache, cached_property
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Max, Min, Prefetch, Q
+from django.db.models import CharField, Count, Min, OuterRef, Prefetch, Q, Subquery, Value
+from django.db.models.functions import Coalesce, NullIf
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
 
 from teleder.accounts.models import User
 from teleder.cases import verdict
+from teleder.cases.counting import recent
 from teleder.cases.models import (
     WORKLIST_ORDER,
+    Analysis,
+    Kind,
     Photo,
     PhotoState,
+    Place,
     Review,
     Status,
     Submission,
     SubmissionQuerySet,
 )
+from teleder.cases.questionnaire import BodySite
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.cases.triage import Urgency
 from teleder.cases.verdict import Verdict
 from teleder.web import wording
 
 ROWS = 50
+COUNTS_SECONDS = 5
+# What a row shows, or the verdict asks: to read all columns for fifty rows takes longer than to find them.
+OF_SUBMISSION = (
+    *(
+        "case",
+        "clinic",
+        "kind",
+        "status",
+        "submitted_at",
+        "due_at",
+        "last_signed_at",
+        "policy",
+        "urgency",
+        "flags",
+    ),
+    *("ai_status", "ai_precedence", "claimed_by"),
+    *(
+        "case__number",
+        "case__body_site",
+        "case__clinic",
+        "case__patient",
+        "case__patient__patient__birth_year",
+    ),
+    *("claimed_by__name", "claimed_by__email"),
+)
+OF_PHOTO = ("submission", "state", "reason", "fault", "thumbnail_key", "created_at")
+OF_ANALYSIS = (
+    *(
+        "photo",
+        "created_at",
+        "classified_at",
+        "boxes",
+        "no_box",
+        "top",
+        "abstention",
+        "alarms",
+        "distance",
+        "demonstration",
+    ),
+)
 NUMBER_LENGTH = 8
+NO_ID = str(UUID(int=0))
 
 Narrow = Callable[[SubmissionQuerySet, User], SubmissionQuerySet]
 
@@ -45,7 +93,7 @@ FILTERS: dict[str, tuple[Any, Narrow]] = {
     ),
     "urgent": (
         gettext_lazy("Urgent"),
-        lambda rows, user: rows.worklist().filter(urgency__gte=Urgency.SAME_DAY),
+        lambda rows, user: rows.worklist().at_least(Urgency.SAME_DAY),
     ),
     "overdue": (gettext_lazy("Overdue"), lambda rows, user: rows.worklist().overdue()),
     "waiting": (
@@ -54,10 +102,8 @@ FILTERS: dict[str, tuple[Any, Narrow]] = {
     ),
     "done": (
         gettext_lazy("Done today"),
-        lambda rows, user: (
-            rows.annotate(last_signed=Max("reviews__signed_at"))
-            .filter(last_signed__gte=timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0))
-            .order_by("-last_signed", "id")
+        lambda rows, user: rows.signed_since(
+            timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
         ),
     ),
 }
@@ -65,14 +111,44 @@ FILTERS: dict[str, tuple[Any, Narrow]] = {
 
 @dataclass(frozen=True)
 class Page:
-    """Rows of one page and the id after which the next page starts; `None` on the last page."""
+    """Rows of one page and the place after which the next page starts; `None` on the last page."""
 
     rows: list[Row]
-    after: UUID | None
+    after: Place | None
 
 
-def page_of(user: User, *, show: str, number: str = "", after: UUID | None = None) -> Page:
+def page_of(user: User, *, show: str, number: str = "", after: Place | None = None) -> Page:
     """Return what `user` may see under a filter, or the submissions of a case number in any status."""
+    rows, is_paged = _rows_of(user, show=show, number=number, after=after)
+    analyses = Analysis.objects.only(*OF_ANALYSIS).prefetch_related("findings")
+    photos = Photo.objects.current().only(*OF_PHOTO).prefetch_related(Prefetch("analyses", analyses))
+    if show == "done":
+        newest = Review.objects.filter(submission=OuterRef("pk")).order_by("-signed_at")
+        name = Coalesce(NullIf("author__name", Value("")), "author__email", output_field=CharField())
+        rows = rows.annotate(signed_by=Subquery(newest.values_list(name)[:1]))
+    may_name = cache(verdict.clinic_may_name)
+    rows = rows.select_related("case__patient__patient", "claimed_by").only(*OF_SUBMISSION)
+    rows = rows.prefetch_related(Prefetch("photos", photos, to_attr="shown_photos"))
+    found = list(rows[: ROWS + 1])
+    more = len(found) > ROWS and is_paged
+    shown = [Row(submission, user, may_name) for submission in found[:ROWS]]
+    return Page(shown, found[ROWS - 1].place if more else None)
+
+
+def stamp_of(user: User, *, show: str, number: str = "", after: Place | None = None) -> str:
+    """Return a text that changes whenever the page does: rows with the time of their last change, counts, and the minute.
+
+    Photos, findings and reviews change `updated_at` of their submission. What it does not tell, such as "waiting 5 minutes" and
+    the names of people, is on the page a minute later at the latest.
+    """
+    rows, _is_paged = _rows_of(user, show=show, number=number, after=after)
+    shown = list(rows.values_list("pk", "updated_at")[: ROWS + 1])
+    minute = timezone.now().replace(second=0, microsecond=0)
+    return repr((shown, counts(user), get_language(), minute))
+
+
+def _rows_of(user: User, *, show: str, number: str, after: Place | None) -> tuple[SubmissionQuerySet, bool]:
+    """Return the submissions in the order of the page, and whether there are pages of them."""
     rows = Submission.objects.visible_to(user)
     is_paged = show != "done" and not number
     if number:
@@ -83,38 +159,31 @@ def page_of(user: User, *, show: str, number: str = "", after: UUID | None = Non
         rows = rows.filter(**match).order_by("-submitted_at") if letters else rows.none()
     else:
         rows = FILTERS[show][1](rows, user)
-    if after and is_paged:
-        # Compare values, so that a row that has left the list still marks its place.
-        place = [order.removeprefix("-") for order in WORKLIST_ORDER]
-        if (seen := Submission.objects.visible_to(user).filter(pk=after).values(*place).first()) is not None:
-            rows = rows.after(**seen)
-    photos = Photo.objects.current().prefetch_related("analyses__findings")
-    reviews = Review.objects.select_related("author")
-    may_name = cache(verdict.clinic_may_name)
-    rows = rows.select_related("case__patient__patient", "claimed_by").prefetch_related(
-        Prefetch("photos", photos, to_attr="shown_photos"), Prefetch("reviews", reviews)
-    )
-    found = list(rows[: ROWS + 1])
-    more = len(found) > ROWS and is_paged
-    shown = [Row(submission, user, may_name) for submission in found[:ROWS]]
-    return Page(shown, found[ROWS - 1].pk if more else None)
+    return (rows.after(after) if after and is_paged else rows), is_paged
 
 
 def counts(user: User) -> dict[str, Any]:
-    """Count the waiting submissions: all, urgent, overdue, unclaimed, mine; and the time of the oldest."""
-    now = timezone.now()
-    return (
-        Submission.objects.visible_to(user)
-        .filter(status__in=AWAITING_DERMATOLOGIST)
-        .aggregate(
+    """Count the waiting submissions: all, urgent, overdue, unclaimed, mine; and the time of the oldest.
+
+    Of many, all but "mine" may be `COUNTS_SECONDS` old.
+    """
+    rows = Submission.objects.visible_to(user).filter(status__in=AWAITING_DERMATOLOGIST)
+    mine: dict[str, int] = {}
+
+    def count() -> dict[str, Any]:
+        found = rows.aggregate(
             waiting=Count("id"),
             urgent=Count("id", filter=Q(urgency__gte=Urgency.SAME_DAY)),
-            overdue=Count("id", filter=Q(due_at__lt=now)),
+            overdue=Count("id", filter=Q(due_at__lt=timezone.now())),
             unclaimed=Count("id", filter=Q(status=Status.SUBMITTED)),
             mine=Count("id", filter=Q(claimed_by=user)),
-            oldest=Min(F("submitted_at")),
+            oldest=Min("submitted_at"),
         )
-    )
+        mine["mine"] = found.pop("mine")
+        return found
+
+    of_clinic = recent("worklist", user, COUNTS_SECONDS, count, rows=lambda found: found["waiting"])
+    return of_clinic | (mine or {"mine": rows.filter(claimed_by=user).count()})
 
 
 def next_for(user: User) -> Submission | None:
@@ -138,10 +207,18 @@ class Row:
     def shape(self) -> str:
         return wording.SHAPES[self.submission.level]
 
+    @property
+    def place(self) -> str:
+        """Where on the body it is. `get_…_display` compares all choices, each translated, for every row."""
+        site = self.submission.case.body_site
+        return str(BodySite(site).label) if site in BodySite.values else site
+
     @cached_property
     def person(self) -> str:
         """Age and kind. Only the year of birth is known, so the age may be one year too high."""
-        return " · ".join(filter(None, [age_of(self.submission.patient), self.submission.get_kind_display()]))
+        return " · ".join(
+            filter(None, [age_of(self.submission.patient), str(Kind(self.submission.kind).label)])
+        )
 
     @cached_property
     def reasons(self) -> list[str]:
@@ -162,8 +239,17 @@ class Row:
             for photo in photos:
                 if photo.state == state:
                     fault = wording.FAULTS.get(photo.fault) or wording.REASONS.get(photo.reason)
-                    return str(fault or photo.get_state_display())
+                    return str(fault or state.label)
         return PhotoState.READY.label if photos else _("no photo")
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Return the addresses of the review page, of claiming, and of the thumbnail."""
+        pk, photo = str(self.submission.pk), self.thumbnail
+        found = {name: address(f"web:{name}").replace(NO_ID, pk) for name in ("review", "claim")}
+        if photo:
+            found["thumbnail"] = address("web:photo", "thumbnail").replace(NO_ID, str(photo.pk))
+        return found
 
     @property
     def is_mine(self) -> bool:
@@ -181,9 +267,11 @@ class Row:
     def due(self) -> str:
         return due_text(self.submission)
 
-    @property
-    def signed(self) -> Review | None:
-        return max(self.submission.reviews.all(), key=lambda review: review.signed_at, default=None)
+
+@cache
+def address(name: str, *more: str) -> str:
+    """Return the address of a row's page with `NO_ID` in the place of the id: finding it takes long, for fifty rows."""
+    return reverse(name, args=[NO_ID, *more])
 
 
 def age_of(patient: User) -> str:

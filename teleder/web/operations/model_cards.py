@@ -19,10 +19,12 @@ from django.views.decorators.http import require_safe
 
 from teleder.accounts.models import User
 from teleder.cases.models import Analysis
+from teleder.web.operations.figure_names import figure_name
 from teleder.web.roles import admin_required
 
 FOLDER = Path(__file__).parents[1] / "cards"  # written by training.card
 IN_USE_DAYS = 7
+LONG_TABLE_ROWS = 8  # a longer table is folded
 HEADS = {
     "class": _("Class"),
     "source": _("Source"),
@@ -89,10 +91,18 @@ def _table(table: dict[str, Any]) -> dict[str, Any]:
     photos = next(
         (words for start, words in PHOTOS.items() if table["title"].startswith(start)), table["title"]
     )
+    rows = [
+        [
+            figure_name(cell) if name == "figure" else cell
+            for name, cell in zip(table["head"], row, strict=True)
+        ]
+        for row in table["rows"]
+    ]
     return {
         "photos": photos,
         "head": [HEADS.get(name, name) for name in table["head"]],
-        "rows": list(zip(table["rows"], table["few"], strict=True)),
+        "rows": list(zip(rows, table["few"], strict=True)),
+        "is_long": len(rows) > LONG_TABLE_ROWS,
     }
 
 

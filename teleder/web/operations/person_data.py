@@ -73,7 +73,7 @@ def _erase(request: HttpRequest, person: User) -> str:
 
 
 def _keep(request: HttpRequest, person: User) -> str:
-    erasure.call_off(person)
+    erasure.cancel_erasure(person)
     return _("The erasure was cancelled.")
 
 

@@ -11,11 +11,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from teleder.cases import intake, triage
-from teleder.cases.models import AIStatus, PhotoState, Status, Submission
+from teleder.cases.models import PhotoState, Status, Submission
 from teleder.cases.remedies import remedy_for_wish
 from teleder.cases.transitions import WITH_ANSWER
 from teleder.cases.triage import Urgency
-from teleder.pipeline.transitions import AI_READ
 from teleder.web.conditional import unless_same
 from teleder.web.patient.common import own_submission, reported_signs, try_or_explain
 from teleder.web.patient.photos import photo_context
@@ -55,12 +54,13 @@ def _state_of(found: Submission) -> dict[str, Any]:
 
 
 def progress(found: Submission) -> list[tuple[str, str]]:
-    """Return the named steps, each with "done", "now" or "" (to come)."""
+    """Return the named steps of what people do, each with "done", "now" or "" (to come)."""
     checked = not found.current_photos().filter(state=PhotoState.STORED).exists()
-    steps = [(_("Received"), found.status != Status.DRAFT), (_("Photos checked"), checked)]
-    if found.ai_status in (AIStatus.WAITING, *AI_READ):  # what did not happen is no step
-        steps.append((_("AI draft"), found.ai_status != AIStatus.WAITING))
-    steps.append((_("Dermatologist"), found.status in WITH_ANSWER))
+    steps = [
+        (_("Received"), found.status != Status.DRAFT),
+        (_("Photos checked"), checked),
+        (_("Dermatologist"), found.status in WITH_ANSWER),
+    ]
     now = next((number for number, (_title, is_done) in enumerate(steps) if not is_done), None)
     return [
         (title, "done" if is_done else "now" if n == now else "") for n, (title, is_done) in enumerate(steps)

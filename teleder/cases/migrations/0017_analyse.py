@@ -29,7 +29,7 @@ STAGES = ("prepare", "analyse", "check", "distance")
 
 
 class Migration(migrations.Migration):
-    dependencies = [("cases", "0013_distance_report")]
+    dependencies = [("cases", "0016_first_impression")]
     operations = [
         migrations.RunSQL(MERGE, SPLIT),
         migrations.AlterField(

@@ -1,0 +1,44 @@
+"""What a dermatologist thought of a submission before they saw the AI's opinion."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from teleder.accounts.models import User
+from teleder.cases.models.review import Impression
+from teleder.cases.models.submission import Submission, SubmissionPartQuerySet
+
+
+class FirstImpression(models.Model):
+    """One reader's impression of one submission; with this row the AI's opinion is open to them (`cases/ai_opinion.py`).
+
+    `independent` is what they chose before it opened and never changes; it is empty where the AI was seen first.
+    `latest` is what they chose last: the draft of the answer's impression.
+    """
+
+    submission = models.ForeignKey(Submission, models.PROTECT, related_name="first_impressions")
+    reader = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("reader"))
+    independent = models.CharField(
+        _("impression before the AI's opinion"), max_length=10, choices=Impression, blank=True
+    )
+    latest = models.CharField(_("impression"), max_length=10, choices=Impression, blank=True)
+    saw_ai_first = models.BooleanField(_("saw the AI's opinion first"), default=False)
+    at = models.DateTimeField(_("at"), default=timezone.now)
+
+    objects = SubmissionPartQuerySet.as_manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("first impression"), _("first impressions")
+        constraints = [
+            models.UniqueConstraint("submission", "reader", name="first_impression_once_a_reader"),
+            models.CheckConstraint(
+                condition=Q(saw_ai_first=True, independent="") | (Q(saw_ai_first=False) & ~Q(independent="")),
+                name="first_impression_is_independent_or_saw_ai_first",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.submission} {self.reader}"
