@@ -72,8 +72,12 @@ def run(options: argparse.Namespace) -> Section:
 
 def _filled(state: Path, wanted: list[int]) -> dict[int, dict[str, Any]]:
     """Fill what the runs before that used this folder have not; return what was made of each size."""
-    told = state / "filled.json"
-    made = {int(size): each for size, each in json.loads(told.read_text()).items()} if told.exists() else {}
+    filled_file = state / "filled.json"
+    made = (
+        {int(size): each for size, each in json.loads(filled_file.read_text()).items()}
+        if filled_file.exists()
+        else {}
+    )
     if missing := [size for size in wanted if size not in made]:
         with servers.running(state / "servers", durable=False, given={}) as found:
             environment = settings(found, state)
@@ -84,7 +88,7 @@ def _filled(state: Path, wanted: list[int]) -> dict[int, dict[str, Any]]:
             _query(found.database_url, "ALTER SYSTEM SET pg_stat_statements.track_planning = on")
             for size in missing:
                 made[size] = _fill(environment, size)
-                told.write_text(json.dumps(made))
+                filled_file.write_text(json.dumps(made))
     return {size: made[size] for size in wanted}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext as _
 
 from teleder.accounts.models import User
@@ -55,9 +55,14 @@ def when_it_opens() -> str:
 
 
 def with_impressions(rows: SubmissionQuerySet, reader: User) -> SubmissionQuerySet:
-    """Annotate what `is_open` needs, so that a list takes no further query."""
+    """Annotate what this module asks of a row and its reader, so that pages take no further query."""
     own = FirstImpression.objects.filter(submission=OuterRef("pk"), reader=reader)
-    return rows.annotate(reader_has_impression=Exists(own))
+    return rows.annotate(**{_name(reader): Subquery(own.values("latest")[:1])})
+
+
+def _name(reader: User) -> str:
+    # With the reader's id, so that a row never answers for another reader.
+    return f"impression_of_{str(reader.pk).replace('-', '')}"
 
 
 def is_open(submission: Submission, reader: User) -> bool:
@@ -67,8 +72,7 @@ def is_open(submission: Submission, reader: User) -> bool:
         return True
     if settings.AI_OPINION == Opening.BLIND:
         return False
-    known = getattr(submission, "reader_has_impression", None)
-    return impression_of(submission, reader) is not None if known is None else known
+    return impression_of(submission, reader) is not None
 
 
 def require_open(submission: Submission, reader: User) -> None:
@@ -76,8 +80,15 @@ def require_open(submission: Submission, reader: User) -> None:
         raise NotOpenError
 
 
-def impression_of(submission: Submission, reader: User) -> FirstImpression | None:
-    return FirstImpression.objects.filter(submission=submission, reader=reader).first()
+def impression_of(submission: Submission, reader: User) -> str | None:
+    """Return the impression that the reader has now: empty where they saw the AI first, None where they have not looked."""
+    if hasattr(submission, name := _name(reader)):
+        return getattr(submission, name)
+    return (
+        FirstImpression.objects.filter(submission=submission, reader=reader)
+        .values_list("latest", flat=True)
+        .first()
+    )
 
 
 def shown_verdict(submission: Submission, reader: User, photos: Iterable[Photo] | None = None) -> Verdict:
@@ -115,6 +126,7 @@ def choose(submission: Submission, *, by: User, impression: str) -> FirstImpress
     if not is_new and row.latest != chosen:
         row.latest = chosen
         row.save(update_fields=["latest"])
+    setattr(submission, _name(by), row.latest)
     return row
 
 
@@ -129,6 +141,7 @@ def see_first(submission: Submission, *, by: User) -> FirstImpression:
     )
     if is_new:
         submission.events.create(kind=EventKind.AI_SEEN_FIRST, actor=by)
+    setattr(submission, _name(by), row.latest)
     return row
 
 

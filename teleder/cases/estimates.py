@@ -11,8 +11,8 @@ from contract.alarms import Alarm
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """Of 100 photos like this in a clinic like this, how many show the condition (95 % interval); `n` teaching photos."""
+class OfHundred:
+    """So many of 100 photos, with a 95 % interval; measured on `n`."""
 
     of_hundred: float
     low: float
@@ -20,31 +20,34 @@ class Estimate:
     n: int
 
     @property
+    def texts(self) -> dict[str, str]:
+        return {"n": _count(self.of_hundred), "low": _count(self.low), "high": _count(self.high)}
+
+
+class Estimate(OfHundred):
+    """Of 100 photos like this in a clinic like this, how many show the condition (95 % interval); `n` teaching photos."""
+
+    @property
     def sentence(self) -> str:
-        return _(
-            "Of 100 photos like this in a clinic like this, about %(n)s show it (%(low)s–%(high)s)."
-        ) % _texts(self)
+        return (
+            _("Of 100 photos like this in a clinic like this, about %(n)s show it (%(low)s–%(high)s).")
+            % self.texts
+        )
 
     @property
     def source(self) -> str:
         return _("Measured on %(n)d teaching photos, not on this clinic's patients.") % {"n": self.n}
 
 
-@dataclass(frozen=True, kw_only=True)
-class FalseAlarms:
+class FalseAlarms(OfHundred):
     """Of 100 photos of AD or another disease, how many cross the alarm line too; `n` such photos measured."""
-
-    of_hundred: float
-    low: float
-    high: float
-    n: int
 
     @property
     def sentence(self) -> str:
         return _(
             "Of 100 photos without the condition (atopic dermatitis or another), about %(n)s (%(low)s–%(high)s) "
             "cross the same line too; measured on %(photos)d such photos."
-        ) % (_texts(self) | {"photos": self.n})
+        ) % (self.texts | {"photos": self.n})
 
 
 def estimate_of(alarm: Alarm) -> Estimate | None:
@@ -70,14 +73,6 @@ def false_alarms_of(alarm: Alarm) -> FalseAlarms | None:
         100 * min(1.0, found.value / factor) for factor in (ratio.value, ratio.high, ratio.low)
     )
     return FalseAlarms(of_hundred=of_hundred, low=low, high=high, n=ratio.n - found.n)
-
-
-def _texts(figure: Estimate | FalseAlarms) -> dict[str, str]:
-    return {
-        "n": _count(figure.of_hundred),
-        "low": _count(figure.low),
-        "high": _count(figure.high),
-    }
 
 
 def _count(photos: float) -> str:

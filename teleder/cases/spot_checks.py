@@ -9,7 +9,7 @@ from django.db.models import Count, F, Q
 from teleder.accounts.models import User
 from teleder.cases.counting import recent
 from teleder.cases.intervals import Share
-from teleder.cases.models import Review, Submission
+from teleder.cases.models import Submission
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.cases.triage import Urgency
 
@@ -32,12 +32,13 @@ def results(user: User) -> SpotChecks:
 
 
 def _results(user: User) -> SpotChecks:
-    drawn = Submission.objects.visible_to(user).filter(spot_check=True)
-    answers = Review.objects.filter(submission__in=drawn, amended_by=None, triage_urgency=Urgency.ROUTINE)
-    more_urgent = Q(urgency__gt=F("triage_urgency"))
-    found = answers.aggregate(
-        n=Count("submission", distinct=True),
-        missed=Count("submission", distinct=True, filter=more_urgent),
+    answered = Q(reviews__isnull=False, reviews__amended_by=None, reviews__triage_urgency=Urgency.ROUTINE)
+    more_urgent = answered & Q(reviews__urgency__gt=F("reviews__triage_urgency"))
+    waits = Q(status__in=AWAITING_DERMATOLOGIST, urgency=Urgency.ROUTINE)
+    counted = {"n": answered, "missed": more_urgent, "waiting": waits}
+    found = (
+        Submission.objects.visible_to(user)
+        .filter(spot_check=True)
+        .aggregate(**{name: Count("pk", distinct=True, filter=which) for name, which in counted.items()})
     )
-    waiting = drawn.filter(status__in=AWAITING_DERMATOLOGIST, urgency=Urgency.ROUTINE).count()
-    return SpotChecks(waiting=waiting, missed=Share(of=found["missed"], n=found["n"]))
+    return SpotChecks(waiting=found["waiting"], missed=Share(of=found["missed"], n=found["n"]))

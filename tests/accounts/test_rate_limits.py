@@ -201,7 +201,7 @@ def test_of_two_simultaneous_photos_only_one_is_accepted_as_the_last(
         return True
 
     drafts = [draft_of(alice, photos=0) for _ in range(2)]
-    monkeypatch.setattr(originals, "keep", store_together)
+    monkeypatch.setattr(originals, "store", store_together)
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(is_taken, drafts)) == [False, True]
 

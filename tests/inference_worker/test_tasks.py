@@ -411,6 +411,7 @@ def test_a_time_limit_during_loading_does_not_interrupt_the_loading(monkeypatch)
         with loading._loading, pytest.raises(SoftTimeLimitExceeded):
             loading.loaded(lambda: pytest.fail("it did not wait"))
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # its default handler would end the process
         signal.signal(signal.SIGALRM, before)
     assert loading.loaded(lambda: "loaded meanwhile") == ("loaded meanwhile", None)
 

@@ -75,7 +75,7 @@ def _worklist(request: HttpRequest, query: QueryDict) -> dict[str, Any]:
 def visible(request: HttpRequest, pk: UUID) -> Submission:
     whose = ("case__patient__patient", "case__patient__erasure", "claimed_by")
     rows = Submission.objects.visible_to(request.user).select_related(*whose)
-    return get_object_or_404(rows, pk=pk)
+    return get_object_or_404(ai_opinion.with_impressions(rows, request.user), pk=pk)
 
 
 def submission_action(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -297,7 +297,7 @@ def _new_form(request: HttpRequest, submission: Submission) -> AnswerForm:
     if submission.status in WITH_ANSWER:
         return AnswerForm(submission=submission, amending=True)
     kept = ai_opinion.impression_of(submission, request.user)
-    return AnswerForm(submission=submission, amending=False, impression=kept.latest if kept else "")
+    return AnswerForm(submission=submission, amending=False, impression=kept or "")
 
 
 def _opinion(
