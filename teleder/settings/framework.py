@@ -334,6 +334,7 @@ SPECTACULAR_SETTINGS = {
 # The sweeper runs these in turn, each in its own transaction. Listed here, so that `cases` imports no layer above it.
 SWEEP_DUTIES = [
     "teleder.pipeline.recovery.requeue_after_broker_flush",
+    "teleder.pipeline.recovery.replace_older_stages",
     "teleder.pipeline.recovery.expire",
     "teleder.pipeline.dispatch.dispatch_all",
     "teleder.pipeline.ai_status.give_up_waiting_for_ai",

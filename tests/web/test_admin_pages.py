@@ -85,9 +85,9 @@ def test_one_sentence_says_that_everything_works(adams, broker):
 
 def test_counts_by_stage_follow_the_jobs(adam, broker, alices_submission, alice, submission_of, analyse):
     analyse(submission_of(alice).photos.get())
-    prepare, segment, classify, *_low_priority = health.stages(adam, timezone.now())
-    assert (prepare["queued"], prepare["done"], segment["done"], classify["done"]) == (1, 1, 1, 1)
-    assert prepare["oldest"] is not None and classify["oldest"] is None
+    prepare, analyse, *_low_priority = health.stages(adam, timezone.now())
+    assert (prepare["queued"], prepare["done"], analyse["done"]) == (1, 1, 1)
+    assert prepare["oldest"] is not None and analyse["oldest"] is None
 
 
 def test_silent_workers_are_named_with_the_number_of_submissions(adams, broker, alices_submission):

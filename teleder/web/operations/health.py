@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from contract import messaging
-from contract.messages import RESULTS_QUEUE, Stage
+from contract.messages import Stage
 from teleder.accounts.models import User
 from teleder.cases import spot_checks
 from teleder.cases.alarm_rate import AlarmRate, alarm_rate
@@ -27,7 +27,7 @@ from teleder.cases.spot_checks import SpotChecks
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.cases.triage import Urgency
 from teleder.notifications.models import UNSENT, Message, MessageState
-from teleder.pipeline import refusals
+from teleder.pipeline import broker, refusals
 from teleder.pipeline.transitions import NEEDS_ADMIN, UNFINISHED
 from teleder.web.operations.problems import Problem, find_problems
 
@@ -35,8 +35,7 @@ DAY, HOUR = timedelta(hours=24), timedelta(hours=1)
 DAY_SECONDS, WAITING_SECONDS = 30, 5  # how old figures over many rows may be
 STAGES = {
     Stage.PREPARE: gettext_lazy("prepare photos"),
-    Stage.SEGMENT: gettext_lazy("find skin and lesion"),
-    Stage.CLASSIFY: gettext_lazy("classify the condition"),
+    Stage.ANALYSE: gettext_lazy("analyse photos"),
     Stage.CHECK: gettext_lazy("check the photos of drafts"),
     Stage.DISTANCE: gettext_lazy("check other distances"),
 }
@@ -175,7 +174,7 @@ def _stages(
 def results_waiting() -> int | None:
     """Return the number of results waiting to be recorded; `None` when the broker does not answer."""
     try:
-        return messaging.client(settings.REDIS_URL, "request").llen(RESULTS_QUEUE)
+        return sum(map(messaging.client(settings.REDIS_URL, "request").llen, broker.RESULTS_QUEUES))
     except redis.RedisError:
         return None
 
