@@ -99,8 +99,8 @@ def test_the_board_shows_the_same_figures(scrape, client, adam, alices_submissio
     analyse(alices_submission.photos.get())
     client.force_login(adam)
     page = client.get(reverse("web:operations")).content.decode()
-    seconds = value(scrape(), "teleder_stage_seconds", stage="prepare", part="work", quantile="0.5")
-    assert f"<td>{seconds:.1f} s, " in page
+    seconds = value(scrape(), "teleder_stage_seconds", stage="prepare", part="wait", quantile="0.5")
+    assert f"<td class=\"seconds\">{seconds:.1f} s, " in page
 
 
 def test_it_names_no_person_and_no_case(scrape, alices_submission, analyse, client):

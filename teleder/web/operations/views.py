@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -147,7 +147,9 @@ def _case(
         "error": error,
         "others": seen.filter(case=submission.case).exclude(pk=submission.pk).order_by("-submitted_at"),
         "events": submission.events.select_related("actor"),
-        "photos": submission.photos.prefetch_related("jobs", "analyses").order_by("created_at"),
+        "photos": submission.photos.prefetch_related(
+            Prefetch("jobs", Job.objects.order_by("created_at")), "analyses"
+        ).order_by("created_at"),
         "dermatologists": dermatologists.order_by("name"),
         "may_reassign": submission.status in AWAITING_DERMATOLOGIST,
         "may_release": submission.status == Status.IN_REVIEW,
