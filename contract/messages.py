@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from contract.alarms import Alarms, Condition
-from contract.common import BOXES_AT_MOST, ABox, Boxes, Model
+from contract.alarms import Condition as Condition  # migrations name it here
+from contract.common import ABox as ABox
 from contract.common import Box as Box
+from contract.common import Boxes, Model
 from contract.common import ModelRef as ModelRef
 from contract.distance import DistanceReport
 from contract.fields import (
@@ -35,10 +36,8 @@ from contract.fields import (
     Share,
     Side,
     WorkerName,
-    flag,
     inside,
     mapping,
-    number,
     one_of,
     optional,
     reader_of,
@@ -46,9 +45,16 @@ from contract.fields import (
     text,
     whole,
 )
+from contract.findings import Abstention as Abstention
+from contract.findings import Attribution as Attribution
+from contract.findings import Classified, Segmented
+from contract.findings import NoCropReason as NoCropReason
+from contract.findings import Signs as Signs
+from contract.findings import Thresholds as Thresholds
+from contract.findings import View as View
+from contract.findings import Views as Views
 from contract.objects import ContractError, build, of, readers_of
 from contract.photos import PhotoAdvice, QualityFault, Reason
-from contract.signs import MeasuredSign, SignName
 
 VERSION = 1
 
@@ -60,21 +66,29 @@ class Stage(StrEnum):
     """
 
     PREPARE = "prepare"
-    SEGMENT = "segment"
-    CLASSIFY = "classify"
+    ANALYSE = "analyse"
     CHECK = "check"
     DISTANCE = "distance"
 
 
 TASKS = {stage: f"inference_worker.{stage}" for stage in Stage}
 QUEUES = {stage: f"inference.{stage}" for stage in Stage}
-RESULTS_QUEUE = "results"
-STARTED = "teleder.started"  # (job, attempt, worker): no result after it is a crash, no result without it a lost message
-RECORD = "teleder.record"
+# Stages of the version before, which ANALYSE replaces. The version after this one no longer knows them.
+OLDER_STAGES = ("segment", "classify")
+OLDER_QUEUES = tuple(f"inference.{stage}" for stage in OLDER_STAGES)
+
+# What workers send. A web of the version before does not take from this queue: it would lose what it cannot read.
+RESULTS_QUEUE = "results.tasks"
+STARTED = "teleder.task_started"  # (worker, work): no result after it is a crash, no result without it a lost message
+RESULTS = "teleder.task_results"  # (worker, results): all results of one task
 ENDED = "teleder.ended"  # (worker, work): it works on this no more; what has no result by now has crashed
+# Beat's tasks, and what workers of the version before send: one message for each photo.
+WEB_QUEUE = "results"
+OLDER_STARTED = "teleder.started"  # (job, attempt, worker)
+OLDER_RECORD = "teleder.record"
 
 # One photo, one stage. A batch of n has n times as long.
-SOFT_LIMIT_SECONDS = {Stage.PREPARE: 20, Stage.SEGMENT: 25, Stage.CLASSIFY: 25, Stage.CHECK: 25} | {
+SOFT_LIMIT_SECONDS = {Stage.PREPARE: 20, Stage.ANALYSE: 30, Stage.CHECK: 25} | {
     Stage.DISTANCE: 120  # nine segmentations and eight classifications: 7 s on one core
 }
 HARD_LIMIT_SECONDS = {stage: seconds + 5 for stage, seconds in SOFT_LIMIT_SECONDS.items()}
@@ -82,49 +96,12 @@ BATCH_LIMIT = 8
 ALONE = (Stage.PREPARE, Stage.DISTANCE)  # one photo a message
 
 
-class NoCropReason(StrEnum):
-    """Why no area of a photo obeys the 80/10 rule."""
-
-    NO_SKIN = "no_skin"
-    NO_LESION = "no_lesion"
-    TOO_LITTLE_SKIN = "too_little_skin"
-    TOO_LITTLE_LESION = "too_little_lesion"
-
-
-class Abstention(StrEnum):
-    """Why the classifier abstains."""
-
-    UNCERTAIN = "uncertain"
-    OUT_OF_SCOPE = "out_of_scope"
-    NO_SKIN = "no_skin"
-
-
-# --- What the fields may hold -----------------------------------------------------------------------------
-THRESHOLDS = (*Condition, *(f"conformal.{condition}" for condition in Condition), "named", "energy")
-
-
-def _read_thresholds(value: Any) -> dict[str, float]:
-    found = mapping(one_of(map(str, THRESHOLDS)), number(-1000, 1000), most=len(THRESHOLDS))(value)
-    for name, bound in found.items():
-        if name != "energy":  # the others are compared with probabilities
-            inside(f".{name}", number(0, 1), bound)
-    return found
-
-
-Probabilities = Annotated[
-    dict[str, float],
-    mapping(one_of(map(str, Condition)), number(0, 1), most=len(Condition), least=1),
-]
-Thresholds = Annotated[dict[str, float], _read_thresholds]
-BoxIndex = Annotated[int | None, optional(whole(0, BOXES_AT_MOST - 1))]
-
-
-Signs = Annotated[tuple[MeasuredSign, ...], several(of(MeasuredSign), len(SignName))]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One stage of work on one photo. `prefix` is where this attempt writes its files."""
+    """One stage of work on one photo. `prefix` is where this attempt writes its files.
+
+    `boxes` were for a stage of the version before, which still sends the field; the version after this one drops it.
+    """
 
     stage: Annotated[Stage, one_of(Stage)]
     job: Label
@@ -160,62 +137,13 @@ class Prepared:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Segmented:
-    """Class map of the analysis copy (PNG: 0 background, 1 skin, 2 lesion) and the boxes cut from it.
+class Analysed:
+    """All that was found on one photo. Without a classification, `failure` says why: the boxes are kept all the same."""
 
-    Without a box there is the reason (`no_box`), and the rejected square that comes nearest to the rule (`nearest_miss`).
-    `signs` are those that could be measured.
-    """
-
-    kind: ClassVar[str] = "segmented"
-    mask_key: Key
-    skin: Share
-    lesion: Share
-    boxes: Boxes = ()
-    no_box: Annotated[NoCropReason | None, optional(one_of(NoCropReason))] = None
-    nearest_miss: Annotated[Box | None, optional(reader_of(ABox))] = None
-    signs: Signs = ()
-    model: Model
-    seconds: Seconds = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class View:
-    """Calibrated probabilities for one view of the photo: the whole (box None) or one box by its index."""
-
-    box: BoxIndex
-    probabilities: Probabilities
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attribution:
-    """Which areas supported a condition: PNG, red for the whole photo, green for one box in its place."""
-
-    key: Key
-    condition: Annotated[Condition, one_of(Condition)]
-    box: BoxIndex = None
-
-
-Views = Annotated[tuple[View, ...], several(of(View), BOXES_AT_MOST + 1)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Classified:
-    """The classifier's result. `probabilities` is that of the whole photo and its crops together; a condition of which the
-    model has seen no photo is not in it. Of older workers HI in it is the maximum over the whole and every crop."""
-
-    kind: ClassVar[str] = "classified"
-    probabilities: Probabilities
-    views: Views
-    thresholds: Thresholds
-    top: Annotated[Condition | None, optional(one_of(Condition))]
-    abstention: Annotated[Abstention | None, optional(one_of(Abstention))] = None
-    attribution: Annotated[Attribution | None, optional(of(Attribution))] = None
-    demonstration: Annotated[bool, flag]
-    alarms: Alarms = ()
-    model: Model
-    device: Label = ""
-    seconds: Seconds = 0.0
+    kind: ClassVar[str] = "analysed"
+    segmented: Annotated[Segmented, of(Segmented)]
+    classified: Annotated[Classified | None, optional(of(Classified))] = None
+    failure: Annotated[str | None, optional(reader_of(Code))] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,20 +177,44 @@ class Failed:
     code: Code
 
 
-Outcome = Prepared | Segmented | Classified | Checked | DistanceReport | Failed
+# Workers of the version before send Segmented and Classified alone.
+Outcome = Prepared | Analysed | Segmented | Classified | Checked | DistanceReport | Failed
 _OUTCOMES: dict[str, type] = {
-    cls.kind: cls for cls in (Prepared, Segmented, Classified, Checked, DistanceReport, Failed)
+    cls.kind: cls for cls in (Prepared, Analysed, Segmented, Classified, Checked, DistanceReport, Failed)
 }
 
 
 # --- What a worker sends besides its results --------------------------------------------------------------
+def _an_object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InvalidMessageError(": expected an object")
+    return value
+
+
+Work = Annotated[dict[str, int], mapping(reader_of(JobId), reader_of(Attempt), most=100)]  # {job: attempt}
+
+
 @dataclass(frozen=True, kw_only=True)
-class Started:
-    """A worker has started an attempt; also the sender of a result."""
+class Report:
+    """What a result says of itself: whose it is."""
 
     job: JobId
     attempt: Attempt
+
+
+@dataclass(frozen=True, kw_only=True)
+class OlderReport(Report):
+    """A worker of the version before has started an attempt; also the sender of its result."""
+
     worker: WorkerName
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """A worker has started these attempts."""
+
+    worker: WorkerName
+    work: Work
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,7 +222,15 @@ class Ended:
     """A worker no longer works on these attempts ({job: attempt}; None: on all that it had started)."""
 
     worker: WorkerName
-    work: Annotated[dict[str, int] | None, optional(mapping(reader_of(JobId), reader_of(Attempt), most=100))]
+    work: Annotated[dict[str, int] | None, optional(reader_of(Work))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """The results of one task, which `unpack_report(Report, …)` and `unpack_outcome` read one by one."""
+
+    worker: WorkerName
+    results: Annotated[tuple[dict[str, Any], ...], several(_an_object, BATCH_LIMIT)]
 
 
 # --- Reading and writing ----------------------------------------------------------------------------------
@@ -288,23 +248,26 @@ def unpack_requests(*, contract: int, requests: list[dict[str, Any]]) -> list[Re
         raise ContractError(f"Request{error}") from None
 
 
-def pack_outcome(request: Request, outcome: Outcome, worker: str) -> dict[str, Any]:
-    """Return the keyword arguments of the `RECORD` task.
+def pack_outcome(request: Request, outcome: Outcome) -> dict[str, Any]:
+    """Return the result of one photo, for `pack_results`."""
+    row = _without_defaults(outcome)
+    return {"job": request.job, "attempt": request.attempt, "kind": outcome.kind, "outcome": row}
 
-    A field that holds its default is left out: a web of the version before then reads what uses no new field.
-    """
+
+def pack_results(results: list[dict[str, Any]], worker: str) -> dict[str, Any]:
+    """Return the keyword arguments of the `RESULTS` task."""
+    return {"contract": VERSION, "worker": worker, "results": results}
+
+
+def _without_defaults(outcome: Any) -> dict[str, Any]:
+    """Leave out fields that hold their default: a web of the version before then reads what uses no new field."""
     row = dataclasses.asdict(outcome)
     for field in dataclasses.fields(outcome):
-        if field.default is not dataclasses.MISSING and row[field.name] == field.default:
+        if isinstance(value := getattr(outcome, field.name), Segmented | Classified):
+            row[field.name] = _without_defaults(value)
+        elif field.default is not dataclasses.MISSING and row[field.name] == field.default:
             del row[field.name]
-    return {
-        "contract": VERSION,
-        "job": request.job,
-        "attempt": request.attempt,
-        "worker": worker,
-        "kind": outcome.kind,
-        "outcome": row,
-    }
+    return row
 
 
 def unpack_outcome(*, contract: int, kind: str, outcome: dict[str, Any]) -> Outcome:
@@ -317,7 +280,7 @@ def unpack_outcome(*, contract: int, kind: str, outcome: dict[str, Any]) -> Outc
 
 
 def unpack_report(cls: type, message: Mapping[str, Any]) -> Any:
-    """Return a `Started` or `Ended` of the fields that are known here; other fields of a message are for newer versions."""
+    """Return a `Started`, `Ended`, … of the fields that are known here; other fields of a message are for newer versions."""
     known = {name: message[name] for name in readers_of(cls) if name in message}
     return inside(cls.__name__.lower(), of(cls), known)
 

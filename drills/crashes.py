@@ -37,7 +37,7 @@ OF_THE_WEB = {
     "ended.before_commit": ("teleder.pipeline.results:ended", "before"),
     "ended.after_commit": ("teleder.pipeline.results:ended", "after"),
     "record.before_commit": ("teleder.pipeline.queue:advance", "after"),
-    "record.after_commit": ("teleder.pipeline.results:record", "after"),
+    "record.after_commit": ("teleder.pipeline.results:record_all", "after"),
     "expire.before_commit": ("teleder.pipeline.recovery:end_attempt", "after"),
     "expire.after_commit": ("teleder.pipeline.recovery:expire_job", "after"),
     "claim.before_commit": ("teleder.cases.reviews:claim", "before"),
@@ -56,8 +56,8 @@ OF_THE_WORKER = {
     "worker.before_file": ("contract.storage:FileStorage.write", "before"),
     "worker.before_rename": ("os:replace", "before"),
     "worker.after_file": ("contract.storage:FileStorage.write", "after"),
-    "worker.before_result": ("inference_worker.tasks:report_result", "before"),
-    "worker.after_result": ("inference_worker.tasks:report_result", "after"),
+    "worker.before_result": ("inference_worker.tasks:report_results", "before"),
+    "worker.after_result": ("inference_worker.tasks:report_results", "after"),
     "worker.before_ended": ("inference_worker.tasks:report_ended", "before"),
     "worker.after_ended": ("inference_worker.tasks:report_ended", "after"),
 }
@@ -89,7 +89,7 @@ def _crashing(function: Callable, armed: Path, side: str) -> Callable:
 
 
 def hold_results() -> None:
-    """While `HOLD` is armed, write the first result of each job to a file instead of sending it."""
+    """While `HOLD` is armed, write the results of each task to a file instead of sending them, once for each job."""
     from contract import messages
     from inference_worker import tasks
 
@@ -98,9 +98,11 @@ def hold_results() -> None:
     def send_or_hold(name: str, kwargs: dict[str, Any], **options: Any) -> None:
         if name == messages.ENDED and (folder / HOLD).exists():
             return  # a stalled worker sends nothing
-        file = folder / f"held-{kwargs.get('job')}"
-        if name == messages.RECORD and (folder / HOLD).exists() and not file.exists():
-            file.write_text(json.dumps(kwargs))
+        jobs = [row["job"] for row in kwargs.get("results", ())]
+        files = [folder / f"held-{job}" for job in jobs]
+        if name == messages.RESULTS and (folder / HOLD).exists() and not any(map(Path.exists, files)):
+            for file, row in zip(files, kwargs["results"], strict=True):
+                file.write_text(json.dumps(kwargs | {"results": [row]}))
         else:
             send(name, kwargs, **options)
 

@@ -88,7 +88,8 @@ def _crash_at(run: Run, clients: Clients, steps: list[str]) -> tuple[int, float]
     """
     before = len(clients.accepted)
     armed = [run.system.arm(step) for step in steps]
-    if any(step.startswith("expire.") for step in steps):  # only a crashed worker leads to these steps
+    # Only a crashed worker leads to these steps.
+    if any(step.startswith(("expire.", "ended.")) for step in steps):
         run.system.arm("worker.after_started")
     clients.send(len(steps), threads=2)
     if any(step.startswith(("claim.", "sign.")) for step in steps):
@@ -226,7 +227,7 @@ def _let_leases_end(run: Run) -> int:
     from teleder.cases.models import Job, JobState
 
     held = [json.loads(file.read_text() or "null") for file in run.system.armed.glob("held-*")]
-    for row in filter(None, held):
+    for (row,) in (message["results"] for message in held if message):
         same = Job.objects.filter(pk=row["job"], attempt=row["attempt"], state=JobState.STARTED)
         same.update(deadline=Now())
     return len(held)

@@ -234,12 +234,13 @@ class System:
 
     def release_held(self) -> int:
         """Send the results that workers held back; return their number."""
-        from contract import messages
+        from contract import messages, messaging
         from teleder.celery import app
 
         files = list(self.armed.glob("held-*"))
         for file in files:
-            app.send_task(messages.RECORD, kwargs=json.loads(file.read_text()), queue=messages.RESULTS_QUEUE)
+            message = json.loads(file.read_text())
+            app.send_task(messages.RESULTS, kwargs=message, queue=messaging.queue(messages.RESULTS_QUEUE))
             file.unlink()
         return len(files)
 

@@ -13,8 +13,9 @@ from drills.oracle import Figures
 from drills.run import Run, drill
 from drills.system import ROOT
 
-# The last commit without signs, alarms and distance reports; same contract number. It returns to the queue what it cannot read.
-BEFORE = "0ca281e"
+# The last commit with the stages `segment` and `classify`; same contract number. Its workers take no `analyse`, and its web
+# takes no results of ours: both wait for us.
+BEFORE = "71c48b3"
 ALONE_SECONDS = 12
 SHARED_SECONDS = 60
 
@@ -51,15 +52,16 @@ def _with_previous_version(run: Run, clients: Clients) -> str:
         return ""
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(root, filter="data")
-    count = run.few_or_many(4, 100)
+    count, waited = run.few_or_many(4, 100), []
     for names, ours in ((("inference",), "inference"), (("results", "sweeper"), "results")):
         with run.system.beside(names, "before", root=root):
             with run.system.leaving_out(ours):  # only the old ones
                 clients.send(count)
-                _wait_for_work(clients)
+                wait_until(lambda: not _unfinished(clients), ALONE_SECONDS)
+                waited.append(_unfinished(clients))
             clients.send(count)  # both
             _wait_for_work(clients)
-    return f"{4 * count} with {BEFORE} as worker and as web"
+    return f"{4 * count} with {BEFORE} as worker and as web; {waited[0]} and {waited[1]} waited for ours"
 
 
 # --- The next version -------------------------------------------------------------------------------------

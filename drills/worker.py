@@ -22,6 +22,7 @@ from decoding import sandbox
 from drills import clock, crashes, newer
 from inference_worker import tasks
 from inference_worker.app import app as app
+from inference_worker.models import loading
 
 MEGABYTE = 1024 * 1024
 MODEL = messages.ModelRef(name="stub", version="drills", sha256="0" * 64)
@@ -94,8 +95,8 @@ def prepare_photo(data: bytes) -> Any:
 
 
 if os.environ.get("DRILLS_NETWORKS") != "real":
-    tasks.segmenter, tasks.classifier = Segmenter, Classifier
-    tasks.try_to_load = lambda load: (load(), None)  # the stubs need no weights
+    loading.segmenter, loading.classifier = Segmenter, Classifier
+    loading.try_to_load = lambda load: (load(), None)  # the stubs need no weights
     tasks.attribution_for = lambda *_arguments: None
 sandbox.fork_server.set_forkserver_preload(["decoding.decoders", "decoding.sandbox", "drills.decoder"])
 tasks.prepare_photo = prepare_photo

@@ -1,7 +1,7 @@
 """The worker's Celery app. It takes requests from the inference queues and answers with tasks of the web.
 
     celery -A inference_worker.app worker -P prefork -c 1 --without-gossip --without-mingle --without-heartbeat \\
-        -Q inference.prepare,inference.segment,inference.classify,inference.check,inference.distance
+        -Q inference.prepare,inference.analyse,inference.check,inference.distance
 
 One process per GPU (`-c 1`); `-P solo` would ignore time limits. The web's database holds the state of every job: a lost
 message or a crashed worker costs seconds and never a job, so that nothing here retries.

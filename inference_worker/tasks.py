@@ -1,37 +1,32 @@
-"""Celery entry points: unpack, report "started", compute, report the result.
+"""Celery entry points: unpack, report "started", compute, report the results.
 
 A worker does not report what it cannot foresee: the web gets no result, and sends the photo again, alone.
-Networks are loaded in the child as soon as it starts, in a thread beside its first tasks, whose time limits then end only
-their waiting. Built in the parent they would block every child (OpenMP threads do not survive a fork).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import logging
-import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import Any
 
 import cv2
 import numpy as np
 import simplejpeg
 from celery import Task
-from celery.exceptions import Reject
+from celery.exceptions import Reject, SoftTimeLimitExceeded
 from celery.signals import task_postrun, task_prerun, worker_init, worker_process_init
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
 from contract import encryption, logs, messages, messaging, storage
-from contract.messages import Attribution, Classified, Failed, Outcome, Request, Segmented, Stage
+from contract.messages import Failed, Outcome, Request, Segmented, Stage
 from contract.signs import MeasuredSign
 from decoding.sandbox import DecoderLostError
 from inference_worker.app import app
-from inference_worker.models import attribution, cropping, photo_advice
+from inference_worker.models import attribution, cropping, loading, photo_advice
 from inference_worker.models import distance as distance_model
 from inference_worker.models.classification import Evidence
 from inference_worker.models.signs import signs_of
@@ -41,20 +36,22 @@ from inference_worker.preparation import prepare as prepare_photo
 log = logging.getLogger(__name__)
 
 HAND_BACK_SECONDS = 1
+REPORTED = "reported"  # on the request of a task: of which jobs the results were sent
 STORAGE_AWAY = (storage.StorageUnavailableError, storage.StorageFullError)
 SEND_RETRIES = {"max_retries": 8, "interval_start": 0.2, "interval_step": 0.5, "interval_max": 2}
 
 
 class Work(Task):
-    """Reports when a message is done with, also after an exception: the web then need not wait for the lease's end."""
+    """Reports of what a message has no result when it is done with: the web then need not wait for the lease's end."""
 
     def after_return(self, status, retval, task_id, args, kwargs, einfo) -> None:
-        report_ended(self.request.hostname or "", {row["job"]: row["attempt"] for row in kwargs["requests"]})
+        done = getattr(self.request, REPORTED, set())
+        rows = (row for row in kwargs["requests"] if row["job"] not in done)
+        report_ended(self.request.hostname or "", {row["job"]: row["attempt"] for row in rows})
 
 
 def _task(stage: Stage) -> Callable:
-    # Limits for a full batch; the web sends shorter ones with each message.
-    photos = 1 if stage in messages.ALONE else messages.BATCH_LIMIT
+    photos = 1 if stage in messages.ALONE else messages.BATCH_LIMIT  # the web sends shorter limits
     return app.task(
         name=messages.TASKS[stage],
         base=Work,
@@ -82,71 +79,73 @@ def close_log_context(**_signal: Any) -> None:
 # --- The tasks --------------------------------------------------------------------------------------------
 @_task(Stage.PREPARE)
 def prepare(task: Task, **message: Any) -> None:
-    for request in accept_requests(task, message):
-        try:
-            outcome = _prepared(request)
-        except DecoderLostError as error:  # the others of the batch go on
-            with log_context(task, request):
-                log.warning("decoder lost (%s)", error)
-            continue
-        except STORAGE_AWAY as error:
-            outcome = _storage_away(error)
-        report_result(task, request, outcome)
+    with results_of(task, message) as (requests, outcomes):
+        for request in requests:
+            try:
+                outcomes[request] = _prepared(request)
+            except DecoderLostError as error:  # the others of the batch go on
+                with log_context(task, request):
+                    log.warning("decoder lost (%s)", error)
+            except STORAGE_AWAY as error:
+                outcomes[request] = _storage_away(error)
 
 
-@_task(Stage.SEGMENT)
-def segment(task: Task, **message: Any) -> None:
-    photos = dict(_readable(task, accept_requests(task, message)))
-    if not photos or (network := _network_or_report(task, photos, segmenter)) is None:
-        return
-    started = time.perf_counter()
-    masks = network(list(photos.values()))
-    seconds = (time.perf_counter() - started) / len(photos)
-    for request, mask in zip(photos, masks, strict=True):
-        try:
-            outcome: Outcome = _segmented(request, photos[request], mask, seconds)
-        except STORAGE_AWAY as error:
-            outcome = _storage_away(error)
-        report_result(task, request, outcome)
-
-
-@_task(Stage.CLASSIFY)
-def classify(task: Task, **message: Any) -> None:
-    photos = dict(_readable(task, accept_requests(task, message)))
-    if not photos or (network := _network_or_report(task, photos, classifier)) is None:
-        return
-    findings = network.with_evidence(list(photos.values()), [request.boxes for request in photos])
-    for (request, photo), (outcome, evidence) in zip(photos.items(), findings, strict=True):
-        described = attribution_for(request, photo, outcome, evidence)
-        report_result(task, request, dataclasses.replace(outcome, attribution=described))
+@_task(Stage.ANALYSE)
+def analyse(task: Task, **message: Any) -> None:
+    with results_of(task, message) as (requests, outcomes):
+        photos = _read(requests, outcomes)
+        if not photos or (finder := _network_or_failure(photos, outcomes, loading.segmenter)) is None:
+            return
+        started = time.perf_counter()
+        masks = finder(list(photos.values()))
+        seconds = (time.perf_counter() - started) / len(photos)
+        found: dict[Request, Segmented] = {}
+        for request, mask in zip(photos, masks, strict=True):
+            try:
+                found[request] = _segmented(request, photos[request], mask, seconds)
+            except STORAGE_AWAY as error:
+                outcomes[request] = _storage_away(error)
+        outcomes |= _analysed({request: photos[request] for request in found}, found) if found else {}
 
 
 @_task(Stage.CHECK)
 def check(task: Task, **message: Any) -> None:
-    photos = dict(_readable(task, accept_requests(task, message)))
-    if not photos or (network := _network_or_report(task, photos, segmenter)) is None:
-        return
-    started = time.perf_counter()
-    scores = network.scores(list(photos.values()))
-    seconds = (time.perf_counter() - started) / len(photos)
-    for request, score in zip(photos, scores, strict=True):
-        found = photo_advice.describe(score.argmax(axis=0), model=network.model, seconds=seconds)
-        report_result(task, request, found)
+    with results_of(task, message) as (requests, outcomes):
+        photos = _read(requests, outcomes)
+        if not photos or (network := _network_or_failure(photos, outcomes, loading.segmenter)) is None:
+            return
+        started = time.perf_counter()
+        scores = network.scores(list(photos.values()))
+        seconds = (time.perf_counter() - started) / len(photos)
+        for request, score in zip(photos, scores, strict=True):
+            mask = score.argmax(axis=0)
+            outcomes[request] = photo_advice.describe(mask, model=network.model, seconds=seconds)
 
 
 @_task(Stage.DISTANCE)
 def distance(task: Task, **message: Any) -> None:
-    photos = dict(_readable(task, accept_requests(task, message)))
-    if not photos or (finder := _network_or_report(task, photos, segmenter)) is None:
-        return
-    if (network := _network_or_report(task, photos, classifier)) is None:
-        return
-    for request, photo in photos.items():
-        found, _views = distance_model.report(photo, finder, network, model=finder.model)
-        report_result(task, request, found)
+    with results_of(task, message) as (requests, outcomes):
+        photos = _read(requests, outcomes)
+        if not photos or (finder := _network_or_failure(photos, outcomes, loading.segmenter)) is None:
+            return
+        if (network := _network_or_failure(photos, outcomes, loading.classifier)) is None:
+            return
+        for request, photo in photos.items():
+            outcomes[request], _views = distance_model.report(photo, finder, network, model=finder.model)
 
 
 # --- Messages to the web ----------------------------------------------------------------------------------
+@contextmanager
+def results_of(task: Task, message: dict[str, Any]) -> Iterator[tuple[list[Request], dict[Request, Outcome]]]:
+    """Yield the requests of a message and a place for their outcomes: sent together at the end, also after an exception."""
+    requests, outcomes = accept_requests(task, message), {}
+    try:
+        yield requests, outcomes
+    finally:
+        if outcomes:
+            report_results(task, outcomes)
+
+
 def accept_requests(task: Task, message: dict[str, Any]) -> list[Request]:
     """Unpack the requests and report them started; a message of another contract version goes back to the queue."""
     try:
@@ -156,19 +155,21 @@ def accept_requests(task: Task, message: dict[str, Any]) -> list[Request]:
         time.sleep(HAND_BACK_SECONDS)  # during a deploy a worker of the right version is near; do not spin
         raise Reject(str(error), requeue=True) from error
     for request in requests:
-        kwargs = {"contract": messages.VERSION, "job": request.job, "attempt": request.attempt}
         with log_context(task, request):
             log.info("begun: %s, attempt %s", request.stage, request.attempt)
-            send_to_web(messages.STARTED, kwargs | {"worker": task.request.hostname or ""})
+    started = {"contract": messages.VERSION, "worker": task.request.hostname or ""}
+    send_to_web(messages.STARTED, started | {"work": {each.job: each.attempt for each in requests}})
     return requests
 
 
-def report_result(task: Task, request: Request, outcome: Outcome) -> None:
-    with log_context(task, request):
-        log.info("done: %s, %s", request.stage, outcome.kind)
-        send_to_web(
-            messages.RECORD, messages.pack_outcome(request, outcome, worker=task.request.hostname or "")
-        )
+def report_results(task: Task, outcomes: dict[Request, Outcome]) -> None:
+    results = []
+    for request, outcome in outcomes.items():
+        results.append(messages.pack_outcome(request, outcome))
+        with log_context(task, request):
+            log.info("done: %s, %s", request.stage, outcome.kind)
+    send_to_web(messages.RESULTS, messages.pack_results(results, worker=task.request.hostname or ""))
+    setattr(task.request, REPORTED, {request.job for request in outcomes})
 
 
 def log_context(task: Task, request: Request) -> AbstractContextManager:
@@ -179,6 +180,8 @@ def log_context(task: Task, request: Request) -> AbstractContextManager:
 
 def report_ended(worker: str, work: dict[str, int] | None) -> None:
     """Report that no result will follow of this work ({job: attempt}; None: of all that this worker ever started)."""
+    if work == {}:
+        return
     with suppress(RedisError, OperationalError):  # a lost report costs time only
         send_to_web(messages.ENDED, {"worker": worker, "work": work}, retry=False)
 
@@ -218,17 +221,19 @@ def _prepared(request: Request) -> Outcome:
     return dataclasses.replace(preparation.outcome, **keys)
 
 
-def _readable(task: Task, requests: list[Request]) -> Iterator[tuple[Request, np.ndarray]]:
-    """Yield each request with its analysis copy (H, W, 3) uint8; report those that have none."""
+def _read(requests: list[Request], outcomes: dict[Request, Outcome]) -> dict[Request, np.ndarray]:
+    """Return the analysis copy (H, W, 3) uint8 of each request; those that have none fail."""
+    photos = {}
     for request in requests:
         try:
-            yield request, simplejpeg.decode_jpeg(photo_storage().read(request.source), "RGB")
+            photos[request] = simplejpeg.decode_jpeg(photo_storage().read(request.source), "RGB")
         except (storage.FileMissingError, storage.StorageKeyError):
-            report_result(task, request, Failed(code="file_missing"))
+            outcomes[request] = Failed(code="file_missing")
         except STORAGE_AWAY as error:
-            report_result(task, request, _storage_away(error))
+            outcomes[request] = _storage_away(error)
         except ValueError:
-            report_result(task, request, Failed(code="analysis_copy_unreadable"))
+            outcomes[request] = Failed(code="analysis_copy_unreadable")
+    return photos
 
 
 def _storage_away(error: OSError) -> Failed:
@@ -243,18 +248,50 @@ def _segmented(request: Request, photo: np.ndarray, mask: np.ndarray, seconds: f
     photo_storage().write(key, png.tobytes())
     signs: tuple[MeasuredSign, ...] = ()
     try:
-        signs = signs_of(photo, mask, segmenter())
+        signs = signs_of(photo, mask, loading.segmenter())
     except Exception:  # what describes a rash must never cost its crops
         log.exception("job %s: no signs", request.job)
-    return cropping.describe(mask, key=key, model=segmenter().model, seconds=seconds, signs=signs)
+    model = loading.segmenter().model
+    try:
+        return cropping.describe(mask, key=key, model=model, seconds=seconds, signs=signs)
+    except Exception:  # the whole photo can be classified without crops
+        log.exception("job %s: no crops", request.job)
+        shares = {"skin": float((mask > 0).mean()), "lesion": float((mask == cropping.LESION).mean())}
+        return Segmented(mask_key=key, **shares, signs=signs, model=model, seconds=seconds)
+
+
+def _analysed(photos: dict[Request, np.ndarray], found: dict[Request, Segmented]) -> dict[Request, Outcome]:
+    """Classify what was segmented. Where that fails, the segmentation is kept and goes to people without a finding."""
+    failures: dict[Request, Outcome] = {}
+    if (network := _network_or_failure(photos, failures, loading.classifier)) is None:
+        return {
+            each: messages.Analysed(segmented=found[each], failure=why.code) for each, why in failures.items()
+        }
+    try:
+        rows = network.with_evidence(list(photos.values()), [each.boxes for each in found.values()])
+    except Exception as error:
+        if len(photos) > 1 or isinstance(error, SoftTimeLimitExceeded):  # the web sends each alone
+            raise
+        log.exception("not classified")
+        return {each: messages.Analysed(segmented=found[each], failure="not_classified") for each in photos}
+    outcomes: dict[Request, Outcome] = {}
+    for (request, photo), (outcome, evidence) in zip(photos.items(), rows, strict=True):
+        described = attribution_for(request, photo, found[request].boxes, outcome, evidence)
+        outcome = dataclasses.replace(outcome, attribution=described)
+        outcomes[request] = messages.Analysed(segmented=found[request], classified=outcome)
+    return outcomes
 
 
 def attribution_for(
-    request: Request, photo: np.ndarray, found: Classified, evidence: Evidence
-) -> Attribution | None:
+    request: Request,
+    photo: np.ndarray,
+    boxes: tuple[messages.Box, ...],
+    found: messages.Classified,
+    evidence: Evidence,
+) -> messages.Attribution | None:
     key = f"{request.prefix}/attribution.png"
     try:
-        described, png = attribution.explain(photo, request.boxes, found, evidence, key)
+        described, png = attribution.explain(photo, boxes, found, evidence, key)
         photo_storage().write(key, png)
     except Exception:  # a picture that explains a finding must never cost the finding
         log.exception("job %s: no attribution", request.job)
@@ -262,83 +299,10 @@ def attribution_for(
     return described
 
 
-# --- Networks ---------------------------------------------------------------------------------------------
-_loading = threading.Lock()
-
-
-@worker_process_init.connect
-def load_networks(**_signal: Any) -> None:
-    """Start to load what this worker's queues need: nothing, where it only prepares."""
-    taken = {stage for stage in Stage if messages.QUEUES[stage] in app.amqp.queues.consume_from}
-    loads = {
-        segmenter: {Stage.SEGMENT, Stage.CHECK, Stage.DISTANCE},
-        classifier: {Stage.CLASSIFY, Stage.DISTANCE},
-    }
-    _loading.acquire()
-    wanted = [load for load, stages in loads.items() if stages & taken]
-    threading.Thread(target=_load, args=[wanted], daemon=True).start()
-
-
-def _load(wanted: list[Callable[[], Any]]) -> None:
-    """Load; the first task that needs a network meets the same error again and reports it."""
-    try:
-        for load in wanted:
-            with suppress(Exception):
-                try_to_load(load)
-    finally:
-        _loading.release()
-
-
-def _network_or_report(task: Task, requests: Iterable[Request], load: Callable[[], Any]) -> Any:
-    """Return the network; where its weights are refused, None, and the photos go to people without AI at once.
-
-    The refusal is not cached: once the file is right again, the next message uses it.
-    A child in which loading was interrupted (by the time limit) ends: a library would stay half imported in it, no later
-    import repairs that, and each later photo would fail.
-    """
-    with _loading:
-        pass
-    try:
-        network, refusal = try_to_load(load)
-    except Exception:
-        log.exception("the networks could not be loaded: this process ends, another takes its place")
-        logging.shutdown()
-        os._exit(1)
+def _network_or_failure(requests: Iterable[Request], outcomes: dict[Request, Outcome], load: Callable) -> Any:
+    """Return the network; where its weights are refused, None, and the photos go to people without AI at once."""
+    network, refusal = loading.loaded(load)
     if refusal is not None:
         log.error("%s", refusal)
-        for request in requests:
-            report_result(task, request, Failed(code="weights_refused"))
+        outcomes |= dict.fromkeys(requests, Failed(code="weights_refused"))
     return network
-
-
-def try_to_load(load: Callable[[], Any]) -> tuple[Any, Exception | None]:
-    """Return the network, or why its weights are refused."""
-    from inference_worker.models.weights import WeightsError
-
-    try:
-        return load(), None
-    except WeightsError as error:
-        return None, error
-
-
-@functools.cache
-def _engine():
-    from inference_worker.models import engine
-
-    return engine.select_engine()
-
-
-@functools.cache
-def segmenter():
-    from inference_worker.models.segmentation import Segmenter
-    from inference_worker.models.weights import published
-
-    return Segmenter(published("segmentation"), _engine())
-
-
-@functools.cache
-def classifier():
-    from inference_worker.models.classification import Classifier
-    from inference_worker.models.weights import published
-
-    return Classifier(published("classification"), _engine())

@@ -39,7 +39,7 @@ COMMANDS = {
         "granian --interface wsgi --workers 2 --blocking-threads 4 --no-ws --backpressure 512 --workers-kill-timeout 8 "
         "teleder.wsgi:application"
     ),
-    "results": f"celery -A teleder.celery {CELERY_WORKER} -n results@%h -Q {messages.RESULTS_QUEUE}",
+    "results": f"celery -A teleder.celery {CELERY_WORKER} -n results@%h -Q {messages.RESULTS_QUEUE},{messages.WEB_QUEUE}",
     "sweeper": "python manage.py sweep",
     "beat": "celery -A teleder.celery beat --schedule /tmp/teleder-beat",
     "inference": (

@@ -1,4 +1,4 @@
-"""The web's Celery app: it sends work to the inference queues by name and takes results from one queue.
+"""The web's Celery app: it sends work to the inference queues by name and takes results.
 
 Valkey only carries. Nothing is lost with it: the backlog lives in `cases.Job`, so no result backend,
 no retry by Celery and no long countdowns.
@@ -21,7 +21,7 @@ from django.conf import settings
 setup_logging.connect(logs.configure)
 app = Celery("teleder", broker=settings.REDIS_URL)
 app.conf.update(
-    task_default_queue=messages.RESULTS_QUEUE,
+    task_default_queue=messages.WEB_QUEUE,
     task_publish_retry=False,  # a request never waits for the broker: the sweeper sends what was not sent
     timezone=settings.TIME_ZONE,
     beat_schedule={
@@ -31,7 +31,13 @@ app.conf.update(
         "what was kept long enough": {"task": "teleder.retain", "schedule": crontab(hour=4, minute=0)},
     },
 )
-messaging.configure(app, "results", queues=[messages.RESULTS_QUEUE], visibility_timeout=120, max_retries=0)
+messaging.configure(
+    app,
+    "results",
+    queues=[messages.RESULTS_QUEUE, messages.WEB_QUEUE],
+    visibility_timeout=120,
+    max_retries=0,
+)
 app.autodiscover_tasks(
     ["teleder.cases", "teleder.notifications", "teleder.pipeline", "teleder.privacy", "teleder.security"]
 )

@@ -24,7 +24,7 @@ from teleder.web.operations import health
 
 log = logging.getLogger(__name__)
 
-WITHOUT_COOKIES = {"/healthz", "/readyz"}
+WITHOUT_COOKIES = {"/healthz", "/readyz", "/metrics"}
 LAST_NUMBER = 2**63 - 1  # of a bigint: no audit entry can follow it
 # Each statement fails where requests would fail: new pages (a temporary file on the same disk), the write-ahead log and
 # a read-only database (a sequence, which does not grow).

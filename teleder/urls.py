@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from teleder.metrics import metrics
 from teleder.probes import StatusView, healthz, readyz
 
 urlpatterns = [
@@ -12,6 +13,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
     path("status", StatusView.as_view(), name="status"),
 ]
 # Problem documents below /api/, pages elsewhere.

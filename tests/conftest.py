@@ -344,7 +344,7 @@ def send_for_test(photo, stage: str) -> tuple[str, int]:
 
 @pytest.fixture
 def analyse() -> Callable:
-    """Simulate the worker for one photo: prepare, segment and classify, recorded by the real functions."""
+    """Simulate the worker for one photo: prepare and analyse, recorded by the real functions."""
 
     def folder(photo, stage: str) -> str:
         """Return the folder of the next attempt."""
@@ -364,18 +364,16 @@ def analyse() -> Callable:
             fault=fault,
         )
         record(photo, "prepare", prepared)
-        if not photo.jobs.filter(stage="segment").exists():
+        if not photo.jobs.filter(stage="analyse").exists():
             return
         box = messages.Box(x=10, y=10, width=200, height=200, skin=0.95, lesion=0.4)
-        mask = f"{folder(photo, 'segment')}/mask.png"
-        record(
-            photo,
-            "segment",
-            messages.Segmented(mask_key=mask, skin=0.8, lesion=0.2, boxes=(box,), signs=signs, model=MODEL),
+        mask = f"{folder(photo, 'analyse')}/mask.png"
+        segmented = messages.Segmented(
+            mask_key=mask, skin=0.8, lesion=0.2, boxes=(box,), signs=signs, model=MODEL
         )
         found = probabilities or {"AD": 0.9, "HI": 0.02, "IM": 0.03, "MF": 0.01, "OTHER": 0.04}
         attribution = messages.Attribution(
-            key=f"{folder(photo, 'classify')}/attribution.png", condition=max(found, key=found.get), box=0
+            key=f"{folder(photo, 'analyse')}/attribution.png", condition=max(found, key=found.get), box=0
         )
         alarms = (
             alarm("HI", found.get("HI", 0.0)),
@@ -390,7 +388,7 @@ def analyse() -> Callable:
             model=MODEL,
             **({"attribution": attribution, "alarms": alarms, "demonstration": True} | classified),
         )
-        record(photo, "classify", result)
+        record(photo, "analyse", messages.Analysed(segmented=segmented, classified=result))
 
     def record(photo, stage, outcome):
         job, attempt = send_for_test(photo, stage)

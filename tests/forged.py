@@ -32,18 +32,16 @@ SIGNS = [
 SIDES = {"width": 800, "height": 600, "analysis_width": 800, "analysis_height": 600}
 KINDS = {
     Stage.PREPARE: "prepared",
-    Stage.SEGMENT: "segmented",
-    Stage.CLASSIFY: "classified",
+    Stage.ANALYSE: "analysed",
     Stage.CHECK: "checked",
     Stage.DISTANCE: "distance_reported",
 }
 # The stages whose results a stage reads.
 EARLIER = {
     Stage.PREPARE: (),
-    Stage.SEGMENT: (Stage.PREPARE,),
-    Stage.CLASSIFY: (Stage.PREPARE, Stage.SEGMENT),
+    Stage.ANALYSE: (Stage.PREPARE,),
     Stage.CHECK: (Stage.PREPARE,),
-    Stage.DISTANCE: (Stage.PREPARE, Stage.SEGMENT, Stage.CLASSIFY),
+    Stage.DISTANCE: (Stage.PREPARE, Stage.ANALYSE),
 }
 
 Path = tuple[str | int, ...]
@@ -71,8 +69,7 @@ def outcome(stage: Stage, folder: str) -> dict[str, Any]:
     report |= {"segmentation_model": MODEL, "classification_model": MODEL}
     made = {
         Stage.PREPARE: prepared | {"reason": None, "fault": None},
-        Stage.SEGMENT: segmented,
-        Stage.CLASSIFY: classified,
+        Stage.ANALYSE: {"segmented": segmented, "classified": classified, "failure": None},
         Stage.CHECK: checked,
         Stage.DISTANCE: report,
     }
@@ -97,6 +94,58 @@ def _of_model(field: str = "model") -> dict[Path, str]:
     }
 
 
+def _below(field: str, fields: dict[Path, str]) -> dict[Path, str]:
+    return {(field, *path): kind for path, kind in fields.items()}
+
+
+_OF_SEGMENTED: dict[Path, str] = {
+    ("mask_key",): "key",
+    ("skin",): "share",
+    ("lesion",): "share",
+    ("boxes",): "list",
+    ("boxes", 0): "object",
+    **_of_box("boxes", 1),
+    ("no_box",): "code",
+    ("nearest_miss",): "object or none",
+    **_of_box("nearest_miss"),
+    ("signs",): "list",
+    ("signs", 0): "object",
+    ("signs", 1, "name"): "code",
+    ("signs", 1, "value"): "number",
+    ("signs", 1, "error"): "number",
+    **_of_model(),
+    ("seconds",): "number",
+}
+_OF_CLASSIFIED: dict[Path, str] = {
+    ("probabilities",): "object",
+    ("probabilities", "HI"): "share",
+    ("views",): "list",
+    ("views", 0): "object",
+    ("views", 1, "box"): "index",
+    ("views", 1, "probabilities"): "object",
+    ("views", 1, "probabilities", "MF"): "share",
+    ("thresholds",): "object",
+    ("thresholds", "HI"): "share",
+    ("thresholds", "energy"): "number",
+    ("top",): "code",
+    ("abstention",): "code",
+    ("attribution",): "object or none",
+    ("attribution", "key"): "key",
+    ("attribution", "condition"): "code",
+    ("attribution", "box"): "index",
+    ("demonstration",): "flag",
+    ("alarms",): "list",
+    ("alarms", 0): "object",
+    ("alarms", 0, "condition"): "code",
+    ("alarms", 0, "score"): "share",
+    ("alarms", 0, "threshold"): "share",
+    **_of_figure("alarms", 0, "sensitivity"),
+    **_of_figure("alarms", 0, "likelihood_ratio"),
+    **_of_figure("alarms", 0, "likelihood_ratio_ad"),
+    **_of_model(),
+    ("device",): "text",
+    ("seconds",): "number",
+}
 FIELDS: dict[Stage, dict[Path, str]] = {
     Stage.PREPARE: {
         **{(f"{name}_key",): "key" for name in ("display", "analysis", "thumbnail")},
@@ -110,53 +159,12 @@ FIELDS: dict[Stage, dict[Path, str]] = {
         ("fault",): "code",
         ("seconds",): "number",
     },
-    Stage.SEGMENT: {
-        ("mask_key",): "key",
-        ("skin",): "share",
-        ("lesion",): "share",
-        ("boxes",): "list",
-        ("boxes", 0): "object",
-        **_of_box("boxes", 1),
-        ("no_box",): "code",
-        ("nearest_miss",): "object or none",
-        **_of_box("nearest_miss"),
-        ("signs",): "list",
-        ("signs", 0): "object",
-        ("signs", 1, "name"): "code",
-        ("signs", 1, "value"): "number",
-        ("signs", 1, "error"): "number",
-        **_of_model(),
-        ("seconds",): "number",
-    },
-    Stage.CLASSIFY: {
-        ("probabilities",): "object",
-        ("probabilities", "HI"): "share",
-        ("views",): "list",
-        ("views", 0): "object",
-        ("views", 1, "box"): "index",
-        ("views", 1, "probabilities"): "object",
-        ("views", 1, "probabilities", "MF"): "share",
-        ("thresholds",): "object",
-        ("thresholds", "HI"): "share",
-        ("thresholds", "energy"): "number",
-        ("top",): "code",
-        ("abstention",): "code",
-        ("attribution",): "object or none",
-        ("attribution", "key"): "key",
-        ("attribution", "condition"): "code",
-        ("attribution", "box"): "index",
-        ("demonstration",): "flag",
-        ("alarms",): "list",
-        ("alarms", 0): "object",
-        ("alarms", 0, "condition"): "code",
-        ("alarms", 0, "score"): "share",
-        ("alarms", 0, "threshold"): "share",
-        **_of_figure("alarms", 0, "sensitivity"),
-        **_of_figure("alarms", 0, "likelihood_ratio"),
-        **_of_figure("alarms", 0, "likelihood_ratio_ad"),
-        **_of_model(),
-        ("device",): "text",
-        ("seconds",): "number",
+    Stage.ANALYSE: {
+        ("segmented",): "object",
+        ("classified",): "object or none",
+        ("failure",): "free code",
+        **_below("segmented", _OF_SEGMENTED),
+        **_below("classified", _OF_CLASSIFIED),
     },
     Stage.CHECK: {
         ("advice",): "code",
@@ -209,6 +217,7 @@ WRONG: dict[str, list[Any]] = {
     ],
     "index": ["0", 1.5, -1, 2, 63, 2**40, NAN, HUGE, *OF_OTHER_TYPES],
 }
+WRONG["free code"] = [value for value in WRONG["code"] if value not in ("gossip", CANARY)]
 WRONG["scale"] = [0, 0.34, 0.51, 1, 2.6, 3, *WRONG["number"]]
 WRONG["side"] = [0, *WRONG["whole"]]
 WRONG["object or none"] = [value for value in WRONG["object"] if value is not None]
@@ -330,6 +339,7 @@ INVENTED: dict[str, st.SearchStrategy] = {
     "object": _scalars | st.integers() | _lists | _objects,
     "index": _no_number | st.floats() | st.integers(max_value=-1) | st.integers(min_value=2),
 }
+INVENTED["free code"] = INVENTED["code"]
 INVENTED["scale"] = _no_number | st.floats().filter(lambda x: x != SCALES[1])
 INVENTED["side"] = INVENTED["whole"]
 INVENTED["sha256"] = INVENTED["key"] = INVENTED["text"]
@@ -360,7 +370,17 @@ WRONG_CONTRACTS: list[Any] = [None, "1", True, 1.0, NAN, [], {}, 10**400, HUGE]
 WRONG_KINDS: list[Any] = [None, 1, True, "", "a b", HUGE, [], {}, ["prepared"]]
 
 
-def message(job: str, attempt: int, kind: str, row: Any, **changed: Any) -> dict[str, Any]:
-    """Return the keyword arguments of the task that records a result."""
+def message(job: str, attempt: int, kind: str, row: Any, /, **changed: Any) -> dict[str, Any]:
+    """Return the keyword arguments of the task that records the results of a task: here, one.
+
+    What is changed is of the one that it stands in.
+    """
+    result = {"job": job, "attempt": attempt, "kind": kind, "outcome": row}
+    result |= {name: changed.pop(name) for name in list(changed) if name in result}
+    return {"contract": messages.VERSION, "worker": "w@forged", "results": [result]} | changed
+
+
+def older_message(job: str, attempt: int, kind: str, row: Any, /, **changed: Any) -> dict[str, Any]:
+    """Return the keyword arguments of the task that records the result of a worker of the version before."""
     envelope = {"contract": messages.VERSION, "job": job, "attempt": attempt, "worker": "w@forged"}
     return envelope | {"kind": kind, "outcome": row} | changed

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from contract.messages import Box
-from inference_worker.models.classification import CONDITIONS, HI, Classifier, crops_of, pooled
+from inference_worker.models.classification import CONDITIONS, HI, Classifier, crops_of, features_of, pooled
 
 ORIGINAL, TRUE_CROP, AUTOMATIC, JOINT = "original", "true crop", "automatic crop", "joint"
 ARMS = (ORIGINAL, TRUE_CROP, AUTOMATIC, JOINT)
@@ -22,7 +22,7 @@ Looks = dict[str, np.ndarray | None]
 
 def looks(photo: np.ndarray, true_boxes: list[Box], boxes: list[Box], classifier: Classifier) -> Looks:
     """Return the probabilities (5,) of each arm; None where that arm has no crop to look at."""
-    features = classifier.features(crops_of(photo, [*boxes, *true_boxes]))
+    features = features_of(classifier.feature_maps(crops_of(photo, [*boxes, *true_boxes])))
     seen, true = features[: 1 + len(boxes)], features[1 + len(boxes) :]
     found = {ORIGINAL: seen[0], JOINT: pooled(seen)}
     found |= {TRUE_CROP: true.mean(axis=0)} if len(true) else {}

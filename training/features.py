@@ -18,7 +18,7 @@ from inference_worker.models import weights
 from inference_worker.models.classification import FEATURES, crops_of
 from inference_worker.models.cropping import boxes_of
 from inference_worker.models.segmentation import Segmenter
-from inference_worker.models.torch_engine import TorchEngine, to_tensor
+from inference_worker.models.torch_engine import TorchEngine, normalised
 from inference_worker.models.torch_networks import Network
 from training import imagenet
 from training.data import Row, read_photo
@@ -49,7 +49,7 @@ def of(network: nn.Module) -> Extractor:
 
     @torch.inference_mode()
     def extract(views: np.ndarray) -> np.ndarray:
-        some = (to_tensor(views[i : i + BATCH]) for i in range(0, len(views), BATCH))
+        some = (normalised(torch.from_numpy(views[i : i + BATCH])) for i in range(0, len(views), BATCH))
         return np.concatenate(
             [network(x.contiguous(memory_format=torch.channels_last)).numpy() for x in some]
         )

@@ -20,7 +20,7 @@ import torch
 from torch.nn import functional as F
 
 from inference_worker.models.segmentation import CLASSES, resize_to
-from inference_worker.models.torch_engine import to_tensor
+from inference_worker.models.torch_engine import normalised
 from inference_worker.models.torch_networks import DeepLab
 from training import augment, imagenet, phantom, recipe
 from training.data import Known, Row, Sample, held_out, load_sample, phantom_rows, training_rows
@@ -92,7 +92,9 @@ class Mixture:
         rng = self.recipe.rng(step)
         samples = [self._one(rng) for _ in range(self.recipe.batch)]
         photos = np.stack([augment.develop(rng, s.photo) for s in samples])
-        return to_tensor(photos), torch.from_numpy(np.stack([s.known for s in samples])).long()
+        return normalised(torch.from_numpy(photos)), torch.from_numpy(
+            np.stack([s.known for s in samples])
+        ).long()
 
     def _one(self, rng: np.random.Generator) -> Sample:
         shares = np.array([getattr(self.recipe, name) for name in KINDS])
@@ -137,7 +139,9 @@ class Mixture:
 @torch.inference_mode()
 def taught(teacher: DeepLab, sample: Sample, sure: float) -> Sample:
     """Return the sample with what its makers left open answered by the teacher, where it is sure."""
-    scores = teacher(to_tensor(resize_to(sample.photo, LONG_SIDE)[None])).softmax(1)[0].numpy()
+    scores = (
+        teacher(normalised(torch.from_numpy(resize_to(sample.photo, LONG_SIDE)[None]))).softmax(1)[0].numpy()
+    )
     height, width = sample.known.shape
     p = cv2.resize(scores.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_LINEAR)
     predicted, known = p.argmax(2), sample.known.copy()

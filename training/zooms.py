@@ -27,12 +27,12 @@ from contract.alarms import Condition
 from contract.distance import SCALES
 from contract.messages import Box
 from inference_worker.models import engine, weights
-from inference_worker.models.classification import CLASSES, Classifier, crops_of
+from inference_worker.models.classification import CLASSES, Classifier, crops_of, features_of
 from inference_worker.models.cropping import boxes_of
-from inference_worker.models.distance import verdict_code, views_of
+from inference_worker.models.distance import verdict_code
 from inference_worker.models.segmentation import LESION, Segmenter
 from inference_worker.models.weights import Weights
-from inference_worker.models.zoom import middle_of, zoomed, zoomed_mask
+from inference_worker.models.zoom import laid_into, middle_of, part_of, zoomed
 from training import phantom
 from training.data import Row, exit_on_manifest_error, measuring_rows, output, read_mask, read_photo, resize
 from training.evaluate import ANALYSIS_LONG_SIDE
@@ -49,6 +49,16 @@ FIRST_SEED = 8_000_000  # no training scene comes near
 CONDITIONS = ("AD", "HI", "IM", "MF")
 LOG_EVERY = 50
 View = tuple[float, np.ndarray, np.ndarray]  # zoom, photo, true mask
+
+
+def zoomed_mask(mask: np.ndarray, zoom: float, *, centre: tuple[float, float]) -> np.ndarray:
+    """Return the class map (H, W) uint8 of a photo zoomed the same way; what comes into view is background."""
+    height, width = mask.shape
+    if zoom >= 1:
+        part = mask[part_of(height, zoom, centre[1]), part_of(width, zoom, centre[0])]
+        return cv2.resize(part, (width, height), interpolation=cv2.INTER_NEAREST)
+    small = cv2.resize(mask, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST)
+    return laid_into(np.zeros_like(mask), small)
 
 
 def enlarged(photo: np.ndarray) -> np.ndarray:
@@ -146,14 +156,15 @@ def verdict_rows(row: Row, segmenter: Segmenter, heads: dict[str, Classifier]) -
     """
     photo = enlarged(read_photo(row.path))
     at_one = segmenter([photo])[0]
-    shown = views_of(photo, middle_of(at_one == LESION), backdrop_of(row.name, photo.shape[:2]))
+    centre, backdrop = middle_of(at_one == LESION), backdrop_of(row.name, photo.shape[:2])
+    shown = [zoomed(photo, scale, centre=centre, backdrop=backdrop) for scale in SCALES]
     others = [view for scale, view in zip(SCALES, shown, strict=True) if scale != 1]
     masks = segmenter(others)
     masks.insert(SCALES.index(1), at_one)
     rows = []
     for scale, view, mask in zip(SCALES, shown, masks, strict=True):
         boxes = boxes_of(mask)[0]
-        features = next(iter(heads.values())).features(crops_of(view, boxes))
+        features = features_of(next(iter(heads.values())).feature_maps(crops_of(view, boxes)))
         about = {"name": row.name, "class": row.label, "group": row.group, "zoom": scale, "boxes": len(boxes)}
         for name, head in heads.items():
             for arm, used in zip(ARMS, (features, features[:1]), strict=True):

@@ -12,6 +12,8 @@ from uuid import UUID
 
 ORIGINAL = "original"
 CONTENT_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+# Earlier versions left here what the stage makes now.
+_OLDER = {"analyse": ("segment", "classify")}
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}\.[a-z]+")
 
@@ -31,5 +33,5 @@ def is_made_by(photo: UUID, stage: str, attempt: int, key: str) -> bool:
 def is_of(photo: UUID, stage: str, key: str) -> bool:
     """Whether the key lies below the folder of this photo and stage (`original` is one here)."""
     parts = key.split("/")
-    below = ["photos", str(photo), str(stage)]
-    return parts[:3] == below and len(parts) > 3 and all(map(_PART.fullmatch, parts))
+    is_below = parts[:2] == ["photos", str(photo)] and len(parts) > 3
+    return is_below and parts[2] in (stage, *_OLDER.get(stage, ())) and all(map(_PART.fullmatch, parts))

@@ -40,7 +40,7 @@ class Classifier:
     """Gives probabilities and alarms for upright RGB photos and the boxes cut from them."""
 
     def __init__(self, weights: Weights, engine: Engine) -> None:
-        self.weights, self.device = weights, engine.device
+        self.weights, self.device = weights, f"{engine.name} on {engine.device}"
         self._run = engine.features(weights)
         parameters = weights.parameters()
         self._weight, self._bias, self._means = (
@@ -64,10 +64,6 @@ class Classifier:
             (self.classify(features_of(maps), seconds), evidence_of(maps, self._weight, self._bias))
             for maps in by_photo
         ]
-
-    def features(self, views: np.ndarray) -> np.ndarray:
-        """Return the network's features (N, 1280) float64 of views (N, 224, 224, 3) uint8."""
-        return features_of(self.feature_maps(views))
 
     def feature_maps(self, views: np.ndarray) -> np.ndarray:
         """Return the network's last feature map (N, 1280, 7, 7) float32 of views (N, 224, 224, 3) uint8."""

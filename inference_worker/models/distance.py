@@ -37,13 +37,6 @@ def verdict_code(found: Classified, *, has_skin: bool) -> str:
     return named_verdict(found.top) if found.top and not found.demonstration else INCONCLUSIVE
 
 
-def views_of(
-    photo: np.ndarray, centre: tuple[float, float], backdrop: np.ndarray | None = None
-) -> list[np.ndarray]:
-    """Return a photo (H, W, 3) uint8 at each of SCALES, the nearer ones around `centre`, (x, y) in 0..1."""
-    return [zoomed(photo, scale, centre=centre, backdrop=backdrop) for scale in SCALES]
-
-
 def report(
     photo: np.ndarray, segment: Segment, classify: Classify, *, model: ModelRef
 ) -> tuple[DistanceReport, list[np.ndarray]]:
@@ -53,7 +46,7 @@ def report(
     """
     started = time.perf_counter()
     x, y = middle_of(segment([photo])[0] == LESION)
-    views = views_of(photo, (x, y))
+    views = [zoomed(photo, scale, centre=(x, y)) for scale in SCALES]
     masks = segment(views)
     boxes = [tuple(boxes_of(mask)[0]) for mask in masks]
     answers = classify(views, boxes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,12 +60,7 @@ class TorchEngine:
             batch = torch.from_numpy(photos)
             if self.device == "cuda":  # whole bytes cross the bus, and the copy need not wait
                 batch = batch.pin_memory().to(self.device, non_blocking=True)
-            half = (
-                torch.autocast(self.device, torch.bfloat16)
-                if self.precision == "bf16"
-                else contextlib.nullcontext()
-            )
-            with half:
+            with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16"):
                 return network(normalised(batch)).float().cpu().numpy()
 
         return run
@@ -75,7 +69,3 @@ class TorchEngine:
 def normalised(photos: torch.Tensor) -> torch.Tensor:
     """Turn RGB photos (B, H, W, 3) uint8 into what Lite0 was trained on: (B, 3, H, W) float in -1..1."""
     return photos.permute(0, 3, 1, 2).float() / 127.5 - 1  # not the ImageNet mean and deviation
-
-
-def to_tensor(photos: np.ndarray) -> torch.Tensor:
-    return normalised(torch.from_numpy(photos))

@@ -52,8 +52,9 @@ class Weights:
     `transform` holds the input size, `thresholds` and `temperature` what turns logits into a finding,
     `metrics` measured figures ({"value", "low", "high", "n"}) by the photos measured, `subgroups` the same
     by column and group, `licences` every training source. `base` ({"file", "sha256"}) names the file with the
-    parameters that several weights share; `ir` names the OpenVINO IR alike, by its two parts, `xml` and `bin`. `alarms` says of each condition that has an alarm what it is measured to
-    be worth, by the names of `contract.alarms.Alarm`. Photos farther than `scope_distance` from the training photos are out of scope.
+    parameters that several weights share; `ir` names the OpenVINO IR alike, by its two parts, `xml` and `bin`. `alarms`
+    says of each condition that has an alarm what it is measured to be worth, by the names of `contract.alarms.Alarm`.
+    Photos farther than `scope_distance` from the training photos are out of scope.
     """
 
     name: str

@@ -18,21 +18,11 @@ def zoomed(
     """
     height, width = photo.shape[:2]
     if zoom >= 1:
-        part = photo[_part(height, zoom, centre[1]), _part(width, zoom, centre[0])]
+        part = photo[part_of(height, zoom, centre[1]), part_of(width, zoom, centre[0])]
         return cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
     small = cv2.resize(photo, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
     framed = np.full_like(photo, WALL) if backdrop is None else backdrop.copy()
-    return _laid_into(framed, small)
-
-
-def zoomed_mask(mask: np.ndarray, zoom: float, *, centre: tuple[float, float]) -> np.ndarray:
-    """Return the class map (H, W) uint8 of a photo zoomed the same way; what comes into view is background."""
-    height, width = mask.shape
-    if zoom >= 1:
-        part = mask[_part(height, zoom, centre[1]), _part(width, zoom, centre[0])]
-        return cv2.resize(part, (width, height), interpolation=cv2.INTER_NEAREST)
-    small = cv2.resize(mask, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST)
-    return _laid_into(np.zeros_like(mask), small)
+    return laid_into(framed, small)
 
 
 def middle_of(area: np.ndarray) -> tuple[float, float]:
@@ -47,13 +37,15 @@ def middle_of(area: np.ndarray) -> tuple[float, float]:
     return (xs[nearest] + 0.5) / area.shape[1], (ys[nearest] + 0.5) / area.shape[0]
 
 
-def _part(side: int, zoom: float, centre: float) -> slice:
+def part_of(side: int, zoom: float, centre: float) -> slice:
+    """Return the pixels of a side that are seen at a zoom above 1 around `centre`, 0..1 of the side."""
     length = max(1, round(side / zoom))
     start = min(max(0, round(centre * side - length / 2)), side - length)
     return slice(start, start + length)
 
 
-def _laid_into(frame: np.ndarray, small: np.ndarray) -> np.ndarray:
+def laid_into(frame: np.ndarray, small: np.ndarray) -> np.ndarray:
+    """Write a smaller picture into the middle of another, and return that."""
     top, left = ((whole - part) // 2 for whole, part in zip(frame.shape[:2], small.shape[:2], strict=True))
     frame[top : top + small.shape[0], left : left + small.shape[1]] = small
     return frame

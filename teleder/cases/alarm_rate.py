@@ -6,8 +6,9 @@ After 500 photos the clinic's own first 500 take the card's place: the card was 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
@@ -27,10 +28,15 @@ FEWEST_PHOTOS = 20  # before that no rate is judged
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmRate:
-    """Submissions with an alarm among those of the newest `photos`; `low` to `high` is the 99 % prediction band."""
+    """Submissions with an alarm among those of the newest `photos`; `low` to `high` is the 99 % prediction band.
+
+    `abstained` counts photos of which the model names nothing, `devices` those that each kind of device classified.
+    """
 
     photos: int
     alarmed: Share
+    abstained: Share = Share(of=0, n=0)
+    devices: dict[str, int] = field(default_factory=dict)
     low: int | None = None
     high: int | None = None
     is_own_baseline: bool = False
@@ -52,11 +58,17 @@ def alarm_rate(user: User) -> AlarmRate:
         return AlarmRate(photos=0, alarmed=Share(of=0, n=0))
     model, alarms = (newest[0] or {}).get("sha256"), newest[1]
     rows = seen.filter(classification_model__sha256=model).values_list("photo__submission", "alarms")
-    window = list(rows[:WINDOW_PHOTOS])
-    alarmed = _by_submission(window)
+    window = list(rows.values_list("photo__submission", "alarms", "abstention", "device")[:WINDOW_PHOTOS])
+    alarmed = _by_submission(row[:2] for row in window)
+    counted: dict[str, Any] = {
+        "photos": len(window),
+        "alarmed": alarmed,
+        "abstained": Share(of=sum(bool(row[2]) for row in window), n=len(window)),
+        "devices": dict(Counter(row[3] or "unknown" for row in window)),
+    }
     measured = [one for one in _alarms(alarms) if one.sensitivity and one.likelihood_ratio]
     if not measured or len(window) < FEWEST_PHOTOS:
-        return AlarmRate(photos=len(window), alarmed=alarmed)
+        return AlarmRate(**counted)
     first = recent(
         f"baseline.{model}",
         user,
@@ -69,7 +81,7 @@ def alarm_rate(user: User) -> AlarmRate:
     has_baseline = len(first) == BASELINE_PHOTOS
     rate = _own_rate(first) if has_baseline else _predicted_rate(measured, len(window) / alarmed.n)
     low, high = prediction_band(alarmed.n, *rate)
-    return AlarmRate(photos=len(window), alarmed=alarmed, low=low, high=high, is_own_baseline=has_baseline)
+    return AlarmRate(**counted, low=low, high=high, is_own_baseline=has_baseline)
 
 
 def _alarms(stored: Any) -> tuple[Alarm, ...]:

@@ -33,8 +33,8 @@ FOR_PATIENTS = {FileKind.DISPLAY, FileKind.THUMBNAIL}
 MADE_BY = {
     FileKind.DISPLAY: Stage.PREPARE,
     FileKind.THUMBNAIL: Stage.PREPARE,
-    FileKind.MASK: Stage.SEGMENT,
-    FileKind.ATTRIBUTION: Stage.CLASSIFY,
+    FileKind.MASK: Stage.ANALYSE,
+    FileKind.ATTRIBUTION: Stage.ANALYSE,
 }
 HEADERS = {
     "Cache-Control": "private, no-store",

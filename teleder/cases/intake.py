@@ -241,6 +241,7 @@ def submit(submission: Submission, *, by: User, send_anyway: bool = False) -> Su
         wait_for_ai(submission)
         for photo in submission.current_photos():
             queue.advance(photo, submission)
+        submission.refresh_from_db()
     ai_status.settle(submission)
     return submission
 

@@ -62,7 +62,7 @@ def submissions_know_their_clinic_and_when_they_were_signed() -> Iterator[str]:
 
 
 def submissions_that_were_not_sent_are_not_read() -> Iterator[str]:
-    reading = Job.objects.filter(state__in=UNFINISHED, stage__in=(Stage.SEGMENT, Stage.CLASSIFY))
+    reading = Job.objects.filter(state__in=UNFINISHED, stage=Stage.ANALYSE)
     drafts = Submission.objects.filter(status=Status.DRAFT)
     yield from _ids(drafts.filter(pk__in=reading.values("photo__submission")))
 
@@ -98,21 +98,18 @@ def photos_being_checked_have_a_job() -> Iterator[str]:
 def jobs_that_are_done_have_left_their_result() -> Iterator[str]:
     done = Job.objects.filter(state=JobState.DONE)
     unprepared = Q(stage=Stage.PREPARE, photo__state=PhotoState.STORED)
-    unread = Q(stage=Stage.SEGMENT, photo__analyses=None)
-    undecided = Q(stage=Stage.CLASSIFY) & ~Q(
-        photo__in=Analysis.objects.exclude(findings=None).values("photo")
-    )
+    unread = Q(stage=Stage.ANALYSE) & ~Q(photo__in=Analysis.objects.exclude(findings=None).values("photo"))
     unchecked = Q(stage=Stage.CHECK, photo__check_result__isnull=True)
     measured = Analysis.objects.filter(distance__isnull=False).values("photo")
     unmeasured = Q(stage=Stage.DISTANCE) & ~Q(photo__in=measured)
-    yield from _ids(done.filter(unprepared | unread | undecided | unchecked | unmeasured))
+    yield from _ids(done.filter(unprepared | unread | unchecked | unmeasured))
 
 
 def jobs_that_are_unfinished_have_something_to_read() -> Iterator[str]:
     unfinished = Job.objects.filter(state__in=UNFINISHED)
     without_copy = ~Q(stage=Stage.PREPARE) & Q(photo__analysis_key="")
-    without_boxes = Q(stage__in=(Stage.CLASSIFY, Stage.DISTANCE), photo__analyses=None)
-    yield from _ids(unfinished.filter(without_copy | without_boxes))
+    unread = Q(stage=Stage.DISTANCE, photo__analyses=None)
+    yield from _ids(unfinished.filter(without_copy | unread))
 
 
 def jobs_are_in_a_state_they_can_leave() -> Iterator[str]:
@@ -144,8 +141,8 @@ def originals_have_a_key_that_we_hold() -> Iterator[str]:
 
 def masks_and_attributions_have_their_files() -> Iterator[str]:
     for pk, *keys in Analysis.objects.values_list("photo", "mask_key", "attribution_key"):
-        for stage, key in zip((Stage.SEGMENT, Stage.CLASSIFY), keys, strict=True):
-            if key and not size_of(pk, stage, key):
+        for key in filter(None, keys):
+            if not size_of(pk, Stage.ANALYSE, key):
                 yield f"{pk} {key}"
 
 

@@ -15,7 +15,7 @@ from teleder.cases.models import Analysis, Photo
 COLUMNS = {"original_key": ORIGINAL} | dict.fromkeys(
     ("display_key", "analysis_key", "thumbnail_key"), Stage.PREPARE
 )
-COLUMNS_OF_ANALYSES = {"mask_key": Stage.SEGMENT, "attribution_key": Stage.CLASSIFY}
+COLUMNS_OF_ANALYSES = dict.fromkeys(("mask_key", "attribution_key"), Stage.ANALYSE)
 KEEP_HOURS = 24  # longer than any request or attempt
 
 

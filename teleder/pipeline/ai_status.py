@@ -26,14 +26,12 @@ from teleder.pipeline.transitions import AI_MOVES, UNFINISHED, WAITING, AIStep, 
 
 
 def settle(submission: Submission) -> None:
-    """Bring urgency and AI status in line with what is known by now; under the submission's lock."""
-    submission.refresh_from_db()
+    """Bring urgency and AI status in line with what is known by now. The submission is as it is in the database, and locked."""
     if submission.submitted_at is None or submission.status == Status.WITHDRAWN:
         return
     photos = list(submission.current_photos().prefetch_related("analyses__findings", "jobs"))
     _raise_urgency(submission, photos)
     _finish_ai(submission, photos)
-    submission.refresh_from_db(fields=["ai_status"])
     precedence = _precedence(submission, verdict_of(submission, photos))
     if precedence != submission.ai_precedence:
         Submission.objects.filter(pk=submission.pk).update(ai_precedence=precedence)
@@ -84,7 +82,7 @@ def _finish_ai(submission: Submission, photos: list[Photo]) -> None:
     step = AIStep.COMPLETE if all(read) else AIStep.COMPLETE_PARTLY if any(read) else AIStep.GIVE_UP
     if not move_ai_status(Submission.objects.filter(pk=submission.pk), step):
         return
-    status = AI_MOVES[step][1]
+    submission.ai_status = status = AI_MOVES[step][1]
     kind = EventKind.AI_UNAVAILABLE if status == AIStatus.UNAVAILABLE else EventKind.AI_DONE
     submission.events.create(kind=kind, detail={"status": status.value})
 

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from contract import messages, messaging
 
+RESULTS_QUEUES = (messages.RESULTS_QUEUE, messages.WEB_QUEUE)
 BROKER_MARK = "teleder.mark"  # missing: the broker has lost everything
 
 
@@ -19,7 +20,7 @@ def forget_messages(ids: Collection[str]) -> int:
     Other jobs of such a message time out and are sent again. Raises `RedisError`.
     """
     broker, found = messaging.client(settings.REDIS_URL, "request"), 0
-    for queue in [*messages.QUEUES.values(), messages.RESULTS_QUEUE]:
+    for queue in [*messages.QUEUES.values(), *messages.OLDER_QUEUES, *RESULTS_QUEUES]:
         naming = [raw for raw in broker.lrange(queue, 0, -1) if _names(raw, ids)]
         found += sum(broker.lrem(queue, 1, raw) for raw in naming)
     for names in messaging.UNACKNOWLEDGED.values():

@@ -64,7 +64,7 @@ def _going_before(stage: Stage) -> Iterable[QuerySet[Job]]:
     A report takes seconds, and a message that was sent may still wait for its worker: reports wait for those too.
     """
     if stage == Stage.CHECK:
-        yield Job.objects.filter(stage__in=(Stage.SEGMENT, Stage.CLASSIFY), state__in=WAITING)
+        yield _waiting(Stage.ANALYSE)
     if stage == Stage.DISTANCE:
         yield Job.objects.exclude(stage=Stage.DISTANCE).filter(state__in=UNFINISHED)
 
@@ -118,9 +118,8 @@ def mark_sent(batch: list[Job]) -> list[Job]:
         worker="",
         error="",
     )
-    attempts = dict(rows.values_list("pk", "attempt"))
-    for job in batch:
-        job.attempt = attempts[job.pk]
+    for job in batch:  # its row is locked
+        job.attempt += 1
     return batch
 
 
@@ -151,7 +150,6 @@ def send_batch(stage: Stage, jobs: list[Job]) -> None:
 
 def _request(job: Job) -> messages.Request:
     photo, stage = job.photo, Stage(job.stage)
-    analysis = photo.analysis if stage == Stage.CLASSIFY else None
     made_by, source = Stage.PREPARE, photo.analysis_key
     if stage == Stage.PREPARE:
         made_by, source = keys.ORIGINAL, photo.original_key
@@ -163,5 +161,4 @@ def _request(job: Job) -> messages.Request:
         # The worker reports "" as a missing file.
         source=source if keys.is_of(photo.pk, made_by, source) else "",
         prefix=keys.folder_of(photo.pk, stage, job.attempt),
-        boxes=tuple(messages.Box(**box) for box in analysis.boxes) if analysis else (),
     )

@@ -6,6 +6,7 @@ The backlog lives in PostgreSQL; Valkey holds a few messages that may all be los
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from enum import StrEnum
 from functools import partial
 
@@ -34,9 +35,11 @@ CANCELLED = (JobState.CANCELLED,)
 
 def enqueue(photo: Photo, stage: Stage, *, priority: int, again: tuple[str, ...] = CANCELLED) -> None:
     """Create the job of a stage, once; it is dispatched when the transaction commits. A job in a state of `again` is
-    queued again."""
-    job, made = Job.objects.get_or_create(photo=photo, stage=stage, defaults={"priority": priority})
-    if not made:
+    queued again. Call it under the submission's lock."""
+    job = Job.objects.filter(photo=photo, stage=stage).first()
+    if job is None:
+        job = Job.objects.create(photo=photo, stage=stage, priority=priority)
+    else:
         stopped = Job.objects.filter(pk=job.pk, state__in=again)
         changes = {"deaths": 0, "error": "", "finished_at": None, "priority": priority}
         if not move_jobs(stopped, JobStep.REQUEUE, **changes):
@@ -61,10 +64,8 @@ def advance(photo: Photo, submission: Submission) -> None:
     if not ai_may_read(submission):
         return
     analysis = photo.analysis
-    if photo.was_prepared and analysis is None:
-        enqueue(photo, Stage.SEGMENT, priority=submission.urgency)
-    elif analysis is not None and not analysis.is_classified:
-        enqueue(photo, Stage.CLASSIFY, priority=submission.urgency)
+    if photo.was_prepared and (analysis is None or not analysis.is_classified):
+        enqueue(photo, Stage.ANALYSE, priority=submission.urgency)
     elif analysis is not None and analysis.ringing and analysis.distance is None:
         enqueue(photo, Stage.DISTANCE, priority=submission.urgency)
 
@@ -121,3 +122,10 @@ def ai_may_read(submission: Submission) -> bool:
 def lock_submission(job: str) -> Submission | None:
     # Without the lock, two photos that finish together would each see the other as unfinished.
     return Submission.objects.select_for_update(of=("self",)).filter(photos__jobs=job).first()
+
+
+def lock_submissions(jobs: Collection[str]) -> None:
+    """Lock the submissions of these jobs in the order of their ids: two that lock several must not wait for each other."""
+    photos = Photo.objects.filter(jobs__in=jobs)
+    locked = Submission.objects.select_for_update().filter(pk__in=photos.values("submission"))
+    list(locked.order_by("pk").values_list("pk"))

@@ -16,7 +16,7 @@ from django.db.models import F
 from django.db.models.functions import Least, Now
 
 from contract import messaging
-from contract.messages import Stage
+from contract.messages import OLDER_STAGES, Stage
 from teleder.cases.models import (
     EventKind,
     Job,
@@ -24,7 +24,7 @@ from teleder.cases.models import (
 )
 from teleder.pipeline import ai_status, dispatch, queue
 from teleder.pipeline.broker import BROKER_MARK
-from teleder.pipeline.transitions import UNDER_WAY, JobStep, move_jobs
+from teleder.pipeline.transitions import UNDER_WAY, UNFINISHED, JobStep, move_jobs
 
 log = logging.getLogger(__name__)
 STRAY_SECONDS = 10  # for a result that is still on its way after the broker lost everything
@@ -51,6 +51,28 @@ def expire_job(pk: Any) -> bool:
         submission.events.create(kind=EventKind.JOB_QUARANTINED, detail={"stage": job.stage})
         ai_status.settle(submission)
     return bool(left)
+
+
+def replace_older_stages() -> int:
+    """Queue unfinished jobs of stages of the version before as `analyse`; return how many.
+
+    The migration did so with all that were there. A web of the version before makes more while a deploy lasts.
+    """
+    older = Job.objects.filter(stage__in=OLDER_STAGES, state__in=UNFINISHED)
+    return sum(_replace(pk) for pk in older.values_list("pk", flat=True)[:200])
+
+
+@transaction.atomic
+def _replace(pk: Any) -> bool:
+    submission = queue.lock_submission(pk)
+    rows = Job.objects.filter(pk=pk, stage__in=OLDER_STAGES)
+    job = rows.first()
+    if job is None or submission is None:
+        return False
+    if Job.objects.filter(photo=job.photo_id, stage=Stage.ANALYSE).exists():
+        rows.delete()  # that one reads the whole photo
+        return True
+    return bool(move_jobs(rows, JobStep.REPLACE, stage=Stage.ANALYSE, deadline=None, sent_at=None, worker=""))
 
 
 def requeue_after_broker_flush() -> int:

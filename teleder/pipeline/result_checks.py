@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from contract.distance import alarms_of
 from contract.messages import (
+    Analysed,
     Box,
     Checked,
     Classified,
@@ -24,8 +25,7 @@ from teleder.cases.triage import ALARMING
 
 OUTCOMES = {
     Stage.PREPARE: Prepared,
-    Stage.SEGMENT: Segmented,
-    Stage.CLASSIFY: Classified,
+    Stage.ANALYSE: Analysed,
     Stage.CHECK: Checked,
     Stage.DISTANCE: DistanceReport,
 }
@@ -50,10 +50,10 @@ def _require(holds: bool, otherwise: str) -> None:
 def _keys(outcome: Outcome) -> Iterable[tuple[str, str]]:
     if isinstance(outcome, Prepared):
         yield from ((name, getattr(outcome, name)) for name in COPIES if getattr(outcome, name))
-    elif isinstance(outcome, Segmented):
-        yield "mask_key", outcome.mask_key
-    elif isinstance(outcome, Classified) and outcome.attribution is not None:
-        yield "attribution.key", outcome.attribution.key
+    elif isinstance(outcome, Analysed):
+        yield "segmented.mask_key", outcome.segmented.mask_key
+        if outcome.classified is not None and (drawn := outcome.classified.attribution) is not None:
+            yield "classified.attribution.key", drawn.key
 
 
 COPIES = ("display_key", "analysis_key", "thumbnail_key")
@@ -69,6 +69,14 @@ def _prepared(photo: Photo, outcome: Prepared) -> None:
         _require(getattr(outcome, name) > 0 or not usable, f"{name}: none")
 
 
+def _analysed(photo: Photo, outcome: Analysed) -> None:
+    """A classification, or the reason why there is none."""
+    _segmented(photo, outcome.segmented)
+    _require((outcome.classified is None) != (outcome.failure is None), "failure: not without a finding")
+    if outcome.classified is not None:
+        _classified(outcome.classified, boxes=len(outcome.segmented.boxes))
+
+
 def _segmented(photo: Photo, outcome: Segmented) -> None:
     for index, box in enumerate(outcome.boxes):
         _require(_is_inside(box, photo), f"boxes[{index}]: not inside the analysis copy")
@@ -82,10 +90,7 @@ def _is_inside(box: Box, photo: Photo) -> bool:
     return box.x + box.width <= photo.analysis_width and box.y + box.height <= photo.analysis_height
 
 
-def _classified(photo: Photo, outcome: Classified) -> None:
-    analysis = photo.analysis
-    _require(analysis is not None, "kind: there are no boxes to classify")
-    boxes = len(analysis.boxes)
+def _classified(outcome: Classified, *, boxes: int) -> None:
     indices = [view.box for view in outcome.views]
     _require(len(indices) == len(set(indices)), "views: a box twice")
     _require(all(index is None or index < boxes for index in indices), "views: no such box")
@@ -124,8 +129,7 @@ def _distance_reported(photo: Photo, outcome: DistanceReport) -> None:
 
 _CHECKS = {
     Prepared: _prepared,
-    Segmented: _segmented,
-    Classified: _classified,
+    Analysed: _analysed,
     Checked: _checked,
     DistanceReport: _distance_reported,
 }

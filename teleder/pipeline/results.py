@@ -1,19 +1,25 @@
-"""Records the results of workers: one of the current attempt counts once, any other changes nothing."""
+"""Records the results of workers: one of the current attempt counts once, any other changes nothing.
+
+So does one of a stage of the version before: its job has been replaced, or will be (`recovery.replace_older_stages`).
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import F
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import F, QuerySet
 from django.db.models.functions import Least, Now
 
-from contract import messages
+from contract import logs, messages
 from contract.messages import Stage
 from teleder.cases.models import (
     NOT_AWAITED,
@@ -33,25 +39,31 @@ log = logging.getLogger(__name__)
 RESULT_GRACE_SECONDS = 5  # for the result to arrive
 
 
-def started(*, job: str, attempt: int, worker: str) -> None:
-    """Note that a worker has started: from now on a time-out counts as a crash."""
-    rows = Job.objects.filter(pk=job, attempt=attempt)
-    if (row := rows.first()) is not None:
-        deadline = _deadline_in(_lease_seconds(row), row)
-        move_jobs(rows, JobStep.START, worker=worker[:100], deadline=deadline)
+def started(*, worker: str, work: dict[str, int]) -> None:
+    """Note that a worker has started these attempts: from now on a time-out counts as a crash."""
+    for job, attempt in work.items():  # each by itself: no two rows are locked at once
+        rows = _attempt(job, attempt)
+        if (lease := _lease_seconds(rows)) is not None:
+            move_jobs(rows, JobStep.START, worker=worker[:100], deadline=_deadline_in(lease, lease))
 
 
-def _lease_seconds(job: Job) -> float:
-    return messages.HARD_LIMIT_SECONDS[Stage(job.stage)] * job.batch + RESULT_GRACE_SECONDS
+def _attempt(job: str, attempt: int) -> QuerySet[Job]:
+    return Job.objects.filter(pk=job, attempt=attempt, stage__in=Stage)
 
 
-def _deadline_in(seconds: float, job: Job) -> Any:
+def _lease_seconds(rows: QuerySet[Job]) -> float | None:
+    """Return how long the attempt may take once it has started; None where there is none."""
+    found = rows.values_list("stage", "batch").first()
+    return found and messages.HARD_LIMIT_SECONDS[found[0]] * found[1] + RESULT_GRACE_SECONDS
+
+
+def _deadline_in(seconds: float, lease: float) -> Any:
     """Return the time in so many seconds, but no later than the longest an attempt may last since it was sent.
 
     That is: waiting, work, and waiting again for a process of the right version. Messages are untrusted: without this
     limit, "started" and unreadable results in turn could postpone the time-out for ever.
     """
-    longest = 2 * settings.JOB_WAIT_SECONDS + _lease_seconds(job)
+    longest = 2 * settings.JOB_WAIT_SECONDS + lease
     return Least(Now() + timedelta(seconds=seconds), F("sent_at") + timedelta(seconds=longest))
 
 
@@ -71,12 +83,39 @@ def ended(*, worker: str, work: dict[str, int] | None) -> None:
 
 def leave_to_another_version(*, job: str, attempt: int) -> bool:
     """Whether this result, which this version cannot read, is still expected; its time-out then is no crash."""
-    rows = Job.objects.filter(pk=job, attempt=attempt, state__in=UNDER_WAY)
-    row = rows.first()
-    if row is None:
+    rows = _attempt(job, attempt).filter(state__in=UNDER_WAY)
+    if (lease := _lease_seconds(rows)) is None:
         return False
-    move_jobs(rows, JobStep.HAND_BACK, deadline=_deadline_in(settings.JOB_WAIT_SECONDS, row))
+    move_jobs(rows, JobStep.HAND_BACK, deadline=_deadline_in(settings.JOB_WAIT_SECONDS, lease))
     return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    job: str
+    attempt: int
+    outcome: messages.Outcome
+
+
+def record_all(*, worker: str, results: Sequence[Result]) -> list[tuple[Result, Exception]]:
+    """Record the results of one task in one transaction; return those that could not be recorded, with their errors.
+
+    Each has its own savepoint: one that is refused changes nothing and undoes no other. Raises `OperationalError` and
+    `InterfaceError`, and records nothing, while the database is away.
+    """
+    failed: list[tuple[Result, Exception]] = []
+    several = len(results) > 1
+    with transaction.atomic() if several else nullcontext():
+        if several:
+            queue.lock_submissions([result.job for result in results])
+        for result in results:
+            try:
+                record(**vars(result), worker=worker)
+            except (OperationalError, InterfaceError):
+                raise
+            except Exception as error:  # noqa: BLE001  (the caller logs it; the others go on)
+                failed.append((result, error))
+    return failed
 
 
 @transaction.atomic
@@ -89,27 +128,21 @@ def record(*, job: str, attempt: int, worker: str, outcome: messages.Outcome) ->
     submission = queue.lock_submission(job)
     if submission is None:
         return False
-    under_way = Job.objects.filter(pk=job, attempt=attempt, state__in=UNDER_WAY)
+    under_way = _attempt(job, attempt).filter(state__in=UNDER_WAY)
     if (found := under_way.select_related("photo").first()) is not None:
         result_checks.check_outcome(found, outcome)
     if isinstance(outcome, messages.Failed) and outcome.code == messages.STORAGE_UNAVAILABLE:
         leave_to_another_version(job=job, attempt=attempt)  # its time-out then counts as a lost message
         return False
-    step = JobStep.FAIL if isinstance(outcome, messages.Failed) else JobStep.SUCCEED
-    error = outcome.code if isinstance(outcome, messages.Failed) else ""
+    error = _failure(outcome)
+    step = JobStep.FAIL if error else JobStep.SUCCEED
     taken = {"worker": worker[:100], "error": error, "finished_at": Now(), "deadline": None}
     if found is None or not move_jobs(under_way, step, **taken):
         log.info("late result of job %s attempt %s ignored", job, attempt)
         return False
     photo = found.photo
-    log.info(
-        "result of photo %s job %s attempt %s: %s %s",
-        photo.pk,
-        job,
-        attempt,
-        outcome.kind,
-        JOB_MOVES[step][1],
-    )
+    with logs.about(trace=photo.trace, photo=str(photo.pk), job=job):
+        log.info("result: attempt %s, %s %s", attempt, outcome.kind, JOB_MOVES[step][1])
     _APPLY[type(outcome)](photo, outcome)
     queue.advance(photo, submission)
     ai_status.settle(submission)
@@ -117,6 +150,12 @@ def record(*, job: str, attempt: int, worker: str, outcome: messages.Outcome) ->
     stages = tuple(dict.fromkeys((found.stage, *NOT_AWAITED)))
     transaction.on_commit(partial(dispatch.dispatch_all, stages))
     return True
+
+
+def _failure(outcome: messages.Outcome) -> str:
+    if isinstance(outcome, messages.Failed):
+        return outcome.code
+    return (outcome.failure or "") if isinstance(outcome, messages.Analysed) else ""
 
 
 MEASURED = (
@@ -146,39 +185,44 @@ def _photo_state(outcome: messages.Prepared) -> PhotoState:
     return PhotoState.POOR if outcome.analysis_key else PhotoState.UNUSABLE
 
 
-def _apply_segmented(photo: Photo, outcome: messages.Segmented) -> None:
-    Analysis.objects.create(
-        photo=photo,
-        mask_key=outcome.mask_key,
-        skin=outcome.skin,
-        lesion=outcome.lesion,
-        boxes=[vars(box) for box in outcome.boxes],
-        no_box=outcome.no_box or "",
-        nearest_miss=outcome.nearest_miss and vars(outcome.nearest_miss),
-        signs=[vars(sign) for sign in outcome.signs],
-        segmentation_model=vars(outcome.model),
-    )
+def _apply_analysed(photo: Photo, outcome: messages.Analysed) -> None:
+    """Keep what was found. An analysis without a classification is replaced: it was begun, and is now made again."""
+    begun = photo.analysis
+    analysis = Analysis(photo=photo) if begun is None or begun.is_classified else begun
+    _take_segmented(analysis, outcome.segmented)
+    if (classified := outcome.classified) is not None:
+        _take_classified(analysis, classified)
+    analysis.save()
+    if classified is not None:
+        Finding.objects.bulk_create(
+            Finding(
+                analysis=analysis, condition=name, probability=p, threshold=classified.thresholds.get(name)
+            )
+            for name, p in classified.probabilities.items()
+        )
 
 
-def _apply_classified(photo: Photo, outcome: messages.Classified) -> None:
-    analysis = photo.analysis
-    attribution = vars(outcome.attribution) if outcome.attribution else {}
-    Analysis.objects.filter(pk=analysis.pk).update(
-        classified_at=Now(),
-        classification_model=vars(outcome.model),
-        demonstration=outcome.demonstration,
-        views=[vars(view) for view in outcome.views],
-        alarms=[dataclasses.asdict(alarm) for alarm in outcome.alarms],
-        thresholds=outcome.thresholds,
-        top=outcome.top or "",
-        abstention=outcome.abstention or "",
-        device=outcome.device,
-        **{f"attribution_{name}": value for name, value in attribution.items()},
-    )
-    Finding.objects.bulk_create(
-        Finding(analysis=analysis, condition=name, probability=p, threshold=outcome.thresholds.get(name))
-        for name, p in outcome.probabilities.items()
-    )
+def _take_segmented(analysis: Analysis, outcome: messages.Segmented) -> None:
+    analysis.mask_key = outcome.mask_key
+    analysis.skin, analysis.lesion = outcome.skin, outcome.lesion
+    analysis.boxes = [vars(box) for box in outcome.boxes]
+    analysis.no_box = outcome.no_box or ""
+    analysis.nearest_miss = outcome.nearest_miss and vars(outcome.nearest_miss)
+    analysis.signs = [vars(sign) for sign in outcome.signs]
+    analysis.segmentation_model = vars(outcome.model)
+
+
+def _take_classified(analysis: Analysis, outcome: messages.Classified) -> None:
+    analysis.classified_at = Now()
+    analysis.classification_model = vars(outcome.model)
+    analysis.demonstration = outcome.demonstration
+    analysis.views = [vars(view) for view in outcome.views]
+    analysis.alarms = [dataclasses.asdict(alarm) for alarm in outcome.alarms]
+    analysis.thresholds = outcome.thresholds
+    analysis.top, analysis.abstention = outcome.top or "", outcome.abstention or ""
+    analysis.device = outcome.device
+    for name, value in vars(outcome.attribution).items() if outcome.attribution else ():
+        setattr(analysis, f"attribution_{name}", value)
 
 
 def _apply_checked(photo: Photo, outcome: messages.Checked) -> None:
@@ -192,8 +236,7 @@ def _apply_distance_report(photo: Photo, outcome: messages.DistanceReport) -> No
 
 _APPLY = {
     messages.Prepared: _apply_prepared,
-    messages.Segmented: _apply_segmented,
-    messages.Classified: _apply_classified,
+    messages.Analysed: _apply_analysed,
     messages.Checked: _apply_checked,
     messages.DistanceReport: _apply_distance_report,
     messages.Failed: lambda photo, outcome: None,

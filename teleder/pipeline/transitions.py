@@ -5,7 +5,7 @@ A job:
     QUEUED ──send──▶ SENT ──start──▶ STARTED ──succeed──▶ DONE
      ▲  ▲             │ ◀─hand_back──  │ └────fail──────▶ FAILED        (also from SENT: "started" may be late)
      │  └────lose─────┘                ├──quarantine────▶ QUARANTINED
-     │  └────crash─────────────────────┘
+     │  └────crash─────────────────────┘              (replace: from each of these three to QUEUED, in a deploy)
      └──requeue── FAILED, QUARANTINED, CANCELLED ◀──cancel── QUEUED, SENT, STARTED
 
 The AI status of a submission:
@@ -48,6 +48,7 @@ class JobStep(StrEnum):
     HAND_BACK = "hand_back"  # started, but its result is left to another process
     CANCEL = "cancel"
     REQUEUE = "requeue"
+    REPLACE = "replace"  # its stage is one of the version before: it is queued as another
 
 
 _UNDER_WAY = {JobState.SENT, JobState.STARTED}
@@ -61,6 +62,7 @@ JOB_MOVES: dict[JobStep, tuple[set[JobState], JobState]] = {
     JobStep.QUARANTINE: ({JobState.STARTED}, JobState.QUARANTINED),
     JobStep.HAND_BACK: ({JobState.STARTED}, JobState.SENT),
     JobStep.CANCEL: ({JobState.QUEUED, *_UNDER_WAY}, JobState.CANCELLED),
+    JobStep.REPLACE: ({JobState.QUEUED, *_UNDER_WAY}, JobState.QUEUED),
     JobStep.REQUEUE: ({JobState.FAILED, JobState.QUARANTINED, JobState.CANCELLED}, JobState.QUEUED),
 }
 

@@ -42,7 +42,7 @@ from teleder.security.rate_limits import RateLimitedError
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 # Views that staff reach before they have shown the second factor.
 AUTHENTICATING = {"mfa_reauthenticate", "mfa_reauthenticate_webauthn"}
-OPEN = {"account_logout", "web:language", "healthz", "readyz", "api:schema", "api:docs"}
+OPEN = {"account_logout", "web:language", "healthz", "readyz", "metrics", "api:schema", "api:docs"}
 
 
 def is_required(user: User) -> bool:

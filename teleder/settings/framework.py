@@ -47,6 +47,12 @@ ERASED_LIST = Path(os.environ.get("TELEDER_ERASED_LIST", _beside_photos / "erase
 RETENTION_BY_NIGHT = flag("TELEDER_RETENTION")
 with checked():
     PHOTO_KEYS = encryption.from_environment()
+# Prometheus shows it to read /metrics; without it there is no such page.
+METRICS_TOKEN = secret("TELEDER_METRICS_TOKEN")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 20:
+    raise ImproperlyConfigured(
+        "TELEDER_METRICS_TOKEN has fewer than 20 characters: `openssl rand -hex 20` makes one"
+    )
 INSECURE_COOKIES = flag("TELEDER_INSECURE_COOKIES")  # plain http on loopback (the demo); never elsewhere
 STAFF_SECOND_FACTOR = flag("TELEDER_STAFF_SECOND_FACTOR", default=True)
 if INSECURE_COOKIES and (BEHIND_PROXY or any(each.startswith("https:") for each in CSRF_TRUSTED_ORIGINS)):
@@ -255,7 +261,7 @@ SECURE_SSL_REDIRECT = not INSECURE_COOKIES
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_HSTS_SECONDS = 0 if INSECURE_COOKIES else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not INSECURE_COOKIES
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = not INSECURE_COOKIES
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
@@ -328,6 +334,7 @@ SPECTACULAR_SETTINGS = {
 # The sweeper runs these in turn, each in its own transaction. Listed here, so that `cases` imports no layer above it.
 SWEEP_DUTIES = [
     "teleder.pipeline.recovery.requeue_after_broker_flush",
+    "teleder.pipeline.recovery.replace_older_stages",
     "teleder.pipeline.recovery.expire",
     "teleder.pipeline.dispatch.dispatch_all",
     "teleder.pipeline.ai_status.give_up_waiting_for_ai",

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 HEADER = "X-Request-ID"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-HEALTH_CHECKS = {"healthz", "readyz"}
+HEALTH_CHECKS = {"healthz", "readyz", "metrics"}
 
 
 def request_log(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

@@ -32,7 +32,7 @@ API = {
     "cases": ["page_size=1", *TIMES],
     "submissions": ["page_size=1", *TIMES, "case={case}", *STATUSES],
     "worklist": ["page_size=1", *TIMES],
-    "jobs": ["page_size=1", *STATES, "stage=prepare", "stage=segment", "stage=classify"],
+    "jobs": ["page_size=1", *STATES, "stage=prepare", "stage=analyse"],
     "queues": [],
 }
 PAGES = {

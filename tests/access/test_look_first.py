@@ -19,10 +19,11 @@ from tests.distances import STOPS_NEARER, record, report_of
 pytestmark = pytest.mark.django_db
 HERPES = {"AD": 0.1, "HI": 0.8765, "IM": 0.0103, "MF": 0.0103, "OTHER": 0.0029}
 SIGNS = (MeasuredSign(name=SignName.LESION_SHARE, value=0.3142, error=0.01),)
-# The form's choices, the list of keys and the questions to patients name conditions and layers by themselves.
+# The form's choices, the list of keys and the questions to patients name conditions and layers by themselves. Times
+# hold any digits: "12:30.9512" is no share of 0.95.
 OWN_WORDS = re.compile(
     r'<section id="answer".*?</section>|<dialog id="keys-help".*?</dialog>|'
-    r'<section aria-labelledby="answers-title">.*?</section>',
+    r'<section aria-labelledby="answers-title">.*?</section>|\d{4}-\d\d-\d\dT[\d:.]+',
     re.DOTALL,
 )
 TOLD = [

@@ -106,6 +106,7 @@ API: dict[str, Line] = {
 PAGES: dict[str, Line] = {
     "healthz": read(ALL),
     "readyz": read(ALL),
+    "metrics": {},  # its own token, see tests/web/test_metrics.py
     "status": read(ADMIN),
     "web:home": read(ALL),
     "web:language": act(ALL),

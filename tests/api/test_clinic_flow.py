@@ -240,7 +240,7 @@ def test_adam_sees_the_size_and_age_of_the_backlog(as_adam, alices_submission):
     queues = {row["stage"]: row for row in as_adam.get(f"{API}/queues").data}
     assert queues["prepare"]["jobs"][JobState.QUEUED] == 1
     assert queues["prepare"]["oldest"] is not None
-    assert queues["classify"]["oldest"] is None
+    assert queues["analyse"]["oldest"] is None
     assert Job.objects.count() == 1
 
 

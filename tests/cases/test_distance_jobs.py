@@ -71,7 +71,7 @@ def test_a_report_is_queued_with_the_result_or_not_at_all(alices_submission, ana
     monkeypatch.setattr(results.ai_status, "settle", fail_once_classified)
     with pytest.raises(RuntimeError):
         analyse(alices_submission.photos.get(), probabilities=HERPES)
-    assert jobs() == [] and Job.objects.get(stage=Stage.CLASSIFY).state == JobState.SENT
+    assert jobs() == [] and Job.objects.get(stage=Stage.ANALYSE).state == JobState.SENT
 
 
 def test_asking_twice_makes_one_job_and_a_report_is_not_made_again(calm):

@@ -67,7 +67,7 @@ def plant_patient_locked_out(submission, dana) -> None:
 def plant_draft_that_is_read(submission, dana) -> None:
     intake.withdraw(submission, by=submission.patient)
     intake.restore(submission, by=submission.patient)
-    Job.objects.update(stage="segment")
+    Job.objects.update(stage="analyse")
 
 
 def plant_late_ai(submission, dana) -> None:
@@ -102,7 +102,7 @@ def plant_job_without_result(submission, dana) -> None:
 
 
 def plant_classification_without_findings(submission, dana) -> None:
-    Job.objects.update(stage="classify", state="done")
+    Job.objects.update(stage="analyse", state="done")
     Analysis.objects.create(
         photo=submission.photos.get(), mask_key="", skin=1, lesion=0, segmentation_model={}
     )
@@ -125,12 +125,12 @@ def plant_only_a_check_left(submission, dana) -> None:
 
 
 def plant_job_without_a_copy_to_read(submission, dana) -> None:
-    Job.objects.update(stage="segment", state="queued")
+    Job.objects.update(stage="analyse", state="queued")
 
 
 def plant_job_without_boxes(submission, dana) -> None:
     Photo.objects.update(analysis_key="photos/copy")
-    Job.objects.update(stage="classify", state="queued")
+    Job.objects.update(stage="distance", state="queued")
 
 
 def plant_forgotten_job(submission, dana) -> None:

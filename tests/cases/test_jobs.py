@@ -17,6 +17,7 @@ from teleder.cases import intake, reviews, transitions
 from teleder.cases.models import AIStatus, Job, JobState, Photo, Submission
 from teleder.cases.triage import Urgency
 from teleder.pipeline import broker, dispatch, recovery, results, tasks
+from tests import forged
 from tests.conftest import MODEL, send_for_test
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
@@ -63,21 +64,21 @@ def test_a_result_sends_the_next_waiting_job_and_the_next_stage(
             job=str(done.pk), attempt=done.attempt, worker="w", outcome=prepared(done.photo, done.attempt)
         )
     sent = Job.objects.filter(state=JobState.SENT).values_list("stage", flat=True)
-    assert sorted(sent) == [Stage.PREPARE, Stage.SEGMENT]
+    assert sorted(sent) == [Stage.ANALYSE, Stage.PREPARE]
 
 
 def test_the_window_limits_the_messages_in_the_broker(alice, draft_of, valkey, settings):
     settings.JOB_WINDOW, settings.JOB_BATCH = 2, 2
     draft_of(alice, photos=6)
-    Job.objects.update(stage=Stage.SEGMENT)
+    Job.objects.update(stage=Stage.ANALYSE)
     dispatch.dispatch_all()
-    assert valkey.llen(messages.QUEUES[Stage.SEGMENT]) == 2
+    assert valkey.llen(messages.QUEUES[Stage.ANALYSE]) == 2
     assert Job.objects.filter(state=JobState.SENT).count() == 4
     assert Job.objects.filter(state=JobState.SENT).values("sent_at").distinct().count() == 2
     age()
     recovery.expire()
     dispatch.dispatch_all()  # the messages of the lost attempts still fill the window
-    assert valkey.llen(messages.QUEUES[Stage.SEGMENT]) == 2
+    assert valkey.llen(messages.QUEUES[Stage.ANALYSE]) == 2
 
 
 def test_urgent_photos_are_sent_before_waiting_ones(alice, bob, draft_of, settings):
@@ -91,13 +92,13 @@ def test_urgent_photos_are_sent_before_waiting_ones(alice, bob, draft_of, settin
 def test_when_idle_a_message_carries_one_photo_and_under_load_several(alice, draft_of, settings):
     settings.JOB_WINDOW, settings.JOB_BATCH = 4, 4
     draft_of(alice, photos=3)
-    Job.objects.update(stage=Stage.SEGMENT)
-    dispatch.dispatch_stage(Stage.SEGMENT)
+    Job.objects.update(stage=Stage.ANALYSE)
+    dispatch.dispatch_stage(Stage.ANALYSE)
     assert set(Job.objects.values_list("batch", flat=True)) == {1}
-    redis.Redis.from_url(settings.REDIS_URL).delete(messages.QUEUES[Stage.SEGMENT])
+    redis.Redis.from_url(settings.REDIS_URL).delete(messages.QUEUES[Stage.ANALYSE])
     draft_of(alice, photos=6)
-    Job.objects.update(stage=Stage.SEGMENT, state=JobState.QUEUED)
-    dispatch.dispatch_stage(Stage.SEGMENT)
+    Job.objects.update(stage=Stage.ANALYSE, state=JobState.QUEUED)
+    dispatch.dispatch_stage(Stage.ANALYSE)
     assert max(Job.objects.values_list("batch", flat=True)) == 3
 
 
@@ -153,7 +154,7 @@ def test_jobs_are_requeued_at_once_after_a_broker_flush(alices_draft, valkey):
 
 def test_a_result_lost_in_a_broker_flush_is_not_counted_as_a_crash(alices_draft, valkey):
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
-    results.started(job=job, attempt=attempt, worker="w")
+    results.started(worker="w", work={job: attempt})
     valkey.delete(broker.BROKER_MARK)
     recovery.requeue_after_broker_flush()
     assert Job.objects.get().deadline < timezone.now() + timedelta(seconds=recovery.STRAY_SECONDS + 1)
@@ -165,7 +166,7 @@ def test_a_result_lost_in_a_broker_flush_is_not_counted_as_a_crash(alices_draft,
 
 def test_a_result_that_arrives_after_a_broker_flush_is_accepted(alices_draft, valkey):
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
-    results.started(job=job, attempt=attempt, worker="w")
+    results.started(worker="w", work={job: attempt})
     valkey.delete(broker.BROKER_MARK)
     recovery.requeue_after_broker_flush()
     outcome = prepared(alices_draft.photos.get(), attempt)
@@ -175,7 +176,7 @@ def test_a_result_that_arrives_after_a_broker_flush_is_accepted(alices_draft, va
 def test_three_crashes_quarantine_the_job_and_the_ai_is_unavailable(alices_submission):
     for _ in range(3):
         job, attempt = send_for_test(alices_submission.photos.get(), "prepare")
-        results.started(job=job, attempt=attempt, worker="w")
+        results.started(worker="w", work={job: attempt})
         age()
         assert recovery.expire() == 1
     alices_submission.refresh_from_db()
@@ -191,7 +192,7 @@ def seconds_left() -> float:
 @pytest.mark.parametrize("everything", [False, True])
 def test_a_job_that_its_worker_ended_without_result_is_requeued_soon(alices_draft, everything):
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
-    results.started(job=job, attempt=attempt, worker="w")
+    results.started(worker="w", work={job: attempt})
     results.ended(worker="w", work=None if everything else {job: attempt})
     assert seconds_left() < results.RESULT_GRACE_SECONDS + 1
 
@@ -199,7 +200,7 @@ def test_a_job_that_its_worker_ended_without_result_is_requeued_soon(alices_draf
 @pytest.mark.parametrize(("worker", "attempts"), [("other", 0), ("w", -1)])
 def test_an_end_of_another_worker_or_attempt_changes_nothing(alices_draft, worker, attempts):
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
-    results.started(job=job, attempt=attempt, worker="w")
+    results.started(worker="w", work={job: attempt})
     results.ended(worker=worker, work={job: attempt + attempts})
     assert seconds_left() > results.RESULT_GRACE_SECONDS + 5
 
@@ -207,22 +208,26 @@ def test_an_end_of_another_worker_or_attempt_changes_nothing(alices_draft, worke
 @pytest.mark.parametrize(
     "strange", [{"contract": messages.VERSION + 1}, {"outcome": {"code": "x", "more": 1}}, {"more": 1}]
 )
+@pytest.mark.parametrize(
+    ("task", "message_of"),
+    [(tasks.results_task, forged.message), (tasks.older_record_task, forged.older_message)],
+)
 def test_a_result_of_a_newer_version_is_requeued_and_not_counted_as_a_crash(
-    alices_draft, monkeypatch, strange
+    alices_draft, monkeypatch, strange, task, message_of
 ):
     """During a deploy a newer process can read it; otherwise three unread results would quarantine a good photo."""
     monkeypatch.setattr(tasks, "HAND_BACK_SECONDS", 0)
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
-    results.started(job=job, attempt=attempt, worker="w")
-    message = {"contract": messages.VERSION, "kind": "failed", "outcome": {"code": "x"}} | strange
+    results.started(worker="w", work={job: attempt})
+    message = message_of(job, attempt, "failed", {"code": "x"}, **strange)
     with pytest.raises(Reject) as handed_back:
-        tasks.record_task(job=job, attempt=attempt, worker="w", **message)
+        task(**message)
     assert handed_back.value.requeue
     age()
     recovery.expire()
     row = Job.objects.get()
     assert (row.state, row.losses, row.deaths) == (JobState.QUEUED, 1, 0)
-    tasks.record_task(job=job, attempt=attempt, worker="w", **message)  # no job waits for it any more
+    task(**message)  # no job waits for it any more
 
 
 def test_a_result_for_a_submission_of_a_newer_policy_is_requeued_and_not_counted_as_a_crash(
@@ -231,16 +236,16 @@ def test_a_result_for_a_submission_of_a_newer_policy_is_requeued_and_not_counted
     """During a deploy the new web judges by a policy that an old results worker does not have."""
     monkeypatch.setattr(tasks, "HAND_BACK_SECONDS", 0)
     job, attempt = send_for_test(alices_submission.photos.get(), "prepare")
-    results.started(job=job, attempt=attempt, worker="w")
-    message = {"contract": messages.VERSION, "kind": "failed", "outcome": {"code": "x"}}
+    results.started(worker="w", work={job: attempt})
+    message = forged.message(job, attempt, "failed", {"code": "x"})
     policy = alices_submission.policy
     Submission.objects.update(policy="2999-01-01")
     with pytest.raises(Reject) as handed_back:
-        tasks.record_task(job=job, attempt=attempt, worker="w", **message)
+        tasks.results_task(**message)
     assert handed_back.value.requeue
     assert Job.objects.get().state == JobState.SENT
     Submission.objects.update(policy=policy)
-    tasks.record_task(job=job, attempt=attempt, worker="w", **message)
+    tasks.results_task(**message)
     row = Job.objects.get()
     assert (row.state, row.deaths) == (JobState.FAILED, 0)
 
@@ -248,19 +253,11 @@ def test_a_result_for_a_submission_of_a_newer_policy_is_requeued_and_not_counted
 @pytest.mark.parametrize(
     ("task", "verb", "more"),
     [
-        (tasks.started_task, "started", {"job": JOB, "attempt": 1}),
+        (tasks.started_task, "started", {"work": {JOB: 1}}),
+        (tasks.older_started_task, "started", {"job": JOB, "attempt": 1}),
         (tasks.ended_task, "ended", {"work": None}),
-        (
-            tasks.record_task,
-            "record",
-            {
-                "job": JOB,
-                "attempt": 1,
-                "contract": messages.VERSION,
-                "kind": "failed",
-                "outcome": {"code": "x"},
-            },
-        ),
+        (tasks.results_task, "record", forged.message(JOB, 1, "failed", {"code": "x"})),
+        (tasks.older_record_task, "record", forged.older_message(JOB, 1, "failed", {"code": "x"})),
     ],
 )
 def test_a_message_that_met_an_unavailable_database_is_repeated(task, verb, more, monkeypatch):
@@ -273,7 +270,7 @@ def test_a_message_that_met_an_unavailable_database_is_repeated(task, verb, more
     monkeypatch.setattr(connection, "close", lambda: None)
     monkeypatch.setattr(results, verb, away)
     with pytest.raises(Reject) as handed_back:
-        task(worker="w", **more)
+        task(**{"worker": "w"} | more)
     assert handed_back.value.requeue
 
 
@@ -284,7 +281,7 @@ def test_a_photo_whose_worker_crashed_does_not_block_others(alice, draft_of, val
     assert dispatch.dispatch_stage(Stage.PREPARE) == 1
     valkey.delete(messages.QUEUES[Stage.PREPARE])  # a worker received it
     dead = Job.objects.get(state=JobState.SENT)
-    results.started(job=str(dead.pk), attempt=1, worker="w")
+    results.started(worker="w", work={str(dead.pk): 1})
     assert dispatch.dispatch_stage(Stage.PREPARE) == 0
     results.ended(worker="w", work=None)
     assert dispatch.dispatch_stage(Stage.PREPARE) == 1
@@ -297,7 +294,7 @@ def test_a_photo_whose_worker_crashed_does_not_block_others(alice, draft_of, val
 def test_each_crash_lengthens_the_wait_before_the_next_attempt(alices_draft):
     """Otherwise a machine without memory for half a minute would use up the three attempts."""
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
-    results.started(job=job, attempt=attempt, worker="w")
+    results.started(worker="w", work={job: attempt})
     Job.objects.update(deaths=1)
     results.ended(worker="w", work={job: attempt})
     assert 3 * results.RESULT_GRACE_SECONDS - 2 < seconds_left() < 3 * results.RESULT_GRACE_SECONDS + 1
@@ -306,7 +303,7 @@ def test_each_crash_lengthens_the_wait_before_the_next_attempt(alices_draft):
 def test_started_sets_a_deadline_for_the_size_of_the_batch(alices_draft):
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
     Job.objects.update(batch=4)
-    results.started(job=job, attempt=attempt, worker="w")
+    results.started(worker="w", work={job: attempt})
     left = Job.objects.get().deadline - timezone.now()
     assert left > timedelta(seconds=4 * messages.HARD_LIMIT_SECONDS[Stage.PREPARE] - 5)
 
@@ -315,17 +312,17 @@ def test_a_draft_is_prepared_and_checked_but_analysed_only_after_submission(alic
     analyse(alices_draft.photos.get())
     assert set(Job.objects.values_list("stage", flat=True)) == {"prepare", "check"}
     intake.submit(alices_draft, by=alice)
-    assert Job.objects.filter(stage="segment", state=JobState.QUEUED).exists()
+    assert Job.objects.filter(stage="analyse", state=JobState.QUEUED).exists()
 
 
 def test_a_submission_that_is_withdrawn_and_sent_again_is_analysed(alice, alices_draft, analyse):
     analyse(alices_draft.photos.get())
     submission = intake.submit(alices_draft, by=alice)
     intake.withdraw(submission, by=alice)
-    assert Job.objects.get(stage="segment").state == JobState.CANCELLED
+    assert Job.objects.get(stage="analyse").state == JobState.CANCELLED
     intake.restore(submission, by=alice)
     submission = intake.submit(submission, by=alice)
-    assert Job.objects.get(stage="segment").state == JobState.QUEUED
+    assert Job.objects.get(stage="analyse").state == JobState.QUEUED
     assert submission.ai_status == AIStatus.WAITING
 
 
@@ -367,25 +364,48 @@ def test_one_photo_without_a_result_makes_the_ai_status_partly(alice, submission
     assert submission.ai_status == AIStatus.PARTLY
 
 
-def segmented(photo) -> messages.Segmented:
-    return messages.Segmented(
-        mask_key=f"photos/{photo.pk}/segment/1/mask.png", skin=0.9, lesion=0.3, model=MODEL
-    )
+def refused(_photo) -> messages.Failed:
+    return messages.Failed(code="weights_refused")
 
 
-@pytest.mark.parametrize("before", [{}, {"segment": segmented}])
-def test_refused_weights_do_not_delay_the_answer_by_people(alices_submission, dana, before):
+def only_segmented(photo) -> messages.Analysed:
+    box = messages.Box(x=1, y=1, width=2, height=2, skin=1.0, lesion=0.5)
+    mask = f"photos/{photo.pk}/analyse/1/mask.png"
+    segmented = messages.Segmented(mask_key=mask, skin=0.9, lesion=0.3, boxes=(box,), model=MODEL)
+    return messages.Analysed(segmented=segmented, failure="weights_refused")
+
+
+@pytest.mark.parametrize(("analysed", "crops"), [(refused, 0), (only_segmented, 1)])
+def test_refused_weights_do_not_delay_the_answer_by_people(alices_submission, dana, analysed, crops):
     photo, due = alices_submission.photos.get(), alices_submission.due_at
-    refused = messages.Failed(code="weights_refused")
-    refused_at = "classify" if before else "segment"
-    for stage, outcome_of in {"prepare": prepared, **before, refused_at: lambda _photo: refused}.items():
+    for stage, outcome_of in {"prepare": prepared, "analyse": analysed}.items():
         job, attempt = send_for_test(photo, stage)
         assert results.record(job=job, attempt=attempt, worker="w", outcome=outcome_of(photo))
     alices_submission.refresh_from_db()
     assert alices_submission.ai_status == AIStatus.UNAVAILABLE
     assert (alices_submission.status, alices_submission.due_at) == ("submitted", due)
+    assert Job.objects.get(stage="analyse").error == "weights_refused"
     assert not Job.objects.filter(state__in=["queued", "sent", "started"]).exists()
+    assert sum(len(analysis.boxes) for analysis in photo.analyses.all()) == crops
     reviews.claim(alices_submission, by=dana)
+
+
+def test_an_analysis_that_lacks_a_finding_is_made_again_in_its_place(alices_submission, adam):
+    photo = alices_submission.photos.get()
+    for stage, outcome_of in {"prepare": prepared, "analyse": only_segmented}.items():
+        job, attempt = send_for_test(photo, stage)
+        assert results.record(job=job, attempt=attempt, worker="w", outcome=outcome_of(photo))
+    assert recovery.requeue(Job.objects.get(pk=job), by=adam)
+    job, attempt = send_for_test(photo, "analyse")
+    found = forged.outcome(Stage.ANALYSE, f"photos/{photo.pk}/analyse/{attempt}")
+    found["segmented"] |= {"boxes": [], "nearest_miss": None}
+    found["classified"] |= {"views": found["classified"]["views"][:1], "attribution": None}
+    outcome = messages.unpack_outcome(contract=messages.VERSION, kind="analysed", outcome=found)
+    assert results.record(job=job, attempt=attempt, worker="w", outcome=outcome)
+    analysis = photo.analyses.get()
+    assert analysis.is_classified and analysis.mask_key.endswith("/analyse/2/mask.png")
+    alices_submission.refresh_from_db()
+    assert alices_submission.ai_status == AIStatus.DONE
 
 
 def test_an_admin_requeues_and_cancels(alices_submission, adam):

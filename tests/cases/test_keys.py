@@ -50,7 +50,7 @@ def test_any_other_key_is_refused(media, key):
 
 def test_a_file_of_another_stage_is_not_opened(media):
     """Otherwise a mask by the AI could be shown to the patient instead of the copy."""
-    for stage in (Stage.SEGMENT, Stage.CLASSIFY, keys.ORIGINAL):
+    for stage in (Stage.ANALYSE, Stage.CHECK, keys.ORIGINAL):
         with pytest.raises(StorageError):
             opened(KEY, stage)
 

@@ -95,7 +95,7 @@ def test_advice_keeps_nobody_from_sending(alice, alices_draft, prepared):
 def test_with_the_submission_a_waiting_check_ends_and_the_photo_is_read(alice, alices_draft, prepared):
     intake.submit(alices_draft, by=alice)
     assert checks() == [JobState.CANCELLED]
-    assert prepared.jobs.get(stage=Stage.SEGMENT).state == JobState.QUEUED
+    assert prepared.jobs.get(stage=Stage.ANALYSE).state == JobState.QUEUED
 
 
 def test_a_result_after_the_submission_is_kept_and_ends_no_reading(alice, alices_draft, prepared):
@@ -109,9 +109,9 @@ def test_a_result_after_the_submission_is_kept_and_ends_no_reading(alice, alices
 def test_the_ai_is_done_although_a_check_is_under_way(alice, alices_draft, prepared):
     send_for_test(prepared, Stage.CHECK)
     intake.submit(alices_draft, by=alice)
-    segment, attempt = send_for_test(prepared, Stage.SEGMENT)
+    analyse, attempt = send_for_test(prepared, Stage.ANALYSE)
     failed = messages.Failed(code="weights_refused")
-    assert results.record(job=segment, attempt=attempt, worker="w", outcome=failed)
+    assert results.record(job=analyse, attempt=attempt, worker="w", outcome=failed)
     assert Submission.objects.get().ai_status == AIStatus.UNAVAILABLE
 
 
@@ -154,7 +154,7 @@ def test_a_check_waits_while_a_submitted_photo_waits(prepared, bob, submission_o
     assert dispatch.dispatch_stage(Stage.CHECK) == 0
     assert valkey.llen(messages.QUEUES[Stage.CHECK]) == 0
     assert dispatch.dispatch_all() == 2  # first the submitted photo, then the draft's
-    assert valkey.llen(messages.QUEUES[Stage.SEGMENT]) == valkey.llen(messages.QUEUES[Stage.CHECK]) == 1
+    assert valkey.llen(messages.QUEUES[Stage.ANALYSE]) == valkey.llen(messages.QUEUES[Stage.CHECK]) == 1
 
 
 def test_a_result_that_leaves_nothing_waiting_sends_a_check(

@@ -25,23 +25,28 @@ class Attempt:
         for earlier in forged.EARLIER[stage]:
             job, attempt = send_for_test(photo, earlier)
             row = forged.outcome(earlier, f"photos/{photo.pk}/{earlier}/{attempt}")
-            tasks.record_task(**forged.message(job, attempt, forged.KINDS[earlier], row))
+            tasks.results_task(**forged.message(job, attempt, forged.KINDS[earlier], row))
         self.photo, self.stage = photo, stage
         if stage == Stage.CHECK:  # of a photo that was a draft's when the job was queued
             Job.objects.create(photo=photo, stage=stage, priority=0)
         self.job, self.attempt = send_for_test(photo, stage)
-        results.started(job=self.job, attempt=self.attempt, worker="w@host")
+        results.started(worker="w@host", work={self.job: self.attempt})
 
     @property
     def folder(self) -> str:
         return f"photos/{self.photo.pk}/{self.stage}/{self.attempt}"
 
     def right(self, **changed) -> dict:
-        return forged.outcome(self.stage, self.folder) | changed
+        """Return a valid result; what is changed of an analysis is of that half of it which has the field."""
+        row = forged.outcome(self.stage, self.folder)
+        halves = [half for half in (row.get("segmented"), row.get("classified")) if half]
+        for name, value in changed.items():
+            next((half for half in halves if name in half), row)[name] = value
+        return row
 
     def reports(self, row: object, kind: str = "", **changed) -> None:
         kind = kind or forged.KINDS[self.stage]
-        tasks.record_task(**forged.message(self.job, self.attempt, kind, row, **changed))
+        tasks.results_task(**forged.message(self.job, self.attempt, kind, row, **changed))
 
     @property
     def is_done(self) -> bool:
@@ -145,26 +150,26 @@ OUTSIDE = [
 
 @pytest.mark.parametrize("outside", OUTSIDE)
 def test_a_box_outside_the_photo_is_refused(under_way, refused, outside):
-    attempt = under_way(Stage.SEGMENT)
+    attempt = under_way(Stage.ANALYSE)
     with refused(2):
         attempt.reports(attempt.right(boxes=[forged.BOX, outside]))
         attempt.reports(attempt.right(nearest_miss=outside))
 
 
 def test_a_sign_that_is_measured_twice_is_refused(under_way, refused):
-    attempt = under_way(Stage.SEGMENT)
+    attempt = under_way(Stage.ANALYSE)
     with refused(1):
         attempt.reports(attempt.right(signs=[forged.SIGNS[0], forged.SIGNS[0]]))
 
 
 def test_a_box_may_fill_the_photo(under_way):
-    attempt = under_way(Stage.SEGMENT)
-    attempt.reports(attempt.right(boxes=[box(x=0, y=0, width=800, height=600)]))
+    attempt = under_way(Stage.ANALYSE)
+    attempt.reports(attempt.right(boxes=[box(x=0, y=0, width=800, height=600), forged.BOX]))
     assert attempt.is_done
 
 
 def test_a_view_or_map_of_an_unknown_box_is_refused(under_way, refused):
-    attempt = under_way(Stage.CLASSIFY)
+    attempt = under_way(Stage.ANALYSE)
     view = {"box": 2, "probabilities": forged.FOUND}
     drawn = {"key": f"{attempt.folder}/attribution.png", "condition": "AD", "box": 2}
     twice = [view | {"box": 1}, view | {"box": 1}]
@@ -174,8 +179,15 @@ def test_a_view_or_map_of_an_unknown_box_is_refused(under_way, refused):
         attempt.reports(attempt.right(attribution=drawn))
 
 
+@pytest.mark.parametrize("changed", [{"classified": None}, {"failure": "weights_refused"}])
+def test_an_analysis_has_a_finding_or_a_reason_for_having_none(under_way, refused, changed):
+    attempt = under_way(Stage.ANALYSE)
+    with refused():
+        attempt.reports(attempt.right(**changed))
+
+
 def test_a_condition_without_a_probability_is_neither_named_nor_drawn(under_way, refused):
-    attempt = under_way(Stage.CLASSIFY)
+    attempt = under_way(Stage.ANALYSE)
     drawn = {"key": f"{attempt.folder}/attribution.png", "condition": "MF"}
     with refused(2):
         attempt.reports(attempt.right(probabilities={"HI": 0.5}, attribution=None))
@@ -197,13 +209,13 @@ FIGURE = forged.FIGURE
     ],
 )
 def test_an_alarm_that_makes_no_sense_is_refused(under_way, refused, alarms):
-    attempt = under_way(Stage.CLASSIFY)
+    attempt = under_way(Stage.ANALYSE)
     with refused():
         attempt.reports(attempt.right(alarms=alarms))
 
 
 def test_alarms_are_kept_with_their_figures_and_an_older_worker_reports_none(under_way):
-    attempt = under_way(Stage.CLASSIFY)
+    attempt = under_way(Stage.ANALYSE)
     attempt.reports(attempt.right())
     assert Analysis.objects.get().alarms == [forged.ALARM]
     Analysis.objects.update(alarms=[forged.ALARM | {"score": 7}])  # as it was stored before the check
@@ -283,12 +295,16 @@ def test_a_reason_with_or_without_copies_is_accepted(under_way, reason, state):
 def test_a_result_with_an_invalid_envelope_is_refused_and_not_requeued(under_way, refused, changed):
     attempt = under_way(Stage.PREPARE)
     with refused():
-        tasks.record_task(
-            **forged.message(attempt.job, attempt.attempt, "prepared", attempt.right()) | changed
+        tasks.results_task(
+            **forged.message(attempt.job, attempt.attempt, "prepared", attempt.right(), **changed)
         )
 
 
-@pytest.mark.parametrize("task", [tasks.started_task, tasks.ended_task, tasks.record_task])
+TASKS = [tasks.started_task, tasks.ended_task, tasks.results_task]
+TASKS += [tasks.older_started_task, tasks.older_record_task]
+
+
+@pytest.mark.parametrize("task", TASKS)
 def test_a_message_without_its_fields_is_refused(refused, task):
     with refused(3):
         task()
@@ -302,7 +318,14 @@ def test_a_message_without_its_fields_is_refused(refused, task):
 def test_an_unreadable_start_message_starts_no_job(alices_draft, refused, changed):
     job, attempt = send_for_test(alices_draft.photos.get(), "prepare")
     with refused():
-        tasks.started_task(**{"job": job, "attempt": attempt, "worker": "w"} | changed)
+        tasks.older_started_task(**{"job": job, "attempt": attempt, "worker": "w"} | changed)
+
+
+@pytest.mark.parametrize("work", [None, *forged.WRONG_WORK])
+def test_an_unreadable_start_of_a_task_starts_no_job(alices_draft, refused, work):
+    send_for_test(alices_draft.photos.get(), "prepare")
+    with refused():
+        tasks.started_task(work=work, worker="w")
 
 
 @pytest.mark.parametrize("work", forged.WRONG_WORK)
@@ -322,7 +345,7 @@ def test_a_job_whose_results_are_refused_is_retried_and_finally_quarantined(unde
         assert recovery.expire() == 1
         if Job.objects.get().state != JobState.QUARANTINED:
             attempt.job, attempt.attempt = send_for_test(attempt.photo, "prepare")
-            results.started(job=attempt.job, attempt=attempt.attempt, worker="w@host")
+            results.started(worker="w@host", work={attempt.job: attempt.attempt})
     assert Job.objects.get().state == JobState.QUARANTINED
     assert Submission.objects.get().ai_status == "unavailable"
 
@@ -340,7 +363,7 @@ def test_alternating_starts_and_unreadable_results_do_not_block_a_job_for_ever(
         Job.objects.update(sent_at=begun - timedelta(minutes=minutes))  # simulate the passing of time
         with pytest.raises(Reject):
             attempt.reports({"code": "x"}, "failed", **unreadable)
-        results.started(job=attempt.job, attempt=attempt.attempt, worker="w@host")
+        results.started(worker="w@host", work={attempt.job: attempt.attempt})
         row = Job.objects.get()
         assert row.deadline <= row.sent_at + longest
     assert recovery.expire() == 1
@@ -348,19 +371,19 @@ def test_alternating_starts_and_unreadable_results_do_not_block_a_job_for_ever(
 
 
 def test_an_unreadable_stored_box_does_not_stop_dispatch(under_way, settings):
-    attempt = under_way(Stage.CLASSIFY)
+    attempt = under_way(Stage.DISTANCE)
     for boxes in ({"x": 1}, [1], [{"x": "1"}], "boxes", [None]):
         Analysis.objects.update(boxes=boxes)
         Job.objects.filter(pk=attempt.job).update(state=JobState.QUEUED)
         import redis
 
         redis.Redis.from_url(settings.REDIS_URL).delete(*messages.QUEUES.values())
-        assert dispatch.dispatch_stage(Stage.CLASSIFY) == 1
+        assert dispatch.dispatch_stage(Stage.DISTANCE) == 1
 
 
 @pytest.mark.parametrize("key", ["/proc/self/environ", "photos/{other}/prepare/1/analysis.jpg", "../x.jpg"])
 def test_no_worker_is_given_a_file_of_another_photo(under_way, key, bob, submission_of):
-    attempt, other = under_way(Stage.CLASSIFY), submission_of(bob).photos.get()
+    attempt, other = under_way(Stage.ANALYSE), submission_of(bob).photos.get()
     Photo.objects.filter(pk=attempt.photo.pk).update(analysis_key=key.format(other=other.pk))
     assert dispatch._request(Job.objects.get(pk=attempt.job)).source == ""
 
@@ -371,6 +394,6 @@ def test_refusals_are_counted_by_day_and_kind(under_way):
         attempt.reports(None)
         tasks.started_task(job=1)
     counts = RefusedMessage.objects.order_by("kind").values_list("kind", "count")
-    assert list(counts) == [(messages.RECORD, 5), (messages.STARTED, 5)]
+    assert list(counts) == [(messages.RESULTS, 5), (messages.STARTED, 5)]
     RefusedMessage.objects.update(last_at=timezone.now() - timedelta(hours=25))
     assert refusals.lately() == 0

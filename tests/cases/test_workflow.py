@@ -91,11 +91,12 @@ def test_after_withdrawn_consent_to_ai_no_photo_is_analysed(alice, alices_submis
     sizes = {"width": 8, "height": 6, "analysis_width": 8, "analysis_height": 6}
     prepared = messages.Prepared(**keys, **sizes, quality={}, reason=None, fault=None)
     results.record(job=job, attempt=attempt, worker="test", outcome=prepared)
-    job, attempt = send_for_test(photo, "segment")
+    job, attempt = send_for_test(photo, "analyse")
     intake.withdraw_consent(alice, Purpose.AI)
-    mask = f"photos/{photo.pk}/segment/{attempt}/mask.png"
+    mask = f"photos/{photo.pk}/analyse/{attempt}/mask.png"
     segmented = messages.Segmented(mask_key=mask, skin=0.8, lesion=0.2, boxes=(), model=MODEL)
-    assert not results.record(job=job, attempt=attempt, worker="test", outcome=segmented)
+    partial = messages.Analysed(segmented=segmented, failure="weights_refused")
+    assert not results.record(job=job, attempt=attempt, worker="test", outcome=partial)
     assert not recovery.requeue(Job.objects.get(pk=job), by=None)
     alices_submission.refresh_from_db()
     assert (alices_submission.ai_status, photo.analyses.count()) == (AIStatus.NOT_USED, 0)

@@ -32,7 +32,7 @@ MODEL = ModelRef(name="m", version="1", sha256="0" * 64)
 BOX = Box(x=1, y=2, width=3, height=3, skin=0.9, lesion=0.2)
 REDNESS = MeasuredSign(name=SignName.REDNESS, value=-2.5, error=1.0)
 REQUEST = Request(
-    stage=messages.Stage.CLASSIFY, job="j", attempt=2, photo="p", source="s", prefix="x", boxes=(BOX,)
+    stage=messages.Stage.ANALYSE, job="j", attempt=2, photo="p", source="s", prefix="x", boxes=(BOX,)
 )
 OUTCOMES = [
     Prepared(
@@ -55,6 +55,10 @@ OUTCOMES = [
     ),
     Failed(code="file_missing"),
 ]
+OUTCOMES += [
+    messages.Analysed(segmented=OUTCOMES[1], classified=OUTCOMES[3]),
+    messages.Analysed(segmented=OUTCOMES[2], failure="weights_refused"),
+]
 
 
 def on_the_wire(message: dict) -> dict:
@@ -67,10 +71,10 @@ def test_a_request_is_unpacked_as_it_was_packed():
 
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: outcome.kind)
 def test_an_outcome_is_unpacked_as_it_was_packed(outcome):
-    sent = on_the_wire(messages.pack_outcome(REQUEST, outcome, worker="w"))
-    assert (sent["job"], sent["attempt"]) == ("j", 2)
-    read = {name: sent[name] for name in ("contract", "kind", "outcome")}
-    assert messages.unpack_outcome(**read) == outcome
+    sent = on_the_wire(messages.pack_results([messages.pack_outcome(REQUEST, outcome)], worker="w"))
+    (result,) = messages.unpack_report(messages.Results, sent).results
+    assert (result.pop("job"), result.pop("attempt")) == ("j", 2)
+    assert messages.unpack_outcome(contract=sent["contract"], **result) == outcome
 
 
 @pytest.mark.parametrize(
@@ -90,7 +94,7 @@ ELSEWHERE = {"key", "index", "side"}
 
 
 def unpacked(stage, row, **changed):
-    sent = on_the_wire(forged.message("j", 1, forged.KINDS[stage], row, **changed))
+    sent = on_the_wire(forged.older_message("j", 1, forged.KINDS[stage], row, **changed))
     return messages.unpack_outcome(**{name: sent[name] for name in ("contract", "kind", "outcome")})
 
 
@@ -118,8 +122,9 @@ def test_every_field_of_the_contract_is_forged(stage):
     known = {tuple(step for step in path if not isinstance(step, int)) for path in forged.FIELDS[stage]}
     plain = {path for path in names(forged.outcome(stage, FOLDER)) if path}
     shown_by_one = {
-        ("probabilities",),
-        ("views", "probabilities"),
+        ("classified", "probabilities"),
+        ("classified", "views", "probabilities"),
+        ("classified", "thresholds"),
         ("thresholds",),
     }  # every condition is read in the same way
     assert {path for path in plain - known if path[:-1] not in shown_by_one} == set()
@@ -177,9 +182,8 @@ WHOSE = {"job": forged.SOMEBODY, "attempt": 1, "worker": "w@host"}
 
 
 def test_reports_are_read_and_fields_of_newer_versions_are_ignored():
-    assert messages.unpack_report(messages.Started, WHOSE | {"contract": 9, "more": 1}) == messages.Started(
-        **WHOSE
-    )
+    older = messages.unpack_report(messages.OlderReport, WHOSE | {"contract": 9, "more": 1})
+    assert older == messages.OlderReport(**WHOSE)
     ended = {"worker": "w@host", "work": {forged.SOMEBODY: 1}}
     assert messages.unpack_report(messages.Ended, ended | {"more": 1}) == messages.Ended(**ended)
     assert messages.unpack_report(messages.Ended, {"worker": "w", "work": None}).work is None
@@ -190,16 +194,18 @@ def test_reports_are_read_and_fields_of_newer_versions_are_ignored():
 )
 def test_a_malformed_started_report_is_refused(change):
     with pytest.raises(InvalidMessageError):
-        messages.unpack_report(messages.Started, WHOSE | change)
+        messages.unpack_report(messages.OlderReport, WHOSE | change)
 
 
 @pytest.mark.parametrize("work", forged.WRONG_WORK)
 def test_a_malformed_ended_report_is_refused(work):
     with pytest.raises(InvalidMessageError):
         messages.unpack_report(messages.Ended, {"worker": "w", "work": work})
+    with pytest.raises(InvalidMessageError):
+        messages.unpack_report(messages.Started, {"worker": "w", "work": work})
 
 
-@pytest.mark.parametrize("cls", [messages.Started, messages.Ended])
+@pytest.mark.parametrize("cls", [messages.Started, messages.Ended, messages.Results, messages.OlderReport])
 def test_an_empty_message_is_refused(cls):
     with pytest.raises(InvalidMessageError):
         messages.unpack_report(cls, {})
@@ -207,11 +213,11 @@ def test_an_empty_message_is_refused(cls):
 
 # --- Versions ---------------------------------------------------------------------------------------------
 def test_a_field_of_a_newer_version_is_returned_to_the_queue_at_any_depth():
-    for stage, path in ((Stage.SEGMENT, ("boxes", 0)), (Stage.SEGMENT, ("model",)), (Stage.CLASSIFY, ())):
-        row = forged.outcome(stage, FOLDER)
+    for path in (("segmented", "boxes", 0), ("segmented", "model"), ("classified",), ()):
+        row = forged.outcome(Stage.ANALYSE, FOLDER)
         forged.at(row, path)["more"] = 1
         with pytest.raises(ContractError):
-            unpacked(stage, row)
+            unpacked(Stage.ANALYSE, row)
 
 
 @pytest.mark.parametrize("version", [-1, 2, "1", None])
@@ -246,7 +252,7 @@ def test_a_request_of_another_version_is_returned_to_the_queue(row):
 
 def test_a_message_of_the_previous_version_is_understood():
     """During a deploy both run; work of the older version must not be done twice."""
-    sent = on_the_wire(messages.pack_outcome(REQUEST, messages.Failed(code="x"), worker="w"))
+    sent = on_the_wire(messages.pack_outcome(REQUEST, messages.Failed(code="x")))
     message = {name: sent[name] for name in ("kind", "outcome")}
     assert messages.unpack_outcome(contract=messages.VERSION - 1, **message) == messages.Failed(code="x")
     with pytest.raises(messages.ContractError):

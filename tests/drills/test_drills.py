@@ -174,7 +174,11 @@ PRODUCT = [
 
 
 def test_the_names_of_steps_and_guards_do_not_change():
-    """docs/reliability.md and the reports of earlier runs name them."""
+    """docs/reliability.md and the reports of earlier runs name them.
+
+    `worker.before_result` and `worker.after_result` lie around the one message with the results of a task,
+    `record.after_commit` behind the transaction that holds them all; the files between are those of `prepare` and `analyse`.
+    """
     assert list(crashes.STEPS) == STEP_NAMES
     assert list(GUARDS) == GUARD_NAMES
 

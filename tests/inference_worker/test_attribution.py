@@ -12,7 +12,14 @@ from contract.alarms import Alarm, Condition
 from contract.messages import Box, Classified, ModelRef, View
 from inference_worker.models import engine, weights
 from inference_worker.models.attribution import decisive, explain, maps_of, picture
-from inference_worker.models.classification import CONDITIONS, Classifier, Evidence, evidence_of, softmax
+from inference_worker.models.classification import (
+    CONDITIONS,
+    Classifier,
+    Evidence,
+    evidence_of,
+    features_of,
+    softmax,
+)
 from training import phantom, sanity
 
 SCENES = [phantom.draw(seed, condition=name).photo for seed, name in enumerate(["AD", "HI", "IM", "MF"] * 2)]
@@ -75,7 +82,9 @@ def test_evidence_of_the_fields_sums_to_the_logits(classifier):
     views = np.stack([cv2.resize(scene, (224, 224)) for scene in SCENES[:2]])
     evidence = evidence_of(classifier.feature_maps(views), classifier._weight, classifier._bias)
     assert evidence.fields.shape == (2, 7, 7, 6)
-    assert softmax(evidence.logits) == pytest.approx(classifier.probabilities(classifier.features(views)))
+    assert softmax(evidence.logits) == pytest.approx(
+        classifier.probabilities(features_of(classifier.feature_maps(views)))
+    )
 
 
 def test_a_class_without_photos_does_not_disturb_the_map():

@@ -16,6 +16,7 @@ from inference_worker.models.classification import (
     Classifier,
     crops_of,
     distance,
+    features_of,
     pooled,
     softmax,
 )
@@ -53,7 +54,7 @@ def test_a_photo_is_the_mean_of_the_whole_and_of_its_crops_mean():
 
 def test_the_joint_logits_are_the_same_mean_of_the_views_logits(classifier, photo):
     """So what is reported of a view is a part of the answer, not another answer."""
-    views = classifier.features(crops_of(photo, [box(0, 0, 200), box(50, 60, 128)]))
+    views = features_of(classifier.feature_maps(crops_of(photo, [box(0, 0, 200), box(50, 60, 128)])))
     logits = views.astype(np.float64) @ classifier._weight.T + classifier._bias
     expected = softmax(((logits[0] + logits[1:].mean(axis=0)) / 2)[None])[0]
     assert classifier.probabilities(pooled(views)[None])[0] == pytest.approx(expected)
@@ -65,7 +66,7 @@ def test_healthy_skin_counts_as_other():
 
 
 def test_an_alarm_rings_at_its_line_and_brings_what_it_is_measured_to_be_worth(classifier, photo):
-    views = classifier.features(crops_of(photo, []))
+    views = features_of(classifier.feature_maps(crops_of(photo, [])))
     score = classifier.classify(views).probabilities["HI"]
     for line, rings in ((score, True), (score + 1e-6, False)):
         own = with_weights(classifier, thresholds={"HI": line}, alarms={"HI": {"sensitivity": FIGURE}})
@@ -75,7 +76,7 @@ def test_an_alarm_rings_at_its_line_and_brings_what_it_is_measured_to_be_worth(c
 
 
 def test_the_demonstration_names_nothing_it_alarms_or_says_why_not(classifier, photo):
-    views = classifier.features(crops_of(photo, []))
+    views = features_of(classifier.feature_maps(crops_of(photo, [])))
     silent, loud = {"thresholds": {"HI": 1.0}}, {"thresholds": {"HI": 0.0}}
     near, far = {"scope_distance": 2.0}, {"scope_distance": -1.0}
     told = [
@@ -88,7 +89,7 @@ def test_the_demonstration_names_nothing_it_alarms_or_says_why_not(classifier, p
 
 def test_a_photo_out_of_scope_does_not_silence_the_herpes_alarm(classifier, photo):
     own = with_weights(classifier, thresholds={"HI": 0.0}, scope_distance=-1.0)
-    found = own.classify(classifier.features(crops_of(photo, [])))
+    found = own.classify(features_of(classifier.feature_maps(crops_of(photo, []))))
     assert found.alarms[0].rings and found.abstention is None
 
 

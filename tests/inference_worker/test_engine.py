@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from inference_worker.models import engine, openvino_engine
-from inference_worker.models.torch_engine import TorchEngine, to_tensor
+from inference_worker.models.torch_engine import TorchEngine, normalised
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +86,7 @@ def test_a_prepared_network_returns_arrays_and_does_not_train():
 
 def test_black_is_minus_one_and_white_is_one():
     photos = np.stack([np.zeros((1, 1, 3), np.uint8), np.full((1, 1, 3), 255, np.uint8)])
-    assert to_tensor(photos).flatten().tolist() == [-1, -1, -1, 1, 1, 1]
+    assert normalised(torch.from_numpy(photos)).flatten().tolist() == [-1, -1, -1, 1, 1, 1]
 
 
 def test_importing_the_models_creates_no_network_and_imports_no_engine():

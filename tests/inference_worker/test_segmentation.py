@@ -14,8 +14,9 @@ from inference_worker.models.segmentation import (
     class_map,
     resize_to,
 )
-from inference_worker.models.zoom import zoomed, zoomed_mask
+from inference_worker.models.zoom import zoomed
 from training import phantom
+from training.zooms import zoomed_mask
 
 
 @pytest.fixture(scope="module")

@@ -30,19 +30,19 @@ tasks.photo_storage = lambda: FileStorage(Path(sys.argv[1]))
 told = []
 tasks.send_to_web = lambda name, kwargs, **_: told.append((name, kwargs))
 
-def run(stage, source, **more):
-    row = Request(stage=stage, job="job", attempt=1, photo="photo", source=source, prefix=f"out/{stage}", **more)
+def run(stage, source):
+    row = Request(stage=stage, job="job", attempt=1, photo="photo", source=source, prefix=f"out/{stage}")
     getattr(tasks, stage)(**messages.pack_requests([row]))
-    kwargs = told[-1][1]
-    return messages.unpack_outcome(contract=kwargs["contract"], kind=kwargs["kind"], outcome=kwargs["outcome"])
+    (row,) = told[-1][1]["results"]
+    return messages.unpack_outcome(contract=messages.VERSION, kind=row["kind"], outcome=row["outcome"])
 
 prepared = run(Stage.PREPARE, "original")
-segmented = run(Stage.SEGMENT, prepared.analysis_key)
-classified = run(Stage.CLASSIFY, prepared.analysis_key, boxes=segmented.boxes)
+analysed = run(Stage.ANALYSE, prepared.analysis_key)
+segmented, classified = analysed.segmented, analysed.classified
 checked = run(Stage.CHECK, prepared.analysis_key)
 print(json.dumps({
     "boxes": len(segmented.boxes), "signs": len(segmented.signs), "conditions": len(classified.probabilities),
-    "map": classified.attribution.key, "skin": checked.skin, "engine": tasks._engine().name,
+    "map": classified.attribution.key, "skin": checked.skin, "engine": tasks.loading.engine_of_this_worker().name,
     "imported": sorted({"torch", "timm"} & {name for name, module in sys.modules.items() if module}),
 }))
 """
@@ -62,5 +62,5 @@ def test_a_drawn_photo_is_analysed_from_original_to_heat_map(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["boxes"] and found["signs"] and found["conditions"] == 5 and found["skin"] > 0.5
-    assert found["map"] == "out/classify/attribution.png" and (tmp_path / found["map"]).exists()
+    assert found["map"] == "out/analyse/attribution.png" and (tmp_path / found["map"]).exists()
     assert (found["engine"], found["imported"]) == ("openvino", [])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference_worker.models.zoom import WALL, middle_of, zoomed, zoomed_mask
+from inference_worker.models.zoom import WALL, middle_of, zoomed
+from training.zooms import zoomed_mask
 
 
 @pytest.fixture

@@ -138,15 +138,15 @@ def test_no_forged_message_changes_a_row_deadline_or_page(worker, attempts, page
     folders = {
         stage: f"photos/{photo.pk}/{stage}/{attempt}" for stage, (photo, _job, attempt) in attempts.items()
     }
-    begun = [{"job": job, "attempt": attempt, "worker": "w"} for _photo, job, attempt in attempts.values()]
-    worker.receives(((messages.STARTED, each) for each in begun), refuses=False)
-    under_way = Job.objects.filter(pk__in=[each["job"] for each in begun])
+    begun = {job: attempt for _photo, job, attempt in attempts.values()}
+    worker.receives([(messages.STARTED, {"worker": "w", "work": begun})], refuses=False)
+    under_way = Job.objects.filter(pk__in=begun)
     wait_until(lambda: set(under_way.values_list("state", flat=True)) == {JobState.STARTED})
     before, began = record(), time.monotonic()
 
     def result(stage: Stage, row: object, changed: dict[str, Any] | None = None) -> tuple[str, dict]:
         _photo, job, attempt = attempts[stage]
-        return messages.RECORD, forged.message(job, attempt, forged.KINDS[stage], row) | (changed or {})
+        return messages.RESULTS, forged.message(job, attempt, forged.KINDS[stage], row, **(changed or {}))
 
     def nothing_happened() -> None:
         assert counted() == worker.refused
@@ -175,12 +175,14 @@ def test_no_forged_message_changes_a_row_deadline_or_page(worker, attempts, page
     # "Started" and "ended".
     whose = {"job": attempts[Stage.PREPARE][1], "attempt": 1, "worker": "prepare"}
     worker.receives(
-        (messages.STARTED, whose | {name: value})
+        (messages.OLDER_STARTED, whose | {name: value})
         for name in forged.WRONG_WHOSE
         for value in forged.WRONG_WHOSE[name]
     )
-    worker.receives((messages.ENDED, {"worker": "prepare", "work": work}) for work in forged.WRONG_WORK)
-    worker.receives((name, {}) for name in (messages.STARTED, messages.ENDED, messages.RECORD))
+    for name in (messages.STARTED, messages.ENDED):
+        worker.receives((name, {"worker": "prepare", "work": work}) for work in forged.WRONG_WORK)
+    reports = (messages.STARTED, messages.ENDED, messages.RESULTS)
+    worker.receives((name, {}) for name in (*reports, messages.OLDER_STARTED, messages.OLDER_RECORD))
     nothing_happened()
 
     # Several invalid fields at once.
@@ -287,6 +289,6 @@ def test_a_message_that_celery_cannot_parse_does_not_stop_the_worker(worker, att
     wait_until(lambda: not worker.is_busy() or worker.running.poll() is not None)
     assert worker.running.poll() is None
     assert record() == before
-    worker.receives([(messages.RECORD, forged.message(job, attempt, "prepared", row))], refuses=False)
+    worker.receives([(messages.RESULTS, forged.message(job, attempt, "prepared", row))], refuses=False)
     wait_until(lambda: Job.objects.get(pk=job).state == JobState.DONE)
     assert worker.running.poll() is None

@@ -286,13 +286,17 @@ def send_nonsense(settings) -> None:
     from teleder.celery import app
 
     words = {"text": TEXT, "name": NAME, "canary": CANARY}
-    for queue in (messages.RESULTS_QUEUE, *messages.QUEUES.values()):
+    for queue in (messages.RESULTS_QUEUE, messages.WEB_QUEUE, *messages.QUEUES.values()):
         app.send_task("nobody.knows", kwargs=words, queue=queue)
-        app.send_task(messages.RECORD, args=[CANARY], kwargs=words, queue=queue)
+        app.send_task(messages.RESULTS, args=[CANARY], kwargs=words, queue=queue)
     app.send_task(
         messages.TASKS["prepare"], kwargs={"requests": [words]}, queue=messages.QUEUES["prepare"], expires=30
     )
-    app.send_task(messages.STARTED, kwargs={"job": CANARY, "attempt": TEXT, "worker": NAME}, queue="results")
+    app.send_task(
+        messages.OLDER_STARTED,
+        kwargs={"job": CANARY, "attempt": TEXT, "worker": NAME},
+        queue=messages.WEB_QUEUE,
+    )
 
 
 def ended(running: Path) -> dict[str, str]:

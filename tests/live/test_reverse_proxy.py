@@ -209,7 +209,8 @@ def test_the_largest_photo_arrives_complete(front, alice, alices_draft):
 
 def test_no_outside_request_can_trigger_the_readiness_write(front, web):
     assert ask(front, "GET", "/healthz").status_code == 200
-    assert ask(front, "GET", "/readyz").status_code == 404
+    for inside_only in ("/readyz", "/metrics"):
+        assert ask(front, "GET", inside_only).status_code == 404
     inside = requests.get(f"http://127.0.0.1:{web}/readyz", headers={"Host": "localhost"}, timeout=60)
     assert (inside.status_code, inside.text) == (200, "ready\n")
 

@@ -25,8 +25,7 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
 OF_THE_INFERENCE = {
     "prepare": [Stage.PREPARE],
-    "segment": [Stage.SEGMENT, Stage.CHECK],  # by one network
-    "classify": [Stage.CLASSIFY],
+    "analyse": [Stage.ANALYSE, Stage.CHECK],  # by one network
     "distance": [Stage.DISTANCE],
 }
 

@@ -147,7 +147,7 @@ def test_a_job_with_an_unavailable_storage_is_sent_again_without_a_crash_count(a
     away = messages.Failed(code=messages.STORAGE_UNAVAILABLE)
     for _ in range(2 * settings.JOB_DEATHS):
         job, attempt = send_for_test(photo, "prepare")
-        results.started(job=job, attempt=attempt, worker="w")
+        results.started(worker="w", work={job: attempt})
         assert not results.record(job=job, attempt=attempt, worker="w", outcome=away)
         results.ended(worker="w", work={job: attempt})
         photo.jobs.update(deadline="2020-01-01T00:00:00Z")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import re
+import uuid
 from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone, translation
 
@@ -16,7 +18,7 @@ from teleder.accounts.models import Clinic, Invitation, User
 from teleder.cases import reviews
 from teleder.cases.alarm_rate import AlarmRate
 from teleder.cases.intervals import Share
-from teleder.cases.models import Analysis, EventKind, Job, JobState, Status, Submission
+from teleder.cases.models import Analysis, EventKind, Job, JobState, Photo, Status, Submission
 from teleder.pipeline import results
 from teleder.security import sessions
 from teleder.web.operations import health, model_cards
@@ -85,9 +87,9 @@ def test_one_sentence_says_that_everything_works(adams, broker):
 
 def test_counts_by_stage_follow_the_jobs(adam, broker, alices_submission, alice, submission_of, analyse):
     analyse(submission_of(alice).photos.get())
-    prepare, segment, classify, *_low_priority = health.stages(adam, timezone.now())
-    assert (prepare["queued"], prepare["done"], segment["done"], classify["done"]) == (1, 1, 1, 1)
-    assert prepare["oldest"] is not None and classify["oldest"] is None
+    prepare, analyse, *_low_priority = health.stages(adam, timezone.now())
+    assert (prepare["queued"], prepare["done"], analyse["done"]) == (1, 1, 1)
+    assert prepare["oldest"] is not None and analyse["oldest"] is None
 
 
 def test_silent_workers_are_named_with_the_number_of_submissions(adams, broker, alices_submission):
@@ -442,3 +444,26 @@ def test_staff_do_not_change_the_name_under_their_answers(client, dana):
     client.post(reverse("web:settings"), {"name": "Eve", "language": "ja"})
     dana.refresh_from_db()
     assert (dana.name, dana.language) == ("Dana", "ja")
+
+
+def test_a_request_id_leads_to_its_photo_with_the_time_of_each_stage(
+    adams, broker, alice, submission_of, analyse
+):
+    submission, another = submission_of(alice), submission_of(alice)
+    photo = submission.photos.get()
+    analyse(photo)
+    request = str(uuid.uuid4())
+    Photo.objects.filter(pk=photo.pk).update(
+        trace=request, created_at=F("created_at") - timedelta(seconds=60)
+    )
+    photo.jobs.filter(stage="analyse").update(
+        created_at=F("finished_at") - timedelta(seconds=9),
+        sent_at=F("finished_at") - timedelta(seconds=7.5),
+        batch=4,
+    )
+    found = text(adams.get(reverse("web:cases_admin"), {"find": request.upper()}))
+    assert reverse("web:case_admin", args=[submission.pk]) in found
+    assert reverse("web:case_admin", args=[another.pk]) not in found
+    page = text(adams.get(reverse("web:case_admin", args=[submission.pk])))
+    assert request in page and "<td>1.5 s</td><td>7.5 s</td><td>4</td>" in page
+    assert re.search(r"finding 6\d\.\d s after the upload", page)

@@ -80,6 +80,10 @@ class Analysis(models.Model):
         return self.classified_at is not None
 
     @property
+    def seconds_after_upload(self) -> float | None:
+        return (self.classified_at - self.photo.created_at).total_seconds() if self.classified_at else None
+
+    @property
     def distance_report(self) -> DistanceReport | None:
         return None if self.distance is None else messages.reader_of(DistanceResult)(self.distance)
 

@@ -75,5 +75,16 @@ class Job(models.Model):
             ),
         ]
 
+    @property
+    def seconds_waited(self) -> float | None:
+        """How long the job waited until it was sent the last time."""
+        return (self.sent_at - self.created_at).total_seconds() if self.sent_at else None
+
+    @property
+    def seconds_worked(self) -> float | None:
+        """How long it took from then until its result was recorded."""
+        ended = self.sent_at and self.finished_at
+        return (self.finished_at - self.sent_at).total_seconds() if ended else None
+
     def __str__(self) -> str:
         return f"{self.stage}[{self.attempt}]({self.photo_id})"

@@ -89,6 +89,7 @@ class Photo(models.Model):
     class Meta:
         verbose_name, verbose_name_plural = _("photo"), _("photos")
         ordering = ("created_at",)
+        indexes = [models.Index(fields=["trace"], condition=~Q(trace=""), name="photo_by_request")]
         constraints = [
             models.UniqueConstraint(
                 fields=["submission", "sha256"],

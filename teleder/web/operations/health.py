@@ -1,4 +1,4 @@
-"""The state of the work, for an admin: counts by stage, active workers, and problems."""
+"""The state of the work, for an admin: counts and times by stage, active workers, and problems."""
 
 from __future__ import annotations
 
@@ -8,55 +8,47 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.db.models import Count, Exists, Max, Min, Q
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import Aggregate, Avg, Count, F, FloatField, Max, Min, Q
+from django.db.models.functions import Extract
 from django.utils import timezone
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from contract import messaging
-from contract.messages import RESULTS_QUEUE, Stage
-from teleder.accounts.models import Clinic, User
+from contract.messages import Stage
+from teleder.accounts.models import User
 from teleder.cases import spot_checks
 from teleder.cases.alarm_rate import AlarmRate, alarm_rate
 from teleder.cases.counting import recent
 from teleder.cases.models import AIStatus, Job, JobState, Submission
 from teleder.cases.spot_checks import SpotChecks
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST
+from teleder.cases.triage import Urgency
 from teleder.notifications.models import UNSENT, Message, MessageState
-from teleder.pipeline import refusals
-from teleder.pipeline.transitions import NEEDS_ADMIN, UNDER_WAY, UNFINISHED
+from teleder.pipeline import broker, refusals
+from teleder.pipeline.transitions import NEEDS_ADMIN, UNFINISHED
+from teleder.web.operations.problems import Problem, find_problems
 
-SILENCE_SECONDS = 60  # without a result while work waits, the workers count as silent
-LATE_SECONDS = 30  # after a missed deadline, the sweeper counts as stopped
-RESULTS_WAITING = 50
-DAY = timedelta(hours=24)
+DAY, HOUR = timedelta(hours=24), timedelta(hours=1)
 DAY_SECONDS, WAITING_SECONDS = 30, 5  # how old figures over many rows may be
 STAGES = {
     Stage.PREPARE: gettext_lazy("prepare photos"),
-    Stage.SEGMENT: gettext_lazy("find skin and lesion"),
-    Stage.CLASSIFY: gettext_lazy("classify the condition"),
+    Stage.ANALYSE: gettext_lazy("analyse photos"),
     Stage.CHECK: gettext_lazy("check the photos of drafts"),
     Stage.DISTANCE: gettext_lazy("check other distances"),
 }
 
 
 @dataclass(frozen=True)
-class Problem:
-    """What is wrong, the effect on patients, and the remedy."""
-
-    words: str
-    patients: str
-    remedy: str
-
-
-@dataclass(frozen=True)
 class Board:
     stages: list[dict[str, Any]]
+    waiting_jobs: list[dict[str, Any]]  # unfinished and stopped ones by stage, state and urgency
     results_waiting: int | None  # None: the broker does not answer
     submissions: dict[str, Any]
     workers: list[dict[str, Any]]
-    messages: dict[str, int]
+    messages: dict[str, Any]
     refused: int  # messages of workers, since yesterday
     alarm_rate: AlarmRate
     spot_checks: SpotChecks
@@ -79,7 +71,7 @@ def board(user: User) -> Board:
     now = timezone.now()
     unfinished, of_day = unfinished_jobs(user), jobs_of_the_day(user, now)
     seen = {
-        "stages": _stages(unfinished, of_day),
+        "stages": _stages(unfinished, of_day, stage_times(user, now)),
         "results_waiting": results_waiting(),
         "submissions": submissions(user, now),
         "workers": _workers(unfinished, of_day),
@@ -88,14 +80,61 @@ def board(user: User) -> Board:
         "alarm_rate": alarm_rate(user),
         "spot_checks": spot_checks.results(user),
     }
-    return Board(**seen, problems=find_problems(now, **seen))
+    return Board(**seen, waiting_jobs=_by_urgency(unfinished), problems=find_problems(now, **seen))
 
 
 def unfinished_jobs(user: User) -> list[dict[str, Any]]:
-    """Count the jobs that wait, run or have stopped, by stage, state and worker, with the creation of the oldest."""
+    """Count the jobs that wait, run or have stopped, by stage, state, worker and urgency, with the creation of the oldest."""
     jobs = Job.objects.visible_to(user).filter(state__in=(*UNFINISHED, *NEEDS_ADMIN)).order_by()
-    rows = jobs.values("stage", "state", "worker").annotate(n=Count("id"), oldest=Min("created_at"))
+    rows = jobs.values("stage", "state", "worker", "priority").annotate(
+        n=Count("id"), oldest=Min("created_at")
+    )
     return list(rows)
+
+
+def _by_urgency(unfinished: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in unfinished:
+        same = found.setdefault(
+            (row["stage"], row["state"], row["priority"]),
+            {"stage": row["stage"], "state": row["state"], "urgency": Urgency(row["priority"]).code, "n": 0},
+        )
+        same["n"] += row["n"]
+        same["oldest"] = min(row["oldest"], same.get("oldest", row["oldest"]))
+    return list(found.values())
+
+
+class Percentile(Aggregate):
+    """The median and the 95th percentile, as a list."""
+
+    function, template = (
+        "percentile_cont",
+        "%(function)s(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY %(expressions)s)",
+    )
+    output_field = ArrayField(FloatField())
+
+
+def stage_times(user: User, now: datetime) -> dict[str, dict[str, Any]]:
+    """Return by stage what the jobs of the last hour that were done needed: `wait` until they were sent, then `work`.
+
+    Both are [median, 95th percentile] in seconds; `batch` is the mean number of photos in a job's message.
+    """
+
+    def measure() -> list[dict[str, Any]]:
+        done = (
+            Job.objects.visible_to(user).filter(finished_at__gte=now - HOUR, state=JobState.DONE).order_by()
+        )
+        return list(
+            done.values("stage").annotate(
+                n=Count("id"),
+                wait=Percentile(Extract(F("sent_at") - F("created_at"), "epoch")),
+                work=Percentile(Extract(F("finished_at") - F("sent_at"), "epoch")),
+                batch=Avg("batch"),
+            )
+        )
+
+    found = recent("times", user, DAY_SECONDS, measure, rows=lambda found: sum(row["n"] for row in found))
+    return {row["stage"]: row for row in found}
 
 
 def jobs_of_the_day(user: User, now: datetime) -> list[dict[str, Any]]:
@@ -110,10 +149,12 @@ def jobs_of_the_day(user: User, now: datetime) -> list[dict[str, Any]]:
 
 def stages(user: User, now: datetime) -> list[dict[str, Any]]:
     """Return for each stage the number of jobs by state and the start of the oldest unfinished one."""
-    return _stages(unfinished_jobs(user), jobs_of_the_day(user, now))
+    return _stages(unfinished_jobs(user), jobs_of_the_day(user, now), stage_times(user, now))
 
 
-def _stages(unfinished: list[dict[str, Any]], of_day: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _stages(
+    unfinished: list[dict[str, Any]], of_day: list[dict[str, Any]], times: dict[str, dict[str, Any]]
+) -> list[dict[str, Any]]:
     states = [state.value for state in (*UNFINISHED, *NEEDS_ADMIN)]
     found = []
     for stage, name in STAGES.items():
@@ -121,8 +162,11 @@ def _stages(unfinished: list[dict[str, Any]], of_day: list[dict[str, Any]]) -> l
         counts = {state: sum(row["n"] for row in rows if row["state"] == state) for state in states}
         waiting = [row["oldest"] for row in rows if row["state"] in UNFINISHED]
         done = [row["n"] for row in of_day if (row["stage"], row["state"]) == (stage, JobState.DONE)]
+        needed = {name: times.get(stage, {}).get(name) for name in ("wait", "work", "batch")}
         found.append(
-            {"stage": stage, "name": name, "done": sum(done), "oldest": min(waiting, default=None)} | counts
+            {"stage": stage, "name": name, "done": sum(done), "oldest": min(waiting, default=None)}
+            | counts
+            | needed
         )
     return found
 
@@ -130,7 +174,7 @@ def _stages(unfinished: list[dict[str, Any]], of_day: list[dict[str, Any]]) -> l
 def results_waiting() -> int | None:
     """Return the number of results waiting to be recorded; `None` when the broker does not answer."""
     try:
-        return messaging.client(settings.REDIS_URL, "request").llen(RESULTS_QUEUE)
+        return sum(map(messaging.client(settings.REDIS_URL, "request").llen, broker.RESULTS_QUEUES))
     except redis.RedisError:
         return None
 
@@ -172,146 +216,10 @@ def _workers(unfinished: list[dict[str, Any]], of_day: list[dict[str, Any]]) -> 
     return found
 
 
-def messages(user: User) -> dict[str, int]:
+def messages(user: User) -> dict[str, Any]:
     unsent = Message.objects.visible_to(user).filter(Q(state__in=UNSENT) | Q(state=MessageState.FAILED))
     return unsent.aggregate(
         queued=Count("id", filter=Q(state__in=UNSENT)),
         failed=Count("id", filter=Q(state=MessageState.FAILED)),
-    )
-
-
-def find_problems(now: datetime, **seen: Any) -> list[Problem]:
-    """Return the current problems, the most serious first."""
-    found = [
-        _broker_away(seen["results_waiting"]),
-        *_silent(now, seen["submissions"]),
-        _results_pile_up(seen["results_waiting"]),
-        _submissions_overdue(seen["submissions"]),
-        _jobs_stopped(seen["stages"]),
-        _messages_failed(seen["messages"]),
-        _messages_refused(seen["refused"]),
-        _alarm_rate_outside(seen["alarm_rate"]),
-    ]
-    return [problem for problem in found if problem is not None]
-
-
-def _broker_away(results: int | None) -> Problem | None:
-    if results is not None:
-        return None
-    return Problem(
-        _("The message broker does not answer."),
-        _("Nothing is lost. AI results are delayed; dermatologists answer by the same due time."),
-        _("Start Valkey again. The sweeper then sends the waiting jobs."),
-    )
-
-
-def _silent(now: datetime, waiting: dict[str, Any]) -> list[Problem | None]:
-    """Return the problems of a sweeper and for workers that do not respond."""
-    since = now - timedelta(seconds=SILENCE_SECONDS)
-    late = Job.objects.filter(state__in=UNDER_WAY, deadline__lt=now - timedelta(seconds=LATE_SECONDS))
-    old = Job.objects.filter(state__in=UNFINISHED, created_at__lt=since)
-    old = old.exclude(stage=Stage.DISTANCE)  # a report takes long
-    finished = Job.objects.filter(finished_at__gte=since)
-    # Asked of one row, whichever: three questions in one query.
-    is_late, is_waiting, is_working = Clinic.objects.values_list(
-        Exists(late), Exists(old), Exists(finished)
-    ).first()
-    problem = Problem(
-        _("The sweeper does not respond."),
-        _("Messages to patients and lost jobs are waiting. Answers are not delayed."),
-        _("Start `manage.py sweep` again."),
-    )
-    return [problem if is_late else None, _workers_silent(waiting) if is_waiting and not is_working else None]
-
-
-def _workers_silent(waiting: dict[str, Any]) -> Problem:
-    n = waiting["for_ai"] + waiting["without_ai"]
-    text = ngettext(
-        "The inference workers do not respond: %(n)d submission has no AI results.",
-        "The inference workers do not respond: %(n)d submissions have no AI results.",
-        n,
-    )
-    return Problem(
-        text % {"n": n}
-        if n
-        else _("The inference workers do not respond: photos of unsent drafts are waiting."),
-        _("Nothing changes for patients: a dermatologist answers by the same due time."),
-        _("Start the inference workers again. Waiting photos are then sent automatically."),
-    )
-
-
-def _results_pile_up(results: int | None) -> Problem | None:
-    if results is None or results < RESULTS_WAITING:
-        return None
-    return Problem(
-        _("%(n)d results are waiting to be recorded.") % {"n": results},
-        _("AI findings are delayed. Dermatologists answer by the same due time."),
-        _("Start the results worker again."),
-    )
-
-
-def _submissions_overdue(waiting: dict[str, Any]) -> Problem | None:
-    if not (n := waiting["overdue"]):
-        return None
-    text = ngettext("%(n)d submission is overdue.", "%(n)d submissions are overdue.", n) % {"n": n}
-    return Problem(text, _("The promised answer is late."), _("Assign them to a dermatologist under Cases."))
-
-
-def _jobs_stopped(stages: list[dict[str, Any]]) -> Problem | None:
-    # A report that failed is asked for again by who wants to read it.
-    awaited = [row for stage, row in zip(STAGES, stages, strict=True) if stage != Stage.DISTANCE]
-    if not (n := sum(row[state] for row in awaited for state in NEEDS_ADMIN)):
-        return None
-    text = ngettext("%(n)d job has stopped.", "%(n)d jobs have stopped.", n) % {"n": n}
-    return Problem(
-        text,
-        _("Nothing changes for patients: a dermatologist reads these photos without the AI."),
-        _("Check the error below, then requeue the job."),
-    )
-
-
-def _messages_failed(messages: dict[str, int]) -> Problem | None:
-    if not (n := messages["failed"]):
-        return None
-    text = ngettext("%(n)d message could not be delivered.", "%(n)d messages could not be delivered.", n) % {
-        "n": n
-    }
-    return Problem(
-        text, _("The recipients see the message in their inbox after log-in."), _("Check the mail server.")
-    )
-
-
-def _messages_refused(n: int) -> Problem | None:
-    if not n:
-        return None
-    text = ngettext(
-        "%(n)d message of an inference worker was refused since yesterday.",
-        "%(n)d messages of inference workers were refused since yesterday.",
-        n,
-    )
-    return Problem(
-        text % {"n": n},
-        _(
-            "None of their content was stored. The photos are tried again, and dermatologists answer by the same due time."
-        ),
-        _(
-            "The log of the results worker names the worker. Stop it and find out whether it is faulty or compromised."
-        ),
-    )
-
-
-def _alarm_rate_outside(rate: AlarmRate) -> Problem | None:
-    if not rate.is_outside:
-        return None
-    text = _(
-        "The AI's alarms rang in %(of)d of the newest %(n)d submissions; %(low)d to %(high)d were to be expected."
-    )
-    return Problem(
-        text % {"of": rate.alarmed.of, "n": rate.alarmed.n, "low": rate.low, "high": rate.high},
-        _(
-            "Cases may be looked at sooner or later than they need. Answers and due times by rules are unaffected."
-        ),
-        _(
-            "Look at a few of the photos. If patients or cameras have not changed, tell whoever answers for the model."
-        ),
+        oldest=Min("created_at", filter=Q(state__in=UNSENT)),
     )

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -17,7 +17,7 @@ from django.views.decorators.vary import vary_on_headers
 from teleder.accounts.models import Role, User
 from teleder.accounts.normalisation import normalise_code, normalise_email
 from teleder.cases import intake, reviews, transitions
-from teleder.cases.models import Case, Job, Status, Submission
+from teleder.cases.models import Case, Job, Photo, Status, Submission
 from teleder.cases.originals import RefusedError
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST, OPEN, WITH_ANSWER, EventKind, sources_of
 from teleder.pipeline import recovery
@@ -88,7 +88,7 @@ def _uuids(texts: list[str]) -> list[UUID]:
 @require_safe
 @admin_required
 def cases(request: HttpRequest) -> HttpResponse:
-    """Find submissions by case number or e-mail address, and by status."""
+    """Find submissions by case number, e-mail address or the id of a request that brought a photo, and by status."""
     query, status = request.GET.get("find", "").strip()[:100], request.GET.get("status", "")
     rows = Submission.objects.visible_to(request.user).select_related("case__patient", "claimed_by")
     if status in Status.values:
@@ -106,10 +106,12 @@ def cases(request: HttpRequest) -> HttpResponse:
 
 
 def _found_by(query: str) -> Q:
-    """Return the condition that a submission's case number or patient's address contains this.
+    """Return the condition that a submission's case number or patient's address contains this, or a request had this id.
 
     Few cases are looked up by themselves, each by its own index: one condition over both tables reads every submission.
     """
+    if requests := _uuids([query]):
+        return Q(pk__in=list(Photo.objects.filter(trace=requests[0]).values_list("submission", flat=True)))
     letters, address = "".join(filter(str.isalnum, normalise_code(query).upper())), normalise_email(query)
     number = f"{letters[:4]}-{letters[4:]}" if len(letters) > 4 else letters
     people = User.objects.filter(email__icontains=address).values_list("pk", flat=True)[:FEW_CASES]
@@ -145,7 +147,9 @@ def _case(
         "error": error,
         "others": seen.filter(case=submission.case).exclude(pk=submission.pk).order_by("-submitted_at"),
         "events": submission.events.select_related("actor"),
-        "jobs": Job.objects.filter(photo__submission=submission).order_by("created_at"),
+        "photos": submission.photos.prefetch_related(
+            Prefetch("jobs", Job.objects.order_by("created_at")), "analyses"
+        ).order_by("created_at"),
         "dermatologists": dermatologists.order_by("name"),
         "may_reassign": submission.status in AWAITING_DERMATOLOGIST,
         "may_release": submission.status == Status.IN_REVIEW,
