@@ -67,9 +67,9 @@ def start(*, patient: User, answers: Any, case: Case | None = None, key: str = "
         User.objects.select_for_update().get(pk=patient.pk)
         if earlier := find_repeated_request(patient, key, answers, case):
             return earlier
-    result = triage.urgency_of(answers, policy=policy)
     kind = Kind.FOLLOW_UP if case else Kind.FIRST
     case = case or Case.objects.create(patient=patient, clinic=patient.clinic)
+    result = triage.urgency_of(answers, policy=policy, site=case.body_site)
     submission = Submission.objects.create(
         case=case,
         clinic_id=case.clinic_id,
