@@ -62,7 +62,8 @@ VERSION = 1
 class Stage(StrEnum):
     """In the order of dispatch.
 
-    CHECK is of drafts alone, and waits while submitted photos wait. DISTANCE waits until all others are done.
+    CHECK is of drafts alone, and waits while submitted photos wait. DISTANCE waits for all others, ten
+    minutes at most.
     """
 
     PREPARE = "prepare"

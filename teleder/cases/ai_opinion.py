@@ -1,8 +1,9 @@
 """When the AI's opinion opens to a reader: first they look, then they see what the AI saw.
 
 By the setting `AI_OPINION` it opens to a dermatologist once they have chosen an impression of the submission or have
-asked to see it first (`after_look`), from the start (`always`), or when an answer is signed (`blind`). Before that
-pages and API say only what the chip says, and give nothing that a model computed. A signed case is open to the clinic.
+asked to see it first (`after_look`), from the start (`always`), or when an answer is signed (`blind`). A photo that comes
+later closes it until they look again. While it is closed, pages and API say only what the chip says, and give nothing that
+a model computed. A signed case is open to the clinic.
 Admins, who answer no case, see it always; patients never.
 """
 
@@ -51,12 +52,14 @@ class NotOpenError(IllegalMoveError):
 def when_it_opens() -> str:
     if settings.AI_OPINION == Opening.BLIND:
         return _("This clinic reads blind: the AI's opinion opens when the answer is signed.")
-    return _("The AI's opinion opens once you have chosen your impression, or asked to see it first.")
+    return _(
+        "The AI's opinion opens once you have chosen your impression of all photos, or asked to see it first."
+    )
 
 
 def with_impressions(rows: SubmissionQuerySet, reader: User) -> SubmissionQuerySet:
     """Annotate what this module asks of a row and its reader, so that pages take no further query."""
-    own = FirstImpression.objects.filter(submission=OuterRef("pk"), reader=reader)
+    own = FirstImpression.objects.filter(submission=OuterRef("pk"), reader=reader, has_newer_photos=False)
     return rows.annotate(**{_name(reader): Subquery(own.values("latest")[:1])})
 
 
@@ -81,11 +84,11 @@ def require_open(submission: Submission, reader: User) -> None:
 
 
 def impression_of(submission: Submission, reader: User) -> str | None:
-    """Return the impression that the reader has now: empty where they saw the AI first, None where they have not looked."""
+    """Return the reader's impression of all photos: empty where they saw the AI first, None where they have not looked."""
     if hasattr(submission, name := _name(reader)):
         return getattr(submission, name)
     return (
-        FirstImpression.objects.filter(submission=submission, reader=reader)
+        FirstImpression.objects.filter(submission=submission, reader=reader, has_newer_photos=False)
         .values_list("latest", flat=True)
         .first()
     )
@@ -123,26 +126,33 @@ def choose(submission: Submission, *, by: User, impression: str) -> FirstImpress
             "saw_ai_first": saw_ai_first,
         },
     )
-    if not is_new and row.latest != chosen:
-        row.latest = chosen
-        row.save(update_fields=["latest"])
+    if not is_new and (row.latest != chosen or row.has_newer_photos):
+        row.latest, row.has_newer_photos = chosen, False
+        row.save(update_fields=["latest", "has_newer_photos"])
     setattr(submission, _name(by), row.latest)
     return row
 
 
 @transaction.atomic
 def see_first(submission: Submission, *, by: User) -> FirstImpression:
-    """Open the AI's opinion to `by` without an impression; the timeline says so. A repeat changes nothing."""
+    """Open the AI's opinion to `by` without an impression of all photos; the timeline says so. A repeat changes nothing."""
     _require_unanswered(submission)
     if settings.AI_OPINION == Opening.BLIND:
         raise NotOpenError
     row, is_new = FirstImpression.objects.get_or_create(
         submission=submission, reader=by, defaults={"saw_ai_first": True}
     )
-    if is_new:
+    if is_new or row.has_newer_photos:
+        row.has_newer_photos = False
+        row.save(update_fields=["has_newer_photos"])
         submission.events.create(kind=EventKind.AI_SEEN_FIRST, actor=by)
     setattr(submission, _name(by), row.latest)
     return row
+
+
+def close_for_new_photo(submission: Submission) -> None:
+    """Close the opinion until each reader has looked again; call it under the submission's lock, which looking takes too."""
+    submission.first_impressions.update(has_newer_photos=True)
 
 
 def _require_unanswered(submission: Submission) -> None:

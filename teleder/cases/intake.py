@@ -22,7 +22,7 @@ from contract import logs
 from contract.messages import Stage
 from teleder.accounts import people
 from teleder.accounts.models import Purpose, User
-from teleder.cases import originals, transitions, triage
+from teleder.cases import ai_opinion, originals, transitions, triage
 from teleder.cases.models import (
     NOT_AWAITED,
     PHOTOS_PER_SUBMISSION,
@@ -67,9 +67,9 @@ def start(*, patient: User, answers: Any, case: Case | None = None, key: str = "
         User.objects.select_for_update().get(pk=patient.pk)
         if earlier := find_repeated_request(patient, key, answers, case):
             return earlier
-    result = triage.urgency_of(answers, policy=policy)
     kind = Kind.FOLLOW_UP if case else Kind.FIRST
     case = case or Case.objects.create(patient=patient, clinic=patient.clinic)
+    result = triage.urgency_of(answers, policy=policy, site=case.body_site)
     submission = Submission.objects.create(
         case=case,
         clinic_id=case.clinic_id,
@@ -182,6 +182,7 @@ def record_photo(photo: Photo) -> Photo:
         raise RefusedError("too_many_photos", _("Six photos are enough. Remove one to add another."))
     refuse_too_many_today(patient, photo.size)
     photo.save(force_insert=True)
+    ai_opinion.close_for_new_photo(submission)
     if submission.status == Status.SUBMITTED and queue.ai_may_read(submission):
         wait_for_ai(submission)
     queue.enqueue(photo, Stage.PREPARE, priority=submission.urgency)

@@ -46,7 +46,8 @@ def _precedence(submission: Submission, verdict: Verdict) -> Precedence:
 
 def _raise_urgency(submission: Submission, photos: list[Photo]) -> None:
     policy = triage.policy(submission.policy)
-    result = triage.urgency_of(submission.answers, list(_reports(photos, policy)), policy=policy)
+    reports = list(_reports(photos, policy))
+    result = triage.urgency_of(submission.answers, reports, policy=policy, site=submission.case.body_site)
     flags = [flag.as_json() for flag in result.flags]
     urgency = max(result.urgency, submission.urgency)
     due = min(submission.due_at, policy.due(triage.Urgency(urgency), submission.submitted_at))

@@ -40,22 +40,24 @@ def dispatch_all(stages: Iterable[Stage] = tuple(Stage)) -> int:
 
 def dispatch_stage(stage: Stage) -> int:
     """Send the most urgent queued jobs of a stage that fit its window."""
-    if not _waiting(
-        stage
-    ).exists():  # whoever queues another job dispatches it: do not wait for the lock to find nothing
+    waiting = _waiting(stage)
+    # Whoever queues another job dispatches it: do not wait for the lock to find nothing.
+    if not waiting.exists():
         return 0
     if any(jobs.exists() for jobs in _going_before(stage)):
-        return 0
+        waiting = _out_of_patience(waiting, stage)
+        if not waiting.exists():
+            return 0
     depth = messaging.client(settings.REDIS_URL, "request").llen(messages.QUEUES[stage])
     with transaction.atomic():
-        batches = _take(stage, depth)
+        batches = _take(stage, waiting, depth)
     for jobs in batches:
         send_batch(stage, jobs)
     return sum(map(len, batches))
 
 
 def _waiting(stage: Stage) -> QuerySet[Job]:
-    return Job.objects.filter(stage=stage, state__in=WAITING)
+    return Job.objects.filter(stage=stage, state__in=WAITING).order_by("-priority", "created_at")
 
 
 def _going_before(stage: Stage) -> Iterable[QuerySet[Job]]:
@@ -69,8 +71,16 @@ def _going_before(stage: Stage) -> Iterable[QuerySet[Job]]:
         yield Job.objects.exclude(stage=Stage.DISTANCE).filter(state__in=UNFINISHED)
 
 
-def _take(stage: Stage, depth: int) -> list[list[Job]]:
-    """Mark the jobs that fit as sent, in batches: at most W messages, counted in rows and in the broker."""
+def _out_of_patience(waiting: QuerySet[Job], stage: Stage) -> QuerySet[Job]:
+    """Return the jobs that wait for others no longer: reports after a while, by age, so that none waits for ever."""
+    if stage != Stage.DISTANCE:
+        return waiting.none()
+    since = Now() - timedelta(minutes=settings.DISTANCE_PATIENCE_MINUTES)
+    return waiting.filter(created_at__lt=since).order_by("created_at")
+
+
+def _take(stage: Stage, waiting: QuerySet[Job], depth: int) -> list[list[Job]]:
+    """Mark the first that fit as sent, in batches: at most W messages, counted in rows and in the broker."""
     with connection.cursor() as cursor:  # two dispatchers must not both fill the same window
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"dispatch.{stage}"])
     sent = Job.objects.filter(stage=stage, state__in=UNDER_WAY).exclude(
@@ -82,7 +92,6 @@ def _take(stage: Stage, depth: int) -> list[list[Job]]:
     room = window - max(messages_out, depth)
     if room <= 0:
         return []
-    waiting = _waiting(stage).order_by("-priority", "created_at")
     jobs = waiting.select_related("photo").select_for_update(of=("self",), skip_locked=True)
     size = 1 if stage in messages.ALONE else settings.JOB_BATCH
     return [mark_sent(batch) for batch in _batches(list(jobs[: room * size]), room, size)]

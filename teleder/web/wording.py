@@ -52,6 +52,9 @@ ANSWER_FLAGS = {
     "not_sure": _("unsure about a same-day warning sign"),
     "weak_immunity": _("weak immune system"),
     "baby_or_pregnant": _("baby or pregnant"),
+    "eye_region": _("around the eyes"),
+    "face": _("face"),
+    "genital": _("groin or genitals"),
 }
 PHOTO_FLAGS = {
     "unreadable": _("no readable photo"),

@@ -51,8 +51,12 @@ DERMATOLOGISTS = sorted(
 
 
 @pytest.fixture
-def case(alices_submission, analyse, stored, dana):
+def case(alices_submission, analyse, stored, dana, request):
+    """Claimed by Dana, who has not looked, or as the parameter says before the photo came."""
     photo = alices_submission.photos.get()
+    if looked := getattr(request, "param", None):
+        LOOKS[looked](alices_submission, dana)
+        ai_opinion.close_for_new_photo(alices_submission)
     analyse(photo, probabilities=HERPES, signs=SIGNS)
     stored(photo)
     Job.objects.get_or_create(photo=photo, stage=Stage.DISTANCE, defaults={"priority": 0})
@@ -60,6 +64,18 @@ def case(alices_submission, analyse, stored, dana):
     reviews.claim(alices_submission, by=dana)
     alices_submission.refresh_from_db()
     return alices_submission
+
+
+LOOKS = {
+    "looked before the photo": lambda case, dana: ai_opinion.choose(case, by=dana, impression="AD"),
+    "saw it first before the photo": lambda case, dana: ai_opinion.see_first(case, by=dana),
+}
+EACH_CASE = pytest.mark.parametrize("case", [None, *LOOKS], indirect=True, ids=str)
+EACH_CASE_AND_LANGUAGE = pytest.mark.parametrize(
+    ("case", "language"),
+    [(None, "en"), (None, "ja"), *zip(LOOKS, ("en", "ja"), strict=True)],
+    indirect=["case"],
+)
 
 
 def paths(name: str, case) -> list[str]:
@@ -80,7 +96,7 @@ def told(answer) -> list[str]:
     return [word for word in TOLD if word.lower() in text]
 
 
-@pytest.mark.parametrize("language", ["en", "ja"])
+@EACH_CASE_AND_LANGUAGE
 @pytest.mark.parametrize("name", [name for name in DERMATOLOGISTS if name not in NO_CASE])
 def test_no_address_tells_what_the_ai_saw_before_she_has_looked(client, dana, case, name, language):
     dana.language = language
@@ -107,6 +123,7 @@ POSTED = {
 }
 
 
+@pytest.mark.parametrize("case", [None, "looked before the photo"], indirect=True, ids=str)
 @pytest.mark.parametrize("name", POSTED)
 def test_no_action_tells_it_either(client, dana, case, name):
     caller = APIClient() if name.startswith("api:") else client
@@ -126,6 +143,7 @@ def test_the_same_words_are_found_once_she_has_looked(client, dana, case):
     assert "0.8765" in told(client.get(f"/api/v1/submissions/{case.pk}/findings"))
 
 
+@EACH_CASE
 def test_the_list_and_the_api_say_only_that_the_ai_asks_to_look_sooner(client, dana, case):
     client.force_login(dana)
     assert "AI: look sooner" in client.get(reverse("web:worklist")).content.decode()
@@ -136,7 +154,10 @@ def test_the_list_and_the_api_say_only_that_the_ai_asks_to_look_sooner(client, d
     (row,) = client.get("/api/v1/worklist").json()["results"]
     assert row["flags"] == shown["flags"] == [{"origin": "model", "code": "sooner", "level": "same_day"}]
     refused = client.get(f"/api/v1/submissions/{case.pk}/findings")
-    assert refused.status_code == 409 and "once you have chosen your impression" in refused.json()["detail"]
+    assert (
+        refused.status_code == 409
+        and "once you have chosen your impression of all photos" in refused.json()["detail"]
+    )
 
 
 def test_a_demonstration_model_gives_admins_no_probability_of_a_condition(client, adam, case):

@@ -113,6 +113,28 @@ def test_a_report_waits_until_nothing_else_is_unfinished(alarmed, bob, submissio
     assert dispatch.dispatch_stage(Stage.DISTANCE) == 1 == valkey.llen(key)
 
 
+def test_on_a_busy_clinic_reports_go_by_age_once_they_have_waited_ten_minutes(
+    alice, bob, submission_of, analyse, valkey
+):
+    reports, emergency = [], {"fever": "yes", "baby_or_pregnant": "yes"}
+    for minutes, answers in ((9, emergency), (11, emergency), (12, {})):
+        photo = submission_of(alice, **answers).photos.get()
+        analyse(photo, probabilities=HERPES)
+        reports.append(photo.jobs.get(stage=Stage.DISTANCE))
+        Job.objects.filter(pk=reports[-1].pk).update(created_at=timezone.now() - timedelta(minutes=minutes))
+    waiting = submission_of(bob).photos.get().jobs.get()
+    for report in reversed(reports[1:]):
+        assert dispatch.dispatch_stage(Stage.DISTANCE) == 1
+        assert dispatch.dispatch_stage(Stage.DISTANCE) == 0  # one for each slot
+        report.refresh_from_db()
+        assert report.state == JobState.SENT
+        valkey.delete(messages.QUEUES[Stage.DISTANCE])
+        results.record(job=str(report.pk), attempt=report.attempt, worker="w", outcome=FAILED)
+    assert dispatch.dispatch_stage(Stage.DISTANCE) == 0
+    waiting.refresh_from_db()
+    assert waiting.state == JobState.QUEUED
+
+
 def test_one_report_is_measured_at_a_time(alice, submission_of, analyse, valkey):
     for photo in submission_of(alice, photos=3).photos.all():
         analyse(photo, probabilities=HERPES)

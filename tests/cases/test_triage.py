@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -12,11 +14,12 @@ from hypothesis import strategies as st
 
 from contract.alarms import Alarm, Figure
 from teleder.cases import triage
-from teleder.cases.questionnaire import red_flag_questions
+from teleder.cases.questionnaire import BodySite, red_flag_questions
 from teleder.cases.triage import PhotoReport, Urgency, urgency_of
 from tests.conftest import CALM, MEASURED, NO_WORTH, alarm
 
 POLICY, FORMER = triage.policy(), triage.policy("2026-11-23")
+VERSIONS = [triage.policy(file.stem) for file in sorted(triage.POLICIES.glob("*.toml"))]
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TOKYO = ZoneInfo("Asia/Tokyo")
 CHOICES = {question.id: list(dict(question.choices)) for question in red_flag_questions(POLICY, "en")}
@@ -83,7 +86,7 @@ any_photo = st.builds(
 )
 
 
-@pytest.mark.parametrize("policy", [POLICY, FORMER], ids=lambda policy: policy.id)
+@pytest.mark.parametrize("policy", VERSIONS, ids=lambda policy: policy.id)
 @UNHURRIED
 @given(answers=any_answers, photos=st.lists(any_photo, max_size=3), one_more=any_photo)
 def test_one_more_photo_or_alarm_never_lowers_the_urgency(policy, answers, photos, one_more):
@@ -173,9 +176,52 @@ def test_a_submission_of_the_former_policy_is_judged_as_before():
     assert (FORMER.needs_skin, FORMER.spot_check_one_in) == (False, 0)
 
 
-def test_both_policies_have_the_same_rules_questions_and_times():
+@pytest.mark.parametrize("policy", VERSIONS, ids=lambda policy: policy.id)
+def test_all_policies_have_the_same_rules_questions_and_times(policy):
     for part in ("rules", "questions", "levels"):
-        assert POLICY.data[part] == FORMER.data[part]
+        assert POLICY.data[part] == policy.data[part]
+
+
+def test_the_newest_policy_is_in_force_and_every_file_is_named_after_its_id():
+    assert [policy.id for policy in VERSIONS] == [
+        file.stem for file in sorted(triage.POLICIES.glob("*.toml"))
+    ]
+    assert VERSIONS[-1].id == POLICY.id
+
+
+def test_of_the_last_version_only_site_flags_and_japanese_texts_are_new():
+    former, new = deepcopy(triage.policy("2026-11-28").data), deepcopy(POLICY.data)
+    for advice in (*former["advice"].values(), *new["advice"].values()):
+        del advice["title"]["ja"], advice["text"]["ja"]
+    del former["id"], new["id"], new["site_flags"]
+    assert former == new
+
+
+@pytest.mark.parametrize("site", BodySite)
+@pytest.mark.parametrize("near_eye", ["no", "yes", "unsure"])
+def test_face_eye_region_and_genitals_are_flagged_whatever_was_answered_and_raise_nothing(site, near_eye):
+    answers = CALM | {"near_eye": near_eye}
+    plain, flagged = (urgency_of(answers, policy=POLICY, site=place) for place in ("", site))
+    codes = {"around_eyes": ["eye_region"], "face": ["face"], "groin": ["genital"]}.get(site, [])
+    assert flagged.urgency == plain.urgency
+    assert [(flag.origin, flag.code, flag.level) for flag in flagged.flags if flag not in plain.flags] == [
+        (triage.Origin.ANSWERS, code, None) for code in codes
+    ]
+
+
+@pytest.mark.parametrize("site", BodySite)
+def test_a_policy_without_site_flags_judges_every_site_as_before(site):
+    for policy in VERSIONS[:-1]:
+        assert urgency_of(CALM, policy=policy, site=site) == urgency_of(CALM, policy=policy)
+
+
+def test_every_flagged_site_exists():
+    assert {site for row in POLICY.data["site_flags"] for site in row["sites"]} <= set(BodySite)
+
+
+def test_patients_are_told_in_plain_words_where_to_go():
+    for text in POLICY.data["advice"].values():
+        assert not re.search("受診|回答|医療機関|本日|発熱|悪化", text["title"]["ja"] + text["text"]["ja"])
 
 
 def test_the_general_advice_tells_nobody_to_go_on_with_a_treatment():

@@ -16,7 +16,7 @@ from contract.storage import files
 from teleder.accounts import people
 from teleder.accounts.models import Purpose
 from teleder.accounts.people import end_consent
-from teleder.cases import intake, reviews
+from teleder.cases import intake, reviews, triage
 from teleder.cases.models import AIStatus, Case, EventKind, Job, PhotoState, Review, Status, Submission
 from teleder.cases.originals import RefusedError
 from teleder.cases.transitions import IllegalMoveError
@@ -74,6 +74,27 @@ def test_a_submission_needs_site_photo_and_consent(alice, photo_file):
         intake.add_photo(submission, view="close_up", upload=photo_file())
     with pytest.raises(RefusedError, match="agree"):
         intake.submit(submission, by=alice)
+
+
+EYE_REGION = {"origin": "answers", "code": "eye_region", "level": None}
+
+
+def test_a_rash_around_the_eyes_is_flagged_and_stays_routine(alice, draft_of):
+    draft = draft_of(alice, near_eye="no")
+    intake.describe(draft, body_site="around_eyes")
+    submission = intake.submit(draft, by=alice)
+    assert (submission.urgency, submission.flags) == (Urgency.ROUTINE, [EYE_REGION])
+    assert submission.due_at == triage.policy().due(Urgency.ROUTINE, submission.submitted_at)
+    follow_up = intake.start(patient=alice, answers=CALM, case=submission.case)
+    assert follow_up.flags == [EYE_REGION]
+
+
+def test_a_draft_of_an_earlier_policy_is_judged_by_it(alice, draft_of):
+    draft = draft_of(alice)
+    intake.describe(draft, body_site="around_eyes")
+    Submission.objects.update(policy="2026-11-28")
+    submission = intake.submit(draft, by=alice)
+    assert (submission.policy, submission.flags) == ("2026-11-28", [])
 
 
 def test_without_consent_to_ai_the_due_time_is_the_same(alice, draft_of):

@@ -16,6 +16,7 @@ from teleder.cases.models import AIStatus, Disposition, Review, Status, Submissi
 from teleder.cases.verdict import CONDITIONS
 from teleder.security import sessions
 from teleder.web.clinician import replies
+from tests.conftest import NO_WORTH, alarm
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("ai_is_open")]
 ANSWER = {
@@ -145,6 +146,18 @@ def test_the_verdict_has_numbers_for_the_alarm_and_no_table(danas, alices_submis
     said = page[page.index('id="verdict-title"') : page.index('id="flags-title"')]
     assert "%" not in said  # no probability
     assert 'class="bars"' not in page and "Results of each crop" not in page
+
+
+def test_a_flag_of_the_body_site_is_shown_and_one_of_the_ai_that_raises_nothing_is_not(
+    danas, alice, draft_of, analyse
+):
+    draft = draft_of(alice)
+    intake.describe(draft, body_site="around_eyes")
+    submission = intake.submit(draft, by=alice)
+    analyse(submission.photos.get(), probabilities=HERPES, alarms=(alarm("HI", 0.8, worth=NO_WORTH),))
+    page = page_of(danas, submission)
+    reasons = page[page.index('id="flags-title"') : page.index('id="answers-title"')]
+    assert "<strong>around the eyes</strong>" in reasons and "→" not in reasons and "AI:" not in reasons
 
 
 def test_where_the_ai_says_nothing_the_page_speaks_of_no_condition(danas, alices_submission, analyse):

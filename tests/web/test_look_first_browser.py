@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from teleder.cases import reviews
+from teleder.cases import ai_opinion, reviews
 from teleder.cases.models import EventKind, FirstImpression
 from tests.web.test_clinician_browser import EACH_WAY, HERPES, read  # noqa: F401
 
@@ -51,6 +51,23 @@ def test_choosing_an_impression_opens_it_in_place_and_a_reload_keeps_it(
     expect(page.locator("[name=impression][value=HI]")).to_be_checked()
     row = FirstImpression.objects.get()
     assert (row.independent, row.latest, row.saw_ai_first) == ("AD", "HI", False)
+
+
+def test_after_a_later_photo_it_is_covered_and_the_kept_draft_chooses_no_impression(
+    visit, dana, alices_submission, mine
+):
+    page = visit(dana, language="en", size="desk")
+    page.goto(mine)
+    page.locator("#id_text").fill("So far")
+    page.locator("[name=impression][value=AD]").check()
+    expect(page.locator("#verdict")).to_contain_text(OPENED["en"])
+    ai_opinion.close_for_new_photo(alices_submission)
+    page.reload()
+    expect(page.locator("#verdict")).to_contain_text(COVERED["en"])
+    expect(page.locator("#id_text")).to_have_value("So far")
+    expect(page.locator("[name=impression]:checked")).to_have_count(0)
+    page.locator("[name=impression][value=AD]").check()
+    expect(page.locator("#verdict")).to_contain_text(OPENED["en"])
 
 
 @EACH_WAY

@@ -16,7 +16,8 @@ class FirstImpression(models.Model):
     """One reader's impression of one submission; with this row the AI's opinion is open to them (`cases/ai_opinion.py`).
 
     `independent` is what they chose before it opened and never changes; it is empty where the AI was seen first.
-    `latest` is what they chose last: the draft of the answer's impression.
+    `latest` is what they chose last: the draft of the answer's impression. A photo that comes after it sets
+    `has_newer_photos`, which closes the opinion until they look again.
     """
 
     submission = models.ForeignKey(Submission, models.PROTECT, related_name="first_impressions")
@@ -26,6 +27,9 @@ class FirstImpression(models.Model):
     )
     latest = models.CharField(_("impression"), max_length=10, choices=Impression, blank=True)
     saw_ai_first = models.BooleanField(_("saw the AI's opinion first"), default=False)
+    has_newer_photos = models.BooleanField(
+        default=False, db_default=False, help_text="a photo has come since they looked"
+    )
     at = models.DateTimeField(_("at"), default=timezone.now)
 
     objects = SubmissionPartQuerySet.as_manager()

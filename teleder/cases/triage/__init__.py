@@ -25,7 +25,7 @@ from contract.alarms import Alarm, Condition
 from contract.photos import QualityFault
 
 POLICIES = Path(__file__).parent / "policies"
-CURRENT_POLICY = "2026-11-28"
+CURRENT_POLICY = "2026-11-29"
 ALARMING = (Condition.HI, Condition.IM, Condition.MF)  # in the order in which they must be named
 
 
@@ -201,9 +201,11 @@ def urgency_of(
     photos: Iterable[PhotoReport] = (),
     *,
     policy: Policy,
+    site: str = "",
 ) -> Triage:
-    """Return how urgent it is and why. Adding a photo or a finding never lowers the result."""
+    """Return how urgent it is and why; `site` is the case's body site. Adding a photo or a finding never lowers the result."""
     flags = answer_flags(answers, policy)
+    flags += site_flags(site, policy)
     flags += _most_urgent(flag for photo in photos for flag in photo_flags(photo, policy))
     levels = [flag.level for flag in flags if flag.level is not None]
     return Triage(urgency=max(levels, default=Urgency.ROUTINE), flags=tuple(flags), policy=policy.id)
@@ -218,6 +220,12 @@ def answer_flags(answers: Mapping[str, str], policy: Policy) -> list[Flag]:
         base = max((flag.level for flag in flags), default=Urgency.ROUTINE)
         flags += [_answer_flag(id, base.raised()) for id in raises]
     return flags
+
+
+def site_flags(site: str, policy: Policy) -> list[Flag]:
+    """Return the flags of a body site, which raise nothing. Policies before 2026-11-29 have none."""
+    rows = policy.data.get("site_flags", [])
+    return [Flag(origin=Origin.ANSWERS, code=row["id"]) for row in rows if site in row["sites"]]
 
 
 def photo_flags(photo: PhotoReport, policy: Policy) -> Iterable[Flag]:

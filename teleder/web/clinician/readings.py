@@ -192,15 +192,17 @@ class Flag:
 
 
 def flags_of(flags: Iterable[dict[str, Any]]) -> list[Flag]:
-    """Return the reasons to look sooner, the most urgent first; what raises nothing stands in the verdict alone."""
-    raising = [row for row in flags if row["level"] is not None]
+    """Return the reasons to look sooner, the most urgent first; those of AI and photos that raise nothing stand in the
+    verdict alone."""
+    answered = triage.Origin.ANSWERS
+    shown = [row for row in flags if row["level"] is not None or row["origin"] == answered]
     return [
         Flag(
             text=wording.flag_text(row),
             origin=triage.Origin(row["origin"]).label,
-            level=Urgency(row["level"]).label,
+            level="" if row["level"] is None else Urgency(row["level"]).label,
         )
-        for row in sorted(raising, key=lambda row: row["level"], reverse=True)
+        for row in sorted(shown, key=lambda row: -1 if row["level"] is None else row["level"], reverse=True)
     ]
 
 

@@ -19,7 +19,10 @@ export function bringBack(section, { isOpened = false } = {}) {
   const kept = JSON.parse(stored);
   const isOfThisAnswer = kept.amends === form.elements.amends.value;
   if (form.elements.text.value && !(isOpened && isOfThisAnswer)) return;
-  for (const name of NAMES.filter((each) => each !== "amends")) form.elements[name].value = kept[name];
+  const names = NAMES.filter((each) => each !== "amends");
+  // While the AI's opinion is covered, the impression must be chosen again: that opens it.
+  const asked = document.querySelector("#opinion .cover") ? names.filter((each) => each !== "impression") : names;
+  for (const name of asked) form.elements[name].value = kept[name];
   section.querySelector("details")?.setAttribute("open", "");
 }
 
