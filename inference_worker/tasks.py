@@ -186,6 +186,11 @@ def report_ended(worker: str, work: dict[str, int] | None) -> None:
         send_to_web(messages.ENDED, {"worker": worker, "work": work}, retry=False)
 
 
+@worker_process_init.connect
+def load_networks(**_signal: Any) -> None:
+    loading.start({stage for stage in Stage if messages.QUEUES[stage] in app.amqp.queues.consume_from})
+
+
 @worker_init.connect
 def report_ended_on_start(sender: Any, **_signal: Any) -> None:
     """Let each new child end what its predecessor had started; with several children it could be another one's work."""

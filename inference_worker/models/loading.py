@@ -11,20 +11,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from celery.signals import worker_process_init
-
-from contract import messages
 from contract.messages import Stage
-from inference_worker.app import app
 
 log = logging.getLogger(__name__)
 _loading = threading.Lock()
 
 
-@worker_process_init.connect
-def load_networks(**_signal: Any) -> None:
-    """Start to load what this worker's queues need: nothing, where it only prepares."""
-    taken = {stage for stage in Stage if messages.QUEUES[stage] in app.amqp.queues.consume_from}
+def start(taken: set[Stage]) -> None:
+    """Start to load what these stages need: nothing, where a worker only prepares."""
     wanted = [segmenter] * bool(taken - {Stage.PREPARE}) + [classifier] * bool(
         taken - {Stage.PREPARE, Stage.CHECK}
     )
