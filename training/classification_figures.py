@@ -136,7 +136,8 @@ def answered_share(name: str, figures: Figures) -> float | None:
     """Return of how many photos an accuracy speaks, 0..1; None for what is no accuracy."""
     quantity, _, label = name.partition(".")
     if quantity in ("recall", "wrong_and_confident"):
-        return 1 - figures[f"abstain_rate.{label}"]["value"]
+        abstained = figures.get(f"abstain_rate.{label}")  # none of an experiment's, which always answers
+        return 1 - abstained["value"] if abstained else 1.0
     if quantity.startswith("recall_") or quantity.endswith("_forced"):
         return 1.0
     own = figures.get(f"{quantity.removesuffix('_answered')}_answered_share")

@@ -9,6 +9,7 @@ import pytest
 from inference_worker.models import weights
 from training import duplicates, experiment, realism
 from training.data import Known, Row, Sample
+from training.evaluate import table
 from training.experiment import Photos, cross_validated, figures_of, gain, not_ad
 from training.statistics import auc
 
@@ -32,6 +33,7 @@ def test_visible_features_are_learnt():
     figures = figures_of(own, cross_validated(own))
     assert figures["auc_not_ad"]["value"] > 0.95 and figures["auc_not_ad"]["n"] == 40
     assert figures["recall.OTHER"]["n"] == 20  # healthy skin counts as other
+    assert "recall.OTHER" in table({"external": figures})  # what the command prints
 
 
 def test_recognising_a_person_does_not_help():
