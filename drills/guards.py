@@ -41,7 +41,7 @@ def _fence() -> None:
     result_checks.check_outcome = lambda job, outcome: None  # it also recognises an attempt by its folder
     record = results.record
 
-    def any_attempt(*, job: str, attempt: int, **rest: Any) -> bool:
+    def any_attempt(*, job: str, attempt: int, locked: Any = None, **rest: Any) -> bool:
         Job.objects.filter(pk=job).update(state="started", sent_at=Now(), deadline=Now())
         attempt = Job.objects.get(pk=job).attempt
         return record(job=job, attempt=attempt, **rest)

@@ -35,8 +35,10 @@ BACK_OFF_MINUTES = (1, 5, 15, 60, 180, 720)  # then it counts as failed, and the
 # --- Events become messages -------------------------------------------------------------------------------
 def queue_messages() -> int:
     """Queue the messages of new events; return how many events were handled."""
-    waiting = Event.objects.filter(told_at=None).order_by("id").values_list("pk", flat=True)
-    return sum(queue_messages_of(pk) for pk in waiting[:BATCH])
+    waiting = list(Event.objects.filter(told_at=None).order_by("id").values_list("pk", "kind")[:BATCH])
+    silent = [pk for pk, kind in waiting if kind not in texts.TITLES]
+    handled = Event.objects.filter(pk__in=silent, told_at=None).update(told_at=Now()) if silent else 0
+    return handled + sum(queue_messages_of(pk) for pk, kind in waiting if kind in texts.TITLES)
 
 
 @transaction.atomic
@@ -44,10 +46,11 @@ def queue_messages_of(pk: int) -> bool:
     if not Event.objects.filter(pk=pk, told_at=None).update(told_at=Now()):
         return False
     event = Event.objects.select_related("submission__case__patient").get(pk=pk)
-    if event.kind in texts.TITLES:
-        person = event.submission.patient
-        for channel in channels_of(person):
-            Message.objects.create(event=event, person=person, channel=channel)
+    person = event.submission.patient
+    for channel in channels_of(person):
+        is_there = channel == Channel.INBOX  # the row is the message
+        state = {"state": MessageState.SENT, "sent_at": Now()} if is_there else {}
+        Message.objects.create(event=event, person=person, channel=channel, **state)
     return True
 
 
@@ -64,6 +67,7 @@ def deliver() -> int:
     """
     end = monotonic() + ROUND_SECONDS
     due = Message.objects.filter(state__in=UNSENT, due_at__lte=Now())
+    due = due.select_related("person", "event__submission")
     messages = takewhile(lambda _: monotonic() < end, due.order_by("due_at")[:BATCH])
     return sum(map(deliver_message, messages))
 
@@ -99,7 +103,7 @@ def _claim(message: Message) -> bool:
 
 def send_message(message: Message) -> None:
     if message.channel == Channel.INBOX:
-        return  # the row is the message
+        return  # one of the version before, which queued them
     subject, body = texts.mail_of(message.event, message.person)
     host = urlsplit(settings.PUBLIC_URL).hostname  # the same on every machine that may repeat it
     headers = {"Message-ID": f"<teleder.{message.pk}@{host}>", "Auto-Submitted": "auto-generated"}

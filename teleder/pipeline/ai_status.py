@@ -26,16 +26,34 @@ from teleder.pipeline.transitions import AI_MOVES, UNFINISHED, WAITING, AIStep, 
 
 
 def settle(submission: Submission) -> None:
-    """Bring urgency and AI status in line with what is known by now. The submission is as it is in the database, and locked."""
+    """Bring urgency and AI status in line with what is known by now.
+
+    The submission is as it is in the database, and locked; so are its photos where they were prefetched
+    (`queue.lock_jobs`).
+    """
     if submission.submitted_at is None or submission.status == Status.WITHDRAWN:
         return
-    photos = list(submission.current_photos().prefetch_related("analyses__findings", "jobs"))
+    photos = _current_photos(submission)
     _raise_urgency(submission, photos)
-    _finish_ai(submission, photos)
+    rows, changes = Submission.objects.filter(pk=submission.pk), {}
+    if (step := _next_step(submission, photos)) is not None:
+        submission.ai_status = AI_MOVES[step][1]
     precedence = _precedence(submission, verdict_of(submission, photos))
     if precedence != submission.ai_precedence:
-        Submission.objects.filter(pk=submission.pk).update(ai_precedence=precedence)
-        submission.ai_precedence = precedence
+        submission.ai_precedence = changes["ai_precedence"] = precedence
+    if step is None:
+        if changes:
+            rows.update(**changes)
+    elif move_ai_status(rows, step, **changes):
+        is_unavailable = submission.ai_status == AIStatus.UNAVAILABLE
+        kind = EventKind.AI_UNAVAILABLE if is_unavailable else EventKind.AI_DONE
+        submission.events.create(kind=kind, detail={"status": submission.ai_status.value})
+
+
+def _current_photos(submission: Submission) -> list[Photo]:
+    if "photos" in getattr(submission, "_prefetched_objects_cache", {}):
+        return [photo for photo in submission.photos.all() if photo.removed_at is None]
+    return list(submission.current_photos().prefetch_related("analyses__findings", "jobs"))
 
 
 def _precedence(submission: Submission, verdict: Verdict) -> Precedence:
@@ -54,12 +72,13 @@ def _raise_urgency(submission: Submission, photos: list[Photo]) -> None:
     if (urgency, flags) == (submission.urgency, submission.flags):
         return
     Submission.objects.filter(pk=submission.pk).update(urgency=urgency, flags=flags, due_at=due)
-    if urgency > submission.urgency:
-        detail = {"from": submission.urgency, "to": urgency, "policy": policy.id}
+    before, submission.urgency = submission.urgency, int(urgency)
+    submission.flags, submission.due_at = flags, due
+    if urgency > before:
+        detail = {"from": before, "to": urgency, "policy": policy.id}
         submission.events.create(kind=EventKind.URGENCY_RAISED, detail=detail)
         waiting = Job.objects.filter(photo__submission=submission, state__in=WAITING)
         waiting.update(priority=urgency)
-    submission.refresh_from_db()
 
 
 def _reports(photos: list[Photo], policy: triage.Policy) -> Iterable[triage.PhotoReport]:
@@ -74,18 +93,15 @@ def _reports(photos: list[Photo], policy: triage.Policy) -> Iterable[triage.Phot
             )
 
 
-def _finish_ai(submission: Submission, photos: list[Photo]) -> None:
+def _next_step(submission: Submission, photos: list[Photo]) -> AIStep | None:
+    """Return the step that ends the AI's work, unless it was taken or something is unfinished."""
     jobs = [job for photo in photos for job in photo.jobs.all() if job.stage not in NOT_AWAITED]
-    if submission.ai_status == AIStatus.NOT_USED or any(job.state in UNFINISHED for job in jobs):
-        return
+    if any(job.state in UNFINISHED for job in jobs):
+        return None
     usable = [photo for photo in photos if photo.state != PhotoState.UNUSABLE] or photos
     read = [photo.analysis is not None and photo.analysis.classified_at is not None for photo in usable]
     step = AIStep.COMPLETE if all(read) else AIStep.COMPLETE_PARTLY if any(read) else AIStep.GIVE_UP
-    if not move_ai_status(Submission.objects.filter(pk=submission.pk), step):
-        return
-    submission.ai_status = status = AI_MOVES[step][1]
-    kind = EventKind.AI_UNAVAILABLE if status == AIStatus.UNAVAILABLE else EventKind.AI_DONE
-    submission.events.create(kind=kind, detail={"status": status.value})
+    return step if submission.ai_status in AI_MOVES[step][0] else None
 
 
 def give_up_waiting_for_ai() -> int:

@@ -32,7 +32,7 @@ NO_WORKER = ""  # started, and its worker no longer works on it
 def dispatch_all(stages: Iterable[Stage] = tuple(Stage)) -> int:
     """Send the jobs of these stages that fit; return how many. Never raises because the broker is unreachable."""
     try:
-        return sum(dispatch_stage(stage) for stage in stages)
+        return sum(dispatch_stage(stage) for stage in _with_waiting_jobs(stages))
     except (redis.RedisError, OperationalError) as error:
         log.warning("broker unreachable (%s): the sweeper will send later", type(error).__name__)
         return 0
@@ -41,9 +41,6 @@ def dispatch_all(stages: Iterable[Stage] = tuple(Stage)) -> int:
 def dispatch_stage(stage: Stage) -> int:
     """Send the most urgent queued jobs of a stage that fit its window."""
     waiting = _waiting(stage)
-    # Whoever queues another job dispatches it: do not wait for the lock to find nothing.
-    if not waiting.exists():
-        return 0
     if any(jobs.exists() for jobs in _going_before(stage)):
         waiting = _out_of_patience(waiting, stage)
         if not waiting.exists():
@@ -54,6 +51,13 @@ def dispatch_stage(stage: Stage) -> int:
     for jobs in batches:
         send_batch(stage, jobs)
     return sum(map(len, batches))
+
+
+def _with_waiting_jobs(stages: Iterable[Stage]) -> list[Stage]:
+    """Return those of the stages with a queued job, by one query: whoever queues another job dispatches it."""
+    first, *others = (_waiting(stage).order_by().values_list("stage", flat=True)[:1] for stage in stages)
+    found = set(first.union(*others, all=True) if others else first)
+    return [stage for stage in stages if stage in found]
 
 
 def _waiting(stage: Stage) -> QuerySet[Job]:

@@ -14,14 +14,16 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from contract.messages import Stage
-from teleder.accounts.models import Purpose
+from teleder.accounts.models import Consent, Purpose
 from teleder.cases.models import (
     AIStatus,
+    Case,
     Job,
     JobState,
     Photo,
     PhotoState,
     Submission,
+    add_to_prefetched,
 )
 from teleder.cases.transitions import EDITABLE, WITH_PATIENT, IllegalMoveError
 from teleder.cases.triage import Urgency
@@ -36,14 +38,16 @@ CANCELLED = (JobState.CANCELLED,)
 def enqueue(photo: Photo, stage: Stage, *, priority: int, again: tuple[str, ...] = CANCELLED) -> None:
     """Create the job of a stage, once; it is dispatched when the transaction commits. A job in a state of `again` is
     queued again. Call it under the submission's lock."""
-    job = Job.objects.filter(photo=photo, stage=stage).first()
+    job = next((job for job in photo.jobs.all() if job.stage == stage), None)
     if job is None:
         job = Job.objects.create(photo=photo, stage=stage, priority=priority)
+        add_to_prefetched(photo, "jobs", job)
     else:
         stopped = Job.objects.filter(pk=job.pk, state__in=again)
         changes = {"deaths": 0, "error": "", "finished_at": None, "priority": priority}
         if not move_jobs(stopped, JobStep.REQUEUE, **changes):
             return
+        job.state = JobState.QUEUED  # where it was prefetched, others read it
     log.info("queued: %s of photo %s is job %s", stage, photo.pk, job.pk)
     transaction.on_commit(partial(dispatch.dispatch_all, (stage,)))
 
@@ -61,13 +65,18 @@ def advance(photo: Photo, submission: Submission) -> None:
         return
     if submission.ai_status == AIStatus.NOT_USED or submission.status in WITH_PATIENT:
         return
-    if not ai_may_read(submission):
-        return
+    stage = _next_stage(photo)
+    if stage is not None and ai_may_read(submission):
+        enqueue(photo, stage, priority=submission.urgency)
+
+
+def _next_stage(photo: Photo) -> Stage | None:
     analysis = photo.analysis
     if photo.was_prepared and (analysis is None or not analysis.is_classified):
-        enqueue(photo, Stage.ANALYSE, priority=submission.urgency)
-    elif analysis is not None and analysis.ringing and analysis.distance is None:
-        enqueue(photo, Stage.DISTANCE, priority=submission.urgency)
+        return Stage.ANALYSE
+    if analysis is not None and analysis.ringing and analysis.distance is None:
+        return Stage.DISTANCE
+    return None
 
 
 class DistanceState(StrEnum):
@@ -115,7 +124,10 @@ def may_be_checked(photo: Photo) -> bool:
 
 
 def ai_may_read(submission: Submission) -> bool:
-    consents = submission.patient.consents.all()  # which a page may have prefetched
+    case = submission.case
+    if not Case.patient.is_cached(case):
+        return Consent.objects.given().filter(person=case.patient_id, purpose=Purpose.AI).exists()
+    consents = case.patient.consents.all()  # which a page may have prefetched
     return any(one.purpose == Purpose.AI and one.withdrawn_at is None for one in consents)
 
 
@@ -124,8 +136,15 @@ def lock_submission(job: str) -> Submission | None:
     return Submission.objects.select_for_update(of=("self",)).filter(photos__jobs=job).first()
 
 
-def lock_submissions(jobs: Collection[str]) -> None:
-    """Lock the submissions of these jobs in the order of their ids: two that lock several must not wait for each other."""
-    photos = Photo.objects.filter(jobs__in=jobs)
-    locked = Submission.objects.select_for_update().filter(pk__in=photos.values("submission"))
-    list(locked.order_by("pk").values_list("pk"))
+def lock_jobs(ids: Collection[str]) -> dict[str, Job]:
+    """Lock the submissions of these jobs, and return the jobs by id: with photo and submission, of which photos, jobs and
+    analyses are prefetched.
+
+    They are locked in the order of their ids: two that lock several must not wait for each other. All else is read once
+    the locks are held, or the result of another photo would be missing.
+    """
+    photos = Photo.objects.filter(jobs__in=ids)
+    locked = Submission.objects.select_for_update(of=("self",)).filter(pk__in=photos.values("submission"))
+    locked = locked.select_related("case").prefetch_related("photos__jobs", "photos__analyses__findings")
+    every = (job for each in locked.order_by("pk") for photo in each.photos.all() for job in photo.jobs.all())
+    return {str(job.pk): job for job in every if str(job.pk) in ids}

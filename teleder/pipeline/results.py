@@ -29,6 +29,8 @@ from teleder.cases.models import (
     JobState,
     Photo,
     PhotoState,
+    add_to_prefetched,
+    set_prefetched,
 )
 from teleder.pipeline import ai_status, dispatch, queue, result_checks
 from teleder.pipeline.dispatch import NO_WORKER
@@ -41,20 +43,22 @@ RESULT_GRACE_SECONDS = 5  # for the result to arrive
 
 def started(*, worker: str, work: dict[str, int]) -> None:
     """Note that a worker has started these attempts: from now on a time-out counts as a crash."""
-    for job, attempt in work.items():  # each by itself: no two rows are locked at once
-        rows = _attempt(job, attempt)
-        if (lease := _lease_seconds(rows)) is not None:
-            move_jobs(rows, JobStep.START, worker=worker[:100], deadline=_deadline_in(lease, lease))
+    for job, lease in _lease_seconds(work).items():  # each by itself: no two rows are locked at once
+        rows = _attempt(job, work[job])
+        move_jobs(rows, JobStep.START, worker=worker[:100], deadline=_deadline_in(lease, lease))
 
 
 def _attempt(job: str, attempt: int) -> QuerySet[Job]:
-    return Job.objects.filter(pk=job, attempt=attempt, stage__in=Stage)
+    return Job.objects.filter(pk=job, attempt=attempt)
 
 
-def _lease_seconds(rows: QuerySet[Job]) -> float | None:
-    """Return how long the attempt may take once it has started; None where there is none."""
-    found = rows.values_list("stage", "batch").first()
-    return found and messages.HARD_LIMIT_SECONDS[found[0]] * found[1] + RESULT_GRACE_SECONDS
+def _lease_seconds(work: dict[str, int]) -> dict[str, float]:
+    """Return how long each of these attempts may take once it has started; what is none of this version is left out."""
+    found = Job.objects.filter(pk__in=work, stage__in=Stage).order_by()
+    return {
+        str(job): messages.HARD_LIMIT_SECONDS[Stage(stage)] * batch + RESULT_GRACE_SECONDS
+        for job, stage, batch in found.values_list("pk", "stage", "batch")
+    }
 
 
 def _deadline_in(seconds: float, lease: float) -> Any:
@@ -83,8 +87,9 @@ def ended(*, worker: str, work: dict[str, int] | None) -> None:
 
 def leave_to_another_version(*, job: str, attempt: int) -> bool:
     """Whether this result, which this version cannot read, is still expected; its time-out then is no crash."""
+    lease = _lease_seconds({job: attempt}).get(job)
     rows = _attempt(job, attempt).filter(state__in=UNDER_WAY)
-    if (lease := _lease_seconds(rows)) is None:
+    if lease is None or not rows.exists():
         return False
     move_jobs(rows, JobStep.HAND_BACK, deadline=_deadline_in(settings.JOB_WAIT_SECONDS, lease))
     return True
@@ -104,32 +109,42 @@ def record_all(*, worker: str, results: Sequence[Result]) -> list[tuple[Result, 
     `InterfaceError`, and records nothing, while the database is away.
     """
     failed: list[tuple[Result, Exception]] = []
-    several = len(results) > 1
+    several, locked = len(results) > 1, None
     with transaction.atomic() if several else nullcontext():
-        if several:
-            queue.lock_submissions([result.job for result in results])
         for result in results:
+            if several and locked is None:
+                locked = queue.lock_jobs({result.job for result in results})
             try:
-                record(**vars(result), worker=worker)
+                record(**vars(result), worker=worker, locked=locked)
             except (OperationalError, InterfaceError):
                 raise
             except Exception as error:  # noqa: BLE001  (the caller logs it; the others go on)
                 failed.append((result, error))
+                locked = None  # it may hold what the database has just undone
     return failed
 
 
 @transaction.atomic
-def record(*, job: str, attempt: int, worker: str, outcome: messages.Outcome) -> bool:
+def record(
+    *,
+    job: str,
+    attempt: int,
+    worker: str,
+    outcome: messages.Outcome,
+    locked: dict[str, Job] | None = None,
+) -> bool:
     """Record a result: job, next job, findings, urgency and events in one transaction.
 
     Return false, and change nothing, for a result of an attempt that is no longer under way. Raises
-    `InvalidMessageError`, and changes nothing, for one that cannot be of this job.
+    `InvalidMessageError`, and changes nothing, for one that cannot be of this job. `locked` is what `queue.lock_jobs`
+    returned in this transaction; it is kept up to date.
     """
-    submission = queue.lock_submission(job)
-    if submission is None:
+    found = (queue.lock_jobs({job}) if locked is None else locked).get(job)
+    if found is None:
         return False
-    under_way = _attempt(job, attempt).filter(state__in=UNDER_WAY)
-    if (found := under_way.select_related("photo").first()) is not None:
+    photo, submission = found.photo, found.photo.submission
+    is_awaited = found.attempt == attempt and found.stage in tuple(Stage) and found.state in UNDER_WAY
+    if is_awaited:
         result_checks.check_outcome(found, outcome)
     if isinstance(outcome, messages.Failed) and outcome.code == messages.STORAGE_UNAVAILABLE:
         leave_to_another_version(job=job, attempt=attempt)  # its time-out then counts as a lost message
@@ -137,10 +152,10 @@ def record(*, job: str, attempt: int, worker: str, outcome: messages.Outcome) ->
     error = _failure(outcome)
     step = JobStep.FAIL if error else JobStep.SUCCEED
     taken = {"worker": worker[:100], "error": error, "finished_at": Now(), "deadline": None}
-    if found is None or not move_jobs(under_way, step, **taken):
+    if not is_awaited or not move_jobs(_attempt(job, attempt), step, **taken):
         log.info("late result of job %s attempt %s ignored", job, attempt)
         return False
-    photo = found.photo
+    found.state = JOB_MOVES[step][1]
     with logs.about(trace=photo.trace, photo=str(photo.pk), job=job):
         log.info("result: attempt %s, %s %s", attempt, outcome.kind, JOB_MOVES[step][1])
     _APPLY[type(outcome)](photo, outcome)
@@ -193,13 +208,16 @@ def _apply_analysed(photo: Photo, outcome: messages.Analysed) -> None:
     if (classified := outcome.classified) is not None:
         _take_classified(analysis, classified)
     analysis.save()
+    if analysis is not begun:
+        add_to_prefetched(photo, "analyses", analysis)
     if classified is not None:
-        Finding.objects.bulk_create(
+        findings = Finding.objects.bulk_create(
             Finding(
                 analysis=analysis, condition=name, probability=p, threshold=classified.thresholds.get(name)
             )
             for name, p in classified.probabilities.items()
         )
+        set_prefetched(analysis, "findings", findings)
 
 
 def _take_segmented(analysis: Analysis, outcome: messages.Segmented) -> None:
@@ -231,7 +249,9 @@ def _apply_checked(photo: Photo, outcome: messages.Checked) -> None:
 
 
 def _apply_distance_report(photo: Photo, outcome: messages.DistanceReport) -> None:
-    Analysis.objects.filter(pk=photo.analysis.pk).update(distance=dataclasses.asdict(outcome))
+    analysis = photo.analysis
+    analysis.distance = dataclasses.asdict(outcome)
+    analysis.save(update_fields=["distance"])
 
 
 _APPLY = {

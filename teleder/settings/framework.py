@@ -346,6 +346,15 @@ SWEEP_DUTIES = [
     "teleder.privacy.remnants.clear",
     "teleder.privacy.tombstones.write_list",
 ]
+# Of these, what waits for minutes or days: done in every `SWEEP_SELDOM_ROUNDS`th round.
+SWEEP_SELDOM = {
+    "teleder.pipeline.recovery.replace_older_stages",
+    "teleder.pipeline.ai_status.give_up_waiting_for_ai",
+    "teleder.cases.reviews.release_idle_claims",
+    "teleder.privacy.erasure.notify_people",
+    "teleder.privacy.erasure.carry_out",
+    "teleder.privacy.remnants.clear",
+}
 RECORD_INVARIANTS = [
     "teleder.cases.invariants.INVARIANTS",
     "teleder.notifications.invariants.INVARIANTS",

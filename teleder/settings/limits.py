@@ -59,6 +59,7 @@ SIGNED_CASES_TO_NAME = 30  # of each class, before a clinic's own model names a 
 
 # --- Work -------------------------------------------------------------------------------------------------
 SWEEP_SECONDS = 1.0
+SWEEP_SELDOM_ROUNDS = 5
 AI_PATIENCE_MINUTES = 10  # then the case says "AI unavailable"
 DISTANCE_PATIENCE_MINUTES = 10  # then a distance report goes although photos wait, one for each slot
 CLAIM_IDLE_MINUTES = 15  # then a claim is released

@@ -211,7 +211,8 @@ def test_results_of_several_submissions_lock_them_in_one_order(alice, bob, submi
     photos = [submission_of(patient).photos.get() for patient in (alice, bob)]
     jobs = [job for job, _attempt in checks_of(photos)]
     with CaptureQueriesContext(connection) as asked:
-        results.queue.lock_submissions(jobs)
-    (query,) = asked.captured_queries
-    assert query["sql"].startswith('SELECT "cases_submission"."id"')
-    assert query["sql"].endswith("ORDER BY 1 ASC FOR UPDATE")
+        results.queue.lock_jobs(jobs)
+    query = asked.captured_queries[0]["sql"]
+    assert query.startswith('SELECT "cases_submission"."id"')
+    assert query.endswith('ORDER BY "cases_submission"."id" ASC FOR UPDATE OF "cases_submission"')
+    assert [each["sql"].count("FOR UPDATE") for each in asked.captured_queries] == [1, 0, 0, 0]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+
 import pytest
 from django.core.management import call_command
 
@@ -23,3 +26,17 @@ def test_a_failing_duty_does_not_stop_the_others(settings, monkeypatch, caplog):
     call_command("sweep", once=True)
     assert done == ["dispatched"]
     assert "failed" in caplog.text
+
+
+@pytest.mark.django_db
+def test_duties_that_can_wait_are_done_in_every_fifth_round(settings, monkeypatch):
+    done, rounds = [], iter(range(7))
+    monkeypatch.setattr(recovery, "expire", lambda: done.append("often"))
+    monkeypatch.setattr(recovery, "replace_older_stages", lambda: done.append("seldom"))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the handlers would outlive the test
+    monkeypatch.setattr(threading.Event, "wait", lambda _stop, _seconds: next(rounds) == 6)
+    settings.SWEEP_DUTIES = [
+        f"teleder.pipeline.recovery.{name}" for name in ("expire", "replace_older_stages")
+    ]
+    call_command("sweep")
+    assert (done.count("often"), done.count("seldom")) == (7, 2)

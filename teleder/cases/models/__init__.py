@@ -12,6 +12,8 @@ from teleder.cases.models.finding import Finding
 from teleder.cases.models.first_impression import FirstImpression
 from teleder.cases.models.job import NOT_AWAITED, Job, JobQuerySet
 from teleder.cases.models.photo import PHOTOS_PER_SUBMISSION, Photo, PhotoQuerySet, PhotoState, PhotoView
+from teleder.cases.models.prefetched import add_to_prefetched as add_to_prefetched
+from teleder.cases.models.prefetched import set_prefetched as set_prefetched
 from teleder.cases.models.refused_message import RefusedMessage
 from teleder.cases.models.review import Disposition, Impression, Review
 from teleder.cases.models.submission import (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import signal
 import threading
@@ -23,14 +24,16 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="do each duty once and stop")
 
     def handle(self, *, once: bool, **_: Any) -> None:
+        seldom = [import_string(path) for path in settings.SWEEP_DUTIES if path in settings.SWEEP_SELDOM]
         duties = [import_string(path) for path in settings.SWEEP_DUTIES]
         stop = threading.Event()
         if not once:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: stop.set())
-        while True:
+            for ending in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(ending, lambda *_: stop.set())
+        for number in itertools.count():
             for duty in duties:
-                do(duty)
+                if duty not in seldom or number % settings.SWEEP_SELDOM_ROUNDS == 0:
+                    do(duty)
             if settings.SWEEP_HEARTBEAT:
                 Path(settings.SWEEP_HEARTBEAT).touch()
             if once or stop.wait(settings.SWEEP_SECONDS):
