@@ -183,15 +183,18 @@ def test_status_has_the_data_of_the_board(client, adam, alices_submission):
         "quarantined": 0,
         "done": 0,
         "oldest": None,
+        **{"wait": None, "work": None, "batch": None},
     }
+    (failed,) = found["waiting_jobs"]
+    assert (failed["state"], failed["urgency"], failed["n"]) == ("failed", "routine", 1)
     assert found["submissions"]["waiting"] == 1
     assert found["results_waiting"] == 0
-    assert found["messages"] == {"queued": 0, "failed": 0}
+    assert found["messages"] == {"queued": 0, "failed": 0, "oldest": None}
     assert [alarm["words"] for alarm in found["alarms"]] == ["1 job has stopped."]
     assert found["sentence"] == "1 job has stopped."
     assert set(found) == {
         *("sentence", "stages", "results_waiting", "submissions", "workers", "messages", "alarms", "refused"),
-        *("alarm_rate", "spot_checks"),
+        *("alarm_rate", "spot_checks", "waiting_jobs"),
     }
 
 
