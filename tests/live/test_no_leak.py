@@ -323,7 +323,7 @@ def test_no_planted_word_of_hanako_appears_in_any_output(
     failures = break_things(url, app, page, link)
     wait_until(lambda: mailbox.taken.total() >= 3)
     valkey = {"commands of Valkey": monitor.stop(), "Valkey": content_of(client)}
-    assert "teleder.record" in valkey["commands of Valkey"]
+    assert messages.RESULTS in valkey["commands of Valkey"]
     send_nonsense(settings)
     wait_until(
         lambda: all(
@@ -358,7 +358,7 @@ def assert_one_search_follows_a_photo(written: dict[str, str], traces: list[str]
         for stage in stages:
             for step in (f"sent: {stage}", f"begun: {stage}", f"done: {stage}"):
                 assert step in text, f"{step} is not in\n{text}"
-        assert text.count('"message": "result of photo') == len(stages)
+        assert text.count('"message": "result: attempt') == len(stages)
         assert f"queued: {messages.Stage.PREPARE}" in text
         assert {json.loads(line)["trace"] for line in lines} == {trace}
         places = {name.partition("-")[0] for name, text in written.items() if trace in text}
