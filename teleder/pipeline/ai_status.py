@@ -22,7 +22,7 @@ from teleder.cases.models import (
     Submission,
 )
 from teleder.cases.verdict import Verdict, none_is_usable, verdict_of
-from teleder.pipeline.transitions import AI_MOVES, UNFINISHED, WAITING, AIStep, move_ai_status
+from teleder.pipeline.transitions import AI_MOVES, UNFINISHED, WAITING, AIStep, hold_ai_status, move_ai_status
 
 
 def settle(submission: Submission) -> None:
@@ -37,7 +37,7 @@ def settle(submission: Submission) -> None:
     _raise_urgency(submission, photos)
     rows, changes = Submission.objects.filter(pk=submission.pk), {}
     if (step := _next_step(submission, photos)) is not None:
-        submission.ai_status = AI_MOVES[step][1]
+        hold_ai_status(submission, step)
     precedence = _precedence(submission, verdict_of(submission, photos))
     if precedence != submission.ai_precedence:
         submission.ai_precedence = changes["ai_precedence"] = precedence

@@ -45,9 +45,10 @@ def enqueue(photo: Photo, stage: Stage, *, priority: int, again: tuple[str, ...]
     else:
         stopped = Job.objects.filter(pk=job.pk, state__in=again)
         changes = {"deaths": 0, "error": "", "finished_at": None, "priority": priority}
-        if not move_jobs(stopped, JobStep.REQUEUE, **changes):
+        if not move_jobs(
+            stopped, JobStep.REQUEUE, held=job, **changes
+        ):  # where it was prefetched, others read it
             return
-        job.state = JobState.QUEUED  # where it was prefetched, others read it
     log.info("queued: %s of photo %s is job %s", stage, photo.pk, job.pk)
     transaction.on_commit(partial(dispatch.dispatch_all, (stage,)))
 

@@ -152,10 +152,9 @@ def record(
     error = _failure(outcome)
     step = JobStep.FAIL if error else JobStep.SUCCEED
     taken = {"worker": worker[:100], "error": error, "finished_at": Now(), "deadline": None}
-    if not is_awaited or not move_jobs(_attempt(job, attempt), step, **taken):
+    if not is_awaited or not move_jobs(_attempt(job, attempt), step, held=found, **taken):
         log.info("late result of job %s attempt %s ignored", job, attempt)
         return False
-    found.state = JOB_MOVES[step][1]
     with logs.about(trace=photo.trace, photo=str(photo.pk), job=job):
         log.info("result: attempt %s, %s %s", attempt, outcome.kind, JOB_MOVES[step][1])
     _APPLY[type(outcome)](photo, outcome)

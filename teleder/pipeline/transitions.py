@@ -109,10 +109,23 @@ NEEDS_ADMIN = _in_order(set(STOPPED) - {JobState.CANCELLED})  # what was cancell
 AI_READ = (AIStatus.DONE, AIStatus.PARTLY)
 
 
-def move_jobs(jobs: models.QuerySet, step: JobStep, **changes: Any) -> int:
-    """Take this step with those of the jobs that can; return how many. One UPDATE: of two racing callers one wins."""
+def move_jobs(
+    jobs: models.QuerySet, step: JobStep, *, held: models.Model | None = None, **changes: Any
+) -> int:
+    """Take this step with those of the jobs that can; return how many. One UPDATE: of two racing callers one wins.
+
+    `held` is the job as the caller holds it in memory; it gets the new state where the step was taken.
+    """
     sources, target = JOB_MOVES[step]
-    return jobs.filter(state__in=sources).update(state=target, **changes)
+    moved = jobs.filter(state__in=sources).update(state=target, **changes)
+    if moved and held is not None:
+        held.state = target
+    return moved
+
+
+def hold_ai_status(submission: models.Model, step: AIStep) -> None:
+    """Set in memory what `move_ai_status` will write: what is computed from it goes into the same UPDATE."""
+    submission.ai_status = AI_MOVES[step][1]
 
 
 def move_ai_status(submissions: models.QuerySet, step: AIStep, **changes: Any) -> int:

@@ -218,7 +218,7 @@ def test_a_result_after_the_erasure_changes_nothing_and_leaves_no_file(carol, se
     late = photo_folder(photo) / "prepare" / str(job.attempt) / "display.jpg"
     late.parent.mkdir(parents=True)
     late.write_bytes(b"made by a worker that was reading it")
-    results.started(**sent)
+    results.started(worker="late", work={sent["job"]: sent["attempt"]})
     outcome = messages.Failed(code="file_missing")
     assert results.record(**sent, outcome=outcome) is False
     assert not Job.objects.filter(pk=job.pk).exists()

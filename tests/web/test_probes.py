@@ -183,7 +183,9 @@ def test_status_has_the_data_of_the_board(client, adam, alices_submission):
         "quarantined": 0,
         "done": 0,
         "oldest": None,
-        **{"wait": None, "work": None, "batch": None},
+        "wait": None,
+        "work": None,
+        "batch": None,
     }
     (failed,) = found["waiting_jobs"]
     assert (failed["state"], failed["urgency"], failed["n"]) == ("failed", "routine", 1)
