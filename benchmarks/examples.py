@@ -165,9 +165,8 @@ def analyse(photo: Photo, found: dict[str, float], abstention: str | None) -> No
     """Record what a worker would report of one photo, by the product's own functions, with files."""
     prepare(photo)
     box = messages.Box(x=10, y=10, width=200, height=200, skin=0.95, lesion=0.4)
-    mask = file_of(photo, Stage.SEGMENT, "mask.png")
+    mask = file_of(photo, Stage.ANALYSE, "mask.png")
     segmented = messages.Segmented(mask_key=mask, skin=0.8, lesion=0.2, boxes=(box,), signs=(), model=MODEL)
-    record(photo, Stage.SEGMENT, segmented)
     alarms = tuple(
         Alarm(
             condition=Condition(name),
@@ -180,7 +179,7 @@ def analyse(photo: Photo, found: dict[str, float], abstention: str | None) -> No
         for name, line in (("HI", 0.2), ("IM", 0.5), ("MF", 0.5))
     )
     top = max(found, key=found.get)
-    drawn = file_of(photo, Stage.CLASSIFY, "attribution.png")
+    drawn = file_of(photo, Stage.ANALYSE, "attribution.png")
     classified = messages.Classified(
         probabilities=found,
         views=(messages.View(box=None, probabilities=found), messages.View(box=0, probabilities=found)),
@@ -192,7 +191,7 @@ def analyse(photo: Photo, found: dict[str, float], abstention: str | None) -> No
         alarms=alarms,
         demonstration=False,
     )
-    record(photo, Stage.CLASSIFY, classified)
+    record(photo, Stage.ANALYSE, messages.Analysed(segmented=segmented, classified=classified))
     if photo.jobs.filter(stage=Stage.DISTANCE).exists():  # of a photo whose alarm rings
         record(photo, Stage.DISTANCE, from_other_distances(found["HI"], box))
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from django.db.models import F, Sum
-from django.db.models.functions import Now
+from django.db.models import BigIntegerField, F, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from contract.messages import InvalidMessageError
@@ -27,5 +27,14 @@ def note(kind: str, error: InvalidMessageError) -> None:
 
 def lately(hours: int = 24) -> int:
     """Return how many were refused, of the days on which any was within so many hours."""
-    recent = RefusedMessage.objects.filter(last_at__gte=Now() - timedelta(hours=hours))
-    return recent.aggregate(n=Sum("count"))["n"] or 0
+    return _recent(hours).aggregate(n=Sum("count"))["n"] or 0
+
+
+def number_lately(hours: int = 24) -> Coalesce:
+    """Return the same number as an expression, for a query that asks more."""
+    total = _recent(hours).values(everything=Value(1)).annotate(n=Sum("count")).values("n")
+    return Coalesce(Subquery(total), Value(0), output_field=BigIntegerField())
+
+
+def _recent(hours: int) -> QuerySet[RefusedMessage]:
+    return RefusedMessage.objects.filter(last_at__gte=Now() - timedelta(hours=hours))

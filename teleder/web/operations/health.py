@@ -27,9 +27,9 @@ from teleder.cases.spot_checks import SpotChecks
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.cases.triage import Urgency
 from teleder.notifications.models import UNSENT, Message, MessageState
-from teleder.pipeline import broker, refusals
+from teleder.pipeline import broker
 from teleder.pipeline.transitions import NEEDS_ADMIN, UNFINISHED
-from teleder.web.operations.problems import Problem, find_problems
+from teleder.web.operations.problems import Problem, find_problems, signs_of_life
 
 DAY, HOUR = timedelta(hours=24), timedelta(hours=1)
 DAY_SECONDS, WAITING_SECONDS = 30, 5  # how old figures over many rows may be
@@ -69,18 +69,18 @@ class Board:
 def board(user: User) -> Board:
     """Count what `user` may see; broker and processes serve all clinics together."""
     now = timezone.now()
-    unfinished, of_day = unfinished_jobs(user), jobs_of_the_day(user, now)
+    unfinished, of_day, signs = unfinished_jobs(user), jobs_of_the_day(user, now), signs_of_life(now)
     seen = {
         "stages": _stages(unfinished, of_day, stage_times(user, now)),
         "results_waiting": results_waiting(),
         "submissions": submissions(user, now),
         "workers": _workers(unfinished, of_day),
         "messages": messages(user),
-        "refused": refusals.lately(),
+        "refused": signs.refused,
         "alarm_rate": alarm_rate(user),
         "spot_checks": spot_checks.results(user),
     }
-    return Board(**seen, waiting_jobs=_by_urgency(unfinished), problems=find_problems(now, **seen))
+    return Board(**seen, waiting_jobs=_by_urgency(unfinished), problems=find_problems(signs, **seen))
 
 
 def unfinished_jobs(user: User) -> list[dict[str, Any]]:

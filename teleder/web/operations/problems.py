@@ -14,6 +14,7 @@ from contract.messages import Stage
 from teleder.accounts.models import Clinic
 from teleder.cases.alarm_rate import AlarmRate
 from teleder.cases.models import Job
+from teleder.pipeline import refusals
 from teleder.pipeline.transitions import NEEDS_ADMIN, UNDER_WAY, UNFINISHED
 
 SILENCE_SECONDS = 60  # without a result while work waits, the workers count as silent
@@ -30,11 +31,30 @@ class Problem:
     remedy: str
 
 
-def find_problems(now: datetime, **seen: Any) -> list[Problem]:
+@dataclass(frozen=True)
+class SignsOfLife:
+    sweeper_is_late: bool
+    photos_wait_long: bool
+    workers_finish: bool
+    refused: int  # messages of workers, since yesterday
+
+
+def signs_of_life(now: datetime) -> SignsOfLife:
+    """Ask one row, whichever, four questions in one query."""
+    since = now - timedelta(seconds=SILENCE_SECONDS)
+    late = Job.objects.filter(state__in=UNDER_WAY, deadline__lt=now - timedelta(seconds=LATE_SECONDS))
+    old = Job.objects.filter(state__in=UNFINISHED, created_at__lt=since)
+    old = old.exclude(stage=Stage.DISTANCE)  # a report takes long
+    finished = Job.objects.filter(finished_at__gte=since)
+    asked = (Exists(late), Exists(old), Exists(finished), refusals.number_lately())
+    return SignsOfLife(*Clinic.objects.values_list(*asked).first())
+
+
+def find_problems(signs: SignsOfLife, **seen: Any) -> list[Problem]:
     """Return the current problems, the most serious first."""
     found = [
         _broker_away(seen["results_waiting"]),
-        *_silent(now, seen["submissions"]),
+        *_silent(signs, seen["submissions"]),
         _results_pile_up(seen["results_waiting"]),
         _submissions_overdue(seen["submissions"]),
         _jobs_stopped(seen["stages"]),
@@ -55,23 +75,15 @@ def _broker_away(results: int | None) -> Problem | None:
     )
 
 
-def _silent(now: datetime, waiting: dict[str, Any]) -> list[Problem | None]:
-    """Return the problems of a sweeper and for workers that do not respond."""
-    since = now - timedelta(seconds=SILENCE_SECONDS)
-    late = Job.objects.filter(state__in=UNDER_WAY, deadline__lt=now - timedelta(seconds=LATE_SECONDS))
-    old = Job.objects.filter(state__in=UNFINISHED, created_at__lt=since)
-    old = old.exclude(stage=Stage.DISTANCE)  # a report takes long
-    finished = Job.objects.filter(finished_at__gte=since)
-    # Asked of one row, whichever: three questions in one query.
-    is_late, is_waiting, is_working = Clinic.objects.values_list(
-        Exists(late), Exists(old), Exists(finished)
-    ).first()
+def _silent(signs: SignsOfLife, waiting: dict[str, Any]) -> list[Problem | None]:
+    """Return the problems of a sweeper and of workers that do not respond."""
+    workers_silent = signs.photos_wait_long and not signs.workers_finish
     problem = Problem(
         _("The sweeper does not respond."),
         _("Messages to patients and lost jobs are waiting. Answers are not delayed."),
         _("Start `manage.py sweep` again."),
     )
-    return [problem if is_late else None, _workers_silent(waiting) if is_waiting and not is_working else None]
+    return [problem if signs.sweeper_is_late else None, _workers_silent(waiting) if workers_silent else None]
 
 
 def _workers_silent(waiting: dict[str, Any]) -> Problem:
