@@ -7,12 +7,13 @@
 To add a storage:
 1. Write a subclass of `Storage` in a file beside these. Its docstrings say what each method promises; map every error of
    the library to one of `base.py`. Keep all imports of the library inside the methods, so that others need not install it.
-2. Add its scheme to `_SCHEMES` below; settings come from the environment, secrets by `environment.secret`. Add the names of
-   its secrets to `SECRET_NAMES`: a worker removes these from its environment before it decodes untrusted files.
-3. Add it to the fixture `storage` in tests/conftest.py: the whole test set (tests/storage) then runs against it, and so does
-   the test of a photo from upload to answer (tests/live/test_storages.py).
-4. Add its package to pyproject.toml (web and `inference`; then `./run lock`), its settings to docker-compose.yml, .env.example and
-   docs/running.md, "Storage of photos".
+2. Add its scheme to `_SCHEMES` below, and an example of its address to `EXAMPLES`; settings come from the environment, secrets
+   by `environment.secret`. Add the names of its secrets to `SECRET_NAMES`: a worker removes these from its environment
+   before it decodes untrusted files.
+3. Add a server of it to the fixture `storage` in tests/conftest.py, and its settings to `environment` in tests/live/test_storages.py:
+   the whole test set (tests/storage) and a photo from upload to answer then run against it.
+4. Add its package to pyproject.toml (web and `inference`; then `./run lock`), its settings to docker-compose.yml, .env.example,
+   deploy/kubernetes and docs/running.md, "Storage of photos".
 Keys, encryption and `manage.py move_storage` are the same for every storage.
 """
 
@@ -58,7 +59,9 @@ __all__ = [
 
 NAME = "TELEDER_STORAGE"
 FORMER_NAME = "TELEDER_MEDIA_ROOT"  # of the versions that had no other storage than a folder
-SECRET_NAMES = ("TELEDER_S3_ACCESS_KEY", "TELEDER_S3_SECRET_KEY")
+EXAMPLES = "file:///folder or s3://bucket/prefix"
+_S3_KEYS = ("TELEDER_S3_ACCESS_KEY", "TELEDER_S3_SECRET_KEY")
+SECRET_NAMES = (*_S3_KEYS,)
 
 
 def from_environment(default: str = "") -> Storage:
@@ -71,7 +74,7 @@ def from_environment(default: str = "") -> Storage:
             + (f"; now {NAME} names another place." if url else ".")
         )
     if not (url or default):
-        raise StorageSettingError(f"{NAME} is not set: file:///folder or s3://bucket/prefix")
+        raise StorageSettingError(f"{NAME} is not set: {EXAMPLES}")
     return from_url(url or default)
 
 
@@ -79,7 +82,7 @@ def from_url(url: str) -> Storage:
     """Return the storage of `file:///folder` or `s3://bucket/prefix`. Raises StorageSettingError, InvalidSettingError."""
     parts = address(NAME, url)
     if parts.scheme not in _SCHEMES or parts.query or parts.fragment or "@" in parts.netloc:
-        raise StorageSettingError(f"{NAME} must be file:///folder or s3://bucket/prefix, without a password")
+        raise StorageSettingError(f"{NAME} must be {EXAMPLES}, without a password")
     return _SCHEMES[parts.scheme](parts)
 
 
@@ -93,9 +96,9 @@ def _files(parts: SplitResult) -> FileStorage:
 def _s3(parts: SplitResult) -> S3Storage:
     """The server and its keys come from TELEDER_S3_ENDPOINT, _REGION, _ACCESS_KEY, _SECRET_KEY and _PLAIN_HTTP."""
     endpoint = os.environ.get("TELEDER_S3_ENDPOINT", "").rstrip("/")
-    access_key, secret_key = (secret(name) for name in SECRET_NAMES)
+    access_key, secret_key = (secret(name) for name in _S3_KEYS)
     if not parts.netloc or bool(access_key) != bool(secret_key):
-        raise StorageSettingError(f"{NAME}: s3:// needs a bucket, and both of {' and '.join(SECRET_NAMES)}")
+        raise StorageSettingError(f"{NAME}: s3:// needs a bucket, and both of {' and '.join(_S3_KEYS)}")
     server = address("TELEDER_S3_ENDPOINT", endpoint)
     is_plain = server.scheme == "http"
     if is_plain and os.environ.get("TELEDER_S3_PLAIN_HTTP") != "1" and server.hostname not in _LOOPBACK:

@@ -13,7 +13,7 @@ from contract import storage
 from contract.environment import InvalidSettingError
 
 REPORT_EVERY = 100
-EXAMPLE = "file:///srv/photos or s3://bucket/prefix"
+
 NEXT = (
     "Every file is in {target}, with the same SHA-256 when read back. Next: stop web and workers, run this once more, set "
     "TELEDER_STORAGE={target} for all of them, start them, and run `manage.py check_record`. Nothing was changed in "
@@ -25,8 +25,8 @@ class Command(BaseCommand):
     help = "Copies all photos to another storage and verifies each. May be stopped and run again; changes nothing at FROM."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("source", metavar="FROM", help=EXAMPLE)
-        parser.add_argument("target", metavar="TO", help=EXAMPLE)
+        parser.add_argument("source", metavar="FROM", help=storage.EXAMPLES)
+        parser.add_argument("target", metavar="TO", help=storage.EXAMPLES)
 
     def handle(self, *, source: str, target: str, **_options: Any) -> None:
         try:
