@@ -37,8 +37,8 @@ WHY = (
     "  no scale, and many good photos are skin to all four borders, so nothing else in it says that it is too near.",
     "- **room**, drawn: folded cloth is drawn without threads and is called blurred; dark colours in good light are called",
     "  too dark; a few surfaces pass for skin. None of the real rooms is called blurred.",
-    "- **false alarms** on drawn photos are five different faults, one each. On real photos they are lesions that the",
-    "  segmentation misses, most of them on dark skin. The advice holds nothing back.",
+    "- **false alarms**: no goal is missed. On drawn photos they are of five kinds; on real photos they are lesions that",
+    "  the segmentation misses, most of them on dark skin. The advice holds nothing back.",
 )
 ADVISING = set(map(str, PhotoAdvice))
 
