@@ -129,6 +129,13 @@ def figures_of(submissions: Sequence[Submission], photos: Sequence[tuple[str, bo
     return figures
 
 
+WHY = {
+    "AD": "  Why: under this policy every alarm and every abstention raises.",
+    "HI": "  Why: an alarm may raise only where the lower bound of its sensitivity is at least .5 and those of both LR+ at\n"
+    "  least 2. This herpes alarm is below one of them; the model's card has the figures.",
+}
+
+
 def page(figures: Mapping[str, Figures], names: Sequence[str]) -> Iterator[str]:
     yield "# What a model does to a submission's urgency\n"
     yield "Written by `python -m training.submissions` (command in its docstring). Submissions of two or three photos of"
@@ -154,6 +161,7 @@ def page(figures: Mapping[str, Figures], names: Sequence[str]) -> Iterator[str]:
                 value = own[label]["routine" if label == "AD" else "raised"]
                 reached = "reached" if value["value"] >= goal else "**not reached**"
                 yield f"- Goal, {label} {what} at least {goal:.2f}: {_cell(value)}, {reached}."
+                yield from [WHY[label]] if value["value"] < goal else []
         yield ""
 
 
