@@ -105,7 +105,9 @@ def test_only_one_of_eight_devices_with_the_same_version_can_write(alice, alices
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=write, args=(itch,)) for itch in range(1, 9)]
+    threads = [
+        threading.Thread(target=write, args=(itch,)) for itch in (0, 1, 2, 3, 4, 6, 7, 8)
+    ]  # 5 is there: it would change nothing
     for thread in threads:
         thread.start()
     for thread in threads:
