@@ -16,7 +16,17 @@ from pathlib import Path
 from benchmarks import page
 from benchmarks.frame import Section, number, place
 
-BENCHMARKS = {"pages": "benchmarks.pages"}
+BENCHMARKS = {
+    "draft": "benchmarks.draft",
+    "intake": "benchmarks.intake",
+    "loading": "benchmarks.loading",
+    "memory": "benchmarks.memory",
+    "pages": "benchmarks.pages",
+    "plan": "benchmarks.plan",
+    "queue": "benchmarks.queueing",
+    "upload": "benchmarks.upload",
+    "worker": "benchmarks.worker",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

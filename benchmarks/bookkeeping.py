@@ -12,10 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
-import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
+from benchmarks.own_system import own_system
 from drills.client import Clients
 from drills.system import NAMES, System
 
@@ -43,27 +43,17 @@ def main() -> None:
 
 def measure(photos: int, networks: str) -> dict:
     """Return the CPU ms of each process for each photo, after a warm-up."""
-    os.environ["DRILLS_NETWORKS"] = networks
-    folder = Path(tempfile.mkdtemp(prefix="teleder-bookkeeping-"))
-    system = System(folder)
-    try:
-        system.start()
-        import django
-
-        django.setup()
+    with own_system(networks) as system:
         from drills.oracle import settle
         from drills.people import patients
 
         people = patients(4)
         for count in (WARM_UP, photos):
-            before = {name: _cpu_seconds(system, name) for name in NAMES}
+            before = {name: cpu_seconds(system, name) for name in NAMES}
             clients = Clients(system.url, people)
             clients.send(count, threads=4)
             settle(clients, SETTLE_SECONDS)
-        used = {name: 1000 * (_cpu_seconds(system, name) - before[name]) / photos for name in NAMES}
-    finally:
-        system.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        used = {name: 1000 * (cpu_seconds(system, name) - before[name]) / photos for name in NAMES}
     total = sum(used.values())
     return {
         "photos": photos,
@@ -74,10 +64,15 @@ def measure(photos: int, networks: str) -> dict:
     }
 
 
-def _cpu_seconds(system: System, name: str) -> float:
+def cpu_seconds(system: System, name: str) -> float:
     """User and system time of a process, of its running children and of those it has waited for."""
+    return seconds_of(system.pids(name))
+
+
+def seconds_of(pids: Iterable[int]) -> float:
+    """Return user and system time of these processes and of children they have waited for, in seconds."""
     ticks = 0
-    for pid in system.pids(name):
+    for pid in pids:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         ticks += sum(map(int, fields[11:15]))
     return ticks / TICKS

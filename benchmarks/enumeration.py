@@ -116,7 +116,7 @@ DOORS: dict[str, Callable[[], Iterator[tuple[Act, Act]]]] = {
     "sign-up": partial(
         pairs_of_addresses,
         "/accounts/signup/",
-        lambda email: {"email": email, "password1": PASSWORD, "password2": PASSWORD},
+        lambda email: {"name": "Carol", "email": email, "password1": PASSWORD, "password2": PASSWORD},
     ),
     "submission": partial(pairs_of_submissions, "/api/v1/submissions/{}"),
     "its page": partial(pairs_of_submissions, "/consultations/{}/"),

@@ -5,6 +5,7 @@ Django must be set up, on a database with its tables and a storage of its own.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 JPEG_HEAD = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 ORIGINAL_BYTES = 2000  # nobody looks at it
+NO_PICTURE = b"made for a benchmark " * 40
+HASH = hashlib.sha256(NO_PICTURE).hexdigest()
 MODEL = messages.ModelRef(name="benchmark", version="1", sha256="0" * 64)
 ECZEMA = {"AD": 0.9, "HI": 0.02, "IM": 0.03, "MF": 0.01, "OTHER": 0.04}
 HERPES = {"AD": 0.5, "HI": 0.4, "IM": 0.05, "MF": 0.01, "OTHER": 0.04}
@@ -73,7 +76,7 @@ class Maker:
     def sent(self, photos: int = 1, **answers: str) -> Submission:
         from teleder.cases import intake
 
-        return intake.submit(self.draft(photos, **answers), by=self.patient)
+        return intake.submit(self.draft(photos, **answers), by=self.patient, missing_photo="other")
 
     def read(
         self, photos: int = 1, found: dict | None = None, abstention: str | None = None, **answers: str
@@ -104,6 +107,7 @@ class Maker:
         reviews.sign(
             submission,
             by=self.reader,
+            at_once=True,
             impression=impression,
             disposition="today" if urgent else "self_care",
             text=TEXT,
@@ -120,10 +124,10 @@ class Maker:
         return submission
 
     def withdrawn(self) -> Submission:
-        from teleder.cases import intake
+        from teleder.cases import withdrawal
 
         submission = unread(self.sent())
-        intake.withdraw(submission, by=self.patient)
+        withdrawal.withdraw(submission, by=self.patient)
         return submission
 
     def examples(self) -> list[Example]:
@@ -166,7 +170,9 @@ def analyse(photo: Photo, found: dict[str, float], abstention: str | None) -> No
     prepare(photo)
     box = messages.Box(x=10, y=10, width=200, height=200, skin=0.95, lesion=0.4)
     mask = file_of(photo, Stage.ANALYSE, "mask.png")
-    segmented = messages.Segmented(mask_key=mask, skin=0.8, lesion=0.2, boxes=(box,), signs=(), model=MODEL)
+    segmented = messages.Segmented(
+        mask_key=mask, mask_sha256=HASH, skin=0.8, lesion=0.2, boxes=(box,), signs=(), model=MODEL
+    )
     alarms = tuple(
         Alarm(
             condition=Condition(name),
@@ -187,7 +193,7 @@ def analyse(photo: Photo, found: dict[str, float], abstention: str | None) -> No
         top=None if abstention else top,
         abstention=abstention,
         model=MODEL,
-        attribution=messages.Attribution(key=drawn, condition=top, box=0),
+        attribution=messages.Attribution(key=drawn, sha256=HASH, condition=top, box=0),
         alarms=alarms,
         demonstration=False,
     )
@@ -213,21 +219,23 @@ def from_other_distances(score: float, box: messages.Box) -> DistanceReport:
     )
 
 
-def prepare(photo: Photo) -> None:
-    names = ("display", "analysis", "thumbnail")
-    keys = {f"{name}_key": file_of(photo, Stage.PREPARE, f"{name}.jpg") for name in names}
+def prepare(photo: Photo, copy: bytes = NO_PICTURE) -> None:
+    """Record that the photo was prepared; each of its copies is `copy`."""
+    names = ("display", "analysis", "thumbnail", "veiled")
+    hashes = {f"{name}_sha256": hashlib.sha256(copy).hexdigest() for name in names}
+    keys = {f"{name}_key": file_of(photo, Stage.PREPARE, f"{name}.jpg", copy) for name in names}
     sizes = {"width": 800, "height": 600, "analysis_width": 800, "analysis_height": 600}
-    record(photo, Stage.PREPARE, messages.Prepared(**keys, **sizes, quality={"sharpness": 100.0}))
+    record(photo, Stage.PREPARE, messages.Prepared(**keys, **hashes, **sizes, quality={"sharpness": 100.0}))
 
 
-def file_of(photo: Photo, stage: Stage, name: str) -> str:
-    """Write a small file where the next attempt at this stage leaves its files; return its key."""
+def file_of(photo: Photo, stage: Stage, name: str, content: bytes = NO_PICTURE) -> str:
+    """Write a file where the next attempt at this stage leaves its files; return its key."""
     from django.conf import settings
 
     key = f"photos/{photo.pk}/{stage}/{photo.jobs.get(stage=stage).attempt + 1}/{name}"
     path = settings.PHOTO_STORAGE.root / key
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"made for a benchmark " * 40)
+    path.write_bytes(content)
     return key
 
 

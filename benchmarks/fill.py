@@ -38,7 +38,7 @@ class Filled:
     files: int
 
 
-def fill(submissions: int, *, files: str = "open") -> Filled:
+def fill(submissions: int, *, files: str = "open", share_open: float = SHARE_OPEN) -> Filled:
     """Fill an empty, migrated database. `files`: of which photos there are files ("open", "all", "none")."""
     from django.db import connection, transaction
 
@@ -52,7 +52,7 @@ def fill(submissions: int, *, files: str = "open") -> Filled:
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute("SET LOCAL work_mem = '256MB'")
         _people(cursor, maker, submissions)
-        _plan(cursor, examples, submissions)
+        _plan(cursor, examples, submissions, share_open)
         for table, source, replaced in TABLES:
             _multiply(cursor, table, source, replaced)
         write_audit(cursor)
@@ -108,7 +108,7 @@ def _people(cursor: Any, maker: Maker, submissions: int) -> None:
         _multiply(cursor, table, source, common | more, example)
 
 
-def _plan(cursor: Any, examples: list[tuple[Example, Any]], submissions: int) -> None:
+def _plan(cursor: Any, examples: list[tuple[Example, Any]], submissions: int, share_open: float) -> None:
     """Decide which example each submission copies, of whom it is and when it was; `shift` moves all its times."""
     cursor.execute(
         "CREATE TABLE bench_example (id uuid, case_id uuid, low float, high float, is_open bool, age interval)"
@@ -139,7 +139,7 @@ def _plan(cursor: Any, examples: list[tuple[Example, Any]], submissions: int) ->
         " JOIN cases_submission s ON s.id = e.id",
         {
             "cases": cases,
-            "open": SHARE_OPEN,
+            "open": share_open,
             "submissions": submissions,
             "readers": READERS_PER_CLINIC,
             "top": min(reached.values()),
@@ -200,7 +200,8 @@ TABLES: tuple[tuple[str, str, dict[str, str | None]], ...] = (
     (
         "cases_photo",
         "bench_photo p JOIN cases_photo t ON t.id = p.photo_example",
-        {"id": "p.photo_id", "submission_id": "p.id"},
+        # Read by night, as each file of a running system is once a month.
+        {"id": "p.photo_id", "submission_id": "p.id", "files_read_at": "now()"},
     ),
     (
         "cases_job",
@@ -282,11 +283,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--submissions", type=int, default=1_000_000)
+    parser.add_argument("--share-open", type=float, default=SHARE_OPEN, help="of them wait for an answer")
     parser.add_argument("--files", choices=("open", "all", "none"), default="open")
     options = parser.parse_args()
     django.setup()
     logging.disable(logging.WARNING)
-    print(json.dumps(asdict(fill(options.submissions, files=options.files))))
+    print(json.dumps(asdict(fill(options.submissions, files=options.files, share_open=options.share_open))))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ class Goal:
     unit: str
     goal: float
     at_least: bool = False  # otherwise at most
+    why: str = ""  # it is missed, where it is: what a profile showed
 
     @property
     def reached(self) -> bool:

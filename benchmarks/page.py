@@ -48,6 +48,9 @@ def lines_of(section: Section, where: Mapping[str, str]) -> Iterator[str]:
         for goal in section.goals
     ]
     yield from _table(("figure", "measured", "unit", "goal", "reached"), rows)
+    if reasons := dict.fromkeys(goal.why for goal in section.goals if goal.why and not goal.reached):
+        yield ""
+        yield from (f"- {why}" for why in reasons)
     if section.unmet:
         yield ""
         yield section.unmet.strip()

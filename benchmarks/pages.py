@@ -60,13 +60,13 @@ def run(options: argparse.Namespace) -> Section:
             costs, measured = {}, {}
             for size in filled:
                 environment = settings(found, state) | of_size(found, state, size)
-                _query(environment["DATABASE_URL"], "CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+                query(environment["DATABASE_URL"], "CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
                 for statement in FRESHEN:
-                    _query(environment["DATABASE_URL"], statement)
+                    query(environment["DATABASE_URL"], statement)
                 if size in {min(filled), max(filled)}:
                     measured[size] = measure(environment, state, options.rounds)
                 arguments = ("-m", "benchmarks.costs", COSTS_ROUNDS, _files(size))
-                costs[size] = json.loads(_python(environment, *arguments))
+                costs[size] = json.loads(run_python(environment, *arguments))
     return section(filled, costs, measured)
 
 
@@ -81,11 +81,11 @@ def _filled(state: Path, wanted: list[int]) -> dict[int, dict[str, Any]]:
     if missing := [size for size in wanted if size not in made]:
         with servers.running(state / "servers", durable=False, given={}) as found:
             environment = settings(found, state)
-            _python(environment, "manage.py", "migrate", "-v0")
-            _python(environment, "manage.py", "collectstatic", "--no-input", "-v0")
-            _query(found.database_url, "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
-            _query(found.database_url, "ALTER SYSTEM SET pg_stat_statements.track_utility = off")
-            _query(found.database_url, "ALTER SYSTEM SET pg_stat_statements.track_planning = on")
+            run_python(environment, "manage.py", "migrate", "-v0")
+            run_python(environment, "manage.py", "collectstatic", "--no-input", "-v0")
+            query(found.database_url, "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
+            query(found.database_url, "ALTER SYSTEM SET pg_stat_statements.track_utility = off")
+            query(found.database_url, "ALTER SYSTEM SET pg_stat_statements.track_planning = on")
             for size in missing:
                 made[size] = _fill(environment, size)
                 filled_file.write_text(json.dumps(made))
@@ -129,18 +129,19 @@ def of_size(found: servers.Servers, state: Path, size: int) -> dict[str, str]:
 def _fill(environment: Mapping[str, str], size: int) -> dict[str, Any]:
     began, url = time.monotonic(), environment["DATABASE_URL"]
     base, name = url.rpartition("/")[0], f"filled_{size}"
-    _query(f"{base}/postgres", f"DROP DATABASE IF EXISTS {name}")  # of a fill that was interrupted
-    _query(f"{base}/postgres", f"CREATE DATABASE {name} TEMPLATE teleder")
+    query(f"{base}/postgres", f"DROP DATABASE IF EXISTS {name}")  # of a fill that was interrupted
+    query(f"{base}/postgres", f"CREATE DATABASE {name} TEMPLATE teleder")
     state = Path(environment["TELEDER_STATIC_ROOT"]).parent
     own = {"DATABASE_URL": f"{base}/{name}", "TELEDER_STORAGE": (state / f"photos_{size}").as_uri()}
+    run_python(dict(environment) | own, "manage.py", "init_storage")
     arguments = ("-m", "benchmarks.fill", "--submissions", size, "--files", _files(size))
-    answer = _python(dict(environment) | own, *arguments)
+    answer = run_python(dict(environment) | own, *arguments)
     found = json.loads(answer) | {"seconds": time.monotonic() - began}
     print(f"filled {size:,} in {found['seconds']:.0f} s, {found['bytes'] / 1e9:.2f} GB", flush=True)
     return found
 
 
-def _python(environment: Mapping[str, str], *arguments: object) -> str:
+def run_python(environment: Mapping[str, str], *arguments: object) -> str:
     command = [sys.executable, *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -148,7 +149,7 @@ def _python(environment: Mapping[str, str], *arguments: object) -> str:
     return done.stdout
 
 
-def _query(url: str, statement: str) -> list[tuple]:
+def query(url: str, statement: str) -> list[tuple]:
     with psycopg.connect(url, autocommit=True) as connection:
         cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else []
@@ -158,7 +159,7 @@ def _query(url: str, statement: str) -> list[tuple]:
 def measure(environment: Mapping[str, str], state: Path, rounds: int) -> dict[str, dict[str, Any]]:
     """Return for each page its group, p50 and p95 (ms), milliseconds in the database and queries; and CPU of a poll."""
     url = environment["DATABASE_URL"]
-    visits = json.loads(_python(environment, "-m", "benchmarks.visits"))
+    visits = json.loads(run_python(environment, "-m", "benchmarks.visits"))
     with web(environment, state) as (port, session):
         asks = {visit["name"]: Ask(port, visit) for visit in visits}
         for ask in asks.values():
@@ -190,9 +191,12 @@ def web(environment: Mapping[str, str], state: Path) -> Iterator[tuple[int, int]
                 if connection.getresponse().status == 200:
                     break
             except OSError:
-                time.sleep(0.2)
+                pass
             finally:
                 connection.close()
+            time.sleep(0.2)
+        else:
+            raise RuntimeError("the web server was not ready within a minute")
         yield port, supervisor.running["web"].pid
     finally:
         supervisor.stop()

@@ -12,12 +12,39 @@ from benchmarks.plot import log_log
 TITLE = "Pages"
 DATABASE_MS, P95_MS, LIST_QUERIES, CASE_QUERIES, BOARD_QUERIES, POLL_CPU_MS = 2, 100, 8, 12, 15, 10
 COLUMNS = ("database", "planning", "queries", "cpu", "p50", "p95")
-QUERIES = {"list": LIST_QUERIES, "case": CASE_QUERIES, "board": BOARD_QUERIES}
+# A search by a name or by a part of a number asks first which cases are meant, each by its own index.
+QUERIES = {"list": LIST_QUERIES, "search": LIST_QUERIES + 1, "case": CASE_QUERIES, "board": BOARD_QUERIES}
 BUSY = (
     "Other work kept the cores busy while this was measured: milliseconds, of CPU too, are not those of a quiet machine. "
     "Numbers of queries are."
 )
+ROWS = (
+    "A worklist page costs the database about as much at any size: its rows with cases and people, then analyses, then findings, each by "
+    "an index. Most of its time is Python: rows become models and the template writes them. Neither grows with the record "
+    '("Cost against size").'
+)
+BOARD = (
+    "The board lists and counts stopped jobs of cases that wait: in the filled record these grow with the open cases, of which the largest "
+    "size has hundreds of times as many as the smallest. It reads no closed case."
+)
+CASE_P95_MS = 300  # with 10,000 waiting
 FLAT = 2.0  # the largest size costs at most so many times the smallest one, in the database
+
+
+def busy() -> str:
+    """Return a sentence where other work keeps the cores busy."""
+    return BUSY if os.getloadavg()[0] > 2 * (os.cpu_count() or 1) else ""
+
+
+def explained(goals: list[Goal]) -> str:
+    """Return why goals were missed, as far as a profile says it."""
+    missed = [goal.name for goal in goals if not goal.reached]
+    said = [
+        ROWS if any(name.startswith(("worklist", "search")) for name in missed) else "",
+        BOARD if any(name.startswith("operations board") for name in missed) else "",
+        busy(),
+    ]
+    return " ".join(filter(None, said))
 
 
 def section(
@@ -77,7 +104,7 @@ def section(
             ),
             *profile_of(goals, pages),
         ],
-        unmet=BUSY if os.getloadavg()[0] > 2 * (os.cpu_count() or 1) else "",
+        unmet=explained(goals),
         plots={"pages.svg": log_log("Cost against size", "submissions", "ms", lines)},
     )
 
@@ -98,11 +125,13 @@ def goals_of(pages: Mapping[str, Mapping[str, Any]], smallest: Mapping[str, Mapp
     goals = []
     for name, found in pages.items():
         group = found["group"]
-        if group == "list":
-            goals.append(Goal(f"{name}: database", found["database"], "ms", DATABASE_MS))
-            goals.append(Goal(f"{name}: p95", found["p95"], "ms", P95_MS))
+        if group in ("list", "search"):
+            goals.append(Goal(f"{name}: database", found["database"], "ms", DATABASE_MS, why=ROWS))
+            goals.append(Goal(f"{name}: p95", found["p95"], "ms", P95_MS, why=ROWS))
         if group in QUERIES:
             goals.append(Goal(f"{name}: queries", found["queries"], "", QUERIES[group]))
+        if group == "case":  # by the largest size, 14,000 wait in that clinic
+            goals.append(Goal(f"{name}: p95", found["p95"], "ms", CASE_P95_MS))
         if group in ("case", "board"):
             before = smallest[name]["database"]
             goals.append(

@@ -15,20 +15,19 @@ import json
 import os
 import random
 import shlex
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
+from benchmarks.own_system import own_system
 from drills.client import App, Clients, wait_until
-from drills.system import System
 from training.data import Row, exit_on_manifest_error, measuring_rows, output
-from training.submissions import Submission, submissions_of
+from training.statistics import wilson
+from training.submissions import GOALS, Submission, submissions_of
 
 PER_CLASS = {"AD": 16, "HI": 10, "IM": 4, "MF": 4, "OTHER": 6}
 SEED = 1
@@ -53,14 +52,7 @@ def chosen(rows: list[Row]) -> list[Submission]:
 
 def worklist(rows: list[Row], submissions: list[Submission]) -> list[dict[str, str]]:
     """Send the submissions through a system of its own and return the worklist from the top: class and urgency."""
-    os.environ.update(DRILLS_NETWORKS="real", DRILLS_ARMED=os.devnull)
-    folder = Path(tempfile.mkdtemp(prefix="teleder-worklist-"))
-    system = System(folder)
-    try:
-        system.start()
-        import django
-
-        django.setup()
+    with own_system() as system:
         from drills import people
 
         clients = Clients(system.url, people.patients(len(submissions)))
@@ -72,9 +64,6 @@ def worklist(rows: list[Row], submissions: list[Submission]) -> list[dict[str, s
             {"class": labels[row["id"]], "urgency": row["urgency"], "ai": row["ai_status"]}
             for row in _listed(reader)
         ]
-    finally:
-        system.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sent(clients: Clients, rows: list[Row], submissions: list[Submission]) -> dict[str, str]:
@@ -126,7 +115,21 @@ def page(found: dict[str, list[dict[str, str]]], command: str) -> str:
             levels = [str(sum(rows[place - 1]["urgency"] == level for place in places)) for level in LEVELS]
             cells = [label, str(len(places)), *levels, f"{median(places):g}", " ".join(map(str, places))]
             lines.append(f"| {' | '.join(cells)} |")
+        lines += ["", *_goals(rows)]
     return "\n".join(lines) + "\n"
+
+
+def _goals(rows: list[dict[str, str]]) -> Iterator[str]:
+    """Yield a line for each goal of a submission (`training.submissions`), as these few submissions meet it."""
+    for label, (what, goal) in GOALS.items():
+        own = [row["urgency"] == "routine" for row in rows if row["class"] == label]
+        hits = sum(own) if label == "AD" else len(own) - sum(own)
+        low, high = wilson(hits, len(own))
+        reached = "reached" if hits >= goal * len(own) else "**not reached**"
+        yield (
+            f"- Goal, {label} {what} at least {goal:.2f}: {hits / len(own):.3f} [{low:.3f}, {high:.3f}] {len(own)}, "
+            f"{reached} by these; [submissions.md](submissions.md) measures all `evaluate` photos and says why."
+        )
 
 
 @exit_on_manifest_error

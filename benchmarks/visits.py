@@ -40,14 +40,24 @@ def visits() -> Iterator[dict[str, Any]]:
     closed = Submission.objects.filter(clinic=FIRST_CLINIC, status=Status.CLOSED).order_by("id")
     some = closed[closed.count() // 2]
     number = some.case.number
-    for show in ("all", "mine", "unclaimed", "urgent", "overdue", "waiting", "done"):
+    for show in (
+        "all",
+        "mine",
+        "unclaimed",
+        "same_day",
+        "inconclusive",
+        "overdue",
+        "waiting",
+        "snoozed",
+        "done",
+    ):
         yield ask(f"worklist, {show}", f"/worklist/?show={show}", "list", large)
     for show in ("all", "overdue", "waiting", "done"):
         yield ask(f"worklist of a small clinic, {show}", f"/worklist/?show={show}", "list", small)
     yield ask("worklist, second page", f"/worklist/?show=all&after={second.place}", "list", large)
     yield ask("worklist, deep page", f"/worklist/?show=all&after={deep.place}", "list", large)
-    yield ask("search by number", f"/worklist/?number={number}", "list", large)
-    yield ask("search by a part of a number", f"/worklist/?number={number[:4]}", "list", large)
+    yield ask("search by number", f"/worklist/?q={number}", "list", large)
+    yield ask("search by a part of a number", f"/worklist/?q={number[:4]}", "search", large)
     yield ask("case page, open", f"/review/{deep.pk}/", "case", large)
     yield ask("case page, closed", f"/review/{some.pk}/", "case", large)
     yield ask("operations board", "/operations/", "board", [admin])

@@ -1,10 +1,16 @@
-"""Secrets from the environment, or from files that it names: as orchestrators hand them over."""
+"""What several processes read from the environment: secrets, also from files as orchestrators hand them over, and
+how many processes and threads compute.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
+
+PROCESSES = "TELEDER_INFERENCE_PROCESSES"
+# Read by numpy, OpenCV and PyTorch when they are loaded.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
 
 class InvalidSettingError(ValueError):
@@ -34,3 +40,23 @@ def address(name: str, text: str) -> SplitResult:
             f"{name} cannot be read as an address; letters like / and @ in a password are written %2F and %40"
         ) from None
     return parts
+
+
+def use_one_thread() -> None:
+    """Let each process compute with one thread, whatever the environment says; call it before numpy is loaded.
+
+    A second thread makes nothing faster here, and takes a multiple of the CPU time beside other load.
+    """
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+
+
+def inference_processes() -> int:
+    """Return how many processes of a worker run networks: as set, else one on a GPU, else one for each core."""
+    if not (text := os.environ.get(PROCESSES)):
+        # By its device file: to ask the driver would spoil the children that fork.
+        on_gpu = any(Path("/dev").glob("nvidia[0-9]*"))
+        allowed = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)  # Linux only
+        return 1 if on_gpu else len(allowed)
+    if not text.isdecimal() or not int(text):
+        raise InvalidSettingError(f"{PROCESSES} must be a number from 1 on")
+    return int(text)

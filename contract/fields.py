@@ -117,6 +117,7 @@ WorkerName = Annotated[str, text(r"[\w.@:%+~-]*", 300)]
 Key = Annotated[str, text(r"[\w./-]*", 200)]
 Code = Annotated[str, text(r"[a-z0-9_]+", 100)]
 Label = Annotated[str, text(r"[\w .:+/()-]*", 100)]
+Sha256 = Annotated[str, text(r"([0-9a-f]{64})?", 64)]  # of a stored file; "" of older versions
 Side = Annotated[int, whole(0, LARGEST)]
 Share = Annotated[float, number(0, 1)]
 Seconds = Annotated[float, number(0, 1_000_000)]

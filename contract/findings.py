@@ -12,6 +12,7 @@ from contract.fields import (
     Key,
     Label,
     Seconds,
+    Sha256,
     Share,
     flag,
     inside,
@@ -74,6 +75,7 @@ class Segmented:
 
     kind: ClassVar[str] = "segmented"
     mask_key: Key
+    mask_sha256: Sha256 = ""
     skin: Share
     lesion: Share
     boxes: Boxes = ()
@@ -97,6 +99,7 @@ class Attribution:
     """Which areas supported a condition: PNG, red for the whole photo, green for one box in its place."""
 
     key: Key
+    sha256: Sha256 = ""
     condition: Annotated[Condition, one_of(Condition)]
     box: BoxIndex = None
 

@@ -148,6 +148,7 @@ def configuration() -> dict[str, Any]:
             "django": silent | {"level": "INFO"},
             "django.request": silent | {"level": "ERROR"},  # web/request_log.py has a line for each request
             "django.server": silent | {"level": "WARNING"},
+            "celery.beat": silent | {"level": "WARNING"},  # it has a line for each sign of life
             "celery.app.trace": silent | {"level": "WARNING"},  # our own lines name photo and job
             "celery.worker.strategy": silent | {"level": "WARNING"},
             "_granian": silent,

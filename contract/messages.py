@@ -1,7 +1,8 @@
 """The messages between the web and the inference workers, and their queues, tasks and time limits.
 
 Standard library only: the web imports the contract and nothing of the worker.
-Every message is JSON. A request names files by storage key; no pixel and no health data travels.
+Every message is JSON. A request names files by storage key; no pixel travels, and of health data only the outline that a
+dermatologist drew.
 A message of an unknown contract version, kind or field raises `ContractError`: during a deploy an old process must return it
 to the queue instead of guessing. The previous version is understood: a new field has a default, any other change raises `VERSION` by two.
 
@@ -24,6 +25,8 @@ from contract.common import Box as Box
 from contract.common import Boxes, Model
 from contract.common import ModelRef as ModelRef
 from contract.distance import DistanceReport
+from contract.drawn import ADrawn
+from contract.drawn import Drawn as Drawn
 from contract.fields import (
     Attempt,
     Code,
@@ -33,6 +36,7 @@ from contract.fields import (
     Label,
     Measured,
     Seconds,
+    Sha256,
     Share,
     Side,
     WorkerName,
@@ -62,17 +66,23 @@ VERSION = 1
 class Stage(StrEnum):
     """In the order of dispatch.
 
-    CHECK is of drafts alone, and waits while submitted photos wait. DISTANCE waits for all others, ten
-    minutes at most.
+    FULL makes the full-size copy that a dermatologist asked for. CHECK is of drafts alone, and waits while submitted
+    photos wait. DISTANCE waits for all others, ten minutes at most. REANALYSE classifies a crop that a dermatologist
+    drew, and waits for none.
     """
 
     PREPARE = "prepare"
+    FULL = "full"
     ANALYSE = "analyse"
     CHECK = "check"
     DISTANCE = "distance"
+    REANALYSE = "reanalyse"
 
 
-TASKS = {stage: f"inference_worker.{stage}" for stage in Stage}
+# A drawn crop is read as the others are, from a queue of its own.
+TASKS = {stage: f"inference_worker.{stage}" for stage in Stage} | {
+    Stage.REANALYSE: "inference_worker.analyse"
+}
 QUEUES = {stage: f"inference.{stage}" for stage in Stage}
 # Stages of the version before, which ANALYSE replaces. The version after this one no longer knows them.
 OLDER_STAGES = ("segment", "classify")
@@ -83,24 +93,38 @@ RESULTS_QUEUE = "results.tasks"
 STARTED = "teleder.task_started"  # (worker, work): no result after it is a crash, no result without it a lost message
 RESULTS = "teleder.task_results"  # (worker, results): all results of one task
 ENDED = "teleder.ended"  # (worker, work): it works on this no more; what has no result by now has crashed
+# Every few seconds the sweeper asks these workers, and a child answers. In queues of their own: no photo's place is taken, and
+# no worker of the version before meets the question.
+PROBES = {stage: f"inference.probe.{stage}" for stage in (Stage.PREPARE, Stage.ANALYSE)}
+PROBE = "inference_worker.probe"  # (stage)
+ALIVE = "teleder.alive"  # (worker, stage)
 # Beat's tasks, and what workers of the version before send: one message for each photo.
 WEB_QUEUE = "results"
 OLDER_STARTED = "teleder.started"  # (job, attempt, worker)
 OLDER_RECORD = "teleder.record"
 
 # One photo, one stage. A batch of n has n times as long.
-SOFT_LIMIT_SECONDS = {Stage.PREPARE: 20, Stage.ANALYSE: 30, Stage.CHECK: 25} | {
+SOFT_LIMIT_SECONDS = {
+    Stage.PREPARE: 20,
+    Stage.FULL: 20,
+    Stage.ANALYSE: 30,
+    Stage.CHECK: 25,
+    Stage.REANALYSE: 30,
+} | {
     Stage.DISTANCE: 120  # nine segmentations and eight classifications: 7 s on one core
 }
 HARD_LIMIT_SECONDS = {stage: seconds + 5 for stage, seconds in SOFT_LIMIT_SECONDS.items()}
 BATCH_LIMIT = 8
-ALONE = (Stage.PREPARE, Stage.DISTANCE)  # one photo a message
+ALONE = (Stage.PREPARE, Stage.FULL, Stage.DISTANCE, Stage.REANALYSE)  # one photo a message
+# These stages decode the original and run no network, so they need no consent to AI.
+FROM_ORIGINAL = (Stage.PREPARE, Stage.FULL)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One stage of work on one photo. `prefix` is where this attempt writes its files.
+    """One stage of work on one photo. `prefix` is where this attempt writes its files; `drawn` is of REANALYSE alone.
 
+    `sha256` is of the source; of an original its key says it.
     `boxes` were for a stage of the version before, which still sends the field; the version after this one drops it.
     """
 
@@ -111,6 +135,8 @@ class Request:
     source: Key
     prefix: Key
     boxes: Boxes = ()
+    drawn: ADrawn = None
+    sha256: Sha256 = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +151,11 @@ class Prepared:
     display_key: Key = ""
     analysis_key: Key = ""
     thumbnail_key: Key = ""
+    display_sha256: Sha256 = ""
+    analysis_sha256: Sha256 = ""
+    thumbnail_sha256: Sha256 = ""
+    veiled_key: Key = ""  # "" of a worker of the version before
+    veiled_sha256: Sha256 = ""
     width: Side = 0
     height: Side = 0
     analysis_width: Side = 0
@@ -138,8 +169,22 @@ class Prepared:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FullCopy:
+    """All pixels of the original as an upright sRGB copy without metadata, long side at most `FULL_SIDE`."""
+
+    kind: ClassVar[str] = "full_copy"
+    full_key: Key
+    full_sha256: Sha256 = ""
+    seconds: Seconds = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Analysed:
-    """All that was found on one photo. Without a classification, `failure` says why: the boxes are kept all the same."""
+    """All that was found on one photo. Without a classification, `failure` says why: the boxes are kept all the same.
+
+    Of a drawn crop: the mask with the drawn lesion, and the crop as its only box, or as `nearest_miss` where it does not obey
+    the 80/10 rule; then the photo is classified without a crop.
+    """
 
     kind: ClassVar[str] = "analysed"
     segmented: Annotated[Segmented, of(Segmented)]
@@ -164,10 +209,14 @@ class Checked:
 
 
 CheckResult = Annotated[Checked, of(Checked)]
+AnalysisResult = Annotated[Analysed, of(Analysed)]
 
 
 # The `code` of a `Failed` that fails no job: the web waits a while and sends the photo again.
 STORAGE_UNAVAILABLE = "storage_unavailable"
+# So does this one of a copy, which is made again meanwhile.
+FILE_DAMAGED = "file_damaged"
+ORIGINAL_LOCKED = "original_locked"  # damaged, or sealed with a key that the worker has not
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,9 +228,10 @@ class Failed:
 
 
 # Workers of the version before send Segmented and Classified alone.
-Outcome = Prepared | Analysed | Segmented | Classified | Checked | DistanceReport | Failed
+Outcome = Prepared | FullCopy | Analysed | Segmented | Classified | Checked | DistanceReport | Failed
 _OUTCOMES: dict[str, type] = {
-    cls.kind: cls for cls in (Prepared, Analysed, Segmented, Classified, Checked, DistanceReport, Failed)
+    cls.kind: cls
+    for cls in (Prepared, FullCopy, Analysed, Segmented, Classified, Checked, DistanceReport, Failed)
 }
 
 
@@ -227,6 +277,14 @@ class Ended:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Alive:
+    """A child of a worker has answered a probe."""
+
+    worker: WorkerName
+    stage: Annotated[str, one_of(PROBES)]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Results:
     """The results of one task, which `unpack_report(Report, …)` and `unpack_outcome` read one by one."""
 
@@ -237,7 +295,7 @@ class Results:
 # --- Reading and writing ----------------------------------------------------------------------------------
 def pack_requests(requests: list[Request]) -> dict[str, Any]:
     """Return the keyword arguments of an inference task."""
-    return {"contract": VERSION, "requests": [dataclasses.asdict(request) for request in requests]}
+    return {"contract": VERSION, "requests": [_without_defaults(request) for request in requests]}
 
 
 def unpack_requests(*, contract: int, requests: list[dict[str, Any]]) -> list[Request]:
@@ -260,11 +318,11 @@ def pack_results(results: list[dict[str, Any]], worker: str) -> dict[str, Any]:
     return {"contract": VERSION, "worker": worker, "results": results}
 
 
-def _without_defaults(outcome: Any) -> dict[str, Any]:
-    """Leave out fields that hold their default: a web of the version before then reads what uses no new field."""
-    row = dataclasses.asdict(outcome)
-    for field in dataclasses.fields(outcome):
-        if isinstance(value := getattr(outcome, field.name), Segmented | Classified):
+def _without_defaults(message: Any) -> dict[str, Any]:
+    """Leave out fields that hold their default: the version before then reads what uses no new field."""
+    row = dataclasses.asdict(message)
+    for field in dataclasses.fields(message):
+        if isinstance(value := getattr(message, field.name), Segmented | Classified):
             row[field.name] = _without_defaults(value)
         elif field.default is not dataclasses.MISSING and row[field.name] == field.default:
             del row[field.name]

@@ -7,11 +7,16 @@ Both Celery apps use it for JSON and queues only, and run no script in it.
 from __future__ import annotations
 
 import functools
+import gc
+import threading
 from collections.abc import Iterable
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 import redis
+from celery.signals import worker_before_create_process
 from kombu import Queue
+from kombu.transport.redis import Channel
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -43,6 +48,23 @@ def queue(name: str) -> Queue:
     send others' messages elsewhere.
     """
     return Queue(name, no_declare=True)
+
+
+class Turn(IntEnum):
+    """Which messages of a queue a worker takes first: kombu's priorities, each of which is a list of its own.
+
+    Within one urgency those go first whose message was lost, or waited until it expired: later photos do not overtake.
+    """
+
+    URGENT_AGAIN = 0
+    URGENT = 3
+    AGAIN = 6
+    ROUTINE = 9
+
+
+def lists_of(name: str) -> dict[Turn, str]:
+    """Return the lists in Valkey that make up a queue, in the order in which a worker takes from them."""
+    return {turn: f"{name}{Channel.sep}{turn.value}" if turn else name for turn in Turn}
 
 
 # kombu's options that name the keys of what a role has taken and not yet acknowledged. One key for each role: by
@@ -77,6 +99,9 @@ TIMEOUTS = {
 }
 
 
+_CLIENTS = threading.Lock()
+
+
 def connection_options(purpose: str) -> dict[str, Any]:
     """Return the options of redis-py for connections of this purpose, see TIMEOUTS."""
     timeouts = TIMEOUTS[purpose]
@@ -87,9 +112,18 @@ def connection_options(purpose: str) -> dict[str, Any]:
     }
 
 
-@functools.cache
 def client(url: str, purpose: str) -> redis.Redis:
-    """Return the client of this process for this purpose; it connects with its first command."""
+    """Return the client of this process for this purpose; it connects with its first command.
+
+    The cache alone would make two for two threads that ask first at the same time. The one it does not keep is collected,
+    and then closes its connections under whoever still uses them: `ValueError` in the middle of a command.
+    """
+    with _CLIENTS:
+        return _client(url, purpose)
+
+
+@functools.cache
+def _client(url: str, purpose: str) -> redis.Redis:
     return redis.Redis.from_url(url, **connection_options(purpose))
 
 
@@ -113,3 +147,9 @@ def configure(app: Any, role: str, *, queues: Iterable[str], visibility_timeout:
     )
     celery_fixes.install(app)
     heartbeat.install(app)
+    worker_before_create_process.connect(_keep_shared)
+
+
+def _keep_shared(**_signal: Any) -> None:
+    """Let garbage collection leave alone what a child shares with its parent: its marks would copy all of it, in both."""
+    gc.freeze()

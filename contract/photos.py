@@ -1,4 +1,4 @@
-"""Which photos are accepted, and every reason why one can be refused. The web and the worker both decide by this module.
+"""Which photos are accepted, and every reason why a file can be refused. The web and the worker both decide by its limits and codes.
 
 A photo is refused at one of two moments:
 
@@ -27,6 +27,9 @@ FILE_LIMIT_BYTES = FILE_LIMIT_MB * 1024 * 1024
 PIXEL_LIMIT = 100_000_000
 JPEG_PIXEL_LIMIT = 200_000_000  # 200 MP phones exist, and a JPEG is never held at its full size
 SHORT_SIDE_LIMIT = 200  # px at least
+DISPLAY_SIDE = 2048  # px, long side of the display copy at most
+FULL_SIDE = 6144  # px, of the full-size copy: 24 megapixels whole, more would cost the decoder's memory
+SHORT_SIDE_WANTED = 400  # px; with less the photo is of poor quality: a preview, or a picture of a screen
 HEAD_BYTES = 256  # are enough to recognise a format
 
 
@@ -51,6 +54,7 @@ class QualityFault(StrEnum):
     BLURRED = "blurred"
     GLARE = "glare"
     NOT_A_PHOTO = "not_a_photo"
+    TOO_SMALL = "too_small"
 
 
 class PhotoAdvice(StrEnum):

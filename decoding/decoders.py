@@ -6,6 +6,7 @@ Everything that decoding may need is imported here at the top: the child can ope
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
 import re
@@ -20,14 +21,16 @@ from PIL import Image
 # Pillow would load these on demand (EXIF is read as TIFF), and cannot any more.
 from PIL import TiffImagePlugin, WebPImagePlugin  # noqa: F401 # isort: skip
 
-from contract.photos import PIXEL_LIMIT, SHORT_SIDE_LIMIT, Reason
+from contract.photos import DISPLAY_SIDE, FULL_SIDE, PIXEL_LIMIT, SHORT_SIDE_LIMIT, Reason
 from decoding import colour
-from decoding.display import DISPLAY_SIDE, ORIENTATION, StoredPhoto, upright_pixels
+from decoding.display import ORIENTATION, StoredPhoto, upright_pixels
 from decoding.formats import examine
 from decoding.jpeg_scans import without_stray_bytes
 from decoding.photo_file import PhotoFile, RejectedError, check_pixels
 
-SHRUNK_SIDE = DISPLAY_SIDE * 15 // 16  # half of the usual 4000 px is near enough, and half the work
+# What share of a side is enough to decode: half of the usual 4000 px is near enough, and half the work; of the full-size copy
+# less, as a picture of 100 megapixels would not fit the memory.
+ENOUGH = {DISPLAY_SIDE: 15 / 16, FULL_SIDE: 2 / 3}
 EXIF_IFD, COLOUR_SPACE, INTEROP_IFD, INTEROP_INDEX = 0x8769, 0xA001, 0xA005, 1
 XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])")
 SRGB_COLOUR_SPACE, UNCALIBRATED = 1, 65_535
@@ -39,7 +42,7 @@ Image.preinit()
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """Upright sRGB pixels (H, W, 3) uint8, long side at most DISPLAY_SIDE, and facts about the original.
+    """Upright sRGB pixels (H, W, 3) uint8, long side at most as asked for, and facts about the original.
 
     `width` and `height` are those of the upright original; `orientation` is the EXIF value that was applied.
     """
@@ -56,9 +59,9 @@ class Decoded:
         return json.dumps(row | {"shape": self.pixels.shape}).encode()
 
 
-def decode(data: bytes) -> Decoded:
-    """Decode a file; raises RejectedError, or whatever a decoder raises for a file that it cannot read."""
-    file = examine(data)
+def decode(data: bytes, side: int = DISPLAY_SIDE) -> Decoded:
+    """Decode a file to a long side of at most `side`; raises RejectedError, or whatever a decoder raises for a file that it cannot read."""
+    file = dataclasses.replace(examine(data), side=side)
     stored = _READERS[file.format](file)
     width, height = stored.width, stored.height
     if min(width, height) < SHORT_SIDE_LIMIT:
@@ -66,7 +69,7 @@ def decode(data: bytes) -> Decoded:
     if stored.orientation >= 5:
         width, height = height, width
     return Decoded(
-        pixels=upright_pixels(stored),
+        pixels=upright_pixels(stored, side),
         width=width,
         height=height,
         format=file.format,
@@ -114,7 +117,7 @@ _LAYOUTS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 
 def _decode_strictly(file: PhotoFile, jpeg: bytes) -> np.ndarray:
     """Return pixels (H, W, channels); raises ValueError with the text of libjpeg's warning."""
-    factor = shrink_factor(max(file.width, file.height))
+    factor = shrink_factor(max(file.width, file.height), file.side)
     return simplejpeg.decode_jpeg(
         jpeg,
         _LAYOUTS[_MODES.get(file.components, "CMYK")],
@@ -125,8 +128,8 @@ def _decode_strictly(file: PhotoFile, jpeg: bytes) -> np.ndarray:
     )
 
 
-def shrink_factor(side: int) -> int:
-    return next(factor for factor in (8, 4, 2, 1) if factor == 1 or side >= factor * SHRUNK_SIDE)
+def shrink_factor(side: int, wanted: int) -> int:
+    return next(factor for factor in (8, 4, 2, 1) if factor == 1 or side >= factor * wanted * ENOUGH[wanted])
 
 
 def _read_png(file: PhotoFile) -> StoredPhoto:

@@ -1,4 +1,4 @@
-"""Turns what a reader found in a file into upright sRGB pixels, not larger than the display copy needs.
+"""Turns what a reader found in a file into upright sRGB pixels, not larger than the copies need.
 
 Imported by the decoder's child before it gives up its rights: all that Pillow needs is loaded at the top.
 """
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageCms
 
+from contract.photos import DISPLAY_SIDE
 from decoding import colour
 
-DISPLAY_SIDE = 2048  # px, long side at most
 TURNS = {  # EXIF orientation: how the stored pixels must be turned to stand upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -64,12 +64,12 @@ class StoredPhoto:
         return tuple(sorted(self.found))
 
 
-def upright_pixels(stored: StoredPhoto) -> np.ndarray:
-    """Return sRGB pixels (H, W, 3) uint8, long side at most DISPLAY_SIDE."""
+def upright_pixels(stored: StoredPhoto, side: int = DISPLAY_SIDE) -> np.ndarray:
+    """Return sRGB pixels (H, W, 3) uint8, long side at most `side`."""
     if isinstance(stored.pixels, np.ndarray):
         # Pillow scales channels of more than 8 bits one by one.
         channels = [
-            np.asarray(fitted(Image.fromarray(channel.astype(np.float32))))
+            np.asarray(fitted(Image.fromarray(channel.astype(np.float32)), side))
             for channel in np.moveaxis(stored.pixels, 2, 0)
         ]
         levels = np.stack(channels[:3], axis=-1).clip(0, stored.white)
@@ -79,7 +79,7 @@ def upright_pixels(stored: StoredPhoto) -> np.ndarray:
             shown = np.rint(shown * alpha + 255 * (1 - alpha)).astype(np.uint8)
         image = Image.fromarray(shown)
     else:
-        image = fitted(_opaque(stored.pixels))
+        image = fitted(_opaque(stored.pixels), side)
         if stored.icc or stored.coding is None or stored.coding.is_srgb or image.mode == "CMYK":
             image = _by_profile(image, stored.icc)
         else:
@@ -89,10 +89,10 @@ def upright_pixels(stored: StoredPhoto) -> np.ndarray:
     return np.asarray(image)
 
 
-def fitted(image: Image.Image) -> Image.Image:
-    """Scale an image down to DISPLAY_SIDE in place."""
+def fitted(image: Image.Image, side: int) -> Image.Image:
+    """Scale an image down to this long side in place."""
     # The gap makes the first, coarse step of a strong reduction cheap.
-    image.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE), Image.Resampling.LANCZOS, reducing_gap=3)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3)
     return image
 
 

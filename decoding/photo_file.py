@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contract.photos import FORMATS, Reason
+from contract.photos import DISPLAY_SIDE, FORMATS, Reason
 
 BLANK = bytes(256)  # half a disk sector that never was written; no coder makes so long a run in a photo
 
@@ -24,6 +24,7 @@ class PhotoFile:
     Of HEIF only the decoder reads the size (0 x 0 here). `is_cut`: the file ends before its end mark.
     `components`, `is_adobe`, `exif` (a TIFF block), `xmp` and `icc` are read here of JPEG only; `colour` holds the
     bodies of the PNG chunks cICP, sRGB, gAMA and cHRM; `is_turned` says that a HEIF file turns an image itself.
+    `side` is the long side that is wanted of it.
     """
 
     format: str
@@ -39,6 +40,7 @@ class PhotoFile:
     icc: bytes = b""
     colour: dict[bytes, bytes] | None = None
     is_turned: bool = False
+    side: int = DISPLAY_SIDE
 
 
 def check_pixels(width: int, height: int, photo_format: str) -> None:

@@ -29,7 +29,7 @@ from decoding.photo_file import RejectedError
 MEMORY_LIMIT_BYTES = 1_200 * 1024 * 1024
 CPU_LIMIT_SECONDS = 15
 WAIT_SECONDS = 18  # a little less than the task's own limit
-ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
+ANSWER_LIMIT_BYTES = 128 * 1024 * 1024  # the full-size copy of a square photo
 
 fork_server = multiprocessing.get_context("forkserver")
 fork_server.set_forkserver_preload(["decoding.decoders", __name__])
@@ -56,8 +56,10 @@ class Facts:
         return cls(**numbers, format=str(row["format"]), stripped=tuple(map(str, row["stripped"])))
 
 
-def decode_apart(data: bytes) -> tuple[np.ndarray, Facts]:
+def decode_apart(data: bytes, **options: int) -> tuple[np.ndarray, Facts]:
     """Return upright sRGB pixels (H, W, 3) uint8 and facts of the original; raises RejectedError, DecoderLostError.
+
+    The options are those of `decoders.decode`.
 
     A file that crashes its decoder or uses up its CPU time is corrupt.
     """
@@ -65,7 +67,7 @@ def decode_apart(data: bytes) -> tuple[np.ndarray, Facts]:
     # a daemon and so may have no children. Ours never outlives this call, or its CPU limit at the latest.
     process._current_process = _main_process  # type: ignore[attr-defined]
     ours, theirs = fork_server.Pipe()
-    child = fork_server.Process(target=_serve, args=(data, theirs), daemon=True)
+    child = fork_server.Process(target=_serve, args=(data, theirs), kwargs=options, daemon=True)
     with _without_main_module:
         child.start()
     theirs.close()
@@ -111,13 +113,13 @@ class _NoMainModule:
 _without_main_module = _NoMainModule()
 
 
-def _serve(data: bytes, theirs: Connection) -> None:
+def _serve(data: bytes, theirs: Connection, **options: int) -> None:
     """Decode one file in the child."""
     from decoding import decoders  # already loaded in the fork server
 
     limit_resources()
     try:
-        decoded = decoders.decode(data)
+        decoded = decoders.decode(data, **options)
     except RejectedError as rejected:
         answer = rejected.reason
     except MemoryError:

@@ -40,15 +40,13 @@ def backup(run: Run) -> Figures:
     time.sleep(3)
     folder = run.system.folder / "backup"
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    _postgres("pg_dump", "--format=custom", f"--file={folder}/database", run.system.urls["database"])
-    copy_media(run.system.media, folder / "media")
+    faults = take(run, folder)
     sending.join()
     hers = _erase_now(ERASED)
     run.system.mailbox.forget(ERASED)
     found = run.finish(clients, bound=float("inf"))
     began = time.monotonic()
-    faults = _restored(run, folder, hers)
+    faults += _restored(run, folder, hers)
     seconds = time.monotonic() - began
     found.notes.append(f"restored and checked in {seconds:.0f} s; backed up while patients sent")
     found.broken += faults
@@ -57,9 +55,10 @@ def backup(run: Run) -> Figures:
     return found
 
 
-def copy_media(media: Path, to: Path) -> None:
-    """Copy the photos after the database, since files are written before their rows."""
-    shutil.copytree(media, to, ignore=shutil.ignore_patterns("tmp*"))
+def take(run: Run, folder: Path) -> list[str]:
+    """Back up database and photos as the tables' owner; return the faults that the command names."""
+    owner = os.environ | {"DATABASE_URL": run.system.urls["database"]}
+    return _faults_of(("manage.py", "backup", "create", "--at", folder.as_uri()), owner)
 
 
 def _erase_now(email: str) -> list[str]:
@@ -88,12 +87,15 @@ def _restored(run: Run, folder: Path, erased: list[str]) -> list[str]:
     url = f"{run.system.urls['database']}_restored"
     _postgres("dropdb", "--if-exists", f"--maintenance-db={run.system.urls['database']}", "teleder_restored")
     _postgres("createdb", f"--maintenance-db={run.system.urls['database']}", "teleder_restored")
-    _postgres("pg_restore", "--no-owner", "--no-privileges", f"--dbname={url}", f"{folder}/database")
-    owner = os.environ | {"DATABASE_URL": url, "TELEDER_STORAGE": (folder / "media").as_uri()}
-    if faults := _faults_of(("manage.py", "audit", "protect", processes.ROLE), owner):
-        return faults
+    media = run.system.folder / "restored"
+    shutil.rmtree(media, ignore_errors=True)
+    owner = os.environ | {"DATABASE_URL": url, "TELEDER_STORAGE": media.as_uri()}
+    restore = ("manage.py", "backup", "restore", "--at", folder.as_uri())
+    for step in (restore, ("manage.py", "audit", "protect", processes.ROLE)):
+        if faults := _faults_of(step, owner):
+            return faults
     web = f"{run.system.environment['DATABASE_URL']}_restored"
-    return _faults_there(run, web, folder / "media", erased)
+    return _faults_there(run, web, media, erased)
 
 
 def _faults_there(run: Run, url: str, media: Path, erased: list[str] | None = None) -> list[str]:

@@ -9,10 +9,11 @@ from contextlib import suppress
 
 import redis
 
-from contract import messages
+from contract import messages, messaging
 from drills.client import wait_until
 from drills.oracle import Figures, percentile_95, settle
 from drills.run import SETTLE_SECONDS, Run, drill
+from local.processes import WORKERS
 
 FLUSH_SECONDS = 5
 PAUSE_SECONDS = 10
@@ -26,7 +27,7 @@ LOAD_SECONDS = 30
 def flushall(run: Run) -> Figures:
     """The long form has a backlog of thousands, sent while no worker was running."""
     clients, backlog = run.clients(), run.few_or_many(0, 5000)
-    with run.system.leaving_out("inference"):
+    with run.system.leaving_out(*WORKERS):
         clients.send(backlog, threads=8)
     sending = clients.sending(run.few_or_many(20, 300), threads=2)
     broker, pauses = run.system.broker(), []
@@ -83,8 +84,10 @@ def away(run: Run) -> Figures:
 @drill("R5", "the broker restarted without its data, stalled, its connections closed", guard="notice")
 def disturbed(run: Run) -> Figures:
     clients = run.clients()
-    worker = run.system.supervisor.running["inference"].pid
-    back, queues = [], messages.QUEUES.values()
+    running = run.system.supervisor.running
+    workers = [running[name].pid for name in WORKERS]
+    back = []
+    queues = [key for queue in messages.QUEUES.values() for key in messaging.lists_of(queue).values()]
     for fault in (_restart, _stall, _reset):
         sending = clients.sending(run.few_or_many(8, 40), threads=4)
         broker = run.system.broker()
@@ -96,8 +99,8 @@ def disturbed(run: Run) -> Figures:
     found.notes.append("jobs processed again after " + ", ".join(f"{each:.0f} s" for each in back))
     if max(back) > BACK_SECONDS:
         found.late.append(f"workers took no job for {BACK_SECONDS} s")
-    if run.system.supervisor.running["inference"].pid != worker:
-        found.broken.append("the worker had to be restarted")
+    if [running[name].pid for name in WORKERS] != workers:
+        found.broken.append("a worker had to be restarted")
     return found
 
 

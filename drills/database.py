@@ -1,17 +1,21 @@
-"""Drills of the database: R6 restarts it under load; R16 shows that no clock but its own counts."""
+"""Drills of the database: R6 restarts it under load; R16 shows that no clock but its own counts; R21 holds its locks."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 
+import psycopg
 import requests
 
+from contract.messages import Stage
 from drills import clock
-from drills.client import App, Clients
+from drills.client import App, Clients, at_once
 from drills.oracle import Figures
 from drills.run import Run, drill
 
@@ -19,6 +23,9 @@ RECOVERY_SECONDS = 10
 QUIET_SECONDS = 3  # without a failure: it has recovered
 PROBERS = 4
 PROBE_SECONDS = 0.4
+AUDIT_LOCK = 4182026  # of the trigger that writes the chain
+UPLOAD_SECONDS = 2
+LOCKED_SECONDS = 8  # the role's lock_timeout, and the answer
 JUMPS_SECONDS = (600, -600, 0)
 # Difficult moments for the clocks of web and workers (in UTC, for Europe/Berlin): the hour that daylight saving skips,
 # the hour that it repeats, the start of a leap day, and its end.
@@ -110,6 +117,56 @@ class Probes:
         while time.monotonic() < limit and time.monotonic() - max(back, self.failed_at) < QUIET_SECONDS:
             time.sleep(0.1)
         return max(0.0, self.failed_at - back)
+
+
+# --- R21 --------------------------------------------------------------------------------------------------
+@drill("R21", "a lock that is held: no upload waits for it, and no request for long", guard="try-lock")
+def held_locks(run: Run) -> Figures:
+    """A session holds the locks of all dispatchers while patients send, then that of the audit log while they read."""
+    clients, count = run.clients(), run.few_or_many(10, 100)
+    with _held(run, *(f"hashtext('dispatch.{stage}')" for stage in Stage)):
+        clients.send(count, threads=4)
+    uploads = max((each.answered_in for each in clients.accepted), default=float("inf"))
+    refused = sum(clients.refusals.values())
+    readers = [App(clients, person) for person in run.people[:PROBERS]]
+    with _held(run, str(AUDIT_LOCK)):
+        answers = at_once([partial(_read, reader) for reader in readers])
+    after = at_once([partial(_read, reader) for reader in readers])
+    found = run.finish(clients, bound=float("inf"))
+    waited = max(seconds for _answer, seconds in answers)
+    retry_after = [
+        answer.headers.get("Retry-After") for answer, _seconds in answers if answer.status_code == 503
+    ]
+    found.notes.append(
+        f"{len(clients.accepted)} sent while dispatch was locked, slowest submit {uploads:.2f} s"
+    )
+    found.notes.append(
+        f"audit log locked: {len(retry_after)} of {len(answers)} answers 503, after {waited:.1f} s at most"
+    )
+    if refused or uploads > UPLOAD_SECONDS:
+        found.broken.append(f"uploads waited for a dispatcher ({refused} refused)")
+    if waited > LOCKED_SECONDS or len(retry_after) < len(answers) or None in retry_after:
+        found.broken.append(
+            "a request waited for the lock of the audit log, or its answer names no time for the next try"
+        )
+    if not all(answer.ok for answer, _seconds in after):
+        found.broken.append("requests failed after the lock was free")
+    return found
+
+
+@contextmanager
+def _held(run: Run, *locks: str) -> Iterator[None]:
+    """Hold advisory locks as a session of the tables' owner, to whom no time-out applies."""
+    with psycopg.connect(run.system.urls["database"], autocommit=True) as session:
+        for lock in locks:
+            session.execute(f"SELECT pg_advisory_lock({lock})".encode())
+        yield
+
+
+def _read(app: App) -> tuple[requests.Response, float]:
+    """Read the list of submissions, which writes an audit entry; return the answer and its seconds."""
+    began = time.monotonic()
+    return app.ask("GET", "submissions"), time.monotonic() - began
 
 
 # --- R16 --------------------------------------------------------------------------------------------------

@@ -31,15 +31,15 @@ FAULTS = {b"decoder:segv": _crash, b"decoder:spin": _spin, b"decoder:eat": _use_
 real_decode = decoders.decode
 
 
-def decode(data: bytes) -> Any:
+def decode(data: bytes, **options: int) -> Any:
     for ending, fault in FAULTS.items():
         if data.endswith(ending):
             fault()
-    return real_decode(data)
+    return real_decode(data, **options)
 
 
 decoders.decode = decode
 if os.environ.get("DRILLS_WITHOUT") == "small-decoder":
     sandbox.limit_resources = lambda: None
-    decoders.shrink_factor = lambda side: 1
-    display.fitted = lambda image: image.resize((image.width * 2, image.height * 2))
+    decoders.shrink_factor = lambda *_sides: 1
+    display.fitted = lambda image, _side: image.resize((image.width * 2, image.height * 2))

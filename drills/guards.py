@@ -105,14 +105,15 @@ def _whole_copy() -> None:
     """A backup lacks the last byte of each photo."""
     from drills import backup
 
-    copy = backup.copy_media
+    take = backup.take
 
-    def cut(media: Path, to: Path) -> None:
-        copy(media, to)
-        for file in to.glob("photos/*/original/*"):
+    def cut(run: Any, folder: Path) -> list[str]:
+        found = take(run, folder)
+        for file in folder.glob("files/*/*"):
             file.write_bytes(file.read_bytes()[:-1])
+        return found
 
-    backup.copy_media = cut
+    backup.take = cut
 
 
 def _one_moment() -> None:
@@ -145,14 +146,14 @@ def _database_clock() -> None:
     from django.db.models.signals import pre_save
     from django.utils import timezone
 
-    from teleder.cases import intake, reviews
+    from teleder.cases import held, intake, reviews
     from teleder.pipeline import ai_status, dispatch, recovery, results
 
     def due_now(instance: Any, **_rest: Any) -> None:
         if instance._state.adding:
             instance.due_at = timezone.now()
 
-    for module in (ai_status, dispatch, intake, recovery, results, reviews):
+    for module in (ai_status, dispatch, held, intake, recovery, results, reviews):
         module.Now = lambda: Value(timezone.now())
     pre_save.connect(due_now, "notifications.Message", weak=False)
 
@@ -181,6 +182,41 @@ def _hand_back() -> None:
 
 def _small_decoder() -> None:
     """The decoder has no memory limit and decodes photos at full size (see drills/decoder.py)."""
+
+
+def _try_lock() -> None:
+    """Who dispatches waits for whoever else does."""
+    from django.db import connection
+
+    from teleder.pipeline import dispatch
+
+    def wait(stage: Any) -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"dispatch.{stage}"])
+        return True
+
+    dispatch.may_dispatch = wait
+
+
+def _whole_file() -> None:
+    """The hash of a file is not compared before it is shown."""
+    from teleder.cases import stored_files
+
+    stored_files.is_same = lambda content, sha256: True
+
+
+def _signs_of_life() -> None:
+    """The board does not look at the processes' signs of life."""
+    from django.db.models import Exists
+
+    from teleder.cases.models import Heartbeat
+    from teleder.pipeline import heartbeats
+
+    heartbeats.is_silent = heartbeats.is_unanswered = lambda _name: Exists(Heartbeat.objects.none())
+
+
+def _respawn() -> None:
+    """A web server that does not replace a child that died (see drills/system.py)."""
 
 
 def _let_go() -> None:
@@ -216,4 +252,8 @@ GUARDS: dict[str, Callable[[], None]] = {
     "hand-back": _hand_back,
     "small-decoder": _small_decoder,
     "let-go": _let_go,
+    "respawn": _respawn,
+    "try-lock": _try_lock,
+    "whole-file": _whole_file,
+    "signs-of-life": _signs_of_life,
 }

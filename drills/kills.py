@@ -1,19 +1,28 @@
-"""Drills that end processes: R1 and R2 by a crash, R8 by a photo, R10 by a deploy; in R11 one resumes."""
+"""Drills that end processes: R1 and R2 by a crash, R8 by a photo, R10 by a deploy, R20 one child of the web; in R11 one
+resumes."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
+import requests
+
 from contract import messages
-from drills.client import App, Clients, at_once, photo, wait_until
+from drills.client import TRY_SECONDS, App, Clients, at_once, photo, wait_until
 from drills.crashes import HOLD, STEPS
 from drills.oracle import Figures, settle, slowest_of, waits_for_ai
+from drills.people import Person
 from drills.run import SETTLE_SECONDS, Run, drill
+from drills.system import NAMES
+from local.processes import WORKERS
 
 RECOVERY_SECONDS = 60  # "N" of docs/reliability.md
 STEP_SECONDS = 60
@@ -24,7 +33,6 @@ START_SECONDS = 60
 STOP_SECONDS = 1  # after SIGTERM; no job may start later
 BEGUN, LENGTH_OF_TIME = " inference_worker.tasks begun: ", len("2026-11-26 06:30:00.000+00:00")
 HELD_SECONDS = 120
-DEPLOYED = ("web", "results", "inference", "sweeper", "beat")
 DELAY_TIMES = 2
 SHARE_OF_CAPACITY = 0.3  # of two workers' capacity: one alone can handle it
 # On a busy machine ten submissions of the short form wait up to 4.7 times as long. The faults that this drill found made
@@ -32,6 +40,9 @@ SHARE_OF_CAPACITY = 0.3  # of two workers' capacity: one alone can handle it
 SHORT_DELAY_TIMES = 6
 DELAY_SECONDS = 2.0  # people do not notice a shorter delay
 LEAST_SENT = 10
+READERS = 4
+BETWEEN_KILLS_SECONDS = 7
+NOTICE_SECONDS = 0.2  # a request that the dying child has just accepted
 # Faults of the worker, and of the child that decodes.
 CRASHES = ((b"drill:segv", b"drill:kill", b"drill:eat"), (b"decoder:segv", b"decoder:eat"))
 HANGS = ((b"drill:spin",), (b"decoder:spin",))
@@ -86,6 +97,8 @@ def _crash_at(run: Run, clients: Clients, steps: list[str]) -> tuple[int, float]
 
     Return how many steps were reached and, in the long form, the slowest recovery in seconds.
     """
+    from teleder.cases.models import HeldAnswer
+
     before = len(clients.accepted)
     armed = [run.system.arm(step) for step in steps]
     # Only a crashed worker leads to these steps.
@@ -97,6 +110,8 @@ def _crash_at(run: Run, clients: Clients, steps: list[str]) -> tuple[int, float]
             App(clients, run.dermatologists[0]).answer(each.submission)
     wait_until(lambda: not any(file.exists() for file in armed), STEP_SECONDS)
     missed = [file for file in armed if file.exists()]
+    # An answer that waits to be sent is no answer yet.
+    wait_until(lambda: not HeldAnswer.objects.exists(), STEP_SECONDS)
     for file in missed:
         file.unlink(missing_ok=True)
     if not run.short:
@@ -113,11 +128,11 @@ def crashing_photos(run: Run) -> Figures:
     A photo that hangs occupies a worker until its time limit, three times: beside two of those there is a third worker.
     """
     worker, decoder, quiet, killed, hung = (run.clients() for _ in range(5))
-    with run.system.beside(("inference",), "second"):
+    with run.system.beside(WORKERS, "second"):
         rate = SHARE_OF_CAPACITY * run.capacity(run.few_or_many(16, 100))
         _load_beside(run, rate, quiet)
         _load_beside(run, rate, killed, (worker, CRASHES[0]), (decoder, CRASHES[1]))
-        with run.system.beside(("inference",), "third"):
+        with run.system.beside(WORKERS, "third"):
             _load_beside(run, rate, hung, (worker, HANGS[0]), (decoder, HANGS[1]))
         found, refused = (run.finish(clients, bound=QUARANTINE_SECONDS) for clients in (worker, decoder))
         usual, *others = (run.finish(load, bound=float("inf")) for load in (quiet, killed, hung))
@@ -170,15 +185,15 @@ def deploys(run: Run) -> Figures:
         sending = clients.sending(run.few_or_many(6, 4), threads=2)
         time.sleep(run.rng.uniform(0, 2))
         # A process may have just restarted and not be ready yet: at that moment Granian once did not end.
-        wait_until(lambda: all(map(run.system.pids, DEPLOYED)), START_SECONDS)
+        wait_until(lambda: all(map(run.system.pids, NAMES)), START_SECONDS)
         asked = datetime.now(UTC)
-        seconds = at_once([partial(run.system.terminate, name) for name in DEPLOYED])
+        seconds = at_once([partial(run.system.terminate, name) for name in NAMES])
         slowest = max(slowest, *seconds)
-        # From the worker's log: the jobs that it started after SIGTERM.
-        lines = (run.system.supervisor.logs / "inference.log").read_text().splitlines()
-        times = [datetime.fromisoformat(line[:LENGTH_OF_TIME]) for line in lines if BEGUN in line]
-        ended = seconds[DEPLOYED.index("inference")]
-        begun += sum(STOP_SECONDS < (at - asked).total_seconds() <= ended for at in times)
+        for name in WORKERS:  # from its log: the jobs that it started after SIGTERM
+            lines = (run.system.supervisor.logs / f"{name}.log").read_text().splitlines()
+            times = [datetime.fromisoformat(line[:LENGTH_OF_TIME]) for line in lines if BEGUN in line]
+            ended = seconds[NAMES.index(name)]
+            begun += sum(STOP_SECONDS < (at - asked).total_seconds() <= ended for at in times)
         sending.join()
         settle(clients, SETTLE_SECONDS)  # each deploy is measured separately
     found = run.finish(clients, bound=RECOVERY_SECONDS)
@@ -188,6 +203,46 @@ def deploys(run: Run) -> Figures:
         found.late.append("new jobs were started")
     if slowest > GRACE_SECONDS:
         found.late.append(f"a process took longer than {GRACE_SECONDS} s to end")
+    return found
+
+
+@drill("R20", "one of the web's two children killed: only its requests under way fail", guard="respawn")
+def one_child_of_the_web(run: Run) -> Figures:
+    """Readers ask all the time; a kill may cost the requests that were under way, and no later one."""
+    clients, over = run.clients(), threading.Event()
+    asked: list[tuple[float, bool]] = []  # when each request began, and whether it was answered
+
+    def read(person: Person) -> None:
+        app = App(clients, person)
+        while not over.is_set():
+            began, is_ok = time.monotonic(), False
+            with suppress(requests.RequestException):
+                is_ok = app.ask("GET", "submissions").ok
+            asked.append((began, is_ok))
+
+    readers = [threading.Thread(target=read, args=(person,), daemon=True) for person in run.people[:READERS]]
+    for reader in readers:
+        reader.start()
+    clients.send(4)
+    kills = []
+    for _ in run.trials(3, 20):
+        time.sleep(BETWEEN_KILLS_SECONDS)  # Granian ends itself where the same child dies twice within 5.5 s
+        os.kill(run.rng.choice(run.system.pids("web")[1:]), signal.SIGKILL)
+        kills.append(time.monotonic())
+    time.sleep(BETWEEN_KILLS_SECONDS)
+    over.set()
+    for reader in readers:
+        reader.join()
+    found = run.finish(clients, bound=RECOVERY_SECONDS)
+    failed = [began for began, is_ok in asked if not is_ok]
+    later = sum(
+        not any(kill - TRY_SECONDS < began < kill + NOTICE_SECONDS for kill in kills) for began in failed
+    )
+    found.notes.append(
+        f"{len(kills)} kills; {len(failed)} of {len(asked)} requests failed, {later} begun later"
+    )
+    if later or len(failed) > READERS * len(kills):
+        found.broken.append("the other child did not answer alone")
     return found
 
 

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 
+ON_CALL = "on-call@example.com"  # mailed by the watch, or of it: no message of a case
 MUTE_SECONDS = 12  # longer than the sender waits
 MESSAGE_ID = re.compile(rb"^Message-ID:\s*<([^>]+)>", re.MULTILINE | re.IGNORECASE)
 
@@ -25,6 +26,7 @@ class Mailbox(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Conversation)
         self.taken: Counter[str] = Counter()
         self.texts: dict[str, str] = {}
+        self.calls: list[float] = []  # when ON_CALL was mailed (time.monotonic)
         self.behaviour = ""
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -33,6 +35,9 @@ class Mailbox(socketserver.ThreadingTCPServer):
         return f"smtp://127.0.0.1:{self.server_address[1]}"
 
     def keep(self, mail: bytes) -> None:
+        if f"To: {ON_CALL}".encode() in mail:
+            self.calls.append(time.monotonic())
+            return
         found = MESSAGE_ID.search(mail)
         name = found.group(1).decode() if found else "none"
         self.taken[name] += 1

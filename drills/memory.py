@@ -1,4 +1,4 @@
-"""R9: the real worker with its real networks reads the largest photos that people send in 1.5 GB."""
+"""R9: the real workers with their real networks read the largest photos that people send in 1.5 GB."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from drills.run import Run, drill
 from drills.soak import usage_of
 from drills.system import WORKER_MEGABYTES, System, descendants, end
 from drills.uploads import corpus_photos
+from local.processes import WORKERS
 
 LARGE = (  # width, height, format, options
     (8000, 6000, "JPEG", {"quality": 90}),
@@ -71,13 +72,13 @@ class Memory:
 
 @contextmanager
 def _real_worker(system: System) -> Iterator[Memory]:
-    """Replace the usual worker by one with real networks, in its own control group."""
+    """Replace the usual workers by those with real networks, in a control group of their own."""
     usual = system.worker_group
     group = MemoryGroup.create(f"{system.folder.name}-real", WORKER_MEGABYTES)
     memory, over = Memory(group), threading.Event()
-    with system.leaving_out("inference"):
+    with system.leaving_out(*WORKERS):
         system.worker_group = group
-        supervisor = system.start_processes(("inference",), "real", DRILLS_NETWORKS="real")
+        supervisor = system.start_processes(WORKERS, "real", DRILLS_NETWORKS="real")
         system.worker_group = usual
         watch = threading.Thread(target=_watch, args=(memory, supervisor, over), daemon=True)
         watch.start()
@@ -94,6 +95,7 @@ def _real_worker(system: System) -> Iterator[Memory]:
 
 def _watch(memory: Memory, supervisor, over: threading.Event) -> None:
     while not memory.group and not over.wait(PEAK_SECONDS):
-        process = supervisor.running["inference"]
-        held = sum(usage_of(pid)[0] for pid in [process.pid, *descendants(process.pid)])
+        parents = [process.pid for process in supervisor.running.values()]
+        children = [pid for parent in parents for pid in descendants(parent)]
+        held = sum(usage_of(pid)[0] for pid in [*parents, *children])
         memory.peak = max(memory.peak, held // MEGABYTE)

@@ -11,13 +11,15 @@ from drills.run import Run, drill
 RECOVERY_SECONDS = 60
 ROUND_SECONDS = 30
 ATTEMPTS_IN_AN_HOUR = 4
-HEALTH_WORDS = ("elbow", "dermatitis", "photo.jpg", "urgen")
+HEALTH_WORDS = ("elbow", "dermatitis", "photo.jpg")
+URGENCY = "urgen"  # is said to those on call, of no case by name, and to nobody else
 
 
 @drill("R15", "a mail server that fails in every way", guard="message-id")
 def bad_mail_server(run: Run) -> Figures:
     from django.db.models.functions import Now
 
+    from teleder.accounts.models import STAFF, User
     from teleder.notifications.models import Message, MessageState
     from teleder.notifications.outbox import BACK_OFF_MINUTES
 
@@ -38,6 +40,11 @@ def bad_mail_server(run: Run) -> Figures:
     found.notes.append(f"up to {attempts} attempts during the outage, as in an hour")
     if attempts < ATTEMPTS_IN_AN_HOUR:
         found.broken.append("fewer attempts than in an hour")
-    if any(word in text for text in mailbox.texts.values() for word in HEALTH_WORDS):
+    of_staff = [f"To: {person.email}" for person in User.objects.filter(role__in=STAFF)]
+    words = {
+        text: HEALTH_WORDS if any(to in text for to in of_staff) else (*HEALTH_WORDS, URGENCY)
+        for text in mailbox.texts.values()
+    }
+    if any(word in text for text, named in words.items() for word in named):
         found.broken.append("a mail contains health data")
     return found

@@ -21,6 +21,7 @@ from teleder.cases.models import (
     Event,
     EventKind,
     Finding,
+    HeldAnswer,
     Job,
     Photo,
     Review,
@@ -90,6 +91,7 @@ def _at_rest(clients: Clients) -> bool:
         return not (
             waits_for_ai(clients)
             or Job.objects.filter(state__in=UNFINISHED).exists()
+            or HeldAnswer.objects.exists()
             or Event.objects.filter(told_at=None).exists()
             or Message.objects.filter(state__in=[MessageState.QUEUED, MessageState.SENDING]).exists()
         )
@@ -128,7 +130,7 @@ def figures(clients: Clients, mailbox: Mailbox, *, bound: float) -> Figures:
     if clients.given_up:
         found.broken.append(f"{clients.given_up} never accepted")
     if clients.server_errors:
-        found.broken.append(f"{clients.server_errors} answers 500")
+        found.broken.append(f"{len(clients.server_errors)} answers 500 ({clients.server_errors[0]})")
     if found.slowest_seconds > bound:
         found.late.append(f"recovery took longer than {bound:.0f} s")
     return found

@@ -21,6 +21,7 @@ class Person:
 
 def create(email: str, role: str, password: str | None = None, **fields: object) -> User:
     """Create a user with the profile of the role; a patient consents to care and to AI (the Japanese text)."""
+    from django.utils import timezone
     from django.utils.translation import override
 
     from teleder.accounts.models import DermatologistProfile, PatientProfile, Purpose, User
@@ -33,7 +34,10 @@ def create(email: str, role: str, password: str | None = None, **fields: object)
             give_consent(user, Purpose.CARE)
             give_consent(user, Purpose.AI)
     if user.is_dermatologist:
-        DermatologistProfile.objects.create(user=user, title="MD", licence_number="123456")
+        # As if an admin had checked it: without that nobody signs.
+        checked = {"licence_checked_at": timezone.now(), "licence_checked_by": user}
+        numbers = dict.fromkeys(("licence_number", "licence_checked_number"), "123456")
+        DermatologistProfile.objects.create(user=user, title="MD", **numbers, **checked)
     return user
 
 

@@ -17,12 +17,14 @@ MODULES = (
     "backup",
     "broker",
     "crowds",
+    "damage",
     "database",
     "disk",
     "kills",
     "memory",
     "messages",
     "soak",
+    "standing",
     "uploads",
     "versions",
 )
@@ -73,7 +75,10 @@ class Run:
     def finish(self, clients: Clients, *, bound: float) -> Figures:
         """Wait until all work is finished and count the results; `bound` is the longest allowed recovery in seconds."""
         settle(clients, SETTLE_SECONDS_WITHOUT_A_GUARD if self.system.without else SETTLE_SECONDS)
-        return figures(clients, self.system.mailbox, bound=bound)
+        found = figures(clients, self.system.mailbox, bound=bound)
+        if clients.server_errors:
+            found.notes.append(self.system.first_exception())
+        return found
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -17,10 +18,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from contract.environment import PROCESSES
 from drills.client import wait_until
 from drills.limits import MemoryGroup
-from drills.mail import Mailbox
+from drills.mail import ON_CALL, Mailbox
 from local import processes, servers
+from local.processes import WORKERS
 
 ROOT = Path(__file__).resolve().parents[1]
 READY_SECONDS = 120
@@ -28,7 +31,7 @@ STOP_SECONDS = 30
 MEDIA_MEGABYTES = 512
 WORKER_MEGABYTES = 1500
 ZONE = "Europe/Berlin"  # one with daylight saving: Tokyo has none
-NAMES = ("web", "results", "inference", "sweeper", "beat")
+NAMES = ("web", "results", *WORKERS, "sweeper", "beat", "watch")
 
 
 class System:
@@ -53,7 +56,10 @@ class System:
         self.urls = {name: self.start_server(name) for name in ("database", "broker")}
         self.environment = self._environment()
         os.environ.update(self.environment)
-        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, check=True)
+        for command in (["migrate", "--verbosity", "0"], ["init_storage"]):
+            subprocess.run(
+                [sys.executable, "manage.py", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+            )
         self.environment = processes.restricted(self.environment)
         self.supervisor = self.start_processes(NAMES)
         if not wait_until(self.is_ready, READY_SECONDS):
@@ -64,20 +70,21 @@ class System:
     ) -> processes.Supervisor:
         """Start processes, from another tree's code if `root` is given, and restart those that end."""
         commands = {
-            name: line.replace(" -n results@%h", "").replace(" -n inference@%h", "")
+            name: line.replace(f" -n {name}@%h", "").replace("-A inference_worker.app", "-A drills.worker")
             for name, line in processes.COMMANDS.items()
         }
-        # A stub in place of the networks (drills/worker.py): the rest of the worker is the real one.
-        inference = commands["inference"].replace("-A inference_worker.app", "-A drills.worker")
-        if self.worker_group:
-            inference = f"python {ROOT}/drills/limits.py {self.worker_group.folder} {inference}"
-        beat = shlex.join(shlex.split(commands["beat"])[:-2])
+        # Stubs in place of the networks (drills/worker.py): the rest of the workers is the real one.
+        for name in WORKERS if self.worker_group else ():
+            commands[name] = f"python {ROOT}/drills/limits.py {self.worker_group.folder} {commands[name]}"
+        if self.without == "respawn":
+            commands["web"] = commands["web"].replace(" --respawn-failed-workers", "")
+        commands["beat"] = shlex.join(shlex.split(commands["beat"])[:-2])
         supervisor = processes.Supervisor(
             root,
             self.folder / f"logs{label}",
             self.environment | more,
             say=lambda line: None,
-            commands=commands | {"inference": inference, "beat": beat},
+            commands=commands,
         )
         started = threading.Event()
         # This thread must outlive the processes: Linux ends a child when the thread that started it ends.
@@ -106,7 +113,7 @@ class System:
             return ("--host", "127.0.0.1", "--port", str(self.ports["web"]))
         if name == "beat":
             return ("--schedule", str(self.folder / f"beat{label}"))
-        return ("-n", f"{name}{label}@drills") if name in {"results", "inference"} else ()
+        return ("-n", f"{name}{label}@drills") if name in {"results", *WORKERS} else ()
 
     def _environment(self) -> dict[str, str]:
         return os.environ | {
@@ -116,8 +123,13 @@ class System:
             "DJANGO_SETTINGS_MODULE": "drills.settings",
             "DRILLS_ARMED": str(self.armed),
             "DRILLS_WITHOUT": self.without,
-            "OMP_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",  # drills/worker.py loads numpy before the product limits it
+            PROCESSES: os.environ.get(PROCESSES, "1"),
+            "TELEDER_HOLD_SECONDS": "2",  # an answer waits to be sent, but no drill waits a minute
+            # R8 runs up to three workers: with places for one, two photos that hang would leave the spare one idle.
+            "TELEDER_INFERENCE_SLOTS": os.environ.get("TELEDER_INFERENCE_SLOTS", "2"),
             "TELEDER_EMAIL_URL": self.mailbox.url,
+            "TELEDER_WATCH_MAIL": ON_CALL,
             "TELEDER_INSECURE_COOKIES": "1",
             "TELEDER_STORAGE": self.media.as_uri(),
             "TELEDER_PUBLIC_URL": self.url,
@@ -126,6 +138,16 @@ class System:
             "TELEDER_STATIC_ROOT": str(self.folder / "static"),
             "TZ": ZONE,
         }
+
+    def first_exception(self) -> str:
+        """Return the log line of the web's first unexpected exception with its types and places, if there is one."""
+        for file in sorted(self.folder.glob("logs*/web.log")):
+            lines = iter(file.read_text(errors="replace").splitlines())
+            for line in lines:
+                if " ERROR django.request " in line:
+                    places = itertools.takewhile(lambda each: each.startswith("  "), lines)
+                    return "; ".join([line, *map(str.strip, places)])
+        return "no log of the web has an exception"
 
     def stop(self) -> None:
         if self.supervisor:

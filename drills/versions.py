@@ -12,6 +12,7 @@ from drills.newer import NEWER
 from drills.oracle import Figures
 from drills.run import Run, drill
 from drills.system import ROOT
+from local.processes import WORKERS
 
 # The last commit with the stages `segment` and `classify`; same contract number. Its workers take no `analyse`, and its web
 # takes no results of ours: both wait for us.
@@ -53,9 +54,9 @@ def _with_previous_version(run: Run, clients: Clients) -> str:
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(root, filter="data")
     count, waited = run.few_or_many(4, 100), []
-    for names, ours in ((("inference",), "inference"), (("results", "sweeper"), "results")):
+    for names, ours in ((WORKERS, WORKERS), (("results", "sweeper"), ("results",))):
         with run.system.beside(names, "before", root=root):
-            with run.system.leaving_out(ours):  # only the old ones
+            with run.system.leaving_out(*ours):  # only the old ones
                 clients.send(count)
                 wait_until(lambda: not _unfinished(clients), ALONE_SECONDS)
                 waited.append(_unfinished(clients))
@@ -71,7 +72,7 @@ def _with_next_version(run: Run, clients: Clients) -> str:
     A message that cannot be read waits in the queue for a process that can read it.
     """
     count, newer, waited = run.few_or_many(4, 100), {NEWER: "1"}, []
-    for first, second in ((("inference",), ("results", "sweeper")), (("results", "sweeper"), ("inference",))):
+    for first, second in ((WORKERS, ("results", "sweeper")), (("results", "sweeper"), WORKERS)):
         with run.system.leaving_out(*first), run.system.beside(first, "after", **newer):
             clients.send(count)
             wait_until(lambda: not _unfinished(clients), ALONE_SECONDS)

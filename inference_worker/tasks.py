@@ -15,22 +15,22 @@ from typing import Any
 import cv2
 import numpy as np
 import simplejpeg
-from celery import Task
-from celery.exceptions import Reject, SoftTimeLimitExceeded
-from celery.signals import task_postrun, task_prerun, worker_init, worker_process_init
+from celery import Task, signals
+from celery.exceptions import Reject, SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
 from contract import encryption, logs, messages, messaging, storage
-from contract.messages import Failed, Outcome, Request, Segmented, Stage
+from contract.messages import Analysed, Failed, Outcome, Request, Segmented, Stage
 from contract.signs import MeasuredSign
+from decoding.photo_file import RejectedError
 from decoding.sandbox import DecoderLostError
 from inference_worker.app import app
 from inference_worker.models import attribution, cropping, loading, photo_advice
 from inference_worker.models import distance as distance_model
-from inference_worker.models.classification import Evidence
 from inference_worker.models.signs import signs_of
 from inference_worker.photo_files import photo_keys, photo_storage
+from inference_worker.preparation import copy_in_full
 from inference_worker.preparation import prepare as prepare_photo
 
 log = logging.getLogger(__name__)
@@ -65,13 +65,13 @@ def _task(stage: Stage) -> Callable:
 _task_context = ExitStack()  # a child does one task at a time
 
 
-@task_prerun.connect
+@signals.task_prerun.connect
 def open_log_context(task: Task, **_signal: Any) -> None:
     traces = task.request.get(logs.TRACE_HEADER) or {}
     _task_context.enter_context(logs.about(trace=" ".join(set(traces.values())), job=" ".join(traces)))
 
 
-@task_postrun.connect
+@signals.task_postrun.connect
 def close_log_context(**_signal: Any) -> None:
     _task_context.close()
 
@@ -79,15 +79,12 @@ def close_log_context(**_signal: Any) -> None:
 # --- The tasks --------------------------------------------------------------------------------------------
 @_task(Stage.PREPARE)
 def prepare(task: Task, **message: Any) -> None:
-    with results_of(task, message) as (requests, outcomes):
-        for request in requests:
-            try:
-                outcomes[request] = _prepared(request)
-            except DecoderLostError as error:  # the others of the batch go on
-                with log_context(task, request):
-                    log.warning("decoder lost (%s)", error)
-            except STORAGE_AWAY as error:
-                outcomes[request] = _storage_away(error)
+    _one_by_one(task, message, _prepared)
+
+
+@_task(Stage.FULL)
+def full(task: Task, **message: Any) -> None:
+    _one_by_one(task, message, _full_copy)
 
 
 @_task(Stage.ANALYSE)
@@ -163,11 +160,10 @@ def accept_requests(task: Task, message: dict[str, Any]) -> list[Request]:
 
 
 def report_results(task: Task, outcomes: dict[Request, Outcome]) -> None:
-    results = []
     for request, outcome in outcomes.items():
-        results.append(messages.pack_outcome(request, outcome))
         with log_context(task, request):
             log.info("done: %s, %s", request.stage, outcome.kind)
+    results = [messages.pack_outcome(*each) for each in outcomes.items()]
     send_to_web(messages.RESULTS, messages.pack_results(results, worker=task.request.hostname or ""))
     setattr(task.request, REPORTED, {request.job for request in outcomes})
 
@@ -186,16 +182,21 @@ def report_ended(worker: str, work: dict[str, int] | None) -> None:
         send_to_web(messages.ENDED, {"worker": worker, "work": work}, retry=False)
 
 
-@worker_process_init.connect
+@signals.worker_process_init.connect
 def load_networks(**_signal: Any) -> None:
     loading.start({stage for stage in Stage if messages.QUEUES[stage] in app.amqp.queues.consume_from})
 
 
-@worker_init.connect
-def report_ended_on_start(sender: Any, **_signal: Any) -> None:
-    """Let each new child end what its predecessor had started; with several children it could be another one's work."""
-    if sender.concurrency == 1:
-        worker_process_init.connect(lambda **_: report_ended(sender.hostname, None), weak=False)
+@signals.worker_init.connect
+def report_for_lost_children(sender: Any, **_signal: Any) -> None:
+    """Let the parent end the work of a child that was killed, and when it starts, all that was begun before."""
+
+    def report(exception: Exception, kwargs: dict[str, Any], **_signal: Any) -> None:
+        if isinstance(exception, WorkerLostError | TimeLimitExceeded):
+            report_ended(sender.hostname, {row["job"]: row["attempt"] for row in kwargs.get("requests", ())})
+
+    signals.task_failure.connect(report, weak=False)
+    signals.worker_ready.connect(lambda **_: report_ended(sender.hostname, None), weak=False)
 
 
 def send_to_web(name: str, kwargs: dict[str, Any], *, retry: bool = True) -> None:
@@ -210,20 +211,42 @@ def send_to_web(name: str, kwargs: dict[str, Any], *, retry: bool = True) -> Non
 
 
 # --- The work ---------------------------------------------------------------------------------------------
-def _prepared(request: Request) -> Outcome:
-    files = photo_storage()
-    try:
-        original = photo_keys().open(files.read(request.source), request.source)
-    except (storage.FileMissingError, storage.StorageKeyError):
-        return Failed(code="file_missing")
-    except encryption.LockedOriginalError as error:
-        log.error("%s", error)
-        return Failed(code="original_locked")
+def _one_by_one(task: Task, message: dict[str, Any], work: Callable[[Request, bytes], Outcome]) -> None:
+    """Work on the original of each photo; one that costs its decoder does not stop the others of the batch."""
+    with results_of(task, message) as (requests, outcomes):
+        for request in requests:
+            try:
+                stored = photo_storage().read_same(request.source, "")
+                outcomes[request] = work(request, photo_keys().open_original(stored, request.source))
+            except DecoderLostError as error:
+                with log_context(task, request):
+                    log.warning("decoder lost (%s)", error)
+            except STORAGE_AWAY as error:
+                outcomes[request] = _storage_away(error)
+            except (storage.FileMissingError, storage.StorageKeyError):
+                outcomes[request] = Failed(code="file_missing")
+            except encryption.LockedOriginalError as error:
+                log.error("%s", error)
+                outcomes[request] = Failed(code=messages.ORIGINAL_LOCKED)
+
+
+def _prepared(request: Request, original: bytes) -> Outcome:
     preparation = prepare_photo(original)
-    keys = {f"{name}_key": f"{request.prefix}/{name}.jpg" for name in preparation.copies}
+    made = {}
     for name, copy in preparation.copies.items():
-        files.write(keys[f"{name}_key"], copy)
-    return dataclasses.replace(preparation.outcome, **keys)
+        made[f"{name}_key"] = key = f"{request.prefix}/{name}.jpg"
+        made[f"{name}_sha256"] = photo_storage().write_hashed(key, copy)
+    return dataclasses.replace(preparation.outcome, **made)
+
+
+def _full_copy(request: Request, original: bytes) -> Outcome:
+    started, key = time.perf_counter(), f"{request.prefix}/full.jpg"
+    try:
+        sha256 = photo_storage().write_hashed(key, copy_in_full(original))
+    except RejectedError as rejected:
+        return Failed(code=rejected.reason)
+    seconds = round(time.perf_counter() - started, 4)
+    return messages.FullCopy(full_key=key, full_sha256=sha256, seconds=seconds)
 
 
 def _read(requests: list[Request], outcomes: dict[Request, Outcome]) -> dict[Request, np.ndarray]:
@@ -231,11 +254,14 @@ def _read(requests: list[Request], outcomes: dict[Request, Outcome]) -> dict[Req
     photos = {}
     for request in requests:
         try:
-            photos[request] = simplejpeg.decode_jpeg(photo_storage().read(request.source), "RGB")
+            stored = photo_storage().read_same(request.source, request.sha256)
+            photos[request] = simplejpeg.decode_jpeg(stored, "RGB")
         except (storage.FileMissingError, storage.StorageKeyError):
             outcomes[request] = Failed(code="file_missing")
         except STORAGE_AWAY as error:
             outcomes[request] = _storage_away(error)
+        except storage.FileDamagedError:
+            outcomes[request] = Failed(code=messages.FILE_DAMAGED)
         except ValueError:
             outcomes[request] = Failed(code="analysis_copy_unreadable")
     return photos
@@ -248,9 +274,10 @@ def _storage_away(error: OSError) -> Failed:
 
 
 def _segmented(request: Request, photo: np.ndarray, mask: np.ndarray, seconds: float) -> Segmented:
-    key = f"{request.prefix}/mask.png"
+    key, drawn = f"{request.prefix}/mask.png", request.drawn
+    mask = cropping.with_drawn_lesion(mask, drawn) if drawn and drawn.lesion else mask
     _ok, png = cv2.imencode(".png", mask)
-    photo_storage().write(key, png.tobytes())
+    written = {"mask_key": key, "mask_sha256": photo_storage().write_hashed(key, png.tobytes())}
     signs: tuple[MeasuredSign, ...] = ()
     try:
         signs = signs_of(photo, mask, loading.segmenter())
@@ -258,50 +285,37 @@ def _segmented(request: Request, photo: np.ndarray, mask: np.ndarray, seconds: f
         log.exception("job %s: no signs", request.job)
     model = loading.segmenter().model
     try:
-        return cropping.describe(mask, key=key, model=model, seconds=seconds, signs=signs)
+        found = cropping.describe(mask, drawn, key=key, model=model, seconds=seconds, signs=signs)
+        return dataclasses.replace(found, **written)
     except Exception:  # the whole photo can be classified without crops
         log.exception("job %s: no crops", request.job)
         shares = {"skin": float((mask > 0).mean()), "lesion": float((mask == cropping.LESION).mean())}
-        return Segmented(mask_key=key, **shares, signs=signs, model=model, seconds=seconds)
+        return Segmented(**written, **shares, signs=signs, model=model, seconds=seconds)
 
 
 def _analysed(photos: dict[Request, np.ndarray], found: dict[Request, Segmented]) -> dict[Request, Outcome]:
     """Classify what was segmented. Where that fails, the segmentation is kept and goes to people without a finding."""
     failures: dict[Request, Outcome] = {}
     if (network := _network_or_failure(photos, failures, loading.classifier)) is None:
-        return {
-            each: messages.Analysed(segmented=found[each], failure=why.code) for each, why in failures.items()
-        }
+        return {each: Analysed(segmented=found[each], failure=why.code) for each, why in failures.items()}
     try:
         rows = network.with_evidence(list(photos.values()), [each.boxes for each in found.values()])
     except Exception as error:
         if len(photos) > 1 or isinstance(error, SoftTimeLimitExceeded):  # the web sends each alone
             raise
         log.exception("not classified")
-        return {each: messages.Analysed(segmented=found[each], failure="not_classified") for each in photos}
+        return {each: Analysed(segmented=found[each], failure="not_classified") for each in photos}
     outcomes: dict[Request, Outcome] = {}
     for (request, photo), (outcome, evidence) in zip(photos.items(), rows, strict=True):
-        described = attribution_for(request, photo, found[request].boxes, outcome, evidence)
-        outcome = dataclasses.replace(outcome, attribution=described)
-        outcomes[request] = messages.Analysed(segmented=found[request], classified=outcome)
+        key = f"{request.prefix}/attribution.png"
+        try:
+            described, png = attribution.explain(photo, found[request].boxes, outcome, evidence, key)
+            described = dataclasses.replace(described, sha256=photo_storage().write_hashed(key, png))
+            outcome = dataclasses.replace(outcome, attribution=described)
+        except Exception:  # a picture that explains a finding must never cost the finding
+            log.exception("job %s: no attribution", request.job)
+        outcomes[request] = Analysed(segmented=found[request], classified=outcome)
     return outcomes
-
-
-def attribution_for(
-    request: Request,
-    photo: np.ndarray,
-    boxes: tuple[messages.Box, ...],
-    found: messages.Classified,
-    evidence: Evidence,
-) -> messages.Attribution | None:
-    key = f"{request.prefix}/attribution.png"
-    try:
-        described, png = attribution.explain(photo, boxes, found, evidence, key)
-        photo_storage().write(key, png)
-    except Exception:  # a picture that explains a finding must never cost the finding
-        log.exception("job %s: no attribution", request.job)
-        return None
-    return described
 
 
 def _network_or_failure(requests: Iterable[Request], outcomes: dict[Request, Outcome], load: Callable) -> Any:

@@ -20,6 +20,8 @@ USAGE = """usage: ./run COMMAND
   fuzz [--minutes N] [TARGET...]               broken files against the code that reads uploads
   contract [--examples N]                      made-up requests of four callers against the API's description
   openapi                                      write docs/openapi.json, the API's description, from the code
+  copy                                         write docs/copy.md, every sentence a patient can meet, for a clinician to sign
+  furigana                                     add readings of new Japanese texts to teleder/web/furigana.txt
   analyse PHOTO|FOLDER... --out DIR [--json] [--distance]   find skin and lesion, crop and classify, without web or queue
   manage ...                                   manage.py on the demo's data, whether the demo runs or not
   audit verify|head|protect ...                the audit log of the demo's data
@@ -102,6 +104,18 @@ def openapi(arguments: list[str]) -> int:
     return openapi.main(arguments)
 
 
+def copy(arguments: list[str]) -> int:
+    from local import sentences
+
+    return sentences.main(arguments)
+
+
+def furigana(arguments: list[str]) -> int:
+    from local import furigana
+
+    return furigana.main(arguments)
+
+
 def drills(arguments: list[str]) -> int:
     # Drills are built on this package, which therefore imports none of them. No parent is left that a signal could miss.
     os.execv(sys.executable, [sys.executable, "-m", "drills", *arguments])
@@ -147,6 +161,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
         fuzz,
         contract,
         openapi,
+        copy,
+        furigana,
         analyse,
         manage,
         audit,

@@ -12,9 +12,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from contract.environment import PROCESSES, inference_processes
 from local import servers
 from local.processes import Supervisor, restricted
 
@@ -22,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 STATE = Path(os.environ.get("TELEDER_DEMO_FOLDER") or ROOT / ".teleder")
 FIRST_PORT = 8000
 READY_SECONDS = 60
+STEPS, PHOTOS = 6, 36
+MOST_PROCESSES = 2  # of the networks, unless set: 1.8 GB for the whole demo
 
 WELCOME = """
   teleder is running:  {url}
@@ -32,10 +36,11 @@ WELCOME = """
                        adam@example.com    admin
   password             teleder-demo-2026   (staff need no second factor here; elsewhere they must)
 
-  Try: log in as bob, start a consultation, tick "fever": the advice is there at once. Send a photo
+  Try: log in as bob, start a consultation, answer "yes" to fever: the advice follows the last question. Send a photo
   from {photos} or one of your own. Then log in as dana: the worklist
   shows it, most urgent first; claim it, look at the mask (m) and the boxes (b), sign an answer.
-  bob's mail about it is a file in {mail}.
+  Mails are files in {mail}; the newest one, also with the code of a sign-up:
+  tail -n 30 "$(ls -t {mail}/* | head -1)"
 
   API  {url}/api/docs     logs  {logs}     Ctrl-C stops everything; the data stays.
   Not a certified medical device. The AI is a demonstration model.
@@ -50,12 +55,26 @@ def main(arguments: list[str]) -> int:
         with servers.running(STATE / "servers", given={"DATABASE_URL": "none", "REDIS_URL": "none"}):
             shutil.rmtree(STATE)
         STATE.mkdir(mode=0o700)
+    print(
+        "starting the demo: the first start takes one to three minutes, a later one less than one", flush=True
+    )
     try:
-        with servers.running(STATE / "servers") as found:
+        with ExitStack() as stack:
+            with step(1, "PostgreSQL and Valkey, some seconds"):
+                found = stack.enter_context(servers.running(STATE / "servers", say=print))
             return _serve(found, options)
     except KeyboardInterrupt:
         print("\nstopped; the data is kept in .teleder/")
         return 0
+
+
+@contextmanager
+def step(number: int, what: str) -> Iterator[None]:
+    """Say before what may take long what it is, and afterwards how long it took."""
+    began = time.monotonic()
+    print(f"step {number} of {STEPS}: {what} …", flush=True)
+    yield
+    print(f"  done in {time.monotonic() - began:.0f} s", flush=True)
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
@@ -78,11 +97,24 @@ def _serve(found: servers.Servers, options: argparse.Namespace) -> int:
         environment = restricted(environment)
     supervisor = Supervisor(root=ROOT, logs=STATE / "logs", environment=environment)
     try:
-        supervisor.start("web", "--host", "127.0.0.1", "--port", str(port))
-        supervisor.start("beat", "--schedule", str(STATE / "beat"))
-        for name in ("results", "sweeper", *([] if options.no_inference else ["inference"])):
-            supervisor.start(name)
-        _wait_until_ready(f"http://127.0.0.1:{port}/readyz", supervisor)
+        with step(5, "web and workers, up to half a minute"):
+            supervisor.start("web", "--host", "127.0.0.1", "--port", str(port))
+            supervisor.start("beat", "--schedule", str(STATE / "beat"))
+            for name in (
+                "results",
+                "sweeper",
+                "watch",
+                "prepare",
+                *([] if options.no_inference else ["inference"]),
+            ):
+                supervisor.start(name)
+            _wait_until_ready(f"http://127.0.0.1:{port}/readyz", supervisor)
+        with step(6, "examining the installation (manage.py doctor), some seconds"):
+            # What it finds is printed; the demo runs all the same, so that the board can be read, too.
+            quiet = environment | {"TELEDER_LOG_LEVEL": "ERROR"}
+            subprocess.run(
+                [sys.executable, "manage.py", "doctor", "--brief"], cwd=ROOT, env=quiet, check=False
+            )
         places = {"photos": STATE / "photos", "mail": STATE / "mail", "logs": supervisor.logs}
         print(WELCOME.format(url=f"http://localhost:{port}", **places), flush=True)
         supervisor.watch()
@@ -96,6 +128,7 @@ def settings(found: servers.Servers, url: str) -> dict[str, str]:
     (STATE / "mail").mkdir(exist_ok=True, mode=0o700)
     return {
         "DJANGO_SETTINGS_MODULE": "teleder.settings",
+        PROCESSES: os.environ.get(PROCESSES) or str(min(MOST_PROCESSES, inference_processes())),
         "DATABASE_URL": found.database_url,
         "REDIS_URL": found.redis_url,
         **found.role_urls,
@@ -123,22 +156,16 @@ def _secret(name: str, draw: Callable[[], str]) -> str:
 def prepare(environment: dict[str, str]) -> None:
     """Bring tables, style sheets and made-up people up to date."""
     if not (STATE / "photos" / "manifest.csv").exists():
-        print("drawing photos …", flush=True)
-        drawing = [
-            "-m",
-            "training.phantom",
-            "--out",
-            STATE / "photos",
-            "--count",
-            "36",
-            "--seed",
-            "7",
-        ]
-        _python(environment, *drawing)
-    print("database …", flush=True)
+        with step(2, f"drawing {PHOTOS} photos, up to a minute, the first time only"):
+            options = ("--out", STATE / "photos", "--count", PHOTOS, "--seed", 7)
+            _python(environment, "-m", "training.phantom", *options)
     quiet = environment | {"TELEDER_LOG_LEVEL": "WARNING"}
-    for step in (["migrate"], ["collectstatic", "--no-input"], ["demo", "--photos", str(STATE / "photos")]):
-        _python(quiet, "manage.py", *step, "--verbosity", "0" if step[0] != "demo" else "1")
+    with step(3, "tables of the database and style sheets, up to a minute the first time"):
+        _python(quiet, "manage.py", "migrate", "--verbosity", "0")
+        _python(quiet, "manage.py", "init_storage")
+        _python(quiet, "manage.py", "collectstatic", "--no-input", "--verbosity", "0")
+    with step(4, "made-up people and cases, some seconds"):
+        _python(quiet, "manage.py", "demo", "--photos", STATE / "photos")
 
 
 def _python(environment: dict[str, str], *arguments: object) -> None:

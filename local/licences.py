@@ -14,7 +14,7 @@ from local.sbom import ROOT, plain
 LOCKS = tuple(ROOT / f"requirements-{image}.lock" for image in ("web", "worker", "gpu"))
 ALLOWED = {
     "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0",
-    "ISC", "LGPL-2.1-or-later", "LGPL-3.0-only", "LGPL-3.0-or-later", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0",
+    "ISC", "LGPL-2.1-or-later", "LGPL-3.0-only", "LGPL-3.0-or-later", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "OFL-1.1", "PSF-2.0",
     "Zlib",
 }  # fmt: skip
 # What packages write that give no SPDX expression.
@@ -29,6 +29,7 @@ SPELLINGS = {
     "mit license": "MIT",
     "mozilla public license 2.0 (mpl 2.0)": "MPL-2.0",
     "python software foundation license": "PSF-2.0",
+    "sil open font license 1.1 (ofl-1.1)": "OFL-1.1",
 }
 LONGEST_NAME = 60  # characters; a longer field holds the whole text of a licence
 GPL_LIBRARIES = re.compile(

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOCKS = {
     "requirements.lock": ["inference", "torch", "training", "local", "dev"],
     "requirements-web.lock": [],
+    "requirements-backup.lock": ["backup"],
     "requirements-worker.lock": ["inference"],
     "requirements-gpu.lock": ["inference", "torch"],
 }

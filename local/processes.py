@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from contract import messages
+from contract import encryption, messages
 from local import valkey
 from local.servers import die_with_parent
 
@@ -29,26 +29,36 @@ STOP_SECONDS = 20
 RESTART_SECONDS = 3
 
 # Mingle, gossip and heartbeats are messages between workers over Valkey, where no role may subscribe or publish.
-CELERY_WORKER = "worker -P prefork -c 1 --without-mingle --without-gossip --without-heartbeat"
+CELERY_WORKER = "worker -P prefork --without-mingle --without-gossip --without-heartbeat"
+ONE_CHILD = CELERY_WORKER.replace("prefork", "prefork -c 1")
+
+_OF_ORIGINALS = [messages.QUEUES[stage] for stage in messages.FROM_ORIGINAL]
+_OF_NETWORKS = [queue for stage, queue in messages.QUEUES.items() if stage not in messages.FROM_ORIGINAL]
 
 # As in a shell; the program is looked for beside this Python.
 COMMANDS = {
     "web": (
         # Asked to end while it starts, Granian would wait for ever for a worker that did not hear of it.
         # Backpressure counts connections, idle ones too: a browser keeps some open, and no place is left for the next.
+        # Without a respawn, the death of one child ends the other one and the parent: no page for 4 to 8 s.
         "granian --interface wsgi --workers 2 --blocking-threads 4 --no-ws --backpressure 512 --workers-kill-timeout 8 "
-        "teleder.wsgi:application"
+        "--respawn-failed-workers teleder.wsgi:application"
     ),
-    "results": f"celery -A teleder.celery {CELERY_WORKER} -n results@%h -Q {messages.RESULTS_QUEUE},{messages.WEB_QUEUE}",
+    "results": f"celery -A teleder.celery {ONE_CHILD} -n results@%h -Q {messages.RESULTS_QUEUE},{messages.WEB_QUEUE}",
     "sweeper": "python manage.py sweep",
     "beat": "celery -A teleder.celery beat --schedule /tmp/teleder-beat",
-    "inference": (
-        f"celery -A inference_worker.app {CELERY_WORKER} -n inference@%h -Q {','.join(messages.QUEUES.values())}"
-    ),
+    "watch": "python manage.py watch",
+    # A process of its own: photos can be seen while the networks are busy or down.
+    "prepare": (f"celery -A inference_worker.app {ONE_CHILD} -n prepare@%h -Q {','.join(_OF_ORIGINALS)}"),
+    # As many children as `environment.inference_processes` says.
+    "inference": f"celery -A inference_worker.app {CELERY_WORKER} -n inference@%h -Q {','.join(_OF_NETWORKS)}",
 }
+WORKERS = ("prepare", "inference")
 # As whom each process talks to Valkey (docker/valkey.conf).
-VALKEY_ROLES = {name: name for name in COMMANDS} | {"inference": "worker"}
-# The process that decodes uploads holds no key and no way into the database. Nor is it told of
+VALKEY_ROLES = (
+    {name: name for name in COMMANDS} | dict.fromkeys(WORKERS, "worker") | {"watch": "beat"}
+)  # it never asks
+# A process that decodes uploads holds no password and no way into the database. Nor is it told of
 # Django's settings: Celery would load them.
 OF_THE_WEB = (
     "DATABASE_DIRECT_URL",
@@ -70,8 +80,10 @@ def command(name: str, commands: Mapping[str, str] = COMMANDS) -> list[str]:
 def environment_of(name: str, everything: Mapping[str, str]) -> dict[str, str]:
     """Return what a process is told of the environment: as REDIS_URL the address of its role, where there is one."""
     withheld = {valkey.variable(role) for role in valkey.ROLES}
-    if name == "inference":
+    if name in WORKERS:
         withheld |= set(OF_THE_WEB)
+    if name == "inference":
+        withheld.add(encryption.NAME)  # of the originals, which it never reads
     told = {key: value for key, value in everything.items() if key.removesuffix("_FILE") not in withheld}
     if own := everything.get(valkey.variable(VALKEY_ROLES[name])):
         told.pop("REDIS_URL_FILE", None)

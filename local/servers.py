@@ -17,8 +17,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from pathlib import Path
 from local import valkey
 
 START_SECONDS = 30
+KEEP_SECONDS = 1
 NAMESPACE = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
 
 
@@ -54,12 +56,17 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    folder: Path, *, durable: bool = True, join: bool = False, given: Mapping[str, str] = os.environ
+    folder: Path,
+    *,
+    durable: bool = True,
+    join: bool = False,
+    given: Mapping[str, str] = os.environ,
+    say: Callable[[str], None] | None = None,
 ) -> Iterator[Servers]:
     """Run what `given` does not name (DATABASE_URL, REDIS_URL); stop it again at the end.
 
     One caller owns a folder. With `join` a second one uses the owner's servers; without, it is refused.
-    `durable=False` is for tests: no fsync.
+    `durable=False` is for tests: no fsync. With `say`, what ends by itself is said and started again.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "owner").open("a+") as owner:
@@ -68,7 +75,7 @@ def running(
         except BlockingIOError:
             yield _of_the_owner(folder, join)
         else:
-            with _started(folder, durable, given) as found:
+            with _started(folder, durable, given, say) as found:
                 owner.truncate(0)
                 owner.write(json.dumps(asdict(found)))
                 owner.flush()
@@ -85,18 +92,43 @@ def _of_the_owner(folder: Path, join: bool) -> Servers:
 
 
 @contextmanager
-def _started(folder: Path, durable: bool, given: Mapping[str, str]) -> Iterator[Servers]:
+def _started(
+    folder: Path, durable: bool, given: Mapping[str, str], say: Callable[[str], None] | None
+) -> Iterator[Servers]:
     (folder / "owner").chmod(0o600)
     started: list[subprocess.Popen] = []
+    over = threading.Event()
+    keeper = threading.Thread(target=_keep, args=(folder, started, say, over), daemon=True)
     try:
         database = given.get("DATABASE_URL") or _start_postgres(folder / "postgres", started, durable)
-        if redis := given.get("REDIS_URL"):
-            yield Servers(database, redis)
-        else:
-            yield Servers(database, *_start_valkey(folder / "valkey", started))
+        redis = given.get("REDIS_URL")
+        found = (
+            Servers(database, redis)
+            if redis
+            else Servers(database, *_start_valkey(folder / "valkey", started))
+        )
+        if say:
+            keeper.start()
+        yield found
     finally:
+        over.set()
+        if keeper.is_alive():
+            keeper.join()
         for process in reversed(started):
             stop(process)
+
+
+def _keep(
+    folder: Path, started: list[subprocess.Popen], say: Callable[[str], None], over: threading.Event
+) -> None:
+    """Start a server again that has ended, with the same port and files."""
+    while not over.wait(KEEP_SECONDS):
+        for number, process in enumerate(started):
+            if process.poll() is not None:
+                name = "valkey" if str(folder / "valkey" / "valkey.conf") in process.args else "postgres"
+                log = folder / f"{name}.log"
+                say(f"{name} ended ({process.returncode}); starting it again. Log: {log}")
+                started[number] = spawn(process.args, log)
 
 
 def stop(process: subprocess.Popen, seconds: float = 10) -> None:

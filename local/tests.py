@@ -17,7 +17,8 @@ DEBIAN_PACKAGES = {"chromium": ["chromium", "fonts-noto-cjk"], "pgbouncer": ["pg
 MOST_PROCESSES = 8  # each takes a database of the one Valkey, which has 16
 # After a process has crashed, xdist runs on with another and then waits for ever (LoadScopeScheduling.remove_node of
 # 3.8 queues finished tests again): better to end at once and name the test.
-WHOLE_SUITE = ["--dist", "loadgroup", "--max-worker-restart", "0"]
+# -rR names the browser tests that held at the second try only.
+WHOLE_SUITE = ["--dist", "loadgroup", "--max-worker-restart", "0", "-rfER"]
 NOTHING_RAN = 5  # pytest's exit code; a run without a test proves nothing
 
 
@@ -40,6 +41,8 @@ def _pytest(found: servers.Servers, arguments: list[str]) -> int:
         "TELEDER_PHOTO_KEYS": "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=",
         "TELEDER_INSECURE_COOKIES": "1",
         "OMP_NUM_THREADS": "1",
+        "TELEDER_INFERENCE_PROCESSES": "1",  # on every machine the same
+        "TELEDER_STAFFED_HOURS": "always",  # at any hour of a test run the same
         "DJANGO_ALLOW_ASYNC_UNSAFE": "1",  # Playwright keeps an event loop in the thread of the test
     }
     code = subprocess.run(

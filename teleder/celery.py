@@ -5,6 +5,7 @@ no retry by Celery and no long countdowns.
 """
 
 import os
+import sys
 from contextlib import ExitStack
 from typing import Any
 
@@ -17,6 +18,7 @@ from contract import logs, messages, messaging
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "teleder.settings")
 
 from django.conf import settings
+from django.db import close_old_connections
 
 setup_logging.connect(logs.configure)
 app = Celery("teleder", broker=settings.REDIS_URL)
@@ -24,7 +26,16 @@ app.conf.update(
     task_default_queue=messages.WEB_QUEUE,
     task_publish_retry=False,  # a request never waits for the broker: the sweeper sends what was not sent
     timezone=settings.TIME_ZONE,
+    # Celery would close the database's connection before and after each task. We close what is old or broken, as a request does.
+    CELERY_DB_REUSE_MAX=sys.maxsize,
     beat_schedule={
+        # Through the results worker, so that it shows both.
+        "say that beat runs": {"task": "teleder.beat_alive", "schedule": 5.0, "options": {"expires": 10}},
+        "read stored files": {
+            "task": "teleder.check_files",
+            "schedule": crontab(hour="22-23,0-1", minute="*/5"),  # as often as `RUNS_A_NIGHT` says
+            "options": {"expires": 240},
+        },
         "collect leftovers": {"task": "teleder.collect_leftovers", "schedule": crontab(hour=2, minute=30)},
         "check the record": {"task": "teleder.check_record", "schedule": crontab(hour=3, minute=0)},
         "forget what expired": {"task": "teleder.forget_expired", "schedule": crontab(hour=3, minute=30)},
@@ -41,6 +52,13 @@ messaging.configure(
 app.autodiscover_tasks(
     ["teleder.cases", "teleder.notifications", "teleder.pipeline", "teleder.privacy", "teleder.security"]
 )
+
+
+@task_prerun.connect
+@task_postrun.connect
+def close_old_or_broken_connections(task: Task, **_signal: Any) -> None:
+    if not task.request.is_eager:  # within a request or a test, which still uses its connection
+        close_old_connections()
 
 
 # --- What a task's log lines are about --------------------------------------------------------------------

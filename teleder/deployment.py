@@ -20,18 +20,22 @@ DJANGOS_DRAFT = "django-insecure-"
 def is_loopback(host: str) -> bool:
     """Whether a host name, with or without a port, can only mean this machine."""
     name = split_domain_port(host)[0].lstrip(".")
-    return name in {"localhost", "[::1]"} or name.endswith(".localhost") or _is_127(name)
-
-
-def _is_127(name: str) -> bool:
+    if name in {"localhost", "[::1]"} or name.endswith(".localhost"):
+        return True
     parts = name.split(".")
-    return (
-        len(parts) == 4 and parts[0] == "127" and all(part.isdecimal() and int(part) < 256 for part in parts)
-    )
+    is_address = len(parts) == 4 and all(part.isdecimal() and int(part) < 256 for part in parts)
+    return is_address and parts[0] == "127"
 
 
-def require_loopback(hosts: Iterable[str], public_url: str) -> None:
+def require_loopback(
+    hosts: Iterable[str], public_url: str, *, behind_proxy: bool, origins: Iterable[str]
+) -> None:
     """Refuse the demo's marker where other machines can reach the site."""
+    if behind_proxy or any(origin.startswith("https:") for origin in origins):
+        raise ImproperlyConfigured(
+            "TELEDER_INSECURE_COOKIES=1 is for plain http on loopback; "
+            "remove it behind a proxy and where TELEDER_ORIGINS names https."
+        )
     foreign = [host for host in [*hosts, urlsplit(public_url).netloc] if not is_loopback(host)]
     if foreign:
         raise ImproperlyConfigured(
@@ -40,8 +44,15 @@ def require_loopback(hosts: Iterable[str], public_url: str) -> None:
         )
 
 
-def refuse_demo_settings(*, debug: bool, hosts: Iterable[str], secret_key: str, public_url: str) -> None:
-    """Refuse what only the demo may do: debug pages, wildcard hosts, a key that can be guessed, links by http."""
+def refuse_demo_settings(
+    *, debug: bool, hosts: Iterable[str], secret_key: str, public_url: str, second_factor: bool
+) -> None:
+    """Refuse what only the demo may do: staff without a second factor, debug pages, wildcard hosts, a key that can be
+    guessed, links by http."""
+    if not second_factor:
+        raise ImproperlyConfigured(
+            "TELEDER_STAFF_SECOND_FACTOR=0 is for the demo, with TELEDER_INSECURE_COOKIES=1."
+        )
     if debug:
         raise ImproperlyConfigured("TELEDER_DEBUG=1 shows settings and records on error pages: remove it.")
     for host in hosts:

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from django.conf import settings
 from django.db import Error, connection, transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
@@ -19,12 +20,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from contract.storage import StorageError
+from teleder import watching
+from teleder.accounts.models import Role, User
 from teleder.api.access import ADMINS, EndpointView
+from teleder.cases import storage_mark
+from teleder.pipeline import heartbeats
 from teleder.web.operations import health
+from teleder.web.operations.problems import signs_of_life
 
 log = logging.getLogger(__name__)
 
-WITHOUT_COOKIES = {"/healthz", "/readyz", "/metrics"}
+# The service worker is the same for everybody. With the cookie of an ended session its answer would delete that of a new one.
+WITHOUT_COOKIES = {"/healthz", "/readyz", "/metrics", "/service-worker.js"}
 LAST_NUMBER = 2**63 - 1  # of a bigint: no audit entry can follow it
 # Each statement fails where requests would fail: new pages (a temporary file on the same disk), the write-ahead log and
 # a read-only database (a sequence, which does not grow).
@@ -38,7 +45,7 @@ WRITES = (
 
 
 def without_cookies(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable:
-    """Remove the cookies of a probe: looking up their session would query the database."""
+    """Remove the cookies of a request that needs none: looking up their session would query the database."""
 
     def answer(request: HttpRequest) -> HttpResponse:
         if request.path in WITHOUT_COOKIES:
@@ -63,15 +70,32 @@ def readyz(request: HttpRequest) -> HttpResponse:
     Broker and workers do not count: without them every page still works.
     """
     found = "".join(f"{failure}\n" for failure in failures())
-    return HttpResponse(found or "ready\n", status=503 if found else 200, content_type="text/plain")
+    said = found or "ready\n"
+    if watching.HEADER in request.headers and not found:
+        heartbeats.note_alive(heartbeats.WATCH)
+        said += "".join(f"{name} does not respond\n" for name in silent_processes())
+    return HttpResponse(said, status=503 if found else 200, content_type="text/plain")
+
+
+def silent_processes() -> list[str]:
+    """Return what does not respond; `manage.py watch` asks, and is told of no person and no case."""
+    results = health.results_waiting()
+    everything = User(role=Role.ADMIN, is_superuser=True)  # never stored
+    signs = signs_of_life(timezone.now(), everything, broker_answers=results is not None)
+    found = {
+        "broker": results is None,
+        "sweeper": signs.sweeper_is_late,
+        "results": signs.results_is_silent,
+        "prepare": signs.prepare_is_silent,
+        "inference": signs.inference_is_silent,
+        "beat": signs.beat_is_silent,
+    }
+    return [name for name, is_silent in found.items() if is_silent]
 
 
 def failures() -> list[str]:
     """Return a sentence for each part that accepts no write."""
-    return [failure for failure in (_failure_of_database(), _failure_of_storage()) if failure]
-
-
-def _failure_of_database() -> str:
+    found = []
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             for statement in WRITES:
@@ -80,17 +104,17 @@ def _failure_of_database() -> str:
             (number,) = cursor.fetchone()
     except Error as error:
         log.error("the database does not take a write (%s)", type(error).__name__)
-        return "the database does not take a write"
-    return "the audit log in the database accepts no more entries" if number == LAST_NUMBER else ""
-
-
-def _failure_of_storage() -> str:
+        found.append("the database does not take a write")
+    else:
+        if number == LAST_NUMBER:
+            found.append("the audit log in the database accepts no more entries")
     try:
+        storage_mark.require_mark()
         settings.PHOTO_STORAGE.check()
     except StorageError as error:
         log.error("the storage of photos does not take a file (%s)", type(error).__name__)
-        return "the storage of photos does not take a file"
-    return ""
+        found.append("the storage of photos does not take a file")
+    return found
 
 
 class StatusView(EndpointView):

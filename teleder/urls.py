@@ -5,9 +5,12 @@ from django.urls import include, path
 
 from teleder.metrics import metrics
 from teleder.probes import StatusView, healthz, readyz
+from teleder.web.entrance import AddressCodeView
 
 urlpatterns = [
     path("", include("teleder.web.urls")),
+    # Before allauth's page of this name, which it replaces.
+    path("accounts/confirm-email/", AddressCodeView.as_view(), name="account_email_verification_sent"),
     path("accounts/", include("allauth.urls")),
     path("api/", include("teleder.api.urls")),
     path("admin/", admin.site.urls),

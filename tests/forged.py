@@ -19,6 +19,7 @@ from contract.messages import Stage
 
 CANARY = "canary7f3a"
 HUGE = CANARY * 5000
+HASH = "b" * 64
 MODEL = {"name": "net", "version": "2026.1", "sha256": "a" * 64}
 BOX = {"x": 10, "y": 20, "width": 100, "height": 100, "skin": 0.9, "lesion": 0.2}
 FIGURE = {"value": 5.4, "low": 3.1, "high": 9.4, "n": 402}
@@ -32,16 +33,20 @@ SIGNS = [
 SIDES = {"width": 800, "height": 600, "analysis_width": 800, "analysis_height": 600}
 KINDS = {
     Stage.PREPARE: "prepared",
+    Stage.FULL: "full_copy",
     Stage.ANALYSE: "analysed",
     Stage.CHECK: "checked",
     Stage.DISTANCE: "distance_reported",
+    Stage.REANALYSE: "analysed",
 }
 # The stages whose results a stage reads.
 EARLIER = {
     Stage.PREPARE: (),
+    Stage.FULL: (Stage.PREPARE,),
     Stage.ANALYSE: (Stage.PREPARE,),
     Stage.CHECK: (Stage.PREPARE,),
     Stage.DISTANCE: (Stage.PREPARE, Stage.ANALYSE),
+    Stage.REANALYSE: (Stage.PREPARE, Stage.ANALYSE),
 }
 
 Path = tuple[str | int, ...]
@@ -49,13 +54,21 @@ Path = tuple[str | int, ...]
 
 def outcome(stage: Stage, folder: str) -> dict[str, Any]:
     """Return a valid result of a stage as JSON; `folder` is the folder of the attempt."""
-    keys = {name: f"{folder}/{name}.jpg" for name in ("display", "analysis", "thumbnail")}
+    keys = {name: f"{folder}/{name}.jpg" for name in ("display", "analysis", "thumbnail", "veiled")}
     prepared = {f"{name}_key": key for name, key in keys.items()} | SIDES
+    prepared |= {f"{name}_sha256": HASH for name in keys}
     prepared |= {"format": "JPEG", "stripped": ["exif"], "quality": {"detail": 3.5}, "seconds": 0.5}
     segmented = {"mask_key": f"{folder}/mask.png", "skin": 0.8, "lesion": 0.2, "boxes": [BOX, BOX]}
-    segmented |= {"no_box": None, "nearest_miss": BOX, "signs": SIGNS, "model": MODEL, "seconds": 0.5}
+    segmented |= {
+        "mask_sha256": HASH,
+        "no_box": None,
+        "nearest_miss": BOX,
+        "signs": SIGNS,
+        "model": MODEL,
+        "seconds": 0.5,
+    }
     views = [{"box": None, "probabilities": FOUND}, {"box": 1, "probabilities": FOUND}]
-    drawn = {"key": f"{folder}/attribution.png", "condition": "AD", "box": 1}
+    drawn = {"key": f"{folder}/attribution.png", "sha256": HASH, "condition": "AD", "box": 1}
     thresholds = {"AD": 0.6, "HI": 0.3, "conformal.HI": 0.05, "named": 0.6, "energy": 2.1}
     classified = {"probabilities": FOUND, "views": views, "thresholds": thresholds, "top": "AD"}
     classified |= {"abstention": None, "attribution": drawn, "demonstration": True, "model": MODEL}
@@ -69,9 +82,17 @@ def outcome(stage: Stage, folder: str) -> dict[str, Any]:
     report |= {"segmentation_model": MODEL, "classification_model": MODEL}
     made = {
         Stage.PREPARE: prepared | {"reason": None, "fault": None},
+        Stage.FULL: {"full_key": f"{folder}/full.jpg", "full_sha256": HASH, "seconds": 0.5},
         Stage.ANALYSE: {"segmented": segmented, "classified": classified, "failure": None},
         Stage.CHECK: checked,
         Stage.DISTANCE: report,
+        # Of one box, the one that was drawn.
+        Stage.REANALYSE: {
+            "segmented": segmented | {"boxes": [BOX]},
+            "classified": classified
+            | {"views": [views[0], views[1] | {"box": 0}], "attribution": drawn | {"box": 0}},
+            "failure": None,
+        },
     }
     return copy.deepcopy(made[stage])
 
@@ -100,6 +121,7 @@ def _below(field: str, fields: dict[Path, str]) -> dict[Path, str]:
 
 _OF_SEGMENTED: dict[Path, str] = {
     ("mask_key",): "key",
+    ("mask_sha256",): "file sha256",
     ("skin",): "share",
     ("lesion",): "share",
     ("boxes",): "list",
@@ -131,6 +153,7 @@ _OF_CLASSIFIED: dict[Path, str] = {
     ("abstention",): "code",
     ("attribution",): "object or none",
     ("attribution", "key"): "key",
+    ("attribution", "sha256"): "file sha256",
     ("attribution", "condition"): "code",
     ("attribution", "box"): "index",
     ("demonstration",): "flag",
@@ -149,6 +172,8 @@ _OF_CLASSIFIED: dict[Path, str] = {
 FIELDS: dict[Stage, dict[Path, str]] = {
     Stage.PREPARE: {
         **{(f"{name}_key",): "key" for name in ("display", "analysis", "thumbnail")},
+        ("veiled_key",): "key or none",
+        **{(f"{name}_sha256",): "file sha256" for name in ("display", "analysis", "thumbnail", "veiled")},
         **{(name,): "side" for name in SIDES},
         ("format",): "text",
         ("stripped",): "list",
@@ -159,6 +184,7 @@ FIELDS: dict[Stage, dict[Path, str]] = {
         ("fault",): "code",
         ("seconds",): "number",
     },
+    Stage.FULL: {("full_key",): "key", ("full_sha256",): "file sha256", ("seconds",): "number"},
     Stage.ANALYSE: {
         ("segmented",): "object",
         ("classified",): "object or none",
@@ -192,6 +218,12 @@ FIELDS: dict[Stage, dict[Path, str]] = {
 }
 
 
+FIELDS[Stage.REANALYSE] = {
+    tuple(0 if step == 1 and "boxes" in path else step for step in path): kind
+    for path, kind in FIELDS[Stage.ANALYSE].items()
+}
+
+
 # --- Invalid values for each kind -------------------------------------------------------------------------
 NAN, INF = math.nan, math.inf
 OF_OTHER_TYPES = [True, False, [], [[]], {"a": 1}]
@@ -217,6 +249,7 @@ WRONG: dict[str, list[Any]] = {
     ],
     "index": ["0", 1.5, -1, 2, 63, 2**40, NAN, HUGE, *OF_OTHER_TYPES],
 }
+WRONG["file sha256"] = [value for value in WRONG["sha256"] if value != ""]  # of older workers
 WRONG["free code"] = [value for value in WRONG["code"] if value not in ("gossip", CANARY)]
 WRONG["scale"] = [0, 0.34, 0.51, 1, 2.6, 3, *WRONG["number"]]
 WRONG["side"] = [0, *WRONG["whole"]]
@@ -300,6 +333,8 @@ def at(row: Any, path: Path) -> Any:
 
 def wrong_for(stage: Stage, path: Path, right: Any, other: str) -> list[Any]:
     kind = FIELDS[stage][path]
+    if kind == "key or none":  # "" of a worker of the version before
+        return [value for value in wrong_keys(right, other) if value != ""]
     return wrong_keys(right, other) if kind == "key" else WRONG[kind]
 
 
@@ -342,7 +377,8 @@ INVENTED: dict[str, st.SearchStrategy] = {
 INVENTED["free code"] = INVENTED["code"]
 INVENTED["scale"] = _no_number | st.floats().filter(lambda x: x != SCALES[1])
 INVENTED["side"] = INVENTED["whole"]
-INVENTED["sha256"] = INVENTED["key"] = INVENTED["text"]
+for _kind in ("sha256", "file sha256", "key", "key or none"):
+    INVENTED[_kind] = INVENTED["text"]
 INVENTED["object or none"] = INVENTED["object"]
 
 

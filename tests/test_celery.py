@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from celery import signals
+from celery.fixups.django import DjangoWorkerFixup
 
 from contract import heartbeat, messages
 from inference_worker.app import app as inference
@@ -26,7 +28,7 @@ def test_the_web_has_every_task_that_the_worker_sends():
 
 def test_every_task_has_both_time_limits():
     ours = [task for name, task in app.tasks.items() if name.startswith("teleder.")]
-    assert len(ours) == 9
+    assert len(ours) == 12
     assert all(task.soft_time_limit and task.time_limit > task.soft_time_limit for task in ours)
 
 
@@ -63,3 +65,25 @@ def test_each_side_stores_unacknowledged_messages_under_its_own_keys():
 
 def test_beat_schedules_only_existing_tasks():
     assert {row["task"] for row in app.conf.beat_schedule.values()} <= set(app.tasks)
+
+
+@pytest.mark.django_db
+def test_a_task_closes_only_a_connection_that_is_old_or_broken(monkeypatch):
+    """Celery would close each one before and after every task: a fifth of the results worker's time went into connecting."""
+    closed = []
+    monkeypatch.setattr(DjangoWorkerFixup, "_close_database", lambda self: closed.append("all"))
+    monkeypatch.setattr("teleder.celery.close_old_connections", lambda: closed.append("old"))
+    fixup = DjangoWorkerFixup(app).install()
+    closed.clear()
+    task = app.tasks[messages.ENDED]
+    try:
+        for signal in (signals.task_prerun, signals.task_postrun):
+            task.push_request(is_eager=False)
+            signal.send(sender=task, task=task)
+            task.pop_request()
+    finally:
+        signals.task_prerun.disconnect(fixup.on_task_prerun)
+        signals.task_postrun.disconnect(fixup.on_task_postrun)
+        signals.worker_process_init.disconnect(fixup.on_worker_process_init)
+        signals.beat_embedded_init.disconnect(fixup.close_database)
+    assert closed == ["old", "old"]

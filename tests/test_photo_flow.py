@@ -28,6 +28,9 @@ SENDING = ("celery", "kombu", "redis", "contract.messaging", "contract.storage",
 FORBIDDEN = {
     # The tables describe each row once for all flows, and every file reads them.
     "Definitions": SENDING,
+    # Photos and signed answers meet in the submission alone: an answer moves no job.
+    "Answers": (*SENDING, "teleder.pipeline"),
+    "Storage": ("celery", "kombu", "redis", "contract.messaging", "teleder.pipeline"),
     # A network is as long as twelve files: it takes an array and returns values, and `tasks.py` alone calls it.
     "Computation": (*SENDING, "inference_worker.app", "inference_worker.photo_files"),
 }
@@ -95,23 +98,24 @@ def deliver(sent: deque) -> list[str]:
     return names
 
 
-def phantom_photo() -> SimpleUploadedFile:
+def phantom_photo(seed: int, condition: str) -> SimpleUploadedFile:
     cv2 = pytest.importorskip("cv2")
     phantom = pytest.importorskip("training.phantom")
-    _, data = cv2.imencode(".jpg", phantom.draw(1, condition="AD").photo[..., ::-1])
+    _, data = cv2.imencode(".jpg", phantom.draw(seed, condition=condition).photo[..., ::-1])
     return SimpleUploadedFile("photo.jpg", data.tobytes())
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_flow_of_a_photo_uses_only_the_listed_files(alice, dana, messages_sent):
+@pytest.mark.parametrize(("seed", "condition", "alarms"), [(1, "AD", 0), (38, "HI", 1)])
+def test_the_flow_of_a_photo_uses_only_the_listed_files(alice, dana, messages_sent, seed, condition, alarms):
     steps, kinds = listed()
-    upload = phantom_photo()
+    upload = phantom_photo(seed, condition)
     with modules_called() as seen:
         submission = intake.start(patient=alice, answers=CALM)
         intake.describe(submission, body_site="elbow_crease", history={})
         intake.add_photo(submission, view="close_up", upload=upload)
         delivered = deliver(messages_sent)  # prepared and checked
-        intake.submit(submission, by=alice, send_anyway=True)
+        intake.submit(submission, by=alice, send_anyway=True, missing_photo="other")
         delivered += deliver(messages_sent)
         submission.refresh_from_db()
         reviews.claim(submission, by=dana)
@@ -119,8 +123,10 @@ def test_the_flow_of_a_photo_uses_only_the_listed_files(alice, dana, messages_se
             submission, by=dana, impression="AD", disposition="days_2", text="Come in.", reason="Seen."
         )
     assert submission.ai_status == AIStatus.DONE
-    every_photos = {task for stage, task in messages.TASKS.items() if stage != messages.Stage.DISTANCE}
-    assert every_photos <= set(delivered)  # a distance report is of an alarm, or asked for
+    assert len(submission.photos.get().analysis.ringing) == alarms
+    # A distance report is of an alarm, or asked for; so are a full copy and the reading of a drawn crop.
+    asked_for = (messages.Stage.DISTANCE, messages.Stage.FULL, messages.Stage.REANALYSE)
+    assert {task for stage, task in messages.TASKS.items() if stage not in asked_for} <= set(delivered)
     beside = tuple(place for places in kinds.values() for place in places)
     of_the_flow = {path for path in seen if not path.startswith(beside)}
     assert of_the_flow == set(steps)

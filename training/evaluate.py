@@ -147,6 +147,16 @@ def assess(rows: list[Row], segmenter: Segmenter, classifier: Classifier) -> Ass
     return Assessed(rows, opinions, np.array(angles))
 
 
+def found_angles(rows: list[Row], segmenter: Segmenter) -> np.ndarray:
+    """Return the tone (N,) of the skin that is found in each row's photo, nan where there is too little."""
+    angles = []
+    for some in batches(rows):
+        photos = [read_photo(row.path, ANALYSIS_LONG_SIDE) for row in some]
+        pairs = zip(photos, segmenter(photos), strict=True)
+        angles += [tone.typology_angle(photo, mask == SKIN) for photo, mask in pairs]
+    return np.array(angles)
+
+
 def classification(assessed: Assessed) -> Figures:
     """Return every figure of the classification, of all photos and of parts; tone by the skin that was found."""
     rows, opinions = assessed.rows, assessed.opinions

@@ -233,6 +233,7 @@ def _page(figures: Figures, title: str) -> Iterator[str]:
     yield f"# {title}\n"
     yield f"Written by `python -m training.paper_table`. Photos: {counts}. Model: {figures.get('model', '-')}."
     yield "Positive = not AD. Without a crop counts as wrong; `answered` leaves those photos out (their number in brackets)."
+    yield "The answer is the likeliest of the four diseases, as published. The model card's forced answers are of five conditions, OTHER too."
     yield f"Photos with a true mask or a dermatologist's crop: {figures['true_crop_photos']}."
     yield from (f"Left out: {arm}, as {why}." for arm, why in figures["left_out"].items())
     yield ""

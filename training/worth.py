@@ -4,7 +4,7 @@
         --title "evaluate rows of cls" [--weights DIR] [--json OUT]
 
 Of every classification in the folder, with the crops that the pipeline cuts: everything that `training.evaluate` measures,
-how well the diseases are separated, and of each alarm its sensitivity, how often it rings falsely and its likelihood
+how well the diseases are separated (of each third of skin tone, too), and of each alarm its sensitivity, how often it rings falsely and its likelihood
 ratio LR+ = P(alarm | X) / P(alarm | AD or OTHER), and against AD alone. Intervals draw whole groups (persons). A
 worker sends these figures with each alarm; the triage policy decides whether they suffice to raise urgency.
 """
@@ -23,6 +23,7 @@ import torch
 from contract.messages import Classified
 from inference_worker.models import weights
 from inference_worker.models.classification import CLASSES, CONDITIONS, Classifier
+from inference_worker.models.segmentation import Segmenter
 from inference_worker.models.torch_engine import TorchEngine
 from inference_worker.models.torch_networks import Network, loaded
 from training import features
@@ -35,9 +36,10 @@ from training.classification_figures import (
 )
 from training.classify import CANDIDATE
 from training.data import Row, exit_on_manifest_error, measuring_rows, output
-from training.evaluate import parts, table
+from training.evaluate import found_angles, parts, table
 from training.publish import record_alarms, record_figures
 from training.statistics import Figures, likelihood_ratio
+from training.tone import thirds
 
 
 def alarm_figures(rings: np.ndarray, truth: np.ndarray, groups: list[str], condition: str) -> Figures:
@@ -64,8 +66,13 @@ def candidates(p: np.ndarray, truth: np.ndarray, groups: list[str], recipe: dict
     return figures
 
 
-def measure(rows: list[Row], opinions: list[Classified], own: weights.Weights) -> tuple[Figures, Figures]:
-    """Return all figures with their subgroups, and by condition those of its alarm."""
+def measure(
+    rows: list[Row], opinions: list[Classified], angles: np.ndarray, own: weights.Weights
+) -> tuple[Figures, Figures]:
+    """Return all figures with their subgroups, and by condition those of its alarm.
+
+    `angles` (N,) is the tone of the skin that was found in each photo, nan if unknown (`training.tone`).
+    """
     truth, p, groups = truths(rows), probabilities(opinions), [row.group for row in rows]
     figures = classification_figures(rows, opinions)
     figures |= candidates(p, truth, groups, own.recipe)
@@ -75,10 +82,15 @@ def measure(rows: list[Row], opinions: list[Classified], own: weights.Weights) -
         rings = np.array([found.alarms[place].rings for found in opinions])
         alarms[condition] = alarm_figures(rings, truth, groups, condition)
         figures |= {f"alarm_{condition}.{name}": figure for name, figure in alarms[condition].items()}
-    for column in ("source", "fitzpatrick", "tone", "distance"):
+    # The budget is that of all alarms together: a photo for which two ring counts once.
+    rung = np.array([any(alarm.rings for alarm in found.alarms) for found in opinions], bool)
+    figures["any_alarm.AD_or_OTHER"] = share_of(np.isin(truth, BACKGROUND), rung, groups)
+    by = {column: parts(rows, column) for column in ("source", "fitzpatrick", "tone", "distance")}
+    by["tone_third"] = thirds(angles)
+    for column, named in by.items():
         figures[f"by_{column}"] = {
             name: classification_figures([rows[i] for i in some], [opinions[i] for i in some])
-            for name, some in parts(rows, column).items()
+            for name, some in named.items()
         }
     return figures, alarms
 
@@ -90,12 +102,13 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(arguments.threads)
     rows = measuring_rows(arguments, classes=CLASSES)
     cpu, everything = TorchEngine("cpu", "figures are the same again"), {}
+    angles = found_angles(rows, Segmenter(weights.published("segmentation"), cpu))
     for name, own in weights.table(arguments.weights).items():
         if not name.startswith("classification"):
             continue
         classifier = Classifier(own, cpu)
         found = features.of_photos(rows, network=loaded(own, Network()))
-        figures, alarms = measure(rows, [classifier.classify(photo) for photo in found], own)
+        figures, alarms = measure(rows, [classifier.classify(photo) for photo in found], angles, own)
         figures["model"] = f"{own.name} {own.version} {own.sha256[:12]}"
         record_figures(figures, name, arguments.title, arguments.weights)
         if not arguments.figures_only:

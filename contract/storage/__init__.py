@@ -6,13 +6,14 @@
 
 To add a storage:
 1. Write a subclass of `Storage` in a file beside these. Its docstrings say what each method promises; map every error of
-   the library to one of `base.py`. Keep all imports of the library inside the methods, so that others need not install it.
+   the library to one of `base.py`. Two objects of one place are equal and `str` holds no secret: write a frozen dataclass as
+   `S3Storage` is. Set time-outs: a storage that hangs must become an error. Import the library inside the methods.
 2. Add its scheme to `_SCHEMES` below, and an example of its address to `EXAMPLES`; settings come from the environment, secrets
    by `environment.secret`. Add the names of its secrets to `SECRET_NAMES`: a worker removes these from its environment
    before it decodes untrusted files.
 3. Add a server of it to the fixture `storage` in tests/conftest.py, and its settings to `environment` in tests/live/test_storages.py:
    the whole test set (tests/storage) and a photo from upload to answer then run against it.
-4. Add its package to pyproject.toml (web and `inference`; then `./run lock`), its settings to docker-compose.yml, .env.example,
+4. Add its package to pyproject.toml (`dependencies` and the extra `inference`; then `./run lock`), its settings to docker-compose.yml, .env.example,
    deploy/kubernetes and docs/running.md, "Storage of photos".
 Keys, encryption and `manage.py move_storage` are the same for every storage.
 """
@@ -26,7 +27,9 @@ from urllib.parse import SplitResult, unquote
 
 from contract.environment import address, secret
 from contract.storage.base import (
+    MARK,
     Entry,
+    FileDamagedError,
     FileMissingError,
     KeyExistsError,
     OpenFile,
@@ -36,12 +39,15 @@ from contract.storage.base import (
     StorageKeyError,
     StorageSettingError,
     StorageUnavailableError,
+    is_same,
 )
 from contract.storage.files import FileStorage
 from contract.storage.s3 import S3Storage
 
 __all__ = [
+    "MARK",
     "Entry",
+    "FileDamagedError",
     "FileMissingError",
     "FileStorage",
     "KeyExistsError",
@@ -55,6 +61,7 @@ __all__ = [
     "StorageUnavailableError",
     "from_environment",
     "from_url",
+    "is_same",
 ]
 
 NAME = "TELEDER_STORAGE"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 KEY_LETTERS = 512
 CHUNK_BYTES = 64 * 1024
 PROBE_BYTES = 4096
+MARK = "teleder-storage"  # the key of a file that names the installation whose photos are here
 
 
 class StorageError(OSError):
@@ -24,6 +26,10 @@ class StorageKeyError(StorageError):
 
 class FileMissingError(StorageError):
     """No file has this key."""
+
+
+class FileDamagedError(StorageError):
+    """The file is not the one that was written: bytes were changed, or it is another one."""
 
 
 class KeyExistsError(StorageError):
@@ -54,6 +60,11 @@ def check_listed_key(key: str) -> str:
     if {"", ".", ".."} & set(key.split("/")) or "\x00" in key:
         raise StorageKeyError("a key of another form")
     return key
+
+
+def is_same(content: bytes, sha256: str) -> bool:
+    """Whether this is the file with that hash; "" is the hash of a file of which none is known."""
+    return not sha256 or hashlib.sha256(content).hexdigest() == sha256
 
 
 @dataclass(frozen=True)
@@ -110,8 +121,11 @@ class Storage(ABC):
         """Let the file appear whole and durable in place of what has the key, or not at all. Raises StorageFullError."""
 
     @abstractmethod
-    def create(self, key: str, content: bytes) -> None:
-        """As `write`, but only where nothing has the key; of several callers one wins. Raises KeyExistsError, too."""
+    def create(self, key: str, content: bytes | Iterable[bytes]) -> None:
+        """As `write`, but only where nothing has the key; of several callers one wins. Raises KeyExistsError, too.
+
+        What an iterable raises is raised, and nothing is stored.
+        """
 
     @abstractmethod
     def list(self, prefix: str) -> Iterator[Entry]:
@@ -133,6 +147,33 @@ class Storage(ABC):
         """Return the bytes of a file, `limit` of them at most. Raises FileMissingError."""
         with self.open(key, 0, limit) as file:
             return file.read()
+
+    def mark(self) -> str:
+        """Return the id that `manage.py init_storage` wrote here; nothing where it did not, as where a disk is not mounted."""
+        try:
+            return self.read(MARK, limit=64).decode("ascii", "replace").strip()
+        except FileMissingError:
+            return ""
+
+    def read_same(self, key: str, sha256: str) -> bytes:
+        """Return the whole file. Raises FileDamagedError where its hash is another; "" stands for one that is not known.
+
+        Where the mark is missing too, no file was lost: StorageUnavailableError is raised, not FileMissingError.
+        """
+        try:
+            content = self.read(key)
+        except FileMissingError:
+            if self.mark():
+                raise
+            raise StorageUnavailableError("no mark of ours: is the disk mounted?") from None
+        if not is_same(content, sha256):
+            raise FileDamagedError(key)
+        return content
+
+    def write_hashed(self, key: str, content: bytes) -> str:
+        """As `write`; return the SHA-256 by which `read_same` knows the file again."""
+        self.write(key, content)
+        return hashlib.sha256(content).hexdigest()
 
     def exists(self, key: str) -> bool:
         try:

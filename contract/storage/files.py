@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +70,7 @@ class FileStorage(Storage):
         with self._written(key, content) as (temporary, name, folder):
             os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
 
-    def create(self, key: str, content: bytes) -> None:
+    def create(self, key: str, content: bytes | Iterable[bytes]) -> None:
         with self._written(key, content) as (temporary, name, folder):
             try:
                 os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
@@ -79,7 +79,7 @@ class FileStorage(Storage):
             os.unlink(temporary, dir_fd=folder)
 
     @contextmanager
-    def _written(self, key: str, content: bytes) -> Iterator[tuple[str, str, int]]:
+    def _written(self, key: str, content: bytes | Iterable[bytes]) -> Iterator[tuple[str, str, int]]:
         """Yield (temporary file, final name, their folder) with the content on the disk; make its name durable after."""
         name = check_key(key).rpartition("/")[2]
         with _errors(), self._folders(key, make=True) as folders:
@@ -87,7 +87,7 @@ class FileStorage(Storage):
             handle = os.open(temporary, _NEW, 0o600, dir_fd=folders[-1])
             try:
                 with os.fdopen(handle, "wb") as file:
-                    file.write(content)
+                    file.writelines([content] if isinstance(content, bytes) else content)
                     file.flush()
                     os.fsync(file.fileno())
                 yield temporary, name, folders[-1]

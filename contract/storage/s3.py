@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -80,7 +80,9 @@ class S3Storage(Storage):
         with _errors():
             self._client().put(check_key(key), content, use_multipart=False)
 
-    def create(self, key: str, content: bytes) -> None:
+    def create(self, key: str, content: bytes | Iterable[bytes]) -> None:
+        if not isinstance(content, bytes):
+            content = b"".join(content)  # one request: it appears whole or not at all
         # Never repeated: a second request could meet the first one's object, and call our own work another's.
         with _errors():
             self._client(retries=0).put(check_key(key), content, mode="create", use_multipart=False)

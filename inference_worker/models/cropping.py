@@ -12,8 +12,8 @@ import functools
 import cv2
 import numpy as np
 
-from contract.messages import Box, ModelRef, NoCropReason, Segmented
-from contract.signs import MeasuredSign
+from contract.drawn import ADrawn, Drawn, Rectangle, pixels_of
+from contract.messages import Box, ModelRef, NoCropReason, Segmented, Signs
 
 LESION = 2
 BOX_LIMIT = 6
@@ -25,17 +25,18 @@ NEW_LESION = 0.02  # share of the whole lesion that each further square must add
 
 
 def describe(
-    mask: np.ndarray, *, key: str, model: ModelRef, seconds: float, signs: tuple[MeasuredSign, ...] = ()
+    mask: np.ndarray, drawn: ADrawn = None, *, key: str, model: ModelRef, seconds: float, signs: Signs = ()
 ) -> Segmented:
-    """Say what a class map (H, W) uint8 holds; the skin share counts lesion too."""
-    boxes, no_crop_reason = boxes_of(mask)
+    """Say what a class map (H, W) uint8 holds; the skin share counts lesion too. Where a crop is drawn, none is cut."""
+    boxes, no_crop_reason = drawn_box(mask, drawn.box) if drawn else boxes_of(mask)
+    rejected = boxes.pop() if drawn and no_crop_reason else None
     return Segmented(
         mask_key=key,
         skin=float((mask > 0).mean()),
         lesion=float((mask == LESION).mean()),
         boxes=tuple(boxes),
         no_box=no_crop_reason,
-        nearest_miss=best_rejected_crop(mask) if no_crop_reason else None,
+        nearest_miss=rejected or (best_rejected_crop(mask) if no_crop_reason else None),
         signs=signs,
         model=model,
         seconds=round(seconds, 4),
@@ -63,6 +64,20 @@ def boxes_of(mask: np.ndarray) -> tuple[list[Box], NoCropReason | None]:
         return [], NoCropReason.TOO_LITTLE_SKIN
     chosen = _cover(lesion_map, squares, corners, obeys, lesion / area)
     return [_box(squares[i], skin[i] / area[i], lesion[i] / area[i]) for i in chosen], None
+
+
+def drawn_box(mask: np.ndarray, area: Rectangle) -> tuple[list[Box], NoCropReason | None]:
+    """Return a drawn crop with its shares, and of which of the two it has too little."""
+    part = mask[area.y : area.y + area.height, area.x : area.x + area.width]
+    box = Box(**vars(area), skin=float((part > 0).mean()), lesion=float((part == LESION).mean()))
+    too_little = NoCropReason.TOO_LITTLE_LESION if box.lesion <= 0.1 else NoCropReason.TOO_LITTLE_SKIN
+    return [box], None if box.lesion > 0.1 and box.skin > 0.8 else too_little
+
+
+def with_drawn_lesion(mask: np.ndarray, drawn: Drawn) -> np.ndarray:
+    """Return a class map with the drawn lesion in place of the model's, which is skin where none was drawn."""
+    lesion = np.frombuffer(pixels_of(drawn.lesion), np.uint8).reshape(mask.shape)
+    return np.where(lesion, LESION, mask > 0).astype(np.uint8)
 
 
 def best_rejected_crop(mask: np.ndarray) -> Box | None:

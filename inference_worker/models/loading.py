@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from contract.messages import Stage
+from contract.messages import FROM_ORIGINAL, Stage
 
 log = logging.getLogger(__name__)
 _loading = threading.Lock()
@@ -19,9 +19,8 @@ _loading = threading.Lock()
 
 def start(taken: set[Stage]) -> None:
     """Start to load what these stages need: nothing, where a worker only prepares."""
-    wanted = [segmenter] * bool(taken - {Stage.PREPARE}) + [classifier] * bool(
-        taken - {Stage.PREPARE, Stage.CHECK}
-    )
+    read = taken - set(FROM_ORIGINAL)
+    wanted = [segmenter] * bool(read) + [classifier] * bool(read - {Stage.CHECK})
     _loading.acquire()
     threading.Thread(target=_load, args=[wanted], daemon=True).start()
 

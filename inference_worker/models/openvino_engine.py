@@ -11,6 +11,9 @@ from inference_worker.models.engine import EngineError, Runner
 from inference_worker.models.precision import Gate, require_report
 from inference_worker.models.weights import Weights
 
+# Pictures a run: more of them take memory (600 MB a process instead of 320 for a batch of four photos) and no less time.
+AT_ONCE = {"segmentation": 1, "features": 2}
+
 
 @dataclass(frozen=True)
 class OpenVINOEngine:
@@ -50,9 +53,11 @@ class OpenVINOEngine:
 def prepare_graph(graph: ov.Model, precision: str = "f32") -> Runner:
     """Return a function from RGB photos (B, H, W, 3) uint8 to the graph's output as float32."""
     compiled = ov.Core().compile_model(graph, "CPU", settings(precision))
+    some = AT_ONCE[graph.get_friendly_name()]
 
     def run(photos: np.ndarray) -> np.ndarray:
-        return compiled(np.ascontiguousarray(photos))[0]
+        parts = [photos[first : first + some] for first in range(0, len(photos), some)]
+        return np.concatenate([compiled(np.ascontiguousarray(part))[0] for part in parts])
 
     return run
 

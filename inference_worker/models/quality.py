@@ -36,7 +36,8 @@ def assess_quality(photo: np.ndarray) -> tuple[dict[str, float], QualityFault | 
     small = photo if scale == 1 else cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     white = small.min(axis=2) >= WHITE
-    blocks = _tiles(grey, 8, 8)
+    rows, columns = (side // 8 for side in grey.shape)
+    blocks = grey[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8)
     detail, sharpness = _sharpness(grey)
     measured = {
         "highlights": float(np.percentile(grey, 95)),
@@ -67,12 +68,6 @@ def _largest_spot(white: np.ndarray) -> float:
     return float(max(inside, default=0) / white.size)
 
 
-def _tiles(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return the view (rows, height, columns, width) of tiles; what does not fill a tile is left out."""
-    rows, columns = pixels.shape[0] // height, pixels.shape[1] // width
-    return pixels[: rows * height, : columns * width].reshape(rows, height, columns, width)
-
-
 def _sharpness(grey: np.ndarray) -> tuple[float, float]:
     """Return detail and sharpness of a photo (H, W) uint8, each along the direction in which it is least.
 
@@ -96,8 +91,7 @@ def _sharpness(grey: np.ndarray) -> tuple[float, float]:
     first = np.stack([cos, sin], axis=1)
     bends = np.einsum("da,rcab,db->drc", second, moments, second).clip(0)
     slopes = np.einsum("da,ab,db->d", first, np.einsum("ahw,bhw->ab", coarse, coarse) / half.size, first)
-    detail = np.sqrt(
-        bends.max(axis=(1, 2)).min()
-    )  # the sharpest tile counts: skin around it may well be smooth
+    # The sharpest tile counts: skin around it may well be smooth.
+    detail = np.sqrt(bends.max(axis=(1, 2)).min())
     sharpness = np.sqrt((bends.mean(axis=(1, 2)) / slopes.clip(1e-6)).min())
     return float(detail), float(sharpness)

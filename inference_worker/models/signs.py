@@ -13,15 +13,12 @@ import cv2
 import numpy as np
 
 from contract.signs import MeasuredSign, SignName
-from inference_worker.models.cropping import LESION
+from inference_worker.models.segmentation import LESION, SKIN
 
-SKIN = 1  # in a class map
 LONG_SIDE = 512  # px at which is measured: noise and hairs average out, a crust of 1 % of the side stays
 LEAST_PIXELS = 200  # of lesion, and of own skin; fewer have no colour worth a number
-YELLOWER, YELLOW_HUE = (
-    8,
-    50,
-)  # CIELAB b* above own skin, degrees from a* towards b*: honey is about 70, redness 35
+YELLOWER = 8  # CIELAB b* above own skin
+YELLOW_HUE = 50  # degrees from a* towards b*: honey is about 70, redness 35
 DARKER = 0.6  # of own skin's lightness: blood crusts
 SPECK_SHARE = 0.0005  # of the skin; smaller patches are no lesions of their own
 RIM = 5  # px on each side of the edge: 1 % of the long side

@@ -7,6 +7,7 @@ from typing import Any
 
 from allauth.account.internal.flows.reauthentication import is_reauthentication_required
 from allauth.core.exceptions import ReauthenticationRequired
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
@@ -77,17 +78,35 @@ def _require_recent_login(request: HttpRequest) -> None:
 
 class DermatologistInline(AdminOnlyMixin, admin.StackedInline):
     model = DermatologistProfile
+    fk_name = "user"
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_module_permission(request)
 
 
+class BirthForm(forms.ModelForm):
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        born, year = cleaned.get("birth_date"), cleaned.get("birth_year")
+        if born and year and born.year != year:
+            self.add_error("birth_date", _("Please check the date of birth."))
+        return cleaned
+
+
 class PatientInline(AdminOnlyMixin, admin.StackedInline):
+    """An admin corrects the date of birth where somebody grown up gave a child's: the account itself cannot."""
+
     model = PatientProfile
+    form = BirthForm
+    readonly_fields = ("skin_type",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_module_permission(request)
 
 
 class ConsentInline(AdminOnlyMixin, admin.TabularInline):
     model = Consent
+    fk_name = "person"
     fields = ("purpose", "version", "language", "given_at", "withdrawn_at")
 
 
@@ -115,10 +134,10 @@ class UserAdmin(VisibleRowsMixin, AdminOnlyMixin, admin.ModelAdmin):
     list_display = ("email", "name", "role", "clinic", "language", "is_active", "date_joined", "last_login")
     list_select_related = ("clinic",)
     list_filter = ("role", "is_active", "language")
-    search_fields = ("email", "name")
+    search_fields = ("email", "name", "reading")
     ordering = ("-date_joined",)
     readonly_fields = ("role", "clinic", "is_active", "is_superuser", "date_joined", "last_login")
-    fields = ("email", "name", "language", *readonly_fields)
+    fields = ("email", "name", "reading", "language", *readonly_fields)
     actions = ("deactivate", "activate")
 
     def get_search_results(
@@ -131,7 +150,9 @@ class UserAdmin(VisibleRowsMixin, AdminOnlyMixin, admin.ModelAdmin):
         return self.has_module_permission(request) and not is_above
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        return self.readonly_fields if request.user.is_superuser else (*self.readonly_fields, "email")
+        is_child = obj is not None and obj.email is None  # an address comes by the hand-over
+        may_set_address = request.user.is_superuser and not is_child
+        return self.readonly_fields if may_set_address else (*self.readonly_fields, "email")
 
     def get_inlines(self, request: HttpRequest, obj: User | None = None) -> list[type]:
         if obj is not None and obj.is_dermatologist:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
+from django.core import validators
 from django.db.models.signals import post_migrate
 
 
@@ -10,9 +11,10 @@ class AccountsConfig(AppConfig):
     name = "teleder.accounts"
 
     def ready(self) -> None:
-        from teleder.accounts import email_addresses
+        from teleder.accounts.email_addresses import EmailAddressValidator
 
-        email_addresses.install_validator()
+        # Forms, models and allauth all share this object of Django's: it follows our rule from here on.
+        validators.validate_email.__class__ = EmailAddressValidator
         post_migrate.connect(make_first_clinic, sender=self)
 
 

@@ -68,11 +68,6 @@ class EmailAddressValidator(validators.EmailValidator):
                 raise
 
 
-def install_validator() -> None:
-    """Make Django's own `validate_email` use our rule: forms, models and allauth all share that object."""
-    validators.validate_email.__class__ = EmailAddressValidator
-
-
 class EmailField(forms.EmailField):
     """A form field for an e-mail address in any character width.
 

@@ -4,31 +4,47 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
-from uuid import UUID
 
 import uuid_utils.compat as uuid
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.auth.password_validation import validate_password
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
-from django.db.models import Q, Value
+from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models.functions import Collate
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from teleder.accounts import clinic_texts, devices  # noqa: F401 - for the same reason as __all__
 from teleder.accounts.attempts import AttemptCounter, FailedLogin
-from teleder.accounts.normalisation import normalise_code, normalise_email, normalise_number, normalise_width
+from teleder.accounts.consent_texts import consent_texts, counts
+from teleder.accounts.guardians import ChildInvitation, GuardedMixin, Guardianship, Relation
+from teleder.accounts.normalisation import normalise_code, normalise_email, normalise_width
+from teleder.accounts.openings import Opening
+from teleder.accounts.profiles import DermatologistProfile, PatientProfile, SkinType
+from teleder.accounts.saving import SavesChangesMixin
+from teleder.accounts.search import SearchKey
 from teleder.accounts.text import LineField
+from teleder.accounts.time_zones import TimeZoneField
 
-__all__ = ("AttemptCounter", "FailedLogin")  # Django looks for an app's tables here
+# Django looks for an app's tables here.
+__all__ = (
+    "AttemptCounter",
+    "ChildInvitation",
+    "DermatologistProfile",
+    "FailedLogin",
+    "Guardianship",
+    "PatientProfile",
+    "Relation",
+    "SkinType",
+)
 
 INVITATION_DAYS = 7
 # The clinic that every installation begins with (a migration makes it).
-FIRST_CLINIC = UUID("00000000-0000-7000-8000-000000000001")
+FIRST_CLINIC = uuid.UUID("00000000-0000-7000-8000-000000000001")
 
 
 class Role(models.TextChoices):
@@ -45,17 +61,6 @@ class Language(models.TextChoices):
     EN = "en", "English"
 
 
-class SearchKey(models.Func):
-    """A name for comparison: one width, lower case, without spaces, dashes, middle dots and invisible characters."""
-
-    function = "regexp_replace"
-    template = (
-        "regexp_replace(lower(normalize(%(expressions)s, NFKC)), '[[:space:]\u200b-\u200f\u2010-\u2015"
-        "\u2028-\u202e\u2043\u2060-\u206f\u2212\u2500\u2501\ufeff・·-]', '', 'g')"
-    )
-    output_field = models.TextField()
-
-
 class ClinicQuerySet(models.QuerySet):
     def visible_to(self, user: User) -> ClinicQuerySet:
         return self.filter(user.in_own_clinic("pk"))
@@ -66,6 +71,15 @@ class Clinic(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid7, editable=False)
     name = LineField(_("name"), max_length=100, unique=True)
+    ai_opinion = models.CharField(
+        "when dermatologists see the AI's opinion",
+        max_length=10,
+        choices=Opening,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="empty: as the installation is set (TELEDER_AI_OPINION)",
+    )
 
     objects = ClinicQuerySet.as_manager()
 
@@ -83,12 +97,13 @@ class UserQuerySet(models.QuerySet):
         return self.filter(user.in_own_clinic() if user.is_admin else Q(pk=user.pk))
 
     def matching(self, words: str) -> UserQuerySet:
-        """Users whose name or e-mail address contains each of the words, in any width and spacing."""
-        rows = self.annotate(searched_name=SearchKey("name"))
+        """Users whose name, reading or e-mail address contains each of the words, in any width and spacing."""
+        rows = self.annotate(searched_name=SearchKey("name"), searched_reading=SearchKey("reading"))
         for word in normalise_width(words).split():
             found = Q(email__icontains=normalise_email(word))
             if normalise_code(word):  # more than dashes
                 found |= Q(searched_name__contains=SearchKey(Value(word)))
+                found |= Q(searched_reading__contains=SearchKey(Value(word)))
             rows = rows.filter(found)
         return rows
 
@@ -119,17 +134,21 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):
         return self.get(email__iexact=email)
 
 
-class User(AbstractBaseUser, PermissionsMixin):
+class User(GuardedMixin, SavesChangesMixin, AbstractBaseUser, PermissionsMixin):
     """A person who logs in by e-mail address. Only admins can open the Django admin."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid7, editable=False)
-    email = models.EmailField(_("e-mail address"), unique=True)
+    # Children have none: they cannot log in (guardians.py).
+    email = models.EmailField(_("e-mail address"), unique=True, null=True)  # noqa: DJ001 (no form leaves it empty)
     name = LineField(_("name"), max_length=100, blank=True)
+    reading = LineField(_("reading of the name"), max_length=100, blank=True, db_default="")
     role = models.CharField(_("role"), max_length=20, choices=Role, default=Role.PATIENT)
     language = models.CharField(_("language"), max_length=2, choices=Language, default=Language.JA)
     clinic = models.ForeignKey(
         Clinic, models.PROTECT, default=FIRST_CLINIC, related_name="people", verbose_name=_("clinic")
     )
+    time_zone = TimeZoneField(_("time zone"))  # chosen; empty: that of the device
+    device_time_zone = TimeZoneField(_("time zone of the device"), editable=False)  # as its browser last said
     is_active = models.BooleanField(_("may log in"), default=True)
     # Part of what a session is bound to: raising it ends every session of this person.
     sessions_ended = models.PositiveIntegerField(default=0, editable=False)
@@ -141,55 +160,40 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         verbose_name, verbose_name_plural = _("person"), _("people")
+        # A clinic has some dozens of staff among hundreds of thousands of patients.
+        indexes = [
+            models.Index(
+                "clinic", condition=Q(role__in=[Role.DERMATOLOGIST, Role.ADMIN]), name="staff_of_clinic"
+            )
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(email__isnull=False) | Q(role=Role.PATIENT), name="staff_have_an_address"
+            )
+        ]
 
     def __str__(self) -> str:
-        return self.name or self.email
+        """Return the name, never the address: lists of cases show a number for a patient without a name."""
+        return self.name or str(_("(no name)"))
 
     def clean(self) -> None:
         super().clean()
-        self.email = normalise_email(self.email)
+        self.email = normalise_email(self.email) if self.email else None
 
-    @classmethod
-    def from_db(cls, db: str, field_names: list[str], values: list) -> User:
-        user = super().from_db(db, field_names, values)
-        user._remember(field_names)
-        return user
-
-    def refresh_from_db(
-        self, using: str | None = None, fields: list[str] | None = None, **options: Any
-    ) -> None:
-        super().refresh_from_db(using, fields, **options)
-        self._remember(fields)
-
-    def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
-        """Write only the fields that changed on this instance.
-
-        Forms of Django and allauth save whole rows: one loaded before its person was suspended, moved or given
-        another password would undo that.
-        """
-        loaded = getattr(self, "_loaded", {})
-        if update_fields is None and not self._state.adding:
-            update_fields = [name for name, value in loaded.items() if self.__dict__[name] != value]
-        super().save(update_fields=update_fields, **options)
-        self._remember(update_fields)
-
-    def _remember(self, fields: Iterable[str] | None) -> None:
-        """Note the current values of these fields (all: `None`) as those in the database."""
-        wanted = None if fields is None else set(fields)
-        names = [
-            f.attname for f in self._meta.concrete_fields if wanted is None or wanted & {f.name, f.attname}
-        ]
-        held = {name: self.__dict__[name] for name in names if name in self.__dict__}
-        self._loaded = getattr(self, "_loaded", {}) | held
-
-    def has_rights_as_loaded(self) -> bool:
-        """Whether role, clinic, activity, password and sessions are unchanged since this row was read."""
+    def has_rights_as_loaded(self, token: models.Model | None = None) -> bool:
+        """Whether role, clinic, activity, password and sessions are unchanged since this row was read, and the token is there."""
         rights = ("role", "clinic_id", "is_active", "is_superuser", "password", "sessions_ended")
-        return User.objects.filter(pk=self.pk, **{name: getattr(self, name) for name in rights}).exists()
+        same = {name: getattr(self, name) for name in rights} | ({"auth_token_set": token} if token else {})
+        return User.objects.filter(pk=self.pk, **same).exists()
 
     @property
     def is_staff(self) -> bool:
         return self.role == Role.ADMIN
+
+    @property
+    def name_for_reader(self) -> str:  # in the active language, as far as it is given
+        english = hasattr(self, "dermatologist") and self.dermatologist.name_en
+        return english if english and get_language() == Language.EN else self.name
 
     @property
     def is_patient(self) -> bool:
@@ -215,49 +219,6 @@ class User(AbstractBaseUser, PermissionsMixin):
         return salted_hmac("teleder.session", bound_to, secret=secret, algorithm="sha256").hexdigest()
 
 
-class SkinType(models.IntegerChoices):
-    """Fitzpatrick phototype; optional, self-reported."""
-
-    I = 1, _("I: always burns, never tans")  # noqa: E741
-    II = 2, _("II: usually burns, tans little")
-    III = 3, _("III: sometimes burns, tans")
-    IV = 4, _("IV: rarely burns, tans well")
-    V = 5, _("V: brown skin")
-    VI = 6, _("VI: dark brown or black skin")
-
-
-class PatientProfile(models.Model):
-    user = models.OneToOneField(User, models.CASCADE, related_name="patient", primary_key=True)
-    birth_year = models.PositiveSmallIntegerField(
-        _("year of birth"), validators=[MinValueValidator(1900), MaxValueValidator(2100)]
-    )
-    skin_type = models.PositiveSmallIntegerField(_("skin type"), choices=SkinType, null=True, blank=True)
-
-    class Meta:
-        verbose_name, verbose_name_plural = _("patient profile"), _("patient profiles")
-
-    def __str__(self) -> str:
-        return str(self.user_id)
-
-
-class DermatologistProfile(models.Model):
-    """A dermatologist's title and licence number, which patients see under an answer."""
-
-    user = models.OneToOneField(User, models.CASCADE, related_name="dermatologist", primary_key=True)
-    title = LineField(_("title"), max_length=100, blank=True)
-    licence_number = LineField(_("licence number"), max_length=50, blank=True)
-
-    class Meta:
-        verbose_name, verbose_name_plural = _("dermatologist profile"), _("dermatologist profiles")
-
-    def __str__(self) -> str:
-        return str(self.user)
-
-    def clean(self) -> None:
-        super().clean()
-        self.licence_number = normalise_number(self.licence_number)
-
-
 class Purpose(models.TextChoices):
     CARE = "care", _("care: a dermatologist reads my photos and answers")
     AI = "ai", _("AI processing: a program helps the dermatologist to read my photos")
@@ -268,8 +229,26 @@ class ConsentQuerySet(models.QuerySet):
     def visible_to(self, user: User) -> ConsentQuerySet:
         return self.filter(person__in=User.objects.visible_to(user))
 
-    def given(self) -> ConsentQuerySet:
+    def not_withdrawn(self) -> ConsentQuerySet:
         return self.filter(withdrawn_at=None)
+
+    def given(self) -> ConsentQuerySet:
+        """Those in force: to words that have not changed in substance; of a child, where each guardian agrees."""
+        agreed = (
+            Consent.objects.all()
+            ._standing()
+            .filter(
+                person=OuterRef("child"), given_by=OuterRef("guardian"), purpose=OuterRef(OuterRef("purpose"))
+            )
+        )
+        silent = Guardianship.objects.filter(~Exists(agreed), child=OuterRef("person"))
+        return self._standing().filter(~Exists(silent))
+
+    def _standing(self) -> ConsentQuerySet:
+        rows = self.not_withdrawn().alias(written=Collate("version", "C"))  # as Python compares them
+        for purpose in Purpose:
+            rows = rows.exclude(purpose=purpose, written__lt=consent_texts()[purpose]["asks_again"])
+        return rows
 
 
 class Consent(models.Model):
@@ -281,6 +260,9 @@ class Consent(models.Model):
     language = models.CharField(max_length=2, choices=Language)
     text = models.TextField()
     given_at = models.DateTimeField(default=timezone.now)
+    # Of a child: who gave it. The relation stays when that person's account is erased.
+    given_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    relation = models.CharField(max_length=20, choices=Relation, blank=True, db_default="")
     withdrawn_at = models.DateTimeField(null=True, blank=True)
 
     objects = ConsentQuerySet.as_manager()
@@ -289,14 +271,20 @@ class Consent(models.Model):
         verbose_name, verbose_name_plural = _("consent"), _("consents")
         constraints = [
             models.UniqueConstraint(
-                fields=["person", "purpose"],
+                fields=["person", "purpose", "given_by"],
                 condition=Q(withdrawn_at=None),
-                name="person_has_one_consent_in_force_per_purpose",
+                nulls_distinct=False,
+                name="person_has_one_consent_per_purpose_and_giver",
             )
         ]
 
     def __str__(self) -> str:
         return f"{self.purpose} {self.version}"
+
+    @property
+    def stands(self) -> bool:
+        """Not withdrawn, and to words that still say the same; of a child it counts if each guardian's does."""
+        return self.withdrawn_at is None and counts(self.purpose, self.version)
 
 
 class InvitationQuerySet(models.QuerySet):
@@ -311,9 +299,7 @@ class Invitation(models.Model):
     """An invitation of staff to an address and a role. The link works once; only the hash of its token is stored."""
 
     email = models.EmailField(_("e-mail address"))
-    role = models.CharField(
-        _("role"), max_length=20, choices=[c for c in Role.choices if c[0] != Role.PATIENT]
-    )
+    role = models.CharField(_("role"), max_length=20, choices=[c for c in Role.choices if c[0] in STAFF])
     clinic = models.ForeignKey(Clinic, models.PROTECT, related_name="+", verbose_name=_("clinic"))
     invited_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     token_sha256 = models.CharField(max_length=64, unique=True)
@@ -345,5 +331,4 @@ class Invitation(models.Model):
 
     @classmethod
     def by_token(cls, token: str) -> Invitation | None:
-        digest = hashlib.sha256(token.encode()).hexdigest()
-        return cls.objects.open().filter(token_sha256=digest).first()
+        return cls.objects.open().filter(token_sha256=hashlib.sha256(token.encode()).hexdigest()).first()

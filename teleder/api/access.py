@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -16,7 +17,8 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from teleder.accounts.models import Role
+from teleder.accounts.guardians import children_of
+from teleder.accounts.models import Role, User
 from teleder.api import throttles
 from teleder.api.serializers.clinic import WorklistRowSerializer
 from teleder.api.serializers.filters import ListFilterSerializer
@@ -54,10 +56,15 @@ class EndpointView(APIView):
 
     def perform_authentication(self, request: Request) -> None:
         # The address is counted before authentication, so that wrong tokens count too.
-        by_address = throttles.AddressThrottle()
-        if not by_address.allow_request(request, self):
-            self.throttled(request, by_address.wait())
+        self.limit(request, (throttles.AddressThrottle(),))
         super().perform_authentication(request)
+
+    def check_throttles(self, request: Request) -> None:
+        self.limit(request, self.get_throttles())
+
+    def limit(self, request: Request, counted: Iterable[throttles.CountedThrottle]) -> None:
+        if wait := throttles.longest_wait(counted, request):
+            self.throttled(request, wait)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Use the language of `Accept-Language`; without it, the person's own."""
@@ -87,6 +94,10 @@ class EndpointView(APIView):
         found = pages.paginate_queryset(rows, self.request, view=self)
         return pages.get_paginated_response(kind(found, many=True, context={"request": self.request}).data)
 
+    def person(self, pk: UUID | None) -> User:
+        """Return the child of this id, for whom the caller answers, or without an id the caller."""
+        return get_object_or_404(children_of(self.request.user), pk=pk) if pk else self.request.user
+
     def submission(self, pk: UUID) -> Submission:
         """Return a submission the person may see. A missing one and another person's raise the same 404."""
         rows = Submission.objects.visible_to(self.request.user)
@@ -97,7 +108,7 @@ class EndpointView(APIView):
         return Response(WorklistRowSerializer(submission, context={"request": self.request}).data)
 
     def case(self, pk: UUID) -> Case:
-        return get_object_or_404(Case.objects.visible_to(self.request.user), pk=pk)
+        return get_object_or_404(Case.objects.visible_to(self.request.user).known_as(pk))
 
     def photo(self, pk: UUID) -> Photo:
         rows = Photo.objects.visible_to(self.request.user).select_related("submission__case__patient")

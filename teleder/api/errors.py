@@ -36,19 +36,26 @@ log = logging.getLogger(__name__)
 DATABASE_AWAY = (OperationalError, InterfaceError)
 STORAGE_AWAY = (StorageUnavailableError, StorageFullError)
 MEDIA_TYPE = "application/problem+json"
+AGAIN_SECONDS = 5  # a lock is held, or a part is away for a moment
 # Statuses of refusals by their code; any other refusal is 422.
 REFUSALS = {
     Reason.FILE_TOO_LARGE: 413,
     Reason.UNSUPPORTED_FORMAT: 415,
+    "answers_missing": 409,
     "body_site_missing": 409,
+    "claimed_by_another": 409,
     "consent_missing": 403,
     "daily_limit": 429,
     "photo_missing": 409,
+    "photo_reason_missing": 409,
     "poor_photo": 409,
     "same_day": 409,
     "storage_full": 507,
     "storage_unavailable": 503,
+    "too_long": 409,
+    "too_many_links": 409,
     "too_many_photos": 409,
+    "too_many_questions": 409,
 }
 # Replace texts of the framework that quote the request or an exception.
 REPLACED_TEXTS = {
@@ -70,6 +77,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         headers["WWW-Authenticate"] = value
     if value := getattr(error, "wait", None):
         headers["Retry-After"] = str(int(value))
+    headers |= _again(found["status"])
     return Response(found, status=found["status"], headers=headers, content_type=MEDIA_TYPE)
 
 
@@ -174,7 +182,8 @@ def _respond(request: HttpRequest, status: int, code: str, detail: str) -> HttpR
 def error_page(name: int | str, status: int | None = None) -> HttpResponse:
     """Render the error page without any query, because the database may be what is broken."""
     text = loader.get_template(f"{name}.html").render({"trace_id": logs.current("trace")})
-    return HttpResponse(text, status=status or name)
+    status = int(status or name)
+    return HttpResponse(text, status=status, headers=_again(status))
 
 
 def _is_api(request: HttpRequest) -> bool:
@@ -182,4 +191,9 @@ def _is_api(request: HttpRequest) -> bool:
 
 
 def _problem_response(found: dict[str, Any]) -> JsonResponse:
-    return JsonResponse(found, status=found["status"], content_type=MEDIA_TYPE)
+    status = found["status"]
+    return JsonResponse(found, status=status, content_type=MEDIA_TYPE, headers=_again(status))
+
+
+def _again(status: int) -> dict[str, str]:
+    return {"Retry-After": str(AGAIN_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}

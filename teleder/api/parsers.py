@@ -36,7 +36,5 @@ class PhotoParser(parsers.MultiPartParser):
 def _require_rights_as_before(context: dict | None) -> None:
     """Raise `NotAuthenticated` where the rights ended while the body arrived."""
     user, token = (context["request"].user, context["request"].auth) if context else (None, None)
-    if user and user.is_authenticated and not user.has_rights_as_loaded():
-        raise exceptions.NotAuthenticated
-    if token and not type(token).objects.filter(pk=token.pk).exists():  # logged out meanwhile
+    if user and user.is_authenticated and not user.has_rights_as_loaded(token):  # or logged out meanwhile
         raise exceptions.NotAuthenticated

@@ -42,7 +42,8 @@ def etag_of(version: Any) -> str:
 
 
 def etag_of_submission(submission: Submission) -> str:
-    return etag_of([submission.pk, submission.status, submission.case.body_site, submission.history])
+    places = [str(place) for place in submission.case.body_places]
+    return etag_of([submission.pk, submission.status, places, submission.history])
 
 
 def etag_of_person(person: User) -> str:

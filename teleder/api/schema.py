@@ -38,7 +38,7 @@ HEADERS = [
     header("Content-Language", "language of the texts in the answer"),
     header("RateLimit", "what is left of each limit and when it is full again (IETF draft)"),
     header("RateLimit-Policy", "the limits that this request counted for (IETF draft)"),
-    header("Retry-After", "seconds until the next try", 429, schema={"type": "integer", "minimum": 0}),
+    header("Retry-After", "seconds until the next try", 429, 503, schema={"type": "integer", "minimum": 0}),
     header("WWW-Authenticate", "how to log in", 401),
     header("X-Request-ID", "the `trace_id`, which is in every log line of the request"),
 ]

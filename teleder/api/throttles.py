@@ -5,27 +5,19 @@ They share their counters with the pages (`security/rate_limits.py`): uploads by
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
 from django.http import HttpResponseBase
 from rest_framework.request import Request
-from rest_framework.throttling import BaseThrottle
 
 from teleder.security import rate_limits
 from teleder.security.rate_limits import Limit, Usage
 
 
-class CountedThrottle(BaseThrottle):
+class CountedThrottle:
     """One limit. Without Valkey nothing is counted and every request passes."""
 
     limit: Limit
-
-    def allow_request(self, request: Request, view: Any) -> bool:
-        usages, self.usage = _usages(request), None
-        if self.counts(request) and None not in usages:  # wait for a hanging Valkey only once in a request
-            self.usage = rate_limits.count_request(self.limit, self.who(request))
-            usages.append(self.usage)
-        return self.usage is None or not self.usage.is_over
 
     def counts(self, request: Request) -> bool:
         return True
@@ -33,8 +25,16 @@ class CountedThrottle(BaseThrottle):
     def who(self, request: Request) -> str:
         return rate_limits.client_address(request)
 
-    def wait(self) -> int:
-        return self.usage.wait
+
+def longest_wait(throttles: Iterable[CountedThrottle], request: Request) -> int:
+    """Count the request against all these limits at once; return in how many seconds none is full, 0 for now."""
+    usages = _usages(request)
+    counted = [(each.limit, each.who(request)) for each in throttles if each.counts(request)]
+    if not counted or None in usages:  # wait for a hanging Valkey only once in a request
+        return 0
+    found = rate_limits.count_request(*counted)
+    usages.extend([None] if found is None else found)
+    return max((usage.wait for usage in found or () if usage.is_over), default=0)
 
 
 class AddressThrottle(CountedThrottle):

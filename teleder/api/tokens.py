@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from knox.auth import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -28,3 +28,8 @@ class ApiTokenAuthentication(TokenAuthentication):
             return super().authenticate_credentials(token)
         except AuthenticationFailed:
             raise refused from None
+
+    def _cleanup_token(self, auth_token: Any) -> bool:
+        """Whether the token has expired. knox would read all tokens of the person, to delete those that have: each night
+        `security/tasks.py` does."""
+        return auth_token.expiry is not None and auth_token.expiry < timezone.now()

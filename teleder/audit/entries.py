@@ -16,6 +16,7 @@ from teleder.audit.models import Entry, Verb
 
 FIRST = "0" * 64
 SYSTEM = "system"
+LINK = "link"  # a visitor who has a share link
 COLUMNS = ("person", "role", "clinic", "verb", "door", "kind", "object", "cases", "trace", "status")
 # With its schema: a temporary table of the same name would otherwise receive the entries.
 INSERT = f"INSERT INTO public.audit_entry ({', '.join(COLUMNS)}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s::uuid[], %s, %s)"  # noqa: S608
@@ -31,13 +32,14 @@ def write_entry(
     cases: Iterable[UUID] = (),
     trace: str = "",
     status: int = 0,
+    role: str = "",
 ) -> None:
-    """Add one entry. Without `by` the actor is the system, or an operator at its console.
+    """Add one entry. Without `by` the actor is the system, or an operator at its console, or a visitor of a `role`.
 
     Writers wait for each other until they commit: call it outside of a transaction or as its last step, never before
     taking another lock.
     """
-    role, person = (by.role, by.pk) if by else (SYSTEM, None)
+    role, person = (by.role, by.pk) if by else (role or SYSTEM, None)
     values = [person, role, by and by.clinic_id, verb.value, door, kind, str(pk), list(cases), trace, status]
     with connection.cursor() as cursor:
         cursor.execute(INSERT, values)
@@ -46,6 +48,11 @@ def write_entry(
 def set_verb(request: HttpRequest, verb: Verb) -> None:
     """Set the verb of this request's entry, where the default ("change") says too little."""
     request.audit_verb = verb
+
+
+def name_object(request: HttpRequest, kind: str, words: str) -> None:
+    """Say in this request's entry what was changed, where the address names no row. `words` come from our own code only."""
+    request.audit_object = (kind, words)
 
 
 # --- Verifying --------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 from allauth.core.exceptions import ReauthenticationRequired
 from django.http import HttpRequest, HttpResponse
-from django.urls import ResolverMatch, resolve
+from django.urls import resolve
 
 from contract import logs
 from teleder.audit import entries, seen
@@ -15,8 +15,9 @@ from teleder.audit.models import Verb
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 ERROR_PAGES = {403, 404}
-# An open page reports every minute that it is still open: that changes only a time.
-HEARTBEATS = {"web:keep_claim", "api:keep-claim"}
+# An open page reports that it is still open, and keeps its user's own unsigned text: neither changes a case. One that also
+# shows something of it sets a verb.
+HEARTBEATS = {"web:keep_claim", "web:keep_draft", "api:keep-claim"}
 
 
 class AuditMiddleware:
@@ -47,12 +48,17 @@ def _write(request: HttpRequest, response: HttpResponse, found: seen.Seen) -> No
     # Not `request.resolver_match`: after reauthentication, the wanted action runs inside that page's request.
     door = resolve(request.path_info)
     reads = request.method in SAFE or response.status_code >= 400
-    if (reads and not _shows(response)) or door.view_name in HEARTBEATS:
+    if (reads and not _shows(response)) or (
+        door.view_name in HEARTBEATS and not hasattr(request, "audit_verb")
+    ):
         return
     cases = found.cases(request.user)
     if reads and not cases:
         return
-    kind, pk = _about(door, found)
+    pk = str(door.kwargs.get("pk") or door.kwargs.get("object_id") or "")
+    kind = next((kind for kind, loaded in found.rows if loaded == pk), "")
+    # What the URL names counts only if its row was loaded.
+    kind, pk = getattr(request, "audit_object", (kind, pk if kind else ""))
     entries.write_entry(
         Verb.READ if reads else getattr(request, "audit_verb", Verb.CHANGE),
         door.view_name,
@@ -72,9 +78,3 @@ def _shows(response: HttpResponse) -> bool:
         return response.status_code < 300
     is_page = response.headers.get("Content-Type", "").startswith("text/html")
     return is_page and response.status_code not in ERROR_PAGES
-
-
-def _about(door: ResolverMatch, found: seen.Seen) -> tuple[str, str]:
-    """Return kind and id of the object that the URL names, if its row was loaded."""
-    pk = str(door.kwargs.get("pk") or door.kwargs.get("object_id") or "")
-    return next(((kind, pk) for kind, loaded in found.rows if loaded == pk), ("", ""))

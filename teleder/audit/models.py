@@ -17,6 +17,7 @@ class Verb(models.TextChoices):
     EXPORT = "export", _("took a copy of the data")
     HOLD = "hold", _("put under legal hold")
     RELEASE_HOLD = "release_hold", _("ended the legal hold")
+    HAND_OVER = "hand_over", _("handed it over")
     ERASE = "erase", _("erased it")
     RETAIN = "retain", _("deleted what was kept long enough")
 
@@ -32,7 +33,8 @@ class EntryQuerySet(models.QuerySet):
         return self.filter(Q(clinic=user.clinic_id) | Q(cases__overlap=list(cases)))
 
     def of_case(self, case: Case) -> EntryQuerySet:
-        return self.filter(cases__contains=[case.pk])
+        """Entries of the case and of those that were merged into it."""
+        return self.filter(cases__overlap=[case.pk, *case.merged.values_list("pk", flat=True)])
 
 
 class Entry(models.Model):

@@ -17,10 +17,16 @@ RIGHTS = {
     "cases_event": "INSERT, UPDATE (told_at)",
     "cases_review": "INSERT",
     "cases_submission": "INSERT, UPDATE",
+    "cases_drawncrop": "INSERT, DELETE",
+    "cases_drawncropfinding": "INSERT, DELETE",
     "accounts_clinic": "INSERT, UPDATE",
+    "accounts_clinictext": "INSERT",
+    "accounts_clinictextapproval": "INSERT",
     # An erasure empties these two; nothing fills them.
     "accounts_user_groups": "DELETE",
     "accounts_user_user_permissions": "DELETE",
+    # The tables' owner makes backups.
+    "backups_backup": NONE,
     # Only a migration writes these.
     "auth_group": NONE,
     "auth_group_permissions": NONE,
@@ -60,11 +66,12 @@ EXCESS = {
 }
 
 # On the role itself, so that they hold behind a transaction pooler, too, which refuses options at the start of a
-# connection. Far above what a normal statement takes; a longer one ends with an error and frees its locks.
+# connection. Far above what a normal statement takes; a longer one ends with an error and frees its locks. Who waits for
+# a lock gets 503 soon: otherwise one held lock would take every thread of the web.
 TIME_OUTS = {
-    "statement_timeout": "5min",
-    "lock_timeout": "1min",
-    "idle_in_transaction_session_timeout": "10min",
+    "statement_timeout": "2min",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "1min",
 }
 
 

@@ -12,7 +12,21 @@ from django.db.models import Model, Q
 from django.db.models.signals import post_init
 
 from teleder.accounts.models import User
-from teleder.cases.models import Analysis, Case, Event, Job, Photo, Review, Submission
+from teleder.cases.models import (
+    Analysis,
+    AnswerDraft,
+    Case,
+    DrawnCrop,
+    Event,
+    HandOverNote,
+    HeldAnswer,
+    Job,
+    PatientQuestion,
+    Photo,
+    Review,
+    SecondOpinion,
+    Submission,
+)
 from teleder.notifications.models import Message
 
 # Which column of a row leads to its case, and what it names.
@@ -21,9 +35,15 @@ LEADS: dict[type[Model], tuple[str, str]] = {
     Submission: ("case_id", "case"),
     Photo: ("submission_id", "submission"),
     Review: ("submission_id", "submission"),
+    AnswerDraft: ("submission_id", "submission"),
+    HeldAnswer: ("submission_id", "submission"),
+    SecondOpinion: ("submission_id", "submission"),
+    HandOverNote: ("submission_id", "submission"),
+    PatientQuestion: ("submission_id", "submission"),
     Event: ("submission_id", "submission"),
     Job: ("photo_id", "photo"),
     Analysis: ("photo_id", "photo"),
+    DrawnCrop: ("photo_id", "photo"),
     Message: ("event_id", "event"),
     User: ("id", "patient"),
 }
@@ -57,7 +77,7 @@ class Seen:
             self.loaded_cases[pk] = row
 
     def cases(self, by: User) -> list[UUID]:
-        """Return the ids of the cases, sorted; of a patient only their own, of staff only their clinic's.
+        """Return the ids of the cases, sorted; of a patient only those that they open, of staff only their clinic's.
 
         Rows loaded for other work (a request also dispatches other patients' jobs) are not what its user saw.
         """
@@ -73,7 +93,7 @@ class Seen:
         loaded = {pk: case for pk, case in self.loaded_cases.items() if not case._state.adding}
         cases = {pk for pk in found["case"] if pk in loaded and _is_of(by, loaded[pk])}
         if unknown := found["case"] - loaded.keys():
-            whose = Q(patient=by) if by.is_patient else by.in_own_clinic()
+            whose = Q(patient__in=by.answers_for) if by.is_patient else by.in_own_clinic()
             cases |= set(Case.objects.filter(whose, pk__in=unknown).values_list("pk", flat=True))
         return sorted(cases)
 
@@ -81,7 +101,7 @@ class Seen:
 def _is_of(user: User, case: Case) -> bool:
     """Whether a loaded case is the patient's own, or of the clinic of staff: neither ever changes."""
     if user.is_patient:
-        return case.patient_id == user.pk
+        return case.patient_id == user.pk or case.patient_id in user.answers_for
     return user.is_superuser or case.clinic_id == user.clinic_id
 
 

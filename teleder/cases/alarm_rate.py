@@ -79,7 +79,11 @@ def alarm_rate(user: User) -> AlarmRate:
         ),  # once there, they stay the same
     )
     has_baseline = len(first) == BASELINE_PHOTOS
-    rate = _own_rate(first) if has_baseline else _predicted_rate(measured, len(window) / alarmed.n)
+    if has_baseline:
+        own = _by_submission(first)
+        rate = own.of + 1, own.n - own.of + 1
+    else:
+        rate = _predicted_rate(measured, len(window) / alarmed.n)
     low, high = prediction_band(alarmed.n, *rate)
     return AlarmRate(**counted, low=low, high=high, is_own_baseline=has_baseline)
 
@@ -94,11 +98,6 @@ def _by_submission(rows: Iterable[tuple[Any, Any]]) -> Share:
         rang = any(alarm.rings for alarm in _alarms(stored))
         found[submission] = found.get(submission, False) or rang
     return Share(of=sum(found.values()), n=len(found))
-
-
-def _own_rate(rows: list[tuple[Any, Any]]) -> tuple[float, float]:
-    own = _by_submission(rows)
-    return own.of + 1, own.n - own.of + 1
 
 
 def _predicted_rate(alarms: list[Alarm], photos_each: float) -> tuple[float, float]:

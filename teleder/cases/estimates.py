@@ -23,6 +23,12 @@ class OfHundred:
     def texts(self) -> dict[str, str]:
         return {"n": _count(self.of_hundred), "low": _count(self.low), "high": _count(self.high)}
 
+    @property
+    def drawn(self) -> dict[str, float]:
+        """The same numbers as places on an axis of 120 units whose ends, 0 and 100, lie 6 units inside."""
+        numbers = {"of_hundred": self.of_hundred, "low": self.low, "high": self.high}
+        return {name: round(6 + 1.08 * number, 1) for name, number in numbers.items()}
+
 
 class Estimate(OfHundred):
     """Of 100 photos like this in a clinic like this, how many show the condition (95 % interval); `n` teaching photos."""

@@ -1,4 +1,4 @@
-"""What a patient does with a submission: open, describe, add photos, submit, withdraw, restore.
+"""What a patient does with a submission: open, describe, add photos, submit. `withdrawal` takes it back.
 
 Each function is one transaction, takes what it needs by keyword and may be called twice: the second caller
 gets `IllegalMoveError`.
@@ -6,6 +6,7 @@ gets `IllegalMoveError`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import Count, Min, Q, Sum
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,12 +22,22 @@ from django.utils.translation import gettext as _
 from contract import logs
 from contract.messages import Stage
 from teleder.accounts import people
+from teleder.accounts.guardians import relation_of
 from teleder.accounts.models import Purpose, User
-from teleder.cases import ai_opinion, originals, transitions, triage
+from teleder.cases import (
+    ai_opinion,
+    case_places,
+    held,
+    intimate_places,
+    originals,
+    pausing,
+    transitions,
+    triage,
+)
+from teleder.cases.body_places import clean_places
+from teleder.cases.missing_photos import explain_missing_photo, is_reason_wanted
 from teleder.cases.models import (
-    NOT_AWAITED,
     PHOTOS_PER_SUBMISSION,
-    AIStatus,
     Case,
     EventKind,
     Job,
@@ -34,46 +45,53 @@ from teleder.cases.models import (
     Photo,
     PhotoState,
     PhotoView,
-    Precedence,
     Status,
     Submission,
+    set_prefetched,
 )
+from teleder.cases.models.sent_photos import Sent, count_sent
 from teleder.cases.originals import RefusedError
-from teleder.cases.questionnaire import (
-    ADULT_YEARS,
-    INTIMATE_SITES,
-    clean_body_site,
-    clean_history,
-    clean_red_flags,
-)
-from teleder.cases.transitions import EDITABLE, TAKES_PHOTOS, UNCLAIMED, UNSENT, IllegalMoveError
+from teleder.cases.questionnaire import clean_body_site, clean_history, clean_red_flags
+from teleder.cases.transitions import EDITABLE, TAKES_PHOTOS, UNCLAIMED, IllegalMoveError
 from teleder.cases.triage import Urgency
 from teleder.pipeline import ai_status, queue
-from teleder.pipeline.transitions import UNFINISHED, WAITING, AIStep, JobStep, move_ai_status, move_jobs
+from teleder.pipeline.transitions import WAITING, AIStep, JobStep, move_ai_status, move_jobs
 
 
 @transaction.atomic
-def start(*, patient: User, answers: Any, case: Case | None = None, key: str = "") -> Submission:
+def start(
+    *,
+    patient: User,
+    answers: Any,
+    by: User | None = None,
+    case: Case | None = None,
+    key: str = "",
+    in_part: bool = False,
+) -> Submission:
     """Open a submission with its red-flag answers; without `case` a new case is opened.
 
     The urgency by rules is known when this returns: no worker, broker or model takes part.
-    `key` makes a repeat return the first submission. Raises `ValidationError`, `RefusedError`.
+    `by` is the guardian who writes, of several. `key` makes a repeat return the first submission; `in_part` lets answers be missing until it is sent.
+    Raises `ValidationError`, `RefusedError`.
     """
     policy = triage.policy()
-    answers = clean_red_flags(answers, policy)
+    answers = clean_red_flags(answers, policy, in_part=in_part)
     require_consent(patient)
+    refuse_alone(patient, is_new=True)
     if key:
         # Two equal requests at once: the second waits here and then finds the first one's row.
         User.objects.select_for_update().get(pk=patient.pk)
-        if earlier := find_repeated_request(patient, key, answers, case):
-            return earlier
+    case = case and _in_force(case)
+    if key and (earlier := find_repeated_request(patient, key, answers, case)):
+        return earlier
     kind = Kind.FOLLOW_UP if case else Kind.FIRST
     case = case or Case.objects.create(patient=patient, clinic=patient.clinic)
-    result = triage.urgency_of(answers, policy=policy, site=case.body_site)
+    result = triage.urgency_of(answers, policy=policy, sites=case.sites)
     submission = Submission.objects.create(
         case=case,
         clinic_id=case.clinic_id,
         kind=kind,
+        written_by=relation_of(patient, by),
         idempotency_key=key,
         answers=answers,
         policy=policy.id,
@@ -82,14 +100,29 @@ def start(*, patient: User, answers: Any, case: Case | None = None, key: str = "
         flags=[flag.as_json() for flag in result.flags],
     )
     submission.events.create(kind=EventKind.OPENED, actor=patient)
+    if set(answers.values()) - {"no"}:
+        held.stop_for(patient.pk, held.Stop.ANSWERS)
     return submission
+
+
+def _in_force(case: Case) -> Case:
+    """Return the case, or the one into which it was just merged, locked against a merge until the transaction ends."""
+    locked = Case.objects.select_for_update(of=("self",), no_key=True).get(pk=case.pk)
+    return _in_force(locked.merged_into) if locked.merged_into else locked
 
 
 def require_consent(patient: User) -> None:
     if not patient.consents.given().filter(purpose=Purpose.CARE).exists():
-        raise RefusedError(
-            "consent_missing", _("Please agree to the care by photo first (Settings → Consent).")
-        )
+        raise RefusedError("consent_missing", _("Please agree to care by photo first (Settings → Consent)."))
+
+
+def refuse_alone(patient: User, *, is_new: bool = False) -> None:
+    """Raise `RefusedError` for a child who asks alone, and for a new question of a guardian for a grown-up."""
+    try:
+        people.refuse_consent(patient, patient.reader)
+    except ValidationError as error:
+        if is_new or error.code == "guardian_needed":
+            raise RefusedError(error.code, error.message) from None
 
 
 def find_repeated_request(
@@ -105,60 +138,56 @@ def find_repeated_request(
 
 
 @transaction.atomic
-def describe(submission: Submission, *, body_site: Any = None, history: Any = None) -> None:
-    """Set body site and history of a draft. Raises `ValidationError`, `IllegalMoveError`."""
+def describe(
+    submission: Submission,
+    *,
+    body_site: Any = None,
+    places: Any = None,
+    history: Any = None,
+    in_part: bool = False,
+) -> None:
+    """Set places and history of a draft; `in_part` keeps what `history` does not name. Raises as `start`.
+
+    `places` are written as `BodyPlace` is; `body_site` is one of them without its side.
+    """
     submission = Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
     if submission.status != Status.DRAFT:
         raise IllegalMoveError(_("This was already sent."))
     if body_site is not None:
-        site = clean_body_site(body_site)
-        if site != (settled_body_site(submission) or site):
-            raise ValidationError(
-                {
-                    "body_site": _(
-                        "A follow-up is about the same place. For another one start a new consultation."
-                    )
-                }
-            )
-        refuse_intimate_photos_of_children(submission.patient, site)
-        Case.objects.filter(pk=submission.case_id).update(body_site=site)
+        places = [str(clean_body_site(body_site))]
+    if places is not None:
+        chosen = clean_places(places)
+        _refuse_intimate(submission.patient, {place.site for place in chosen})
+        case_places.choose_places(submission, chosen)
     kept = submission.history if history is None else clean_history(history)
+    if in_part and history is not None:
+        kept = {key: value for key, value in submission.history.items() if key not in history} | kept
     Submission.objects.filter(pk=submission.pk).update(history=kept)  # for a new place, too: `updated_at`
 
 
-def settled_body_site(submission: Submission) -> str:
-    """Return the case's body site if an earlier submission already gave it to the clinic, else an empty string."""
-    others = submission.case.submissions.exclude(pk=submission.pk)
-    return submission.case.body_site if others.exclude(status__in=UNSENT).exists() else ""
+def add_photo(
+    submission: Submission, *, view: Any, upload: UploadedFile, place: Any = None, replaces: Any = None
+) -> Photo:
+    """Store one photo, and remove the one that it `replaces`; the same bytes twice are one photo: `is_repeat` is then true.
 
-
-def refuse_intimate_photos_of_children(patient: User, site: str) -> None:
-    # UK practice (RCPCH, MDDUS): no intimate photos of under-18s by upload; another route is offered.
-    profile = getattr(patient, "patient", None)
-    age = timezone.localdate().year - profile.birth_year if profile else 0
-    if site in INTIMATE_SITES and age <= ADULT_YEARS:
-        raise RefusedError(
-            "intimate_photo_of_minor",
-            _(
-                "Please do not send photos of this area for a person under 18. Please make an appointment instead."
-            ),
-        )
-
-
-def add_photo(submission: Submission, *, view: Any, upload: UploadedFile) -> Photo:
-    """Store one photo; the same bytes twice are one photo. Raises `RefusedError`, `ValidationError`, `IllegalMoveError`."""
+    `place` may be left out where the case has only one. Raises `RefusedError`, `ValidationError`, `IllegalMoveError`.
+    """
     if view not in PhotoView.values:
         raise ValidationError({"view": _("Please say which photo this is: overview, close_up or other.")})
+    replaced = submission.current_photos().filter(pk=replaces).first() if replaces else None
     originals.check_upload(upload)
     require_consent(submission.patient)
-    refuse_intimate_photos_of_children(submission.patient, submission.case.body_site)
-    if not submission.current_photos().filter(sha256=originals.digest_of(upload)).exists():
-        refuse_too_many_today(submission.patient, upload.size)  # a repeated photo does not count
+    _refuse_photo_of_minor(submission)
     photo = Photo(submission=submission, view=view, size=upload.size, trace=logs.current("trace"))
+    photo.place = case_places.of_photo(submission.case, place)
+    photo.sha256 = originals.digest_of(upload)
+    sent = count_sent(photo)
+    if not sent.same:
+        refuse_too_many_today(sent, photo.size)  # a repeated photo does not count
     photo.original_key, photo.sha256 = originals.store(upload, photo.pk)
     photo.sealed_by = settings.PHOTO_KEYS.newest
     try:
-        kept = record_photo(photo)
+        kept = record_photo(photo, replaced)
     except (RefusedError, IllegalMoveError):
         originals.discard(photo.pk, photo.original_key)
         raise
@@ -168,35 +197,63 @@ def add_photo(submission: Submission, *, view: Any, upload: UploadedFile) -> Pho
     return kept
 
 
+def _refuse_intimate(patient: User, sites: Collection[str]) -> None:
+    if intimate_places.is_refused(patient, sites):
+        raise RefusedError(
+            "intimate_photo_of_minor",
+            _("Under 18, please send no photos of this place. Call the clinic instead: it says what to do."),
+        )
+
+
+def _refuse_photo_of_minor(submission: Submission) -> None:
+    """Refuse a photo of an intimate place of a minor, and one of a place not chosen yet: it may be one."""
+    if not intimate_places.is_minor(submission.patient):
+        return
+    case = Case.objects.get(pk=submission.case_id)  # not as the caller read it, perhaps before a change
+    if not case.sites:
+        raise RefusedError("body_site_missing", _("Please choose the place first."))
+    _refuse_intimate(submission.patient, case.sites)
+
+
 @transaction.atomic
-def record_photo(photo: Photo) -> Photo:
+def record_photo(photo: Photo, replaced: Photo | None = None) -> Photo:
     # Lock the patient: each photo counts towards the daily limit of the next one, in any submission.
-    patient = User.objects.select_for_update(no_key=True).get(pk=photo.submission.patient.pk)
+    patient = User.objects.filter(pk=photo.submission.case.patient_id)
+    patient.select_for_update(no_key=True).values_list("pk").get()
     submission = Submission.objects.select_for_update(of=("self",)).get(pk=photo.submission_id)
     if submission.status not in TAKES_PHOTOS:
         raise IllegalMoveError(_("No more photos can be added now."))
-    present = submission.current_photos()
-    if same := present.filter(sha256=photo.sha256).first():
+    sent = count_sent(photo)
+    if sent.same:
+        same = submission.current_photos().filter(sha256=photo.sha256).first()
+        same.is_repeat = True
         return same
-    if present.exclude(state=PhotoState.UNUSABLE).count() >= PHOTOS_PER_SUBMISSION:
+    if replaced and submission.status in EDITABLE:
+        remove_photo(replaced)
+        sent = count_sent(photo)
+    if sent.usable >= PHOTOS_PER_SUBMISSION:
         raise RefusedError("too_many_photos", _("Six photos are enough. Remove one to add another."))
-    refuse_too_many_today(patient, photo.size)
+    refuse_too_many_today(sent, photo.size)
     photo.save(force_insert=True)
+    set_prefetched(photo, "jobs", [])
     ai_opinion.close_for_new_photo(submission)
-    if submission.status == Status.SUBMITTED and queue.ai_may_read(submission):
+    if sent.is_held:  # counted under the lock of the submission, which a signer also takes
+        held.stop_for(photo.submission.case.patient_id, held.Stop.PHOTO)
+    if submission.snoozed_until:
+        pausing.end_snoozes_of(submission.case.patient_id)
+    if submission.awaits_dermatologist and queue.ai_may_read(submission):
         wait_for_ai(submission)
     queue.enqueue(photo, Stage.PREPARE, priority=submission.urgency)
     return photo
 
 
-def refuse_too_many_today(patient: User, size: int) -> None:
-    """Raise `RefusedError` where one more photo of this size is too much for 24 hours; removed ones count."""
-    since = timezone.now() - timedelta(days=1)
-    today = Photo.objects.filter(submission__case__patient=patient, created_at__gt=since)
-    found = today.aggregate(photos=Count("pk"), bytes=Sum("size", default=0), first=Min("created_at"))
-    full = found["photos"] >= settings.PHOTOS_PER_PATIENT_PER_DAY
-    if full or found["bytes"] + size > settings.BYTES_PER_PATIENT_PER_DAY:
-        wait = found["first"] - since if found["first"] else timedelta(days=1)
+def refuse_too_many_today(sent: Sent, size: int) -> None:
+    """Raise `RefusedError` where one more photo of this size is too much for 24 hours."""
+    full = sent.today >= settings.PHOTOS_PER_PATIENT_PER_DAY
+    if full or sent.bytes_today + size > settings.BYTES_PER_PATIENT_PER_DAY:
+        wait = timedelta(days=1)
+        if sent.first_today:
+            wait -= timezone.now() - sent.first_today
         raise RefusedError(
             "daily_limit",
             _("That is all we can take from you today. Send what you have; tomorrow you can add photos."),
@@ -216,25 +273,41 @@ def remove_photo(photo: Photo) -> None:
 
 @transaction.atomic
 def send_anyway(photo: Photo) -> None:
-    """Keep a photo of poor quality: the patient was warned and sends it as it is."""
+    """Keep a photo that should be taken again: the patient was warned and sends it as it is."""
     # Lock order, as everywhere: submission before photo, because a trigger sets the submission's `updated_at`.
     Submission.objects.select_for_update(of=("self",)).get(pk=photo.submission_id)
-    Photo.objects.filter(pk=photo.pk, state=PhotoState.POOR).update(sent_anyway=True)
+    advised = Q(state=PhotoState.POOR) | (Q(state=PhotoState.READY) & ~Q(advice=""))
+    Photo.objects.filter(advised, pk=photo.pk).update(sent_anyway=True)
 
 
 @transaction.atomic
-def submit(submission: Submission, *, by: User, send_anyway: bool = False) -> Submission:
-    """Submit it: from now on it is on the worklist with a due time, whatever happens to the AI."""
+def submit(
+    submission: Submission, *, by: User, send_anyway: bool = False, missing_photo: str = ""
+) -> Submission:
+    """Submit it: from now on it is on the worklist with a due time, whatever happens to the AI.
+
+    `missing_photo` is why there is no overview or no close-up, where that was not said before.
+    """
     submission = Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
+    if missing_photo:
+        explain_missing_photo(submission, missing_photo)
     require_consent(submission.patient)
+    refuse_alone(submission.patient)
     _refuse_incomplete(submission, send_anyway)
     now = timezone.now()
     policy = triage.policy(submission.policy)
     is_routine = submission.level == Urgency.ROUTINE
     drawn = is_routine and triage.is_drawn_for_spot_check(submission.pk, policy.spot_check_one_in)
     due = policy.spot_check_due(now) if drawn else policy.due(submission.level, now)
-    changes = {"submitted_at": now, "due_at": due, "photos_wanted": "", "spot_check": drawn}
-    transitions.move(submission, EventKind.SUBMITTED, actor=by, **changes, **UNCLAIMED)
+    changes = {"submitted_at": now, "due_at": due, "spot_check": drawn, **pausing.NO_PHOTOS_WANTED}
+    if goes_on := pausing.resumed(submission, now):  # with the time that was left, also of a spot check
+        changes["due_at"], changes["detail"] = goes_on
+        changes["spot_check"] = submission.spot_check
+    transitions.move(
+        submission, EventKind.SUBMITTED, actor=submission.named_actor(by), **changes, **UNCLAIMED
+    )
+    held.stop_for(submission.case.patient_id, held.Stop.SENT_MORE)
+    pausing.end_snoozes_of(submission.case.patient_id)
     submission.current_photos().filter(state=PhotoState.POOR).update(sent_anyway=True)
     unchecked = Job.objects.filter(photo__submission=submission, stage=Stage.CHECK, state__in=WAITING)
     move_jobs(unchecked, JobStep.CANCEL)
@@ -250,11 +323,18 @@ def submit(submission: Submission, *, by: User, send_anyway: bool = False) -> Su
 def _refuse_incomplete(submission: Submission, send_anyway: bool) -> None:
     if submission.status not in EDITABLE:
         return  # move() says so
+    if submission.unanswered():
+        raise RefusedError("answers_missing", _("Please answer all the questions first."))
     if not submission.case.body_site:
-        raise RefusedError("body_site_missing", _("Please say first where it is."))
+        raise RefusedError("body_site_missing", _("Please choose the place first."))
     photos = submission.current_photos()
     if not photos.exclude(state=PhotoState.UNUSABLE).exists():
         raise RefusedError("photo_missing", _("Please add at least one photo that can be used."))
+    if is_reason_wanted(submission):
+        raise RefusedError(
+            "photo_reason_missing",
+            _("Please add one photo from a distance and one close up, or say why you can't."),
+        )
     pending = photos.filter(state=PhotoState.POOR, sent_anyway=False).exists()
     # Never a barrier: a patient whose answers mean "same day" is not asked for a better photo.
     if pending and not send_anyway and submission.rule_urgency < Urgency.SAME_DAY:
@@ -267,38 +347,3 @@ def wait_for_ai(submission: Submission) -> None:
     deadline = Now() + timedelta(minutes=settings.AI_PATIENCE_MINUTES)
     move_ai_status(Submission.objects.filter(pk=submission.pk), AIStep.WAIT, ai_deadline=deadline)
     submission.refresh_from_db()
-
-
-@transaction.atomic
-def withdraw(submission: Submission, *, by: User) -> None:
-    """Withdraw it before it is answered; `restore` undoes that."""
-    transitions.move(submission, EventKind.WITHDRAWN, actor=by)
-    move_ai_status(
-        Submission.objects.filter(pk=submission.pk),
-        AIStep.STOP,
-        ai_deadline=None,
-        ai_precedence=Precedence.NONE,
-    )
-    submission.refresh_from_db()
-    unread = Job.objects.filter(photo__submission=submission).exclude(stage=Stage.PREPARE)
-    move_jobs(unread, JobStep.CANCEL, deadline=None)
-
-
-@transaction.atomic
-def withdraw_consent(patient: User, purpose: Purpose) -> None:
-    """End a consent. Without the one to AI, no photo is analysed any more and running jobs are cancelled; people still read it."""
-    people.end_consent(patient, purpose)
-    if purpose != Purpose.AI:
-        return
-    unread = Job.objects.filter(photo__submission__case__patient=patient, state__in=UNFINISHED)
-    unread = unread.exclude(stage=Stage.PREPARE)
-    waiting = Submission.objects.filter(case__patient=patient)
-    # Submissions first: a result waits for their locks, and then finds its job cancelled.
-    awaited = unread.exclude(stage__in=NOT_AWAITED)
-    concerned = waiting.filter(Q(ai_status=AIStatus.WAITING) | Q(photos__jobs__in=awaited))
-    move_ai_status(concerned, AIStep.STOP, ai_deadline=None, ai_precedence=Precedence.NONE)
-    move_jobs(unread, JobStep.CANCEL, deadline=None)
-
-
-def restore(submission: Submission, *, by: User) -> None:
-    transitions.move(submission, EventKind.RESTORED, actor=by, submitted_at=None, due_at=None)

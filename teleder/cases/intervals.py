@@ -42,16 +42,13 @@ def prediction_band(n: int, a: float, b: float, share: float = 0.99) -> tuple[in
     """Return the least and the greatest count among `n` to expect, where the rate is Beta(a, b)."""
     tail, below, low = (1 - share) / 2, 0.0, 0
     for count in range(n + 1):
-        below += math.exp(_log_choose(n, count) + _log_beta(count + a, n - count + b) - _log_beta(a, b))
+        ways = -math.log(n + 1) - _log_beta(count + 1, n - count + 1)  # log of n over count
+        below += math.exp(ways + _log_beta(count + a, n - count + b) - _log_beta(a, b))
         if below < tail:
             low = count + 1
         if below >= 1 - tail:
             return low, count
     return low, n
-
-
-def _log_choose(n: int, k: int) -> float:
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 def _log_beta(a: float, b: float) -> float:

@@ -22,7 +22,7 @@ def clinic_may_name(clinic: Any) -> bool:
     kept, key = caches["process"], f"clinic-may-name.{clinic}"
     if (known := kept.get(key)) is not None:
         return known
-    reviews = Review.objects.filter(submission__clinic=clinic, amended_by=None).order_by()
+    reviews = Review.objects.filter(submission__clinic=clinic, amended_by=None, taken_back=None).order_by()
     enough = settings.SIGNED_CASES_TO_NAME
     may = all(
         len(reviews.filter(impression=name).values("submission").distinct()[:enough]) >= enough

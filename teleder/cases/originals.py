@@ -9,31 +9,76 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
+import tempfile
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.core.files.uploadhandler import FileUploadHandler
 from django.utils.translation import gettext_lazy as _
 
 from contract import photos
 from contract.storage import StorageError, StorageFullError, StorageUnavailableError
 from contract.storage.keys import ORIGINAL
-from teleder.cases import stored_files
+from teleder.cases import storage_mark, stored_files
+from teleder.cases.models import StoredFile
 from teleder.cases.remedies import REMEDIES
 
 log = logging.getLogger(__name__)
 
 
-class NamelessUploadHandler(TemporaryFileUploadHandler):
-    """Takes a large upload in a file without a name: a process that dies leaves no open photo on the disk."""
+CHUNK_BYTES = 256 * 1024
+
+
+class HashedUpload(UploadedFile):
+    """An upload whose hash was computed while it arrived."""
+
+    def __init__(self, *args: Any, sha256: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sha256 = sha256
+
+
+class HashingUploadHandler(FileUploadHandler):
+    """Takes an upload in memory, a large one in a file without a name: a process that dies leaves no open photo on the disk.
+
+    All files of a form share `FILE_UPLOAD_MAX_MEMORY_SIZE`.
+    """
+
+    chunk_size = CHUNK_BYTES
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.memory = settings.FILE_UPLOAD_MAX_MEMORY_SIZE
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
-        os.unlink(self.file.temporary_file_path())
+        self.digest = hashlib.sha256()
+        self.file = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - Django closes it with the request
+            self.memory, dir=settings.FILE_UPLOAD_TEMP_DIR
+        )
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        self.digest.update(raw_data)
+        self.file.write(raw_data)
+
+    def file_complete(self, file_size: int) -> HashedUpload:
+        self.file.seek(0)
+        self.memory = max(1, self.memory - file_size)  # 0 would be no limit
+        return HashedUpload(
+            self.file,
+            self.file_name,
+            self.content_type,
+            file_size,
+            self.charset,
+            self.content_type_extra,
+            sha256=self.digest.hexdigest(),
+        )
+
+    def upload_interrupted(self) -> None:
+        if hasattr(self, "file"):
+            self.file.close()
 
 
 class RefusedError(Exception):
@@ -60,11 +105,11 @@ def store(upload: UploadedFile, photo: UUID) -> tuple[str, str]:
 
     Leaves nothing behind where it fails. Raises `RefusedError` for a storage that is full or away.
     """
-    content = upload.read()
-    digest = hashlib.sha256(content).hexdigest()
+    digest = digest_of(upload)
     key = f"photos/{photo}/original/{digest}"
     try:
-        settings.PHOTO_STORAGE.create(key, settings.PHOTO_KEYS.seal(content, key))
+        storage_mark.require_mark()
+        settings.PHOTO_STORAGE.create(key, settings.PHOTO_KEYS.sealed(upload.chunks(CHUNK_BYTES), key))
     except (StorageFullError, StorageUnavailableError) as error:
         log.error("no photo can be stored (%s: %s)", type(error).__name__, error)
         with suppress(StorageError):  # whatever of it is there has no row: leftovers.py finds it a day later
@@ -82,12 +127,17 @@ def write(photo: UUID, key: str, sealed: bytes) -> None:
 
 
 def read(photo: UUID, key: str) -> bytes:
-    """Return the bytes as they came. Raises `encryption.LockedOriginalError` and, where this photo has no such file, StorageError."""
-    with stored_files.open_file(photo, ORIGINAL, key) as file:
-        return settings.PHOTO_KEYS.open(file.read(), key)
+    """Return the bytes as they came. Raises `encryption.LockedOriginalError`, also for one that was damaged or exchanged,
+    and, where this photo has no such file, StorageError."""
+    return settings.PHOTO_KEYS.open_original(
+        stored_files.read_whole(photo, StoredFile.ORIGINAL, key, ""), key
+    )
 
 
 def digest_of(upload: UploadedFile) -> str:
+    """Return the hash of the bytes; of what came by a form it is known."""
+    if isinstance(upload, HashedUpload):
+        return upload.sha256
     digest = hashlib.sha256()
     for chunk in upload.chunks():
         digest.update(chunk)

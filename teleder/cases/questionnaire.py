@@ -6,13 +6,17 @@ as gettext strings. `clean_*` turn untrusted input into answers or raise `Valida
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.utils.translation import get_language
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext_lazy as _
 
 from teleder.accounts.normalisation import normalise_number
@@ -48,19 +52,24 @@ def red_flag_questions(policy: Policy, language: str | None = None) -> list[Ques
     return questions
 
 
-def clean_red_flags(answers: Any, policy: Policy) -> dict[str, str]:
-    """Return an answer for each question of the policy, or raise `ValidationError` by question."""
+def clean_red_flags(answers: Any, policy: Policy, *, in_part: bool = False) -> dict[str, str]:
+    """Return an answer for each question of the policy, or raise `ValidationError` by question.
+
+    With `in_part` questions may be missing.
+    """
     if not isinstance(answers, Mapping):
         raise ValidationError(_("Answers must be given by question."))
     errors: dict[str, Any] = {str(id): _("Unknown question.") for id in answers if id not in _ids(policy)}
     for question in red_flag_questions(policy):
         if question.id not in answers:
+            if in_part:
+                continue
             errors[question.id] = _("Please answer this question.")
-        elif answers[question.id] not in dict(question.choices):
+        elif not isinstance(answers[question.id], str) or answers[question.id] not in dict(question.choices):
             errors[question.id] = _("Please choose one of the answers.")
     if errors:
         raise ValidationError(errors)
-    return {id: answers[id] for id in _ids(policy)}
+    return {id: answers[id] for id in _ids(policy) if id in answers}
 
 
 def _ids(policy: Policy) -> list[str]:
@@ -95,6 +104,8 @@ class BodySite(models.TextChoices):
     WIDESPREAD = "widespread", _("many places")
 
 
+# No photo of these can leave out the face.
+FACE_SITES = frozenset({BodySite.FACE, BodySite.AROUND_EYES, BodySite.AROUND_MOUTH})
 INTIMATE_SITES = {BodySite.BUTTOCKS, BodySite.GROIN}
 ADULT_YEARS = 18
 
@@ -122,10 +133,17 @@ class Symptom(models.TextChoices):
 
 
 HISTORY_CHOICES = {"duration": Duration, "symptoms": Symptom}
+# Of these each line is an entry; suggestions.toml suggests some.
+HISTORY_LISTS = ("treatment", "medicines", "allergies")
+# Of these "none" is an answer, which differs from none given. Stored as a code, it is read in the reader's language; older rows
+# have the word of the language in which they were written.
+NONE_CODE = "none"
+NONE = _("None")
+MAY_BE_NONE = ("medicines", "allergies")
 HISTORY_TEXTS = {
     "different": _("What is different from usual?"),
     "contacts": _("Does anybody near you have something like it?"),
-    "treatment": _("What have you put on it or taken for it, since when?"),
+    "treatment": _("What have you put on it or taken for it?"),
     "medicines": _("Which other medicines do you take?"),
     "allergies": _("Do you have allergies?"),
 }
@@ -133,6 +151,31 @@ HISTORY_SCALES = {
     "itch": _("How strong was the itch in the last 24 hours? (0 none, 10 worst)"),
     "sleep": _("How much did it disturb your sleep? (0 not at all, 10 worst)"),
 }
+
+
+@cache
+def _suggestions() -> Mapping[str, Any]:
+    return tomllib.loads((Path(__file__).parent / "suggestions.toml").read_text())
+
+
+def suggestions_for(key: str) -> list[str]:
+    """Return what the list of this name suggests, in the active language; any other words may be written."""
+    language = (get_language() or "ja")[:2]
+    return [row[language] for row in _suggestions().get(key, [])]
+
+
+def is_none(entry: str) -> bool:
+    """Whether an entry of a list is "none": the code, or the word in one of our languages."""
+    words = {NONE_CODE}
+    for language, _name in settings.LANGUAGES:
+        with override(language):
+            words.add(str(NONE))
+    return entry in words
+
+
+def in_words(key: str, value: Any) -> Any:
+    """Return an answer of the history as it is read: "none" in the active language, any other as it is stored."""
+    return str(NONE) if key in MAY_BE_NONE and isinstance(value, str) and is_none(value) else value
 
 
 def clean_history(history: Any) -> dict[str, Any]:
@@ -159,7 +202,8 @@ def _clean_answer(key: str, value: Any) -> Any:
     if key == "symptoms":
         if not isinstance(value, list) or len(value) > HISTORY_CODE_LIMIT:
             raise ValidationError(_("Please choose from the list."))
-        return sorted({_one_of(Symptom, item) for item in value})
+        found = {_one_of(Symptom, item) for item in value}
+        return sorted(found - {Symptom.NONE} or found)  # "none of these" says nothing beside one of them
     if key in HISTORY_SCALES:
         if isinstance(value, str):
             value = normalise_number(value)
@@ -172,11 +216,13 @@ def _clean_answer(key: str, value: Any) -> Any:
         return int(value)
     if key in HISTORY_TEXTS:
         if not isinstance(value, str):
-            raise ValidationError(_("Please write text."))
+            raise ValidationError(_("Please answer in words."))
         text = clean_text(value).strip()
+        if key in HISTORY_LISTS:
+            text = "\n".join(filter(None, (line.strip() for line in text.splitlines())))
         if len(text) > FREE_TEXT_LIMIT:
             raise ValidationError(_("Please write at most %(n)d characters."), params={"n": FREE_TEXT_LIMIT})
-        return text
+        return NONE_CODE if key in MAY_BE_NONE and is_none(text) else text
     raise ValidationError(_("Unknown question."))
 
 

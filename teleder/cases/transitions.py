@@ -4,11 +4,14 @@
       ▲                   │    ▲  ◀──released──   │    ▲               │                    │
       │                   │    │                  │    └─reassigned─┐  │                    │
       │                   │    └── submitted ── NEEDS_PHOTOS        │  │                    │
-    restored              │         (photos_requested: from IN_REVIEW) │                    │
+    restored              │         (photos_requested: from IN_REVIEW; │                    │
+      │                   │          photos_not_needed: as submitted)  │                    │
       │                   │    ◀───────────────reopened───────────────┴────────────────────┘
       └── WITHDRAWN ◀─────┘  withdrawn, also from DRAFT and NEEDS_PHOTOS
 
-`reassigned` leads from SUBMITTED and IN_REVIEW to IN_REVIEW. AI is beside this flow, not on it: see
+`snoozed` leads from SUBMITTED and IN_REVIEW to SUBMITTED, and `snooze_ended` from SUBMITTED to itself. `reassigned` leads from
+SUBMITTED and IN_REVIEW to IN_REVIEW, `handed_over` from IN_REVIEW to IN_REVIEW, `taken_back` from ANSWERED to IN_REVIEW. `signed` is the
+sending of an answer: from its signature until then it is a `HeldAnswer`, and its submission in review. AI is beside this flow, not on it: see
 `teleder.pipeline.transitions`. The sets below are derived from the table: nobody else lists statuses.
 """
 
@@ -18,6 +21,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -44,17 +48,39 @@ class EventKind(models.TextChoices):
     CLAIMED = "claimed", gettext_lazy("claimed")
     RELEASED = "released", gettext_lazy("released")
     REASSIGNED = "reassigned", gettext_lazy("reassigned")
+    HANDED_OVER = "handed_over", gettext_lazy("handed over")
+    OPINION_ASKED = "opinion_asked", gettext_lazy("second opinion asked for")
+    OPINION_GIVEN = "opinion_given", gettext_lazy("second opinion given")
+    SNOOZED = "snoozed", gettext_lazy("snoozed")
+    SNOOZE_ENDED = "snooze_ended", gettext_lazy("back on the list")
     PHOTOS_REQUESTED = "photos_requested", gettext_lazy("photos asked for")
-    SIGNED = "signed", gettext_lazy("signed")
+    PHOTOS_NOT_NEEDED = "photos_not_needed", gettext_lazy("request for photos withdrawn")
+    HELD = "held", gettext_lazy("signed, waiting to be sent")
+    SEND_UNDONE = "send_undone", gettext_lazy("sending undone")
+    SEND_STOPPED = "send_stopped", gettext_lazy("sending stopped")
+    SIGNED = "signed", gettext_lazy("answer sent")  # until 2026-11-30 also the signature itself
+    TAKEN_BACK = "taken_back", gettext_lazy("answer taken back")
     AMENDED = "amended", gettext_lazy("amended")
+    ASKED_BACK = "asked_back", gettext_lazy("asked back")
+    REPLIED = "replied", gettext_lazy("replied to a question")
+    PHOTOS_DUE = "photos_due", gettext_lazy("reminded of new photos")
     CLOSED = "closed", gettext_lazy("closed")
     REOPENED = "reopened", gettext_lazy("reopened")
     WITHDRAWN = "withdrawn", gettext_lazy("withdrawn")
     RESTORED = "restored", gettext_lazy("restored")
+    MERGED = "merged", gettext_lazy("merged with another case")
     URGENCY_RAISED = "urgency_raised", gettext_lazy("urgency raised")
+    MOVED_UP = (
+        "moved_up",
+        gettext_lazy("moved up"),
+    )  # an answer is promised sooner: the patient learns that, not why
+    ON_CALL_TOLD = "on_call_told", gettext_lazy("people on call told")
+    CALL_ACKNOWLEDGED = "call_acknowledged", gettext_lazy("urgent case acknowledged")
+    TIME_RUNNING_OUT = "time_running_out", gettext_lazy("promised time running out: staff told")
     AI_DONE = "ai_done", gettext_lazy("AI finished")
     AI_UNAVAILABLE = "ai_unavailable", gettext_lazy("AI unavailable")
     AI_SEEN_FIRST = "ai_seen_first", gettext_lazy("AI opinion seen first")
+    CROP_DRAWN = "crop_drawn", gettext_lazy("crop and lesion corrected")
     JOB_QUARANTINED = "job_quarantined", gettext_lazy("job quarantined")
     JOB_REQUEUED = "job_requeued", gettext_lazy("job requeued")
     JOB_CANCELLED = "job_cancelled", gettext_lazy("job cancelled")
@@ -65,8 +91,13 @@ MOVES: dict[EventKind, tuple[set[Status], Status]] = {
     EventKind.CLAIMED: ({Status.SUBMITTED}, Status.IN_REVIEW),
     EventKind.RELEASED: ({Status.IN_REVIEW}, Status.SUBMITTED),
     EventKind.REASSIGNED: ({Status.SUBMITTED, Status.IN_REVIEW}, Status.IN_REVIEW),
+    EventKind.HANDED_OVER: ({Status.IN_REVIEW}, Status.IN_REVIEW),
+    EventKind.SNOOZED: ({Status.SUBMITTED, Status.IN_REVIEW}, Status.SUBMITTED),
+    EventKind.SNOOZE_ENDED: ({Status.SUBMITTED}, Status.SUBMITTED),
     EventKind.PHOTOS_REQUESTED: ({Status.IN_REVIEW}, Status.NEEDS_PHOTOS),
+    EventKind.PHOTOS_NOT_NEEDED: ({Status.NEEDS_PHOTOS}, Status.SUBMITTED),
     EventKind.SIGNED: ({Status.IN_REVIEW}, Status.ANSWERED),
+    EventKind.TAKEN_BACK: ({Status.ANSWERED}, Status.IN_REVIEW),
     EventKind.CLOSED: ({Status.ANSWERED}, Status.CLOSED),
     EventKind.REOPENED: ({Status.ANSWERED, Status.CLOSED}, Status.SUBMITTED),
     EventKind.WITHDRAWN: ({Status.DRAFT, Status.SUBMITTED, Status.NEEDS_PHOTOS}, Status.WITHDRAWN),
@@ -90,12 +121,14 @@ WITH_ANSWER = sources_of(EventKind.REOPENED)
 WITH_PATIENT = _in_order(set(Status) - {*AWAITING_DERMATOLOGIST, *WITH_ANSWER})
 
 EDITABLE = sources_of(EventKind.SUBMITTED)  # by its patient
-TAKES_PHOTOS = _in_order({*EDITABLE, *sources_of(EventKind.CLAIMED)})
+# Until the answer is sent, which a new photo stops.
+TAKES_PHOTOS = _in_order({*EDITABLE, *sources_of(EventKind.REASSIGNED)})
 UNSENT = _in_order(set(WITH_PATIENT) - {Status.NEEDS_PHOTOS})
 ONCE_SUBMITTED = _in_order(set(Status) - set(UNSENT))
 OPEN = _in_order(set(ONCE_SUBMITTED) - set(WITH_ANSWER))
 IN_PROGRESS = _in_order({*OPEN, *EDITABLE})  # its patient sees it as not finished
 UNCLAIMED = {"claimed_by": None, "claimed_at": None}
+AWAKE = {"snoozed_until": None, "snooze_reason": ""}
 
 
 class IllegalMoveError(Exception):
@@ -115,6 +148,13 @@ class UrgencyRoseError(IllegalMoveError):
         )
 
 
+class NewPhotosError(IllegalMoveError):
+    """A photo has come that who signs has not seen."""
+
+    def __init__(self) -> None:
+        super().__init__(_("A new photo has come. Look at it, then sign."))
+
+
 class AlreadyAmendedError(IllegalMoveError):
     """The answer that was to be corrected is no longer in force; `newer` is the one that is."""
 
@@ -124,6 +164,10 @@ class AlreadyAmendedError(IllegalMoveError):
             _("%(name)s has signed another answer meanwhile. Please read it before you correct it.")
             % {"name": newer.author}
         )
+
+
+def somebody_was_faster() -> str:
+    return _("This cannot be done now: somebody else was faster, or the case has moved on.")
 
 
 @transaction.atomic
@@ -138,13 +182,14 @@ def move(
 ) -> Event:
     """Take one step and write its event. Of two racing callers one wins, the other gets `IllegalMoveError`.
 
-    `only` narrows the step to a row that still has these values (the claim is still mine).
+    `only` narrows the step to a row that still has these values (the claim is still mine). A step ends a snooze, unless it
+    begins one. The clock of the promised time stands still exactly while the patient is asked for photos
+    (`teleder.cases.pausing`).
     """
     sources, target = MOVES[kind]
+    changes = {"paused_at": Now() if target == Status.NEEDS_PHOTOS else None} | changes
     rows = type(submission).objects.filter(pk=submission.pk, status__in=sources, **(only or {}))
-    if not rows.update(status=target, **changes):
-        raise IllegalMoveError(
-            _("This cannot be done now: somebody else was faster, or the case has moved on.")
-        )
+    if not rows.update(status=target, **(AWAKE | changes)):
+        raise IllegalMoveError(somebody_was_faster())
     submission.refresh_from_db()
     return submission.events.create(kind=kind, actor=actor, detail=detail or {})

@@ -37,6 +37,7 @@ CONDITIONS = {
 }
 NO_CROP, UNPROVEN, DEMONSTRATION, FEW_CASES = "no_crop", "unproven_alarm", "demonstration", "few_cases"
 UNSTABLE = "unstable_with_distance"
+DRAWN = "drawn_crop"
 BECAUSE = {
     Abstention.UNCERTAIN: gettext_lazy("no condition stands out"),
     Abstention.OUT_OF_SCOPE: gettext_lazy("the photo is unlike those it learned from"),
@@ -46,6 +47,7 @@ BECAUSE = {
     DEMONSTRATION: gettext_lazy("this is a demonstration model, which names no condition"),
     FEW_CASES: gettext_lazy("this clinic has too few signed cases for it to name a condition"),
     UNSTABLE: gettext_lazy("its answer changes with the distance of the photo"),
+    DRAWN: gettext_lazy("they were measured on the model's own crops"),
     QualityFault.TOO_DARK: gettext_lazy("the photo is too dark"),
     QualityFault.TOO_BRIGHT: gettext_lazy("the photo is too bright"),
     QualityFault.BLURRED: gettext_lazy("the photo is blurred"),
@@ -255,11 +257,9 @@ def why_unusable(photo: Photo, policy: Policy) -> str:
         return photo.reason or Reason.CORRUPT_IMAGE
     if photo.state == PhotoState.POOR and (not photo.fault or photo.fault in policy.unusable_faults):
         return photo.fault or Reason.POOR_QUALITY
-    return Abstention.NO_SKIN if policy.needs_skin and _is_without_skin(photo.analysis) else ""
-
-
-def _is_without_skin(analysis: Analysis | None) -> bool:
-    return analysis is not None and Abstention.NO_SKIN in (analysis.no_box, analysis.abstention)
+    if policy.needs_skin and (analysis := photo.analysis) is not None:
+        return Abstention.NO_SKIN if Abstention.NO_SKIN in (analysis.no_box, analysis.abstention) else ""
+    return ""
 
 
 def _alarms(read: list[Photo], policy: Policy) -> tuple[tuple[AlarmVerdict, ...], Condition | None]:
@@ -268,7 +268,7 @@ def _alarms(read: list[Photo], policy: Policy) -> tuple[tuple[AlarmVerdict, ...]
     unproven = set()
     for photo in read:
         for alarm in photo.analysis.ringing:
-            if not _may_be_shown(alarm, photo.analysis, policy):
+            if not may_be_shown(alarm, policy, is_demonstration=photo.analysis.demonstration):
                 unproven.add(alarm.condition)
                 continue
             level, muted = policy.alarm_level(alarm), why_muted(photo, policy)
@@ -286,17 +286,18 @@ def _alarms(read: list[Photo], policy: Policy) -> tuple[tuple[AlarmVerdict, ...]
     return found, next((condition for condition in ALARMING if condition in unproven), None)
 
 
-def _may_be_shown(alarm: Alarm, analysis: Analysis, policy: Policy) -> bool:
+def may_be_shown(alarm: Alarm, policy: Policy, *, is_demonstration: bool) -> bool:
     """A demonstration model tells of an unproven alarm only for herpes, whose missing costs most."""
     proven = policy.alarm_level(alarm) is not None
-    return proven or not analysis.demonstration or alarm.condition == Condition.HI
+    return proven or not is_demonstration or alarm.condition == Condition.HI
 
 
 def shown_report(analysis: Analysis, policy: Policy, *, names: bool) -> DistanceReport | None:
     """Return an analysis' distance report as far as a verdict may speak of it: by the same rules."""
     if (report := analysis.distance_report) is None:
         return None
-    alarms = {one.condition for one in analysis.reported_alarms if _may_be_shown(one, analysis, policy)}
+    may_be = {"is_demonstration": analysis.demonstration}
+    alarms = {one.condition for one in analysis.reported_alarms if may_be_shown(one, policy, **may_be)}
     return report.only(alarms, names=names)
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from teleder.accounts.models import User
-from teleder.cases.models import Event
+from teleder.cases.models import Event, Status, Submission
 from teleder.notifications import texts
 
 
 class Channel(models.TextChoices):
     EMAIL = "email", _("e-mail")
+    WEBHOOK = "webhook", _("webhook")  # of those on call
     INBOX = "inbox", _("inbox")
 
 
@@ -81,6 +85,67 @@ class Message(models.Model):
     @property
     def title(self) -> str:
         return texts.title_of(self.event)
+
+
+class UrgentCallQuerySet(models.QuerySet):
+    def visible_to(self, user: User) -> UrgentCallQuerySet:
+        return self.filter(submission__in=Submission.objects.visible_to(user))
+
+    def open(self) -> UrgentCallQuerySet:
+        """The newest of each case that nobody has claimed, unless somebody said just now that they see to it."""
+        long_ago = timezone.now() - timedelta(minutes=settings.SEEN_TO_MINUTES)
+        later = UrgentCall.objects.filter(submission=OuterRef("submission"), pk__gt=OuterRef("pk"))
+        rows = self.filter(Q(acknowledged_at=None) | Q(acknowledged_at__lte=long_ago), ~Exists(later))
+        return rows.filter(submission__status=Status.SUBMITTED)
+
+
+class UrgentCall(models.Model):
+    """That an emergency or same-day case waits for somebody: told again and again until a person has claimed it.
+
+    Who acknowledges it keeps it quiet for `SEEN_TO_MINUTES`.
+    """
+
+    event = models.OneToOneField(
+        Event, models.PROTECT, related_name="urgent_call"
+    )  # which made the case wait
+    submission = models.ForeignKey(Submission, models.PROTECT, related_name="urgent_calls")
+    opened_at = models.DateTimeField(_("since"), default=timezone.now)
+    tell_at = models.DateTimeField(_("told again"), default=timezone.now)
+    acknowledged_at = models.DateTimeField(_("acknowledged"), null=True, blank=True)
+    acknowledged_by = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("acknowledged by")
+    )
+
+    objects = UrgentCallQuerySet.as_manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("urgent call"), _("urgent calls")
+        ordering = ("-opened_at",)
+
+    def __str__(self) -> str:
+        return f"{self.submission} {self.opened_at:%Y-%m-%d %H:%M}"
+
+
+class DueWarning(models.Model):
+    """The moment at which a share of the promised time is used up, and when staff were told of it."""
+
+    submission = models.ForeignKey(Submission, models.PROTECT, related_name="due_warnings")
+    share = models.PositiveSmallIntegerField(_("percent of the promised time"))
+    due_at = models.DateTimeField(_("answer due"))  # with another one by now, the warning is void
+    at = models.DateTimeField(_("at"))
+    told_at = models.DateTimeField(_("told"), null=True, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("warning of a due time"), _("warnings of due times")
+        indexes = [models.Index("at", condition=Q(told_at=None), name="due_warning_to_tell")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["submission", "share", "due_at"], name="due_warning_once_a_share_and_due_time"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.submission} {self.share} %"
 
 
 class PreferenceQuerySet(models.QuerySet):

@@ -7,8 +7,9 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from teleder.cases import triage
+from teleder.cases import pausing, triage
 from teleder.cases.models import (
     NOT_AWAITED,
     AIStatus,
@@ -21,7 +22,7 @@ from teleder.cases.models import (
     Status,
     Submission,
 )
-from teleder.cases.verdict import Verdict, none_is_usable, verdict_of
+from teleder.cases.verdict import Verdict, VerdictKind, none_is_usable, verdict_of
 from teleder.pipeline.transitions import AI_MOVES, UNFINISHED, WAITING, AIStep, hold_ai_status, move_ai_status
 
 
@@ -57,28 +58,43 @@ def _current_photos(submission: Submission) -> list[Photo]:
 
 
 def _precedence(submission: Submission, verdict: Verdict) -> Precedence:
-    if verdict.alarms and submission.urgency == submission.rule_urgency:
-        return Precedence.ALARM
-    return Precedence.INCONCLUSIVE if verdict.is_inconclusive else Precedence.NONE
+    if verdict.alarms:
+        is_raised = submission.urgency > submission.rule_urgency
+        return Precedence.NONE if is_raised else Precedence.ALARM
+    # What the AI has not read may be anything, as what it is unsure of: neither waits behind the other.
+    return Precedence.NONE if verdict.kind == VerdictKind.NAMED else Precedence.INCONCLUSIVE
 
 
 def _raise_urgency(submission: Submission, photos: list[Photo]) -> None:
     policy = triage.policy(submission.policy)
     reports = list(_reports(photos, policy))
-    result = triage.urgency_of(submission.answers, reports, policy=policy, site=submission.case.body_site)
+    result = triage.urgency_of(
+        submission.answers,
+        reports,
+        policy=policy,
+        sites=submission.case.sites,
+        corrected_from=submission.corrected_from,
+    )
     flags = [flag.as_json() for flag in result.flags]
     urgency = max(result.urgency, submission.urgency)
-    due = min(submission.due_at, policy.due(triage.Urgency(urgency), submission.submitted_at))
+    due = policy.due(triage.Urgency(urgency), submission.submitted_at)
+    if due < (now := timezone.now()):  # the AI was late: a promise cannot lie in the past
+        due = policy.due(triage.Urgency(urgency), now)
+    due = min(submission.due_at, due)
     if (urgency, flags) == (submission.urgency, submission.flags):
         return
     Submission.objects.filter(pk=submission.pk).update(urgency=urgency, flags=flags, due_at=due)
+    is_sooner = due < submission.due_at
     before, submission.urgency = submission.urgency, int(urgency)
     submission.flags, submission.due_at = flags, due
     if urgency > before:
         detail = {"from": before, "to": urgency, "policy": policy.id}
         submission.events.create(kind=EventKind.URGENCY_RAISED, detail=detail)
+        if is_sooner:
+            submission.events.create(kind=EventKind.MOVED_UP)
         waiting = Job.objects.filter(photo__submission=submission, state__in=WAITING)
         waiting.update(priority=urgency)
+        pausing.end_request_of_urgent(submission)
 
 
 def _reports(photos: list[Photo], policy: triage.Policy) -> Iterable[triage.PhotoReport]:

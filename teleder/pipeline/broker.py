@@ -20,9 +20,10 @@ def forget_messages(ids: Collection[str]) -> int:
     Other jobs of such a message time out and are sent again. Raises `RedisError`.
     """
     broker, found = messaging.client(settings.REDIS_URL, "request"), 0
-    for queue in [*messages.QUEUES.values(), *messages.OLDER_QUEUES, *RESULTS_QUEUES]:
-        naming = [raw for raw in broker.lrange(queue, 0, -1) if _names(raw, ids)]
-        found += sum(broker.lrem(queue, 1, raw) for raw in naming)
+    requests = [key for queue in messages.QUEUES.values() for key in messaging.lists_of(queue).values()]
+    for key in [*requests, *messages.OLDER_QUEUES, *RESULTS_QUEUES]:
+        naming = [raw for raw in broker.lrange(key, 0, -1) if _names(raw, ids)]
+        found += sum(broker.lrem(key, 1, raw) for raw in naming)
     for names in messaging.UNACKNOWLEDGED.values():
         for tag, raw in list(broker.hscan_iter(names["unacked_key"])):
             if _names(raw, ids):

@@ -1,5 +1,9 @@
 """Sending jobs to the workers: the most urgent queued jobs that fit the window, in batches.
 
+The window holds two messages for each worker process: one that it works on, and one that waits. What comes meanwhile waits in
+PostgreSQL, and fills the next message: batches form when work waits, and a lone photo goes at once. Urgent photos have a
+window of their own and the first turn at the worker, so that they wait for the message under way and for no other.
+
 All times are the database's (`Now`): the clocks of web and workers do not matter.
 """
 
@@ -8,31 +12,35 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import NamedTuple
 
 import redis
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import DateTimeField, F, Func, QuerySet
+from django.db.models import DateTimeField, F, Func, Max, QuerySet
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
 from contract import logs, messages, messaging
-from contract.messages import Stage
+from contract.messages import FROM_ORIGINAL, Stage
+from contract.messaging import Turn
 from contract.storage import keys
-from teleder.cases.models import (
-    Job,
-    JobState,
-)
+from teleder.cases.models import DrawnCrop, Job, JobState
+from teleder.cases.triage import Urgency
 from teleder.pipeline.transitions import UNDER_WAY, UNFINISHED, WAITING, JobStep, move_jobs
 
 log = logging.getLogger(__name__)
+URGENT_FROM = Urgency.SAME_DAY  # on: these overtake messages that are already in the broker
 NO_WORKER = ""  # started, and its worker no longer works on it
 
 
 def dispatch_all(stages: Iterable[Stage] = tuple(Stage)) -> int:
     """Send the jobs of these stages that fit; return how many. Never raises because the broker is unreachable."""
+    stages = tuple(stages)
     try:
-        return sum(dispatch_stage(stage) for stage in _with_waiting_jobs(stages))
+        # Who names one stage has just queued a job of it.
+        found = _with_waiting_jobs(stages) if len(stages) > 1 else stages
+        return sum(map(dispatch_stage, found))
     except (redis.RedisError, OperationalError) as error:
         log.warning("broker unreachable (%s): the sweeper will send later", type(error).__name__)
         return 0
@@ -45,12 +53,34 @@ def dispatch_stage(stage: Stage) -> int:
         waiting = _out_of_patience(waiting, stage)
         if not waiting.exists():
             return 0
-    depth = messaging.client(settings.REDIS_URL, "request").llen(messages.QUEUES[stage])
+    depths = _depths(stage)
+    # Who makes room dispatches after that: while uploads come faster than they are prepared, this is all.
+    room = _room(stage, depths)
+    if room.any <= 0 and not (room.urgent > 0 and waiting.filter(priority__gte=URGENT_FROM).exists()):
+        return 0
     with transaction.atomic():
-        batches = _take(stage, waiting, depth)
+        batches = _take(stage, waiting, depths) if may_dispatch(stage) else []
     for jobs in batches:
         send_batch(stage, jobs)
     return sum(map(len, batches))
+
+
+def may_dispatch(stage: Stage) -> bool:
+    """Return whether nobody else dispatches this stage, until the end of the transaction: two must not both fill the same
+    window. Never waits, or one held lock would hold up every upload: what is left the sweeper sends within a second.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext(%s))", [f"dispatch.{stage}"])
+        return cursor.fetchone()[0]
+
+
+def _depths(stage: Stage) -> dict[Turn, int]:
+    """Return how many messages of a stage lie in the broker, by turn."""
+    lists = messaging.lists_of(messages.QUEUES[stage])
+    with messaging.client(settings.REDIS_URL, "request").pipeline(transaction=False) as pipe:
+        for key in lists.values():
+            pipe.llen(key)
+        return dict(zip(lists, pipe.execute(), strict=True))
 
 
 def _with_waiting_jobs(stages: Iterable[Stage]) -> list[Stage]:
@@ -83,22 +113,57 @@ def _out_of_patience(waiting: QuerySet[Job], stage: Stage) -> QuerySet[Job]:
     return waiting.filter(created_at__lt=since).order_by("created_at")
 
 
-def _take(stage: Stage, waiting: QuerySet[Job], depth: int) -> list[list[Job]]:
-    """Mark the first that fit as sent, in batches: at most W messages, counted in rows and in the broker."""
-    with connection.cursor() as cursor:  # two dispatchers must not both fill the same window
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"dispatch.{stage}"])
+def _is_urgent(job: Job) -> bool:
+    # A report takes seconds: whatever is urgent about it, photos go first.
+    return job.priority >= URGENT_FROM and job.stage != Stage.DISTANCE
+
+
+def _turn(jobs: list[Job]) -> Turn:
+    again = any(job.losses for job in jobs)
+    if _is_urgent(jobs[0]):
+        return Turn.URGENT_AGAIN if again else Turn.URGENT
+    return Turn.AGAIN if again else Turn.ROUTINE
+
+
+class Room(NamedTuple):
+    """How many more messages fit: urgent ones, and any."""
+
+    urgent: int
+    any: int
+
+
+def _room(stage: Stage, depths: dict[Turn, int]) -> Room:
+    """Return how many more messages of a stage fit its windows, counted in rows and in the broker.
+
+    Urgent messages count for both windows, the others for their own alone: they keep no urgent one out.
+    """
     sent = Job.objects.filter(stage=stage, state__in=UNDER_WAY).exclude(
         state=JobState.STARTED, worker=NO_WORKER
     )
-    messages_out = sent.values("sent_at", "batch").distinct().count()
+    out = sent.order_by().values("sent_at", "batch").annotate(priority=Max("priority"))
+    priorities = list(out.values_list("priority", flat=True))
     # A photo that comes in now waits for one report of each worker at most.
     window = settings.INFERENCE_SLOTS if stage == Stage.DISTANCE else settings.JOB_WINDOW
-    room = window - max(messages_out, depth)
-    if room <= 0:
+    room = window - max(len(priorities), sum(depths.values()))
+    if stage == Stage.DISTANCE:
+        return Room(room, room)
+    urgent_out = sum(priority >= URGENT_FROM for priority in priorities)
+    return Room(window - max(urgent_out, depths[Turn.URGENT] + depths[Turn.URGENT_AGAIN]), room)
+
+
+def _take(stage: Stage, waiting: QuerySet[Job], depths: dict[Turn, int]) -> list[list[Job]]:
+    """Mark the first that fit their windows as sent, in batches."""
+    urgent_room, room = _room(stage, depths)
+    if urgent_room <= 0:
         return []
+    if room <= 0:
+        waiting = waiting.filter(priority__gte=URGENT_FROM)
     jobs = waiting.select_related("photo").select_for_update(of=("self",), skip_locked=True)
     size = 1 if stage in messages.ALONE else settings.JOB_BATCH
-    return [mark_sent(batch) for batch in _batches(list(jobs[: room * size]), room, size)]
+    found = list(jobs[: urgent_room * size])
+    batches = _batches([job for job in found if _is_urgent(job)], urgent_room, size)
+    batches += _batches([job for job in found if not _is_urgent(job)], room - len(batches), size)
+    return [mark_sent(batch) for batch in batches]
 
 
 def _batches(jobs: list[Job], room: int, size: int) -> list[list[Job]]:
@@ -107,6 +172,8 @@ def _batches(jobs: list[Job], room: int, size: int) -> list[list[Job]]:
     One photo a message while there is room for each. A job whose worker crashed goes alone, so that a photo that
     crashes workers does not fail others; untrusted uploads (`prepare`) always do.
     """
+    if not jobs or room <= 0:
+        return []
     size = min(size, -(-len(jobs) // room))
     batches: list[list[Job]] = []
     for job in jobs:
@@ -145,6 +212,7 @@ def send_batch(stage: Stage, jobs: list[Job]) -> None:
             messages.TASKS[stage],
             kwargs=messages.pack_requests([_request(job) for job in jobs]),
             queue=messaging.queue(messages.QUEUES[stage]),
+            priority=_turn(jobs).value,
             expires=settings.JOB_WAIT_SECONDS,
             soft_time_limit=messages.SOFT_LIMIT_SECONDS[stage] * len(jobs),
             time_limit=messages.HARD_LIMIT_SECONDS[stage] * len(jobs),
@@ -164,7 +232,7 @@ def send_batch(stage: Stage, jobs: list[Job]) -> None:
 def _request(job: Job) -> messages.Request:
     photo, stage = job.photo, Stage(job.stage)
     made_by, source = Stage.PREPARE, photo.analysis_key
-    if stage == Stage.PREPARE:
+    if stage in messages.FROM_ORIGINAL:
         made_by, source = keys.ORIGINAL, photo.original_key
     return messages.Request(
         stage=stage,
@@ -174,4 +242,11 @@ def _request(job: Job) -> messages.Request:
         # The worker reports "" as a missing file.
         source=source if keys.is_of(photo.pk, made_by, source) else "",
         prefix=keys.folder_of(photo.pk, stage, job.attempt),
+        sha256="" if stage in FROM_ORIGINAL else photo.analysis_sha256,
+        drawn=_drawn(job) if stage == Stage.REANALYSE else None,
     )
+
+
+def _drawn(job: Job) -> messages.Drawn:
+    crop = DrawnCrop.objects.filter(photo=job.photo_id).latest("at", "id")
+    return messages.Drawn(box=crop.box, lesion=None if crop.lesion is None else tuple(crop.lesion))

@@ -11,6 +11,8 @@ from enum import StrEnum
 from functools import partial
 
 from django.db import transaction
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from contract.messages import Stage
@@ -53,6 +55,20 @@ def enqueue(photo: Photo, stage: Stage, *, priority: int, again: tuple[str, ...]
     transaction.on_commit(partial(dispatch.dispatch_all, (stage,)))
 
 
+def enqueue_drawn_crop(photo: Photo, *, priority: int) -> None:
+    """Queue the photo's job of drawn crops, again after an earlier one; call it under the submission's lock.
+
+    Raises `IllegalMoveError` while the crop before is unfinished: the job is of the newest.
+    """
+    jobs = Job.objects.filter(photo=photo, stage=Stage.REANALYSE)
+    fresh = {"deaths": 0, "losses": 0, "error": "", "finished_at": None, "priority": priority}
+    if not jobs.exists():
+        Job.objects.create(photo=photo, stage=Stage.REANALYSE, priority=priority)
+    elif not move_jobs(jobs, JobStep.REPEAT, created_at=Now(), **fresh):
+        raise IllegalMoveError(_("The crop that was drawn before is still being analysed."))
+    transaction.on_commit(partial(dispatch.dispatch_all, (Stage.REANALYSE,)))
+
+
 def advance(photo: Photo, submission: Submission) -> None:
     """Queue the next stage that the photo is ready for; call it under the submission's lock.
 
@@ -80,8 +96,8 @@ def _next_stage(photo: Photo) -> Stage | None:
     return None
 
 
-class DistanceState(StrEnum):
-    """How the distance report of a photo stands."""
+class OnDemandState(StrEnum):
+    """How that stands which is made of a photo when somebody asks: its distance report, its full-size copy."""
 
     NOT_ASKED = "not_asked"
     WAITING = "waiting"
@@ -89,13 +105,27 @@ class DistanceState(StrEnum):
     DONE = "done"
 
 
-def distance_state(photo: Photo) -> DistanceState:
+def distance_state(photo: Photo) -> OnDemandState:
     if photo.analysis is not None and photo.analysis.distance is not None:
-        return DistanceState.DONE
-    job = photo.jobs.filter(stage=Stage.DISTANCE, state__in=(*UNFINISHED, *NEEDS_ADMIN)).first()
-    if job is None:
-        return DistanceState.NOT_ASKED
-    return DistanceState.FAILED if job.state in NEEDS_ADMIN else DistanceState.WAITING
+        return OnDemandState.DONE
+    return _state_by(photo.jobs.filter(stage=Stage.DISTANCE).values_list("state", flat=True).first())
+
+
+def with_full_copy_state(photos: QuerySet[Photo]) -> QuerySet[Photo]:
+    """Add what `full_copy_state` asks for, so that a page needs no query for each photo."""
+    jobs = Job.objects.filter(photo=OuterRef("pk"), stage=Stage.FULL)
+    return photos.annotate(full_job=Subquery(jobs.values("state")[:1]))
+
+
+def full_copy_state(photo: Photo) -> OnDemandState:
+    """How the full-size copy stands; of a photo of `with_full_copy_state`."""
+    return OnDemandState.DONE if photo.full_key else _state_by(photo.full_job)
+
+
+def _state_by(job: str | None) -> OnDemandState:
+    if job in UNFINISHED:
+        return OnDemandState.WAITING
+    return OnDemandState.FAILED if job in NEEDS_ADMIN else OnDemandState.NOT_ASKED
 
 
 def may_request_distance_report(photo: Photo) -> bool:
@@ -118,6 +148,20 @@ def request_distance_report(photo: Photo) -> None:
         enqueue(photo, Stage.DISTANCE, priority=submission.urgency, again=STOPPED)
 
 
+@transaction.atomic
+def request_full_copy(photo: Photo) -> None:
+    """Queue the full-size copy of a photo, again where that failed; one that is there or under way is left as it is.
+
+    Raises `IllegalMoveError` for a photo that has no more pixels than its display copy.
+    """
+    submission = Submission.objects.select_for_update(of=("self",)).get(pk=photo.submission_id)
+    photo = submission.photos.get(pk=photo.pk)
+    if not photo.was_prepared or photo.removed_at is not None or photo.shown_share == 1:
+        raise IllegalMoveError(_("This photo has no further pixels to show."))
+    if not photo.full_key:
+        enqueue(photo, Stage.FULL, priority=submission.urgency, again=STOPPED)
+
+
 def may_be_checked(photo: Photo) -> bool:
     """Whether a check could say something new: a photo of poor quality has its remedy already."""
     is_new = photo.check_result is None and photo.analysis is None
@@ -126,15 +170,19 @@ def may_be_checked(photo: Photo) -> bool:
 
 def ai_may_read(submission: Submission) -> bool:
     case = submission.case
-    if not Case.patient.is_cached(case):
+    if not Case.patient.is_cached(case) or case.patient.email is None:  # of a child each guardian agrees
         return Consent.objects.given().filter(person=case.patient_id, purpose=Purpose.AI).exists()
     consents = case.patient.consents.all()  # which a page may have prefetched
-    return any(one.purpose == Purpose.AI and one.withdrawn_at is None for one in consents)
+    return any(one.purpose == Purpose.AI and one.stands for one in consents)
 
 
 def lock_submission(job: str) -> Submission | None:
     # Without the lock, two photos that finish together would each see the other as unfinished.
     return Submission.objects.select_for_update(of=("self",)).filter(photos__jobs=job).first()
+
+
+def lock_photo(photo: Photo) -> Submission:
+    return Submission.objects.select_for_update(of=("self",)).get(pk=photo.submission_id)
 
 
 def lock_jobs(ids: Collection[str]) -> dict[str, Job]:

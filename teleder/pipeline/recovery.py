@@ -16,12 +16,13 @@ from django.db.models import F
 from django.db.models.functions import Least, Now
 
 from contract import messaging
-from contract.messages import OLDER_STAGES, Stage
+from contract.messages import FROM_ORIGINAL, OLDER_STAGES, Stage
 from teleder.cases.models import (
     EventKind,
     Job,
     JobState,
 )
+from teleder.cases.triage import Urgency
 from teleder.pipeline import ai_status, dispatch, queue
 from teleder.pipeline.broker import BROKER_MARK
 from teleder.pipeline.transitions import UNDER_WAY, UNFINISHED, JobStep, move_jobs
@@ -102,9 +103,9 @@ def end_attempt(job: Job, step: JobStep, **changes: Any) -> int:
 
 @transaction.atomic
 def requeue(job: Job, *, by: Any) -> bool:
-    """Queue a failed, quarantined or cancelled job again, its crash count at 0; without consent to AI only `prepare`."""
+    """Queue a failed, quarantined or cancelled job again, its crash count at 0; without consent to AI only what no network reads."""
     submission = queue.lock_submission(job.pk)
-    if job.stage != Stage.PREPARE and not queue.ai_may_read(submission):
+    if job.stage not in FROM_ORIGINAL and not queue.ai_may_read(submission):
         return False
     rows = Job.objects.filter(pk=job.pk)
     if not move_jobs(rows, JobStep.REQUEUE, deaths=0, error="", finished_at=None):
@@ -116,8 +117,13 @@ def requeue(job: Job, *, by: Any) -> bool:
 
 @transaction.atomic
 def cancel(job: Job, *, by: Any) -> bool:
-    """Cancel an unfinished job; a result that still arrives changes nothing."""
+    """Cancel an unfinished job; a result that still arrives changes nothing.
+
+    What makes an emergency's photo visible is not cancelled.
+    """
     submission = queue.lock_submission(job.pk)
+    if job.stage == Stage.PREPARE and submission.urgency >= Urgency.EMERGENCY:
+        return False
     if not move_jobs(Job.objects.filter(pk=job.pk), JobStep.CANCEL, deadline=None):
         return False
     submission.events.create(kind=EventKind.JOB_CANCELLED, actor=by, detail={"stage": job.stage})

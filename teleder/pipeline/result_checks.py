@@ -12,6 +12,7 @@ from contract.messages import (
     Classified,
     DistanceReport,
     Failed,
+    FullCopy,
     InvalidMessageError,
     Outcome,
     Prepared,
@@ -25,9 +26,11 @@ from teleder.cases.triage import ALARMING
 
 OUTCOMES = {
     Stage.PREPARE: Prepared,
+    Stage.FULL: FullCopy,
     Stage.ANALYSE: Analysed,
     Stage.CHECK: Checked,
     Stage.DISTANCE: DistanceReport,
+    Stage.REANALYSE: Analysed,
 }
 
 
@@ -40,6 +43,8 @@ def check_outcome(job: Job, outcome: Outcome) -> None:
         mine = keys.is_made_by(job.photo_id, Stage(job.stage), job.attempt, key)
         _require(mine, f"{name}: not a picture in the attempt's own folder")
     _CHECKS[type(outcome)](job.photo, outcome)
+    if job.stage == Stage.REANALYSE:
+        _reanalysed(job.photo, outcome.segmented)
 
 
 def _require(holds: bool, otherwise: str) -> None:
@@ -49,7 +54,11 @@ def _require(holds: bool, otherwise: str) -> None:
 
 def _keys(outcome: Outcome) -> Iterable[tuple[str, str]]:
     if isinstance(outcome, Prepared):
-        yield from ((name, getattr(outcome, name)) for name in COPIES if getattr(outcome, name))
+        yield from (
+            (name, getattr(outcome, name)) for name in (*COPIES, "veiled_key") if getattr(outcome, name)
+        )
+    elif isinstance(outcome, FullCopy):
+        yield "full_key", outcome.full_key
     elif isinstance(outcome, Analysed):
         yield "segmented.mask_key", outcome.segmented.mask_key
         if outcome.classified is not None and (drawn := outcome.classified.attribution) is not None:
@@ -65,6 +74,7 @@ def _prepared(photo: Photo, outcome: Prepared) -> None:
     usable = outcome.reason in (None, Reason.POOR_QUALITY)
     for name in COPIES:
         _require(bool(getattr(outcome, name)) == usable, f"{name}: does not go with the reason")
+    _require(usable or not outcome.veiled_key, "veiled_key: does not go with the reason")
     for name in SIDES:
         _require(getattr(outcome, name) > 0 or not usable, f"{name}: none")
 
@@ -110,6 +120,15 @@ def _classified(outcome: Classified, *, boxes: int) -> None:
         _require(drawn.condition in outcome.probabilities, "attribution.condition: has no probability")
 
 
+def _reanalysed(photo: Photo, outcome: Segmented) -> None:
+    """The crop that was drawn, as a box or with the reason why it is none."""
+    drawn = photo.drawn_crops.latest("at", "id").box
+    _require(bool(outcome.boxes) != bool(outcome.no_box), "no_box: not without the drawn crop")
+    (found,) = outcome.boxes[:1] or (outcome.nearest_miss,)
+    is_it = found is not None and {name: getattr(found, name) for name in vars(drawn)} == vars(drawn)
+    _require(is_it and len(outcome.boxes) < 2, "boxes: not the one that was drawn")
+
+
 def _checked(photo: Photo, outcome: Checked) -> None:
     _require(outcome.largest <= outcome.skin, "largest: more than all skin")
     _require(outcome.lesion <= outcome.skin, "lesion: more than all skin")
@@ -129,6 +148,7 @@ def _distance_reported(photo: Photo, outcome: DistanceReport) -> None:
 
 _CHECKS = {
     Prepared: _prepared,
+    FullCopy: lambda photo, outcome: None,
     Analysed: _analysed,
     Checked: _checked,
     DistanceReport: _distance_reported,

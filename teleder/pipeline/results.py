@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,23 +22,28 @@ from django.db.models.functions import Least, Now
 from contract import logs, messages
 from contract.messages import Stage
 from teleder.cases.models import (
-    NOT_AWAITED,
     Analysis,
+    DrawnCropFinding,
     Finding,
     Job,
     JobState,
     Photo,
     PhotoState,
+    StoredFile,
     add_to_prefetched,
     set_prefetched,
 )
-from teleder.pipeline import ai_status, dispatch, queue, result_checks
+from teleder.cases.stored_files import note_damage
+from teleder.pipeline import ai_status, dispatch, mending, queue, result_checks
 from teleder.pipeline.dispatch import NO_WORKER
 from teleder.pipeline.transitions import JOB_MOVES, UNDER_WAY, JobStep, move_jobs
 
 log = logging.getLogger(__name__)
 
 RESULT_GRACE_SECONDS = 5  # for the result to arrive
+WAITED_FOR = (messages.STORAGE_UNAVAILABLE, messages.FILE_DAMAGED)  # the job is sent again later
+AFTER_OTHERS = (Stage.CHECK, Stage.DISTANCE)  # what these ask for waits while submitted photos wait
+DAMAGES = {messages.FILE_DAMAGED: StoredFile.ANALYSIS, messages.ORIGINAL_LOCKED: StoredFile.ORIGINAL}
 
 
 def started(*, worker: str, work: dict[str, int]) -> None:
@@ -109,61 +114,80 @@ def record_all(*, worker: str, results: Sequence[Result]) -> list[tuple[Result, 
     `InterfaceError`, and records nothing, while the database is away.
     """
     failed: list[tuple[Result, Exception]] = []
-    several, locked = len(results) > 1, None
+    several, locked, freed = len(results) > 1, None, {}
     with transaction.atomic() if several else nullcontext():
         for result in results:
             if several and locked is None:
                 locked = queue.lock_jobs({result.job for result in results})
             try:
-                record(**vars(result), worker=worker, locked=locked)
+                freed |= dict.fromkeys(_record(**vars(result), worker=worker, locked=locked))
             except (OperationalError, InterfaceError):
                 raise
             except Exception as error:  # noqa: BLE001  (the caller logs it; the others go on)
                 failed.append((result, error))
                 locked = None  # it may hold what the database has just undone
+        _dispatch_after_commit(freed)
     return failed
 
 
+def record(*, job: str, attempt: int, worker: str, outcome: messages.Outcome) -> bool:
+    """Record a result: job, next job, findings, urgency and events in one transaction.
+
+    Return false, and change nothing, for a result of an attempt that is no longer under way. Raises
+    `InvalidMessageError`, and changes nothing, for one that cannot be of this job.
+    """
+    freed = _record(job=job, attempt=attempt, worker=worker, outcome=outcome)
+    _dispatch_after_commit(freed)
+    return bool(freed)
+
+
+def _dispatch_after_commit(freed: Iterable[Stage]) -> None:
+    """Send what has a place in these stages' windows now; once for all results of a message."""
+    if stages := tuple(freed):
+        transaction.on_commit(partial(dispatch.dispatch_all, stages))
+
+
 @transaction.atomic
-def record(
+def _record(
     *,
     job: str,
     attempt: int,
     worker: str,
     outcome: messages.Outcome,
     locked: dict[str, Job] | None = None,
-) -> bool:
-    """Record a result: job, next job, findings, urgency and events in one transaction.
+) -> Iterable[Stage]:
+    """Record a result and return the stages in which work may go now; none where nothing changed.
 
-    Return false, and change nothing, for a result of an attempt that is no longer under way. Raises
-    `InvalidMessageError`, and changes nothing, for one that cannot be of this job. `locked` is what `queue.lock_jobs`
-    returned in this transaction; it is kept up to date.
+    `locked` is what `queue.lock_jobs` returned in this transaction; it is kept up to date.
     """
     found = (queue.lock_jobs({job}) if locked is None else locked).get(job)
     if found is None:
-        return False
+        return ()
     photo, submission = found.photo, found.photo.submission
     is_awaited = found.attempt == attempt and found.stage in tuple(Stage) and found.state in UNDER_WAY
     if is_awaited:
         result_checks.check_outcome(found, outcome)
-    if isinstance(outcome, messages.Failed) and outcome.code == messages.STORAGE_UNAVAILABLE:
+    if is_awaited and isinstance(outcome, messages.Failed) and outcome.code in DAMAGES:
+        note_damage(photo.pk, DAMAGES[outcome.code])  # where it is whole, `mending` says so
+    if isinstance(outcome, messages.Failed) and outcome.code in WAITED_FOR:
         leave_to_another_version(job=job, attempt=attempt)  # its time-out then counts as a lost message
-        return False
+        return ()
     error = _failure(outcome)
     step = JobStep.FAIL if error else JobStep.SUCCEED
     taken = {"worker": worker[:100], "error": error, "finished_at": Now(), "deadline": None}
     if not is_awaited or not move_jobs(_attempt(job, attempt), step, held=found, **taken):
         log.info("late result of job %s attempt %s ignored", job, attempt)
-        return False
+        return ()
     with logs.about(trace=photo.trace, photo=str(photo.pk), job=job):
         log.info("result: attempt %s, %s %s", attempt, outcome.kind, JOB_MOVES[step][1])
-    _APPLY[type(outcome)](photo, outcome)
+    if found.stage == Stage.REANALYSE:
+        _apply_reanalysed(photo, outcome)
+    else:
+        _APPLY[type(outcome)](photo, outcome)
     queue.advance(photo, submission)
     ai_status.settle(submission)
     # Its place in the window is free; what waits while others wait may go by now.
-    stages = tuple(dict.fromkeys((found.stage, *NOT_AWAITED)))
-    transaction.on_commit(partial(dispatch.dispatch_all, stages))
-    return True
+    return (found.stage, *AFTER_OTHERS)
 
 
 def _failure(outcome: messages.Outcome) -> str:
@@ -174,9 +198,11 @@ def _failure(outcome: messages.Outcome) -> str:
 
 MEASURED = (
     "quality",
-    "display_key",
-    "analysis_key",
-    "thumbnail_key",
+    *(
+        f"{name}_{part}"
+        for name in ("display", "analysis", "thumbnail", "veiled")
+        for part in ("key", "sha256")
+    ),
     "width",
     "height",
     "analysis_width",
@@ -185,12 +211,20 @@ MEASURED = (
 
 
 def _apply_prepared(photo: Photo, outcome: messages.Prepared) -> None:
+    if photo.was_prepared and not outcome.display_key:
+        log.error("photo %s cannot be prepared again (%s)", photo.pk, outcome.reason)
+        return  # what people have seen does not become unusable
     photo.state = _photo_state(outcome)
     photo.reason, photo.fault = outcome.reason or "", outcome.fault or ""
     for name in MEASURED:
         setattr(photo, name, getattr(outcome, name))
     # Only these columns: key rotation may change the others at the same time.
     photo.save(update_fields=["state", "reason", "fault", *MEASURED])
+
+
+def _apply_full_copy(photo: Photo, outcome: messages.FullCopy) -> None:
+    photo.full_key, photo.full_sha256 = outcome.full_key, outcome.full_sha256
+    photo.save(update_fields=["full_key", "full_sha256"])
 
 
 def _photo_state(outcome: messages.Prepared) -> PhotoState:
@@ -202,6 +236,9 @@ def _photo_state(outcome: messages.Prepared) -> PhotoState:
 def _apply_analysed(photo: Photo, outcome: messages.Analysed) -> None:
     """Keep what was found. An analysis without a classification is replaced: it was begun, and is now made again."""
     begun = photo.analysis
+    if begun is not None and begun.is_classified and mending.waits_for_pictures(photo):
+        _take_pictures(begun, outcome)
+        return
     analysis = Analysis(photo=photo) if begun is None or begun.is_classified else begun
     _take_segmented(analysis, outcome.segmented)
     if (classified := outcome.classified) is not None:
@@ -219,8 +256,23 @@ def _apply_analysed(photo: Photo, outcome: messages.Analysed) -> None:
         set_prefetched(analysis, "findings", findings)
 
 
+def _take_pictures(analysis: Analysis, outcome: messages.Analysed) -> None:
+    """Of the same models only, or none: a picture must fit the finding beside it."""
+    classified = outcome.classified
+    if classified is None or (vars(outcome.segmented.model), vars(classified.model)) != (
+        analysis.segmentation_model,
+        analysis.classification_model,
+    ):
+        mending.drop_pictures(analysis)
+        return
+    analysis.mask_key, analysis.mask_sha256 = outcome.segmented.mask_key, outcome.segmented.mask_sha256
+    if (drawn := classified.attribution) is not None:
+        analysis.attribution_key, analysis.attribution_sha256 = drawn.key, drawn.sha256
+    analysis.save(update_fields=["mask_key", "mask_sha256", "attribution_key", "attribution_sha256"])
+
+
 def _take_segmented(analysis: Analysis, outcome: messages.Segmented) -> None:
-    analysis.mask_key = outcome.mask_key
+    analysis.mask_key, analysis.mask_sha256 = outcome.mask_key, outcome.mask_sha256
     analysis.skin, analysis.lesion = outcome.skin, outcome.lesion
     analysis.boxes = [vars(box) for box in outcome.boxes]
     analysis.no_box = outcome.no_box or ""
@@ -242,6 +294,18 @@ def _take_classified(analysis: Analysis, outcome: messages.Classified) -> None:
         setattr(analysis, f"attribution_{name}", value)
 
 
+def _apply_reanalysed(photo: Photo, outcome: messages.Analysed | messages.Failed) -> None:
+    """Keep what was found of the newest drawn crop: beside the analysis, never in its place, so that it changes no urgency."""
+    if _failure(outcome):
+        return
+    # No page shows a heat map of it: the file is left over.
+    classified = dataclasses.replace(outcome.classified, attribution=None)
+    result = dataclasses.asdict(dataclasses.replace(outcome, classified=classified))
+    mask_key = outcome.segmented.mask_key
+    drawn = photo.drawn_crops.latest("at", "id")
+    DrawnCropFinding.objects.create(drawn_crop=drawn, mask_key=mask_key, result=result)
+
+
 def _apply_checked(photo: Photo, outcome: messages.Checked) -> None:
     photo.advice, photo.check_result = outcome.advice or "", dataclasses.asdict(outcome)
     photo.save(update_fields=["advice", "check_result"])
@@ -255,6 +319,7 @@ def _apply_distance_report(photo: Photo, outcome: messages.DistanceReport) -> No
 
 _APPLY = {
     messages.Prepared: _apply_prepared,
+    messages.FullCopy: _apply_full_copy,
     messages.Analysed: _apply_analysed,
     messages.Checked: _apply_checked,
     messages.DistanceReport: _apply_distance_report,

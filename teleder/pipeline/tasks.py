@@ -14,7 +14,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from contract import messages
 from teleder.cases import triage
-from teleder.pipeline import refusals, results
+from teleder.pipeline import heartbeats, refusals, results
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,19 @@ def results_task(*_positional: Any, **message: Any) -> None:
     sent = messages.unpack_report(messages.Results, message)
     common = {name: value for name, value in message.items() if name not in vars(sent)}
     _record_or_hand_back(messages.RESULTS, sent.worker, [row | common for row in sent.results])
+
+
+# --- Signs of life ----------------------------------------------------------------------------------------
+@shared_task(name=messages.ALIVE, soft_time_limit=20, time_limit=30)
+@handed_back_while_the_database_is_away()
+@refused_when_invalid(messages.ALIVE)
+def alive_task(*_positional: Any, **message: Any) -> None:
+    heartbeats.note_alive(messages.unpack_report(messages.Alive, message).stage, heartbeats.RESULTS)
+
+
+@shared_task(name="teleder.beat_alive", soft_time_limit=20, time_limit=30)
+def beat_alive_task() -> None:
+    heartbeats.note_alive(heartbeats.BEAT, heartbeats.RESULTS)
 
 
 # --- Of workers of the version before: one message for each photo -----------------------------------------

@@ -6,7 +6,9 @@ A job:
      ▲  ▲             │ ◀─hand_back──  │ └────fail──────▶ FAILED        (also from SENT: "started" may be late)
      │  └────lose─────┘                ├──quarantine────▶ QUARANTINED
      │  └────crash─────────────────────┘              (replace: from each of these three to QUEUED, in a deploy)
-     └──requeue── FAILED, QUARANTINED, CANCELLED ◀──cancel── QUEUED, SENT, STARTED
+     ├──requeue── FAILED, QUARANTINED, CANCELLED ◀──cancel── QUEUED, SENT, STARTED
+     ├──repeat─── DONE and these three: something new was drawn on its photo
+     └──make_again── DONE, where a file of its result was damaged
 
 The AI status of a submission:
 
@@ -48,7 +50,9 @@ class JobStep(StrEnum):
     HAND_BACK = "hand_back"  # started, but its result is left to another process
     CANCEL = "cancel"
     REQUEUE = "requeue"
+    REPEAT = "repeat"  # another crop was drawn
     REPLACE = "replace"  # its stage is one of the version before: it is queued as another
+    MAKE_AGAIN = "make_again"  # a file of its result was damaged
 
 
 _UNDER_WAY = {JobState.SENT, JobState.STARTED}
@@ -63,7 +67,12 @@ JOB_MOVES: dict[JobStep, tuple[set[JobState], JobState]] = {
     JobStep.HAND_BACK: ({JobState.STARTED}, JobState.SENT),
     JobStep.CANCEL: ({JobState.QUEUED, *_UNDER_WAY}, JobState.CANCELLED),
     JobStep.REPLACE: ({JobState.QUEUED, *_UNDER_WAY}, JobState.QUEUED),
+    JobStep.MAKE_AGAIN: ({JobState.DONE}, JobState.QUEUED),
     JobStep.REQUEUE: ({JobState.FAILED, JobState.QUARANTINED, JobState.CANCELLED}, JobState.QUEUED),
+    JobStep.REPEAT: (
+        {JobState.DONE, JobState.FAILED, JobState.QUARANTINED, JobState.CANCELLED},
+        JobState.QUEUED,
+    ),
 }
 
 

@@ -13,21 +13,42 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.db.models import Model
+from django.utils import timezone
 from knox.models import AuthToken
 
-from teleder.accounts.models import Consent, FailedLogin, Invitation, PatientProfile, User
+from teleder.accounts.devices import Device
+from teleder.accounts.models import (
+    ChildInvitation,
+    Consent,
+    FailedLogin,
+    Guardianship,
+    Invitation,
+    PatientProfile,
+    User,
+)
 from teleder.cases.models import (
     Analysis,
+    AnswerDraft,
+    AnswerReading,
     Case,
+    DamagedFile,
+    DrawnCrop,
+    DrawnCropFinding,
     Event,
     Finding,
     FirstImpression,
+    HandOverNote,
+    HeldAnswer,
     Job,
+    PatientQuestion,
     Photo,
     Review,
+    SecondOpinion,
+    ShareLink,
     Submission,
+    TakenBackAnswer,
 )
-from teleder.notifications.models import Message, Preference
+from teleder.notifications.models import DueWarning, Message, Preference, UrgentCall
 from teleder.privacy.models import Erasure, Hold
 from teleder.security import failed_logins
 
@@ -35,19 +56,35 @@ Path = tuple[type[Model], str]
 
 # Table and the way from its rows to a photo; in an order that leaves nothing pointing at what is gone.
 OF_PHOTO: tuple[Path, ...] = (
+    (DrawnCropFinding, "drawn_crop__photo"),
+    (DrawnCrop, "photo"),
     (Finding, "analysis__photo"),
     (Analysis, "photo"),
     (Job, "photo"),
+    (DamagedFile, "photo"),
     (Photo, "pk"),
 )
 # The same to a submission,
 OF_SUBMISSION: tuple[Path, ...] = (
     (Message, "event__submission"),
+    (UrgentCall, "submission"),
+    (DueWarning, "submission"),
+    (DrawnCropFinding, "drawn_crop__photo__submission"),
+    (DrawnCrop, "photo__submission"),
     (Finding, "analysis__photo__submission"),
     (Analysis, "photo__submission"),
     (Job, "photo__submission"),
+    (DamagedFile, "photo__submission"),
     (Photo, "submission"),
     (FirstImpression, "submission"),
+    (AnswerDraft, "submission"),
+    (HeldAnswer, "submission"),
+    (AnswerReading, "review__submission"),
+    (TakenBackAnswer, "review__submission"),
+    (PatientQuestion, "submission"),
+    (SecondOpinion, "submission"),
+    (HandOverNote, "submission"),
+    (ShareLink, "submission"),
 )
 # with what only the database itself deletes, and only together (`delete_submissions`);
 HISTORY = (Event, Review, Submission)
@@ -56,8 +93,12 @@ OF_PERSON: tuple[Path, ...] = (
     (Case, "patient"),
     (Consent, "person"),
     (Preference, "person"),
+    (ChildInvitation, "child"),
+    (Guardianship, "child"),
+    (Guardianship, "guardian"),  # of children with another one: an only guardian is erased after them
     (PatientProfile, "user"),
     (AuthToken, "user"),
+    (Device, "person"),
     (Authenticator, "user"),
     (EmailConfirmation, "email_address__user"),
     (EmailAddress, "user"),
@@ -76,8 +117,16 @@ KEPT = {
     "privacy.Tombstone": "no name, no address; a hash by which an old backup is known again",
     "privacy.Remnant": "names of folders that are empty, for a day",
     "accounts.AttemptCounter": "keyed hashes and times, deleted by the night after a day at the most",
+    "cases.BoardSample": "counts and seconds of a clinic, for two days; no id",
+    "cases.Heartbeat": "names of processes and times",
+    "cases.StorageMark": "a random id of the installation",
+    "backups.Backup": "names, places and sizes of backups",
     "cases.RefusedMessage": "counts a day of what workers said; no id",
     "accounts.Clinic": "not personal",
+    "accounts.ClinicText": "of the clinic; names staff, who are not erased",
+    "accounts.ClinicTextApproval": "of the clinic; names staff, who are not erased",
+    "cases.Snippet": "of staff, who are not erased; no health data of a patient belongs in it",
+    "cases.ReplyTemplate": "of the clinic; names staff, who are not erased",
     "accounts.DermatologistProfile": "of staff, who are not erased: their signatures are part of others' records",
     "auth.Group": "not personal",
     "auth.Group_permissions": "not personal",
@@ -108,20 +157,24 @@ def delete_submissions(pks: Collection[UUID]) -> None:
 
 def forget_mentions(person: User) -> None:
     """Delete sessions, log entries of the admin site, invitations and failed log-ins that name the person or their addresses."""
-    addresses = {person.email.lower(), *(row.email.lower() for row in person.emailaddress_set.all())}
+    addresses = {row.email.lower() for row in person.emailaddress_set.all()}
+    addresses |= {person.email.lower()} if person.email else set()
     cases = map(str, person.cases.values_list("pk", flat=True))
     LogEntry.objects.filter(object_id__in=[str(person.pk), *cases]).delete()
     for address in addresses:
         Invitation.objects.filter(email__iexact=address).delete()
+        ChildInvitation.objects.filter(email__iexact=address).delete()
     failed_logins.delete_of_person(person, addresses)
-    Session.objects.filter(pk__in=_sessions_naming({str(person.pk), *addresses})).delete()
-
-
-def _sessions_naming(words: set[str]) -> list[str]:
-    # Also of who is about to log in, or wants a new password: there it is not `_auth_user_id` that names them.
-    named = re.compile(r"(?<![\w.+@-])(" + "|".join(map(re.escape, words)) + r")(?![\w.+@-])")
-    return [
+    # Of children: they have an account of their own now, or another guardian.
+    given = Consent.objects.filter(given_by=person)
+    given.not_withdrawn().update(withdrawn_at=timezone.now())
+    given.update(given_by=None)
+    # Sessions also of who is about to log in, or wants a new password: there it is not `_auth_user_id` that names them.
+    words = "|".join(map(re.escape, [str(person.pk), *addresses]))
+    named = re.compile(rf"(?<![\w.+@-])({words})(?![\w.+@-])")
+    sessions = [
         row.pk
         for row in Session.objects.iterator()
         if named.search(json.dumps(row.get_decoded(), ensure_ascii=False).lower())
     ]
+    Session.objects.filter(pk__in=sessions).delete()

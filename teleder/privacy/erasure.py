@@ -21,7 +21,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from teleder.accounts.guardians import Guardianship, children_of, only_children_of
 from teleder.accounts.models import Role, User
+from teleder.accounts.time_zones import zone_of
 from teleder.audit import entries
 from teleder.audit.models import Verb
 from teleder.cases.models import (
@@ -49,7 +51,7 @@ def ask(person: User, *, why: Why, by: User | None = None) -> Erasure:
     """Record the request and the day from which it is carried out; a second request keeps the first day.
 
     A request by the person replaces one by the clinic: then only the person can withdraw it.
-    Raises `ValidationError`.
+    With a guardian go the children for whom nobody else answers. Raises `ValidationError`.
     """
     if not person.is_patient:
         raise ValidationError(_("Only patients' data is exported, erased or held."))
@@ -58,12 +60,21 @@ def ask(person: User, *, why: Why, by: User | None = None) -> Erasure:
     Erasure.objects.get_or_create(person=person, defaults={"why": why, "by_admin": by_admin, "due_at": due})
     if why == Why.REQUEST:
         Erasure.objects.filter(person=person).update(why=why, by_admin=None)
+    for child in only_children_of(person):
+        ask(child, why=why, by=by)
     return Erasure.objects.get(person=person)
 
 
+@transaction.atomic
 def take_back(person: User) -> bool:
-    """Withdraw the person's request; false if there was none."""
-    return bool(Erasure.objects.filter(person=person).delete()[0])
+    """Withdraw the person's request; false if there was none. The children that were to go with them stay too.
+
+    What was asked for a child before stays asked for.
+    """
+    mine = Erasure.objects.filter(person=person)
+    since = mine.values("asked_at")[:1]
+    Erasure.objects.filter(person__in=children_of(person).values("pk"), asked_at__gte=since).delete()
+    return bool(mine.delete()[0])
 
 
 def cancel_erasure(person: User) -> None:
@@ -81,37 +92,50 @@ def cancel_erasure(person: User) -> None:
             text = _(
                 "Your teleder account was to be deleted. The clinic has called that off: it stays as it is."
             )
-            send_mail(_("Your teleder account stays"), text, None, [person.email])
+            send_mail(
+                _("Your teleder account stays"), text, None, [reader.email for reader in person.readers]
+            )
     except Exception as error:  # noqa: BLE001  (it is withdrawn in any case, and the page says so)
         log.warning("the mail about a withdrawn erasure was not sent (%s)", type(error).__name__)
 
 
 def notify_people() -> int:
     """Mail people that they will be erased and how to stop it; return how many were mailed."""
+    told = 0
     untold = Erasure.objects.filter(told_at=None, person__is_active=True).select_related("person")
-    return sum(_tell(erasure) for erasure in untold[:AT_ONCE])
-
-
-def _tell(erasure: Erasure) -> bool:
-    person, untold = erasure.person, Erasure.objects.filter(pk=erasure.pk, told_at=None)
-    if not untold.update(told_at=Now()):
-        return False
-    try:
-        with override(person.language):
-            send_mail(_("Your teleder account will be deleted"), _mail(erasure), None, [person.email])
-    except Exception as error:  # noqa: BLE001  (the next round tries again; no other duty waits for a mail server)
-        log.warning("the mail about an erasure was not sent (%s)", type(error).__name__)
-        Erasure.objects.filter(pk=erasure.pk).update(told_at=None)
-        return False
-    return True
+    for erasure in untold[:AT_ONCE]:
+        if not Erasure.objects.filter(pk=erasure.pk, told_at=None).update(told_at=Now()):
+            continue
+        try:
+            with override(erasure.person.language):
+                title = _("Your teleder account will be deleted")
+                if erasure.person.email is None:
+                    title = _("Your child's record at teleder will be deleted")
+                for reader in erasure.person.readers:
+                    send_mail(title, _mail(erasure), None, [reader.email])
+        except Exception as error:  # noqa: BLE001  (the next round tries again; no other duty waits for a mail server)
+            log.warning("the mail about an erasure was not sent (%s)", type(error).__name__)
+            Erasure.objects.filter(pk=erasure.pk).update(told_at=None)
+        else:
+            told += 1
+    return told
 
 
 def _mail(erasure: Erasure) -> str:
     words = {
         "why": erasure.get_why_display(),
-        "day": f"{timezone.localtime(erasure.due_at):%Y-%m-%d}",
+        "day": f"{timezone.localtime(erasure.due_at, zone_of(erasure.person)):%Y-%m-%d}",
         "link": settings.PUBLIC_URL + reverse("web:data"),
     }
+    if erasure.person.email is None:
+        words["link"] = settings.PUBLIC_URL + reverse("web:child_data", args=[erasure.pk])
+        return (
+            _(
+                "The record of your child at teleder will be deleted, not before %(day)s (reason: %(why)s). "
+                "If you do not want that, log in before and choose to keep it: %(link)s"
+            )
+            % words
+        )
     return (
         _(
             "Your teleder account and all that belongs to it will be deleted, not before %(day)s (reason: %(why)s). "
@@ -126,22 +150,30 @@ def waits_for(person: User) -> list[str]:
     """Return the reasons, as texts for the person, for which the erasure waits in addition to its day."""
     reasons = []
     if person.pk in {row["person"] for row in holds.held().filter(person=person)}:
-        reasons.append(_("The law asks the clinic to keep your data for now. It is erased when that ends."))
+        reasons.append(
+            _(
+                "For now, the law requires the clinic to keep your data. It will be deleted when that time is over."
+            )
+        )
     if _unanswered(person.pk).exists():
         days = retention_policy().open_case_days
         reasons.append(
             _(
-                "A consultation of yours is not answered yet. The dermatologist answers it first, for %(days)s more days at the most. You can take it back if you want no answer."
+                "A consultation of yours is not answered yet. The dermatologist answers it first, within %(days)s more days at most. You can withdraw it if you don't want an answer."
             )
             % {"days": days}
         )
     if _answered_within(person.pk, timedelta(days=retention_policy().answer_days)).exists():
         reasons.append(
-            _("An answer came a short time ago. You can read it for %(days)s days first.")
+            _("An answer arrived recently. You can read it for %(days)s days first.")
             % {"days": retention_policy().answer_days}
         )
     if retention_policy().record_duty_first and _answered_within(person.pk, record_age()).exists():
-        reasons.append(_("The clinic has to keep medical records for some years. Then your data is erased."))
+        reasons.append(_("The clinic has to keep medical records for some years. Then your data is deleted."))
+    if only_children_of(person).exists():
+        reasons.append(
+            _("The records of your children are deleted first, each when nothing stands against it.")
+        )
     return reasons
 
 
@@ -161,6 +193,9 @@ def ready() -> QuerySet[Erasure]:
     """Return the erasures that can be carried out: their day has come, no hold, no dermatologist at work."""
     person, patience = OuterRef("person"), Now() - timedelta(days=retention_policy().open_case_days)
     due = Erasure.objects.filter(due_at__lte=Now()).exclude(person__in=holds.held())
+    # First the children for whom nobody else answers, each with what it waits for itself.
+    others = Guardianship.objects.filter(child=OuterRef("child")).exclude(guardian=OuterRef("guardian"))
+    due = due.exclude(Exists(Guardianship.objects.filter(~Exists(others), guardian=person)))
     # A claimed case is never erased while a dermatologist works on it: idle claims end by themselves.
     due = due.exclude(Exists(_unanswered(person).filter(status=Status.IN_REVIEW)))
     due = due.filter(~Exists(_unanswered(person)) | Q(due_at__lte=patience))
@@ -174,19 +209,18 @@ def ready() -> QuerySet[Erasure]:
 # --- Carrying out -----------------------------------------------------------------------------------------
 def carry_out() -> int:
     """Erase everybody whose day has come; return how many people."""
-    done = sum(_carry_out(pk) for pk in list(ready().values_list("pk", flat=True)[:AT_ONCE]))
+    done = 0
+    for person in list(ready().values_list("pk", flat=True)[:AT_ONCE]):
+        try:
+            with transaction.atomic():
+                erased = lock(person) and bool(ready().filter(pk=person)) and bool(_erase(person))
+        except OperationalError as error:  # another transaction holds one of their rows: next round
+            log.info("an erasure gave way (%s)", type(error).__name__)
+        else:
+            done += erased
     if done:
         remnants.clear()
     return done
-
-
-def _carry_out(person: UUID) -> bool:
-    try:
-        with transaction.atomic():
-            return lock(person) and bool(ready().filter(pk=person)) and bool(_erase(person))
-    except OperationalError as error:  # another transaction holds one of their rows: next round
-        log.info("an erasure gave way (%s)", type(error).__name__)
-        return False
 
 
 def lock(person: UUID, *, wait: bool = False) -> bool:
@@ -235,8 +269,11 @@ def erase_files(photos: QuerySet[Photo]) -> None:
 
 
 def erase_empty(cases: QuerySet[Case]) -> None:
+    """Delete the cases without submissions, and with each those that were merged into it."""
     rows = Case.objects.filter(pk__in=list(cases.values_list("pk", flat=True)), submissions=None)
-    belongings.delete(((Case, "pk"),), list(rows.values_list("pk", flat=True)))
+    empty = list(rows.values_list("pk", flat=True))
+    merged = Case.objects.filter(merged_into__in=empty).values_list("pk", flat=True)
+    belongings.delete(((Case, "pk"),), [*empty, *merged])
 
 
 def write_last_entry(verb: Verb, door: str, **of: object) -> None:

@@ -21,12 +21,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from contract.encryption import LockedOriginalError
-from contract.messages import Stage
 from contract.storage import StorageUnavailableError
+from teleder.accounts.guardians import children_of
 from teleder.accounts.models import User
 from teleder.audit.models import Entry, Verb
 from teleder.cases import files, originals, stored_files
-from teleder.cases.models import Case, EventKind, Photo, Review, Submission
+from teleder.cases.models import Case, EventKind, Photo, Review, StoredFile, Submission
 from teleder.cases.triage import Urgency
 from teleder.notifications.models import Channel, Message, Preference
 from teleder.privacy.models import Erasure
@@ -39,6 +39,7 @@ TOLD = frozenset(EventKind) - {
     EventKind.AI_DONE,
     EventKind.AI_UNAVAILABLE,
     EventKind.AI_SEEN_FIRST,
+    EventKind.CROP_DRAWN,
     EventKind.JOB_QUARANTINED,
     EventKind.JOB_REQUEUED,
     EventKind.JOB_CANCELLED,
@@ -112,14 +113,21 @@ def _put(archive: zipfile.ZipFile, name: str, content: bytes | None) -> dict[str
 def _files_of(photo: Photo) -> Iterator[tuple[str, bytes | None]]:
     folder = f"photos/{photo.submission.case.number}/{photo.pk}"
     original = _read(lambda: originals.read(photo.pk, photo.original_key))
-    yield f"{folder}/original.{_ending(original or b'')}", original
+    if original is None:
+        stored_files.note_damage(photo.pk, StoredFile.ORIGINAL)
+    head = (original or b"")[:8]
+    heif = "heic" if head[4:] == b"ftyp" else "bin"
+    ending = next((ending for magic, ending in ENDINGS.items() if head.startswith(magic)), heif)
+    yield f"{folder}/original.{ending}", original
     if photo.display_key:
-        yield f"{folder}/copy.jpg", _read(lambda: _copy(photo))
+        yield f"{folder}/copy.jpg", _read(lambda: _copy(photo, StoredFile.DISPLAY))
+    if photo.full_key:
+        yield f"{folder}/full.jpg", _read(lambda: _copy(photo, StoredFile.FULL))
 
 
-def _copy(photo: Photo) -> bytes:
-    with stored_files.open_file(photo.pk, Stage.PREPARE, photo.display_key) as file:
-        return file.read()
+def _copy(photo: Photo, name: StoredFile) -> bytes:
+    key, sha256 = (getattr(photo, f"{name}_{part}") for part in ("key", "sha256"))
+    return stored_files.read_file(photo.pk, name, key, sha256)
 
 
 def _read(opened: Any) -> bytes | None:
@@ -129,11 +137,6 @@ def _read(opened: Any) -> bytes | None:
         raise
     except (OSError, LockedOriginalError):
         return None
-
-
-def _ending(content: bytes) -> str:
-    heif = "heic" if content[4:8] == b"ftyp" else "bin"
-    return next((ending for head, ending in ENDINGS.items() if content.startswith(head)), heif)
 
 
 def _name_files(data: dict[str, Any], written: dict[str, list]) -> None:
@@ -146,17 +149,23 @@ def _name_files(data: dict[str, Any], written: dict[str, list]) -> None:
 # --- What is in it ----------------------------------------------------------------------------------------
 def record_of(person: User) -> dict[str, Any]:
     """Return all of it but the photos' bytes, as export.schema.json has it."""
+    # A child's messages went to the guardian.
+    messages = Message.objects.filter(event__submission__case__patient=person, channel__in=Channel.values)
+    messages = messages.select_related("event")
     return {
         "format": FORMAT,
         "made_at": timezone.now(),
         "person": _person(person),
         "consents": list(
             person.consents.order_by("given_at").values(
-                "purpose", "version", "language", "text", "given_at", "withdrawn_at"
+                "purpose", "version", "language", "text", "relation", "given_at", "withdrawn_at"
             )
         ),
         "cases": [_case(case) for case in Case.objects.filter(patient=person).order_by("opened_at")],
-        "messages": [_message(row) for row in _messages(person)],
+        "messages": [
+            {"title": row.title, **_fields(row, "channel", "created_at", "sent_at", "read_at")}
+            for row in messages.order_by("created_at")
+        ],
         "looks_at_photos": _looks(person),
         "erasure": Erasure.objects.filter(person=person).values("why", "asked_at", "due_at").first(),
     }
@@ -170,11 +179,18 @@ def _person(person: User) -> dict[str, Any]:
     return {
         "id": person.pk,
         "name": person.name,
+        "reading": person.reading,
+        "guardians": [{"name": row.guardian.name, "relation": row.relation} for row in person.guardians],
+        "children": [
+            {"id": child.pk, "name": child.name, "relation": child.relation} for child in children_of(person)
+        ],
         "email": person.email,
         "addresses": list(addresses.values("email", "verified", "primary")),
         "language": person.language,
+        "time_zone": person.time_zone or person.device_time_zone,
         "clinic": person.clinic.name,
         "birth_year": profile and profile.birth_year,
+        "birth_date": profile and profile.birth_date,
         "skin_type": profile and profile.skin_type,
         "joined_at": person.date_joined,
         "last_login_at": person.last_login,
@@ -189,6 +205,7 @@ def _case(case: Case) -> dict[str, Any]:
         "id": case.pk,
         "number": case.number,
         "body_site": case.body_site,
+        "places": [place.as_json() for place in case.body_places],
         "opened_at": case.opened_at,
         "submissions": [_submission(row) for row in rows],
     }
@@ -197,12 +214,33 @@ def _case(case: Case) -> dict[str, Any]:
 def _submission(row: Submission) -> dict[str, Any]:
     events = row.events.filter(kind__in=TOLD).select_related("actor")
     return {
-        **_fields(row, "kind", "status", "created_at", "submitted_at", "due_at", "answers", "history"),
+        **_fields(
+            row, "kind", "status", "written_by", "created_at", "submitted_at", "due_at", "answers", "history"
+        ),
         "id": row.pk,
+        "answer_changes": [
+            {key: change[key] for key in ("question", "was", "until")} for change in row.answer_changes
+        ],
         "urgency_by_answers": Urgency(row.rule_urgency).code,
-        "photos_wanted": row.photos_wanted,
+        **_fields(row, "photos_wanted", "photos_wanted_place", "photos_wanted_words"),
+        "paused_at": row.paused_at,
+        "missing_photo": row.missing_photo,
         "photos": [_photo(photo) for photo in row.photos.all()],
-        "signed_answers": [_answer(review) for review in row.reviews.select_related("author__dermatologist")],
+        "signed_answers": [
+            _answer(review) for review in row.reviews.sent().select_related("author__dermatologist")
+        ],
+        "questions": [
+            {
+                **_fields(question, "text", "asked_at", "due_at", "reply", "replied_at"),
+                "replied_by": question.replied_by and question.replied_by.name,
+            }
+            for question in row.questions.select_related("replied_by")
+        ],
+        "share_links": list(
+            row.share_links.values(
+                *("with_photos", "created_at", "expires_at", "revoked_at", "times_opened", "last_opened_at")
+            )
+        ),
         "events": [
             {"kind": event.kind, "at": event.at, "by": event.actor.role if event.actor else "system"}
             for event in events
@@ -211,11 +249,24 @@ def _submission(row: Submission) -> dict[str, Any]:
 
 
 def _photo(photo: Photo) -> dict[str, Any]:
-    told = ("view", "state", "reason", "fault", "advice", "sent_anyway", "size", "sha256", "original_name")
+    told = (
+        "view",
+        "place",
+        "state",
+        "reason",
+        "fault",
+        "advice",
+        "sent_anyway",
+        "size",
+        "sha256",
+        "original_name",
+    )
     return {
         "id": str(photo.pk),
         **_fields(photo, *told, "width", "height", "created_at", "removed_at"),
         "files": [],
+        # What a dermatologist marked; what the AI says of it stays with the clinic.
+        "drawn_crops": list(photo.drawn_crops.values("at", "x", "y", "width", "height", "lesion")),
     }
 
 
@@ -223,8 +274,22 @@ def _answer(review: Review) -> dict[str, Any]:
     """Return the answer and who signed it, not the reason beside it: that may repeat what the AI said."""
     profile = getattr(review.author, "dermatologist", None)
     return {
-        **_fields(review, "id", "impression", "disposition", "text", "signed_at"),
-        "amends": review.amends_id,
+        **_fields(
+            review,
+            "id",
+            "impression",
+            "diagnosis",
+            "icd10",
+            "snomed",
+            "confidence",
+            "disposition",
+            "text",
+            "today",
+            "this_week",
+            "next_photo_on",
+            "signed_at",
+        ),
+        "amends": review.corrects,
         "signed_by": {
             "name": review.author.name,
             "title": profile.title if profile else "",
@@ -233,19 +298,11 @@ def _answer(review: Review) -> dict[str, Any]:
     }
 
 
-def _message(row: Message) -> dict[str, Any]:
-    return {"title": row.title, **_fields(row, "channel", "created_at", "sent_at", "read_at")}
-
-
-def _messages(person: User) -> Any:
-    rows = Message.objects.filter(person=person, channel__in=Channel.values)
-    return rows.select_related("event").order_by("created_at")
-
-
 def _looks(person: User) -> list[dict[str, Any]]:
     """Return other people's looks at the photos, by role: who it was is told on the page of each consultation."""
     cases = list(Case.objects.filter(patient=person).values_list("pk", flat=True))
-    rows = Entry.objects.filter(cases__overlap=cases, kind="photo", verb=Verb.READ).exclude(person=person.pk)
+    rows = Entry.objects.filter(cases__overlap=cases, kind="photo", verb=Verb.READ)
+    rows = rows.exclude(person__in=[person.pk, *(reader.pk for reader in person.readers)])
     return [{"at": row.at, "by": row.role, "photo": row.object} for row in rows.order_by("number").iterator()]
 
 

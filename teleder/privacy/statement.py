@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Count, Sum
+from django.utils.translation import gettext as _
 
 from teleder.accounts.models import User
 from teleder.cases.models import Photo, Submission
@@ -26,3 +27,17 @@ def statement_for(person: User) -> dict[str, Any]:
         "erasure": Erasure.objects.filter(person=person).first(),
         "waits_for": erasure.waits_for(person),
     }
+
+
+def kept_by_law() -> str:
+    """Return what the law makes the clinic keep, and where: the same words before an erasure and in the privacy text."""
+    policy = retention_policy()
+    if policy.record_duty_first:
+        words = _(
+            "What you sent and the answers are a medical record. The law requires the clinic to keep it for %(years)d years after the end of treatment. It is deleted here only after that."
+        )
+    else:
+        words = _(
+            "What you sent and the answers are a medical record. The law requires the clinic to keep it for %(years)d years after the end of treatment. The clinic keeps it in its own records, even if your data is deleted here."
+        )
+    return words % {"years": policy.purposes["medical_record"].days // 365}

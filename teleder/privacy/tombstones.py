@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
 from teleder.accounts.models import Role, User
@@ -51,26 +52,26 @@ def reapply(path: Path) -> tuple[int, int]:
     Raises `TombstoneListError` before anything is changed, and OSError where there is no list.
     """
     listed = {row["person_sha256"]: row for row in _read(path)}
-    people = User.objects.filter(role=Role.PATIENT).values_list("pk", flat=True)
+    # Children, who have no address, before their guardians, whom their rows name.
+    patients = User.objects.filter(role=Role.PATIENT).order_by(F("email").asc(nulls_first=True))
+    people = patients.values_list("pk", flat=True)
     back = [(pk, listed[trace_of(pk)]) for pk in people.iterator() if trace_of(pk) in listed]
-    erased = sum(_erase_again(pk, row) for pk, row in back)
+    erased = 0
+    for pk, row in back:
+        try:
+            with transaction.atomic():
+                Tombstone.objects.filter(person_sha256=row["person_sha256"]).delete()
+                erasure.lock(pk, wait=True)
+                erasure.erase_person(pk, **row, listed_at=Now())
+        except IntegrityError:  # under a legal hold that was lifted after the backup
+            continue
+        erased += 1
     known = set(Tombstone.objects.values_list("person_sha256", flat=True))
     restored = {row["person_sha256"] for _pk, row in back}
     missing = [row for key, row in listed.items() if key not in known | restored]
     Tombstone.objects.bulk_create([Tombstone(**row, listed_at=Now()) for row in missing])
     remnants.clear()
     return erased, len(back) - erased
-
-
-def _erase_again(person: UUID, row: dict[str, Any]) -> bool:
-    try:
-        with transaction.atomic():
-            Tombstone.objects.filter(person_sha256=row["person_sha256"]).delete()
-            erasure.lock(person, wait=True)
-            erasure.erase_person(person, **row, listed_at=Now())
-    except IntegrityError:  # under a legal hold that was lifted after the backup
-        return False
-    return True
 
 
 def _read(path: Path) -> Iterator[dict[str, Any]]:

@@ -7,6 +7,6 @@ class SecurityConfig(AppConfig):
     name = "teleder.security"
 
     def ready(self) -> None:
-        from teleder.security import attempt_counters
+        from teleder.security import attempt_counters, devices  # noqa: F401 - connects its receiver
 
         attempt_counters.install_counters()

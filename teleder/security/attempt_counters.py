@@ -15,7 +15,6 @@ from allauth.core.internal import ratelimit
 from allauth.mfa import app_settings as mfa_settings
 from allauth.mfa.totp.internal.auth import TOTP
 from django.db import connection
-from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
@@ -64,10 +63,6 @@ def count_attempt(name: str, *, amount: int, seconds: float) -> CountedAttempt |
         cursor.execute(_COUNT, {"key": key, "amount": amount, "window": timedelta(seconds=seconds)})
         row = cursor.fetchone()
     return CountedAttempt(key, row[0]) if row else None
-
-
-def delete_expired_counters() -> None:
-    AttemptCounter.objects.filter(expires_at__lt=Now()).delete()
 
 
 def _key_of(name: str) -> str:

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from teleder.accounts.attempts import FAILED_LOGINS_KEPT_DAYS, FailedLogin
+from teleder.accounts.attempts import FailedLogin
 from teleder.accounts.models import User
 from teleder.accounts.normalisation import normalise_email
 from teleder.security.rate_limits import client_address
@@ -49,8 +49,3 @@ def address_hash(email: str) -> str:
 def delete_of_person(person: User, addresses: Iterable[str]) -> None:
     """Delete what names a person, including attempts from before they had an account."""
     FailedLogin.objects.filter(Q(person=person) | Q(email_hash__in=map(address_hash, addresses))).delete()
-
-
-def delete_expired_failed_logins() -> None:
-    end = timezone.now() - timedelta(days=FAILED_LOGINS_KEPT_DAYS)
-    FailedLogin.objects.filter(at__lt=end).delete()

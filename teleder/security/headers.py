@@ -19,6 +19,8 @@ def headers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Ht
         response = get_response(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        if hasattr(request, "clear_site_data"):  # security/sessions.py
+            response.headers["Clear-Site-Data"] = request.clear_site_data
         if hasattr(request, "user") and request.user.is_authenticated:
             response.headers.setdefault("Cache-Control", "private, no-store")
         return response

@@ -85,6 +85,23 @@ class LoginThrottlingAdapter(DefaultAccountAdapter):
         return response
 
 
+def count_code(request: HttpRequest, email: str) -> ratelimit.RateLimitUsage:
+    """Count one typed code of a mail before it is checked; the caller gives a right one back. Raises `RateLimitedError`.
+
+    allauth counts in the session, which concurrent requests share and a new sign-up resets.
+    """
+    counted = ratelimit.RateLimitUsage([])
+    for action, key in (("wrong_code_address", None), ("wrong_code", _digest(email))):
+        usage = ratelimit.consume(request, app="allauth.account", action=action, key=key)
+        if usage is None:
+            counted.rollback()
+            raise RateLimitedError(
+                HOUR_SECONDS, _("There were too many wrong codes. Please wait an hour, then start again.")
+            )
+        counted.usage += usage.usage
+    return counted
+
+
 def _counters(request: HttpRequest, email: str) -> list[tuple[str, str | None]]:
     """Return action and key of each limit that counts the attempt; the address first, which stops a flood."""
     account = _digest(email)

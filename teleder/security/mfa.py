@@ -26,12 +26,15 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
+from django.forms import BooleanField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from teleder.accounts import people
+from teleder.accounts.forms import InPlainWords, in_our_words
 from teleder.accounts.models import STAFF, User
 from teleder.accounts.normalisation import normalise_code
 from teleder.accounts.text import LineFormField
@@ -47,6 +50,12 @@ OPEN = {"account_logout", "web:language", "healthz", "readyz", "metrics", "api:s
 
 def is_required(user: User) -> bool:
     return settings.STAFF_SECOND_FACTOR and (user.role in STAFF or user.is_superuser)
+
+
+def is_missing(request: HttpRequest) -> bool:
+    """Whether the user needs a second factor that the session has not shown: its pages are closed until then."""
+    records = get_authentication_records(request, request.user)
+    return is_required(request.user) and all(record["method"] != "mfa" for record in records)
 
 
 class SecondFactorMiddleware:
@@ -66,8 +75,7 @@ class SecondFactorMiddleware:
         name = request.resolver_match.view_name
         if name in OPEN or not request.user.is_authenticated:
             return None
-        records = get_authentication_records(request, request.user)
-        if not is_required(request.user) or any(record["method"] == "mfa" for record in records):
+        if not is_missing(request):
             return None
         if request.path.startswith(settings.API_PATHS):
             raise PermissionDenied
@@ -110,8 +118,17 @@ def _keep_last_factor(instance: Authenticator, origin: Any, **_rest: Any) -> Non
         raise ImmediateHttpResponse(redirect("mfa_index"))
 
 
+CODE_WORDS = (gettext_lazy("Code"), gettext_lazy("Six digits of the app, or a code for an emergency."))
+APP_WORDS = (gettext_lazy("Code of the app"), gettext_lazy("Six digits"))
+
+
 class CodeFormMixin:
     """Codes in any character width; failures are recorded for admins."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        in_our_words(self, code=CODE_WORDS)
+        self.fields["code"].widget.attrs |= {"inputmode": "numeric"}
 
     def clean_code(self) -> str:
         self.cleaned_data["code"] = normalise_code(self.cleaned_data["code"])
@@ -119,11 +136,11 @@ class CodeFormMixin:
             return super().clean_code()
 
 
-class AuthenticateForm(CodeFormMixin, mfa_forms.AuthenticateForm):
+class AuthenticateForm(InPlainWords, CodeFormMixin, mfa_forms.AuthenticateForm):
     pass
 
 
-class ReauthenticateForm(CodeFormMixin, mfa_forms.ReauthenticateForm):
+class ReauthenticateForm(InPlainWords, CodeFormMixin, mfa_forms.ReauthenticateForm):
     pass
 
 
@@ -137,6 +154,17 @@ class KeyFormMixin:
 
 class AuthenticateWithKeyForm(KeyFormMixin, webauthn_forms.AuthenticateWebAuthnForm):
     pass
+
+
+class LogInWithKeyForm(webauthn_forms.LoginWebAuthnForm):
+    """A passkey without a password; failures are recorded for admins, of nobody: the device alone says whose it is."""
+
+    def clean_credential(self) -> Authenticator:
+        try:
+            return super().clean_credential()
+        except ValidationError:
+            failed_logins.record_failed_login(context.request, Reason.WRONG_SECOND_FACTOR, email="")
+            raise ValidationError(_("That passkey did not work. Please log in with your password.")) from None
 
 
 class ReauthenticateWithKeyForm(KeyFormMixin, webauthn_forms.ReauthenticateWebAuthnForm):
@@ -154,7 +182,12 @@ def _recorded(user: User) -> Iterator[None]:
         raise
 
 
-class ActivateForm(ActivateTOTPForm):
+class ActivateForm(InPlainWords, ActivateTOTPForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        in_our_words(self, code=APP_WORDS)
+        self.fields["code"].widget.attrs |= {"inputmode": "numeric"}
+
     def clean_code(self) -> str:
         """Mark the code that sets up the app as used, so that it cannot log in as well."""
         self.cleaned_data["code"] = normalise_code(self.cleaned_data["code"])
@@ -163,16 +196,36 @@ class ActivateForm(ActivateTOTPForm):
         return code
 
 
-class AddKeyForm(AddWebAuthnForm):
-    name = LineFormField(required=False)
+class AddKeyForm(InPlainWords, AddWebAuthnForm):
+    name = LineFormField(label=gettext_lazy("Name of the key"), required=False)
+    passwordless = BooleanField(
+        label=gettext_lazy("Passkey: log in with it and without the password"), required=False, initial=True
+    )
 
 
-class EditKeyForm(EditWebAuthnForm):
-    name = LineFormField(required=True)
+class EditKeyForm(InPlainWords, EditWebAuthnForm):
+    name = LineFormField(label=gettext_lazy("Name of the key"), required=True)
 
 
 class MFAAdapter(DefaultMFAAdapter):
     """Encrypts secrets in the database; staff keep at least one factor."""
+
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "add_email_blocked": gettext_lazy(
+            "With a second factor no address can be added. Remove the factor first."
+        ),
+        "cannot_delete_authenticator": gettext_lazy(
+            "You cannot remove your last second factor. Add another one first."
+        ),
+        "cannot_generate_recovery_codes": gettext_lazy("Set up a passkey or the app first."),
+        "incorrect_code": gettext_lazy("This code is not right. Please try again."),
+        "unverified_email": gettext_lazy("Confirm your e-mail address first."),
+    }
+
+    def generate_authenticator_name(self, user: User, type: str) -> str:
+        """Return the name that a new key has until its owner gives it another."""
+        number = Authenticator.objects.filter(user=user, type=type).count() + 1
+        return _("My device") if number == 1 else _("My device %(n)d") % {"n": number}
 
     def encrypt(self, text: str) -> str:
         return _fernet().encrypt(text.encode()).decode()

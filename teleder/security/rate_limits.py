@@ -66,6 +66,8 @@ PERSON = Limit("person", "API_REQUESTS_PER_PERSON_PER_MINUTE")
 TOKENS = Limit("tokens", "TOKENS_PER_ADDRESS_PER_MINUTE")
 UPLOADS = Limit("uploads", "UPLOADS_PER_PATIENT_PER_MINUTE")
 SUBMISSIONS = Limit("submissions", "SUBMISSIONS_PER_PATIENT_PER_HOUR", HOUR_SECONDS)
+SHARED = Limit("shared", "SHARED_PAGES_PER_ADDRESS_PER_MINUTE")
+DOCUMENTS = Limit("documents", "DOCUMENTS_PER_PATIENT_PER_HOUR", HOUR_SECONDS)
 EXPORTS = Limit("exports", "EXPORTS_PER_PATIENT_PER_HOUR", HOUR_SECONDS)
 
 
@@ -88,18 +90,24 @@ def now() -> float:
     return time.time()
 
 
-def count_request(limit: Limit, who: str) -> Usage | None:
-    """Count one request. Returns `None` where Valkey does not answer."""
-    window, passed = divmod(int(now()), limit.seconds)
-    key = f"limit:{limit.name}:{who}:{window}"
+def count_request(*counted: tuple[Limit, str]) -> list[Usage] | None:
+    """Count one request against each limit of somebody, by one call of Valkey. Returns `None` where it does not answer."""
+    seconds, waits = int(now()), []
+    calls = messaging.client(settings.CACHES["default"]["LOCATION"], "cache").pipeline(transaction=False)
+    for limit, who in counted:
+        window, passed = divmod(seconds, limit.seconds)
+        key = cache.make_key(f"limit:{limit.name}:{who}:{window}")
+        calls.set(key, 0, ex=2 * limit.seconds, nx=True)
+        calls.incr(key)
+        waits.append(limit.seconds - passed)
     try:
-        cache.add(key, 0, 2 * limit.seconds)
-        return Usage(limit, cache.incr(key), limit.seconds - passed)
-    except ValueError:  # Valkey was flushed between the two calls
-        return Usage(limit, 1, limit.seconds - passed)
+        used = calls.execute()[1::2]
     except RedisError as error:
         log.warning("limits are off, Valkey does not answer: %s", type(error).__name__)
         return None
+    return [
+        Usage(limit, count, wait) for (limit, _who), count, wait in zip(counted, used, waits, strict=True)
+    ]
 
 
 def client_address(request: HttpRequest) -> str:
@@ -109,9 +117,16 @@ def client_address(request: HttpRequest) -> str:
 
 def spend(limit: Limit, person: User) -> None:
     """Count one request of a person. Raises `RateLimitedError`."""
-    usage = count_request(limit, str(person.pk))
-    if usage and usage.is_over:
-        raise RateLimitedError(usage.wait)
+    for usage in count_request((limit, str(person.pk))) or ():
+        if usage.is_over:
+            raise RateLimitedError(usage.wait)
+
+
+def spend_of_address(limit: Limit, request: HttpRequest) -> None:
+    """Count one request of a visitor's network address. Raises `RateLimitedError`."""
+    for usage in count_request((limit, client_address(request))) or ():
+        if usage.is_over:
+            raise RateLimitedError(usage.wait)
 
 
 def delete_keys_naming(ids: Iterable[str]) -> int:

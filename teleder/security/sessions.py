@@ -15,6 +15,7 @@ from allauth.account.signals import (
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.contrib.auth.signals import user_logged_out
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
@@ -55,6 +56,14 @@ def _cycle_session_key(request: HttpRequest, **_rest: Any) -> None:
     """Change the session key after reauthentication or a second factor; a log-in does so itself."""
     if getattr(request, "user", None) and request.user.is_authenticated:
         request.session.cycle_key()
+
+
+@receiver(user_logged_out)
+def _mark_log_out(request: HttpRequest | None, user: User | None, **_rest: Any) -> None:
+    """Have the browser forget the photos that were shown (cases/files.py), and a patient's that are not sent (outbox.js)."""
+    if request is not None:
+        # Not of staff: a dermatologist's unfinished answers are kept there for a day (drafts.js).
+        request.clear_site_data = '"cache", "storage"' if user and user.is_patient else '"cache"'
 
 
 @receiver([password_changed, password_reset, password_set])

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import time
 from typing import Any
-from urllib.parse import SplitResult
+from urllib.parse import SplitResult, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 from contract import encryption, environment, storage
 from contract.alarms import Condition
 from teleder import database
+
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+WEBHOOK_KEY_BYTES = 24
 
 
 @contextmanager
@@ -64,10 +69,15 @@ def one_of(name: str, values: Iterable[str], default: str) -> str:
     return value
 
 
-def secret(name: str, default: str = "") -> str:
-    """Return a setting. `NAME_FILE` may name a file that holds it."""
+def secret(name: str, default: str = "", *, least_characters: int = 0) -> str:
+    """Return a setting. `NAME_FILE` may name a file that holds it. One that is set may not be too short."""
     with checked():
-        return environment.secret(name, default)
+        value = environment.secret(name, default)
+    if value and len(value) < least_characters:
+        raise ImproperlyConfigured(
+            f"{name} has fewer than {least_characters} characters: `openssl rand -hex 20` makes one"
+        )
+    return value
 
 
 def required(name: str) -> str:
@@ -82,10 +92,44 @@ def address(name: str, text: str) -> SplitResult:
         return environment.address(name, text)
 
 
+def webhook(name: str) -> tuple[str, str]:
+    """Return the address of a webhook and the key that signs its calls (`whsec_` and base64), or two empty texts."""
+    url, key = secret(name), secret(f"{name}_SECRET")
+    if not url:
+        return "", ""
+    parts = urlsplit(url)
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+    if not is_safe or not parts.hostname:
+        raise ImproperlyConfigured(f"{name} must be an https address")
+    try:
+        size = len(base64.b64decode(key.removeprefix("whsec_"), validate=True))
+    except ValueError:
+        size = 0
+    if size < WEBHOOK_KEY_BYTES:
+        raise ImproperlyConfigured(
+            f"{name}_SECRET must be {WEBHOOK_KEY_BYTES} bytes or more in base64: `openssl rand -base64 32` makes one"
+        )
+    return url, key
+
+
 def database_settings() -> dict[str, Any]:
-    """Return Django's settings of the database. Migrations and roles need one session, which no pooler gives."""
-    direct = sys.argv[1:2] == ["migrate"] or sys.argv[1:3] == ["audit", "protect"]
+    """Return Django's settings of the database. Migrations, roles and dumps need one session, which no pooler gives."""
+    direct = sys.argv[1:2] in (["migrate"], ["backup"]) or sys.argv[1:3] == ["audit", "protect"]
     name = "DATABASE_DIRECT_URL" if direct and secret("DATABASE_DIRECT_URL") else "DATABASE_URL"
     pooler = flag("TELEDER_DATABASE_POOLER") and name == "DATABASE_URL"
     with checked():
         return database.from_url(required(name), pooler=pooler, name=name)
+
+
+def hours(name: str, default: str) -> tuple[time, time] | None:
+    """Return opening and closing time of "09:00-18:00"; None for "always"."""
+    text = os.environ.get(name) or default
+    if text == "always":
+        return None
+    try:
+        opens, closes = map(time.fromisoformat, text.split("-"))
+    except ValueError:
+        raise ImproperlyConfigured(f'{name} must be "always" or like 09:00-18:00, not {text!r}') from None
+    if not opens < closes or opens.tzinfo or closes.tzinfo:
+        raise ImproperlyConfigured(f"{name} must open before it closes, not {text!r}")
+    return opens, closes

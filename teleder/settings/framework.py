@@ -14,70 +14,53 @@ from django.utils.translation import gettext_lazy as _
 from contract import encryption, logs, messages, messaging, storage
 from contract.signs import SignName
 from teleder import deployment
-from teleder.settings import limits
-from teleder.settings.environment import (
-    address,
-    checked,
-    comma_separated,
-    database_settings,
-    flag,
-    required,
-    secret,
-)
+from teleder.settings import environment, limits
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 
-
 # --- What the environment decides -------------------------------------------------------------------------
-SECRET_KEY = required("TELEDER_SECRET_KEY")
-SECRET_KEY_FALLBACKS = secret("TELEDER_SECRET_KEY_FALLBACKS").split()  # older ones, while the key is changed
-DEBUG = flag("TELEDER_DEBUG")
-ALLOWED_HOSTS = comma_separated("TELEDER_HOSTS", "localhost,127.0.0.1,[::1]")
-CSRF_TRUSTED_ORIGINS = comma_separated("TELEDER_ORIGINS")
-DATABASES = {"default": database_settings()}
-REDIS_URL = required("REDIS_URL")
-address("REDIS_URL", REDIS_URL)
+SECRET_KEY = environment.required("TELEDER_SECRET_KEY")
+# Older ones, while the key is changed.
+SECRET_KEY_FALLBACKS = environment.secret("TELEDER_SECRET_KEY_FALLBACKS").split()
+DEBUG = environment.flag("TELEDER_DEBUG")
+ALLOWED_HOSTS = environment.comma_separated("TELEDER_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = environment.comma_separated("TELEDER_ORIGINS")
+DATABASES = {"default": environment.database_settings()}
+REDIS_URL = environment.required("REDIS_URL")
+environment.address("REDIS_URL", REDIS_URL)
 # One proxy, which sets X-Forwarded-For and X-Forwarded-Proto; without it these headers are ignored.
-BEHIND_PROXY = flag("TELEDER_BEHIND_PROXY")
-with checked():
+BEHIND_PROXY = environment.flag("TELEDER_BEHIND_PROXY")
+with environment.checked():
     PHOTO_STORAGE = storage.from_environment(default=f"file://{quote(str(BASE_DIR / 'media'))}")
 # The tombstones. Neither in the database nor among the photos, so that they outlive a restore of both.
 _beside_photos = getattr(PHOTO_STORAGE, "root", BASE_DIR / "media").parent
 ERASED_LIST = Path(os.environ.get("TELEDER_ERASED_LIST", _beside_photos / "erased" / "list.jsonl"))
-RETENTION_BY_NIGHT = flag("TELEDER_RETENTION")
-with checked():
+# Where `manage.py backup` keeps backups, and the age from which the newest verified one is an alarm.
+BACKUP, BACKUP_HOURS = os.environ.get("TELEDER_BACKUP", ""), int(os.environ.get("TELEDER_BACKUP_HOURS", "30"))
+RETENTION_BY_NIGHT = environment.flag("TELEDER_RETENTION")
+with environment.checked():
     PHOTO_KEYS = encryption.from_environment()
 # Prometheus shows it to read /metrics; without it there is no such page.
-METRICS_TOKEN = secret("TELEDER_METRICS_TOKEN")
-if METRICS_TOKEN and len(METRICS_TOKEN) < 20:
-    raise ImproperlyConfigured(
-        "TELEDER_METRICS_TOKEN has fewer than 20 characters: `openssl rand -hex 20` makes one"
-    )
-INSECURE_COOKIES = flag("TELEDER_INSECURE_COOKIES")  # plain http on loopback (the demo); never elsewhere
-STAFF_SECOND_FACTOR = flag("TELEDER_STAFF_SECOND_FACTOR", default=True)
-if INSECURE_COOKIES and (BEHIND_PROXY or any(each.startswith("https:") for each in CSRF_TRUSTED_ORIGINS)):
-    raise ImproperlyConfigured(
-        "TELEDER_INSECURE_COOKIES=1 is for plain http on loopback; "
-        "remove it behind a proxy and where TELEDER_ORIGINS names https."
-    )
-if not STAFF_SECOND_FACTOR and not INSECURE_COOKIES:
-    raise ImproperlyConfigured(
-        "TELEDER_STAFF_SECOND_FACTOR=0 is for the demo, with TELEDER_INSECURE_COOKIES=1."
-    )
+METRICS_TOKEN = environment.secret("TELEDER_METRICS_TOKEN", least_characters=20)
+# Plain http on loopback (the demo); never elsewhere.
+INSECURE_COOKIES = environment.flag("TELEDER_INSECURE_COOKIES")
+STAFF_SECOND_FACTOR = environment.flag("TELEDER_STAFF_SECOND_FACTOR", default=True)
 PUBLIC_URL = os.environ.get("TELEDER_PUBLIC_URL", "http://localhost:8000").rstrip("/")  # all links in mail
 deployment.require_public_url(PUBLIC_URL, ALLOWED_HOSTS)
 if INSECURE_COOKIES:
-    deployment.require_loopback(ALLOWED_HOSTS, PUBLIC_URL)
+    deployment.require_loopback(
+        ALLOWED_HOSTS, PUBLIC_URL, behind_proxy=BEHIND_PROXY, origins=CSRF_TRUSTED_ORIGINS
+    )
 else:
     deployment.refuse_demo_settings(
-        debug=DEBUG, hosts=ALLOWED_HOSTS, secret_key=SECRET_KEY, public_url=PUBLIC_URL
+        debug=DEBUG,
+        hosts=ALLOWED_HOSTS,
+        secret_key=SECRET_KEY,
+        public_url=PUBLIC_URL,
+        second_factor=STAFF_SECOND_FACTOR,
     )
-INTENDED_USE = os.environ.get("TELEDER_INTENDED_USE", "clinician_only")
-if INTENDED_USE != "clinician_only":
-    raise ImproperlyConfigured(
-        f"TELEDER_INTENDED_USE={INTENDED_USE!r}: only clinician_only exists. "
-        "AI output reaches no patient before a dermatologist signs."
-    )
+# Only this exists: AI output reaches no patient before a dermatologist signs.
+INTENDED_USE = environment.one_of("TELEDER_INTENDED_USE", ["clinician_only"], "clinician_only")
 
 # --- Django -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -87,6 +70,7 @@ INSTALLED_APPS = [
     "teleder.notifications",
     "teleder.audit",
     "teleder.privacy",
+    "teleder.backups",
     "teleder.api",
     "teleder.web",
     "allauth",
@@ -97,7 +81,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "knox",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
     "teleder.security.admin_site.AdminSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -112,6 +95,7 @@ MIDDLEWARE = [
     "teleder.security.headers.headers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "teleder.web.compression.PageCompressionMiddleware",
     "teleder.probes.without_cookies",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -121,10 +105,13 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "teleder.accounts.middleware.UserLanguageMiddleware",
+    "teleder.web.furigana.FuriganaMiddleware",
+    "teleder.accounts.middleware.UserTimeZoneMiddleware",
     "teleder.security.rate_limits.RateLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "teleder.security.sessions.StaffIdleMiddleware",
+    "teleder.security.devices.DeviceMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "teleder.security.mfa.SecondFactorMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -149,15 +136,13 @@ TEMPLATES = [
 ROOT_URLCONF = "teleder.urls"
 WSGI_APPLICATION = "teleder.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-
 LANGUAGE_CODE = "ja"
 LANGUAGES = [("ja", _("Japanese")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "teleder" / "locale"]
 FORMAT_MODULE_PATH = "teleder.formats"
 LANGUAGE_COOKIE_NAME = "teleder_language"
-TIME_ZONE = "Asia/Tokyo"
+TIME_ZONE = "Asia/Tokyo"  # the clinic's: of its staffed hours, and of what staff read
 USE_TZ = True
-
 STATIC_URL = "static/"
 STATIC_ROOT = Path(os.environ.get("TELEDER_STATIC_ROOT", BASE_DIR / "staticfiles"))
 STORAGES = {
@@ -167,12 +152,9 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = limits.BODY_LIMIT_BYTES
-FILE_UPLOAD_HANDLERS = [
-    "django.core.files.uploadhandler.MemoryFileUploadHandler",
-    "teleder.cases.originals.NamelessUploadHandler",
-]
-
+DATA_UPLOAD_MAX_MEMORY_SIZE = limits.BODY_LIMIT_BYTES
+FILE_UPLOAD_MAX_MEMORY_SIZE = limits.UPLOAD_MEMORY_BYTES
+FILE_UPLOAD_HANDLERS = ["teleder.cases.originals.HashingUploadHandler"]
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -190,13 +172,11 @@ CACHES = {
 # --- Accounts ---------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+_VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": limits.PASSWORD_CHARACTERS},
-    },
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": f"{_VALIDATION}.UserAttributeSimilarityValidator"},
+    {"NAME": f"{_VALIDATION}.MinimumLengthValidator", "OPTIONS": {"min_length": limits.PASSWORD_CHARACTERS}},
+    {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
     {"NAME": "teleder.accounts.password_validation.ProductPasswordValidator"},
 ]
 LOGIN_URL = "account_login"
@@ -206,9 +186,12 @@ ACCOUNT_ADAPTER = "teleder.security.adapter.AccountAdapter"
 ACCOUNT_USER_DISPLAY = "teleder.security.adapter.mail_name"
 ACCOUNT_FORMS = {
     "add_email": "teleder.accounts.forms.NewAddressForm",
+    "change_password": "teleder.accounts.forms.ChangePasswordForm",
     "confirm_email_verification_code": "teleder.accounts.forms.AddressCodeForm",
     "login": "teleder.accounts.forms.LogInForm",
+    "reauthenticate": "teleder.accounts.forms.PasswordAgainForm",
     "reset_password": "teleder.accounts.forms.NewPasswordForm",
+    "reset_password_from_key": "teleder.accounts.forms.PasswordFromLinkForm",
     "signup": "teleder.accounts.forms.SignUpForm",
 }
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -216,6 +199,10 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+# Digits: a phone shows their keyboard, and fills them in from the mail.
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_FORMAT = {"numeric": True, "dashed": False, "length": limits.CODE_DIGITS}
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_MAX_ATTEMPTS = limits.CODE_ATTEMPTS
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = limits.CODES_SENT_AGAIN
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = False
@@ -227,12 +214,15 @@ MFA_ADAPTER = "teleder.security.mfa.MFAAdapter"
 MFA_FORMS = {
     "activate_totp": "teleder.security.mfa.ActivateForm",
     "add_webauthn": "teleder.security.mfa.AddKeyForm",
+    "login_webauthn": "teleder.security.mfa.LogInWithKeyForm",
     "edit_webauthn": "teleder.security.mfa.EditKeyForm",
     "authenticate": "teleder.security.mfa.AuthenticateForm",
     "authenticate_webauthn": "teleder.security.mfa.AuthenticateWithKeyForm",
     "reauthenticate": "teleder.security.mfa.ReauthenticateForm",
     "reauthenticate_webauthn": "teleder.security.mfa.ReauthenticateWithKeyForm",
 }
+MFA_PASSKEY_LOGIN_ENABLED = True  # the device asks for a PIN, finger or face: two factors
+MFA_RATE_LIMITS = {"webauthn_login": limits.LOGIN_RATE_LIMITS["login"]}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_TOTP_ISSUER = "teleder"
@@ -241,7 +231,7 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = INSECURE_COOKIES
 
 # --- Mail -------------------------------------------------------------------------------------------------
 # smtp://user:password@host:port, or file:///folder for a demo; without it mail goes to standard output.
-_mail = address("TELEDER_EMAIL_URL", secret("TELEDER_EMAIL_URL", "console://"))
+_mail = environment.address("TELEDER_EMAIL_URL", environment.secret("TELEDER_EMAIL_URL", "console://"))
 _BACKENDS = {"smtp": "Smtp", "smtps": "Smtp", "file": "File", "console": "Console"}
 if _mail.scheme not in _BACKENDS:
     raise ImproperlyConfigured(f"TELEDER_EMAIL_URL must begin with one of {', '.join(_BACKENDS)}")
@@ -254,6 +244,12 @@ EMAIL_USE_SSL = _mail.scheme == "smtps" and EMAIL_PORT == 465
 EMAIL_USE_TLS = _mail.scheme == "smtps" and not EMAIL_USE_SSL
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = os.environ.get("TELEDER_MAIL_FROM", "teleder <no-reply@localhost>")
+# Called for urgent cases, beside mail: an address (https) and the key with which calls are signed.
+ON_CALL_WEBHOOK, ON_CALL_WEBHOOK_SECRET = environment.webhook("TELEDER_ON_CALL_WEBHOOK")
+# Mailed by `manage.py watch` when a process does not respond; it asks the web at this address.
+WATCH_MAIL = environment.comma_separated("TELEDER_WATCH_MAIL")
+WATCH_URL = os.environ.get("TELEDER_WATCH_URL", PUBLIC_URL).rstrip("/")
+WATCH_HOST = ALLOWED_HOSTS[0]
 AUDIT_MAIL = os.environ.get("TELEDER_AUDIT_MAIL", "")  # receives the head of the audit log
 
 # --- Security of the pages --------------------------------------------------------------------------------
@@ -278,9 +274,7 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF],
     }
 }
-
 CSRF_FAILURE_VIEW = "teleder.api.errors.csrf_failure"
-
 # Paths for programs: errors are problem documents, and a missing log-in is a 403 instead of a redirect.
 API_PATHS = ("/api/", "/status")
 
@@ -306,9 +300,6 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
     "DEFAULT_GENERATOR_CLASS": "teleder.api.schema.EnglishGenerator",
     "SERVERS": [{"url": PUBLIC_URL}],
     "COMPONENT_SPLIT_REQUEST": True,
@@ -322,7 +313,11 @@ SPECTACULAR_SETTINGS = {
         "ImpressionEnum": "teleder.cases.models.Impression",
         "JobStateEnum": "teleder.cases.models.JobState",
         "PhotoStateEnum": "teleder.cases.models.PhotoState",
+        # The state of what is made on demand, as clients know it from the distances.
+        "PhotoDistancesStateEnum": ["not_asked", "waiting", "failed", "done"],
         "PhotosWantedEnum": "teleder.cases.models.PhotosWanted",
+        "SnoozeReasonEnum": "teleder.cases.models.SnoozeReason",
+        "RelationEnum": "teleder.accounts.models.Relation",
         "RejectionEnum": [reason.value for reason in messages.Reason],
         "SignNameEnum": [name.value for name in SignName],
         "SubmissionKindEnum": "teleder.cases.models.Kind",
@@ -330,37 +325,6 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# --- Work -------------------------------------------------------------------------------------------------
-# The sweeper runs these in turn, each in its own transaction. Listed here, so that `cases` imports no layer above it.
-SWEEP_DUTIES = [
-    "teleder.pipeline.recovery.requeue_after_broker_flush",
-    "teleder.pipeline.recovery.replace_older_stages",
-    "teleder.pipeline.recovery.expire",
-    "teleder.pipeline.dispatch.dispatch_all",
-    "teleder.pipeline.ai_status.give_up_waiting_for_ai",
-    "teleder.cases.reviews.release_idle_claims",
-    "teleder.notifications.outbox.queue_messages",
-    "teleder.notifications.outbox.deliver",
-    "teleder.privacy.erasure.notify_people",
-    "teleder.privacy.erasure.carry_out",
-    "teleder.privacy.remnants.clear",
-    "teleder.privacy.tombstones.write_list",
-]
-# Of these, what waits for minutes or days: done in every `SWEEP_SELDOM_ROUNDS`th round.
-SWEEP_SELDOM = {
-    "teleder.pipeline.recovery.replace_older_stages",
-    "teleder.pipeline.ai_status.give_up_waiting_for_ai",
-    "teleder.cases.reviews.release_idle_claims",
-    "teleder.privacy.erasure.notify_people",
-    "teleder.privacy.erasure.carry_out",
-    "teleder.privacy.remnants.clear",
-}
-RECORD_INVARIANTS = [
-    "teleder.cases.invariants.INVARIANTS",
-    "teleder.notifications.invariants.INVARIANTS",
-    "teleder.privacy.invariants.INVARIANTS",
-    "teleder.audit.entries.INVARIANTS",
-]
-SWEEP_HEARTBEAT = os.environ.get("TELEDER_SWEEP_HEARTBEAT")  # a file that health checks look at
-with checked():
+# --- Logs -------------------------------------------------------------------------------------------------
+with environment.checked():
     LOGGING = logs.configuration()

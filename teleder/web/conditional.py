@@ -8,12 +8,17 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 
+from teleder.web.display import display_of
+
 CSRF_VALUE = re.compile(rb'name="csrfmiddlewaretoken" value="[^"]*"')  # masked differently in each response
 
 
 def unless_same(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Return the response with an ETag of its content, or 304 where the client has that version."""
-    etag = f'W/"{_digest_of(response)}"'
+    """Return the response with an ETag of its content, or 304 where the client has that version.
+
+    Readings above kanji are added later (furigana.py), so the ETag says whether they are.
+    """
+    etag = f'W/"{_digest_of(response)}{display_of(request).furigana:d}"'
     if request.headers.get("If-None-Match") == etag:
         response = HttpResponseNotModified()
     return _with(etag, response)

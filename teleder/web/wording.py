@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from contract.messages import NoCropReason, QualityFault, Reason
 from teleder.cases.ai_opinion import SOONER
-from teleder.cases.triage import Origin, Urgency
+from teleder.cases.held import Stop
+from teleder.cases.triage import Origin
 from teleder.cases.verdict import CONDITIONS
 
 NO_CROP_REASONS = {
@@ -24,6 +25,7 @@ FAULTS = {
     QualityFault.BLURRED: _("blurred"),
     QualityFault.GLARE: _("glare"),
     QualityFault.NOT_A_PHOTO: _("may not be a photo"),
+    QualityFault.TOO_SMALL: _("too small"),
 }
 REASONS = {
     Reason.EMPTY_FILE: _("empty file"),
@@ -52,20 +54,23 @@ ANSWER_FLAGS = {
     "not_sure": _("unsure about a same-day warning sign"),
     "weak_immunity": _("weak immune system"),
     "baby_or_pregnant": _("baby or pregnant"),
+    "corrected": _("answers corrected from the same day"),
     "eye_region": _("around the eyes"),
     "face": _("face"),
     "genital": _("groin or genitals"),
 }
+STOPS = {  # why a signed answer was not sent
+    Stop.QUESTION: _("the patient asked a question"),
+    Stop.PHOTO: _("the patient sent a photo"),
+    Stop.ANSWERS: _("the patient answered a question about warning signs"),
+    Stop.SENT_MORE: _("the patient sent something new"),
+    Stop.URGENCY: _("the urgency rose"),
+    Stop.SIGNER: _("who signed may no longer log in"),
+    Stop.REOPENED: _("the answer is no longer in force"),
+}
 PHOTO_FLAGS = {
     "unreadable": _("no readable photo"),
     "no_box": _("no area suitable for close analysis"),
-}
-SHAPES = {
-    Urgency.EMERGENCY: "octagon",
-    Urgency.SAME_DAY: "triangle",
-    Urgency.DAYS_2: "diamond",
-    Urgency.WEEKS_2: "square",
-    Urgency.ROUTINE: "circle",
 }
 
 

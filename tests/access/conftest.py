@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -19,9 +20,13 @@ from fido2.webauthn import (
     RegistrationResponse,
 )
 
+from teleder.accounts import clinic_texts
+from teleder.accounts.clinic_texts import TextKind
+from teleder.accounts.devices import Device
 from teleder.accounts.models import FailedLogin, Invitation, Role
-from teleder.cases import reviews
+from teleder.cases import asking_back, reviews, sharing
 from teleder.cases.models import Analysis, Event, Job, Review
+from teleder.cases.plan import Plan, clinic_day
 from teleder.notifications.models import Message, Preference
 
 
@@ -38,16 +43,21 @@ def passkey() -> dict[str, Any]:
 
 
 @pytest.fixture
-def things(alices_submission, alice, adam, dana, analyse, stored) -> dict[str, Any]:
+def things(alices_submission, alice, sora, adam, dana, analyse, stored) -> dict[str, Any]:
     """One row of each kind, alice's or of her clinic, by the names that the URLs use."""
     submission, photo = alices_submission, alices_submission.photos.get()
     analyse(photo)
     stored(photo)
     reviews.claim(submission, by=dana)
     answer = {"impression": "AD", "disposition": "today", "text": "Please come today."}
-    reviews.sign(submission, by=dana, **answer)
+    plan = Plan(next_photo_on=clinic_day() + timedelta(days=14))
+    reviews.sign(submission, by=dana, plan=plan, **answer)
+    share_link, share_token = sharing.share(submission, days=7, with_photos=True)
+    question = asking_back.ask_back(submission, by=alice, text="May I swim?")
     invitation, token = Invitation.issue(email="erik@example.com", role=Role.ADMIN, by=adam)
-    event = Event.objects.last()
+    text = clinic_texts.save_draft(clinic=adam.clinic, kind=TextKind.TERMS, ja="約束", en="Terms", by=adam)
+    clinic_texts.put_in_force(text, by=adam)
+    event = Event.objects.get(submission=submission, kind="signed")
     return {
         "submission": submission,
         "case": submission.case,
@@ -57,14 +67,20 @@ def things(alices_submission, alice, adam, dana, analyse, stored) -> dict[str, A
         "review": Review.objects.get(),
         "event": event,
         "message": Message.objects.create(event=event, person=alice, channel="inbox"),
+        "question": question,
+        "device": Device.objects.create(person=alice, session_key="of alice's other phone"),
         "failedlogin": FailedLogin.objects.create(
             person=alice, entrance=FailedLogin.Entrance.PAGE, reason=FailedLogin.Reason.WRONG_PASSWORD
         ),
         "preference": Preference.objects.create(person=alice),
         "user": alice,
+        "child": sora,
+        "guardianship": sora.guardianships.get(),
         "key": Authenticator.objects.create(user=alice, type="webauthn", data=passkey()),
         "clinic": alice.clinic,
         "consent": alice.consents.first(),
         "invitation": invitation,
         "token": token,
+        "sharelink": share_link,
+        "share_token": share_token,
     }

@@ -6,17 +6,20 @@ import re
 from collections.abc import Callable
 
 import pytest
+import time_machine
 from django.contrib import admin
+from django.core.cache import caches
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 
 from teleder.accounts.models import Role
 from teleder.cases.models import Status
 from teleder.web.clinician import worklist
-from teleder.web.operations import health
+from teleder.web.operations import health, problems
 
 pytestmark = pytest.mark.django_db
 
@@ -31,17 +34,24 @@ API = {
     "inbox": ["page_size=1"],
     "cases": ["page_size=1", *TIMES],
     "submissions": ["page_size=1", *TIMES, "case={case}", *STATUSES],
-    "worklist": ["page_size=1", *TIMES],
+    "worklist": ["page_size=1", "snoozed=true", *TIMES],
     "jobs": ["page_size=1", *STATES, "stage=prepare", "stage=analyse"],
     "queues": [],
+    "diagnoses": ["search=sca"],
+    "reply-template": [
+        "disposition=today&language=en",
+        "language=en&disposition=today",
+        "impression=AD&language=en&disposition=today",
+    ],
 }
 PAGES = {
     "home": [],
     "inbox": [],
     "worklist": [
         *(f"show={show}" for show in worklist.FILTERS),
-        "number={number}",
-        "number={letters}",
+        "q={number}",
+        "q={letters}",
+        *(query.format(q="q") for query in ALICE),
         "after={pk}",
     ],
     "operations": [],
@@ -81,9 +91,13 @@ def addresses() -> list[str]:
 @pytest.fixture
 def read(monkeypatch) -> Callable:
     """Read every list with every query as the client's user; return status and body by address."""
-    monkeypatch.setattr(health, "results_waiting", lambda: 0)  # the broker serves all clinics together
+    # The broker and the workers serve all clinics together.
+    monkeypatch.setattr(health, "results_waiting", lambda: 0)
+    for name in ("IDLE_SECONDS", "SILENCE_SECONDS"):
+        monkeypatch.setattr(problems, name, 3600)
 
     def everything(client: Client, hint: dict[str, str]) -> dict[str, tuple]:
+        caches["process"].clear()  # with figures from before
         answers = {path: client.get(path.format(**hint)) for path in addresses()}
         return {path: (a.status_code, re.sub(SAME, "", _text_of(a))) for path, a in answers.items()}
 
@@ -107,9 +121,11 @@ def differing(request, read, submission_of, person, north) -> Callable:
         alices = request.getfixturevalue("things")["submission"]
         number = alices.case.number
         hint = {"number": number, "letters": number[:3], "pk": str(alices.pk), "case": str(alices.case_id)}
-        beside = read(client, hint)
-        forget(alices)
-        alone = read(client, hint)
+        # At one moment: a page says how long things wait, and after seconds that a photo can't be seen yet.
+        with time_machine.travel(timezone.now(), tick=False):
+            beside = read(client, hint)
+            forget(alices)
+            alone = read(client, hint)
         return [path for path in beside if beside[path] != alone[path]]
 
     return find
@@ -129,17 +145,45 @@ def test_the_admin_of_her_clinic_sees_alice_in_each_list(differing, adam):
 
 def forget(submission) -> None:
     """Delete all of alice's rows."""
+    from teleder.accounts.guardians import children_of
     from teleder.accounts.models import Consent, Invitation
-    from teleder.cases.models import Analysis, Case, FirstImpression, Job, Photo
-    from teleder.notifications.models import Message, Preference
+    from teleder.cases.models import (
+        Analysis,
+        AnswerDraft,
+        AnswerReading,
+        Case,
+        FirstImpression,
+        HandOverNote,
+        HeldAnswer,
+        Job,
+        Photo,
+        SecondOpinion,
+        TakenBackAnswer,
+    )
+    from teleder.notifications.models import DueWarning, Message, Preference, UrgentCall
 
     alice = submission.patient
+    submission.share_links.all().delete()
+    submission.questions.all().delete()
+    for child in children_of(alice):
+        child.consents.all().delete()
+        child.guardianships.all().delete()
+        child.delete()
     Invitation.objects.all().delete()
+    Message.objects.filter(event__submission=submission).delete()
     Message.objects.filter(person=alice).delete()
+    UrgentCall.objects.filter(submission=submission).delete()
+    DueWarning.objects.filter(submission=submission).delete()
     Analysis.objects.filter(photo__submission=submission).delete()
     Job.objects.filter(photo__submission=submission).delete()
     Photo.objects.filter(submission=submission).delete()
     FirstImpression.objects.filter(submission=submission).delete()
+    AnswerDraft.objects.filter(submission=submission).delete()
+    HeldAnswer.objects.filter(submission=submission).delete()
+    SecondOpinion.objects.filter(submission=submission).delete()
+    HandOverNote.objects.filter(submission=submission).delete()
+    AnswerReading.objects.filter(review__submission=submission).delete()
+    TakenBackAnswer.objects.filter(review__submission=submission).delete()
     with connection.cursor() as cursor:
         cursor.execute("SELECT public.erase_submissions(%s)", [[submission.pk]])
     Case.objects.filter(patient=alice).delete()

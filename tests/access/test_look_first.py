@@ -42,7 +42,13 @@ TOLD = [
     *("heat map", "data-layer", "attribution", "/mask", "area 1", "skin 95", "0.95", "lesion 40"),
     *("other distances", "1.4×", 'unstable_with_distance": true', "results for this photo</h3>\n<p class"),
 ]
-NO_CASE = {"api:schema", "api:docs", "api:questionnaire"}
+NO_CASE = {
+    "api:schema",
+    "api:docs",
+    "api:questionnaire",
+    "api:diagnoses",
+    "web:reply_templates",
+}  # the same for every case
 DERMATOLOGISTS = sorted(
     name
     for name in ADDRESSES
@@ -110,15 +116,32 @@ def test_no_address_tells_what_the_ai_saw_before_she_has_looked(client, dana, ca
             assert answer.status_code == 404
 
 
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_in_a_blind_study_none_tells_it_before_she_has_signed(client, dana, case, language):
+    dana.language, dana.clinic.ai_opinion = language, "study"
+    dana.save()
+    dana.clinic.save()
+    ai_opinion.choose(case, by=dana, impression="AD")
+    for name in ("web:review", "web:worklist", "web:row_preview", "web:review_state", *SHOWN_BY_API):
+        caller = APIClient() if name.startswith("api:") else client
+        caller.force_login(dana)
+        for path in paths(name, case):
+            assert told(caller.get(path, headers={"Accept-Language": language})) == [], path
+
+
+SHOWN_BY_API = [name for name in DERMATOLOGISTS if name.startswith("api:") and name not in NO_CASE]
 POSTED = {
     "web:answer": {"preview": "1", "disposition": "self_care", "text": "x"},
     "web:keep_claim": {},
     "web:check_distances": {},
+    "web:make_full_copy": {},
+    "web:draw_crop": {"x": 0, "y": 0, "width": 200, "height": 200},
     "web:request_photos": {"reason": "none"},
     "web:release": {},
     "api:claim": {},
     "api:keep-claim": {},
     "api:distances": {},
+    "api:full-copy": {},
     "api:release": {},
 }
 

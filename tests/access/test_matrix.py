@@ -69,6 +69,13 @@ API: dict[str, Line] = {
     "inbox": read(PERSON),
     "inbox-read": act(PERSON),
     "consents": {"get": PATIENT, "put": PATIENT},
+    "children": {"get": PATIENT, "post": PATIENT},
+    "child": read(OWNER),
+    "child-consents": {"get": OWNER, "put": OWNER},
+    "child-data": read(OWNER),
+    "child-export": act(OWNER),
+    "child-erasure": {"post": OWNER, "delete": OWNER},
+    "hand-over": {"post": OWNER, "delete": OWNER},
     "questionnaire": read(PERSON),
     "cases": read(PERSON),
     "case": read(OWNER | HER_CLINIC),
@@ -80,6 +87,11 @@ API: dict[str, Line] = {
     "submit": act(OWNER),
     "withdraw": act(OWNER | HER_ADMIN),
     "restore": act(OWNER),
+    "answer-pdf": read(OWNER),
+    "questions": {"get": OWNER | HER_CLINIC, "post": OWNER},
+    "share-links": {"get": OWNER, "post": OWNER},
+    "share-link": {"delete": OWNER},
+    "reply": act(HER_DERMATOLOGIST),
     "photo": {"get": OWNER | HER_CLINIC, "delete": OWNER},
     "send-anyway": act(OWNER),
     "photo-file": read(OWNER | HER_CLINIC),
@@ -87,14 +99,24 @@ API: dict[str, Line] = {
     "claim": act(HER_DERMATOLOGIST),
     "keep-claim": act(HER_DERMATOLOGIST),
     "release": act(HER_CLINIC),
-    "request-photos": act(HER_DERMATOLOGIST),
+    "request-photos": {"post": HER_DERMATOLOGIST, "delete": HER_DERMATOLOGIST},
+    "diagnoses": read(STAFF),
+    "reply-template": read(DERMATOLOGIST),
+    "hand-case-over": {"get": HER_CLINIC, "post": HER_DERMATOLOGIST},
+    "opinions": {"get": HER_CLINIC, "post": HER_DERMATOLOGIST},
+    "opinion-answer": act(NOBODY),  # a question to nobody here is a 404
+    "snooze": {"post": HER_DERMATOLOGIST, "delete": HER_DERMATOLOGIST},
     "impression": act(HER_DERMATOLOGIST),
     "findings": read(HER_CLINIC),
+    "full-copy": {"get": HER_CLINIC, "post": HER_DERMATOLOGIST},
     "distances": {"get": HER_CLINIC, "post": HER_DERMATOLOGIST},
+    "drawn-crops": {"get": HER_CLINIC, "post": HER_DERMATOLOGIST},
     "reviews": {"get": OWNER | HER_CLINIC, "post": HER_DERMATOLOGIST},
     "amendments": act(HER_DERMATOLOGIST),
+    "held-answer": {"delete": HER_DERMATOLOGIST},  # a GET of an answer that is not held is a 404
+    "take-back": act(HER_DERMATOLOGIST),
     "close": act(HER_CLINIC),
-    "reassign": act(HER_ADMIN),
+    "reassign": act(HER_CLINIC),
     "reopen": act(HER_ADMIN),
     "jobs": read(ADMIN),
     "requeue": act(HER_ADMIN),
@@ -109,15 +131,38 @@ PAGES: dict[str, Line] = {
     "metrics": {},  # its own token, see tests/web/test_metrics.py
     "status": read(ADMIN),
     "web:home": read(ALL),
+    "web:emergency": read(ALL),
+    "web:offline": read(ALL),
+    "web:clinic_text": read(ALL),
+    "web:clinic_text_version": read(ALL - {"nora", "noel", "sue"}),  # their clinics have no version
+    "web:service_worker": read(ALL),
     "web:language": act(ALL),
     "web:invitation": {"get": ALL, "post": ALL},  # anybody with the link
+    "web:add_child": {"get": PATIENT, "post": PATIENT},
+    "web:guardian_needed": read(PATIENT),
+    "web:child": {"get": OWNER, "post": OWNER},
+    "web:child_consent": act(OWNER),
+    "web:hand_over": act(OWNER),
+    "web:invite_guardian": act(OWNER),
+    "web:remove_guardian": act(OWNER),
+    "web:join": {"get": PATIENT, "post": PATIENT},  # whoever has the link and its address
+    "web:child_data": read(OWNER),
+    "web:export_child_data": act(OWNER),
+    "web:erase_child_data": act(OWNER),
+    "web:keep_child_data": act(OWNER),
+    "web:take_over": {"get": ALL, "post": ALL},  # anybody with the link
     "web:settings": {"get": PERSON, "post": PERSON},
     "web:photo": read(OWNER | HER_CLINIC),
     # Patients
+    "web:name": {"get": PATIENT, "post": PATIENT},
     "web:welcome": {"get": PATIENT, "post": PATIENT},
     "web:new": {"get": PATIENT, "post": PATIENT},
     "web:inbox": read(PATIENT),
+    "web:in_progress": read(PATIENT),
     "web:consent": act(PATIENT),
+    "web:display": act(PATIENT),
+    "web:end_device": act(OWNER),
+    "web:end_other_devices": act(PATIENT),
     "web:data": read(PATIENT),
     "web:export_data": act(PATIENT),
     "web:erase_data": act(PATIENT),
@@ -125,12 +170,23 @@ PAGES: dict[str, Line] = {
     "web:follow_up": {"get": OWNER, "post": OWNER},
     "web:submission": read(OWNER),
     "web:status": read(OWNER),
+    "web:ask_back": {"get": OWNER, "post": OWNER},
+    "web:share": {"get": OWNER, "post": OWNER},
+    "web:unshare": act(NOBODY),  # 404 without the id of a link: tests/cases/test_sharing.py
+    "web:shared": read(ALL),  # whoever has the link
+    "web:shared_photo": read(ALL),
+    "web:answer_pdf": read(OWNER),
+    "web:next_photo": read(OWNER),
     "web:looks": read(OWNER),
     "web:advice": read(OWNER),
+    "web:answers": read(OWNER),
+    "web:question": {"get": OWNER, "post": OWNER},
+    "web:history": {"get": OWNER, "post": OWNER},
     "web:about": {"get": OWNER, "post": OWNER},
     "web:photos": read(OWNER),
     "web:tiles": read(OWNER),
     "web:add_photo": act(OWNER),
+    "web:missing_photo": {"get": OWNER, "post": OWNER},
     "web:send": {"get": OWNER, "post": OWNER},
     "web:withdraw": act(OWNER),
     "web:restore": act(OWNER),
@@ -139,28 +195,63 @@ PAGES: dict[str, Line] = {
     # Dermatologists
     "web:worklist": read(DERMATOLOGIST),
     "web:claim_next": act(DERMATOLOGIST),
+    "web:recent_answers": read(DERMATOLOGIST),
+    "web:reading_study": read(STAFF),
+    "web:reading_study_csv": read(STAFF),
+    "web:set_ai_opening": act(ADMIN),
+    "web:own_texts": {"get": DERMATOLOGIST, "post": DERMATOLOGIST},
+    "web:reply_templates": read(STAFF),
+    "web:reply_template": {"get": STAFF, "post": STAFF},
     "web:review": read(HER_DERMATOLOGIST),
     "web:review_state": read(HER_DERMATOLOGIST),
     "web:claim": act(HER_DERMATOLOGIST),
     "web:release": step(HER_DERMATOLOGIST),
     "web:keep_claim": step(HER_DERMATOLOGIST),
     "web:request_photos": step(HER_DERMATOLOGIST),
+    "web:withdraw_photo_request": step(HER_DERMATOLOGIST),
+    "web:hand_case_over": {"get": HER_DERMATOLOGIST, "post": HER_DERMATOLOGIST},
+    "web:ask_opinion": {"get": HER_DERMATOLOGIST, "post": HER_DERMATOLOGIST},
+    "web:give_opinion": read(HER_DERMATOLOGIST),  # a POST without the id of a question is a 404
     "web:impression": step(HER_DERMATOLOGIST),
+    "web:reply": read(HER_DERMATOLOGIST),  # a POST without the id of a question is a 404
     "web:answer": step(HER_DERMATOLOGIST),
+    "web:keep_draft": step(HER_DERMATOLOGIST),
+    "web:undo": step(HER_DERMATOLOGIST),
+    "web:send_now": step(HER_DERMATOLOGIST),
+    "web:take_back": step(HER_DERMATOLOGIST),
+    "web:prepare_photo": step(HER_DERMATOLOGIST),
+    "web:acknowledge": act(HER_CLINIC),
+    "web:strip": read(STAFF),
+    "web:assign": step(DERMATOLOGIST),
+    "web:snooze": step(DERMATOLOGIST),
+    "web:row_preview": read(HER_DERMATOLOGIST),
+    "web:end_snooze": step(HER_DERMATOLOGIST),
     "web:distances": read(HER_DERMATOLOGIST),
     "web:check_distances": step(HER_DERMATOLOGIST),
+    "web:full_copy": read(HER_DERMATOLOGIST),
+    "web:make_full_copy": step(HER_DERMATOLOGIST),
+    "web:drawn_crops": read(HER_DERMATOLOGIST),
+    "web:draw_crop": step(HER_DERMATOLOGIST),
     # Admins
     "web:operations": read(ADMIN),
     "web:change_jobs": act(ADMIN),
     "web:models": read(ADMIN),
     "web:cases_admin": read(ADMIN),
+    "web:reassign_cases": act(ADMIN),
+    "web:undo_reassign": act(ADMIN),
     "web:case_admin": read(HER_ADMIN),
     "web:case_trail": read(HER_ADMIN),
+    "web:clinic_texts": read(ADMIN),
+    "web:edit_text": {"get": ADMIN, "post": ADMIN},
+    "web:text_version": {"get": frozenset({"adam"}), "post": frozenset({"adam"})},  # of one's own clinic
     "web:change_case": act(HER_ADMIN),
     "web:people": read(ADMIN),
     "web:invite": act(ADMIN),
     "web:failed_logins": read(ADMIN),
     "web:change_person": act(HER_ADMIN),
+    # Of dermatologists only: alice has none to check.
+    "web:licence": {},
+    "web:check_licence": {},
     "web:person_data": read(HER_ADMIN),
     "web:change_person_data": act(HER_ADMIN),
     # Accounts (allauth): people without anything to do there are redirected
@@ -185,6 +276,7 @@ PAGES: dict[str, Line] = {
     "mfa_edit_webauthn": form(OWNER),
     "mfa_remove_webauthn": {"get": OWNER, "post": OWNER, "delete": OWNER},
     "mfa_add_webauthn": form(PERSON),
+    "mfa_login_webauthn": form(PERSON),  # whoever is not logged in is led to the log-in by an empty request
     # alice has a key: her empty answer is refused, and she is redirected to the log-in
     "mfa_reauthenticate_webauthn": form(PERSON - OWNER) | read(PERSON),
     "mfa_activate_totp": form(PERSON),
@@ -266,9 +358,25 @@ def kind_of(route: str) -> str:
     if found := re.match(r"/admin/\w+/(\w+)/", route):
         return found[1]
     kinds = {"operations/cases": "submission", "operations/people": "user", "review": "submission"}
-    kinds |= {"consultations": "submission", "submissions": "submission", "cases": "case"}
-    kinds |= {"photos": "photo", "jobs": "job", "keys": "key"}
-    found = re.match(r"/(?:api/v1/|accounts/2fa/webauthn/)?((?:operations/)?\w+)/<(?:uuid|int):pk>", route)
+    kinds |= {
+        "worklist": "submission",
+        "consultations": "submission",
+        "submissions": "submission",
+        "cases": "case",
+    }
+    kinds |= {
+        "children": "child",
+        "photos": "photo",
+        "jobs": "job",
+        "keys": "key",
+        "settings/devices": "device",
+        "questions": "question",
+        "opinions": "secondopinion",
+        "share-links": "sharelink",
+    }
+    found = re.match(
+        r"/(?:api/v1/|accounts/2fa/webauthn/)?((?:operations/|settings/)?[\w-]+)/<(?:uuid|int):pk>", route
+    )
     return kinds[found[1]] if found else ""
 
 
@@ -282,8 +390,16 @@ def address(name: str, things: dict[str, Any], *, known: bool) -> str:
     unknown = uuid.uuid4() if not isinstance(getattr(thing, "pk", None), int) else 987_654_321
     pk = thing.pk if known and thing else unknown
     route = re.sub(r"<(uuid:pk|int:pk|path:object_id)>", str(pk), route)
-    route = route.replace("<str:token>", things["token"] if known else "x" * 43)
-    route = route.replace("<slug:kind>", "display").replace("<slug:verb>", SLUGS.get(name, "x"))
+    token = things["share_token"] if name.startswith("web:shared") else things["token"]
+    route = route.replace("<str:token>", token if known else "x" * 43)
+    route = route.replace("<uuid:photo>", str(things["photo"].pk if known else uuid.uuid4()))
+    route = (
+        route.replace("<int:number>", "1")
+        .replace("<slug:part>", "itch")
+        .replace("<slug:text>", "terms")
+        .replace("<slug:kind>", "display")
+        .replace("<slug:verb>", SLUGS.get(name, "x"))
+    )
     route = route.replace(
         "^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$", "password/reset/key/1-x/"
     )
@@ -293,7 +409,7 @@ def address(name: str, things: dict[str, Any], *, known: bool) -> str:
 
 
 # --- The people -------------------------------------------------------------------------------------------
-OF_THE_VISIT = {"django_session", "knox_authtoken", "audit_entry"}
+OF_THE_VISIT = {"django_session", "knox_authtoken", "audit_entry", "accounts_device"}
 
 
 class Counting:

@@ -109,7 +109,7 @@ def test_without_valkey_people_log_in_and_guesses_are_counted(alice, dana, valke
     assert ask_for_token(dana.email, PASSWORD, code=code).status_code == 201
     assert [guess(alice.email).status_code for _ in range(12)] == [200] * 10 + [429] * 2
     assert Client().post(reverse("account_reset_password"), {"email": alice.email}).status_code == 302
-    form = {"email": "carol@example.com", "password1": PASSWORD, "password2": PASSWORD}
+    form = {"name": "Carol", "email": "carol@example.com", "password1": PASSWORD, "password2": PASSWORD}
     assert Client().post(reverse("account_signup"), form).status_code == 302
     assert len(mailoutbox) == 2
 

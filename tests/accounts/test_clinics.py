@@ -63,7 +63,7 @@ def test_a_case_is_not_assigned_to_a_dermatologist_of_another_clinic(alices_subm
 
 
 # --- Signing up and inviting ------------------------------------------------------------------------------
-FORM = {"email": "cleo@example.com", "password1": PASSWORD, "password2": PASSWORD}
+FORM = {"name": "Cleo", "email": "cleo@example.com", "password1": PASSWORD, "password2": PASSWORD}
 
 
 def test_with_one_clinic_sign_up_does_not_ask_for_it(client, db):

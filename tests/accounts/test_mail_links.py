@@ -68,7 +68,7 @@ def test_the_mail_to_an_unknown_address_links_to_sign_up_at_the_public_address(f
 
 
 def sign_up(client: Client, email: str) -> None:
-    form = {"email": email, "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    form = {"name": "Carol", "email": email, "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
     client.post(reverse("account_signup"), form)
 
 

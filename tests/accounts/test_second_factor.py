@@ -62,6 +62,16 @@ def test_dana_without_a_factor_reaches_only_the_pages_that_set_one_up(dana):
     assert client.get(reverse("mfa_index")).status_code == 200
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_page_to_set_up_a_factor_asks_for_nothing_that_is_closed_until_then(dana):
+    """The strip's request was led back to this page, which then loaded again and again."""
+    client = log_in(dana)
+    page = client.get(reverse("mfa_index")).content.decode()
+    assert reverse("web:strip") not in page
+    set_up(client)
+    assert reverse("web:strip") in client.get(reverse("mfa_index")).content.decode()
+
+
 def test_adam_without_a_factor_cannot_open_the_admin_site(adam):
     assert log_in(adam).get(reverse("admin:index"))["Location"] == reverse("mfa_index")
 

@@ -45,7 +45,8 @@ def test_an_unavailable_database_is_reported_as_503(as_alice, photos_of, monkeyp
 
     monkeypatch.setattr(intake, "add_photo", away)
     upload = {"view": "close_up", "file": SimpleUploadedFile("a.jpg", JPEG)}
-    assert problem_code(as_alice.post(photos_of, upload, format="multipart"), 503) == "unavailable"
+    answer = as_alice.post(photos_of, upload, format="multipart")
+    assert (problem_code(answer, 503), answer["Retry-After"]) == ("unavailable", "5")
 
 
 @pytest.mark.parametrize("is_api", [True, False])
@@ -66,7 +67,7 @@ def test_a_database_that_fails_between_view_and_answer_is_503(
     )
     asking.raise_request_exception = False
     answer = asking.get(page)
-    assert answer.status_code == 503
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert not is_api or problem_code(answer, 503) == "unavailable"
 
 
@@ -132,6 +133,10 @@ def test_invalid_answers_open_no_case(as_alice, body):
         {"body_site": "moon"},
         {"body_site": 7},
         {"body_site": None},
+        {"places": []},
+        {"places": "hand.left"},
+        {"places": ["neck.left"]},
+        {"places": ["hand.left"] * 7},
         {"history": {"itch": 11}},
         {"history": {"itch": "much"}},
         {"history": {"symptoms": "itch"}},

@@ -7,7 +7,8 @@ import json
 import pytest
 from django.core import signing
 
-from teleder.cases import reviews
+from teleder.cases import intake, reviews
+from teleder.cases.answers import record_answer
 from teleder.cases.models import Job, JobState, Precedence, Submission
 from tests.api.conftest import API
 
@@ -43,7 +44,7 @@ def test_the_worklist_is_paginated_by_urgency_then_due_time(as_dana, alice, bob,
 
 def test_the_pages_keep_inconclusive_cases_before_the_others(as_dana, alice, submission_of):
     made = [submission_of(alice) for _ in range(4)]
-    Submission.objects.filter(pk__in=[made[1].pk, made[3].pk]).update(ai_precedence=Precedence.INCONCLUSIVE)
+    Submission.objects.filter(pk__in=[made[0].pk, made[2].pk]).update(ai_precedence=Precedence.NONE)
     seen, address = [], f"{API}/worklist?page_size=1"
     while address:
         page = as_dana.get(address).data
@@ -84,6 +85,16 @@ def test_dana_completes_a_review(as_dana, as_alice, dana, read):
         ANSWER["text"],
     ]
     assert as_dana.post(f"{address}/close").data["status"] == "closed"
+
+
+def test_dana_reads_which_answer_was_corrected(as_dana, alice, alices_draft):
+    for value in ("yes", "no"):
+        record_answer(alices_draft, question="fever", value=value)
+    intake.submit(alices_draft, by=alice)
+    read = as_dana.get(f"{API}/submissions/{alices_draft.pk}").data
+    (change,) = read["answer_changes"]
+    assert (change["question"], change["was"], read["answers"]["fever"]) == ("fever", "yes", "no")
+    assert "level" not in change and read["rule_urgency"] == "days_2"
 
 
 def test_a_milder_answer_needs_a_reason(as_dana, dana, alice, submission_of):
@@ -253,3 +264,33 @@ def test_adam_assigns_it_to_dana_and_reopens_it(as_adam, as_dana, dana, alice, a
     assert as_adam.post(f"{address}/reopen").data["status"] == "submitted"
     assert as_adam.post(f"{address}/withdraw").data["status"] == "withdrawn"
     assert Submission.objects.get().events.last().actor.role == "admin"
+
+
+def test_a_snoozed_case_is_off_the_list_and_in_a_list_of_its_own(as_dana, alices_submission):
+    address = f"{API}/submissions/{alices_submission.pk}/snooze"
+    row = as_dana.post(address, {"length": "hour", "reason": "phoning"}).data
+    assert row["snoozed_until"] and row["snooze_reason"] == "phoning" and not row["overdue"]
+    assert as_dana.get(f"{API}/worklist").data["results"] == []
+    (found,) = as_dana.get(f"{API}/worklist", {"snoozed": "true"}).data["results"]
+    assert found["id"] == str(alices_submission.pk)
+    assert as_dana.delete(address).data["snoozed_until"] is None
+    assert as_dana.delete(address).status_code == 409
+
+
+def test_an_urgent_case_is_not_snoozed(as_dana, alice, submission_of):
+    urgent = submission_of(alice, fever="yes", grouped_blisters="yes")
+    given = {"length": "hour", "reason": "time"}
+    refused = as_dana.post(f"{API}/submissions/{urgent.pk}/snooze", given)
+    assert (refused.status_code, refused.data["code"]) == (409, "same_day")
+
+
+def test_dana_gives_a_free_case_to_erik_but_not_what_another_has(as_dana, person, alice, submission_of):
+    erik, mori = person("erik", "dermatologist"), person("mori", "dermatologist")
+    free, theirs = submission_of(alice), submission_of(alice)
+    reviews.claim(theirs, by=mori)
+    given = {"to": str(erik.pk)}
+    assert as_dana.post(f"{API}/submissions/{free.pk}/reassign", given).data["claimed_by"]["id"] == str(
+        erik.pk
+    )
+    refused = as_dana.post(f"{API}/submissions/{theirs.pk}/reassign", given)
+    assert (refused.status_code, refused.data["code"]) == (409, "claimed_by_another")

@@ -101,8 +101,9 @@ def test_a_typescript_client_completes_the_flow_to_the_amended_answer(address, t
 def python_client(tmp_path, monkeypatch) -> Iterator[SimpleNamespace]:
     """The package that openapi-python-client generates; its warnings fail the test."""
     settings = tmp_path / "settings.json"
-    pictures = dict.fromkeys(["image/jpeg", "image/png", "application/zip"], "application/octet-stream")
-    settings.write_text(json.dumps({"post_hooks": [], "content_type_overrides": pictures}))
+    kinds = ["image/jpeg", "image/png", "application/zip", "application/pdf"]
+    files = dict.fromkeys(kinds, "application/octet-stream")
+    settings.write_text(json.dumps({"post_hooks": [], "content_type_overrides": files}))
     made = tmp_path / "made" / "teleder_client"
     made.parent.mkdir()
     program = Path(sys.executable).parent / "openapi-python-client"
@@ -166,7 +167,13 @@ def test_a_python_client_completes_the_flow_to_the_amended_answer(request, addre
     upload = models.PhotoUploadRequest(view=models.ViewEnum.CLOSE_UP, file=file)
     photo = ask(alice, "submissions.submissions_photos_create", pk, body=upload, expected=201).parsed
     assert photo.state == models.PhotoStateEnum.STORED
-    sent = ask(alice, "submissions.submissions_submit_create", pk, body=models.SubmitRequest(), expected=202)
+    sent = ask(
+        alice,
+        "submissions.submissions_submit_create",
+        pk,
+        body=models.SubmitRequest(missing_photo=models.MissingPhotoEnum.OTHER),
+        expected=202,
+    )
     assert sent.headers["Location"].endswith(f"/submissions/{pk}/status")
     end = time.monotonic() + 60
     while ask(alice, "submissions.submissions_status_retrieve", pk).parsed.ai_status != "done":

@@ -172,7 +172,7 @@ LISTS = {
     "submissions/{pk}/reviews": "–",
     "submissions/{pk}/findings": "–",
     "inbox": "cursor, page_size",
-    "worklist": "answered_since, cursor, page_size, updated_since",
+    "worklist": "answered_since, cursor, page_size, snoozed, updated_since",
     "jobs": "cursor, page_size, stage, state",
     "queues": "–",
     "consents": "–",

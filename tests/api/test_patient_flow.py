@@ -36,7 +36,10 @@ def test_alice_completes_the_whole_flow(as_alice, as_dana, photo_file, analyse):
     assert described.data["history"] == {"itch": 6, "symptoms": ["itch"]}
     photo = post_photo(as_alice, pk, photo_file())
     assert (photo.status_code, photo.data["state"]) == (201, "stored")
-    sent = as_alice.post(f"{API}/submissions/{pk}/submit", {})
+    refused = as_alice.post(f"{API}/submissions/{pk}/submit", {})
+    assert (refused.status_code, refused.json()["code"]) == (409, "photo_reason_missing")
+    assert as_alice.post(f"{API}/submissions/{pk}/submit", {"missing_photo": "none"}).status_code == 400
+    sent = as_alice.post(f"{API}/submissions/{pk}/submit", {"missing_photo": "reach"})
     assert (sent.status_code, sent.data["status"]) == (202, "submitted")
     assert sent.data["due_at"] and sent.data["case_number"] == opened.data["case_number"]
     assert sent.headers["Location"].endswith(f"{API}/submissions/{pk}/status")
@@ -234,3 +237,57 @@ def test_red_flags_and_history_are_stored_unchanged(as_alice, alices_draft):
     reported = {"treatment": "ステロイド <b>塗り薬</b>", "duration": "years", "itch": 0}
     answer = as_alice.patch(f"{API}/submissions/{alices_draft.pk}", {"history": reported})
     assert answer.data["history"] == reported
+
+
+def test_a_list_of_the_history_takes_one_entry_a_line(as_alice, alices_draft):
+    reply = as_alice.patch(
+        f"{API}/submissions/{alices_draft.pk}", {"history": {"medicines": " pill \n\n inhaler"}}
+    )
+    assert reply.json()["history"] == {"medicines": "pill\ninhaler"}
+    asked = {row["id"]: row for row in as_alice.get(f"{API}/questionnaire").json()["history"]}
+    assert asked["medicines"]["kind"] == "list" and asked["medicines"]["suggestions"]
+    assert asked["different"]["kind"] == "text" and "suggestions" not in asked["different"]
+
+
+def test_places_have_sides_and_codes_and_each_photo_names_its_own(
+    as_alice, as_dana, alice, draft_of, photo_file
+):
+    draft = draft_of(alice, photos=0)
+    address = f"{API}/submissions/{draft.pk}"
+    asked = as_alice.get(f"{API}/questionnaire").json()
+    hand = next(row for row in asked["body_sites"] if row["value"] == "hand")
+    assert hand == {"value": "hand", "text": "hand", "has_sides": True, "snomed": "33712006"}
+    described = as_alice.patch(address, {"places": ["hand.left", "neck"]}).json()
+    assert described["body_site"] == "hand"
+    assert described["places"] == [
+        {
+            "id": "hand.left",
+            "body_site": "hand",
+            "side": "left",
+            "text": "hand (left)",
+            "snomed": "33712006",
+            "laterality": "7771000",
+        },
+        {
+            "id": "neck",
+            "body_site": "neck",
+            "side": "",
+            "text": "neck",
+            "snomed": "43081002",
+            "laterality": "",
+        },
+    ]
+    both = as_alice.patch(address, {"places": ["hand.both", "neck"]}).json()["places"][0]
+    assert (both["id"], both["text"], both["laterality"]) == ("hand.both", "hand (both)", "51440002")
+    upload = {"view": "overview", "file": photo_file()}
+    refused = as_alice.post(f"{address}/photos", upload, format="multipart")
+    assert refused.status_code == 400
+    assert refused.json()["errors"][0]["field"] == "place"
+    upload = {"view": "overview", "place": "neck", "file": photo_file()}
+    kept = as_alice.post(f"{address}/photos", upload, format="multipart")
+    assert (kept.status_code, kept.json()["place"]) == (201, "neck")
+    sent = as_alice.post(f"{address}/submit", {"missing_photo": "other"})
+    assert sent.status_code == 202
+    seen = as_dana.get(address).json()
+    assert [place["id"] for place in seen["places"]] == ["hand.both", "neck"]
+    assert seen["photos"][0]["place"] == "neck"

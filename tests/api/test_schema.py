@@ -14,7 +14,7 @@ from contract.messages import Abstention, NoCropReason, QualityFault, Reason
 from teleder.accounts.models import Language
 from teleder.api.schema import EnglishGenerator
 from teleder.api.urls import v1
-from teleder.cases import intake, reviews
+from teleder.cases import intake, reviews, withdrawal
 from teleder.cases.models import Job, JobState, Photo, Submission
 from teleder.notifications import outbox
 from teleder.pipeline import results
@@ -111,7 +111,7 @@ def seeded(alice, bob, dana, adam, submission_of, draft_of, analyse, stored, pho
     analyse(poor.photos.first(), reason=Reason.POOR_QUALITY, fault=QualityFault.TOO_DARK)
     _refused(poor.photos.last())
     withdrawn = submission_of(alice)
-    intake.withdraw(withdrawn, by=alice)
+    withdrawal.withdraw(withdrawn, by=alice)
     asked = submission_of(bob)
     reviews.claim(asked, by=dana)
     reviews.request_photos(asked, by=dana, reason="blurred")
@@ -154,12 +154,15 @@ def _without_a_box(photo: Photo, analyse) -> None:
 @pytest.mark.parametrize(
     ("name", "least"), [("alice", 30), ("bob", 22), ("dana", 45), ("adam", 45), ("nora", 5)]
 )
-def test_every_response_of_a_complete_record_matches_the_description(request, seeded, caller, name, least):
+def test_every_response_of_a_complete_record_matches_the_description(
+    request, seeded, sora, caller, name, least
+):
     client = caller(request.getfixturevalue(name))
     ids = {
         "cases": Submission.objects.values_list("case", flat=True).distinct(),
         "submissions": Submission.objects.values_list("pk", flat=True),
         "photos": Photo.objects.values_list("pk", flat=True),
+        "children": [sora.pk],
     }
     bodies = 0
     for path, operations in description()["paths"].items():

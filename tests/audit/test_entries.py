@@ -100,7 +100,7 @@ def test_an_owner_who_may_not_change_roles_can_still_protect_the_log(five, capsy
         cursor.execute("SET LOCAL ROLE teleder_owner_test")
         call_command("audit", "protect", "teleder_app_test")
         cursor.execute("RESET ROLE")
-        assert 'ALTER ROLE "teleder_app_test" SET "lock_timeout" = \'1min\'' in capsys.readouterr().out
+        assert 'ALTER ROLE "teleder_app_test" SET "lock_timeout" = \'5s\'' in capsys.readouterr().out
         cursor.execute("SELECT has_table_privilege('teleder_app_test', 'audit_entry', 'INSERT')")
         assert cursor.fetchone() == (True,)
         cursor.execute("SELECT rolconfig FROM pg_roles WHERE rolname = 'teleder_app_test'")

@@ -58,3 +58,17 @@ def test_a_refused_form_that_shows_the_case_writes_an_entry(
     entry = Entry.objects.first()
     assert answer.status_code == status
     assert (entry.verb, entry.door, entry.cases) == (Verb.READ, url_name, [alices_submission.case_id])
+
+
+@pytest.mark.parametrize(("url_name", "status"), [("web:keep_claim", 200), ("web:keep_draft", 409)])
+def test_only_a_heartbeat_that_shows_the_case_writes_an_entry(
+    client, url_name, status, alices_submission, dana, adam
+):
+    client.force_login(dana)
+    reviews.claim(alices_submission, by=dana)
+    assert client.post(reverse(url_name, args=[alices_submission.pk])).status_code in (200, 204)
+    assert not Entry.objects.filter(door=url_name).exists()
+    reviews.release(alices_submission, by=adam)
+    assert client.post(reverse(url_name, args=[alices_submission.pk])).status_code == status
+    entry = Entry.objects.get(door=url_name)
+    assert (entry.verb, entry.cases) == (Verb.READ, [alices_submission.case_id])

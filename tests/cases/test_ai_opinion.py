@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from teleder.accounts.models import User
-from teleder.cases import ai_opinion, intake, reviews
+from teleder.cases import ai_opinion, intake, reviews, withdrawal
 from teleder.cases.models import EventKind, FirstImpression, Submission
 from teleder.cases.originals import RefusedError
 from teleder.cases.transitions import IllegalMoveError
@@ -82,7 +82,7 @@ def test_a_signed_case_is_open_to_the_clinic_and_reopened_only_to_who_has_looked
 
 
 def test_a_withdrawn_case_takes_no_impression(read, alice, dana):
-    intake.withdraw(read, by=alice)
+    withdrawal.withdraw(read, by=alice)
     with pytest.raises(IllegalMoveError):
         ai_opinion.choose(read, by=dana, impression="AD")
 

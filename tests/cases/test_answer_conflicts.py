@@ -163,7 +163,8 @@ def test_page_shows_the_second_dermatologist_the_correction_of_the_first(dana, e
     newer, page = answered.answer(), answer.content.decode()
     assert answer.status_code == 409 and newer.author == erik
     assert (
-        "Erik has signed another answer meanwhile" in page.partition('id="answer"')[0]
+        "Erik has signed another answer meanwhile"
+        in page.partition('id="not-signed"')[2].partition("id_text")[0]
     )  # it is shown above the form
     assert FIRST["text"] in page and SECOND["text"] in page and SECOND["reason"] in page
     assert f'name="amends" value="{newer.pk}"' in page

@@ -31,11 +31,14 @@ def drawn(tmp_path):
     return tmp_path
 
 
-def test_the_demo_has_four_people_and_its_cases_once(drawn):
+def test_the_demo_has_four_people_a_child_and_its_cases_once(drawn):
     call_command("demo", photos=drawn)
     call_command("demo", photos=drawn)
-    assert User.objects.count() == 4
-    assert all(user.check_password(PASSWORD) for user in User.objects.all())
+    assert User.objects.exclude(email=None).count() == 4
+    assert all(user.check_password(PASSWORD) for user in User.objects.exclude(email=None))
+    child = User.objects.get(email=None)
+    assert [row.guardian.email for row in child.guardians] == ["alice@example.com"]
+    assert Submission.objects.get(case__patient=child).written_by == "parent"
     assert Submission.objects.count() == len(CASES)
     assert Case.objects.count() == len(CASES) - 1
     assert Submission.objects.filter(status=Status.ANSWERED).count() == 1

@@ -12,14 +12,15 @@ from contract.alarms import Condition
 from contract.distance import INCONCLUSIVE, NOT_USABLE, named_verdict
 from contract.messages import Stage
 from teleder.accounts.models import Purpose
-from teleder.cases import intake
+from teleder.cases import consents
 from teleder.cases.models import AIStatus, Analysis, EventKind, Job, JobState, Photo, Submission
 from teleder.cases.transitions import IllegalMoveError
 from teleder.cases.triage import Urgency
 from teleder.cases.verdict import UNSTABLE, Chip, VerdictKind, verdict_of
 from teleder.pipeline import dispatch, queue, recovery, results
-from teleder.pipeline.queue import DistanceState, distance_state, request_distance_report
+from teleder.pipeline.queue import OnDemandState, distance_state, request_distance_report
 from teleder.web.operations import health
+from tests.cases.conftest import depth, receive_all
 from tests.conftest import send_for_test
 from tests.distances import STOPS_NEARER, record, report_of
 
@@ -57,7 +58,7 @@ def urgency() -> tuple:
 def test_an_alarm_queues_a_report_and_no_alarm_queues_none(alarmed, bob, submission_of, analyse):
     analyse(submission_of(bob).photos.get())
     assert [job.photo for job in Job.objects.filter(stage=Stage.DISTANCE)] == [alarmed]
-    assert distance_state(alarmed) == DistanceState.WAITING
+    assert distance_state(alarmed) == OnDemandState.WAITING
 
 
 def test_a_report_is_queued_with_the_result_or_not_at_all(alices_submission, analyse, monkeypatch):
@@ -80,12 +81,12 @@ def test_asking_twice_makes_one_job_and_a_report_is_not_made_again(calm):
     assert jobs() == [JobState.QUEUED]
     assert record(calm, report_of())
     request_distance_report(calm)
-    assert jobs() == [JobState.DONE] and distance_state(calm) == DistanceState.DONE
+    assert jobs() == [JobState.DONE] and distance_state(calm) == OnDemandState.DONE
 
 
 def test_a_failed_report_can_be_asked_for_again(alarmed):
     assert record(alarmed, FAILED)
-    assert jobs() == [JobState.FAILED] and distance_state(alarmed) == DistanceState.FAILED
+    assert jobs() == [JobState.FAILED] and distance_state(alarmed) == OnDemandState.FAILED
     request_distance_report(alarmed)
     job = Job.objects.get(stage=Stage.DISTANCE)
     assert (job.state, job.error, job.deaths) == (JobState.QUEUED, "", 0)
@@ -96,7 +97,7 @@ def test_a_photo_that_was_not_read_or_may_not_be_read_any_more_is_not_measured(
     alice, bob, submission_of, calm
 ):
     unread = submission_of(bob).photos.get()
-    intake.withdraw_consent(alice, Purpose.AI)
+    consents.withdraw_consent(alice, Purpose.AI)
     for photo in (unread, calm):
         with pytest.raises(IllegalMoveError):
             request_distance_report(photo)
@@ -104,13 +105,13 @@ def test_a_photo_that_was_not_read_or_may_not_be_read_any_more_is_not_measured(
 
 
 def test_a_report_waits_until_nothing_else_is_unfinished(alarmed, bob, submission_of, valkey):
-    key, prepare = messages.QUEUES[Stage.DISTANCE], submission_of(bob).photos.get().jobs.get()
+    prepare = submission_of(bob).photos.get().jobs.get()
     assert dispatch.dispatch_stage(Stage.DISTANCE) == 0
     dispatch.dispatch_stage(Stage.PREPARE)
-    assert dispatch.dispatch_stage(Stage.DISTANCE) == 0 == valkey.llen(key)
+    assert dispatch.dispatch_stage(Stage.DISTANCE) == 0 == depth(valkey, Stage.DISTANCE)
     prepare.refresh_from_db()
     results.record(job=str(prepare.pk), attempt=prepare.attempt, worker="w", outcome=FAILED)
-    assert dispatch.dispatch_stage(Stage.DISTANCE) == 1 == valkey.llen(key)
+    assert dispatch.dispatch_stage(Stage.DISTANCE) == 1 == depth(valkey, Stage.DISTANCE)
 
 
 def test_on_a_busy_clinic_reports_go_by_age_once_they_have_waited_ten_minutes(
@@ -128,7 +129,7 @@ def test_on_a_busy_clinic_reports_go_by_age_once_they_have_waited_ten_minutes(
         assert dispatch.dispatch_stage(Stage.DISTANCE) == 0  # one for each slot
         report.refresh_from_db()
         assert report.state == JobState.SENT
-        valkey.delete(messages.QUEUES[Stage.DISTANCE])
+        receive_all(valkey)
         results.record(job=str(report.pk), attempt=report.attempt, worker="w", outcome=FAILED)
     assert dispatch.dispatch_stage(Stage.DISTANCE) == 0
     waiting.refresh_from_db()
@@ -191,13 +192,13 @@ def test_a_crashing_report_is_given_up_and_counts_as_no_crash_of_the_ai(alarmed,
         state=JobState.STARTED, worker="w", deadline=timezone.now()
     )
     assert recovery.expire() == 1
-    assert jobs() == [JobState.QUARANTINED] and distance_state(alarmed) == DistanceState.FAILED
+    assert jobs() == [JobState.QUARANTINED] and distance_state(alarmed) == OnDemandState.FAILED
     assert Submission.objects.get().ai_status == AIStatus.DONE
 
 
 def test_a_consent_that_is_withdrawn_cancels_the_report_and_leaves_the_answer(alice, alarmed):
     job, attempt = send_for_test(alarmed, Stage.DISTANCE)
-    intake.withdraw_consent(alice, Purpose.AI)
+    consents.withdraw_consent(alice, Purpose.AI)
     assert jobs() == [JobState.CANCELLED]
     assert not results.record(job=job, attempt=attempt, worker="w", outcome=report_of())
     assert Submission.objects.get().ai_status == AIStatus.DONE
@@ -260,4 +261,4 @@ def test_a_stored_report_that_no_version_writes_counts_as_none(alarmed):
     Analysis.objects.update(distance={"looks": []})
     assert Analysis.objects.get().distance_report is None
     assert not verdict_of(Submission.objects.get()).unstable_with_distance
-    assert queue.distance_state(Photo.objects.get()) == DistanceState.NOT_ASKED
+    assert queue.distance_state(Photo.objects.get()) == OnDemandState.NOT_ASKED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from smtplib import SMTPRecipientsRefused
@@ -11,14 +12,16 @@ import pytest
 from django.conf import settings
 from django.core import mail
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from teleder.accounts.models import Clinic
-from teleder.cases import intake, invariants, leftovers, reviews
-from teleder.cases.models import Analysis, Case, Event, Job, Photo, Submission
+from teleder.cases import invariants, leftovers, reviews, withdrawal
+from teleder.cases.models import Analysis, Case, Event, HeldAnswer, Job, Photo, Submission
 from teleder.notifications import invariants as of_messages
 from teleder.notifications import outbox
-from teleder.notifications.models import Message
+from teleder.notifications.models import DueWarning, Message, UrgentCall
 from teleder.notifications.reconcile import reconcile
 from tests.conftest import rewrite
 
@@ -52,6 +55,16 @@ def test_a_fresh_submission_breaks_nothing(alices_submission, dana):
     call_command("check_record")
 
 
+def test_no_check_reads_a_list_anew_for_each_row(alices_submission):
+    """At a million submissions one check took hours."""
+    with CaptureQueriesContext(connection) as asked:
+        for check in invariants.INVARIANTS:
+            list(check())
+    statements = [row["sql"] for row in asked.captured_queries]
+    assert len(statements) >= len(invariants.INVARIANTS)
+    assert [one for one in statements if re.search(r"NOT \([^()]* IN \(SELECT", one)] == []
+
+
 def plant_clinic_without_dermatologist(submission, dana) -> None:
     dana.is_active = False
     dana.save()
@@ -65,8 +78,8 @@ def plant_patient_locked_out(submission, dana) -> None:
 
 
 def plant_draft_that_is_read(submission, dana) -> None:
-    intake.withdraw(submission, by=submission.patient)
-    intake.restore(submission, by=submission.patient)
+    withdrawal.withdraw(submission, by=submission.patient)
+    withdrawal.restore(submission, by=submission.patient)
     Job.objects.update(stage="analyse")
 
 
@@ -190,7 +203,40 @@ def plant_another_clinic(submission, dana) -> None:
     Case.objects.update(clinic=Clinic.objects.create(name="North"))
 
 
+def plant_submission_in_a_merged_case(submission, dana) -> None:
+    other = Case.objects.create(patient=submission.patient, clinic=submission.clinic)
+    Case.objects.filter(pk=submission.case_id).update(merged_into=other)
+
+
+def plant_answer_that_is_not_sent(submission, dana) -> None:
+    settings.HOLD_SECONDS = 60
+    reviews.claim(submission, by=dana)
+    reviews.sign(submission, by=dana, impression="AD", disposition="self_care", text="Go on.")
+    HeldAnswer.objects.update(send_at=LONG_AGO)
+
+
+def plant_answer_held_of_a_free_case(submission, dana) -> None:
+    plant_answer_that_is_not_sent(submission, dana)
+    Submission.objects.update(status="submitted", claimed_by=None, claimed_at=None)
+
+
+def plant_call_that_nobody_hears(submission, dana) -> None:
+    Submission.objects.update(rule_urgency=3, urgency=3)
+    outbox.queue_messages()
+    UrgentCall.objects.update(tell_at=LONG_AGO)
+
+
+def plant_forgotten_warning(submission, dana) -> None:
+    outbox.queue_messages()
+    DueWarning.objects.update(at=LONG_AGO)
+
+
 BREACHES = [
+    (plant_submission_in_a_merged_case, "cases that were merged are empty and lead to one in force"),
+    (plant_answer_that_is_not_sent, "answers that are held are sent soon"),
+    (plant_answer_held_of_a_free_case, "answers that are held are of who holds the case"),
+    (plant_call_that_nobody_hears, "urgent calls are told"),
+    (plant_forgotten_warning, "warnings of due times are told"),
     (plant_signing_without_review, "submissions know their clinic and when they were signed"),
     (plant_another_clinic, "submissions know their clinic and when they were signed"),
     (plant_clinic_without_dermatologist, "submissions that are open have somebody who may answer"),

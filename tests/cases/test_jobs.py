@@ -13,11 +13,12 @@ from django.utils import timezone
 
 from contract import messages
 from contract.messages import Stage
-from teleder.cases import intake, reviews, transitions
+from teleder.cases import intake, reviews, transitions, withdrawal
 from teleder.cases.models import AIStatus, Job, JobState, Photo, Submission
 from teleder.cases.triage import Urgency
 from teleder.pipeline import broker, dispatch, recovery, results, tasks
 from tests import forged
+from tests.cases.conftest import depth, receive_all, received
 from tests.conftest import MODEL, send_for_test
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
@@ -47,7 +48,7 @@ def test_a_photo_waits_in_postgres_and_one_message_is_sent(alices_draft, valkey)
     assert dispatch.dispatch_stage(Stage.PREPARE) == 1
     job = Job.objects.get()
     assert (job.state, job.attempt) == (JobState.SENT, 1)
-    assert valkey.llen(messages.QUEUES[Stage.PREPARE]) == 1
+    assert depth(valkey, Stage.PREPARE) == 1
     assert dispatch.dispatch_stage(Stage.PREPARE) == 0
 
 
@@ -58,7 +59,7 @@ def test_a_result_sends_the_next_waiting_job_and_the_next_stage(
     submission_of(alice, photos=2)
     assert dispatch.dispatch_all() == 1
     done = Job.objects.get(state=JobState.SENT)
-    valkey.delete(messages.QUEUES[Stage.PREPARE])  # a worker has received it
+    receive_all(valkey)  # a worker has received it
     with django_capture_on_commit_callbacks(execute=True):
         results.record(
             job=str(done.pk), attempt=done.attempt, worker="w", outcome=prepared(done.photo, done.attempt)
@@ -72,13 +73,13 @@ def test_the_window_limits_the_messages_in_the_broker(alice, draft_of, valkey, s
     draft_of(alice, photos=6)
     Job.objects.update(stage=Stage.ANALYSE)
     dispatch.dispatch_all()
-    assert valkey.llen(messages.QUEUES[Stage.ANALYSE]) == 2
+    assert depth(valkey, Stage.ANALYSE) == 2
     assert Job.objects.filter(state=JobState.SENT).count() == 4
     assert Job.objects.filter(state=JobState.SENT).values("sent_at").distinct().count() == 2
     age()
     recovery.expire()
     dispatch.dispatch_all()  # the messages of the lost attempts still fill the window
-    assert valkey.llen(messages.QUEUES[Stage.ANALYSE]) == 2
+    assert depth(valkey, Stage.ANALYSE) == 2
 
 
 def test_urgent_photos_are_sent_before_waiting_ones(alice, bob, draft_of, settings):
@@ -95,7 +96,7 @@ def test_when_idle_a_message_carries_one_photo_and_under_load_several(alice, dra
     Job.objects.update(stage=Stage.ANALYSE)
     dispatch.dispatch_stage(Stage.ANALYSE)
     assert set(Job.objects.values_list("batch", flat=True)) == {1}
-    redis.Redis.from_url(settings.REDIS_URL).delete(messages.QUEUES[Stage.ANALYSE])
+    receive_all(redis.Redis.from_url(settings.REDIS_URL))
     draft_of(alice, photos=6)
     Job.objects.update(stage=Stage.ANALYSE, state=JobState.QUEUED)
     dispatch.dispatch_stage(Stage.ANALYSE)
@@ -256,8 +257,8 @@ def test_a_result_for_a_submission_of_a_newer_policy_is_requeued_and_not_counted
         (tasks.started_task, "started", {"work": {JOB: 1}}),
         (tasks.older_started_task, "started", {"job": JOB, "attempt": 1}),
         (tasks.ended_task, "ended", {"work": None}),
-        (tasks.results_task, "record", forged.message(JOB, 1, "failed", {"code": "x"})),
-        (tasks.older_record_task, "record", forged.older_message(JOB, 1, "failed", {"code": "x"})),
+        (tasks.results_task, "_record", forged.message(JOB, 1, "failed", {"code": "x"})),
+        (tasks.older_record_task, "_record", forged.older_message(JOB, 1, "failed", {"code": "x"})),
     ],
 )
 def test_a_message_that_met_an_unavailable_database_is_repeated(task, verb, more, monkeypatch):
@@ -279,7 +280,7 @@ def test_a_photo_whose_worker_crashed_does_not_block_others(alice, draft_of, val
     settings.JOB_WINDOW = 1
     draft_of(alice, photos=2)
     assert dispatch.dispatch_stage(Stage.PREPARE) == 1
-    valkey.delete(messages.QUEUES[Stage.PREPARE])  # a worker received it
+    receive_all(valkey)  # a worker received it
     dead = Job.objects.get(state=JobState.SENT)
     results.started(worker="w", work={str(dead.pk): 1})
     assert dispatch.dispatch_stage(Stage.PREPARE) == 0
@@ -318,9 +319,9 @@ def test_a_draft_is_prepared_and_checked_but_analysed_only_after_submission(alic
 def test_a_submission_that_is_withdrawn_and_sent_again_is_analysed(alice, alices_draft, analyse):
     analyse(alices_draft.photos.get())
     submission = intake.submit(alices_draft, by=alice)
-    intake.withdraw(submission, by=alice)
+    withdrawal.withdraw(submission, by=alice)
     assert Job.objects.get(stage="analyse").state == JobState.CANCELLED
-    intake.restore(submission, by=alice)
+    withdrawal.restore(submission, by=alice)
     submission = intake.submit(submission, by=alice)
     assert Job.objects.get(stage="analyse").state == JobState.QUEUED
     assert submission.ai_status == AIStatus.WAITING
@@ -452,6 +453,21 @@ def in_threads(count: int, act) -> None:
         thread.join()
 
 
+def test_an_urgent_photo_overtakes_messages_that_wait_in_the_broker(alice, bob, draft_of, valkey, settings):
+    settings.JOB_WINDOW, settings.JOB_BATCH = 2, 4
+    for _ in range(2):
+        draft_of(alice, photos=6)
+    Job.objects.update(stage=Stage.ANALYSE)
+    assert dispatch.dispatch_stage(Stage.ANALYSE) == 8
+    urgent = draft_of(bob, fever="yes", baby_or_pregnant="yes").photos.get().jobs.get()
+    Job.objects.filter(pk=urgent.pk).update(stage=Stage.ANALYSE)
+    assert dispatch.dispatch_stage(Stage.ANALYSE) == 1
+    urgent.refresh_from_db()
+    assert (urgent.state, urgent.batch) == (JobState.SENT, 1)
+    first = next(received(valkey, Stage.ANALYSE))
+    assert [row["job"] for row in first["requests"]] == [str(urgent.pk)]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_eight_dispatchers_fill_the_window_once(alice, draft_of, valkey, settings):
     settings.JOB_WINDOW, settings.JOB_BATCH = 3, 1
@@ -460,7 +476,24 @@ def test_eight_dispatchers_fill_the_window_once(alice, draft_of, valkey, setting
     settings.REDIS_URL = url
     in_threads(8, lambda: dispatch.dispatch_stage(Stage.PREPARE))
     assert Job.objects.filter(state=JobState.SENT).count() == 3
-    assert valkey.llen(messages.QUEUES[Stage.PREPARE]) == 3
+    assert depth(valkey, Stage.PREPARE) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_dispatcher_never_waits_for_another(alice, draft_of, valkey):
+    """A session that hung with this lock once held up every upload; the sweeper sends what is left."""
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtext('dispatch.prepare'))")
+    try:
+        job = draft_of(alice).photos.get().jobs.get()
+        assert dispatch.dispatch_all() == 0
+        assert depth(valkey, Stage.PREPARE) == 0
+    finally:
+        other.close()
+    assert dispatch.dispatch_all() == 1
+    job.refresh_from_db()
+    assert job.state == JobState.SENT
 
 
 @pytest.mark.django_db(transaction=True)

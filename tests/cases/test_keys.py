@@ -11,6 +11,7 @@ import pytest
 from contract.messages import Stage
 from contract.storage import StorageError, keys
 from teleder.cases import stored_files
+from teleder.cases.models import StoredFile
 from tests import forged
 
 MINE, OTHERS = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -27,9 +28,8 @@ def media(settings) -> Path:
     return Path(settings.MEDIA_ROOT)
 
 
-def opened(key: str, stage: str = Stage.PREPARE) -> bytes:
-    with stored_files.open_file(MINE, stage, key) as file:
-        return file.read()
+def opened(key: str, name: StoredFile = StoredFile.DISPLAY) -> bytes:
+    return stored_files.read_whole(MINE, name, key, "")
 
 
 def test_a_file_of_the_photo_is_opened(media):
@@ -50,9 +50,9 @@ def test_any_other_key_is_refused(media, key):
 
 def test_a_file_of_another_stage_is_not_opened(media):
     """Otherwise a mask by the AI could be shown to the patient instead of the copy."""
-    for stage in (Stage.ANALYSE, Stage.CHECK, keys.ORIGINAL):
+    for name in (StoredFile.MASK, StoredFile.ORIGINAL):
         with pytest.raises(StorageError):
-            opened(KEY, stage)
+            opened(KEY, name)
 
 
 @pytest.mark.parametrize("level", range(5))

@@ -207,6 +207,17 @@ def test_of_a_message_that_goes_back_to_the_queue_nothing_counts_twice(
         assert states(work) == [JobState.DONE, JobState.SENT]
 
 
+def test_what_may_go_next_is_looked_for_once_a_message(
+    alice, bob, submission_of, monkeypatch, django_capture_on_commit_callbacks
+):
+    photos = [submission_of(patient).photos.get() for patient in (alice, bob)]
+    work, right, asked = checks_of(photos), forged.outcome(Stage.CHECK, ""), []
+    monkeypatch.setattr(dispatch, "dispatch_all", asked.append)
+    with django_capture_on_commit_callbacks(execute=True):
+        tasks.results_task(**together(work, [right, right]))
+    assert asked == [(Stage.CHECK, Stage.DISTANCE)]
+
+
 def test_results_of_several_submissions_lock_them_in_one_order(alice, bob, submission_of):
     photos = [submission_of(patient).photos.get() for patient in (alice, bob)]
     jobs = [job for job, _attempt in checks_of(photos)]

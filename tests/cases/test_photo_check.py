@@ -11,10 +11,11 @@ from contract import messages
 from contract.messages import Stage
 from contract.photos import PhotoAdvice, QualityFault, Reason
 from teleder.accounts.models import Purpose
-from teleder.cases import intake, reviews
+from teleder.cases import consents, intake, reviews
 from teleder.cases.models import AIStatus, Job, JobState, Photo, Status, Submission
 from teleder.cases.remedies import REMEDIES, remedy_for, remedy_for_wish
 from teleder.pipeline import dispatch, recovery, results
+from tests.cases.conftest import depth
 from tests.conftest import MODEL, send_for_test
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
@@ -47,7 +48,7 @@ def test_a_prepared_photo_of_a_draft_is_checked_and_not_read(prepared):
 
 
 def test_without_consent_to_ai_nothing_is_checked(alice, alices_draft, analyse):
-    intake.withdraw_consent(alice, Purpose.AI)
+    consents.withdraw_consent(alice, Purpose.AI)
     analyse(alices_draft.photos.get())
     assert checks() == []
 
@@ -117,7 +118,7 @@ def test_the_ai_is_done_although_a_check_is_under_way(alice, alices_draft, prepa
 
 def test_a_result_after_the_consent_was_withdrawn_is_ignored(alice, prepared):
     job, attempt = send_for_test(prepared, Stage.CHECK)
-    intake.withdraw_consent(alice, Purpose.AI)
+    consents.withdraw_consent(alice, Purpose.AI)
     assert not results.record(job=job, attempt=attempt, worker="w", outcome=checked(PhotoAdvice.TOO_FAR))
     assert Photo.objects.get().advice == ""
 
@@ -152,9 +153,9 @@ def test_a_check_waits_while_a_submitted_photo_waits(prepared, bob, submission_o
     outcome = messages.Prepared(**copies, **sides, quality={})
     assert results.record(job=job, attempt=attempt, worker="w", outcome=outcome)
     assert dispatch.dispatch_stage(Stage.CHECK) == 0
-    assert valkey.llen(messages.QUEUES[Stage.CHECK]) == 0
+    assert depth(valkey, Stage.CHECK) == 0
     assert dispatch.dispatch_all() == 2  # first the submitted photo, then the draft's
-    assert valkey.llen(messages.QUEUES[Stage.ANALYSE]) == valkey.llen(messages.QUEUES[Stage.CHECK]) == 1
+    assert depth(valkey, Stage.ANALYSE) == depth(valkey, Stage.CHECK) == 1
 
 
 def test_a_result_that_leaves_nothing_waiting_sends_a_check(

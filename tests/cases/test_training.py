@@ -11,6 +11,13 @@ from django.core.management import CommandError, call_command
 from teleder.accounts.models import Clinic, Purpose
 from teleder.accounts.people import end_consent, give_consent
 from teleder.cases import reviews, training
+from tests.drawn import draw, reanalysed, record
+
+# A PNG of 4 x 1 pixels: background, skin, lesion, lesion.
+MASK = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000004000000010800000000dc5750110000000d494441"
+    "54789c63606064620200000e000669da81da0000000049454e44ae426082"
+)
 
 
 @pytest.fixture
@@ -46,6 +53,54 @@ def exported(tmp_path):
             return list(csv.DictReader(file))
 
     return run
+
+
+@pytest.fixture
+def drawn(settings, dana):
+    """Draw a crop on the photo of a submission, with its lesion or without, as if a worker had read it."""
+
+    def make(submission, lesion):
+        photo = submission.photos.get()
+        crop = draw(photo, dana)
+        type(crop).objects.filter(pk=crop.pk).update(lesion=lesion)
+        record(photo, reanalysed(photo))
+        key = crop.photo.drawn_crops.select_related("finding").last().finding.mask_key
+        settings.PHOTO_STORAGE.write(key, MASK)
+        return crop
+
+    return make
+
+
+@pytest.mark.parametrize(("lesion", "use"), [([0, 100, 479_900], "train"), (None, "crop")])
+def test_what_was_drawn_is_written_as_a_manifest_that_training_reads(
+    signed, drawn, exported, alice, dana, tmp_path, lesion, use
+):
+    data = pytest.importorskip("training.data")
+    give_consent(alice, Purpose.TRAINING)
+    submission = signed(alice, "HI")
+    drawn(submission, lesion)
+    [photo] = exported()
+    out = tmp_path / "export"
+    [row] = csv.DictReader((out / "drawn.csv").open(newline=""))
+    assert (row["image"], row["use"], row["label"]) == (photo["file"], use, "HI")
+    assert (row["x"], row["y"], row["width"], row["height"]) == ("10", "20", "100", "100")
+    assert row["author"] == training.pseudonym(dana) and dana.name not in str(row)
+    [read] = data.read_rows(out / "drawn.csv", out)
+    assert (read.use, read.label, read.group) == (use, "HI", photo["patient"])
+    assert data.read_mask(read.mask).max() == 2
+
+
+def test_without_consent_to_training_nothing_that_was_drawn_is_written(
+    signed, drawn, exported, alice, bob, tmp_path
+):
+    give_consent(bob, Purpose.TRAINING)
+    drawn(signed(alice), [0, 100, 479_900])
+    signed(bob)
+    assert len(exported()) == 1 and not (tmp_path / "export" / "drawn.csv").exists()
+    give_consent(alice, Purpose.TRAINING)
+    assert len(exported("again")) == 2 and (tmp_path / "again" / "drawn.csv").exists()
+    end_consent(alice, Purpose.TRAINING)
+    assert len(exported("after")) == 1 and not (tmp_path / "after" / "drawn.csv").exists()
 
 
 def test_a_signed_case_of_a_patient_who_agreed_is_written_with_its_copy(signed, exported, alice, tmp_path):

@@ -5,17 +5,22 @@ from __future__ import annotations
 import re
 from copy import deepcopy
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.utils import translation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contract.alarms import Alarm, Figure
 from teleder.cases import triage
+from teleder.cases.models import Submission
 from teleder.cases.questionnaire import BodySite, red_flag_questions
-from teleder.cases.triage import PhotoReport, Urgency, urgency_of
+from teleder.cases.triage import CURRENT_POLICY, Flag, Origin, PhotoReport, Urgency, urgency_of
+from teleder.cases.triage.spoken import phone_script, until_seen
+from teleder.settings.environment import hours
 from tests.conftest import CALM, MEASURED, NO_WORTH, alarm
 
 POLICY, FORMER = triage.policy(), triage.policy("2026-11-23")
@@ -27,6 +32,16 @@ CHOICES = {question.id: list(dict(question.choices)) for question in red_flag_qu
 
 def level(**answers: str) -> Urgency:
     return urgency_of(CALM | answers, policy=POLICY).urgency
+
+
+@pytest.mark.parametrize("policy", VERSIONS, ids=lambda policy: policy.id)
+def test_a_question_that_is_left_out_could_have_raised_nothing(policy):
+    for left_out, because in triage.NOT_ASKED_AFTER_YES.items():
+        given = {id: value for id, value in CALM.items() if id != left_out} | {because: "yes"}
+        assert policy.unanswered(given) == []
+        assert urgency_of(given, policy=policy).urgency == Urgency.EMERGENCY
+        for value in ("no", "unsure"):
+            assert len(policy.unanswered(given | {because: value})) == 1
 
 
 # The clinical rules (docs/clinical.md) one by one: answers and the urgency that they must give.
@@ -201,7 +216,7 @@ def test_of_the_last_version_only_site_flags_and_japanese_texts_are_new():
 @pytest.mark.parametrize("near_eye", ["no", "yes", "unsure"])
 def test_face_eye_region_and_genitals_are_flagged_whatever_was_answered_and_raise_nothing(site, near_eye):
     answers = CALM | {"near_eye": near_eye}
-    plain, flagged = (urgency_of(answers, policy=POLICY, site=place) for place in ("", site))
+    plain, flagged = (urgency_of(answers, policy=POLICY, sites=sites) for sites in ((), {site}))
     codes = {"around_eyes": ["eye_region"], "face": ["face"], "groin": ["genital"]}.get(site, [])
     assert flagged.urgency == plain.urgency
     assert [(flag.origin, flag.code, flag.level) for flag in flagged.flags if flag not in plain.flags] == [
@@ -212,7 +227,7 @@ def test_face_eye_region_and_genitals_are_flagged_whatever_was_answered_and_rais
 @pytest.mark.parametrize("site", BodySite)
 def test_a_policy_without_site_flags_judges_every_site_as_before(site):
     for policy in VERSIONS[:-1]:
-        assert urgency_of(CALM, policy=policy, site=site) == urgency_of(CALM, policy=policy)
+        assert urgency_of(CALM, policy=policy, sites={site}) == urgency_of(CALM, policy=policy)
 
 
 def test_every_flagged_site_exists():
@@ -301,3 +316,113 @@ def test_an_unknown_policy_or_a_path_is_refused():
     for name in ("1999-01-01", "../../settings", ""):
         with pytest.raises(LookupError):
             triage.policy(name)
+
+
+# --- Staffed hours --------------------------------------------------------------------------------------
+HOURS = (time(9), time(18))
+
+
+@pytest.mark.parametrize(
+    ("start", "minutes", "due"),
+    [
+        ("2026-11-27 10:00", 120, "2026-11-27 12:00"),  # a Friday, in hours
+        ("2026-11-27 17:00", 120, "2026-11-30 10:00"),  # an hour before closing, the rest on Monday
+        ("2026-11-27 18:00", 120, "2026-11-30 11:00"),  # closed
+        ("2026-11-28 23:00", 30, "2026-11-30 09:30"),  # a Saturday night
+        ("2026-11-23 12:00", 120, "2026-11-24 11:00"),  # a holiday (Labour Thanksgiving Day)
+        ("2026-11-30 02:00", 120, "2026-11-30 11:00"),  # before opening
+        ("2026-11-30 09:00", 540, "2026-11-30 18:00"),  # a whole day ends when it closes
+        ("2026-11-30 09:00", 600, "2026-12-01 10:00"),
+        ("2026-11-27 15:00", 1440, "2026-11-30 15:00"),  # 24 hours are one working day
+        ("2026-11-28 15:00", 1440, "2026-12-01 09:00"),
+    ],
+)
+def test_only_staffed_hours_count_towards_the_promise(start, minutes, due):
+    begun = datetime.fromisoformat(start).replace(tzinfo=TOKYO)
+    assert triage.staffed_after(begun, minutes, HOURS) == datetime.fromisoformat(due).replace(tzinfo=TOKYO)
+
+
+def test_a_clinic_that_is_always_staffed_counts_every_minute():
+    night = datetime(2026, 11, 28, 23, tzinfo=TOKYO)
+    assert triage.staffed_after(night, 120, None) == night + timedelta(hours=2)
+
+
+def test_the_setting_decides_about_each_level(settings):
+    settings.STAFFED_HOURS = HOURS
+    friday = datetime(2026, 11, 27, 17, tzinfo=TOKYO)
+    due = [POLICY.due(urgency, friday) for urgency in Urgency]
+    assert due == sorted(due, reverse=True) and due[Urgency.EMERGENCY] == datetime(
+        2026, 11, 30, 10, tzinfo=TOKYO
+    )
+
+
+@pytest.mark.parametrize("text", ["18:00-09:00", "9-18", "09:00", "09:00-09:00", "morning"])
+def test_hours_that_make_no_sense_are_refused(monkeypatch, text):
+    monkeypatch.setenv("X", text)
+    with pytest.raises(ImproperlyConfigured, match="X must"):
+        hours("X", "always")
+
+
+def test_a_level_that_rests_on_a_correction_alone_has_a_text_of_its_own():
+    corrected = Flag(origin=Origin.ANSWERS, code="corrected", level=Urgency.DAYS_2).as_json()
+    crusts = Flag(origin=Origin.ANSWERS, code="crusts", level=Urgency.DAYS_2).as_json()
+    for policy_id in ("2026-11-28", CURRENT_POLICY):
+        draft = Submission(rule_urgency=Urgency.DAYS_2, policy=policy_id, flags=[corrected])
+        for language, sores in (("en", "sores"), ("ja", "ただれ")):
+            assert sores not in triage.advice_for(draft, language)["text"]
+            draft.flags = [corrected, crusts]
+            assert sores in triage.advice_for(draft, language)["text"]
+            draft.flags = [corrected]
+    draft.rule_urgency = Urgency.SAME_DAY
+    assert triage.advice_for(draft)["code"] == "same_day"
+
+
+@pytest.mark.parametrize(
+    ("given", "speaks_of_sores"),
+    [
+        ({"very_ill": "unsure"}, False),
+        ({"fever": "unsure", "grouped_blisters": "unsure"}, False),
+        ({"lasting_patch": "yes", "weak_immunity": "yes"}, False),
+        ({"lasting_patch": "yes", "baby_or_pregnant": "yes"}, False),
+        ({"crusts": "yes"}, True),
+        ({"crusts": "yes", "fever": "unsure"}, True),
+    ],
+)
+def test_two_days_speak_of_sores_only_where_sores_were_answered(given, speaks_of_sores):
+    found = triage.urgency_of(CALM | given, policy=POLICY)
+    assert found.urgency == Urgency.DAYS_2
+    flags = [flag.as_json() for flag in found.flags]
+    draft = Submission(rule_urgency=found.urgency, policy=found.policy, flags=flags)
+    for language, sores, today in (("en", "sores", "Go today if"), ("ja", "ただれ", "今日のうちに")):
+        text = triage.advice_for(draft, language)["text"]
+        assert (sores in text) == speaks_of_sores and today in text
+
+
+def test_the_warning_signs_are_a_draft_in_both_languages():
+    for language in ("ja", "en"):
+        with translation.override(language):
+            before, after = triage.warning_signs(answered=False), triage.warning_signs(answered=True)
+        assert before["signs"] == after["signs"] and len(before["signs"]) == 5
+        assert before["text"] != after["text"] and all(before["signs"])
+
+
+def test_every_answer_that_reports_something_is_said_on_the_phone_the_urgent_ones_first():
+    for file in triage.POLICIES.glob("*.toml"):
+        for question in red_flag_questions(triage.policy(file.stem), "ja"):
+            for value, _text in question.choices:
+                said = phone_script({question.id: value}, urgent=[], for_child=False)
+                assert len(said) == (1 if value in ("no", "unsure") else 2), (file.stem, question.id, value)
+    answers = {"very_ill": "no", "fever": "yes", "spreading": "severe"}
+    with translation.override("ja"):
+        opening, first, second = phone_script(answers, urgent=["spreading"], for_child=True)
+    assert opening.startswith("子ども") and "はがれる" in first and "38度" in second
+
+
+def test_what_to_do_until_a_doctor_is_seen_names_what_the_advice_names():
+    facts = {"en": ("towels", "babies", "weak immunity", "the eye", "show this page"),
+             "ja": ("タオル", "赤ちゃん", "免疫", "目の症状", "この画面")}  # fmt: skip
+    for language, words in facts.items():
+        with translation.override(language):
+            shown, told = until_seen(), POLICY.advice("same_day")["text"]
+        laid_out = shown["text"] + " ".join(shown["steps"])
+        assert all(word in laid_out and word in told for word in words) and len(shown["steps"]) == 3

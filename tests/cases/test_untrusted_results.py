@@ -10,10 +10,22 @@ from django.utils import timezone
 
 from contract import messages
 from contract.messages import Stage
-from teleder.cases.models import Analysis, Event, Finding, Job, JobState, Photo, RefusedMessage, Submission
+from teleder.cases.models import (
+    Analysis,
+    DrawnCropFinding,
+    Event,
+    Finding,
+    Job,
+    JobState,
+    Photo,
+    RefusedMessage,
+    Submission,
+)
 from teleder.pipeline import dispatch, recovery, refusals, results, tasks
 from tests import forged
+from tests.cases.conftest import receive_all
 from tests.conftest import send_for_test
+from tests.drawn import AREA, draw
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +39,10 @@ class Attempt:
             row = forged.outcome(earlier, f"photos/{photo.pk}/{earlier}/{attempt}")
             tasks.results_task(**forged.message(job, attempt, forged.KINDS[earlier], row))
         self.photo, self.stage = photo, stage
-        if stage == Stage.CHECK:  # of a photo that was a draft's when the job was queued
+        if stage == Stage.REANALYSE:
+            draw(photo, photo.submission.patient)
+        # A check is of a photo that was a draft's when the job was queued; a full-size copy is asked for.
+        if stage in (Stage.CHECK, Stage.FULL):
             Job.objects.create(photo=photo, stage=stage, priority=0)
         self.job, self.attempt = send_for_test(photo, stage)
         results.started(worker="w@host", work={self.job: self.attempt})
@@ -59,7 +74,7 @@ def under_way(alices_submission):
 
 
 def everything() -> list:
-    kinds = (Job, Photo, Analysis, Finding, Submission, Event)
+    kinds = (Job, Photo, Analysis, Finding, DrawnCropFinding, Submission, Event)
     return [list(kind.objects.order_by("pk").values()) for kind in kinds]
 
 
@@ -117,7 +132,13 @@ def test_a_copy_outside_the_folder_of_the_attempt_is_refused(
         attempt.reports(attempt.right(**{name: key.format(other=other.pk)}))
 
 
-@pytest.mark.parametrize(("stage", "kind"), [(s, k) for s in Stage for k in Stage if s != k])
+# A drawn crop is reported as any analysis is, with one box.
+ALIKE = (Stage.ANALYSE, Stage.REANALYSE)
+
+
+@pytest.mark.parametrize(
+    ("stage", "kind"), [(s, k) for s in Stage for k in Stage if s != k and (s, k) != ALIKE]
+)
 def test_only_an_outcome_of_the_same_stage_is_accepted(under_way, refused, stage, kind):
     attempt = under_way(stage)
     with refused():
@@ -278,7 +299,8 @@ def test_copies_must_match_the_reason_given_for_the_photo(under_way, refused, ch
 )
 def test_a_reason_with_or_without_copies_is_accepted(under_way, reason, state):
     attempt = under_way(Stage.PREPARE)
-    copies = {} if state == "poor" else dict.fromkeys(("display_key", "analysis_key", "thumbnail_key"), "")
+    names = ("display_key", "analysis_key", "thumbnail_key", "veiled_key")
+    copies = {} if state == "poor" else dict.fromkeys(names, "")
     attempt.reports(attempt.right(reason=reason, **copies))
     assert Photo.objects.get(pk=attempt.photo.pk).state == state
 
@@ -377,7 +399,7 @@ def test_an_unreadable_stored_box_does_not_stop_dispatch(under_way, settings):
         Job.objects.filter(pk=attempt.job).update(state=JobState.QUEUED)
         import redis
 
-        redis.Redis.from_url(settings.REDIS_URL).delete(*messages.QUEUES.values())
+        receive_all(redis.Redis.from_url(settings.REDIS_URL))
         assert dispatch.dispatch_stage(Stage.DISTANCE) == 1
 
 
@@ -386,6 +408,31 @@ def test_no_worker_is_given_a_file_of_another_photo(under_way, key, bob, submiss
     attempt, other = under_way(Stage.ANALYSE), submission_of(bob).photos.get()
     Photo.objects.filter(pk=attempt.photo.pk).update(analysis_key=key.format(other=other.pk))
     assert dispatch._request(Job.objects.get(pk=attempt.job)).source == ""
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"boxes": [forged.BOX | {"x": AREA.x + 1}]},
+        {"boxes": [forged.BOX, forged.BOX]},
+        {"boxes": [], "no_box": None},
+        {"no_box": "too_little_skin"},
+        {"boxes": [], "no_box": "too_little_skin", "nearest_miss": None},
+        {"boxes": [], "no_box": "too_little_skin", "nearest_miss": forged.BOX | {"width": AREA.width + 1}},
+    ],
+)
+def test_another_crop_than_the_drawn_one_is_refused(under_way, refused, changed):
+    attempt = under_way(Stage.REANALYSE)
+    with refused():
+        attempt.reports(attempt.right(**changed))
+
+
+def test_a_drawn_crop_that_does_not_obey_the_rule_is_reported_with_its_reason(under_way):
+    attempt = under_way(Stage.REANALYSE)
+    row = attempt.right(boxes=[], no_box="too_little_skin", nearest_miss=forged.BOX)
+    row["classified"] |= {"views": row["classified"]["views"][:1], "attribution": None}
+    attempt.reports(row)
+    assert attempt.is_done and refusals.lately() == 0
 
 
 def test_refusals_are_counted_by_day_and_kind(under_way):

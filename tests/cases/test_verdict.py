@@ -11,7 +11,7 @@ from django.utils.translation import override
 from contract.alarms import Alarm, Condition, Figure
 from contract.messages import Abstention, NoCropReason, QualityFault, Reason
 from teleder.accounts.models import Purpose
-from teleder.cases import intake, reviews
+from teleder.cases import consents, intake, reviews
 from teleder.cases.estimates import false_alarms_of
 from teleder.cases.models import AIStatus, Analysis, Precedence, Submission
 from teleder.cases.triage import Urgency
@@ -58,7 +58,7 @@ def test_an_ai_that_gave_up_is_not_available(alices_submission):
 
 def test_without_consent_the_ai_is_not_used(alice, read):
     submission = read({})
-    intake.withdraw_consent(alice, Purpose.AI)
+    consents.withdraw_consent(alice, Purpose.AI)
     submission.refresh_from_db()
     Submission.objects.update(ai_status=AIStatus.NOT_USED)
     submission.refresh_from_db()
@@ -273,6 +273,18 @@ def test_inside_a_level_an_alarm_that_raised_nothing_comes_first_then_inconclusi
         Precedence.INCONCLUSIVE,
     ]
     assert list(Submission.objects.worklist()) == [urgent, heard, silent]
+
+
+def test_what_the_ai_has_not_read_stands_by_due_time_beside_what_it_is_unsure_of(
+    alice, bob, submission_of, read
+):
+    consents.withdraw_consent(bob, Purpose.AI)
+    without_consent, waiting = submission_of(bob), submission_of(alice)
+    silent = read({"abstention": Abstention.UNCERTAIN})
+    assert (without_consent.ai_status, waiting.ai_status) == (AIStatus.NOT_USED, AIStatus.WAITING)
+    cases = [without_consent, waiting, silent]
+    assert [case.ai_precedence for case in cases] == [Precedence.INCONCLUSIVE] * 3
+    assert list(Submission.objects.worklist()) == cases
 
 
 def test_a_case_that_only_the_model_raised_stands_behind_what_the_answers_say(read):

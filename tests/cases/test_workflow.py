@@ -16,7 +16,7 @@ from contract.storage import files
 from teleder.accounts import people
 from teleder.accounts.models import Purpose
 from teleder.accounts.people import end_consent
-from teleder.cases import intake, reviews, triage
+from teleder.cases import consents, intake, reviews, triage, withdrawal
 from teleder.cases.models import AIStatus, Case, EventKind, Job, PhotoState, Review, Status, Submission
 from teleder.cases.originals import RefusedError
 from teleder.cases.transitions import IllegalMoveError
@@ -62,7 +62,7 @@ def test_the_worklist_is_ordered_by_urgency_then_due_time(alice, bob, submission
 
 def test_a_submission_needs_site_photo_and_consent(alice, photo_file):
     submission = intake.start(patient=alice, answers=CALM)
-    with pytest.raises(RefusedError, match="where it is"):
+    with pytest.raises(RefusedError, match="choose the place"):
         intake.submit(submission, by=alice)
     intake.describe(submission, body_site="face")
     with pytest.raises(RefusedError, match="photo"):
@@ -113,7 +113,7 @@ def test_after_withdrawn_consent_to_ai_no_photo_is_analysed(alice, alices_submis
     prepared = messages.Prepared(**keys, **sizes, quality={}, reason=None, fault=None)
     results.record(job=job, attempt=attempt, worker="test", outcome=prepared)
     job, attempt = send_for_test(photo, "analyse")
-    intake.withdraw_consent(alice, Purpose.AI)
+    consents.withdraw_consent(alice, Purpose.AI)
     mask = f"photos/{photo.pk}/analyse/{attempt}/mask.png"
     segmented = messages.Segmented(mask_key=mask, skin=0.8, lesion=0.2, boxes=(), model=MODEL)
     partial = messages.Analysed(segmented=segmented, failure="weights_refused")
@@ -169,10 +169,8 @@ def test_a_refused_photo_leaves_no_file_behind(alice, draft_of, photo_file, sett
     assert len([path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()]) == 6
 
 
-def test_intimate_photos_of_children_are_refused(person, photo_file):
-    child = person("carol")
-    child.patient.birth_year = timezone.localdate().year - 12
-    child.patient.save()
+def test_intimate_photos_of_children_are_refused(person, child_of):
+    child = child_of(person("carol"), years=12)
     submission = intake.start(patient=child, answers=CALM)
     with pytest.raises(RefusedError) as refusal:
         intake.describe(submission, body_site="groin")
@@ -313,9 +311,9 @@ def test_a_correction_keeps_the_first_answer(alices_submission, dana):
 
 
 def test_alice_withdraws_and_restores_a_submission(alice, alices_submission):
-    intake.withdraw(alices_submission, by=alice)
+    withdrawal.withdraw(alices_submission, by=alice)
     assert not Submission.objects.worklist().exists()
-    intake.restore(alices_submission, by=alice)
+    withdrawal.restore(alices_submission, by=alice)
     assert alices_submission.status == Status.DRAFT
     assert intake.submit(alices_submission, by=alice).ai_status == AIStatus.WAITING
 
@@ -325,7 +323,7 @@ def test_illegal_moves_are_refused(alices_draft, alice, dana, adam):
         lambda: reviews.claim(alices_draft, by=dana),
         lambda: reviews.close(alices_draft, by=dana),
         lambda: reviews.reopen(alices_draft, by=adam),
-        lambda: intake.restore(alices_draft, by=alice),
+        lambda: withdrawal.restore(alices_draft, by=alice),
         lambda: reviews.amend(alices_draft, by=dana, **ANSWER),
         lambda: reviews.reassign(alices_draft, to=dana, by=adam),
     ):
@@ -360,9 +358,9 @@ def test_bob_and_dana_see_nothing_of_alices_draft(alices_draft, bob, dana, adam,
 
 
 def test_a_draft_that_was_sent_once_and_restored_is_hidden_from_dana(dana, alice, alices_submission):
-    intake.withdraw(alices_submission, by=alice)
+    withdrawal.withdraw(alices_submission, by=alice)
     assert Submission.objects.visible_to(dana).exists()
-    intake.restore(alices_submission, by=alice)
+    withdrawal.restore(alices_submission, by=alice)
     assert not Submission.objects.visible_to(dana).exists()
 
 
@@ -376,8 +374,8 @@ def test_a_commit_without_confirmation_keeps_its_photo(alices_draft, photo_file,
     """PostgreSQL committed and then dropped the connection; the row's file was deleted (found by drill R6)."""
     record = intake.record_photo
 
-    def commit_and_lose_the_connection(photo):
-        record(photo)
+    def commit_and_lose_the_connection(photo, replaced):
+        record(photo, replaced)
         raise OperationalError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(intake, "record_photo", commit_and_lose_the_connection)

@@ -29,6 +29,12 @@ def test_an_encrypted_photo_can_only_be_read_with_its_key():
     assert encryption.key_of(sealed) == keys.newest
 
 
+def test_a_photo_encrypted_in_chunks_is_one_encrypted_file():
+    keys = encryption.parse(new_key())
+    sealed = b"".join(keys.sealed([PHOTO[:7], PHOTO[7:8], b"", PHOTO[8:]], PLACE))
+    assert keys.open(sealed, PLACE) == PHOTO and len(sealed) == len(keys.seal(PHOTO, PLACE))
+
+
 def test_encrypting_a_photo_twice_gives_different_bytes():
     keys = encryption.parse(new_key())
     assert keys.seal(PHOTO, PLACE) != keys.seal(PHOTO, PLACE)

@@ -90,7 +90,7 @@ def test_a_message_of_another_version_is_returned_to_the_queue(change):
 # --- Untrusted values -------------------------------------------------------------------------------------
 FOLDER, OTHER = "photos/p/stage/1", "photos/q/prepare/1/display.jpg"
 # A key may name another folder here, since only the web knows the job.
-ELSEWHERE = {"key", "index", "side"}
+ELSEWHERE = {"key", "key or none", "index", "side"}
 
 
 def unpacked(stage, row, **changed):

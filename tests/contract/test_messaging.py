@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import redis
+from celery.signals import worker_before_create_process
 from django.conf import settings
 
 from contract import messaging
@@ -56,3 +59,21 @@ def test_a_process_has_one_client_for_each_address_and_purpose():
     url = "redis://127.0.0.1:1/0"
     assert messaging.client(url, "request") is messaging.client(url, "request")
     assert messaging.client(url, "request") is not messaging.client(url, "erasure")
+
+
+def test_threads_that_ask_first_at_the_same_time_get_the_same_client(monkeypatch):
+    """Found by drill R10: each got its own, and one that was collected closed the connection of a request: a 500."""
+    connect = redis.Redis.from_url
+    monkeypatch.setattr(redis.Redis, "from_url", lambda *a, **k: time.sleep(0.1) or connect(*a, **k))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: messaging.client("redis://127.0.0.1:2/0", "cache"), range(8)))
+    assert len({id(each) for each in found}) == 1
+
+
+def test_garbage_collection_leaves_alone_what_a_child_shares_with_its_parent():
+    before = gc.get_freeze_count()
+    try:
+        worker_before_create_process.send(sender=None)
+        assert gc.get_freeze_count() > before + 10_000
+    finally:
+        gc.unfreeze()

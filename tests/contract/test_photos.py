@@ -135,3 +135,8 @@ def test_no_other_file_repeats_the_limit():
     ]
     found = {str(path.relative_to(ROOT)) for path in files if spelled.search(path.read_text())}
     assert found == {"contract/photos.py"}
+
+
+def test_the_browser_and_the_worker_call_the_same_photos_too_small():
+    script = (ROOT / "teleder/web/static/web/smaller.js").read_text()
+    assert f"const SMALL = {photos.SHORT_SIDE_WANTED};" in script

@@ -154,13 +154,24 @@ def gamma_and_corners(exponent: float, primaries) -> list[tuple[bytes, bytes]]:
     ]
 
 
+# A gamma of 1/2.2 means sRGB, see below.
+exponents = st.floats(1.0, 2.6).filter(lambda exponent: abs(1 / exponent - 1 / 2.2) > 0.0011)
+
+
 @some
-@given(colours, st.floats(1.0, 2.6), st.sampled_from([9, 12, "Adobe"]))
+@given(colours, exponents, st.sampled_from([9, 12, "Adobe"]))
 def test_a_png_without_anything_else_is_shown_by_gamma_and_corners(colour, exponent, primaries):
     linear = (np.linalg.inv(to_xyz(primaries)) @ to_xyz(1) @ light(colour)).clip(0, 1)
     samples = flat(linear ** (1 / exponent), 65_535, np.uint16)
     data = png(samples, 2, bits=16, extra=gamma_and_corners(exponent, primaries))
     assert np.abs(shown(data) - colour).max() <= 2
+
+
+def test_a_gamma_of_one_over_2_2_means_srgb():
+    """Writers of sRGB put it there for old readers (PNG, third edition, 11.3.2.5); the curves differ where it is dark."""
+    plain = flat(np.array([20, 20, 20]) / 255, 255)
+    assert np.abs(shown(png(plain, 2, extra=gamma_and_corners(2.2, 1))) - (20, 20, 20)).max() <= 1
+    assert np.abs(shown(png(plain, 2, extra=gamma_and_corners(2.3, 1))) - (20, 20, 20)).max() > 4
 
 
 def test_cicp_takes_precedence_over_a_profile_and_a_profile_over_the_rest():

@@ -128,6 +128,8 @@ STEP_NAMES = [
     "claim.after_commit",
     "sign.before_commit",
     "sign.after_commit",
+    "send.before_commit",
+    "send.after_commit",
     "tell.before_commit",
     "tell.after_commit",
     "deliver.before_send",
@@ -163,6 +165,10 @@ GUARD_NAMES = [
     "hand-back",
     "small-decoder",
     "let-go",
+    "respawn",
+    "try-lock",
+    "whole-file",
+    "signs-of-life",
 ]
 DRILLS = Path(crashes.__file__).parent
 PRODUCT = [
@@ -262,7 +268,7 @@ def test_every_drill_names_a_guard_that_can_be_removed():
     [
         ({"accepted": []}, "nothing was accepted"),
         ({"given_up": 2}, "2 never accepted"),
-        ({"server_errors": 3}, "3 answers 500"),
+        ({"server_errors": ["POST submit: {}"] * 3}, "3 answers 500 (POST submit: {})"),
     ],
 )
 def test_a_client_that_is_not_served_breaks_a_promise(clients, mailbox, change, fault):

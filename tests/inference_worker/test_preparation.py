@@ -18,8 +18,8 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from contract.photos import FILE_LIMIT_BYTES, Reason
-from inference_worker.preparation import COPIES, prepare
+from contract.photos import FILE_LIMIT_BYTES, FULL_SIDE, QualityFault, Reason
+from inference_worker.preparation import COPIES, copy_in_full, prepare
 from training import phantom
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared/data/corpus"
@@ -77,6 +77,12 @@ def test_copies_have_their_maximum_size_and_are_never_enlarged(scene):
     sides = {name: max(pixels_of(copy).shape) for name, copy in prepare(file_of(large)).copies.items()}
     assert sides == {name: side for name, (side, _quality, _chroma) in COPIES.items()}
     assert max(pixels_of(prepare(file_of(scene)).copies["display"]).shape) == max(scene.size)
+
+
+def test_the_full_copy_has_every_pixel_up_to_its_limit(scene):
+    for side, expected in ((3000, 3000), (FULL_SIDE + 1000, FULL_SIDE)):
+        large = scene.resize((side, side // 8))
+        assert max(pixels_of(copy_in_full(file_of(large))).shape) == expected
 
 
 def profile(*, swapped: bool = False) -> bytes:
@@ -192,7 +198,7 @@ def test_a_photo_of_poor_quality_has_copies_because_it_may_be_sent_anyway(scene)
 def test_the_command_prints_the_outcome_of_each_file(scene, tmp_path):
     (tmp_path / "good.jpg").write_bytes(file_of(scene))
     (tmp_path / "page.jpg").write_bytes(b"<html></html>")
-    command = [sys.executable, "-m", "inference_worker.preparation", "--json"]
+    command = [sys.executable, "-m", "training.prepare_files", "--json"]
     files = [str(tmp_path / "good.jpg"), str(tmp_path / "page.jpg")]
     output = subprocess.run([*command, *files], capture_output=True, text=True, check=True).stdout
     good, page = map(json.loads, output.splitlines())
@@ -224,3 +230,18 @@ def test_the_upload_corpus_is_accepted_and_refused_as_its_manifest_says(row):
     if is_taken and "red corner top left" in row["expected"]:
         red, green, blue = pixels_of(preparation.copies["display"])[4:12, 4:12].mean(axis=(0, 1))
         assert red > 150 > 100 > max(green, blue)
+
+
+@pytest.mark.parametrize("size", [(266, 200), (530, 399)])
+def test_a_preview_is_of_poor_quality_even_where_it_is_light_and_sharp(scene, size):
+    preparation = prepare(file_of(scene.resize(size)))
+    assert (preparation.outcome.reason, preparation.outcome.fault) == (
+        Reason.POOR_QUALITY,
+        QualityFault.TOO_SMALL,
+    )
+    assert set(preparation.copies) == set(COPIES)  # it may be sent anyway
+
+
+@pytest.mark.parametrize("size", [(533, 400), (2400, 500)])
+def test_a_photo_that_is_just_large_enough_or_long_and_narrow_is_not_too_small(scene, size):
+    assert prepare(file_of(scene.resize(size))).outcome.fault is not QualityFault.TOO_SMALL

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,17 +17,19 @@ import cv2
 import numpy as np
 import pytest
 from celery.app.trace import TraceInfo, build_tracer
-from celery.exceptions import Reject, SoftTimeLimitExceeded
+from celery.exceptions import Reject, SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 from celery.signals import worker_process_init
 from celery.utils.dispatch import Signal
+from PIL import Image
 
 from contract import logs, messages
 from contract.alarms import Condition
 from contract.distance import SCALES
-from contract.messages import Request, Stage
+from contract.drawn import Drawn, Rectangle, pixels_of
+from contract.messages import FROM_ORIGINAL, Request, Stage
 from contract.photos import PhotoAdvice
 from contract.signs import SignName
-from contract.storage import FileMissingError, FileStorage
+from contract.storage import MARK, FileMissingError, FileStorage, StorageError, StorageSettingError
 from decoding.sandbox import DecoderLostError
 from inference_worker import tasks
 from inference_worker.app import app
@@ -37,8 +42,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def files(tmp_path, monkeypatch) -> FileStorage:
-    monkeypatch.setattr(tasks, "photo_storage", lambda: FileStorage(tmp_path))
-    return FileStorage(tmp_path)
+    storage = FileStorage(tmp_path)
+    storage.write(MARK, b"a mark")  # without it, no file counts as missing
+    monkeypatch.setattr(tasks, "photo_storage", lambda: storage)
+    return storage
 
 
 @pytest.fixture
@@ -58,12 +65,29 @@ def photo(files) -> Callable:
     return store
 
 
-def request(stage: Stage, source: str, job: str = "job") -> Request:
-    return Request(stage=stage, job=job, attempt=1, photo="photo", source=source, prefix=f"out/{job}")
+AREA = Rectangle(x=100, y=80, width=200, height=160)
+
+
+def request(stage: Stage, source: str, job: str = "job", drawn: Drawn | None = None) -> Request:
+    if stage == Stage.REANALYSE:
+        drawn = drawn or Drawn(box=AREA)
+    with suppress(StorageError, StorageSettingError):  # what is there; some tests have no storage
+        source = as_original(source) if stage in FROM_ORIGINAL else source
+    return Request(
+        stage=stage, job=job, attempt=1, photo="photo", source=source, prefix=f"out/{job}", drawn=drawn
+    )
+
+
+def as_original(key: str) -> str:
+    """Store the file as the web stores an original, whose key ends with its hash."""
+    content = tasks.photo_storage().read(key)
+    key = f"original-{key}/{sha256(content).hexdigest()}"
+    tasks.photo_storage().write(key, content)
+    return key
 
 
 def run(*requests: Request) -> None:
-    getattr(tasks, requests[0].stage)(**messages.pack_requests(list(requests)))
+    app.tasks[messages.TASKS[requests[0].stage]](**messages.pack_requests(list(requests)))
 
 
 def outcomes(sent: list[tuple[str, dict]]) -> dict[str, messages.Outcome]:
@@ -77,12 +101,72 @@ def outcomes(sent: list[tuple[str, dict]]) -> dict[str, messages.Outcome]:
     }
 
 
-def test_prepare_reports_started_and_writes_three_copies(files, sent, photo):
+def test_prepare_reports_started_and_writes_four_copies(files, sent, photo):
     run(request(Stage.PREPARE, photo("original")))
     assert [name for name, _row in sent] == [messages.STARTED, messages.RESULTS]
     outcome = outcomes(sent)["job"]
     for key in (outcome.display_key, outcome.analysis_key, outcome.thumbnail_key):
         assert files.read(key).startswith(b"\xff\xd8")
+    assert len(files.read(outcome.veiled_key)) < 1000
+
+
+def test_full_writes_every_pixel_of_a_photo_of_twelve_megapixels_without_its_metadata(files, sent):
+    scene = Image.fromarray(phantom.draw(1, condition="AD").photo).resize((4000, 3000))
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "maker"  # stored on its side
+    exif.get_ifd(0x8825)[29] = "2026:01:01"
+    stored = io.BytesIO()
+    scene.save(stored, "JPEG", quality=92, exif=exif.tobytes())
+    files.write("original", stored.getvalue())
+    run(request(Stage.FULL, "original"))
+    outcome = outcomes(sent)["job"]
+    copy = Image.open(io.BytesIO(files.read(outcome.full_key)))
+    assert outcome.full_key == "out/job/full.jpg"
+    assert (copy.size, copy.mode) == ((3000, 4000), "RGB")
+    assert not copy.getexif() and b"2026:01:01" not in files.read(outcome.full_key)
+    upright = np.asarray(scene.transpose(Image.Transpose.ROTATE_270)).astype(int)
+    assert abs(np.asarray(copy).astype(int) - upright).mean() < 4
+
+
+def test_a_file_that_cannot_be_decoded_has_no_full_copy_and_says_why(files, sent):
+    files.write("original", b"<html></html>")
+    run(request(Stage.FULL, "original"))
+    assert outcomes(sent)["job"] == messages.Failed(code="unsupported_format")
+
+
+def test_the_hashes_of_all_files_travel_with_their_keys(files, sent, photo):
+    run(request(Stage.PREPARE, photo("original"), job="prepare"))
+    run(request(Stage.ANALYSE, photo("analysis"), job="analyse"))
+    run(request(Stage.FULL, photo("original"), job="full"))
+    full = outcomes(sent)["full"]
+    prepared, analysed = outcomes(sent)["prepare"], outcomes(sent)["analyse"]
+    written = {
+        prepared.display_key: prepared.display_sha256,
+        prepared.analysis_key: prepared.analysis_sha256,
+        prepared.thumbnail_key: prepared.thumbnail_sha256,
+        prepared.veiled_key: prepared.veiled_sha256,
+        full.full_key: full.full_sha256,
+        analysed.segmented.mask_key: analysed.segmented.mask_sha256,
+        analysed.classified.attribution.key: analysed.classified.attribution.sha256,
+    }
+    assert written == {key: sha256(files.read(key)).hexdigest() for key in written}
+
+
+def test_a_copy_that_is_not_the_one_that_was_written_is_not_read(sent, photo):
+    whole, other = photo("analysis"), photo("other", seed=2)
+    known = sha256(tasks.photo_storage().read(whole)).hexdigest()
+    requests = [request(Stage.ANALYSE, key, job=key) for key in (whole, other)]
+    run(*(dataclasses.replace(each, sha256=known) for each in requests))
+    assert outcomes(sent)["other"] == messages.Failed(code=messages.FILE_DAMAGED)
+    assert outcomes(sent)["analysis"].segmented
+
+
+def test_another_photo_in_the_place_of_an_original_is_not_prepared(files, sent, photo):
+    """Also where it is not sealed, as what came before there were keys."""
+    sent_to = request(Stage.PREPARE, photo("original"))
+    files.write(sent_to.source, files.read(photo("other", seed=2)))
+    run(sent_to)
+    assert outcomes(sent)["job"] == messages.Failed(code=messages.ORIGINAL_LOCKED)
 
 
 def test_analyse_writes_a_mask_of_the_photos_size_with_boxes_by_the_rule(files, sent, photo):
@@ -137,6 +221,57 @@ def test_analyse_classifies_the_crops_that_it_cut(sent, photo):
     found = outcomes(sent)["job"]
     boxes = range(len(found.segmented.boxes))
     assert boxes and [view.box for view in found.classified.views] == [None, *boxes]
+
+
+def runs_of(lesion: np.ndarray) -> tuple[int, ...]:
+    """Return a lesion (H, W) bool as runs."""
+    flat = np.concatenate([[False], lesion.ravel()])
+    ends = np.flatnonzero(np.diff(flat)) if lesion.any() else []
+    return tuple(int(n) for n in np.diff([0, *ends, lesion.size]))
+
+
+@pytest.fixture
+def scene():
+    return phantom.draw(1, condition="AD")
+
+
+def test_a_drawn_crop_is_read_with_the_drawn_lesion_in_place_of_the_models(files, sent, photo, scene):
+    lesion = np.zeros(scene.mask.shape, bool)
+    lesion[80:160, 100:300] = True  # half of the crop
+    drawn = Drawn(box=AREA, lesion=runs_of(lesion))
+    assert np.array_equal(np.frombuffer(pixels_of(drawn.lesion), np.uint8).reshape(lesion.shape), lesion)
+    run(request(Stage.REANALYSE, photo("analysis"), drawn=drawn))
+    found = outcomes(sent)["job"]
+    mask = cv2.imdecode(np.frombuffer(files.read(found.segmented.mask_key), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(mask == cropping.LESION, lesion)
+    (box,) = found.segmented.boxes
+    assert (box.x, box.y, box.width, box.height) == (AREA.x, AREA.y, AREA.width, AREA.height)
+    assert box.lesion == pytest.approx(0.5) and box.skin > 0.8 and found.segmented.no_box is None
+    assert [view.box for view in found.classified.views] == [None, 0] and found.failure is None
+
+
+def test_a_drawn_crop_without_a_drawn_lesion_keeps_the_models(files, sent, photo):
+    run(request(Stage.ANALYSE, photo("analysis"), job="model"))
+    run(request(Stage.REANALYSE, photo("analysis"), job="drawn"))
+    reported = outcomes(sent)
+    assert files.read("out/drawn/mask.png") == files.read("out/model/mask.png")
+    assert reported["drawn"].segmented.lesion == reported["model"].segmented.lesion
+
+
+@pytest.mark.parametrize(
+    ("lesion", "reason"),
+    [(None, "too_little_lesion"), ((0, 1), "too_little_skin")],
+)
+def test_a_drawn_crop_that_does_not_obey_the_rule_is_the_rejected_one(lesion, reason):
+    mask = np.zeros((100, 120), np.uint8)
+    mask[:, :70] = 1
+    drawn = Drawn(box=Rectangle(x=0, y=0, width=100, height=100), lesion=lesion and (0, 20, 12000 - 20))
+    if lesion:
+        mask[:, :20] = cropping.LESION
+    model = messages.ModelRef(name="m", version="1", sha256="a" * 64)
+    found = cropping.describe(mask, drawn, key="k", model=model, seconds=0)
+    assert (found.boxes, found.no_box) == ((), reason)
+    assert found.nearest_miss.skin == pytest.approx(0.7) and found.nearest_miss.width == 100
 
 
 def test_analyse_reads_each_copy_once(files, sent, photo, monkeypatch):
@@ -271,13 +406,30 @@ def test_a_message_returned_to_the_queue_reports_nothing(sent, monkeypatch):
     assert sent == []
 
 
-@pytest.mark.parametrize(("children", "said"), [(1, [{"worker": "w", "work": None}]), (2, [])])
-def test_a_replacement_child_reports_that_its_predecessor_ended(sent, monkeypatch, children, said):
-    """With several children it is unknown which one had the job; then the lease decides."""
-    monkeypatch.setattr(tasks, "worker_process_init", Signal())
-    tasks.report_ended_on_start(sender=SimpleNamespace(hostname="w", concurrency=children))
-    tasks.worker_process_init.send(sender=None)
-    assert sent == [(messages.ENDED, row) for row in said]
+@pytest.fixture
+def parent(monkeypatch):
+    """The parent of the children that compute, as it starts."""
+    for signal in ("task_failure", "worker_ready"):
+        monkeypatch.setattr(tasks.signals, signal, Signal())
+    tasks.report_for_lost_children(sender=SimpleNamespace(hostname="w"))
+
+
+@pytest.mark.usefixtures("parent")
+def test_a_worker_that_starts_reports_that_all_it_had_begun_before_has_ended(sent):
+    tasks.signals.worker_ready.send(sender=None)
+    assert sent == [(messages.ENDED, {"worker": "w", "work": None})]
+
+
+@pytest.mark.usefixtures("parent")
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(WorkerLostError("killed"), True), (TimeLimitExceeded(5), True), (ValueError(), False)],
+)
+def test_the_end_of_a_lost_child_is_reported_for_its_own_work_alone(sent, error, said):
+    """The others go on. A child that failed has reported it by itself."""
+    message = messages.pack_requests([request(Stage.ANALYSE, "a", job="one"), request(Stage.ANALYSE, "b")])
+    tasks.signals.task_failure.send(sender=None, exception=error, kwargs=message)
+    assert sent == [(messages.ENDED, {"worker": "w", "work": {"one": 1, "job": 1}})] * said
 
 
 @pytest.fixture
@@ -375,6 +527,7 @@ def queues():
         ((Stage.PREPARE, Stage.ANALYSE), 1, 1),
         ((Stage.CHECK,), 1, 0),
         ((Stage.DISTANCE,), 1, 1),
+        ((Stage.REANALYSE,), 1, 1),
         (tuple(Stage), 1, 1),
     ],
 )

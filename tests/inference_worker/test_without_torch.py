@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -36,7 +37,7 @@ def run(stage, source):
     (row,) = told[-1][1]["results"]
     return messages.unpack_outcome(contract=messages.VERSION, kind=row["kind"], outcome=row["outcome"])
 
-prepared = run(Stage.PREPARE, "original")
+prepared = run(Stage.PREPARE, sys.argv[2])
 analysed = run(Stage.ANALYSE, prepared.analysis_key)
 segmented, classified = analysed.segmented, analysed.classified
 checked = run(Stage.CHECK, prepared.analysis_key)
@@ -50,10 +51,12 @@ print(json.dumps({
 
 def test_a_drawn_photo_is_analysed_from_original_to_heat_map(tmp_path):
     scene = phantom.draw(1, condition="AD").photo
-    (tmp_path / "original").write_bytes(cv2.imencode(".jpg", scene[..., ::-1])[1].tobytes())
+    photo = cv2.imencode(".jpg", scene[..., ::-1])[1].tobytes()
+    original = hashlib.sha256(photo).hexdigest()  # as the last part of an original's key
+    (tmp_path / original).write_bytes(photo)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TELEDER_")}
     done = subprocess.run(
-        [sys.executable, "-c", WORKER, str(tmp_path)],
+        [sys.executable, "-c", WORKER, str(tmp_path), original],
         env=environment | {"PYTHONPATH": str(ROOT), encryption.NAME: KEY},
         capture_output=True,
         text=True,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from django.core.management import call_command
 from django.db import connection
 
 from drills import client
@@ -28,8 +29,9 @@ def mailbox() -> Iterator[Mailbox]:
 
 
 @pytest.fixture
-def environment(settings, mailbox) -> dict[str, str]:
-    """The environment of all processes."""
+def environment(settings, mailbox, transactional_db) -> dict[str, str]:
+    """The environment of all processes, whose storage is marked."""
+    call_command("init_storage")
     database = connection.settings_dict
     host, port = database["HOST"] or "localhost", database["PORT"] or 5432
     credentials = (
@@ -40,9 +42,9 @@ def environment(settings, mailbox) -> dict[str, str]:
         "REDIS_URL": settings.REDIS_URL,
         "TELEDER_STORAGE": str(settings.PHOTO_STORAGE),
         "TELEDER_EMAIL_URL": mailbox.url,
+        "TELEDER_HOLD_SECONDS": "0",  # the words of an answer leave at once
         "TELEDER_JOB_BATCH": "1",
         "TELEDER_JOB_WAIT_SECONDS": "15",
-        "OMP_NUM_THREADS": "1",
     }
 
 
@@ -90,7 +92,7 @@ def kill(process: subprocess.Popen) -> None:
     process.wait()
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
-    assert client.wait_until(true, seconds), (
+def wait_until(true: Callable[[], bool], seconds: float = 120, *, every: float = 0.1) -> None:
+    assert client.wait_until(true, seconds, every=every), (
         f"not within {seconds} s; jobs: {list(Job.objects.values_list('stage', 'state'))}"
     )

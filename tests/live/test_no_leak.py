@@ -178,7 +178,7 @@ def url(environment, process, tmp_path) -> str:
     collect = [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0"]
     subprocess.run(collect, cwd=ROOT, env=environment, check=True)
     port = free_port()
-    for name in ("results", "inference", "sweeper"):
+    for name in ("results", "prepare", "inference", "sweeper"):
         process(name)
     process("web", "--host", "127.0.0.1", "--port", str(port))
     here = f"http://127.0.0.1:{port}"
@@ -236,7 +236,7 @@ def send_and_answer(app: Browser, doctor: Browser) -> list[str]:
     wait_until(lambda: not Job.objects.filter(state__in=UNFINISHED).exists(), seconds=300)
     for photo in Photo.objects.filter(state="poor"):
         app.post(f"/api/v1/photos/{photo.pk}/send-anyway")
-    sent = app.post(f"/api/v1/submissions/{pk}/submit")
+    sent = app.post(f"/api/v1/submissions/{pk}/submit", json={"missing_photo": "other"})
     assert sent.status_code == 202, sent.text
     wait_until(lambda: Submission.objects.get().ai_status == AIStatus.DONE, seconds=420)
     assert doctor.post(f"/api/v1/submissions/{pk}/claim").status_code == 200
@@ -328,19 +328,20 @@ def test_no_planted_word_of_hanako_appears_in_any_output(
     wait_until(
         lambda: all(
             "nobody.knows" in ended(tmp_path)[name] or "unregistered" in ended(tmp_path)[name]
-            for name in ("results-0.log", "inference-1.log")
+            for name in ("results-0.log", "prepare-1.log", "inference-2.log")
         ),
         seconds=60,
     )
     time.sleep(3)
 
     written = ended(tmp_path) | dict(logs_of_servers(client))
-    assert {"web-3.log", "results-0.log", "inference-1.log", "sweeper-2.log", "postgres.log"} <= set(written)
+    assert {"web-4.log", "results-0.log", "prepare-1.log", "inference-2.log", "sweeper-3.log"} <= set(written)
+    assert "postgres.log" in written
     session = page.cookies[django_settings.SESSION_COOKIE_NAME]
     searched = [*PLANTED, *tokens, session, link, re.escape(hanako.password.rpartition("$")[2])]
     assert leaks(written | valkey, searched) == []
     assert_one_search_follows_a_photo(written, traces)
-    assert_error_answers_name_the_log(failures, written["web-3.log"])
+    assert_error_answers_name_the_log(failures, written["web-4.log"])
     refusals = {f"answer {n}": answer.text for n, answer in enumerate(failures) if is_an_error(answer)}
     assert len(refusals) == 9 and leaks(refusals, [CANARY, NAME, EMAIL, TEXT]) == []
     assert_mails_contain_no_health_data(mailbox)
@@ -362,7 +363,7 @@ def assert_one_search_follows_a_photo(written: dict[str, str], traces: list[str]
         assert f"queued: {messages.Stage.PREPARE}" in text
         assert {json.loads(line)["trace"] for line in lines} == {trace}
         places = {name.partition("-")[0] for name, text in written.items() if trace in text}
-        assert {"web", "inference", "results"} <= places
+        assert {"web", "prepare", "results"} <= places
 
 
 def is_an_error(answer: requests.Response) -> bool:

@@ -36,7 +36,8 @@ from tests.live.conftest import ROOT, kill, wait_until
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
-ROLE = "teleder_pooler_test"
+# Roles belong to the whole server: each process of the test run has its own.
+ROLE = f"teleder_pooler_{os.environ.get('PYTEST_XDIST_WORKER', 'test')}"
 SECRET = "not-to-be-printed-4c"
 # The session is reset after each transaction, so that code which relies on it always fails, not only by chance.
 SETTINGS = """[databases]

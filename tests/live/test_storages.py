@@ -25,7 +25,7 @@ def environment(storage, environment, request) -> dict[str, str]:
 def test_alice_sends_a_photo_and_dana_signs_an_answer(
     process, storage, client, alice, dana, phantom_photo, ai_is_open
 ):
-    for name in ("results", "inference", "sweeper"):
+    for name in ("results", "prepare", "inference", "sweeper"):
         process(name)
     submission = send(alice, phantom_photo)
     wait_until(lambda: status_of(submission) == AIStatus.DONE)
@@ -55,7 +55,7 @@ def test_an_outage_of_the_storage_delays_but_loses_no_photo(
     submission = send(alice, phantom_photo)
     server.stop()
     try:
-        for name in ("results", "inference", "sweeper"):
+        for name in ("results", "prepare", "inference", "sweeper"):
             process(name)
         wait_until(lambda: Job.objects.filter(stage=Stage.PREPARE, losses__gt=0).exists(), seconds=120)
     finally:

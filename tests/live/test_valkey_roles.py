@@ -226,7 +226,9 @@ def test_roles_that_dispatch_may_send(role, as_role, refusals, alices_draft):
 
 def test_the_web_may_count_requests(as_role, refusals):
     as_role("web")
-    assert [rate_limits.count_request(rate_limits.UPLOADS, "alice").used for _ in range(3)] == [1, 2, 3]
+    counted = (rate_limits.UPLOADS, "alice"), (rate_limits.PERSON, "alice")
+    for number in (1, 2, 3):
+        assert [usage.used for usage in rate_limits.count_request(*counted)] == [number, number]
     assert refusals() == []
 
 
@@ -239,7 +241,7 @@ def test_the_sweeper_detects_a_broker_flush_and_removes_erased_people(
     as_role("sweeper")
     recovery.requeue_after_broker_flush()
     assert dispatch.dispatch_all() == 1
-    [raw] = admin.lrange(INFERENCE, 0, -1)
+    [raw] = [raw for key in messaging.lists_of(INFERENCE).values() for raw in admin.lrange(key, 0, -1)]
     for keys in messaging.UNACKNOWLEDGED.values():
         admin.hset(keys["unacked_key"], "tag", b"[" + raw + b', "", "inference.prepare"]')
         admin.zadd(keys["unacked_index_key"], {"tag": 1})
@@ -255,7 +257,7 @@ def test_the_sweeper_detects_a_broker_flush_and_removes_erased_people(
 def workers(process, transactional_db, environment, tmp_path) -> dict[str, Path]:
     """Start both kinds of worker; return where each writes its log. Its heartbeat is beside it."""
     logs = {}
-    for name in ("results", "inference"):
+    for name in ("results", "prepare"):
         environment[heartbeat.NAME] = str(tmp_path / f"{name}-heartbeat")
         logs[name] = tmp_path / f"{name}-{len(logs)}.log"
         process(name)

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import page, pages
+from benchmarks import loading, page, pages, queueing, worker
 from benchmarks.frame import Goal, Section, Table, in_turns, median, number, percentile
 from benchmarks.plot import log_log
 
@@ -112,9 +112,61 @@ def test_a_missed_goal_is_the_exit_code(monkeypatch, tmp_path, capsys, value, co
 def test_an_unknown_benchmark_is_refused(capsys):
     with pytest.raises(SystemExit):
         bench.main(["nonsense"])
-    assert "there are pages" in capsys.readouterr().err
+    assert "there are draft, intake, loading, memory, pages" in capsys.readouterr().err
+
+
+def test_the_weight_of_a_page_leaves_its_photos_out_and_the_median_counts():
+    found = {
+        "home, ja": [
+            loading.Load(seconds, "h1", {"document": 30_000, "script": size, "photo": 900_000})
+            for seconds, size in ((1.0, 29_000), (9.0, 29_000), (1.2, 31_000))
+        ],
+        "home, en": [loading.Load(2.1, "p", {"document": 61_000})],
+    }
+    goals = {goal.name: (goal.value, goal.reached) for goal in loading.section(found).goals}
+    assert goals == {
+        "home, ja: LCP": (1.2, True),
+        "home, ja: weight": (59, True),
+        "home, en: LCP": (2.1, False),
+        "home, en: weight": (61, False),
+    }
+    kind = loading.kind_of({"type": "Image", "response": {"url": "http://127.0.0.1/photos/1/thumbnail/"}})
+    assert kind == "photo"
 
 
 def test_sizes_are_powers_of_ten_up_to_the_largest():
     assert pages.sizes(1_000_000) == [1000, 10_000, 100_000, 1_000_000]
     assert (pages.sizes(200), pages.sizes(5000)) == ([200], [1000, 5000])
+
+
+def test_the_queue_is_timed_by_the_log_lines_of_sender_and_worker(tmp_path):
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "web.log").write_text(
+        "2026-11-29 17:19:19.621+00:00 INFO teleder.pipeline.dispatch sent: prepare, attempt 1 trace=t photo=p job=one\n"
+        "2026-11-29 17:19:19.700+00:00 INFO teleder.pipeline.dispatch sent: prepare, attempt 2 trace=t photo=p job=two\n"
+    )
+    (tmp_path / "logs" / "prepare.log").write_text(
+        "2026-11-29 17:19:19.625+00:00 INFO inference_worker.tasks begun: prepare, attempt 1 trace=t job=one photo=p\n"
+        "2026-11-29 17:19:20.000+00:00 INFO inference_worker.tasks done: prepare, prepared trace=t job=one photo=p\n"
+    )
+    assert list(queueing.delays(tmp_path / "logs")) == [4.0]
+
+
+def test_the_worker_is_compared_with_the_best_other_server_and_misses_without_one():
+    rows = {name: [worker.Found(rate, 400.0, 0.9)] for name, rate in (("a", 1.0), ("b", 2.0))}
+    rows |= {worker.LEAN: [worker.Found(1.5, 500.0, 0.5)], worker.BARE: [worker.Found(4.0, 500.0, 0.99)]}
+    rows |= {worker.PRODUCT: [worker.Found(3.0, 700.0, 0.8)]}
+    spent = {"prepare": [100.0], "inference": [400.0], "results": [40.0], "sweeper": [10.0]}
+    profile = {"steps": {"quality": 20.0}, "kinds": {"24 MP HEIC": 900.0}}
+    found = worker.section(rows, 400.0, spent, ["a", "b"], profile)
+    figures = {goal.name: goal.value for goal in found.goals}
+    assert figures == {
+        "CPU of the worker against the lean loop": pytest.approx(500 / 400),
+        "photos/s against the bare loops": pytest.approx(3 / 4),
+        "photos/s against the best other server": pytest.approx(3 / 2),
+        "results worker, CPU a photo": 40.0,
+        "bookkeeping: results worker and sweeper, of all CPU": pytest.approx(50 / 550),
+    }
+    assert [row[-1] for row in found.tables[0].rows if row[0] in {"a", worker.LEAN}] == ["yes", "no"]
+    alone = worker.section(rows, 400.0, spent, [], profile)
+    assert not next(goal for goal in alone.goals if "other server" in goal.name).reached

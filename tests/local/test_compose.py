@@ -18,19 +18,20 @@ from contract import heartbeat, messages
 from contract.messages import Stage
 from local import servers, valkey
 from local.processes import COMMANDS, VALKEY_ROLES
+from local.processes import WORKERS as LOCAL_WORKERS
 
 yaml = pytest.importorskip("yaml")
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
 OF_THE_INFERENCE = {
-    "prepare": [Stage.PREPARE],
-    "analyse": [Stage.ANALYSE, Stage.CHECK],  # by one network
+    "prepare": [Stage.PREPARE, Stage.FULL],  # by no network
+    "analyse": [Stage.ANALYSE, Stage.CHECK, Stage.REANALYSE],  # by the same networks
     "distance": [Stage.DISTANCE],
 }
 
 
-@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"inference"}))
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"inference"}))  # compose divides that one
 def test_each_process_runs_the_same_command(name):
     address = {"web": " --host 0.0.0.0 --port 8000"}
     assert SERVICES[name]["command"] == COMMANDS[name] + address.get(name, "")
@@ -39,7 +40,8 @@ def test_each_process_runs_the_same_command(name):
 @pytest.mark.parametrize("name", sorted(OF_THE_INFERENCE))
 def test_each_queue_has_a_worker(name):
     queues = ",".join(messages.QUEUES[stage] for stage in OF_THE_INFERENCE[name])
-    ours = re.sub(r"-n \S+ -Q \S+", f"-n {name}@%h -Q {queues}", COMMANDS["inference"])
+    like = COMMANDS["inference" if name == "analyse" else "prepare"]  # the others have one child each
+    ours = re.sub(r"-n \S+ -Q \S+", f"-n {name}@%h -Q {queues}", like)
     assert SERVICES[name]["command"] == ours
 
 
@@ -74,7 +76,7 @@ def test_an_image_contains_only_its_own_complete_packages(image, packages):
     assert not [name for name in copied if name.endswith(".py") and name != "manage.py"]
 
 
-@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"inference"}))
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - set(LOCAL_WORKERS)))
 def test_no_long_running_service_knows_the_owner_of_the_tables(name):
     variables = SERVICES[name]["environment"]
     assert variables["DATABASE_URL"].startswith("postgresql://teleder_web:")
@@ -106,7 +108,7 @@ def test_the_compose_file_contains_no_secret():
 # --- Valkey and networks ----------------------------------------------------------------------------------
 WORKERS = sorted(OF_THE_INFERENCE)
 PASSWORDS = [f"VALKEY_{role.upper()}_PASSWORD" for role in valkey.ROLES]
-WEB_SIDE = sorted(set(COMMANDS) - {"inference"})
+WEB_SIDE = sorted(set(COMMANDS) - set(LOCAL_WORKERS))
 
 
 @pytest.mark.parametrize("name", [*WEB_SIDE, *WORKERS, "migrate"])
@@ -126,8 +128,8 @@ def test_valkey_needs_a_password_for_each_role_to_start():
 
 
 def test_a_service_is_reachable_only_by_those_that_need_it():
-    assert neighbours("postgres") == {*WEB_SIDE, "migrate"} - {"beat"}
-    assert neighbours("valkey") == {*WEB_SIDE, *WORKERS}
+    assert neighbours("postgres") == {*WEB_SIDE, "migrate", "backup"} - {"beat", "watch"}
+    assert neighbours("valkey") == {*WEB_SIDE, *WORKERS} - {"watch"}
     assert neighbours("mailpit") <= set(WEB_SIDE)
     for name in WORKERS:
         assert neighbours(name) - set(WORKERS) == {"valkey"}

@@ -12,6 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+
+from local.lock import LOCKS, OF_TORCH
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = {
@@ -26,12 +29,14 @@ OURS = {
     "tests",
     "manage",
 }
+PEERS = ROOT / "benchmarks/peers"  # in an environment of their own
 # Part of a declared package, whose API uses theirs.
 ALONG = {
     "billiard": "celery",
     "cyclonedx": "cyclonedx-bom",
     "fido2": "django-allauth",
     "kombu": "celery",
+    "packaging": "pytest",
     "playwright": "pytest-playwright",
 }
 # package -> the extras that are installed where it runs
@@ -41,7 +46,7 @@ EXTRAS = {
     "decoding": ["inference"],
     "inference_worker": ["inference", "torch"],
     "training": ["inference", "torch", "training"],
-    "local": ["inference", "local", "dev"],
+    "local": ["inference", "local", "dev", "furigana"],
     "drills": ["inference", "torch", "training", "local", "dev"],
     "benchmarks": ["inference", "torch", "training", "local", "dev"],
     "tests": ["inference", "torch", "training", "local", "dev"],
@@ -70,7 +75,8 @@ def imported(file: Path) -> Iterator[str]:
 def test_every_import_is_declared(package):
     if "inference" in EXTRAS[package] and not find_spec("torch"):
         pytest.skip("needs [inference]")
-    assert undeclared((ROOT / package).rglob("*.py"), EXTRAS[package]) == set()
+    files = [file for file in (ROOT / package).rglob("*.py") if PEERS not in file.parents]
+    assert undeclared(files, EXTRAS[package]) == set()
 
 
 def test_only_torchs_own_modules_need_the_torch_extra():
@@ -89,3 +95,20 @@ def undeclared(files: Iterable[Path], extras: list[str]) -> set[tuple[str, str]]
             if not known & {plain(each) for each in [*brought_by.get(name, []), ALONG.get(name, name)]}:
                 missing.add((name, str(file.relative_to(ROOT))))
     return missing
+
+
+@pytest.mark.parametrize(("name", "extras"), LOCKS.items())
+def test_each_lock_file_fits_what_is_declared(name, extras):
+    """A pin in pyproject.toml alone changes nothing: CI installs what is locked, and kept a pytest that was ruled out."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    groups = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
+    wanted = [Requirement(text) for group in groups for text in group]
+    locked = dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / name).read_text(), re.MULTILINE))
+    named = [one for one in wanted if plain(one.name) in locked]
+    unfit = [
+        f"{one} is locked at {locked[plain(one.name)]}"
+        for one in named
+        if locked[plain(one.name)] not in one.specifier
+    ]
+    assert not unfit
+    assert {plain(one.name) for one in wanted} - locked.keys() <= set(OF_TORCH)

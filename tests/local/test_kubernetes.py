@@ -98,7 +98,7 @@ def container(name: str) -> dict[str, Any]:
     return only
 
 
-@pytest.mark.parametrize("name", ["web", "results", "sweeper", "beat", *WORKERS, "migrate"])
+@pytest.mark.parametrize("name", ["web", "results", "sweeper", "beat", "watch", *WORKERS, "migrate"])
 def test_the_processes_are_those_of_the_compose_file(name):
     assert container(name)["command"] == shlex.split(COMPOSE[name]["command"])
 

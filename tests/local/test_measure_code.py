@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.measure_code import duplicate_names, measure, single_callers, sources
+from local.measure_code import LONGEST_FILE, PRODUCT, duplicate_names, measure, single_callers, sources
 
 TREE = {
     "teleder/urls.py": "from teleder.web import views\n\npath(views.answer)\n",
@@ -59,3 +59,13 @@ def test_no_public_name_of_teleder_has_two_meanings():
 def test_what_serves_stays_small():
     lines = sum(source.lines for source in sources() if source.package == "inference_worker")
     assert lines <= 2000
+
+
+def test_the_product_has_few_functions_with_one_caller():
+    assert measure(sources())["product"]["single_caller_per_1000_lines"] <= 8
+
+
+def test_no_file_of_the_product_is_long():
+    assert {
+        source.path for source in sources() if source.package in PRODUCT and source.lines > LONGEST_FILE
+    } == set()

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from contract import messages
 from local import processes, valkey
 
 ENVIRONMENT = {
     "DATABASE_URL": "postgresql://u:secret@h/d",
     "REDIS_URL": "redis://h/0",
+    "TELEDER_PHOTO_KEYS": "key",
     "TELEDER_SECRET_KEY": "key",
 }
 # A process with a child, like Celery; it prints both ids and its environment.
@@ -31,7 +33,7 @@ time.sleep(600)
 def supervisor(tmp_path, monkeypatch) -> Iterator[processes.Supervisor]:
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
-    for name in ("web", "inference"):
+    for name in ("web", *processes.WORKERS):
         monkeypatch.setitem(processes.COMMANDS, name, f"{Path(sys.executable).name} {script}")
     monkeypatch.setattr(processes, "RESTART_SECONDS", 0.1)
     supervisor = processes.Supervisor(tmp_path, tmp_path / "logs", ENVIRONMENT, say=lambda text: None)
@@ -83,11 +85,19 @@ def test_a_killed_process_is_restarted_and_its_children_are_ended(supervisor):
     assert not alive(child)
 
 
-def test_the_worker_gets_no_key_and_no_database_url(supervisor):
-    supervisor.start("web")
-    supervisor.start("inference")
-    given = {name: set(output_of(supervisor, name)[2:]) & set(ENVIRONMENT) for name in ("web", "inference")}
-    assert given == {"web": set(ENVIRONMENT), "inference": {"REDIS_URL"}}
+def test_only_the_web_gets_the_database_and_only_who_reads_originals_the_keys_of_photos(supervisor):
+    names = ("web", *processes.WORKERS)
+    for name in names:
+        supervisor.start(name)
+    given = {name: set(output_of(supervisor, name)[2:]) & set(ENVIRONMENT) for name in names}
+    prepare = {"REDIS_URL", "TELEDER_PHOTO_KEYS"}
+    assert given == {"web": set(ENVIRONMENT), "prepare": prepare, "inference": {"REDIS_URL"}}
+
+
+def test_photos_are_prepared_by_a_process_of_their_own_and_no_queue_is_without_a_worker():
+    queues = {name: processes.COMMANDS[name].rpartition(" -Q ")[2].split(",") for name in processes.WORKERS}
+    assert queues["prepare"] == [messages.QUEUES[stage] for stage in messages.FROM_ORIGINAL]
+    assert sorted(queues["prepare"] + queues["inference"]) == sorted(messages.QUEUES.values())
 
 
 ADDRESSES = {valkey.variable(role): f"redis://{role}:secret@h/0" for role in valkey.ROLES}
@@ -96,7 +106,7 @@ ADDRESSES = {valkey.variable(role): f"redis://{role}:secret@h/0" for role in val
 @pytest.mark.parametrize("name", sorted(processes.COMMANDS))
 def test_each_process_gets_only_the_valkey_url_of_its_own_role(name):
     everything = {"REDIS_URL": "redis://admin:secret@h/0", "REDIS_URL_FILE": "/of/the/admin"} | ADDRESSES
-    role = "worker" if name == "inference" else name
+    role = {"watch": "beat"}.get(name, "worker" if name in processes.WORKERS else name)
     assert processes.environment_of(name, everything) == {"REDIS_URL": f"redis://{role}:secret@h/0"}
 
 

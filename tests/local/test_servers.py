@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import stat
 import time
 
@@ -37,6 +38,34 @@ def test_both_servers_answer_keep_their_data_and_stop(bare, tmp_path):
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
     assert stat.S_IMODE(os.stat(tmp_path).st_mode) == before
     assert stat.S_IMODE(os.stat(tmp_path / "state" / "postgres").st_mode) == 0o700
+
+
+@pytest.mark.parametrize("name", ["postgres", "valkey"])
+def test_a_server_that_dies_is_said_and_started_again(bare, tmp_path, name):
+    said: list[str] = []
+
+    def answers() -> bool:
+        try:
+            if name == "valkey":
+                return redis.Redis.from_url(found.redis_url, retry=None).ping()
+            psycopg.connect(found.database_url, connect_timeout=5).close()
+        except (psycopg.OperationalError, redis.ConnectionError):
+            return False
+        return True
+
+    with servers.running(tmp_path / "state", durable=False, say=said.append) as found:
+        if name == "valkey":
+            pid = redis.Redis.from_url(found.redis_url).info("server")["process_id"]
+        else:
+            pid = int((tmp_path / "state/postgres/postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        end = time.monotonic() + 30
+        while not (said and answers()) and time.monotonic() < end:
+            time.sleep(0.2)
+        assert answers() and all(
+            line.startswith(f"{name} ended (-9); starting it again") for line in said[:1]
+        )
+    assert not answers()
 
 
 def test_external_servers_are_used(monkeypatch, tmp_path):

@@ -26,14 +26,16 @@ from rest_framework.test import APIClient
 
 from teleder.accounts import people
 from teleder.accounts.models import Invitation, Purpose, Role, User
-from teleder.cases import intake, reviews
-from teleder.cases.models import Review
+from teleder.cases import asking_back, intake, reviews, sharing
+from teleder.cases.models import AnswerDraft, AnswerReading, HeldAnswer, Review, Submission
 from teleder.notifications import outbox
-from teleder.notifications.models import Preference
+from teleder.notifications.models import Preference, UrgentCall
 from teleder.privacy import erasure, holds
 from teleder.privacy.models import Erasure, Why
 from teleder.privacy.policy import retention_policy
 from tests.conftest import CALM, JPEG_HEAD, PASSWORD, rewrite
+from tests.drawn import draw, reanalysed
+from tests.drawn import record as record_drawn_crop
 
 CANARY = "TELEDER-CANARY-7f3a"
 PHOTO = JPEG_HEAD + f"{CANARY}-pixels".encode() * 20
@@ -65,7 +67,10 @@ def carol(person, dana, adam, noel, analyse, stored, mailoutbox) -> User:
     reviews.claim(submission, by=dana)
     answer = {"impression": "AD", "disposition": "today", "text": f"{CANARY}-answer"}
     reviews.sign(submission, by=dana, **answer)
+    asking_back.ask_back(submission, by=carol, text=f"{CANARY}-question")
+    sharing.share(submission, days=7, with_photos=True)
     _sent(carol, send=False)
+    _beside_the_answer(submission, dana)
     outbox.queue_messages()
     outbox.deliver()
     _account_of(carol, adam, noel)
@@ -79,7 +84,32 @@ def _sent(patient: User, *, send: bool = True) -> Any:
     intake.describe(submission, body_site="elbow_crease", history={"different": f"{CANARY}-history"})
     upload = SimpleUploadedFile(f"{CANARY}-IMG.jpg", PHOTO)
     intake.add_photo(submission, view="close_up", upload=upload)
-    return intake.submit(submission, by=patient) if send else submission
+    return intake.submit(submission, by=patient, missing_photo="other") if send else submission
+
+
+def _beside_the_answer(submission: Submission, dana: User) -> None:
+    AnswerDraft.objects.create(submission=submission, author=dana, typed={"text": f"{CANARY}-typed"})
+    submission.second_opinions.create(asked_by=dana, colleague=dana, question=f"{CANARY}-opinion")
+    submission.hand_over_notes.create(author=dana, to=dana, text=f"{CANARY}-hand-over")
+    AnswerReading.objects.create(review=submission.reviews.get())
+    photo = submission.photos.get()
+    draw(photo, dana)
+    record_drawn_crop(photo, reanalysed(photo))
+    sent = submission.events.get(kind="submitted")
+    UrgentCall.objects.create(event=sent, submission=submission, acknowledged_at=Now(), acknowledged_by=dana)
+
+
+def hold_an_answer(carol: User, dana: User) -> None:
+    """Store an answer that waits to be sent; what carol does next would stop it."""
+    submission = Review.objects.get(submission__case__patient=carol).submission
+    answer = {"impression": "AD", "disposition": "today", "text": f"{CANARY}-held", "reason": ""}
+    HeldAnswer.objects.create(
+        submission=submission,
+        author=dana,
+        answer=answer | {"today": [], "this_week": [], "next_photo_on": None},
+        triage_urgency=submission.urgency,
+        send_at=Now() + timedelta(days=1),
+    )
 
 
 def photo_folder(photo: Any) -> Path:

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from teleder.accounts.models import User
-from teleder.cases import intake, reviews
+from teleder.cases import reviews, withdrawal
 from teleder.cases.models import Case, Photo, Review, Status, Submission
 from teleder.privacy import erasure, holds, policy
 from teleder.privacy.models import Erasure, Hold, Tombstone, Why
@@ -63,8 +63,8 @@ def test_alice_gets_one_mail_without_health_data(alice, mailoutbox):
     assert (erasure.notify_people(), erasure.notify_people()) == (1, 0)
     (mail,) = mailoutbox
     assert mail.to == [alice.email]
-    assert mail.subject == "teleder のアカウントが消去されます"
-    assert "消去されます" in mail.body
+    assert mail.subject == "teleder のアカウントを消します"
+    assert "より後に消します" in mail.body
     assert "/settings/data/" in mail.body
 
 
@@ -105,7 +105,7 @@ def test_an_unanswered_case_delays_the_erasure_for_a_limited_time(alice, submiss
 def test_a_withdrawn_case_does_not_delay_the_erasure(alice, submission_of):
     submission = submission_of(alice)
     request_erasure_and_wait(alice)
-    intake.withdraw(submission, by=alice)
+    withdrawal.withdraw(submission, by=alice)
     assert erasure.waits_for(alice) == []
     assert is_gone(alice)
 
@@ -138,7 +138,7 @@ def held(alice, adam, submission_of) -> User:
 def test_a_legal_hold_stops_an_erasure_until_it_is_lifted(held, adam):
     assert not is_gone(held)
     assert erasure.waits_for(held) == [
-        "The law asks the clinic to keep your data for now. It is erased when that ends."
+        "For now, the law requires the clinic to keep your data. It will be deleted when that time is over."
     ]
     assert holds.lift_hold(held, by=adam)
     assert not holds.lift_hold(held, by=adam)

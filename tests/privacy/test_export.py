@@ -13,9 +13,10 @@ from django.test import RequestFactory
 
 from teleder.accounts.models import Purpose
 from teleder.accounts.people import give_consent
-from teleder.cases import intake
+from teleder.cases import consents, intake
+from teleder.cases.answers import record_answer
 from teleder.cases.files import serve
-from teleder.cases.models import Photo
+from teleder.cases.models import Photo, Submission
 from teleder.cases.originals import RefusedError
 from teleder.privacy import erasure, export
 from teleder.privacy.models import Why
@@ -40,6 +41,16 @@ def test_the_data_match_the_schema(carol):
     assert data["erasure"]["why"] == "request"
 
 
+def test_a_corrected_answer_is_in_the_export_and_fits_the_schema(carol):
+    draft = Submission.objects.get(case__patient=carol, status="draft")
+    for value in ("yes", "no"):
+        record_answer(draft, question="fever", value=value)
+    archive, data = opened(carol)
+    jsonschema.validate(data, json.loads(archive.read("schema.json")))
+    (change,) = data["cases"][1]["submissions"][0]["answer_changes"]
+    assert (change["question"], change["was"]) == ("fever", "yes")
+
+
 def test_the_export_contains_all_her_data(carol, client, dana):
     photo = Photo.objects.filter(submission__case__patient=carol).order_by("created_at").first()
     client.force_login(dana)
@@ -55,7 +66,10 @@ def test_the_export_contains_all_her_data(carol, client, dana):
         "title": "MD",
         "licence_number": "123456",
     }
-    assert [event["kind"] for event in first["events"]] == ["opened", "submitted", "claimed", "signed"]
+    assert [row["text"] for row in first["questions"]] == [f"{CANARY}-question"]
+    assert [row["with_photos"] for row in first["share_links"]] == [True]
+    kinds = ["opened", "submitted", "claimed", "signed", "asked_back"]
+    assert [event["kind"] for event in first["events"]] == kinds
     assert second["status"] == "draft"
     assert f"{CANARY}-history" in str(first["history"])
     assert len(data["messages"]) == 4  # two events by inbox and by mail
@@ -121,7 +135,7 @@ def test_each_photo_is_kept_in_memory_only_while_it_is_written(alice, draft_of, 
 # --- Consent that is withdrawn ----------------------------------------------------------------------------
 def test_after_withdrawn_consent_to_ai_only_people_read_the_photos(alice, submission_of):
     submission = submission_of(alice)
-    intake.withdraw_consent(alice, Purpose.AI)
+    consents.withdraw_consent(alice, Purpose.AI)
     submission.refresh_from_db()
     assert (submission.ai_status, submission.status) == ("not_used", "submitted")
     give_consent(alice, Purpose.AI)
@@ -134,7 +148,7 @@ def test_after_withdrawn_consent_to_care_alice_can_still_read_and_download(
     submission = submission_of(alice)
     analyse(submission.photos.get())
     stored(submission.photos.get())
-    intake.withdraw_consent(alice, Purpose.CARE)
+    consents.withdraw_consent(alice, Purpose.CARE)
     request = RequestFactory().get("/")
     request.user = alice
     assert serve(request, submission.photos.get().pk, "display").status_code == 200

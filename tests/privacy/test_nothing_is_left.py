@@ -15,16 +15,17 @@ from django.db.models.functions import Now
 
 from contract import messages
 from contract.storage import files
-from teleder.accounts.models import User
+from teleder.accounts.models import ChildInvitation, Guardianship, User
 from teleder.audit import entries
 from teleder.audit.models import Entry, Verb
-from teleder.cases.models import Job, Photo, Submission
+from teleder.cases.models import DamagedFile, HeldAnswer, Job, Photo, Review, Submission, TakenBackAnswer
 from teleder.pipeline import dispatch, results
 from teleder.privacy import belongings, erasure, invariants, remnants
 from teleder.privacy.models import Remnant, Tombstone, trace_of
 from tests.privacy.conftest import (
     TRACES,
     database,
+    hold_an_answer,
     media,
     photo_folder,
     request_erasure_and_wait,
@@ -40,7 +41,8 @@ def _all_traces(carol) -> dict[str, str]:
     return {**TRACES, **numbers, "password": carol.password}
 
 
-def test_no_data_of_carol_remain_and_bobs_are_unchanged(carol, bob, submission_of, found, settings):
+def test_no_data_of_carol_remain_and_bobs_are_unchanged(carol, bob, dana, submission_of, found, settings):
+    hold_an_answer(carol, dana)
     bobs = submission_of(bob, photos=2)
     dispatch.dispatch_all()  # her draft's photo and bob's are in the queue now
     traces, pk = _all_traces(carol) | {"id": str(carol.pk)}, carol.pk
@@ -49,6 +51,10 @@ def test_no_data_of_carol_remain_and_bobs_are_unchanged(carol, bob, submission_o
     assert places >= {
         "accounts_user",
         "cases_submission",
+        "cases_answerdraft",
+        "cases_heldanswer",
+        "cases_secondopinion",
+        "cases_handovernote",
         "django_session",
         "django_admin_log",
         "valkey",
@@ -125,7 +131,7 @@ TABLES = [*belongings.OF_SUBMISSION, *belongings.OF_PERSON[:-1]]
 
 
 @pytest.mark.parametrize("left_out", [model for model, _path in TABLES], ids=lambda model: model.__name__)
-def test_a_table_that_was_left_out_stops_the_erasure(carol, monkeypatch, left_out):
+def test_a_table_that_was_left_out_stops_the_erasure(carol, dana, person, monkeypatch, left_out):
     for name in ("OF_SUBMISSION", "OF_PERSON"):
         rest = tuple(row for row in getattr(belongings, name) if row[0] is not left_out)
         monkeypatch.setattr(belongings, name, rest)
@@ -133,6 +139,19 @@ def test_a_table_that_was_left_out_stops_the_erasure(carol, monkeypatch, left_ou
         from django.contrib.auth.models import Permission
 
         carol.user_permissions.add(Permission.objects.first())
+    if left_out is Guardianship:
+        Guardianship.objects.create(child=carol, guardian=person("guardian"), relation="parent")
+    if left_out is ChildInvitation:
+        ChildInvitation.issue(carol, "take_over", email="a@example.com", days=7)
+    if left_out is HeldAnswer:
+        hold_an_answer(carol, dana)
+    if left_out is TakenBackAnswer:  # without it: her export has no answer that was taken back
+        review = Review.objects.get(submission__case__patient=carol)
+        TakenBackAnswer.objects.create(review=review, by=dana, reason="wrong case")
+    if left_out is DamagedFile:
+        DamagedFile.objects.create(
+            photo=Photo.objects.filter(submission__case__patient=carol).first(), name="display"
+        )
     request_erasure_and_wait(carol)
     with pytest.raises(IntegrityError):
         erasure.carry_out()
@@ -162,7 +181,16 @@ def test_no_kept_table_references_an_erased_one():
         for field in model._meta.get_fields()
         if isinstance(field, ForeignKey) and field.related_model in erased_models()
     ]
-    assert pointing == ["accounts.DermatologistProfile.user"]
+    # All of staff, who are not erased.
+    assert pointing == [
+        "accounts.ClinicText.written_by",
+        "accounts.ClinicTextApproval.approved_by",
+        "cases.Snippet.owner",
+        "cases.ReplyTemplate.written_by",
+        "cases.ReplyTemplate.approved_by",
+        "accounts.DermatologistProfile.user",
+        "accounts.DermatologistProfile.licence_checked_by",
+    ]
 
 
 # --- At any step ------------------------------------------------------------------------------------------

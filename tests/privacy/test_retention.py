@@ -16,7 +16,7 @@ from django.db.models import F
 from teleder.accounts import people
 from teleder.accounts.models import Invitation, Role, User
 from teleder.audit.models import Entry, Verb
-from teleder.cases import intake, reviews
+from teleder.cases import intake, reviews, withdrawal
 from teleder.cases.models import Case, Event, Photo, Review, Submission
 from teleder.privacy import erasure, holds, retention, tasks, tombstones
 from teleder.privacy.models import Erasure, Tombstone, trace_of
@@ -74,7 +74,7 @@ def old(alice, bob, dana, adam, draft_of, submission_of) -> dict:
     removed = draft.photos.first()
     intake.remove_photo(removed)
     back, answered = submission_of(alice), submission_of(alice)
-    intake.withdraw(back, by=alice)
+    withdrawal.withdraw(back, by=alice)
     reviews.claim(answered, by=dana)
     reviews.sign(answered, by=dana, impression="AD", disposition="today", text="Please come.")
     people.deactivate(bob, by=adam)

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from contract.storage import FileStorage, StorageUnavailableError, from_url
+from contract.storage import MARK, FileStorage, StorageUnavailableError, from_url
 from local import s3
 
 KEYS = [f"photos/{photo}/{name}" for photo in range(3) for name in ("original/aa", "prepare/1/display.jpg")]
@@ -113,3 +113,18 @@ def test_a_target_that_cannot_be_written_is_reported_before_any_read(source):
     with pytest.raises(CommandError, match="stopped after 0 copied"):
         move(source, "file:///dev/null/nowhere")
     assert from_url(str(source)) == source and s3.BUCKET
+
+
+def test_the_mark_goes_along(source, target):
+    """Without it, the web would take no photo at the new place."""
+    source.create(MARK, b"of this database")
+    move(source, target)
+    assert target.mark() == "of this database"
+
+
+def test_the_storage_of_another_installation_is_refused(source, target):
+    source.create(MARK, b"of this database")
+    target.create(MARK, b"of another")
+    with pytest.raises(CommandError, match="KeyExistsError"):
+        move(source, target)
+    assert target.mark() == "of another"

@@ -30,7 +30,7 @@ def separating() -> np.ndarray:
 def figures():
     others = {"separating": separating(), "the same": noise()}
     measures = variants.figures_of(noise(), others, LABELS, GROUPS)
-    return {"measures": measures, "model": "m", "photos": "AD 8 of 8", "lite2": False}
+    return {"measures": measures, "model": "m", "photos": "AD 8 of 8", "lite2": False, "adaptation": {}}
 
 
 def test_features_that_tell_the_classes_gain_surely(figures):

@@ -63,6 +63,25 @@ def test_a_candidate_is_measured_at_the_line_of_the_recipe():
     assert found["candidate_IM.false_AD"]["value"] == 0.1 and found["candidate_IM.sensitivity"]["value"] == 0
 
 
+def test_the_budget_counts_a_photo_once_and_thirds_of_skin_tone_are_measured():
+    opinions = [
+        opinion(
+            *(Alarm(condition=Condition(name), score=float(rung), threshold=0.5) for name in ("HI", "IM"))
+        )
+        for rung in rings(20, 4, 8)
+    ]
+    rows = [row(label, group) for label, group in zip(TRUTH, GROUPS, strict=True)]
+    angles = np.where(np.arange(100) < 10, np.nan, np.arange(100.0))
+    own = dataclasses.make_dataclass("Own", ["recipe"])({})
+    figures, alarms = worth.measure(rows, opinions, angles, own)
+    budget = figures["any_alarm.AD_or_OTHER"]
+    assert budget["value"] == 12 / 80 and budget["n"] == 80
+    assert set(alarms) == {"HI", "IM"}
+    darkest, middle, lightest = figures["by_tone_third"].values()
+    assert darkest["alarm_HI.HI"]["n"] == 10 and darkest["alarm_HI.AD"]["n"] == 20  # ten have no angle
+    assert middle["alarm_HI.AD"]["n"] == 20 and lightest["alarm_HI.OTHER"]["n"] == 30
+
+
 def test_what_could_not_be_measured_is_not_sent(tmp_path):
     figure = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}
     row = {"name": "classification", "alarms": {"HI": {}}}

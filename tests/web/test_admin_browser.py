@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from contract import messages
 from teleder.accounts.models import Invitation, Role
 from teleder.cases import reviews
-from teleder.cases.models import JobState
+from teleder.cases.models import JobState, Submission
 from teleder.pipeline import results
 from tests.conftest import send_for_test
 
@@ -38,9 +38,47 @@ def test_adams_pages_are_accessible(
     for name in ("operations", "cases_admin", "people", "models"):
         page.goto(reverse(f"web:{name}"))
         is_accessible(page, language)
-    for address in (reverse("web:case_admin", args=[handed.pk]), reverse("web:invitation", args=[token])):
-        page.goto(address)
+    for name, pk in (("case_admin", handed.pk), ("case_trail", handed.pk), ("licence", dana.pk)):
+        page.goto(reverse(f"web:{name}", args=[pk]))
         is_accessible(page, language)
+    page.goto(reverse("web:invitation", args=[token]))
+    is_accessible(page, language)
+
+
+@EACH_WAY
+def test_adam_hands_a_page_of_cases_on_by_keyboard_and_takes_it_back(
+    visit, is_accessible, adam, dana, alice, submission_of, language, size
+):
+    for _ in range(3):
+        submission_of(alice)
+    page = visit(adam, language=language, size=size)
+    page.goto(f"{reverse('web:cases_admin')}?mark=unclaimed")
+    page.locator("[data-select]").press("Space")
+    assert page.locator("input[name=case]:checked").count() == 3
+    page.select_option("#to", str(dana.pk))
+    page.locator("#reason").fill("当番の交代")
+    page.locator(".hand-on .button-primary").press("Enter")
+    expect(page.locator("main [role=status]")).to_contain_text("3")
+    assert Submission.objects.filter(claimed_by=dana).count() == 3
+    is_accessible(page, language)
+    page.locator("form[action$='/undo/'] button").press("Enter")
+    expect(page.locator("input[name=case]")).to_have_count(3)
+    assert Submission.objects.filter(claimed_by=None).count() == 3
+
+
+@EACH_WAY
+def test_adam_merges_two_cases_by_keyboard(visit, is_accessible, adam, alice, submission_of, language, size):
+    first, second = submission_of(alice), submission_of(alice)
+    page = visit(adam, language=language, size=size)
+    page.goto(reverse("web:case_admin", args=[second.pk]))
+    page.select_option("#into", str(first.case_id))
+    page.locator("form[action$='/merge/'] button").press("Enter")
+    expect(page.locator("main h1")).to_contain_text(first.case.number)
+    is_accessible(page, language)
+    page.locator(".actions .button-primary").press("Enter")
+    expect(page.locator("main h1")).to_have_text(first.case.number)
+    is_accessible(page, language)
+    assert first.case.submissions.count() == 2
 
 
 @EACH_WAY

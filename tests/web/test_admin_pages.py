@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from contract import messages
+from contract.messages import Stage
 from teleder.accounts.models import Clinic, Invitation, User
 from teleder.cases import reviews
 from teleder.cases.alarm_rate import AlarmRate
@@ -87,16 +88,31 @@ def test_one_sentence_says_that_everything_works(adams, broker):
 
 def test_counts_by_stage_follow_the_jobs(adam, broker, alices_submission, alice, submission_of, analyse):
     analyse(submission_of(alice).photos.get())
-    prepare, analyse, *_low_priority = health.stages(adam, timezone.now())
+    prepare, _full, analyse, *_low_priority = health.stages(adam, timezone.now())
     assert (prepare["queued"], prepare["done"], analyse["done"]) == (1, 1, 1)
     assert prepare["oldest"] is not None and analyse["oldest"] is None
 
 
-def test_silent_workers_are_named_with_the_number_of_submissions(adams, broker, alices_submission):
+def test_a_silent_prepare_worker_is_named_with_what_cannot_be_seen(adams, broker, alices_submission):
     Job.objects.update(created_at=timezone.now() - timedelta(minutes=5))
+    page = text(adams.get(reverse("web:operations")))
+    assert "The prepare worker does not respond: new photos cannot be seen." in page
+    assert "The inference workers do not respond" not in page
+
+
+def test_silent_inference_workers_are_named_while_photos_are_prepared(
+    adams, broker, alices_submission, bob, submission_of, analyse
+):
+    photo = alices_submission.photos.get()
+    Job.objects.filter(photo=photo).update(state=JobState.DONE)
+    long_ago = timezone.now() - timedelta(minutes=5)
+    Job.objects.create(photo=photo, stage=Stage.ANALYSE, priority=0, created_at=long_ago)
+    analyse(submission_of(bob).photos.get())
+    Job.objects.filter(stage=Stage.ANALYSE, state=JobState.DONE).update(finished_at=long_ago)
     page = text(adams.get(reverse("web:operations")))
     assert "The inference workers do not respond: 1 submission has no AI results." in page
     assert "a dermatologist answers by the same due time" in page
+    assert "The prepare worker does not respond" not in page
 
 
 def test_a_silent_sweeper_is_named(adams, broker, alices_submission):
@@ -416,6 +432,20 @@ def test_every_figure_of_the_cards_has_a_readable_name(language):
         names = {code: figure_name(code) for code in codes}
     assert [code for code, name in names.items() if name == code or "_" in name] == []
     assert figure_name("not_known_yet.AD") == "not_known_yet.AD"
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "darkest third"), ("ja", "最も暗い3分の1")])
+def test_thirds_of_skin_tone_are_named_in_the_readers_language(adams, adam, language, words):
+    adam.language = language
+    adam.save()
+    page = text(adams.get(reverse("web:models"), headers={"Accept-Language": language}))
+    assert words in page and (language == "en" or "darkest third" not in page)
+
+
+def test_intervals_read_alike_in_each_language_and_the_words_of_a_licence_stay(adams):
+    page = text(adams.get(reverse("web:models")))
+    assert "0.487–0.730" in page and "0.487 to 0.730" not in page
+    assert "relicensed to CC BY-NC-SA" in page
 
 
 def test_long_tables_of_the_cards_are_folded_and_complete(adams):

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import datetime, timedelta
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from contract.messages import Abstention, QualityFault, Reason
 from teleder.accounts import people
 from teleder.accounts.models import Purpose
-from teleder.cases import intake, reviews
+from teleder.cases import consents, intake, replies, reviews
+from teleder.cases.answers import record_answer
 from teleder.cases.models import AIStatus, Disposition, Review, Status, Submission
 from teleder.cases.verdict import CONDITIONS
 from teleder.security import sessions
-from teleder.web.clinician import replies
 from tests.conftest import NO_WORTH, alarm
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("ai_is_open")]
@@ -90,7 +92,7 @@ def test_dana_reads_the_answers_with_yes_first(danas, alice, submission_of):
 
 def test_dana_sees_that_a_consent_was_withdrawn_until_it_is_given_again(danas, alice, alices_submission):
     assert "withdrew a consent" not in page_of(danas, alices_submission)
-    intake.withdraw_consent(alice, Purpose.CARE)
+    consents.withdraw_consent(alice, Purpose.CARE)
     page = page_of(danas, alices_submission)
     assert page.count("withdrew a consent") == 1
     assert "care: a dermatologist reads" in page
@@ -99,7 +101,7 @@ def test_dana_sees_that_a_consent_was_withdrawn_until_it_is_given_again(danas, a
 
 
 def test_dana_reads_the_history(danas, alices_submission):
-    assert "How strong was the itch" in page_of(danas, alices_submission)
+    assert "<dt>Itch</dt><dd>5 / 10</dd>" in page_of(danas, alices_submission)
 
 
 def test_layers_are_off_by_default(danas, alices_submission, analyse):
@@ -143,7 +145,7 @@ def test_the_verdict_has_numbers_for_the_alarm_and_no_table(danas, alices_submis
     assert "AI: herpesvirus infection cannot be ruled out" in page  # the reason to look sooner
     assert "Demonstration model" in page and "test 1 <code>000000000000</code>" in page
     assert "Area 1: skin 95%, lesion 40%" in page
-    said = page[page.index('id="verdict-title"') : page.index('id="flags-title"')]
+    said = page[page.index('id="verdict-title"') : page.index('id="findings-title"')]
     assert "%" not in said  # no probability
     assert 'class="bars"' not in page and "Results of each crop" not in page
 
@@ -164,8 +166,8 @@ def test_where_the_ai_says_nothing_the_page_speaks_of_no_condition(danas, alices
     analyse(alices_submission.photos.get(), abstention=Abstention.OUT_OF_SCOPE)
     page = page_of(danas, alices_submission)
     assert "The AI says nothing: the photo is unlike those it learned from." in page
-    said = page[page.index('id="verdict-title"') : page.index('id="answers-title"')]
-    said += page[page.index('id="findings-title"') : page.index('class="review-facts"')]
+    said = page[page.index('id="reasons"') : page.index('id="answers-title"')]
+    said += page[page.index('id="verdict-title"') : page.index('id="events-title"')]
     assert not [name for name in CONDITIONS.values() if str(name) in said]
     assert 'class="bars"' not in page and "AI: look sooner" not in page
 
@@ -204,7 +206,7 @@ def test_a_photo_sent_despite_the_warning_is_marked(danas, alice, draft_of, anal
 def test_a_submission_without_any_finding_can_be_read(danas, claimed):
     Submission.objects.update(ai_status=AIStatus.UNAVAILABLE)
     page = page_of(danas, claimed)
-    assert "AI: stopped" in page and "The AI is not available." in page and "Sign and send" in page
+    assert "AI: stopped" in page and "The AI is not available." in page and "Sign, next" in page
 
 
 def test_dana_can_view_each_photo(danas, alice, submission_of, analyse):
@@ -213,7 +215,7 @@ def test_dana_can_view_each_photo(danas, alice, submission_of, analyse):
         analyse(photo)
     second = submission.photos.all()[1]
     page = page_of(danas, submission, photo=str(second.pk))
-    assert f'src="{reverse("web:photo", args=[second.pk, "display"])}"' in page
+    assert re.search(rf'src="{reverse("web:photo", args=[second.pk, "display"])}\?v=\d+"', page)
     assert 'data-key="["' in page and 'data-key="]"' in page
 
 
@@ -237,7 +239,7 @@ def test_the_timeline_lists_events_with_their_actor(danas, claimed):
 # --- Claim, release, heartbeat ----------------------------------------------------------------------------
 def test_without_a_claim_there_is_no_form(danas, alices_submission):
     page = page_of(danas, alices_submission)
-    assert "Claim the submission to answer it." in page and "Sign and send" not in page
+    assert "Claim the submission to answer it." in page and "Sign, next" not in page
 
 
 def test_dana_releases_a_claim(danas, claimed):
@@ -260,24 +262,22 @@ def test_dana_is_warned_when_she_lost_her_claim(danas, adam, erik, claimed):
 
 
 def test_the_open_page_is_updated_about_the_claim_and_the_ai(danas, dana, alices_submission, analyse):
-    first = danas.get(at("review_state", alices_submission), {"ai": "waiting"})
+    first = danas.get(at("review_state", alices_submission))
     assert (
-        danas.get(
-            at("review_state", alices_submission), {"ai": "waiting"}, headers={"If-None-Match": first["ETag"]}
-        ).status_code
+        danas.get(at("review_state", alices_submission), headers={"If-None-Match": first["ETag"]}).status_code
         == 304
     )
     analyse(alices_submission.photos.get())
-    later = danas.get(
-        at("review_state", alices_submission), {"ai": "waiting"}, headers={"If-None-Match": first["ETag"]}
-    )
-    assert "New AI results" in later.content.decode()
+    later = danas.get(at("review_state", alices_submission), headers={"If-None-Match": first["ETag"]})
+    assert later.status_code == 200
+    stamps = [re.findall('data-(?:photos|ai)="([^"]*)"', one.content.decode()) for one in (first, later)]
+    assert all(before != after for before, after in zip(*stamps, strict=True))
 
 
 def test_erik_sees_that_dana_has_claimed_it_and_cannot_sign(client, erik, claimed):
     client.force_login(erik)
     page = page_of(client, claimed)
-    assert "Claimed by Dana" in page and "Sign and send" not in page
+    assert "Claimed by Dana" in page and "Sign, next" not in page
     reply = client.post(at("answer", claimed), ANSWER | {"text": "Something I wrote."})
     assert reply.status_code == 409
     assert "claimed by Dana" in reply.content.decode() and "Something I wrote." in reply.content.decode()
@@ -343,13 +343,9 @@ def test_an_answer_less_urgent_than_the_triage_needs_a_reason(danas, dana, alice
 
 def test_a_draft_text_is_inserted_below_what_was_typed(danas, claimed):
     page = danas.post(
-        at("answer", claimed), ANSWER | {"text": "Dear Alice,", "insert": "ja"}
+        at("answer", claimed), ANSWER | {"text": "Dear Alice,", "insert_over": "ja"}
     ).content.decode()
-    assert (
-        page.index("Dear Alice,")
-        < page.index("写真を見ました")
-        < page.index("その日のうちに受診してください")
-    )
+    assert page.index("Dear Alice,") < page.index("写真を見ました") < page.index("いつもの保湿をします")
     assert "These texts are drafts" in page
     assert not Review.objects.exists()
 
@@ -358,11 +354,11 @@ def test_a_draft_text_is_inserted_below_what_was_typed(danas, claimed):
 @pytest.mark.parametrize("disposition", Disposition.values)
 def test_a_draft_text_never_names_eczema_for_another_impression(disposition, language):
     for impression in ("HI", "IM", "MF", "other", "unclear", ""):
-        text = replies.reply(Disposition(disposition), language, impression)
+        text = replies.product_letter(Disposition(disposition), language, impression)
         assert "eczema" not in text and "アトピー" not in text and "{" not in text
-    assert ("eczema" in replies.reply(Disposition.SELF_CARE, "en", "AD")) and "アトピー" in replies.reply(
-        Disposition.SELF_CARE, "ja", "AD"
-    )
+    assert (
+        "eczema" in replies.product_letter(Disposition.SELF_CARE, "en", "AD")
+    ) and "アトピー" in replies.product_letter(Disposition.SELF_CARE, "ja", "AD")
 
 
 def test_without_a_choice_no_text_is_inserted(danas, claimed):
@@ -374,9 +370,9 @@ def test_without_a_choice_no_text_is_inserted(danas, claimed):
 @pytest.mark.parametrize("disposition", Disposition.values)
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_there_is_a_text_for_each_disposition(disposition, language):
-    text = replies.reply(Disposition(disposition), language)
-    assert len(text) > 40
-    assert (replies.texts()["safety_net"][language] in text) == (disposition != "emergency")
+    text, plan = (make(Disposition(disposition), language) for make in (replies.product_letter, replies.plan))
+    assert len(text) > 20 and len(plan["today"]) >= 2
+    assert all(len(line) > 5 for line in plan["today"] + plan["this_week"])
 
 
 def test_the_preview_shows_name_and_licence_and_signs_nothing(danas, claimed):
@@ -449,3 +445,14 @@ def test_answers_and_earlier_submissions_cost_no_query_each(
     with django_assert_max_num_queries(12):
         page = page_of(danas, made[0])
     assert page.count("corrected later") == 1 and "Other submissions of this case" in page
+
+
+def test_a_corrected_red_flag_is_shown_with_what_it_was_and_when(danas, alice, alices_draft):
+    for value in ("yes", "no"):
+        alices_draft = record_answer(alices_draft, question="fever", value=value)
+    submission = intake.submit(alices_draft, by=alice)
+    page = page_of(danas, submission)
+    shown = page[page.index('id="answers-title"') : page.index("<details>", page.index('id="answers-title"'))]
+    until = datetime.fromisoformat(submission.answer_changes[0]["until"])
+    assert f"was “Yes” until {date_format(timezone.localtime(until), 'DATETIME_FORMAT')}" in shown
+    assert "answers corrected from the same day" in page

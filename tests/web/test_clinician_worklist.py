@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from contract.messages import Abstention, QualityFault, Reason
-from teleder.cases import counting, reviews, triage
+from teleder.cases import asking_back, counting, reviews, triage
 from teleder.cases.models import AIStatus, Case, EventKind, Place, Precedence, Status, Submission
 from teleder.cases.triage import Urgency
 from teleder.cases.verdict import Chip
@@ -76,7 +76,7 @@ def test_dana_sees_alice_before_the_ai_has_read_anything(danas, alices_submissio
 
 def test_dana_does_not_see_drafts(danas, dana, alices_draft):
     assert alices_draft.case.number not in shown(danas)
-    assert numbers(dana, number=alices_draft.case.number) == []
+    assert numbers(dana, words=alices_draft.case.number) == []
     assert danas.get(reverse("web:review", args=[alices_draft.pk])).status_code == 404
 
 
@@ -85,6 +85,64 @@ def test_the_most_urgent_is_first_with_its_reasons(danas, dana, alice, bob, subm
     assert numbers(dana) == [urgent.case.number, calm.case.number]
     page = shown(danas)
     assert "same day" in page and "fever" in page and "grouped blisters" in page
+
+
+def ask_back(submission, alice, dana, *, due) -> None:
+    reviews.claim(submission, by=dana)
+    reviews.sign(submission, by=dana, **ANSWER)
+    asking_back.ask_back(submission, by=alice, text="May I swim?")
+    Submission.objects.filter(pk=submission.pk).update(question_due_at=due)
+
+
+def test_questions_stand_in_the_list_of_all_by_their_clock(danas, dana, alice, submission_of):
+    now = timezone.now()
+    late, soon, later, calm, urgent = [submission_of(alice) for _ in range(4)] + [
+        submission_of(alice, fever="yes", grouped_blisters="yes")
+    ]
+    for submission, hours in ((late, -2), (soon, 5), (later, 40)):
+        ask_back(submission, alice, dana, due=now + timedelta(hours=hours))
+    Submission.objects.filter(pk=calm.pk).update(urgency=Urgency.DAYS_2, due_at=now + timedelta(hours=20))
+    assert numbers(dana) == [each.case.number for each in (urgent, late, soon, calm, later)]
+    assert numbers(dana, show="asked") == [each.case.number for each in (late, soon, later)]
+    page = shown(danas)
+    assert page.count("the patient asks back") == 3
+    assert "overdue by 2" in page and "due in 4" in page and "due in 1" in page
+
+
+def test_a_reopened_case_with_a_question_stands_once_with_both_clocks(
+    danas, dana, adam, alice, submission_of
+):
+    submission = submission_of(alice)
+    ask_back(submission, alice, dana, due=timezone.now() - timedelta(hours=3))
+    reviews.reopen(submission, by=adam)
+    assert numbers(dana) == [submission.case.number]
+    page = shown(danas)
+    assert "asked back" in page and "overdue by 3" in page and " left" in page
+
+
+def test_a_question_is_gone_from_the_list_with_its_reply_and_the_page_knows(
+    danas, dana, alice, submission_of
+):
+    submission = submission_of(alice)
+    ask_back(submission, alice, dana, due=timezone.now())
+    before = worklist.stamp_of(dana, show="all")
+    asking_back.reply(submission.questions.get(), by=dana, text="Yes.")
+    assert numbers(dana) == []
+    assert worklist.stamp_of(dana, show="all") != before
+
+
+def test_questions_stand_on_the_first_page_only(dana, alice, submission_of, monkeypatch):
+    monkeypatch.setattr(worklist, "ROWS", 2)
+    asked, *urgent = [
+        submission_of(alice),
+        *[submission_of(alice, fever="yes", grouped_blisters="yes") for _ in range(3)],
+    ]
+    ask_back(asked, alice, dana, due=timezone.now())
+    first = worklist.page_of(dana, show="all")
+    assert [row.submission for row in first.rows] == [urgent[0], urgent[1], asked]
+    assert [row.submission for row in worklist.page_of(dana, show="all", after=first.after).rows] == [
+        urgent[2]
+    ]
 
 
 def chips(dana) -> list[str]:
@@ -120,9 +178,7 @@ def test_an_unavailable_ai_is_shown_as_unavailable(dana, alices_submission):
 def test_page_after_page_keeps_inconclusive_cases_before_the_others(dana, alice, submission_of, monkeypatch):
     monkeypatch.setattr(worklist, "ROWS", 2)
     made = [submission_of(alice) for _ in range(5)]
-    Submission.objects.filter(pk__in=[made[1].pk, made[3].pk, made[4].pk]).update(
-        ai_precedence=Precedence.INCONCLUSIVE
-    )
+    Submission.objects.filter(pk__in=[made[0].pk, made[2].pk]).update(ai_precedence=Precedence.NONE)
     seen, after = [], None
     while not seen or after:
         page = worklist.page_of(dana, show="all", after=after)
@@ -182,7 +238,7 @@ def test_done_today_names_who_signed_last_and_is_in_that_order(danas, dana, pers
 def test_an_overdue_submission_is_marked(danas, alices_submission):
     overdue(alices_submission)
     page = shown(danas)
-    assert 'class="overdue"' in page and "overdue by 12" in page
+    assert "due-over" in page and "overdue by 12" in page
 
 
 @pytest.mark.parametrize("spelling", ["{}", " {} ", "lower", "without dash"])
@@ -191,21 +247,21 @@ def test_a_case_is_found_by_its_number(dana, alices_submission, spelling):
     typed = {"lower": number.lower(), "without dash": number.replace("-", "")}.get(
         spelling, spelling.format(number)
     )
-    assert numbers(dana, number=typed) == [number]
+    assert numbers(dana, words=typed) == [number]
 
 
 def test_an_answered_case_is_found_by_its_number_as_well(dana, alices_submission):
     reviews.claim(alices_submission, by=dana)
     reviews.sign(alices_submission, by=dana, **ANSWER)
     assert numbers(dana) == []
-    assert numbers(dana, number=alices_submission.case.number) == [alices_submission.case.number]
+    assert numbers(dana, words=alices_submission.case.number) == [alices_submission.case.number]
 
 
 @pytest.mark.parametrize(
     "query",
     [
         {"show": "nonsense"},
-        {"number": "%00';--"},
+        {"q": "%00';--"},
         *(
             {"after": after}
             for after in (
@@ -251,7 +307,7 @@ def test_a_place_outlives_its_row(danas, dana, alice, submission_of, monkeypatch
 
 @pytest.mark.parametrize(
     "query",
-    [{}, {"show": "done"}, {"show": "mine"}, {"number": "of the first case"}, {"after": f"9_0_{'0' * 32}"}],
+    [{}, {"show": "done"}, {"show": "mine"}, {"q": "of the first case"}, {"after": f"9_0_{'0' * 32}"}],
 )
 def test_the_number_of_queries_does_not_grow_with_the_list(
     danas, dana, alice, bob, submission_of, analyse, django_assert_max_num_queries, monkeypatch, query
@@ -275,8 +331,8 @@ def test_the_number_of_queries_does_not_grow_with_the_list(
         analyse(submission_of(patient, photos=photos).photos.first(), demonstration=False)
 
     answered(alice)
-    if "number" in query:
-        query = {"number": Case.objects.first().number}
+    if "q" in query:
+        query = {"q": Case.objects.first().number}
     shown(danas)
     few = queries()
     for person in (alice, bob):

@@ -35,6 +35,7 @@ def test_the_report_appears_where_dana_asked_for_it(
     Job.objects.filter(stage=Stage.DISTANCE).delete()  # of an alarm from before there were reports
     page = visit(dana, language=language, size=size)
     page.goto(reverse("web:review", args=[alices_submission.pk]))
+    page.locator("[data-key=s]").click()
     is_accessible(page, language)
     page.get_by_role("button", name=AGAIN[language]).click()
     section = page.locator("#distances")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from teleder.accounts.models import Purpose, User
 from teleder.audit.models import Entry, Verb
-from teleder.cases import intake, reviews
+from teleder.cases import consents, reviews
 from teleder.privacy import erasure, holds
 from teleder.privacy.models import Erasure, Hold, Why
 from tests.conftest import PASSWORD
@@ -49,7 +51,7 @@ def test_alice_must_authenticate_again(as_alice, name):
 
 def test_alice_downloads_her_data(as_alice, alice, submission_of):
     submission = submission_of(alice)
-    assert "What will be kept" in as_alice.get(reverse("web:data")).content.decode()
+    assert "What else will be kept" in as_alice.get(reverse("web:data")).content.decode()
     answer = as_alice.post(reverse("web:export_data"))
     assert answer["Content-Type"] == "application/zip"
     assert "no-store" in answer["Cache-Control"]
@@ -67,20 +69,29 @@ def test_alice_must_confirm_that_she_read_the_consequences(as_alice):
     assert not Erasure.objects.exists()
 
 
+def test_a_request_without_the_tick_puts_the_error_at_the_tick(as_alice):
+    answer = as_alice.post(reverse("web:erase_data"), follow=True)
+    page = answer.content.decode()
+    assert "Nothing is deleted yet. First tick “I have read this." in page
+    assert re.search(r'name="sure"[^>]* aria-invalid="true" aria-describedby="sure-error"', page)
+    assert 'id="sure-error"' in page and not Erasure.objects.exists()
+    assert "aria-invalid" not in as_alice.get(reverse("web:data")).content.decode()
+
+
 def test_alice_requests_erasure_sees_it_on_every_page_and_cancels(as_alice, alice):
     answer = as_alice.post(reverse("web:erase_data"), {"sure": "1"}, follow=True)
-    assert "will be erased" in answer.content.decode()
-    assert "will be erased" in as_alice.get(reverse("web:home")).content.decode()
+    assert "will be deleted" in answer.content.decode()
+    assert "will be deleted" in as_alice.get(reverse("web:home")).content.decode()
     expire_authentication(as_alice)
     as_alice.post(reverse("web:keep_data"))
     assert not Erasure.objects.exists()
-    assert "will be erased" not in as_alice.get(reverse("web:home")).content.decode()
+    assert "will be deleted" not in as_alice.get(reverse("web:home")).content.decode()
 
 
 def test_alice_sees_a_neutral_text_about_a_legal_hold(as_alice, alice, adam):
     holds.set_hold(alice, reason="court, file 7", by=adam)
     page = as_alice.get(reverse("web:data")).content.decode()
-    assert "The law asks the clinic to keep your data for now" in page
+    assert "For now, the law requires the clinic to keep your data" in page
     assert "court" not in page
     assert adam.name not in page
 
@@ -88,11 +99,11 @@ def test_alice_sees_a_neutral_text_about_a_legal_hold(as_alice, alice, adam):
 def test_no_page_promises_a_date_during_a_legal_hold(as_alice, as_adam, alice, adam):
     erasure.ask(alice, why=Why.REQUEST)
     hers, his = reverse("web:data"), reverse("web:person_data", args=[alice.pk])
-    assert "It will be erased after" in as_alice.get(hers).content.decode()
+    assert "It will be deleted after" in as_alice.get(hers).content.decode()
     assert "Erased after" in as_adam.get(his).content.decode()
     holds.set_hold(alice, reason="court, file 7", by=adam)
     assert (
-        "It will be erased after" not in (page := as_alice.get(hers).content.decode())
+        "It will be deleted after" not in (page := as_alice.get(hers).content.decode())
         and "Not before" in page
     )
     assert "Erased after" not in (page := as_adam.get(his).content.decode())
@@ -228,7 +239,7 @@ def test_the_page_opens_after_the_password(as_alice, alice):
 
 
 def test_adam_sees_alices_given_and_withdrawn_consents(as_adam, alice):
-    intake.withdraw_consent(alice, Purpose.AI)
+    consents.withdraw_consent(alice, Purpose.AI)
     page = as_adam.get(reverse("web:person_data", args=[alice.pk])).content.decode()
     withdrawn, given = (page.index(words) for words in (": withdrawn ", ": given "))
     assert page.rindex("AI processing", 0, withdrawn) < page.rindex("care: ", 0, given)

@@ -14,17 +14,23 @@ from contract import messages
 from contract.messages import Stage
 from contract.photos import PhotoAdvice
 from teleder.accounts.models import Purpose
-from teleder.cases import intake
+from teleder.cases import consents
 from teleder.cases.models import Job, Photo
 from teleder.pipeline import results
 from tests.conftest import MODEL, send_for_test
 
 pytestmark = pytest.mark.django_db
 WORDS = {
-    PhotoAdvice.NO_SKIN: ("Skin cannot be made out", "肌がよく見えません"),
+    PhotoAdvice.NO_SKIN: ("make out skin in this photo", "肌がよく見えません"),
     PhotoAdvice.TOO_FAR: ("from too far away", "遠"),
-    PhotoAdvice.TOO_NEAR: ("from too near", "近"),
-    PhotoAdvice.LESION_NOT_FOUND: ("Put the spot in the middle", "真ん中"),
+    PhotoAdvice.TOO_NEAR: ("too close", "近"),
+    PhotoAdvice.LESION_NOT_FOUND: ("Put the spot in the middle", "まん中"),
+}
+SHORT = {
+    PhotoAdvice.NO_SKIN: ("No skin in view", "肌が写っていません"),
+    PhotoAdvice.TOO_FAR: ("Too far away", "遠すぎます"),
+    PhotoAdvice.TOO_NEAR: ("Too close", "近すぎます"),
+    PhotoAdvice.LESION_NOT_FOUND: ("Not in the middle", "まん中にありません"),
 }
 LANGUAGES = pytest.mark.parametrize(("language", "which"), [("en", 0), ("ja", 1)])
 
@@ -56,15 +62,20 @@ def test_the_tile_gives_the_remedy_and_leaves_the_choice(client, prepared, advic
     check(prepared, advice)
     html = tiles(client, prepared, language)
     assert WORDS[advice][which] in html
-    assert ("Better taken again", "とり直しがおすすめです")[which] in html
-    assert ("You may also send it as it is.", "このまま送ることもできます。")[which] in html
-    assert reverse("web:send", args=[prepared.submission_id]) in html and "data-poll" not in html
+    assert SHORT[advice][which] in html
+    # To take it again comes first, then to send it as it is.
+    retake, anyway = (">Retake<", ">とり直す<")[which], ("Send it anyway", "このまま送る")[which]
+    assert 0 < html.index(retake) < html.index(anyway)
+    assert "data-onward" in html and "data-poll" not in html
+    client.post(reverse("web:send_photo_anyway", args=[prepared.pk]))
+    html = tiles(client, prepared, language)
+    assert ("Sent as it is", "このまま送ります")[which] in html and SHORT[advice][which] not in html
 
 
 @LANGUAGES
 def test_a_checked_photo_without_advice_is_good(client, prepared, language, which):
     check(prepared, None)
-    assert ("✓ Good", "✓ 良好")[which] in tiles(client, prepared, language)
+    assert ("Looks clear", "見やすいです")[which] in tiles(client, prepared, language)
 
 
 @LANGUAGES
@@ -74,25 +85,25 @@ def test_a_check_is_waited_for_and_then_the_photo_has_arrived(client, prepared, 
     waited = timezone.now() - timedelta(seconds=settings.CHECK_PATIENCE_SECONDS + 1)
     Job.objects.filter(stage=Stage.CHECK).update(created_at=waited)
     html = tiles(client, prepared, language)
-    assert ("✓ Arrived", "✓ 届きました")[which] in html and "data-poll" in html
+    assert ("Arrived", "届きました")[which] in html and "data-poll" in html
     Job.objects.filter(stage=Stage.CHECK).update(created_at=waited - timedelta(minutes=1))
     assert "data-poll" not in tiles(client, prepared, language)
 
 
 def test_without_consent_the_photo_has_arrived_at_once(client, alice, alices_draft, analyse):
-    intake.withdraw_consent(alice, Purpose.AI)
+    consents.withdraw_consent(alice, Purpose.AI)
     analyse(alices_draft.photos.get())
     html = tiles(client, alices_draft.photos.get())
-    assert "✓ Arrived" in html and "Good" not in html and "data-poll" not in html
+    assert "Arrived" in html and "Looks clear" not in html and "data-poll" not in html
 
 
 def test_the_last_step_says_the_same(client, prepared):
     client.force_login(prepared.submission.patient)
     page = reverse("web:send", args=[prepared.submission_id])
-    assert "Overview · arrived".lower() not in client.get(page).content.decode()
-    assert "Close-up · arrived" in client.get(page).content.decode()
+    assert "From a distance · arrived".lower() not in client.get(page).content.decode()
+    assert "Close up · Being checked …" in client.get(page).content.decode()
     check(prepared, PhotoAdvice.TOO_FAR)
-    assert "Close-up · better taken again" in client.get(page).content.decode()
+    assert "Close up · better taken again" in client.get(page).content.decode()
 
 
 def test_the_api_tells_the_advice_with_its_remedy(prepared):
@@ -108,3 +119,22 @@ def test_the_api_tells_the_advice_with_its_remedy(prepared):
     assert "30 cm" in photo["remedy"]
     [light] = app.get(reverse("api:submission-status", args=[prepared.submission_id])).json()["photos"]
     assert (light["advice"], light["remedy"]) == (photo["advice"], photo["remedy"])
+
+
+@LANGUAGES
+def test_a_photo_that_nobody_has_looked_at_for_six_seconds_has_arrived(client, alices_draft, language, which):
+    photo = alices_draft.photos.get()
+    assert ("Being checked", "確認中")[which] in tiles(client, photo, language)
+    waited = timezone.now() - timedelta(seconds=settings.CHECK_PATIENCE_SECONDS + 1)
+    Photo.objects.update(created_at=waited)
+    html = tiles(client, photo, language)
+    assert ("A doctor looks at it.", "医師が確認します。")[which] in html
+    assert ("Being checked", "確認中")[which] not in html and "data-poll" in html
+
+
+def test_the_fault_of_a_photo_is_named_in_its_slot(client, alices_draft, analyse):
+    photo = alices_draft.photos.get()
+    analyse(photo, fault="too_dark", reason="poor_quality")
+    html = tiles(client, photo)
+    slot = html[html.index(f'data-photo="{photo.pk}"') :].partition("</li>")[0]
+    assert "Too dark" in slot and "near a window" in slot and ">Retake<" in slot

@@ -50,6 +50,35 @@ def test_a_photo_is_not_cached_and_not_rendered_as_a_page(dana, photo, kind):
     assert answer["Content-Disposition"] == f'inline; filename="{kind}{Path(answer.filename).suffix}"'
 
 
+def test_only_the_link_of_a_version_is_kept_by_her_browser(settings, dana, photo):
+    hers, kept = logged_in(dana), f"private, max-age={settings.PHOTO_CACHE_MINUTES * 60}, immutable"
+    for kind, expected in zip(KINDS, (kept, kept, *[HEADERS["Cache-Control"]] * 2), strict=True):
+        answer = hers.get(f"{link(photo, kind)}?v={photo.copy_version}")
+        assert answer["Cache-Control"] == expected
+        assert "Cookie" in answer["Vary"]
+    for wrong in ("", "0", f"{photo.copy_version}x"):
+        assert hers.get(f"{link(photo)}?v={wrong}")["Cache-Control"] == HEADERS["Cache-Control"]
+
+
+def test_new_copies_of_a_photo_have_another_link(photo):
+    before = photo.copy_version
+    photo.thumbnail_key = photo.thumbnail_key.replace(f"/{before}/", "/7/")
+    assert (before, photo.copy_version) == ("1", "7")
+
+
+def test_a_log_out_empties_the_browsers_cache(settings, alice, dana, photo):
+    for person, seconds in ((alice, 0), (dana, settings.STAFF_IDLE_MINUTES * 60 + 1)):
+        hers = logged_in(person)
+        assert "Clear-Site-Data" not in hers.get(link(photo)).headers
+        if seconds:
+            session = hers.session
+            session["seen_at"] -= seconds
+            session.save()
+        answer = hers.get(reverse("web:home")) if seconds else hers.post(reverse("account_logout"))
+        # A dermatologist's unfinished answers stay (drafts.js); a patient's photos that are not sent do not (outbox.js).
+        assert answer["Clear-Site-Data"] == ('"cache"' if seconds else '"cache", "storage"')
+
+
 def test_the_link_is_invalid_after_logging_out(alice, photo):
     hers = logged_in(alice)
     assert hers.get(link(photo)).status_code == 200

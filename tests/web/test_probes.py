@@ -44,7 +44,7 @@ def test_a_process_without_database_broker_or_storage_is_alive(
     assert asked(client, "/healthz") == (200, "ok\n")
 
 
-@pytest.mark.parametrize("address", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("address", ["/healthz", "/readyz", "/service-worker.js"])
 def test_a_probe_ignores_the_session(client, dana, address, django_assert_max_num_queries):
     client.force_login(dana)
     client.cookies["teleder_language"] = "ja"
@@ -184,6 +184,10 @@ def test_status_has_the_data_of_the_board(client, adam, alices_submission):
         "done": 0,
         "oldest": None,
         "wait": None,
+        "took": None,
+        "per_minute": 0,
+        "stopped": 1,
+        "is_silent": False,
         "work": None,
         "batch": None,
     }
@@ -196,7 +200,7 @@ def test_status_has_the_data_of_the_board(client, adam, alices_submission):
     assert found["sentence"] == "1 job has stopped."
     assert set(found) == {
         *("sentence", "stages", "results_waiting", "submissions", "workers", "messages", "alarms", "refused"),
-        *("alarm_rate", "spot_checks", "waiting_jobs"),
+        *("alarm_rate", "spot_checks", "waiting_jobs", "storage", "unseen", "cancelled"),
     }
 
 

@@ -31,7 +31,7 @@ CALL = re.compile(r"""hx-(get|post)="([^"]*)\"""")
 NAMED = re.compile(r"\{% url '(\w+:\w+)'")
 ORIGIN = "http://testserver"
 # The person who sees the templates of a folder.
-ROLES = {"patient": "alice", "clinician": "dana", "operations": "adam"}
+ROLES = {"patient": "alice", "clinician": "dana", "operations": "adam", "web": "dana"}
 
 
 def name_of(address: str) -> str:
@@ -63,13 +63,15 @@ def test_all_roles_and_fragments_are_covered():
     )
 
 
-def test_only_the_upload_script_sends_requests():
+def test_only_the_scripts_that_keep_photos_and_text_send_requests():
+    """And the one that fills in a reply: where the session has ended, the log-in page has no form, and nothing is filled in. The
+    offline page asks whether the server answers, and reads nothing of the answer."""
     asking = {
         file.name
         for file in (WEB / "static").rglob("*.js")
         if re.search(r"fetch\(|XMLHttpRequest|sendBeacon|EventSource|htmx\.ajax", file.read_text())
     }
-    assert asking == {"photos.js"}
+    assert asking == {"outbox.js", "drafts.js", "decide.js", "reconnect.js"}
 
 
 # --- How a session ends -----------------------------------------------------------------------------------
@@ -108,24 +110,35 @@ ENDS = [delete_session, suspend, end_everywhere, change_password, log_out_in_ano
 @pytest.fixture
 def opened(alice, dana, adam, submission_of, draft_of) -> Callable[[str], tuple[str, str]]:
     """Return the page that requests a fragment, with a query if it may have one, and the fragment's URL."""
-    claimed, draft = submission_of(alice), draft_of(alice)
-    reviews.claim(claimed, by=dana)
+    claimed, draft, answered = submission_of(alice), draft_of(alice), submission_of(alice)
+    for each in (claimed, answered):
+        reviews.claim(each, by=dana)
+    reviews.sign(answered, by=dana, impression="AD", disposition="self_care", text="Go on.")
     pages = {
         "web:status": claimed.get_absolute_url(),
         "web:tiles": reverse("web:photos", args=[draft.pk]),
+        "web:about": reverse("web:about", args=[draft.pk]),
+        "web:history": reverse("web:history", args=[draft.pk, "itch"]),
+        "web:in_progress": reverse("web:home"),
+        "web:ask_back": reverse("web:ask_back", args=[answered.pk]),
         "web:worklist": reverse("web:worklist") + "?show=urgent&after=",
-        "web:claim": reverse("web:worklist") + "?show=urgent",
+        **dict.fromkeys(
+            ("web:claim", "web:assign", "web:snooze", "web:row_preview", "web:end_snooze"),
+            reverse("web:worklist") + "?show=urgent",
+        ),
         "web:operations": reverse("web:operations"),
     }
     review = reverse("web:review", args=[claimed.pk]) + "?photo=x"
 
     def find(name: str) -> tuple[str, str]:
-        of = (
-            []
-            if name in {"web:worklist", "web:operations"}
-            else [draft.pk if name == "web:tiles" else claimed.pk]
-        )
-        return pages.get(name, review), reverse(name, args=of)
+        of = {
+            **dict.fromkeys(("web:worklist", "web:operations", "web:in_progress", "web:strip"), []),
+            **dict.fromkeys(("web:assign", "web:snooze"), []),
+            **dict.fromkeys(("web:tiles", "web:about"), [draft.pk]),
+            "web:history": [draft.pk, "itch"],
+            "web:ask_back": [answered.pk],
+        }
+        return pages.get(name, review), reverse(name, args=of.get(name, [claimed.pk]))
 
     return find
 
@@ -135,11 +148,13 @@ def ask(client: Client, method: str, address: str, page: str):
     return client.generic(method.upper(), address, headers=headers)
 
 
-def assert_redirects_to_log_in_and_back(answer, page: str) -> None:
+def assert_redirects_to_log_in_and_back(answer, page: str, *, ended: bool = False) -> None:
+    """`ended`: a patient is told there that the session has ended."""
     assert answer.status_code == 204 and not answer.content
     there = urlsplit(answer["HX-Redirect"])
     assert (there.scheme, there.netloc, there.path) == ("", "", reverse("account_login"))
-    assert parse_qs(there.query, keep_blank_values=True) == {"next": [page]}
+    expected = {"next": [page]} | ({"ended": ["1"]} if ended else {})
+    assert parse_qs(there.query, keep_blank_values=True) == expected
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
@@ -150,7 +165,7 @@ def test_every_fragment_redirects_the_page_to_the_log_in_and_back(request, opene
     client.force_login(person)
     assert client.get(page).status_code == 200
     end(person, client)
-    assert_redirects_to_log_in_and_back(ask(client, method, address, page), page)
+    assert_redirects_to_log_in_and_back(ask(client, method, address, page), page, ended=who == "alice")
 
 
 @pytest.mark.parametrize(("who", "method", "name"), [call for call in CALLS if call[0] != "alice"])
@@ -212,6 +227,8 @@ def test_no_redirect_leads_to_another_site(client, page):
 @pytest.mark.parametrize(("who", "method", "name"), CALLS)
 def test_another_user_in_the_same_browser_makes_the_page_reload(request, opened, who, method, name):
     other = {"alice": "dana", "dana": "adam", "adam": "alice"}[who]
+    if name in {"web:strip", "web:acknowledge"}:  # of dermatologists and of admins
+        other = "alice"
     (page, address), client = opened(name), Client()
     client.force_login(request.getfixturevalue(other))
     answer = ask(client, method, address, page)

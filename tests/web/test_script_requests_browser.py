@@ -13,7 +13,7 @@ from teleder.cases import reviews
 from tests.conftest import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-LOGIN = re.compile(r"/accounts/login/\?next=")
+LOGIN = re.compile(r"/accounts/login/\?(ended=1&)?next=")
 
 
 def log_in(page, person) -> None:
@@ -80,23 +80,3 @@ def test_the_board_redirects_adam_to_the_log_in_and_back(visit, settings, adam):
     page.wait_for_url(LOGIN, timeout=20_000)
     log_in(page, adam)
     page.wait_for_url("**" + reverse("web:operations"))
-
-
-def test_a_photo_chosen_after_the_session_leads_to_the_log_in_and_must_be_chosen_again(
-    visit, alice, draft_of, photo_file
-):
-    draft = draft_of(alice, photos=0)  # no photo is being checked, so that the page does not poll
-    photo = {"name": "skin.jpg", "mimeType": "image/jpeg", "buffer": photo_file().read()}
-    page = visit(alice, expected=re.compile("status of 401"))
-    address = reverse("web:photos", args=[draft.pk])
-    page.goto(address)
-    Session.objects.all().delete()
-    page.set_input_files("#photo-close_up", photo)
-    page.wait_for_url(LOGIN)
-    log_in(page, alice)
-    page.wait_for_url("**" + address)
-    expect(page.locator(".photo-form .error").first).to_contain_text("choose the missing photos again")
-    page.set_input_files("#photo-close_up", photo)
-    expect(page.locator(".tile")).to_have_count(1)
-    page.reload()
-    expect(page.locator(".photo-form .error").first).to_be_hidden()

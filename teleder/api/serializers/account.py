@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -10,8 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from teleder.accounts import time_zones
+from teleder.accounts.children import childs_birth_date, past_date, refuse_growing_up
 from teleder.accounts.email_addresses import EmailAddressValidator
-from teleder.accounts.models import Language, PatientProfile, Purpose, Role, SkinType, User
+from teleder.accounts.models import Language, PatientProfile, Purpose, Relation, Role, SkinType, User
+from teleder.accounts.names import clean_name, clean_reading
 from teleder.accounts.normalisation import normalise_code, normalise_email, western_year
 from teleder.api.serializers.base import StrictSerializer
 from teleder.notifications.models import Message
@@ -74,14 +79,22 @@ class MeSerializer(serializers.Serializer):
     id = serializers.UUIDField()
     email = serializers.EmailField()
     name = serializers.CharField()
+    reading = serializers.CharField(help_text="of the name, in kana; empty where the name needs none")
     role = serializers.ChoiceField(Role.choices)
     language = serializers.ChoiceField(Language.choices)
+    time_zone = serializers.CharField(
+        help_text="patients only: in which times are shown; empty: that of the device"
+    )
     birth_year = serializers.SerializerMethodField(help_text="patients only")
+    birth_date = serializers.SerializerMethodField(help_text="patients only, where it was given")
     skin_type = serializers.SerializerMethodField(help_text="patients only: Fitzpatrick I to VI as 1 to 6")
     email_messages = serializers.SerializerMethodField(help_text="whether news is also sent by e-mail")
 
     def get_birth_year(self, user: User) -> int | None:
         return getattr(getattr(user, "patient", None), "birth_year", None)
+
+    def get_birth_date(self, user: User) -> date | None:
+        return getattr(getattr(user, "patient", None), "birth_date", None)
 
     def get_skin_type(self, user: User) -> int | None:
         return getattr(getattr(user, "patient", None), "skin_type", None)
@@ -96,9 +109,29 @@ class MeChangeSerializer(StrictSerializer):
 
 
 class PatientChangeSerializer(MeChangeSerializer):
-    name = serializers.CharField(required=False, max_length=100, allow_blank=True)
+    name = serializers.CharField(required=False, max_length=100)
+    reading = serializers.CharField(
+        required=False, max_length=100, allow_blank=True, help_text="of the name, in kana"
+    )
+    time_zone = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=time_zones.NAME_LENGTH,
+        help_text="for example Europe/Berlin",
+    )
     birth_year = BirthYearField(required=False, min_value=EARLIEST_BIRTH_YEAR)
+    birth_date = serializers.DateField(
+        required=False, help_text="needed where the year leaves open whether the person may ask alone"
+    )
     skin_type = serializers.ChoiceField(SkinType.choices, required=False, allow_null=True)
+
+    def validate_birth_date(self, born: date) -> date:
+        return _cleaned("", past_date, born)
+
+    def validate_time_zone(self, name: str) -> str:
+        if name and name not in time_zones.names():
+            raise serializers.ValidationError(_("There is no time zone of this name."))
+        return name
 
     def validate_birth_year(self, year: int) -> int:
         if year > timezone.localdate().year:
@@ -106,10 +139,74 @@ class PatientChangeSerializer(MeChangeSerializer):
         return year
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
-        has_profile = PatientProfile.objects.filter(user=self.context["request"].user).exists()
-        if data.get("skin_type") and "birth_year" not in data and not has_profile:
+        if "name" in data:
+            data["name"] = _cleaned("name", clean_name, data["name"])
+        if "reading" in data:
+            name = data.get("name", self.context["request"].user.name)
+            data["reading"] = _cleaned("reading", clean_reading, data["reading"], name=name)
+        if born := data.get("birth_date"):
+            if data.setdefault("birth_year", born.year) != born.year:
+                raise serializers.ValidationError({"birth_date": [_("Please check the date of birth.")]})
+        elif "birth_year" in data:
+            data["birth_date"] = None  # of another year
+        known = PatientProfile.objects.filter(user=self.context["request"].user).first()
+        if data.get("skin_type") and "birth_year" not in data and not known:
             raise serializers.ValidationError({"birth_year": [_("Please give the year of birth first.")]})
+        if known and "birth_year" in data:
+            claimed = PatientProfile(birth_year=data["birth_year"], birth_date=data["birth_date"])
+            _cleaned("birth_year", refuse_growing_up, known, claimed)
         return data
+
+
+def _cleaned(field: str, clean: Callable[..., Any], *given: Any, **more: str) -> Any:
+    """Return what `clean` makes of it; an error of Django becomes one of the API."""
+    try:
+        return clean(*given, **more)
+    except DjangoValidationError as error:
+        raise serializers.ValidationError({field: error.messages} if field else error.messages) from None
+
+
+class ChildSerializer(serializers.Serializer):
+    """A child for whom the caller answers."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    reading = serializers.CharField()
+    birth_date = serializers.DateField(source="patient.birth_date")
+    skin_type = serializers.IntegerField(source="patient.skin_type", allow_null=True)
+    relation = serializers.ChoiceField(Relation.choices, help_text="of the caller")
+    may_take_over = serializers.BooleanField(help_text="old enough to decide alone: hand the record over")
+
+
+class NewChildSerializer(StrictSerializer):
+    """A child, and the guardian's consents for the child; without the one to care nothing can be asked."""
+
+    name = serializers.CharField(max_length=100)
+    reading = serializers.CharField(required=False, default="", max_length=100, allow_blank=True)
+    birth_date = serializers.DateField()
+    relation = serializers.ChoiceField(Relation.choices)
+    skin_type = serializers.ChoiceField(SkinType.choices, required=False, allow_null=True, default=None)
+    version = serializers.CharField(max_length=20, help_text="of the texts that the guardian has read")
+    care = serializers.BooleanField()
+    ai = serializers.BooleanField(default=False)
+    training = serializers.BooleanField(default=False)
+
+    def validate_birth_date(self, born: date) -> date:
+        return _cleaned("", childs_birth_date, born)
+
+    def validate_care(self, agrees: bool) -> bool:
+        if not agrees:
+            raise serializers.ValidationError(_("Care by photo requires this consent."))
+        return agrees
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        data["name"] = _cleaned("name", clean_name, data["name"])
+        data["reading"] = _cleaned("reading", clean_reading, data["reading"], name=data["name"])
+        return data
+
+
+class HandOverSerializer(StrictSerializer):
+    email = EmailAddressField(help_text="the child's own")
 
 
 class ConsentSerializer(serializers.Serializer):
@@ -118,6 +215,13 @@ class ConsentSerializer(serializers.Serializer):
     text = serializers.CharField(help_text="the words agreed to, in the language of the request")
     given = serializers.BooleanField()
     given_at = serializers.DateTimeField(allow_null=True)
+    given_version = serializers.CharField(
+        allow_null=True, help_text="which text was agreed to; its meaning is the same"
+    )
+    in_force = serializers.BooleanField(help_text="for a child: each guardian has given it")
+    asks_again = serializers.BooleanField(
+        help_text="an earlier text was agreed to, and what it says has changed: ask again"
+    )
 
 
 class ConsentChoiceSerializer(StrictSerializer):

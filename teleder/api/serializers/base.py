@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -9,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from teleder.accounts.text import clean_text
+from teleder.cases.models import Submission
 from teleder.cases.triage import Urgency
 
 
@@ -76,3 +78,20 @@ class ProblemSerializer(serializers.Serializer):
     )
     urgency = serializers.CharField(required=False, help_text="of `urgency_rose`: what it is now")
     trace_id = serializers.CharField()
+
+
+class DueField(serializers.DateTimeField):
+    """When the answer is due; null while the clock stands still."""
+
+    def __init__(self, **options: Any) -> None:
+        text = "null in a draft, and while the clock stands still (`paused_at`)"
+        super().__init__(**{"read_only": True, "allow_null": True, "help_text": text, **options})
+
+    def get_attribute(self, submission: Submission) -> datetime | None:
+        return None if submission.is_paused else submission.due_at
+
+
+class PausedField(serializers.DateTimeField):
+    def __init__(self, **options: Any) -> None:
+        text = "since when the clock stands still, for a patient who is asked for photos; it goes on with what was left"
+        super().__init__(**{"read_only": True, "allow_null": True, "help_text": text, **options})

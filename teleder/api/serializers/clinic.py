@@ -14,19 +14,37 @@ from teleder.api.serializers.patient import (
     PatientFilesSerializer,
     PatientReviewSerializer,
     PhotoSerializer,
+    PlanSerializer,
     SubmissionRowSerializer,
 )
-from teleder.api.serializers.questionnaire import HistoryField
+from teleder.api.serializers.questionnaire import HistoryField, PlacesField
 from teleder.cases import ai_opinion, triage
 from teleder.cases.files import FileKind
-from teleder.cases.models import Disposition, FirstImpression, Impression, Photo, PhotosWanted, Submission
+from teleder.cases.models import (
+    Confidence,
+    Disposition,
+    FirstImpression,
+    HeldAnswer,
+    Impression,
+    Photo,
+    PhotosWanted,
+    Review,
+    SnoozeFor,
+    SnoozeReason,
+    Submission,
+)
+from teleder.cases.models.photo_request import WORDS_LENGTH
+from teleder.cases.plan import Plan
 from teleder.cases.questionnaire import BodySite
 from teleder.cases.triage import Urgency
+from teleder.pipeline.queue import OnDemandState, full_copy_state
 
 
 class ClinicFilesSerializer(PatientFilesSerializer):
     """Address of each copy that is ready, and of what the AI drew."""
 
+    veiled = serializers.URLField(required=False)
+    full = serializers.URLField(required=False)
     mask = serializers.URLField(required=False)
     attribution = serializers.URLField(required=False)
 
@@ -48,14 +66,55 @@ class ClinicPhotoSerializer(PhotoSerializer):
         return super().get_files(photo)
 
 
+class FullCopySerializer(serializers.Serializer):
+    """How the full-size copy of a photo stands; done, it is the file `full` of the photo."""
+
+    state = serializers.SerializerMethodField()
+
+    @extend_schema_field(serializers.ChoiceField(list(OnDemandState)))
+    def get_state(self, photo: Photo) -> str:
+        return full_copy_state(photo)
+
+
 class ReviewSerializer(PatientReviewSerializer):
     """A signed answer as the clinic keeps it."""
 
     triage_urgency = UrgencyField()
     urgency = UrgencyField()
+    taken_back = serializers.SerializerMethodField(
+        help_text="whether it was taken back unread: no patient sees it"
+    )
 
     class Meta(PatientReviewSerializer.Meta):
-        fields = (*PatientReviewSerializer.Meta.fields, "impression", "triage_urgency", "urgency", "reason")
+        fields = (
+            *PatientReviewSerializer.Meta.fields,
+            *("impression", "diagnosis", "icd10", "snomed", "codes_version", "confidence"),
+            *("triage_urgency", "urgency", "reason", "template", "template_edited", "taken_back"),
+        )
+
+    def get_taken_back(self, review: Review) -> bool:
+        return hasattr(review, "taken_back")
+
+
+class HeldAnswerSerializer(serializers.ModelSerializer):
+    """A signed answer that is not sent yet. Its signer can undo it until `send_at`; news from the patient stops it."""
+
+    class Meta:
+        model = HeldAnswer
+        fields = ("id", "signed_at", "send_at")
+
+
+class TakeBackSerializer(StrictSerializer):
+    reason = serializers.CharField(
+        max_length=1000, help_text="stays on the record; the patient never sees it"
+    )
+
+
+class SnoozeSerializer(StrictSerializer):
+    length = serializers.ChoiceField(SnoozeFor.choices, help_text="refused where it would pass the due time")
+    reason = serializers.ChoiceField(
+        SnoozeReason.choices, help_text="stays on the record; the patient never sees it"
+    )
 
 
 class SignSerializer(StrictSerializer):
@@ -68,6 +127,48 @@ class SignSerializer(StrictSerializer):
         max_length=1000,
         help_text="needed where the disposition is less urgent than the triage",
     )
+    plan = PlanSerializer(required=False)
+    diagnosis = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=80,
+        help_text="`id` of `GET diagnoses`, of the same impression; empty: the usual one of the impression",
+    )
+    confidence = serializers.ChoiceField(Confidence.choices, required=False, allow_blank=True)
+    template = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=80,
+        help_text="`key` of the reply template that the text began as",
+    )
+    keep_text = serializers.BooleanField(
+        required=False,
+        help_text="true: send a text that began as the template of a less urgent action; 422 without it",
+    )
+
+    def validate_plan(self, given: dict[str, Any]) -> Plan:
+        return Plan(**given)
+
+
+class DiagnosisSerializer(serializers.Serializer):
+    """A diagnosis that can be signed, with its codes. They are drafts until a clinician has signed the list."""
+
+    id = serializers.CharField()
+    ja = serializers.CharField()
+    en = serializers.CharField()
+    icd10 = serializers.CharField()
+    snomed = serializers.CharField(help_text="SNOMED CT; empty where the code was not checked yet")
+    impression = serializers.ChoiceField(Impression.choices)
+
+
+class ReplyTemplateSerializer(serializers.Serializer):
+    """A reply template in force at my clinic, in one language."""
+
+    key = serializers.CharField(
+        help_text="names it and its version; send it as `template` with an answer that began as it"
+    )
+    text = serializers.CharField()
+    approved_by = serializers.CharField(help_text="the clinician who approved it; empty: a draft")
 
 
 class AmendSerializer(SignSerializer):
@@ -94,15 +195,6 @@ class PersonSerializer(serializers.ModelSerializer):
         fields = ("id", "name", "email")
 
 
-class PatientSerializer(serializers.ModelSerializer):
-    birth_year = serializers.IntegerField(source="patient.birth_year", default=None, allow_null=True)
-    skin_type = serializers.IntegerField(source="patient.skin_type", default=None, allow_null=True)
-
-    class Meta:
-        model = User
-        fields = ("id", "name", "language", "birth_year", "skin_type")
-
-
 class WorklistRowSerializer(SubmissionRowSerializer):
     """One line of the worklist."""
 
@@ -110,14 +202,19 @@ class WorklistRowSerializer(SubmissionRowSerializer):
     flags = serializers.SerializerMethodField(
         help_text="one of origin `model` has the code `sooner` until the AI's opinion is open to the reader"
     )
-    body_site = serializers.ChoiceField(BodySite.choices, source="case.body_site", allow_blank=True)
+    body_site = serializers.ChoiceField(
+        BodySite.choices, source="case.body_site", allow_blank=True, help_text="of the first place"
+    )
+    places = PlacesField(source="case.body_places")
     claimed_by = PersonSerializer(allow_null=True)
     overdue = serializers.BooleanField(source="is_overdue")
+    snooze_reason = serializers.ChoiceField(SnoozeReason.choices, allow_blank=True)
 
     class Meta(SubmissionRowSerializer.Meta):
         fields = (
             *SubmissionRowSerializer.Meta.fields,
-            *("urgency", "flags", "body_site", "ai_status", "claimed_by", "claimed_at", "overdue"),
+            *("urgency", "flags", "body_site", "places", "ai_status", "claimed_by", "claimed_at", "overdue"),
+            *("snoozed_until", "snooze_reason"),
         )
 
     @property
@@ -129,12 +226,20 @@ class WorklistRowSerializer(SubmissionRowSerializer):
         return FlagSerializer(ai_opinion.shown_flags(submission, self.reader), many=True).data
 
 
+class AnswerChangeSerializer(serializers.Serializer):
+    """A red-flag answer other than "no" that the patient corrected before sending."""
+
+    question = serializers.CharField()
+    was = serializers.CharField(help_text="the earlier answer")
+    until = serializers.DateTimeField(help_text="when it was corrected first")
+
+
 class ClinicSubmissionSerializer(WorklistRowSerializer):
     """A submission as dermatologists and admins see it."""
 
     rule_urgency = UrgencyField()
-    patient = PatientSerializer()
     answers = serializers.DictField(child=serializers.CharField())
+    answer_changes = AnswerChangeSerializer(many=True)
     history = HistoryField()
     photos_wanted = serializers.ChoiceField(PhotosWanted.choices, allow_blank=True)
     verdict = serializers.SerializerMethodField()
@@ -147,8 +252,8 @@ class ClinicSubmissionSerializer(WorklistRowSerializer):
             *(
                 "rule_urgency",
                 "policy",
-                "patient",
                 "answers",
+                "answer_changes",
                 "history",
                 "photos_wanted",
                 "verdict",
@@ -169,7 +274,7 @@ class ClinicSubmissionSerializer(WorklistRowSerializer):
 
     @extend_schema_field(ReviewSerializer(many=True))
     def get_reviews(self, submission: Submission) -> list[dict]:
-        return ReviewSerializer(submission.reviews.select_related("author__dermatologist"), many=True).data
+        return ReviewSerializer(submission.reviews.for_showing(), many=True).data
 
 
 class ChosenImpressionSerializer(StrictSerializer):
@@ -179,6 +284,14 @@ class ChosenImpressionSerializer(StrictSerializer):
         Impression.choices,
         allow_blank=True,
         help_text="empty: open the AI's opinion without an impression; the timeline says so",
+    )
+    # Not with a default: generated clients would have to send them.
+    signed = serializers.BooleanField(
+        required=False,
+        help_text="sign it, in a clinic that reads in a blind study: the AI's opinion opens, and it cannot be changed",
+    )
+    confidence = serializers.ChoiceField(
+        Confidence.choices, allow_blank=True, required=False, help_text="how sure I am of what I sign"
     )
 
 
@@ -191,11 +304,13 @@ class FirstImpressionSerializer(serializers.ModelSerializer):
         allow_blank=True,
         help_text="what I chose before the AI's opinion opened, or empty",
     )
-    ai_is_open = serializers.SerializerMethodField(help_text="false in a clinic that reads blind")
+    ai_is_open = serializers.SerializerMethodField(
+        help_text="false in a clinic that reads blind, until I have signed in a blind study"
+    )
 
     class Meta:
         model = FirstImpression
-        fields = ("impression", "independent", "saw_ai_first", "at", "ai_is_open")
+        fields = ("impression", "independent", "saw_ai_first", "at", "ai_is_open", "confidence", "signed_at")
 
     def get_ai_is_open(self, row: FirstImpression) -> bool:
         return ai_opinion.is_open(row.submission, row.reader)
@@ -203,3 +318,9 @@ class FirstImpressionSerializer(serializers.ModelSerializer):
 
 class PhotosWantedSerializer(StrictSerializer):
     reason = serializers.ChoiceField(PhotosWanted.choices)
+    place = serializers.CharField(
+        required=False, allow_blank=True, max_length=30, help_text="a place of the case; none: whichever"
+    )
+    words = serializers.CharField(
+        required=False, allow_blank=True, max_length=WORDS_LENGTH, help_text="for the patient"
+    )

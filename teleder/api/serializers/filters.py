@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from contract.messages import Stage
-from teleder.cases.models import JobState, Status, SubmissionQuerySet
+from teleder.accounts.models import Language
+from teleder.cases.models import Disposition, Impression, JobState, Status, SubmissionQuerySet
 
 # RFC 3339. Without an offset a time would be read as that of the server's place.
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -56,6 +57,22 @@ class ListFilterSerializer(serializers.Serializer):
         return super().to_internal_value(data.dict())
 
 
+class DiagnosisSearchSerializer(ListFilterSerializer):
+    search = serializers.CharField(
+        required=False,
+        max_length=80,
+        help_text="part of a name in either language, of its reading, or of a code",
+    )
+
+
+class TemplateFilterSerializer(ListFilterSerializer):
+    disposition = serializers.ChoiceField(Disposition.choices)
+    impression = serializers.ChoiceField(
+        Impression.choices, required=False, help_text="none: the general one"
+    )
+    language = serializers.ChoiceField(Language.choices)
+
+
 class RecordFilterSerializer(ListFilterSerializer):
     updated_since = MomentField(
         required=False,
@@ -77,6 +94,14 @@ def narrow(
     rows = rows.updated_since(updated_since) if updated_since else rows
     rows = rows.answered_since(answered_since) if answered_since else rows
     return rows.filter(**equal)
+
+
+class WorklistFilterSerializer(RecordFilterSerializer):
+    snoozed = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="those that a dermatologist has put off, in place of the others",
+    )
 
 
 class SubmissionFilterSerializer(RecordFilterSerializer):

@@ -13,7 +13,7 @@ from teleder.api.serializers.base import URGENCY_OR_NULL
 from teleder.cases import triage
 from teleder.cases.models import Analysis, Finding, Photo
 from teleder.cases.verdict import AlarmVerdict, Chip, VerdictKind, shown_report, why_muted
-from teleder.pipeline.queue import DistanceState, distance_state
+from teleder.pipeline.queue import OnDemandState, distance_state
 
 
 class EstimateSerializer(serializers.Serializer):
@@ -145,7 +145,7 @@ class PhotoDistancesSerializer(serializers.Serializer):
     state = serializers.SerializerMethodField()
     report = serializers.SerializerMethodField()
 
-    @extend_schema_field(serializers.ChoiceField(list(DistanceState)))
+    @extend_schema_field(serializers.ChoiceField(list(OnDemandState)))
     def get_state(self, photo: Photo) -> str:
         return distance_state(photo)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from allauth.account.adapter import get_adapter
 from allauth.mfa.utils import is_mfa_enabled
@@ -18,6 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from teleder.accounts import people
+from teleder.accounts.consent_texts import consent_text, consent_texts
 from teleder.accounts.models import STAFF, PatientProfile, Purpose, User
 from teleder.api import throttles
 from teleder.api.access import PATIENTS, EndpointView
@@ -34,7 +36,7 @@ from teleder.api.serializers.account import (
     PatientChangeSerializer,
     TokenSerializer,
 )
-from teleder.cases import intake
+from teleder.cases import consents
 from teleder.notifications.models import Message, Preference
 from teleder.security import failed_logins, mfa
 from teleder.security.failed_logins import Reason
@@ -127,7 +129,7 @@ def _save_profile(user: User, **wanted: Any) -> None:
     if "email_messages" in wanted:
         row = {"email": wanted.pop("email_messages")}
         Preference.objects.update_or_create(person=user, defaults=row)
-    profile = {name: wanted.pop(name) for name in ("birth_year", "skin_type") if name in wanted}
+    profile = {name: wanted.pop(name) for name in ("birth_year", "birth_date", "skin_type") if name in wanted}
     if profile.get("birth_year"):
         PatientProfile.objects.update_or_create(user=user, defaults=profile)
     elif profile:
@@ -137,43 +139,61 @@ def _save_profile(user: User, **wanted: Any) -> None:
 
 
 class ConsentListView(EndpointView):
-    """What I may agree to, word for word, and what I have agreed to."""
+    """What I may agree to, word for word, and what I have agreed to; for a child, as the guardian."""
 
     roles = PATIENTS
 
     @extend_schema(responses=ConsentSerializer(many=True))
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request, pk: UUID | None = None) -> Response:
         self.filters()
-        return Response(_consents(request.user))
+        return Response(_consents(self.person(pk), by=request.user))
 
     @extend_schema(
         request=ConsentChoiceSerializer, responses={200: ConsentSerializer(many=True), **problems(409)}
     )
-    def put(self, request: Request) -> Response:
+    def put(self, request: Request, pk: UUID | None = None) -> Response:
         """Give (true) or withdraw (false); a purpose that is left out stays as it is."""
-        wanted = ConsentChoiceSerializer(data=request.data)
+        wanted, person = ConsentChoiceSerializer(data=request.data), self.person(pk)
         wanted.is_valid(raise_exception=True)
         choice = dict(wanted.validated_data)
-        if choice.pop("version") != people.consent_texts()["version"]:
-            raise Conflict(_("The texts have changed. Please read them again."), code="consent_text_changed")
+        require_newest_texts(choice.pop("version"))
         with transaction.atomic():
             for purpose, agrees in choice.items():
-                (people.give_consent if agrees else intake.withdraw_consent)(request.user, Purpose(purpose))
-        return Response(_consents(request.user))
+                if agrees:
+                    people.give_consent(person, Purpose(purpose), by=request.user)
+                else:
+                    consents.withdraw_consent(person, Purpose(purpose), by=request.user)
+        return Response(_consents(person, by=request.user))
 
 
-def _consents(person: User) -> list[dict]:
-    given = {consent.purpose: consent for consent in person.consents.given()}
-    rows = [
-        {
-            "purpose": purpose.value,
-            "version": people.consent_texts()["version"],
-            "text": people.consent_text(purpose),
-            "given": purpose in given,
-            "given_at": given[purpose].given_at if purpose in given else None,
-        }
-        for purpose in Purpose
-    ]
+def require_newest_texts(version: str) -> None:
+    """Raise `Conflict` where the person has read another version of the texts of the consents."""
+    if version != consent_texts()["version"]:
+        raise Conflict(_("The texts have changed. Please read them again."), code="consent_text_changed")
+
+
+def _consents(person: User, *, by: User) -> list[dict]:
+    """Return what `by`, the person or a guardian, has agreed to."""
+    is_own = by == person
+    mine = person.consents.not_withdrawn().filter(given_by=None if is_own else by)
+    found = {consent.purpose: consent for consent in mine}
+    in_force = set(person.consents.given().values_list("purpose", flat=True))
+    rows = []
+    for purpose in Purpose:
+        consent = found.get(purpose)
+        is_given = consent is not None and consent.stands
+        rows.append(
+            {
+                "purpose": purpose.value,
+                "version": consent_texts()["version"],
+                "text": consent_text(purpose, for_child=not is_own),
+                "given": is_given,
+                "given_at": consent.given_at if is_given else None,
+                "given_version": consent.version if is_given else None,
+                "asks_again": consent is not None and not is_given,
+                "in_force": purpose.value in in_force,
+            }
+        )
     return ConsentSerializer(rows, many=True).data
 
 

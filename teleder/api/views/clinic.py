@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
@@ -17,17 +18,27 @@ from teleder.api.schema import problems
 from teleder.api.serializers.clinic import (
     AmendSerializer,
     ChosenImpressionSerializer,
+    DiagnosisSerializer,
     FirstImpressionSerializer,
+    HeldAnswerSerializer,
     PhotosWantedSerializer,
+    ReplyTemplateSerializer,
     ReviewSerializer,
     SignSerializer,
+    SnoozeSerializer,
+    TakeBackSerializer,
     WorklistRowSerializer,
 )
-from teleder.api.serializers.filters import RecordFilterSerializer, narrow
+from teleder.api.serializers.filters import (
+    DiagnosisSearchSerializer,
+    TemplateFilterSerializer,
+    WorklistFilterSerializer,
+    narrow,
+)
 from teleder.api.serializers.findings import AnalysisSerializer, PhotoDistancesSerializer
 from teleder.api.serializers.patient import PatientReviewSerializer
-from teleder.cases import ai_opinion, reviews
-from teleder.cases.models import Photo, Submission
+from teleder.cases import ai_opinion, diagnoses, held, pausing, reading, replies, reviews, snoozing
+from teleder.cases.models import Disposition, HeldAnswer, Photo, Submission
 from teleder.cases.transitions import IllegalMoveError
 from teleder.cases.verdict import verdict_of
 from teleder.pipeline import queue
@@ -39,13 +50,14 @@ class WorklistView(EndpointView):
     roles = CLINIC
     pagination_class = WorklistPagination
 
-    @extend_schema(parameters=[RecordFilterSerializer], responses=WorklistRowSerializer(many=True))
+    @extend_schema(parameters=[WorklistFilterSerializer], responses=WorklistRowSerializer(many=True))
     def get(self, request: Request) -> Response:
-        rows = narrow(
-            Submission.objects.visible_to(request.user), **self.filters(RecordFilterSerializer)
-        ).worklist()
+        filters = self.filters(WorklistFilterSerializer)
+        is_snoozed = filters.pop("snoozed")
+        rows = narrow(Submission.objects.visible_to(request.user), **filters)
+        rows = (rows.snoozed() if is_snoozed else rows.awake()).worklist()
         rows = ai_opinion.with_impressions(rows, request.user)
-        return self.page(rows.select_related("case", "claimed_by"), WorklistRowSerializer)
+        return self.page(rows.select_related("case__patient__patient", "claimed_by"), WorklistRowSerializer)
 
 
 class ClaimView(EndpointView):
@@ -100,6 +112,35 @@ class RequestPhotosView(EndpointView):
         reviews.request_photos(submission, by=request.user, **wanted.validated_data)
         return self.shown_row(submission)
 
+    @extend_schema(responses={200: WorklistRowSerializer, **problems(409)})
+    def delete(self, request: Request, pk: UUID) -> Response:
+        """Withdraw the request: I have the case in review, and its clock goes on with the time that was left."""
+        submission = self.submission(pk)
+        pausing.withdraw_request(submission, by=request.user)
+        return self.shown_row(self.submission(pk))
+
+
+class SnoozeView(EndpointView):
+    """Put a case off: it leaves the worklist for a while, and its due time stays."""
+
+    roles = DERMATOLOGISTS
+
+    @extend_schema(request=SnoozeSerializer, responses={200: WorklistRowSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Snooze what is free or mine; my claim ends. Never an emergency or a same-day case, and never past the due time."""
+        submission = self.submission(pk)
+        given = SnoozeSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        snoozing.snooze(submission, by=request.user, **given.validated_data)
+        return self.shown_row(self.submission(pk))
+
+    @extend_schema(request=None, responses={200: WorklistRowSerializer, **problems(409)})
+    def delete(self, request: Request, pk: UUID) -> Response:
+        """Put it back on the worklist before its time."""
+        submission = self.submission(pk)
+        snoozing.end_snooze(submission, by=request.user)
+        return self.shown_row(self.submission(pk))
+
 
 REVIEW_BY_ROLE = PolymorphicProxySerializer(
     component_name="ReviewByRole",
@@ -117,13 +158,20 @@ class ReviewListView(EndpointView):
     @extend_schema(responses=REVIEW_BY_ROLE)
     def get(self, request: Request, pk: UUID) -> Response:
         self.filters()
-        kind = PatientReviewSerializer if request.user.is_patient else ReviewSerializer
-        rows = self.submission(pk).reviews.select_related("author__dermatologist")
-        return Response(kind(rows, many=True).data)
+        submission = self.submission(pk)
+        rows = submission.reviews.for_showing()
+        if not request.user.is_patient:
+            return Response(ReviewSerializer(rows, many=True).data)
+        reading.answer_for_patient(submission)
+        return Response(PatientReviewSerializer(rows.sent(), many=True).data)
 
-    @extend_schema(request=SignSerializer, responses={201: ReviewSerializer, **problems(409)})
+    @extend_schema(
+        request=SignSerializer,
+        responses={201: ReviewSerializer, 202: HeldAnswerSerializer, **problems(409)},
+    )
     def post(self, request: Request, pk: UUID) -> Response:
-        """Sign the answer to a submission that I have claimed."""
+        """Sign the answer to a submission that I have claimed. 202: it is held, and sent at `send_at` unless I undo it;
+        201 where this installation sends at once."""
         return _signed(reviews.sign, self.submission(pk), request)
 
 
@@ -132,7 +180,10 @@ class AmendmentView(EndpointView):
 
     roles = DERMATOLOGISTS
 
-    @extend_schema(request=AmendSerializer, responses={201: ReviewSerializer, **problems(409)})
+    @extend_schema(
+        request=AmendSerializer,
+        responses={201: ReviewSerializer, 202: HeldAnswerSerializer, **problems(409)},
+    )
     def post(self, request: Request, pk: UUID) -> Response:
         return _signed(reviews.amend, self.submission(pk), request, AmendSerializer)
 
@@ -145,8 +196,70 @@ def _signed(
 ) -> Response:
     given = takes(data=request.data)
     given.is_valid(raise_exception=True)
-    review = verb(submission, by=request.user, **given.validated_data)
-    return Response(ReviewSerializer(review).data, status=201)
+    signed = verb(submission, by=request.user, **given.validated_data)
+    if isinstance(signed, HeldAnswer):
+        return Response(HeldAnswerSerializer(signed).data, status=202)
+    return Response(ReviewSerializer(signed).data, status=201)
+
+
+class DiagnosisListView(EndpointView):
+    """The diagnoses that can be signed: those whose name, reading or code contains `search`, or all."""
+
+    roles = CLINIC
+
+    @extend_schema(parameters=[DiagnosisSearchSerializer], responses=DiagnosisSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        words = self.filters(DiagnosisSearchSerializer).get("search", "")
+        rows = diagnoses.search(words) if words else diagnoses.all_diagnoses()
+        return Response(DiagnosisSerializer(rows, many=True).data)
+
+
+class ReplyTemplateView(EndpointView):
+    """The reply template for an action and an impression, as it is in force at my clinic."""
+
+    roles = DERMATOLOGISTS
+
+    @extend_schema(parameters=[TemplateFilterSerializer], responses=ReplyTemplateSerializer)
+    def get(self, request: Request) -> Response:
+        wanted = self.filters(TemplateFilterSerializer)
+        found = replies.offered(
+            request.user.clinic_id,
+            Disposition(wanted["disposition"]),
+            wanted["language"],
+            wanted.get("impression", ""),
+        )
+        return Response(ReplyTemplateSerializer(found).data)
+
+
+class HeldAnswerView(EndpointView):
+    """An answer that I have signed and that is not sent yet."""
+
+    roles = DERMATOLOGISTS
+
+    @extend_schema(responses={200: HeldAnswerSerializer})
+    def get(self, request: Request, pk: UUID) -> Response:
+        rows = HeldAnswer.objects.filter(author=request.user)
+        return Response(HeldAnswerSerializer(get_object_or_404(rows, submission=self.submission(pk))).data)
+
+    @extend_schema(responses={204: None, **problems(409)})
+    def delete(self, request: Request, pk: UUID) -> Response:
+        """Undo the sending: the answer is my draft again, and the patient never saw it."""
+        held.undo(self.submission(pk), by=request.user)
+        return Response(status=204)
+
+
+class TakeBackView(EndpointView):
+    """Take back an answer that its patient has not opened: I have it in review again, and the due time stays."""
+
+    roles = DERMATOLOGISTS
+
+    @extend_schema(request=TakeBackSerializer, responses={200: WorklistRowSerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        submission = self.submission(pk)
+        given = TakeBackSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        reading.take_back_answer(submission, by=request.user, **given.validated_data)
+        return self.shown_row(self.submission(pk))
 
 
 class ImpressionView(EndpointView):
@@ -158,11 +271,20 @@ class ImpressionView(EndpointView):
         request=ChosenImpressionSerializer, responses={200: FirstImpressionSerializer, **problems(409)}
     )
     def post(self, request: Request, pk: UUID) -> Response:
-        """Keep my impression, or open the AI's opinion without one. May be repeated; the first impression is kept too."""
+        """Keep my impression, or open the AI's opinion without one. May be repeated; the first impression is kept too.
+
+        In a clinic that reads in a blind study nothing is kept before `signed` is true.
+        """
         submission = self.submission(pk)
         given = ChosenImpressionSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        if impression := given.validated_data["impression"]:
+        impression = given.validated_data["impression"]
+        if impression and given.validated_data.get("signed"):
+            confidence = given.validated_data.get("confidence", "")
+            row = ai_opinion.sign_look(
+                submission, by=request.user, impression=impression, confidence=confidence
+            )
+        elif impression:
             row = ai_opinion.choose(submission, by=request.user, impression=impression)
         else:
             row = ai_opinion.see_first(submission, by=request.user)

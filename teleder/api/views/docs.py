@@ -5,9 +5,17 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
+from django.template.loader import render_to_string
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.permissions import AllowAny
+from rest_framework.renderers import StaticHTMLRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from teleder.api.reference import Reference
+from teleder.api.schema import EnglishGenerator
 
 
 class SchemaView(SpectacularAPIView):
@@ -29,8 +37,16 @@ class SchemaView(SpectacularAPIView):
         return HttpResponse(self.rendered[media_type], content_type=media_type, headers=disposition)
 
 
-class DocsView(SpectacularSwaggerSplitView):
-    """Swagger from our own address: its script comes by a second request, so that the page needs none inline."""
+class DocsView(APIView):
+    """The document as a page, in English as the document is; each process makes it once."""
 
-    url_name = "api:schema"
-    template_name = "api/docs.html"
+    permission_classes = (AllowAny,)
+    renderer_classes = (StaticHTMLRenderer,)
+    rendered: ClassVar[list[str]] = []
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        if not self.rendered:
+            reference = Reference(EnglishGenerator().get_schema(public=True))
+            self.rendered.append(render_to_string("api/docs.html", {"reference": reference}))
+        return Response(self.rendered[0])

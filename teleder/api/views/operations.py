@@ -72,13 +72,6 @@ class CancelView(EndpointView):
         return Response(JobSerializer(rows.get(pk=pk)).data)
 
 
-def _queues(user: User) -> list[dict[str, Any]]:
-    by_state = {state.value: Count("id", filter=Q(state=state)) for state in JobState}
-    oldest = Min("created_at", filter=Q(state__in=UNFINISHED))
-    jobs = Job.objects.visible_to(user).order_by().values("stage")
-    return list(jobs.annotate(oldest=oldest, **by_state))
-
-
 def _jobs_in(rows: list[dict[str, Any]]) -> int:
     return sum(row[state.value] for row in rows for state in JobState)
 
@@ -91,7 +84,11 @@ class QueueListView(EndpointView):
     @extend_schema(responses=QueueSerializer(many=True))
     def get(self, request: Request) -> Response:
         self.filters()
-        rows = recent("queues", request.user, QUEUES_SECONDS, lambda: _queues(request.user), rows=_jobs_in)
+        by_state = {state.value: Count("id", filter=Q(state=state)) for state in JobState}
+        oldest = Min("created_at", filter=Q(state__in=UNFINISHED))
+        jobs = Job.objects.visible_to(request.user).order_by().values("stage")
+        counted = jobs.annotate(oldest=oldest, **by_state)
+        rows = recent("queues", request.user, QUEUES_SECONDS, lambda: list(counted), rows=_jobs_in)
         found = {row["stage"]: row for row in rows}
         queues = []
         for stage in Stage:
@@ -102,16 +99,16 @@ class QueueListView(EndpointView):
 
 
 class ReassignView(EndpointView):
-    """Hand a submission to a dermatologist, claimed or not."""
+    """Hand a submission to a dermatologist: an admin claimed or not, a dermatologist what is free or their own."""
 
-    roles = ADMINS
+    roles = CLINIC
 
     @extend_schema(request=ReassignSerializer, responses={200: WorklistRowSerializer, **problems(409, 422)})
     def post(self, request: Request, pk: UUID) -> Response:
         submission = self.submission(pk)
         given = ReassignSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        to = User.objects.visible_to(request.user).filter(pk=given.validated_data["to"]).first()
+        to = User.objects.filter(request.user.in_own_clinic(), pk=given.validated_data["to"]).first()
         if to is None:
             raise RefusedError("not_a_dermatologist", _("Please choose a dermatologist who may log in."))
         reviews.reassign(submission, to=to, by=request.user)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -35,17 +37,17 @@ def require_credentials(request: Request) -> None:
 
 
 class OwnDataView(EndpointView):
-    """What is held of me, and what an erasure would mean."""
+    """What is held of me (or of my child), and what an erasure would mean."""
 
     roles = PATIENTS
 
     @extend_schema(responses=OwnDataSerializer)
-    def get(self, request: Request) -> Response:
-        return Response(OwnDataSerializer(statement_for(request.user)).data)
+    def get(self, request: Request, pk: UUID | None = None) -> Response:
+        return Response(OwnDataSerializer(statement_for(self.person(pk))).data)
 
 
 class ExportView(EndpointView):
-    """Everything the record holds of me."""
+    """Everything the record holds of me, or of my child."""
 
     roles = PATIENTS
     renderer_classes = (JSONRenderer, ZipRenderer)
@@ -56,26 +58,28 @@ class ExportView(EndpointView):
         parameters=[OpenApiParameter("format", exclude=True)],  # there is one
         responses={(200, "application/zip"): OpenApiTypes.BINARY, **problems(401, 404, 503)},
     )
-    def post(self, request: Request) -> StreamingHttpResponse:
+    def post(self, request: Request, pk: UUID | None = None) -> StreamingHttpResponse:
         """Get all of it as a ZIP: data.json (described by schema.json in it), originals and copies of the photos."""
+        person = self.person(pk)
         require_credentials(request)
         entries.set_verb(request._request, Verb.EXPORT)
-        return export.answer(request.user)
+        return export.answer(person)
 
 
 class ErasureView(EndpointView):
-    """My wish to be erased."""
+    """My wish to be erased, with my children; or to have a child erased."""
 
     roles = PATIENTS
 
     @extend_schema(request=CredentialsSerializer, responses={202: ErasureSerializer, **problems(401, 503)})
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, pk: UUID | None = None) -> Response:
         """Ask for it; a repeat answers the same. It is carried out after `due_at`, and what it waits for (`GET me/data`)."""
+        person = self.person(pk)
         require_credentials(request)
-        return Response(ErasureSerializer(erasure.ask(request.user, why=Why.REQUEST)).data, status=202)
+        return Response(ErasureSerializer(erasure.ask(person, why=Why.REQUEST)).data, status=202)
 
     @extend_schema(request=None, responses={204: None})
-    def delete(self, request: Request) -> Response:
+    def delete(self, request: Request, pk: UUID | None = None) -> Response:
         """Take it back; a repeat answers the same."""
-        erasure.take_back(request.user)
+        erasure.take_back(self.person(pk))
         return Response(status=204)

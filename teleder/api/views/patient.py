@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Prefetch
+from django.shortcuts import get_object_or_404
 from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -15,6 +16,7 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from teleder.accounts.models import User
 from teleder.api import throttles
 from teleder.api.access import ADMINS, EVERYBODY, PATIENTS, EndpointView
 from teleder.api.pagination import NewestFirstPagination
@@ -37,7 +39,8 @@ from teleder.api.serializers.questionnaire import (
     QuestionnaireSerializer,
     RedFlagAnswersSerializer,
 )
-from teleder.cases import intake, questionnaire, transitions, triage
+from teleder.cases import intake, questionnaire, transitions, triage, withdrawal
+from teleder.cases.body_places import PAIRED_SITES, BodyPlace, Side, codes_of
 from teleder.cases.models import Case, PhotoView, Submission
 from teleder.cases.transitions import WITH_PATIENT
 
@@ -70,13 +73,25 @@ class QuestionnaireView(EndpointView):
         ]
         for kind, texts in (("scale", questionnaire.HISTORY_SCALES), ("text", questionnaire.HISTORY_TEXTS)):
             history += [{"id": name, "kind": kind, "text": str(text)} for name, text in texts.items()]
+        for question in history:
+            if question["id"] in questionnaire.HISTORY_LISTS:
+                question |= {"kind": "list", "suggestions": questionnaire.suggestions_for(question["id"])}
         asked = {
             "policy": policy.id,
             "red_flags": [
                 {"id": question.id, "text": question.text, "choices": _codes(question.choices)}
                 for question in questionnaire.red_flag_questions(policy)
             ],
-            "body_sites": _codes(questionnaire.BodySite.choices),
+            "body_sites": [
+                {
+                    "value": site,
+                    "text": str(site.label),
+                    "has_sides": site in PAIRED_SITES,
+                    **codes_of(BodyPlace(site)),
+                }
+                for site in questionnaire.BodySite
+            ],
+            "sides": _codes(Side.choices),
             "history": history,
             "photo_views": _codes(PhotoView.choices),
             "receipt": policy.advice("receipt"),
@@ -139,7 +154,7 @@ class SubmissionListView(EndpointView):
     def get(self, request: Request) -> Response:
         """My submissions; for the clinic, all that were sent."""
         rows = narrow(Submission.objects.visible_to(request.user), **self.filters(SubmissionFilterSerializer))
-        return self.page(rows.select_related("case"), SubmissionRowSerializer)
+        return self.page(rows.select_related("case__patient__patient"), SubmissionRowSerializer)
 
     @extend_schema(
         request=RedFlagAnswersSerializer,
@@ -158,9 +173,16 @@ def _open(request: Request, case: Case | None = None) -> Response:
     key = request.headers.get("Idempotency-Key", "")
     if len(key) > KEY_LENGTH or not key.isprintable():
         raise exceptions.ValidationError({"Idempotency-Key": [_("At most 100 printable characters.")]})
-    submission = intake.start(
-        patient=request.user, answers=given.validated_data["answers"], case=case, key=key
-    )
+    about = given.validated_data.get("patient")
+    if case:
+        if about and about != case.patient_id:
+            raise exceptions.ValidationError({"patient": [_("This case is of somebody else.")]})
+        patient = case.patient
+    else:
+        mine = User.objects.filter(pk__in=request.user.answers_for)
+        patient = get_object_or_404(mine, pk=about or request.user.pk)
+    answers = given.validated_data["answers"]
+    submission = intake.start(patient=patient, by=request.user, answers=answers, case=case, key=key)
     headers = {"Location": status_url(submission)}
     return Response(OpenedSubmissionSerializer(submission).data, status=201, headers=headers)
 
@@ -258,7 +280,7 @@ class WithdrawView(EndpointView):
     @extend_schema(request=None, responses={200: StatusSerializer, **problems(409)})
     def post(self, request: Request, pk: UUID) -> Response:
         submission = self.submission(pk)
-        intake.withdraw(submission, by=request.user)
+        withdrawal.withdraw(submission, by=request.user)
         return Response(StatusSerializer(submission).data)
 
 
@@ -270,5 +292,5 @@ class RestoreView(EndpointView):
     @extend_schema(request=None, responses={200: StatusSerializer, **problems(409)})
     def post(self, request: Request, pk: UUID) -> Response:
         submission = self.submission(pk)
-        intake.restore(submission, by=request.user)
+        withdrawal.restore(submission, by=request.user)
         return Response(StatusSerializer(submission).data)

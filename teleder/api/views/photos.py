@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.http import FileResponse
+from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework.renderers import JSONRenderer
@@ -12,20 +13,26 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from teleder.api import throttles
-from teleder.api.access import EVERYBODY, PATIENTS, EndpointView
+from teleder.api.access import CLINIC, DERMATOLOGISTS, EVERYBODY, PATIENTS, EndpointView
 from teleder.api.parsers import PhotoParser
 from teleder.api.schema import problems
-from teleder.api.serializers.clinic import ClinicPhotoSerializer
+from teleder.api.serializers.clinic import ClinicPhotoSerializer, FullCopySerializer
 from teleder.api.serializers.patient import PhotoSerializer, PhotoUploadSerializer
 from teleder.cases import ai_opinion, files, intake
 from teleder.cases.files import FileKind
-from teleder.cases.models import Photo
+from teleder.cases.models import Photo, Submission
+from teleder.pipeline import queue
+
+# Kept: to make its fields costs a tenth of an upload. It has no state of its own.
+PATIENTS_PHOTO = PhotoSerializer()
 
 
 def shown(request: Request, photos: Photo | list[Photo], *, many: bool = False) -> object:
     """Show the photos of one submission as the request's user may see them."""
     if request.user.is_patient:
-        return PhotoSerializer(photos, many=many).data
+        found = photos if many else [photos]
+        rows = [PATIENTS_PHOTO.to_representation(photo) for photo in found]
+        return rows if many else rows[0]
     one = next(iter(photos), None) if many else photos
     context = {"ai_is_open": one is not None and ai_opinion.is_open(one.submission, request.user)}
     return ClinicPhotoSerializer(photos, many=many, context=context).data
@@ -59,11 +66,13 @@ class PhotoListView(EndpointView):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         """Add one photo; the same file again is the same photo. It is checked at once, look at its state."""
-        submission = self.submission(pk)
+        # With the patient's age, which decides what photos are taken.
+        mine = Submission.objects.visible_to(request.user).select_related("case__patient__patient")
+        submission = get_object_or_404(mine, pk=pk)
         given = PhotoUploadSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        view, upload = given.validated_data["view"], given.validated_data["file"]
-        photo = intake.add_photo(submission, view=view, upload=upload)
+        upload = given.validated_data.pop("file")
+        photo = intake.add_photo(submission, upload=upload, **given.validated_data)
         return Response(shown(request, photo), status=201)
 
 
@@ -96,6 +105,28 @@ class SendAnywayView(EndpointView):
         return Response(shown(request, photo))
 
 
+class FullCopyView(EndpointView):
+    """All pixels of a photo whose `display` copy has fewer: made when a dermatologist asks, then the file `full`."""
+
+    roles = {"GET": CLINIC, "POST": DERMATOLOGISTS}
+
+    @extend_schema(responses=FullCopySerializer)
+    def get(self, request: Request, pk: UUID) -> Response:
+        self.filters()
+        return self.full_copy(self.photo(pk))
+
+    @extend_schema(request=None, responses={200: FullCopySerializer, **problems(409)})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Ask for it, once; repeat to read how it stands. Ask again where it failed."""
+        photo = self.photo(pk)
+        queue.request_full_copy(photo)
+        return self.full_copy(photo)
+
+    def full_copy(self, photo: Photo) -> Response:
+        found = queue.with_full_copy_state(Photo.objects.current().filter(pk=photo.pk))
+        return Response(FullCopySerializer(get_object_or_404(found)).data)
+
+
 class ImageRenderer(JSONRenderer):
     """Accepts requests for an image; errors are JSON all the same."""
 
@@ -103,7 +134,7 @@ class ImageRenderer(JSONRenderer):
 
 
 class PhotoFileView(EndpointView):
-    """A copy of a photo: `display`, `thumbnail`, and for the clinic the `mask` (0 background, 1 skin, 2 lesion)
+    """A copy of a photo: `display`, `thumbnail`, `veiled` (a few pixels), `full` once it was asked for, and for the clinic the `mask` (0 background, 1 skin, 2 lesion)
     and the `attribution`: what spoke for a condition, red in the whole photo, green in one box in its place."""
 
     renderer_classes = (JSONRenderer, ImageRenderer)

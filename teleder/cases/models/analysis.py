@@ -33,6 +33,7 @@ class Analysis(models.Model):
     photo = models.ForeignKey(Photo, models.CASCADE, related_name="analyses")
     created_at = models.DateTimeField(default=timezone.now)
     mask_key = models.CharField(max_length=200)
+    mask_sha256 = models.CharField(max_length=64, blank=True, db_default="")
     skin = MeasureField(_("skin"))
     lesion = MeasureField(_("lesion"))
     boxes = FindingsField(_("boxes"), declared=messages.Boxes, default=list, blank=True)
@@ -55,6 +56,7 @@ class Analysis(models.Model):
     distance = FindingsField(_("distance report"), declared=DistanceResult, null=True, blank=True)
     device = models.CharField(max_length=100, blank=True)
     attribution_key = models.CharField(max_length=200, blank=True)
+    attribution_sha256 = models.CharField(max_length=64, blank=True, db_default="")
     attribution_condition = models.CharField(max_length=10, choices=[(c, c) for c in Condition], blank=True)
     attribution_box = models.PositiveSmallIntegerField(null=True, blank=True)
 

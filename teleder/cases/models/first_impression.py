@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, Value
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from teleder.accounts.models import User
-from teleder.cases.models.review import Impression
+from teleder.cases.models.review import Confidence, Impression, Review
 from teleder.cases.models.submission import Submission, SubmissionPartQuerySet
+
+
+class FirstImpressionQuerySet(SubmissionPartQuerySet):
+    def study_reads(self) -> FirstImpressionQuerySet:
+        """Impressions signed before the AI's opinion opened, whose reader has answered since."""
+        answered = Review.objects.filter(submission=OuterRef("submission"), author=OuterRef("reader"))
+        signed = self.filter(signed_at__isnull=False).exclude(final="")
+        return signed.filter(Exists(answered.filter(signed_at__gte=OuterRef("signed_at"))))
 
 
 class FirstImpression(models.Model):
@@ -18,6 +27,9 @@ class FirstImpression(models.Model):
     `independent` is what they chose before it opened and never changes; it is empty where the AI was seen first.
     `latest` is what they chose last: the draft of the answer's impression. A photo that comes after it sets
     `has_newer_photos`, which closes the opinion until they look again.
+
+    In a blind study they sign `independent` (`signed_at`), which opens the opinion. `final` is then the impression of their
+    signed answer, and `ai_said` what they could read meanwhile: the conditions that the verdict named or could not rule out.
     """
 
     submission = models.ForeignKey(Submission, models.PROTECT, related_name="first_impressions")
@@ -31,8 +43,30 @@ class FirstImpression(models.Model):
         default=False, db_default=False, help_text="a photo has come since they looked"
     )
     at = models.DateTimeField(_("at"), default=timezone.now)
+    confidence = models.CharField(
+        _("confidence"), max_length=4, choices=Confidence, blank=True, default="", db_default=""
+    )
+    signed_at = models.DateTimeField(_("signed"), null=True, blank=True)
+    looked_before = models.BooleanField(
+        default=False, db_default=False, help_text="fewer photos, or perhaps the AI's opinion, before signing"
+    )
+    final = models.CharField(
+        _("impression of the answer"),
+        max_length=10,
+        choices=Impression,
+        blank=True,
+        default="",
+        db_default="",
+    )
+    ai_said = ArrayField(
+        models.CharField(max_length=10, choices=Impression),
+        verbose_name=_("what the AI named or could not rule out"),
+        default=list,
+        db_default=Value([], ArrayField(models.CharField(max_length=10))),
+        blank=True,
+    )
 
-    objects = SubmissionPartQuerySet.as_manager()
+    objects = FirstImpressionQuerySet.as_manager()
 
     class Meta:
         verbose_name, verbose_name_plural = _("first impression"), _("first impressions")

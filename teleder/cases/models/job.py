@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import uuid_utils.compat as uuid
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from contract.messages import Stage
 from teleder.accounts.models import User
-from teleder.cases.models.photo import Photo
+from teleder.cases.models.photo import Photo, PhotoState
+from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.cases.triage import Urgency
-from teleder.pipeline.transitions import NEEDS_ADMIN, UNDER_WAY, UNFINISHED, JobState
+from teleder.pipeline.transitions import NEEDS_ADMIN, UNDER_WAY, UNFINISHED, AIStatus, JobState
 
-NOT_AWAITED = (Stage.CHECK, Stage.DISTANCE)  # no submission waits for these, and none fails with them
+NOT_AWAITED = (
+    Stage.FULL,
+    Stage.CHECK,
+    Stage.DISTANCE,
+    Stage.REANALYSE,
+)  # no submission waits for these, and none fails with them
 
 
 class JobQuerySet(models.QuerySet):
@@ -23,6 +29,23 @@ class JobQuerySet(models.QuerySet):
         if not user.is_admin:
             return self.none()
         return self.filter(user.in_own_clinic("photo__submission__clinic"))
+
+    def stopped(self) -> JobQuerySet:
+        """Those that wait for a person to run them again: failed, quarantined, and of the cancelled ones those without
+        which a photo cannot be seen, or the AI does not read a case that waits."""
+        from teleder.cases.models.submission import Submission  # which imports photos
+
+        # No job is older than its photo, and no photo than its submission: of what was cancelled over the years only
+        # the newest is looked at, by the job's own columns and an index.
+        hidden = Photo.objects.filter(state=PhotoState.STORED, removed_at=None).order_by("created_at")
+        waiting = Submission.objects.filter(status__in=AWAITING_DERMATOLOGIST).order_by("created_at")
+        prepare = Q(stage=Stage.PREPARE, created_at__gte=Subquery(hidden.values("created_at")[:1]))
+        analyse = Q(stage=Stage.ANALYSE, created_at__gte=Subquery(waiting.values("created_at")[:1]))
+        own = Q(state__in=NEEDS_ADMIN) | (Q(state=JobState.CANCELLED) & (prepare | analyse))
+        hides = Q(stage=Stage.PREPARE, photo__state=PhotoState.STORED)
+        unread = Q(stage=Stage.ANALYSE, photo__submission__status__in=AWAITING_DERMATOLOGIST)
+        unread &= ~Q(photo__submission__ai_status=AIStatus.NOT_USED)
+        return self.filter(own, Q(state__in=NEEDS_ADMIN) | (Q(photo__removed_at=None) & (hides | unread)))
 
 
 class Job(models.Model):
@@ -65,6 +88,9 @@ class Job(models.Model):
                 condition=Q(state__in=(*UNFINISHED, *NEEDS_ADMIN)),
                 name="job_unfinished_or_stopped",
             ),
+            models.Index(
+                "stage", "created_at", condition=Q(state=JobState.CANCELLED), name="job_cancelled_by_creation"
+            ),
             models.Index("finished_at", condition=Q(finished_at__isnull=False), name="job_by_finish"),
         ]
         constraints = [
@@ -74,6 +100,11 @@ class Job(models.Model):
                 name="job_under_way_has_deadline",
             ),
         ]
+
+    @property
+    def hides_photo(self) -> bool:
+        """Whether nobody can see the photo before this job is done."""
+        return self.stage == Stage.PREPARE and self.photo.state == PhotoState.STORED
 
     @property
     def seconds_waited(self) -> float | None:

@@ -11,8 +11,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from contract import messages
-from contract.photos import PhotoAdvice, QualityFault, Reason
+from contract.photos import DISPLAY_SIDE, FULL_SIDE, PhotoAdvice, QualityFault, Reason
 from teleder.accounts.models import User
+from teleder.cases.body_places import BodyPlace
 from teleder.cases.models.fields import FindingsField
 from teleder.cases.models.submission import Submission
 
@@ -51,6 +52,8 @@ class Photo(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid7, editable=False)
     submission = models.ForeignKey(Submission, models.PROTECT, related_name="photos")
     view = models.CharField(_("view"), max_length=10, choices=PhotoView)
+    # Which place of the case, as `str(BodyPlace)`; empty: its first.
+    place = models.CharField(_("place"), max_length=30, blank=True, db_default="")
     state = models.CharField(_("state"), max_length=10, choices=PhotoState, default=PhotoState.STORED)
     created_at = models.DateTimeField(_("received"), default=timezone.now)
     removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
@@ -70,6 +73,17 @@ class Photo(models.Model):
     display_key = models.CharField(max_length=200, blank=True)
     analysis_key = models.CharField(max_length=200, blank=True)
     thumbnail_key = models.CharField(max_length=200, blank=True)
+    # A few pixels of an intimate place, for lists; of photos prepared by an earlier version there is none.
+    veiled_key = models.CharField(max_length=200, blank=True, db_default="")
+    # All pixels, made when a dermatologist asks for them.
+    full_key = models.CharField(max_length=200, blank=True, db_default="")
+    # Of the copies as they were written; "" of older workers, until `cases.file_checks` has read them.
+    display_sha256 = models.CharField(max_length=64, blank=True, db_default="")
+    analysis_sha256 = models.CharField(max_length=64, blank=True, db_default="")
+    veiled_sha256 = models.CharField(max_length=64, blank=True, db_default="")
+    full_sha256 = models.CharField(max_length=64, blank=True, db_default="")
+    thumbnail_sha256 = models.CharField(max_length=64, blank=True, db_default="")
+    files_read_at = models.DateTimeField(null=True, blank=True, help_text="all of its files were as written")
     width = models.PositiveIntegerField(default=0)
     height = models.PositiveIntegerField(default=0)
     analysis_width = models.PositiveIntegerField(default=0)
@@ -84,12 +98,26 @@ class Photo(models.Model):
     check_result = FindingsField(_("check"), declared=messages.CheckResult, null=True, blank=True)
     sent_anyway = models.BooleanField(_("sent anyway"), default=False)
 
+    is_repeat = False  # true of a row that was there when the same file arrived again
+
     objects = PhotoQuerySet.as_manager()
 
     class Meta:
         verbose_name, verbose_name_plural = _("photo"), _("photos")
         ordering = ("created_at",)
-        indexes = [models.Index(fields=["trace"], condition=~Q(trace=""), name="photo_by_request")]
+        indexes = [
+            models.Index(fields=["trace"], condition=~Q(trace=""), name="photo_by_request"),
+            models.Index(
+                "submission",
+                condition=Q(state=PhotoState.STORED, removed_at=None),
+                name="photo_not_prepared",
+            ),
+            models.Index(
+                "created_at",
+                condition=Q(state=PhotoState.STORED, removed_at=None),
+                name="unprepared_by_creation",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["submission", "sha256"],
@@ -113,6 +141,27 @@ class Photo(models.Model):
         prefetched = getattr(self, "_prefetched_objects_cache", {}).get("analyses")
         analyses = self.analyses.all() if prefetched is None else prefetched
         return max(analyses, key=lambda analysis: analysis.created_at, default=None)
+
+    @property
+    def body_place(self) -> BodyPlace | None:
+        """The place of its case that it shows; `None` while the case has none."""
+        places = self.submission.case.body_places
+        return next((place for place in places if str(place) == self.place), next(iter(places), None))
+
+    @property
+    def copy_version(self) -> str:
+        """The attempt that made the copies, whose files never change; empty before the first."""
+        return self.thumbnail_key.rpartition("/")[0].rpartition("/")[2]
+
+    @property
+    def shown_share(self) -> float:
+        """How large the display copy is, as a share of the original's sides."""
+        return min(1.0, DISPLAY_SIDE / max(self.width, self.height, 1))
+
+    @property
+    def full_share(self) -> float:
+        """The same of the full-size copy."""
+        return min(1.0, FULL_SIDE / max(self.width, self.height, 1))
 
     @property
     def was_prepared(self) -> bool:

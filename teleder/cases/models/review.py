@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import uuid_utils.compat as uuid
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -25,6 +27,14 @@ class Impression(models.TextChoices):
     UNCLEAR = "unclear", _("cannot be judged from photos")
 
 
+class Confidence(models.TextChoices):
+    """How sure the dermatologist is of the impression; saying so is optional."""
+
+    LOW = "low", _("low")
+    MEDIUM = "mid", _("medium")
+    HIGH = "high", _("high")
+
+
 class Disposition(models.TextChoices):
     """What the patient should do next."""
 
@@ -39,6 +49,15 @@ class Disposition(models.TextChoices):
         return Urgency(list(Disposition).index(self))
 
 
+class ReviewQuerySet(SubmissionPartQuerySet):
+    def sent(self) -> ReviewQuerySet:
+        """Those that were not taken back: what a patient may know of."""
+        return self.filter(taken_back=None)
+
+    def for_showing(self) -> ReviewQuerySet:
+        return self.select_related("author__dermatologist", "taken_back", "amends__taken_back")
+
+
 class Review(models.Model):
     """The dermatologist's signed answer (FHIR DiagnosticReport final; an amendment is one more row)."""
 
@@ -47,7 +66,26 @@ class Review(models.Model):
     author = models.ForeignKey(User, models.PROTECT, related_name="reviews", verbose_name=_("signed by"))
     impression = models.CharField(_("impression"), max_length=10, choices=Impression)
     disposition = models.CharField(_("what to do"), max_length=12, choices=Disposition)
+    # An entry of `cases/diagnoses.toml` with its codes as they were when it was signed, and the version of that list.
+    diagnosis = models.CharField(_("diagnosis"), max_length=40, blank=True, db_default="")
+    icd10 = models.CharField("ICD-10", max_length=8, blank=True, db_default="")
+    snomed = models.CharField("SNOMED CT", max_length=18, blank=True, db_default="")
+    codes_version = models.CharField(_("version of the codes"), max_length=40, blank=True, db_default="")
+    confidence = models.CharField(
+        _("confidence"), max_length=4, choices=Confidence, blank=True, db_default=""
+    )
     text = TextField(_("answer to the patient"), max_length=4000)
+    # Which reply template the text began as (`cases/reply_templates.py`), and whether it was edited.
+    template = models.CharField(_("reply template"), max_length=80, blank=True, db_default="")
+    template_edited = models.BooleanField(_("template edited"), default=False, db_default=False)
+    # What to do, one line each: drafted from the replies, edited and signed.
+    today = models.JSONField(
+        _("to do today"), default=list, db_default=Value([], models.JSONField()), blank=True
+    )
+    this_week = models.JSONField(
+        _("to do this week"), default=list, db_default=Value([], models.JSONField()), blank=True
+    )
+    next_photo_on = models.DateField(_("next photos"), null=True, blank=True)
     triage_urgency = models.PositiveSmallIntegerField(_("urgency before the answer"), choices=Urgency)
     urgency = models.PositiveSmallIntegerField(_("urgency of the answer"), choices=Urgency)
     reason = TextField(_("why less urgent than triage"), max_length=1000, blank=True)
@@ -56,7 +94,7 @@ class Review(models.Model):
     )
     signed_at = models.DateTimeField(_("signed"), default=timezone.now)
 
-    objects = SubmissionPartQuerySet.as_manager()
+    objects = ReviewQuerySet.as_manager()
 
     class Meta:
         verbose_name, verbose_name_plural = _("review"), _("reviews")
@@ -64,6 +102,9 @@ class Review(models.Model):
         indexes = [
             models.Index("signed_at", name="review_by_signing"),
             models.Index("impression", name="review_by_impression"),
+            models.Index(
+                "next_photo_on", condition=Q(next_photo_on__isnull=False), name="review_by_next_photo"
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=~Q(text=""), name="review_has_text"),
@@ -75,3 +116,9 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return f"{self.submission} {self.get_impression_display()}"
+
+    @property
+    def corrects(self) -> UUID | None:
+        """The answer that its patient may have read before; one that was taken back is none."""
+        was_read = self.amends_id and not hasattr(self.amends, "taken_back")
+        return self.amends_id if was_read else None

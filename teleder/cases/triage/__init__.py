@@ -7,25 +7,32 @@ data in `policies/`; each decision stores its id. Clinical source: docs/clinical
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jpholiday
+from django.conf import settings
 from django.db import models
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from contract.alarms import Alarm, Condition
 from contract.photos import QualityFault
+from teleder.cases.triage.staffed import DAY_MINUTES as DAY_MINUTES
+from teleder.cases.triage.staffed import is_working_day as is_working_day
+from teleder.cases.triage.staffed import staffed_after, working_days_after
+from teleder.cases.triage.staffed import staffed_minutes_between as staffed_minutes_between
 
 POLICIES = Path(__file__).parent / "policies"
 CURRENT_POLICY = "2026-11-29"
+# Answers that were corrected from "today" to less: a person still looks within two days. They may have been right.
+CORRECTED = "corrected"
+# Questions that contradict the answer just given to another: "yes" to that one, which is more urgent by every policy, leaves them out.
+NOT_ASKED_AFTER_YES = {"near_eye": "eye_symptoms"}
 ALARMING = (Condition.HI, Condition.IM, Condition.MF)  # in the order in which they must be named
 
 
@@ -134,7 +141,9 @@ class Policy:
     @property
     def unusable_faults(self) -> list[str]:
         """The faults with which a photo counts as unusable."""
-        return self.data.get("photos", {}).get("unusable_faults", list(QualityFault))
+        # A policy without a list is older than the fault "too small", and judges as it did.
+        known = [fault for fault in QualityFault if fault != QualityFault.TOO_SMALL]
+        return self.data.get("photos", {}).get("unusable_faults", known)
 
     @property
     def needs_skin(self) -> bool:
@@ -145,6 +154,15 @@ class Policy:
     def spot_check_one_in(self) -> int:
         """Of so many routine cases one is a spot check; 0: none is."""
         return self.data.get("spot_check", {}).get("one_in", 0)
+
+    def is_left_out(self, question: str, answers: Mapping[str, str]) -> bool:
+        """Whether a question is not asked because of the answer to another."""
+        return answers.get(NOT_ASKED_AFTER_YES.get(question, "")) == "yes"
+
+    def unanswered(self, answers: Mapping[str, str]) -> list[int]:
+        """Return the numbers of the questions that still need an answer, from 1."""
+        ids = enumerate((row["id"] for row in self.questions), 1)
+        return [number for number, id in ids if id not in answers and not self.is_left_out(id, answers)]
 
     def advice(self, name: str, language: str | None = None) -> dict[str, str]:
         """Return title, text and phone of an approved text in `language` (default: the active one)."""
@@ -161,11 +179,14 @@ class Policy:
         return self.advice(self.data["levels"][urgency.code]["advice"], language)
 
     def due(self, urgency: Urgency, start: datetime) -> datetime:
-        """Return when an answer is due, for a submission that came in at `start` (aware)."""
+        """Return when an answer is due, for a submission that came in at `start` (aware). Only staffed hours count."""
         level = self.data["levels"][urgency.code]
         if days := level.get("answer_working_days"):
             return working_days_after(start, days)
-        return start + timedelta(minutes=level["answer_minutes"])
+        return staffed_after(start, level["answer_minutes"], settings.STAFFED_HOURS)
+
+    def counts_working_days(self, urgency: Urgency) -> bool:
+        return "answer_working_days" in self.data["levels"][urgency.code]
 
     def spot_check_due(self, start: datetime) -> datetime:
         return working_days_after(start, self.data["spot_check"]["answer_working_days"])
@@ -177,14 +198,36 @@ def is_drawn_for_spot_check(submission: Any, one_in: int) -> bool:
     return bool(one_in) and int.from_bytes(digest[:8], "big") % one_in == 0
 
 
-def working_days_after(start: datetime, days: int) -> datetime:
-    """Return the same time of day, `days` Japanese working days later."""
-    moment = timezone.localtime(start)
-    while days:
-        moment += timedelta(days=1)
-        if moment.weekday() < 5 and not jpholiday.is_holiday(moment.date()):
-            days -= 1
-    return moment
+@cache
+def read_texts(name: str) -> Mapping[str, Any]:
+    return tomllib.loads((POLICIES.parent / f"{name}.toml").read_text())
+
+
+def warning_signs(*, answered: bool) -> dict[str, Any]:
+    """Return title, text and list of the signs not to wait for, in the active language."""
+    data, language = read_texts("warning_signs"), (get_language() or "ja")[:2]
+    return {
+        "title": data["title"][language],
+        "text": data["after_answer" if answered else "before_answer"][language],
+        "signs": [sign[language] for sign in data["signs"]],
+    }
+
+
+def advice_for(submission: Any, language: str | None = None) -> dict[str, str]:
+    """Return the approved text for what the answers of a submission mean: that of their level in its policy, or a general one
+    where "two days" rests on nothing that the policy's text speaks of."""
+    level, language = Urgency(submission.rule_urgency), (language or get_language() or "ja")[:2]
+    answered = [flag for flag in submission.flags if flag["origin"] == Origin.ANSWERS]
+    reasons = {flag["code"] for flag in answered if flag["level"] == level}
+    for row in read_texts("days_2_advice")["texts"] if level == Urgency.DAYS_2 and reasons else ():
+        if reasons <= {*row["flags"]}:
+            return {
+                "code": row["code"],
+                "title": row["title"][language],
+                "text": row["text"][language],
+                "phone": "",
+            }
+    return policy(submission.policy).advice_for(level, language)
 
 
 @cache
@@ -201,11 +244,24 @@ def urgency_of(
     photos: Iterable[PhotoReport] = (),
     *,
     policy: Policy,
-    site: str = "",
+    sites: Collection[str] = (),
+    corrected_from: int = Urgency.ROUTINE,
 ) -> Triage:
-    """Return how urgent it is and why; `site` is the case's body site. Adding a photo or a finding never lowers the result."""
+    """Return how urgent it is and why. Adding a photo or a finding never lowers the result.
+
+    `sites` are the case's body sites, `corrected_from` the highest level that answers had before they were corrected.
+    """
     flags = answer_flags(answers, policy)
-    flags += site_flags(site, policy)
+    by_answers = max((flag.level for flag in flags), default=Urgency.ROUTINE)
+    if by_answers < Urgency.SAME_DAY <= corrected_from:
+        flags.append(_answer_flag(CORRECTED, Urgency.DAYS_2))
+    # Those of the body site raise nothing. Policies before 2026-11-29 have none.
+    of_sites = policy.data.get("site_flags", [])
+    flags += [
+        Flag(origin=Origin.ANSWERS, code=row["id"])
+        for row in of_sites
+        if not {*sites}.isdisjoint(row["sites"])
+    ]
     flags += _most_urgent(flag for photo in photos for flag in photo_flags(photo, policy))
     levels = [flag.level for flag in flags if flag.level is not None]
     return Triage(urgency=max(levels, default=Urgency.ROUTINE), flags=tuple(flags), policy=policy.id)
@@ -220,12 +276,6 @@ def answer_flags(answers: Mapping[str, str], policy: Policy) -> list[Flag]:
         base = max((flag.level for flag in flags), default=Urgency.ROUTINE)
         flags += [_answer_flag(id, base.raised()) for id in raises]
     return flags
-
-
-def site_flags(site: str, policy: Policy) -> list[Flag]:
-    """Return the flags of a body site, which raise nothing. Policies before 2026-11-29 have none."""
-    rows = policy.data.get("site_flags", [])
-    return [Flag(origin=Origin.ANSWERS, code=row["id"]) for row in rows if site in row["sites"]]
 
 
 def photo_flags(photo: PhotoReport, policy: Policy) -> Iterable[Flag]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,11 +18,11 @@ from teleder.cases import triage
 from teleder.cases.models import Photo
 from teleder.cases.verdict import Verdict, shown_report, why_muted
 from teleder.pipeline import queue
-from teleder.pipeline.queue import DistanceState
+from teleder.pipeline.queue import OnDemandState
 from teleder.web import wording
 
 # The chart: one column for each scale, in units of its view box.
-COLUMN, HEIGHT, EDGE = 20, 40, 4
+COLUMN, HEIGHT, EDGE = 90, 44, 6
 # What changes on the way from 1x: going nearer, and going farther.
 CHANGES = {
     "rings": (
@@ -92,6 +93,7 @@ class Chart:
     points: list[Point]
     line: float
     threshold: str
+    note: str = ""  # why the case has this alarm although the photo, at its own distance, lies under the line
 
     @property
     def path(self) -> str:
@@ -117,7 +119,7 @@ class Distances:
         self.photo, self.verdict = photo, verdict
 
     @cached_property
-    def state(self) -> DistanceState:
+    def state(self) -> OnDemandState:
         return queue.distance_state(self.photo)
 
     @property
@@ -126,11 +128,11 @@ class Distances:
 
     @property
     def is_waiting(self) -> bool:
-        return self.state == DistanceState.WAITING
+        return self.state == OnDemandState.WAITING
 
     @property
     def has_failed(self) -> bool:
-        return self.state == DistanceState.FAILED
+        return self.state == OnDemandState.FAILED
 
     @property
     def report(self) -> ShownReport | None:
@@ -146,7 +148,10 @@ class Distances:
         changed = {near for _far, near in found.changes}
         return ShownReport(
             looks=[self._look(look, found, shown, is_change=look.scale in changed) for look in found.looks],
-            charts=[_chart(found, condition) for condition in shown],
+            charts=[
+                dataclasses.replace(_chart(found, condition), note=self._note(found, condition))
+                for condition in shown
+            ],
             sentences=list(_sentences(found)),
             stability=_("The AI says the same at %(same)d of %(n)d other distances.")
             % {"same": found.same, "n": len(found.looks) - 1},
@@ -176,6 +181,18 @@ class Distances:
             return _("says nothing")
         name: Condition | None = name_of(verdict)
         return wording.condition(name) if name in self.verdict.conditions else _("names a condition")
+
+    def _note(self, report: DistanceReport, condition: str) -> str:
+        own = next(look for look in report.looks if look.scale == 1)
+        if own.scores[condition] >= report.thresholds[condition]:
+            return ""
+        if condition in {alarm.condition for alarm in self.photo.analysis.ringing}:
+            return _(
+                "Measured again at its own distance, this photo lies under the alarm line; the alarm of the first reading stays."
+            )
+        return _(
+            "At its own distance, this photo lies under the alarm line: the alarm is of another photo of the case."
+        )
 
     def _other_models(self, report: DistanceReport) -> str:
         own = self.photo.analysis.segmentation_model, self.photo.analysis.classification_model

@@ -4,28 +4,39 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from contract.messages import Stage
 from teleder.cases import ai_opinion, transitions
-from teleder.cases.models import Impression, Submission
+from teleder.cases.models import Confidence, Impression, Job, Submission
 from teleder.cases.verdict import verdict_of
-from teleder.pipeline import queue
+from teleder.pipeline import queue, recovery
+from teleder.web.clinician.case_photos import photos_of
 from teleder.web.clinician.distances import Distances
 from teleder.web.clinician.forms import AnswerForm
-from teleder.web.clinician.views import is_mine, photos_of, show_review, submission_action, visible
+from teleder.web.clinician.views import is_mine, show_review, submission_action, visible
 from teleder.web.conditional import unless_same
 from teleder.web.roles import dermatologist_required
 
 
 @submission_action
 def choose_impression(request: HttpRequest, submission: Submission) -> HttpResponse:
-    """Keep the impression of the answer form, or with `ai_first` none: the AI's opinion opens, and typed text stays."""
+    """Keep the impression of the answer form, or with `ai_first` none: the AI's opinion opens, and typed text stays.
+
+    In a blind study `sign_look` signs it.
+    """
     impression, form = request.POST.get("impression"), None
-    if "ai_first" in request.POST:
+    signs = "sign_look" in request.POST
+    if signs and impression in Impression.values:
+        sure = request.POST.get("confidence", "")
+        confidence = sure if sure in Confidence.values else ""
+        ai_opinion.sign_look(submission, by=request.user, impression=impression, confidence=confidence)
+    elif "ai_first" in request.POST:
         ai_opinion.see_first(submission, by=request.user)
     elif impression in Impression.values:
         ai_opinion.choose(submission, by=request.user, impression=impression)
@@ -68,3 +79,15 @@ def check_distances(request: HttpRequest, submission: Submission) -> HttpRespons
 def _distances(request: HttpRequest, submission: Submission, found: Distances) -> HttpResponse:
     context = {"submission": submission, "distances": found}
     return render(request, "web/clinician/_distances.html", context)
+
+
+@submission_action
+def prepare_photo(request: HttpRequest, submission: Submission) -> HttpResponse:
+    """Run a stopped preparation again, so that the photo can be seen."""
+    jobs = Job.objects.stopped().filter(photo__submission=submission, stage=Stage.PREPARE)
+    done = sum(recovery.requeue(job, by=request.user) for job in jobs)
+    messages.success(
+        request,
+        _("The photo is being prepared. It appears by itself.") if done else _("Nothing was stopped."),
+    )
+    return redirect("web:review", submission.pk)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from teleder.cases import triage
+from teleder.cases.missing_photos import said_of_missing
 from teleder.cases.models import Analysis, Photo, Submission
 from teleder.cases.questionnaire import (
     HISTORY_CHOICES,
     HISTORY_SCALES,
-    HISTORY_TEXTS,
+    in_words,
     red_flag_questions,
 )
 from teleder.cases.triage import ALARMING, Urgency
@@ -28,9 +30,15 @@ LABELS_ACROSS = 40
 HISTORY_TITLES = {
     "duration": gettext_lazy("How long"),
     "symptoms": gettext_lazy("Symptoms"),
-    **HISTORY_SCALES,
-    **HISTORY_TEXTS,
+    "itch": gettext_lazy("Itch"),
+    "sleep": gettext_lazy("Sleep loss"),
+    "different": gettext_lazy("Different"),
+    "contacts": gettext_lazy("Contacts"),
+    "treatment": gettext_lazy("Treatment"),
+    "medicines": gettext_lazy("Medicines"),
+    "allergies": gettext_lazy("Allergies"),
 }
+SCALE_TOP = 10
 ANSWER_ORDER = {"unsure": 1, "no": 2}  # every kind of "yes" comes before them
 
 
@@ -46,7 +54,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class Box:
-    """One closely analysed area: x to height in pixels of the analysis copy, shares in percent."""
+    """One closely analysed area: x to height in pixels of the analysis copy, shares in percent.
+
+    `tag_x` and `tag_y` are where the square with its number stands; no two of a photo overlap.
+    """
 
     number: int
     x: int
@@ -55,6 +66,8 @@ class Box:
     height: int
     skin: int
     lesion: int
+    tag_x: int
+    tag_y: int
 
 
 @dataclass(frozen=True)
@@ -123,15 +136,29 @@ class Reading:
 
     @property
     def boxes(self) -> list[Box]:
-        rows = self.analysis.boxes if self.analysis else []
-        return [
-            Box(
-                number=number,
-                **{name: row[name] for name in ("x", "y", "width", "height")},
-                **{name: _percent(row[name]) for name in ("skin", "lesion")},
-            )
-            for number, row in enumerate(rows, start=1)
+        boxes, taken = [], []
+        for number, row in enumerate(self.analysis.boxes if self.analysis else [], start=1):
+            sides = {name: row[name] for name in ("x", "y", "width", "height")}
+            shares = {name: _percent(row[name]) for name in ("skin", "lesion")}
+            taken.append(self._place_of_tag(taken, **sides))
+            boxes.append(Box(number=number, **sides, **shares, tag_x=taken[-1][0], tag_y=taken[-1][1]))
+        return boxes
+
+    def _place_of_tag(
+        self, taken: list[tuple[int, int]], *, x: int, y: int, width: int, height: int
+    ) -> tuple[int, int]:
+        """Return the first free place: a corner of the box, else along its upper edge."""
+        size = self.label_size
+        right, low = x + width - size, y + height - size
+        places = [
+            (x, y),
+            (right, y),
+            (x, low),
+            (right, low),
+            *((x + step * size, y) for step in range(1, 40)),
         ]
+        is_free = lambda place: all(abs(place[0] - a) >= size or abs(place[1] - b) >= size for a, b in taken)  # noqa: E731
+        return next(filter(is_free, places), (x, y))
 
     @property
     def attribution(self) -> Attribution | None:
@@ -152,7 +179,7 @@ class Reading:
 
     @property
     def label_size(self) -> int:
-        """Height of the boxes' labels, in pixels of the analysis copy."""
+        """Side of the squares with the boxes' numbers, in pixels of the analysis copy."""
         return max(1, self.photo.analysis_width // LABELS_ACROSS)
 
     @property
@@ -189,6 +216,7 @@ class Flag:
     text: str
     origin: str
     level: str
+    urgency: int | None
 
 
 def flags_of(flags: Iterable[dict[str, Any]]) -> list[Flag]:
@@ -201,6 +229,7 @@ def flags_of(flags: Iterable[dict[str, Any]]) -> list[Flag]:
             text=wording.flag_text(row),
             origin=triage.Origin(row["origin"]).label,
             level="" if row["level"] is None else Urgency(row["level"]).label,
+            urgency=row["level"],
         )
         for row in sorted(shown, key=lambda row: -1 if row["level"] is None else row["level"], reverse=True)
     ]
@@ -211,26 +240,52 @@ class Answer:
     question: str
     text: str
     value: str
+    was: list[tuple[str, datetime]]  # what was answered before it was corrected, until when
 
 
 def red_flag_answers(submission: Submission) -> list[Answer]:
     """Return the red-flag answers, "yes" first, then "I don't know", then "no"."""
     questions = red_flag_questions(triage.policy(submission.policy))
     answers = [
-        Answer(question.text, str(dict(question.choices).get(value, value)), value)
+        Answer(
+            question.text,
+            str(dict(question.choices).get(value, value)),
+            value,
+            [
+                (
+                    str(dict(question.choices).get(row["was"], row["was"])),
+                    datetime.fromisoformat(row["until"]),
+                )
+                for row in submission.answer_changes
+                if row["question"] == question.id
+            ],
+        )
         for question in questions
         if (value := submission.answers.get(question.id)) is not None
     ]
     return sorted(answers, key=lambda answer: ANSWER_ORDER.get(answer.value, 0))
 
 
-def history_of(submission: Submission) -> list[tuple[str, str]]:
-    """Return the answered questions of the history with their answers as text."""
+def history_of(
+    submission: Submission, photos: list[Photo], last: Submission | None = None
+) -> list[tuple[str, str]]:
+    """Return the history as short titles with the answers as text; scales with what they were at the visit before."""
     rows = []
     for key, title in HISTORY_TITLES.items():
         if key in submission.history:
-            value = submission.history[key]
+            value = in_words(key, submission.history[key])
             labels = dict(HISTORY_CHOICES[key].choices) if key in HISTORY_CHOICES else {}
             values = value if isinstance(value, list) else [value]
-            rows.append((str(title), ", ".join(str(labels.get(item, item)) for item in values)))
+            text = ", ".join(str(labels.get(item, item)) for item in values)
+            if key in HISTORY_SCALES:
+                text = f"{value} / {SCALE_TOP}"
+                if last is not None and key in last.history:
+                    text += " " + _("(last time %(n)s)") % {"n": last.history[key]}
+            rows.append((str(title), text))
+    if submission.missing_photo and (said := said_of_missing(submission, photos)):
+        missing, because = said
+        if len(submission.case.body_places) > 1:
+            rows.append((str(_("Photos missing")), f"{missing}\n{because}"))
+        else:
+            rows.append((str(_("Photo missing")), because))
     return rows

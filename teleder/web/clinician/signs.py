@@ -66,7 +66,7 @@ UNCERTAIN_SHARE = 0.5  # of the value: a larger error makes it uncertain
 
 @dataclass(frozen=True)
 class ShownSign:
-    """One measured sign as text, values with their unit; `words` say in plain words how much it is."""
+    """One measured sign as text, values with their unit (no error where both are below what is shown); `words` say in plain words how much it is."""
 
     name: str
     value: str
@@ -88,7 +88,7 @@ def _shown(row: Mapping[str, Any]) -> ShownSign:
     return ShownSign(
         name=str(NAMES[name]),
         value=text(value) + unit,
-        error=text(error) + unit,
+        error="" if name in SHARES and max(value, error) < LEAST_SHARE else text(error) + unit,
         words=str(next(words for limit, words in WORDS[name].items() if value <= limit)),
         # Below the smallest share that is shown, an error of the same size is no doubt.
         is_uncertain=error > UNCERTAIN_SHARE * abs(value)

@@ -41,6 +41,7 @@ NAMES = {
     "recall_forced": gettext_lazy("Likeliest class is correct"),
     "abstain_rate": gettext_lazy("No condition named"),
     "wrong_and_confident": gettext_lazy("Another condition named"),
+    "any_alarm.AD_or_OTHER": gettext_lazy("Any alarm rings on AD or OTHER"),
 }
 ALARM_PARTS = {
     "sensitivity": gettext_lazy("sensitivity"),
@@ -51,6 +52,8 @@ ALARM_PARTS = {
 
 def figure_name(code: str) -> str:
     """Return a figure's name in the page's language; an unknown code stays as it is."""
+    if code in NAMES:
+        return str(NAMES[code])
     name, _dot, part = code.partition(".")
     kind, _line, rest = name.partition("_")
     if kind in ("alarm", "candidate") and rest:

@@ -9,7 +9,16 @@ from typing import Any
 import redis
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import Aggregate, Avg, Count, F, FloatField, Max, Min, Q
+from django.db.models import (
+    Aggregate,
+    Avg,
+    Count,
+    F,
+    FloatField,
+    Max,
+    Min,
+    Q,
+)
 from django.db.models.functions import Extract
 from django.utils import timezone
 from django.utils.timesince import timesince
@@ -29,15 +38,23 @@ from teleder.cases.triage import Urgency
 from teleder.notifications.models import UNSENT, Message, MessageState
 from teleder.pipeline import broker
 from teleder.pipeline.transitions import NEEDS_ADMIN, UNFINISHED
-from teleder.web.operations.problems import Problem, find_problems, signs_of_life
+from teleder.web.operations.problems import (
+    Problem,
+    SignsOfLife,
+    find_problems,
+    signs_of_life,
+)
+from teleder.web.operations.storage import StorageState, storage_state
 
 DAY, HOUR = timedelta(hours=24), timedelta(hours=1)
 DAY_SECONDS, WAITING_SECONDS = 30, 5  # how old figures over many rows may be
 STAGES = {
     Stage.PREPARE: gettext_lazy("prepare photos"),
+    Stage.FULL: gettext_lazy("make full-size copies"),
     Stage.ANALYSE: gettext_lazy("analyse photos"),
     Stage.CHECK: gettext_lazy("check the photos of drafts"),
     Stage.DISTANCE: gettext_lazy("check other distances"),
+    Stage.REANALYSE: gettext_lazy("analyse drawn crops"),
 }
 
 
@@ -47,11 +64,14 @@ class Board:
     waiting_jobs: list[dict[str, Any]]  # unfinished and stopped ones by stage, state and urgency
     results_waiting: int | None  # None: the broker does not answer
     submissions: dict[str, Any]
+    unseen: int  # cases with photos that cannot be seen
+    cancelled: int  # jobs that somebody has to run again
     workers: list[dict[str, Any]]
     messages: dict[str, Any]
     refused: int  # messages of workers, since yesterday
     alarm_rate: AlarmRate
     spot_checks: SpotChecks
+    storage: StorageState
     problems: list[Problem]
 
     @property
@@ -69,18 +89,32 @@ class Board:
 def board(user: User) -> Board:
     """Count what `user` may see; broker and processes serve all clinics together."""
     now = timezone.now()
-    unfinished, of_day, signs = unfinished_jobs(user), jobs_of_the_day(user, now), signs_of_life(now)
+    unfinished, of_day, results = unfinished_jobs(user), jobs_of_the_day(user, now), results_waiting()
+    signs = signs_of_life(now, user, broker_answers=results is not None)
     seen = {
-        "stages": _stages(unfinished, of_day, stage_times(user, now)),
-        "results_waiting": results_waiting(),
+        "stages": _with_silence(_stages(unfinished, of_day, stage_times(user, now)), signs),
+        "results_waiting": results,
         "submissions": submissions(user, now),
+        "unseen": signs.unseen,
+        "cancelled": signs.cancelled,
         "workers": _workers(unfinished, of_day),
         "messages": messages(user),
         "refused": signs.refused,
         "alarm_rate": alarm_rate(user),
         "spot_checks": spot_checks.results(user),
+        "storage": storage_state(now),
     }
     return Board(**seen, waiting_jobs=_by_urgency(unfinished), problems=find_problems(signs, **seen))
+
+
+def _with_silence(stages: list[dict[str, Any]], signs: SignsOfLife) -> list[dict[str, Any]]:
+    silent = {
+        Stage.PREPARE: signs.prepare_is_silent,
+        Stage.FULL: signs.prepare_is_silent,
+        Stage.ANALYSE: signs.inference_is_silent,
+        Stage.CHECK: signs.inference_is_silent,
+    }
+    return [row | {"is_silent": silent.get(row["stage"], False)} for row in stages]
 
 
 def unfinished_jobs(user: User) -> list[dict[str, Any]]:
@@ -117,7 +151,7 @@ class Percentile(Aggregate):
 def stage_times(user: User, now: datetime) -> dict[str, dict[str, Any]]:
     """Return by stage what the jobs of the last hour that were done needed: `wait` until they were sent, then `work`.
 
-    Both are [median, 95th percentile] in seconds; `batch` is the mean number of photos in a job's message.
+    Both, and `took` from the beginning to the end, are [median, 95th percentile] in seconds; `batch` is the mean number of photos in a job's message.
     """
 
     def measure() -> list[dict[str, Any]]:
@@ -129,6 +163,7 @@ def stage_times(user: User, now: datetime) -> dict[str, dict[str, Any]]:
                 n=Count("id"),
                 wait=Percentile(Extract(F("sent_at") - F("created_at"), "epoch")),
                 work=Percentile(Extract(F("finished_at") - F("sent_at"), "epoch")),
+                took=Percentile(Extract(F("finished_at") - F("created_at"), "epoch")),
                 batch=Avg("batch"),
             )
         )
@@ -162,9 +197,17 @@ def _stages(
         counts = {state: sum(row["n"] for row in rows if row["state"] == state) for state in states}
         waiting = [row["oldest"] for row in rows if row["state"] in UNFINISHED]
         done = [row["n"] for row in of_day if (row["stage"], row["state"]) == (stage, JobState.DONE)]
-        needed = {name: times.get(stage, {}).get(name) for name in ("wait", "work", "batch")}
+        needed = {name: times.get(stage, {}).get(name) for name in ("wait", "work", "took", "batch")}
+        needed["per_minute"] = times.get(stage, {}).get("n", 0) / 60
+        stopped = sum(counts[state] for state in NEEDS_ADMIN)
         found.append(
-            {"stage": stage, "name": name, "done": sum(done), "oldest": min(waiting, default=None)}
+            {
+                "stage": stage,
+                "name": name,
+                "done": sum(done),
+                "stopped": stopped,
+                "oldest": min(waiting, default=None),
+            }
             | counts
             | needed
         )

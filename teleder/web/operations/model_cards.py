@@ -39,6 +39,12 @@ HEADS = {
     "distance": _("Distance of the camera"),
 }
 
+THIRDS = {
+    "darkest third": _("darkest third"),
+    "middle third": _("middle third"),
+    "lightest third": _("lightest third"),
+}
+
 PHOTOS = {  # how the titles in the table of weights begin
     "evaluate rows": _("photos of another publisher, not used for training"),
     "held-back groups": _("held-out photos of the training sources"),
@@ -92,11 +98,7 @@ def _table(table: dict[str, Any]) -> dict[str, Any]:
         (words for start, words in PHOTOS.items() if table["title"].startswith(start)), table["title"]
     )
     rows = [
-        [
-            figure_name(cell) if name == "figure" else cell
-            for name, cell in zip(table["head"], row, strict=True)
-        ]
-        for row in table["rows"]
+        [_cell(name, cell) for name, cell in zip(table["head"], row, strict=True)] for row in table["rows"]
     ]
     return {
         "photos": photos,
@@ -104,6 +106,15 @@ def _table(table: dict[str, Any]) -> dict[str, Any]:
         "rows": list(zip(rows, table["few"], strict=True)),
         "is_long": len(rows) > LONG_TABLE_ROWS,
     }
+
+
+def _cell(column: str, text: str) -> Any:
+    """Return what a cell reads in the language of the page; only codes and intervals are translated."""
+    if column == "figure":
+        return figure_name(text)
+    if column == "interval":
+        return text.replace(" to ", "–")
+    return THIRDS.get(text, text) if column == "tone_third" else text
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -17,9 +18,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from teleder.accounts import licences
 from teleder.accounts import people as verbs
 from teleder.accounts.attempts import FAILED_LOGINS_KEPT_DAYS
+from teleder.accounts.licences import LicenceState
 from teleder.accounts.models import FailedLogin, Invitation, Role, User
+from teleder.cases.models import name_or_number
 from teleder.web.operations.people_forms import InvitationForm, InviteForm
 from teleder.web.roles import admin_required, recent_login_required
 
@@ -34,6 +38,22 @@ VERBS = {
     "make-dermatologist": (
         partial(verbs.change_role, role=Role.DERMATOLOGIST),
         gettext_lazy("%(name)s is now a dermatologist and must log in again."),
+    ),
+    "on-call": (
+        partial(verbs.set_duty, on_call=True),
+        gettext_lazy("%(name)s is on call and is notified of urgent cases."),
+    ),
+    "off-call": (
+        partial(verbs.set_duty, on_call=False),
+        gettext_lazy("%(name)s is no longer on call."),
+    ),
+    "make-lead": (
+        partial(verbs.set_duty, is_lead=True),
+        gettext_lazy("%(name)s is notified when four fifths of a promised time have passed."),
+    ),
+    "unmake-lead": (
+        partial(verbs.set_duty, is_lead=False),
+        gettext_lazy("%(name)s is no longer told of promised times as a lead."),
     ),
     "forget-factors": (
         verbs.reset_second_factors,
@@ -50,20 +70,38 @@ def people(request: HttpRequest) -> HttpResponse:
 
 def _people(request: HttpRequest, form: InviteForm, *, status: int = 200) -> HttpResponse:
     query, role = request.GET.get("find", "").strip()[:100], request.GET.get("role", "")
-    rows = User.objects.visible_to(request.user).select_related("clinic").order_by("-date_joined")
+    rows = (
+        User.objects.visible_to(request.user)
+        .select_related("clinic", "dermatologist")
+        .prefetch_related("guardianships__guardian")
+        .order_by("-date_joined")
+    )
     if query:
         rows = rows.matching(query)
     if role in Role.values:
         rows = rows.filter(role=role)
+    licence = request.GET.get("licence", "")
+    if licence in LicenceState.values:
+        rows = rows.filter(licences.in_state(licence))
     context: dict[str, Any] = {
         "page": Paginator(rows, PEOPLE_SHOWN).get_page(request.GET.get("page")),
         "form": form,
         "find": query,
         "role": role,
         "roles": Role.choices,
+        "licence": licence,
+        "licences": _licences(request.user),
         "invitations": Invitation.objects.visible_to(request.user).open(),
     }
     return render(request, "web/operations/people.html", context, status=status)
+
+
+def _licences(user: User) -> list[tuple[str, str, int]]:
+    """Return each state of licences with its label and how many are in it, those first that need an admin."""
+    shown = (LicenceState.EXPIRED, LicenceState.EXPIRING, LicenceState.UNCHECKED, LicenceState.IN_FORCE)
+    counts = {state.value: Count("pk", filter=licences.in_state(state)) for state in shown}
+    found = User.objects.visible_to(user).filter(role=Role.DERMATOLOGIST).aggregate(**counts)
+    return [(state.value, state.label, found[state.value]) for state in shown]
 
 
 @require_safe
@@ -82,6 +120,7 @@ def failed_logins(request: HttpRequest) -> HttpResponse:
     context = {
         "page": Paginator(rows, PEOPLE_SHOWN).get_page(request.GET.get("page")),
         "person": person,
+        "title": name_or_number(person) if person else "",
         "days": FAILED_LOGINS_KEPT_DAYS,
     }
     return render(request, "web/operations/failed_logins.html", context)

@@ -21,6 +21,19 @@ class InviteForm(forms.Form):
     )
 
 
+class LicenceForm(forms.Form):
+    """What an admin has read on a licence."""
+
+    number = LineFormField(label=_("Licence number"), max_length=50)
+    expires_on = forms.DateField(
+        label=_("Valid until"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text=_("Leave it empty for a licence without an end, as a Japanese doctor's is."),
+    )
+    seen = forms.BooleanField(label=_("I have seen the licence, and the name on it is this person's."))
+
+
 class InvitationForm(forms.Form):
     """Patients see name and licence number under an answer, so a dermatologist must give both."""
 

@@ -18,6 +18,7 @@ from teleder.accounts import people
 from teleder.accounts.models import User
 from teleder.audit import entries
 from teleder.audit.models import Verb
+from teleder.cases.models import name_or_number
 from teleder.privacy import erasure, holds
 from teleder.privacy.models import Hold, Why
 from teleder.privacy.statement import statement_for
@@ -41,6 +42,7 @@ def person_data(request: HttpRequest, pk: UUID) -> HttpResponse:
 def _page(request: HttpRequest, person: User, *, errors: Any = (), status: int = 200) -> HttpResponse:
     context = statement_for(person) | {
         "person": person,
+        "title": name_or_number(person),
         "holds": Hold.objects.visible_to(request.user)
         .filter(person=person)
         .select_related("set_by", "lifted_by"),

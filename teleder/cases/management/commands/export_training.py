@@ -14,7 +14,8 @@ from teleder.cases import training
 
 class Command(BaseCommand):
     help = (
-        "Write the photos of signed cases of patients who agreed to training, under pseudonyms, with a CSV."
+        "Write the photos of signed cases of patients who agreed to training, under pseudonyms, with a CSV, and what "
+        "dermatologists drew on them."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

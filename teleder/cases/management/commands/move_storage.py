@@ -43,6 +43,10 @@ class Command(BaseCommand):
                 counts[self._move(old, new, entry.key)] += 1
                 if counts.total() % REPORT_EVERY == 0:
                     self.stdout.write(f"{counts.total()} of {total}")
+            if (mark := old.mark()) and new.mark() != mark:
+                new.create(
+                    storage.MARK, mark.encode()
+                )  # KeyExistsError: the photos of another installation are there
         except storage.StorageError as error:
             raise CommandError(
                 f"stopped after {_in_words(counts)}: {type(error).__name__} ({error}). Run it again to go on."

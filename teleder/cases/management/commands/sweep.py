@@ -6,6 +6,7 @@ import itertools
 import logging
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 from django.utils.module_loading import import_string
 
+from teleder.pipeline import heartbeats
+
 log = logging.getLogger(__name__)
+SAY_SECONDS = 2
 
 
 class Command(BaseCommand):
-    help = "Expire silent jobs, send waiting ones, give up on late AI, release idle claims, deliver messages."
+    help = "Send held answers, expire silent jobs, send waiting ones, give up on late AI, release idle claims, deliver messages."
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--once", action="store_true", help="do each duty once and stop")
@@ -34,10 +38,22 @@ class Command(BaseCommand):
             for duty in duties:
                 if duty not in seldom or number % settings.SWEEP_SELDOM_ROUNDS == 0:
                     do(duty)
+                    do(say_that_it_sweeps)
             if settings.SWEEP_HEARTBEAT:
                 Path(settings.SWEEP_HEARTBEAT).touch()
             if once or stop.wait(settings.SWEEP_SECONDS):
                 return
+
+
+_said_at = float("-inf")
+
+
+def say_that_it_sweeps() -> None:
+    """Renew the sweeper's sign of life, every few seconds: a round may take longer."""
+    global _said_at
+    if time.monotonic() > _said_at + SAY_SECONDS:
+        heartbeats.note_alive(heartbeats.SWEEPER)
+        _said_at = time.monotonic()
 
 
 def do(duty: Any) -> None:

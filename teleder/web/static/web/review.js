@@ -1,144 +1,117 @@
-// The review page: layers (off at first), zoom, drafts, shortcuts. Every action works without this script.
+// The review page: photo, layers, answer, drafts, shortcuts. Every action works without this script.
+import * as answers from "./answer.js";
+import * as correct from "./correct.js";
+import * as decide from "./decide.js";
 import * as drafts from "./drafts.js";
 import * as keys from "./keys.js";
+import * as layers from "./layers.js";
 import * as polling from "./polling.js";
+import * as viewer from "./viewer.js";
 
-const SKIN = 1;
-const LESION = 2;
-const COLOURS = { [SKIN]: [0, 110, 200, 70], [LESION]: [214, 0, 92, 190] };
-const EDGE = [255, 255, 255, 255];
-const CHANNELS = { map: 0, "area-map": 1 }; // of the heat map image: red is of the photo, green of the area
-const MAP_COLOUR = [255, 220, 0];
-const shown = { mask: false, boxes: false, map: false, "area-map": false, zoom: "fit", opacity: 50 };
+// --- What arrives while the page is open ------------------------------------------------------------------------
+// A photo, a finding or a note of a colleague shows itself; focus, scroll and typed text stay.
+const stamps = () => ({ ...document.querySelector("#state [data-photos]")?.dataset });
+let known = stamps();
+let news = "";
 
-// --- Layers ---------------------------------------------------------------------------------------------------
-function drawn(image, canvas, { smooth }) {
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.imageSmoothingEnabled = smooth;
-  context.drawImage(image, 0, 0, canvas.width, canvas.height);
-  const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
-  return [context, pixels];
+function refreshWhenNew() {
+  const now = stamps();
+  const { photoNews, aiNews, colleagueNews } = document.getElementById("news").dataset;
+  const hasPhoto = now.photos !== known.photos;
+  const isRead = now.ai !== known.ai;
+  const hasNote = now.colleagues !== known.colleagues;
+  known = now;
+  const said = [hasPhoto ? photoNews : isRead && aiNews, hasNote && colleagueNews];
+  if (hasPhoto || isRead || hasNote) news = said.filter(Boolean).join(" ");
+  if (hasPhoto || isRead) window.htmx.trigger(document.getElementById("refresh"), "refresh");
+  if (hasNote) window.htmx.trigger(document.getElementById("among-colleagues"), "refresh");
 }
 
-function isEdge(map, at, width) {
-  return map[at] === LESION && [at - 1, at + 1, at - width, at + width].some((next) => map[next] !== LESION);
+function announce() {
+  if (news) document.getElementById("news").textContent = news;
+  news = "";
 }
 
-function paintMask(canvas, image) {
-  const [context, pixels] = drawn(image, canvas, { smooth: false });
-  const map = Uint8Array.from({ length: pixels.data.length / 4 }, (_, at) => pixels.data[at * 4]);
-  map.forEach((kind, at) => {
-    const colour = isEdge(map, at, canvas.width) ? EDGE : (COLOURS[kind] ?? [0, 0, 0, 0]);
-    pixels.data.set(colour, at * 4);
-  });
-  context.putImageData(pixels, 0, 0);
+// --- Focus ------------------------------------------------------------------------------------------------------
+// What a swap takes away hands focus to what stands in its place; a panel that opens takes it, and gives it back at Esc.
+let swapped = ""; // the id of the target, where something had focus
+
+function keepFocus(target) {
+  if (!target.id || target.id !== swapped || document.activeElement !== document.body) return;
+  const place = document.getElementById(target.id)?.querySelector(".view[tabindex], [tabindex='-1']");
+  (place ?? document.getElementById("case")).focus({ preventScroll: true });
 }
 
-function paintMap(canvas, image) {
-  const [context, pixels] = drawn(image, canvas, { smooth: true });
-  const channel = CHANNELS[canvas.dataset.of];
-  for (let at = 0; at < pixels.data.length; at += 4) {
-    pixels.data.set([...MAP_COLOUR, pixels.data[at + channel]], at);
-  }
-  context.putImageData(pixels, 0, 0);
-}
+document.addEventListener("htmx:beforeSwap", ({ target }) => (swapped = document.activeElement === document.body ? "" : target.id));
+document.addEventListener(
+  "toggle",
+  ({ target }) => {
+    if (target.matches("details.case-pop[open]")) target.querySelector("select, button")?.focus();
+  },
+  true, // it does not bubble
+);
+document.addEventListener("keydown", (event) => {
+  const panel = event.target.closest?.("details.case-pop[open]");
+  if (event.key !== "Escape" || !panel) return;
+  event.preventDefault();
+  panel.open = false;
+  panel.querySelector("summary").focus();
+});
 
-function load(canvas) {
-  if (canvas.dataset.painted) return;
-  const image = new Image();
-  image.addEventListener("load", () => {
-    (canvas.dataset.of in CHANNELS ? paintMap : paintMask)(canvas, image);
-    canvas.dataset.painted = "true";
-  });
-  image.src = canvas.dataset.src;
-}
-
-function applyLayer(canvas) {
-  const isShown = shown[canvas.dataset.of];
-  if (isShown) load(canvas);
-  canvas.toggleAttribute("hidden", !isShown);
-  canvas.style.opacity = shown.opacity / 100;
-}
-
-function apply() {
-  const photo = document.getElementById("photo");
-  photo.querySelectorAll("[data-layer]").forEach((b) => b.setAttribute("aria-pressed", String(shown[b.dataset.layer])));
-  photo.querySelectorAll("canvas.layer").forEach(applyLayer);
-  photo.querySelectorAll("[data-key-of]").forEach((key) => (key.hidden = !key.dataset.keyOf.split(" ").some((of) => shown[of])));
-  photo.querySelectorAll("[data-opacity]").forEach((slider) => (slider.value = shown.opacity));
-  photo.querySelector("svg.boxes")?.toggleAttribute("hidden", !shown.boxes);
-  photo.querySelectorAll("[data-zoom]").forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.zoom === shown.zoom)));
-  zoom(photo.querySelector(".stage"));
-}
-
-function zoom(stage) {
-  if (!stage) return;
-  stage.classList.toggle("is-fit", shown.zoom === "fit");
-  stage.style.width = shown.zoom === "fit" ? "" : `${stage.dataset.width * Number(shown.zoom)}px`;
-}
-
-function showBox(number) {
-  shown.boxes = true;
-  apply();
-  document.querySelectorAll("[data-box]").forEach((g) => g.classList.toggle("is-shown", g.dataset.box === number));
-  document.querySelector(`[data-box="${number}"] rect`).scrollIntoView({ block: "center", inline: "center" });
-}
-
-function onClick({ target }) {
-  const button = target.closest("button");
-  if (!button) return;
-  if (button.dataset.layer) shown[button.dataset.layer] = !shown[button.dataset.layer];
-  else if (button.dataset.zoom) shown.zoom = button.dataset.zoom;
-  else if (button.dataset.showBox) return showBox(button.dataset.showBox);
-  else return;
-  apply();
-}
-
-function nextZoom() {
-  const steps = [...document.querySelectorAll("[data-zoom]")];
-  const at = steps.findIndex((b) => b.dataset.zoom === shown.zoom);
-  steps[(at + 1) % steps.length].click();
-}
-
-function onKey(event) {
-  const typing = event.target.matches("input:not([type=radio], [type=range]), textarea, select");
-  if (event.key === "Enter" && event.ctrlKey && event.target.closest("#answer")) {
-    document.querySelector("[data-sign]").click();
-  } else if (event.key === "z" && keys.keysAreOn() && !typing && !event.ctrlKey && !event.metaKey) nextZoom();
+// A layer that the photo does not have (yet) says so when its key is pressed.
+function sayNoLayer(event) {
+  const { noLayer } = document.getElementById("news").dataset;
+  const name = keys.nameOf(event);
+  if (!["m", "b", "h"].includes(name) || document.querySelector(`[data-layer][data-key="${name}"]`)) return;
+  document.getElementById("news").textContent = noLayer;
 }
 
 // --- Wiring ---------------------------------------------------------------------------------------------------
 function prepare(how) {
-  document.querySelectorAll(".tools").forEach((tools) => (tools.hidden = false));
-  apply();
-  const section = document.querySelector("[data-draft]");
-  if (section) drafts.bringBack(section, how);
+  layers.apply();
+  correct.prepare();
+  for (const section of document.querySelectorAll("[data-draft]")) drafts.bringBack(section, how);
+  answers.showReason();
+  answers.showRefusal();
 }
 
-document.addEventListener("click", onClick);
-document.addEventListener("keydown", onKey);
+document.addEventListener("click", layers.onClick);
+document.addEventListener("keydown", (event) => {
+  if (!keys.keysAreOn() || keys.isBusy(event)) return;
+  if (event.key === ",") layers.changeOpacity(-10);
+  else if (event.key === ".") layers.changeOpacity(10);
+  else viewer.onArrow(event);
+  sayNoLayer(event);
+});
 document.addEventListener("input", ({ target }) => {
   const section = target.closest("[data-draft]");
   if (section) drafts.keep(section);
-  if (target.matches("[data-opacity]")) {
-    shown.opacity = Number(target.value);
-    apply();
-  }
+  if (target.matches("[data-opacity]")) layers.setOpacity(Number(target.value));
 });
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  if ([409, 422].includes(detail.xhr.status)) detail.shouldSwap = true;
+  if (![409, 422].includes(detail.xhr.status)) return;
+  detail.shouldSwap = true;
+  detail.isError = false; // a refusal is an answer
 });
 document.addEventListener("htmx:afterSettle", ({ target }) => {
+  keepFocus(target);
+  if (target.id === "state") refreshWhenNew();
+  if (["photo", "among-colleagues"].includes(target.id)) announce();
   if (!["photo", "answer"].includes(target.id)) return;
   prepare();
-  const section = document.querySelector("[data-draft]");
+  const section = document.querySelector("#answer[data-draft]");
   if (section) drafts.keep(section);
-  document.querySelector("#answer [data-focus]")?.focus();
+  if (target.id === "answer") decide.prepare();
+  document.querySelector("#answer .preview [data-focus]")?.focus();
 });
 
 drafts.forgetOld();
-if (document.querySelector("[data-done]").dataset.done) document.getElementById("case").focus();
+const isRefused = document.getElementById("not-signed");
+if (!location.hash && !isRefused) document.getElementById("case").focus({ preventScroll: true });
 drafts.forgetDone();
+viewer.start();
+correct.start();
 prepare({ isOpened: true });
+decide.start();
 keys.start();
 polling.start();
