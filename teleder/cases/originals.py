@@ -110,6 +110,8 @@ def store(upload: UploadedFile, photo: UUID) -> tuple[str, str]:
     try:
         storage_mark.require_mark()
         settings.PHOTO_STORAGE.create(key, settings.PHOTO_KEYS.sealed(upload.chunks(CHUNK_BYTES), key))
+        # Not before: a disk that went away meanwhile leaves a folder that takes files, and they would be lost with it.
+        storage_mark.require_mark(at_once=True)
     except (StorageFullError, StorageUnavailableError) as error:
         log.error("no photo can be stored (%s: %s)", type(error).__name__, error)
         with suppress(StorageError):  # whatever of it is there has no row: leftovers.py finds it a day later

@@ -20,16 +20,22 @@ class NotOursError(Exception):
     """The storage belongs to another database; the message says what to do."""
 
 
-def require_mark() -> None:
-    """Raise StorageUnavailableError where the storage has not this database's mark."""
-    if caches["process"].get(KNOWN):
+def require_mark(*, at_once: bool = False) -> None:
+    """Raise StorageUnavailableError where the storage has not this database's mark.
+
+    For some seconds a process believes what it saw; `at_once` looks at the storage again, and asks the database only where
+    that has changed.
+    """
+    known = caches["process"].get(KNOWN)
+    has_changed = at_once and isinstance(known, str) and settings.PHOTO_STORAGE.mark() != known
+    if known and not has_changed:
         return
     row = StorageMark.objects.first()
     wanted, found = str(row) if row else "", settings.PHOTO_STORAGE.mark()
     if not wanted or found != wanted:
         what = "no mark" if not found else "another mark" if wanted else "a mark, and the database none"
         raise StorageUnavailableError(f"{what} at {settings.PHOTO_STORAGE}")
-    caches["process"].set(KNOWN, True, KNOWN_SECONDS)
+    caches["process"].set(KNOWN, wanted, KNOWN_SECONDS)
 
 
 def is_ours() -> bool:

@@ -86,6 +86,20 @@ def test_no_photo_goes_below_a_mount_point(asking, alices_draft, unmounted, sett
     assert Photo.objects.filter(submission=alices_draft).count() == photos
 
 
+def test_no_photo_is_accepted_in_the_seconds_after_a_disk_went_away(asking, alices_draft, settings, tmp_path):
+    """The process still takes the storage for ours; what it writes would be lost when the disk comes back over it."""
+    call_command("init_storage")
+    look_again()
+    storage_mark.require_mark()
+    (tmp_path / "below").mkdir()
+    settings.PHOTO_STORAGE = FileStorage(tmp_path / "below")
+    storage_mark.require_mark()
+    upload = {"view": "close_up", "file": SimpleUploadedFile("a.jpg", JPEG_HEAD)}
+    answer = asking.post(f"{API}/submissions/{alices_draft.pk}/photos", upload, format="multipart")
+    assert problem_code(answer, 503) == "storage_unavailable"
+    assert not [file for file in settings.PHOTO_STORAGE.root.rglob("*") if file.is_file()]
+
+
 def test_a_photo_below_a_mount_point_is_away_and_not_missing(asking, alices_submission, settings, tmp_path):
     call_command("init_storage")
     photo = alices_submission.photos.get()
