@@ -173,8 +173,12 @@ def photos_have_their_files() -> Iterator[str]:
 
 
 def originals_have_a_key_that_we_hold() -> Iterator[str]:
-    # "" is from before encryption; `manage.py rotate_photo_keys` encrypts it.
     yield from _ids(Photo.objects.exclude(sealed_by__in=["", *settings.PHOTO_KEYS.by_name]))
+
+
+def originals_are_sealed() -> Iterator[str]:
+    """After an upgrade from before encryption they are not, until `manage.py rotate_photo_keys` has run."""
+    yield from _ids(Photo.objects.unsealed())
 
 
 def masks_and_attributions_have_their_files() -> Iterator[str]:
@@ -233,6 +237,7 @@ INVARIANTS: tuple[Callable[[], Iterator[str]], ...] = (
     jobs_under_way_are_not_silent,
     photos_have_their_files,
     originals_have_a_key_that_we_hold,
+    originals_are_sealed,
     masks_and_attributions_have_their_files,
     files_have_their_row,
     events_are_notified_or_recent,

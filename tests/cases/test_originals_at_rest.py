@@ -69,7 +69,11 @@ def test_a_rotation_encrypts_originals_from_before_there_were_keys(settings, pho
     plain = originals.read(photo.pk, photo.original_key)
     originals.write(photo.pk, photo.original_key, plain)
     Photo.objects.update(sealed_by="")
+    assert list(invariants.originals_are_sealed()) == [
+        str(photo.pk)
+    ]  # an upgrade alone seals nothing, and says so
     rotate()
+    assert not list(invariants.originals_are_sealed())
     assert (
         encryption.is_sealed(stored(settings, photo))
         and originals.read(photo.pk, photo.original_key) == plain

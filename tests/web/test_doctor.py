@@ -18,7 +18,7 @@ from contract.storage import FileStorage
 from teleder.accounts.models import DermatologistProfile, User
 from teleder.cases import storage_mark
 from teleder.cases.models import Job, Photo
-from teleder.web.operations import doctor
+from teleder.web.operations import doctor, doctor_data
 from teleder.web.operations.doctor import State
 from tests.conftest import rewrite
 
@@ -98,6 +98,28 @@ def test_a_lost_key_is_found_before_anybody_looks(installed, alices_submission, 
     assert state_of("keys") == State.FINE
     rewrite(Photo.objects.all(), sealed_by="gonegone")
     assert found_of("keys")[0][0] == State.FAULT
+
+
+def test_a_photo_that_was_never_sealed_is_found(installed, alices_submission):
+    rewrite(Photo.objects.all(), sealed_by="")
+    assert found_of("keys") == [
+        (State.FAULT, "1 photos are kept as they came, from before originals were sealed")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("is_on", "newest", "fails", "state"),
+    [
+        (False, None, False, State.FINE),
+        (True, timezone.now(), False, State.FINE),
+        (True, None, True, State.FAULT),
+    ],
+)
+def test_a_log_that_postgresql_cannot_keep_is_found(installed, monkeypatch, is_on, newest, fails, state):
+    """The server of the tests keeps none: what it would say is put in its place, and the question is asked once."""
+    assert state_of("log") == State.FINE
+    monkeypatch.setattr(doctor_data, "log_kept", lambda: (is_on, newest, fails))
+    assert state_of("log") == state
 
 
 def test_a_photo_that_does_not_open_is_found(installed, alices_submission, settings):

@@ -45,6 +45,10 @@ class PhotoQuerySet(models.QuerySet):
     def current(self) -> PhotoQuerySet:
         return self.filter(removed_at=None)
 
+    def unsealed(self) -> PhotoQuerySet:
+        """Return the photos whose original is kept as it came, from before originals were sealed."""
+        return self.filter(sealed_by="").exclude(original_key="")
+
 
 class Photo(models.Model):
     """An untrusted upload as it was received, and the copies that the worker made of it."""

@@ -7,12 +7,9 @@ yet. What it returns names no person, address, key or password: it is made to be
 from __future__ import annotations
 
 import platform
-import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
 
@@ -24,38 +21,22 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from contract import encryption, messaging
-from contract.storage import FileStorage, StorageError
-from teleder.accounts.models import Clinic, Role, User
+from contract import messaging
+from teleder.accounts.models import Role, User
 from teleder.audit import rights
-from teleder.backups.models import is_overdue, newest_verified
-from teleder.cases import originals, storage_mark
-from teleder.cases.models import Job, Photo
+from teleder.cases.models import Job
 from teleder.pipeline.transitions import UNFINISHED
+from teleder.web.operations import doctor_data
+from teleder.web.operations.findings import Finding, Found, State, ago
 
 LOCK = Path(__file__).parents[3] / "requirements-web.lock"
 PYTHON = ((3, 11), (3, 13))
 POSTGRES = 18  # the tests run on it
 CLOCK_SECONDS = 2.0
-FREE_BYTES = 5 * 1024**3
 QUIET_SECONDS = 60
 EXTENSION = "pg_trgm"
 # What no role of docker/valkey.conf may do.
 FORBIDDEN = ("CONFIG", "GET", "save")
-
-
-class State(StrEnum):
-    FINE = "fine"
-    NOTE = "note"  # works, and is not as a clinic should run it
-    FAULT = "fault"
-
-
-@dataclass(frozen=True)
-class Finding:
-    part: str
-    state: State
-    words: str
-    remedy: str = ""
 
 
 def examine() -> Iterator[Finding]:
@@ -70,9 +51,6 @@ def examine() -> Iterator[Finding]:
                 f"the database did not answer this question ({type(error).__name__})",
                 "Look at the line of the database first.",
             )
-
-
-Found = Iterator[tuple[State, str, str] | tuple[State, str]]
 
 
 def _versions() -> Found:
@@ -158,7 +136,7 @@ def _broker() -> Found:
         yield (
             State.FAULT,
             "Valkey refuses this role or its password",
-            "Compare REDIS_URL with the passwords of .env.",
+            "Compare REDIS_URL and REDIS_PASSWORD with what Valkey was given (docker/secrets.sh).",
         )
     except redis.RedisError as error:
         yield (
@@ -172,78 +150,6 @@ def _broker() -> Found:
             "this process may do everything in Valkey",
             "Give each process the role of docker/valkey.conf (docs/running.md, Valkey).",
         )
-
-
-def _storage() -> Found:
-    storage = settings.PHOTO_STORAGE
-    try:
-        storage_mark.require_mark()
-        storage.check()
-    except StorageError as error:
-        yield (
-            State.FAULT,
-            f"photos cannot be stored ({type(error).__name__}: {error})",
-            "Mount the disk or start the S3 server; after an installation run `manage.py init_storage`.",
-        )
-        return
-    if not isinstance(storage, FileStorage):
-        yield State.FINE, "the storage holds this database's mark and takes files"
-        return
-    free = shutil.disk_usage(storage.root).free
-    words = f"the folder holds this database's mark and takes files; {free / 1024**3:.0f} GB are free"
-    if free < FREE_BYTES:
-        yield State.NOTE, words, "Make the disk larger, or move the photos (`manage.py move_storage`)."
-    else:
-        yield State.FINE, words
-
-
-def _keys() -> Found:
-    photo = Photo.objects.order_by("-pk").first()
-    if photo is None:
-        yield State.FINE, f"{len(settings.PHOTO_KEYS.by_name)} keys; no photo is there to try them on"
-        return
-    lost = Photo.objects.exclude(sealed_by__in=["", *settings.PHOTO_KEYS.by_name]).count()
-    if lost:
-        yield (
-            State.FAULT,
-            f"{lost} photos were sealed with a key that is not in TELEDER_PHOTO_KEYS",
-            "Add the earlier key again, behind the first.",
-        )
-        return
-    try:
-        originals.read(photo.pk, photo.original_key)
-    except encryption.LockedOriginalError:
-        yield (
-            State.FAULT,
-            "the newest photo does not open",
-            "Set TELEDER_PHOTO_KEYS as it was; `manage.py check_record` looks at all photos.",
-        )
-    except StorageError as error:
-        yield (
-            State.FAULT,
-            f"the newest photo cannot be read ({type(error).__name__})",
-            "See the storage above.",
-        )
-    else:
-        yield State.FINE, f"{len(settings.PHOTO_KEYS.by_name)} keys; the newest photo opens"
-
-
-def _backup() -> Found:
-    newest = Clinic.objects.values_list(newest_verified(), flat=True).first()
-    if not settings.BACKUP and newest is None:
-        yield (
-            State.NOTE,
-            "no backup is made by `manage.py backup`",
-            "Set TELEDER_BACKUP (docs/running.md, Backup and restore).",
-        )
-    elif is_overdue(newest, timezone.now()):
-        yield (
-            State.FAULT,
-            f"the newest verified backup was begun {_ago(newest)}",
-            "Run `manage.py backup create` and read what it says.",
-        )
-    else:
-        yield State.FINE, f"the newest verified backup was begun {_ago(newest)}"
 
 
 def _clock() -> Found:
@@ -304,11 +210,7 @@ def _workers() -> Found:
         )
         return
     newest = Job.objects.filter(finished_at__isnull=False).order_by("-finished_at").first()
-    yield State.FINE, f"no photo waits long; the last one was finished {_ago(newest and newest.finished_at)}"
-
-
-def _ago(moment: datetime | None) -> str:
-    return f"{(timezone.now() - moment).total_seconds() / 60:.0f} min ago" if moment else "never"
+    yield State.FINE, f"no photo waits long; the last one was finished {ago(newest and newest.finished_at)}"
 
 
 def _people() -> Found:
@@ -336,9 +238,10 @@ CHECKS: dict[str, Callable[[], Found]] = {
     "database": _database,
     "rights": _rights,
     "broker": _broker,
-    "storage": _storage,
-    "keys": _keys,
-    "backup": _backup,
+    "storage": doctor_data.storage,
+    "keys": doctor_data.keys,
+    "backup": doctor_data.backup,
+    "log": doctor_data.log,
     "clock": _clock,
     "fonts": _fonts,
     "mail": _mail,
