@@ -33,12 +33,26 @@ INDEXES = (
     ('submission', models.Index(models.F('clinic'), models.F('last_signed_at'), condition=models.Q(('last_signed_at__isnull', False)), name='submission_by_last_signing')),
     ('analysis', models.Index(KeyTransform('sha256', 'classification_model'), models.F('id'), condition=models.Q(('classified_at__isnull', False)), name='analysis_by_model')),
 )
+# 0010 was changed after four hours (814d878 to fd7413c): what was installed in between has the column of then, and its index.
+COLUMN_OF_BEFORE = """
+DO $$ BEGIN
+    IF EXISTS (
+        SELECT FROM information_schema.columns
+        WHERE table_schema = 'public' AND table_name = 'cases_submission' AND column_name = 'ai_inconclusive'
+    ) THEN
+        ALTER TABLE public.cases_submission ADD COLUMN ai_precedence smallint DEFAULT 0 NOT NULL CHECK (ai_precedence >= 0);
+        UPDATE public.cases_submission SET ai_precedence = 1 WHERE ai_inconclusive;
+        ALTER TABLE public.cases_submission DROP COLUMN ai_inconclusive;
+    END IF;
+END $$
+"""
 
 
 class Migration(migrations.Migration):
     atomic = False
     dependencies = [('cases', '0014_clinic_and_last_signing')]
     operations = [
+        migrations.RunSQL(COLUMN_OF_BEFORE, migrations.RunSQL.noop),
         TrigramExtension(),
         *(AddIndexConcurrently(model, index) for model, index in INDEXES),
         RemoveIndexConcurrently('submission', 'submission_by_update'),
