@@ -6,6 +6,7 @@ import argparse
 import base64
 import os
 import secrets
+import shlex
 import shutil
 import socket
 import subprocess
@@ -41,6 +42,7 @@ WELCOME = """
   shows it, most urgent first; claim it, look at the mask (m) and the boxes (b), sign an answer.
   Mails are files in {mail}; the newest one, also with the code of a sign-up:
   tail -n 30 "$(ls -t {mail}/* | head -1)"
+  From another machine: ssh -L {port}:localhost:{port} THIS_MACHINE, then the same address there. It has no other name and no path.
 
   API  {url}/api/docs     logs  {logs}     Ctrl-C stops everything; the data stays.
   Not a certified medical device. The AI is a demonstration model.
@@ -115,8 +117,12 @@ def _serve(found: servers.Servers, options: argparse.Namespace) -> int:
             subprocess.run(
                 [sys.executable, "manage.py", "doctor", "--brief"], cwd=ROOT, env=quiet, check=False
             )
-        places = {"photos": STATE / "photos", "mail": STATE / "mail", "logs": supervisor.logs}
-        print(WELCOME.format(url=f"http://localhost:{port}", **places), flush=True)
+        places = {
+            "photos": STATE / "photos",
+            "mail": shlex.quote(str(STATE / "mail")),
+            "logs": supervisor.logs,
+        }
+        print(WELCOME.format(url=f"http://localhost:{port}", port=port, **places), flush=True)
         supervisor.watch()
     finally:
         supervisor.stop()

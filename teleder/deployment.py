@@ -82,6 +82,11 @@ def require_public_url(url: str, hosts: list[str]) -> None:
         raise ImproperlyConfigured(
             f"TELEDER_PUBLIC_URL={url} must be the address of the site, such as https://teleder.example."
         )
+    if parts.path.strip("/"):
+        raise ImproperlyConfigured(
+            f"TELEDER_PUBLIC_URL={url}: the site cannot live below a path ({parts.path}). Give it a host name or a port of its own, "
+            "such as https://teleder.hospital.example or https://hospital.example:8443."
+        )
     if not validate_host(split_domain_port(parts.netloc)[0], hosts):
         raise ImproperlyConfigured(
             f"TELEDER_PUBLIC_URL={url}: links in mail lead there, and TELEDER_HOSTS does not name that host. "

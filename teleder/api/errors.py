@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -143,7 +143,19 @@ def _field_errors(details: Any, field: str = "") -> Iterator[dict[str, str]]:
 
 # --- Handlers of Django: no view was reached, or a view failed --------------------------------------------
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, DisallowedHost):
+        return wrong_address(request)
     return _respond(request, 400, "bad_request", _("This request cannot be read."))
+
+
+def wrong_address(request: HttpRequest) -> HttpResponse:
+    """Answer a request for a host name that is not ours, or for a path below which a proxy has put us."""
+    detail = _(
+        "This site does not answer under this name or path. Please use the address that you were given."
+    )
+    if _is_api(request):
+        return _problem_response(problem(400, "bad_request", detail))
+    return error_page("400_address", 400)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -99,6 +99,7 @@ MIDDLEWARE = [
     "teleder.probes.without_cookies",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "teleder.security.headers.refuse_paths",
     "django.middleware.common.CommonMiddleware",
     "teleder.web.script_requests.script_requests",
     "teleder.api.request_bodies.limit_bodies",

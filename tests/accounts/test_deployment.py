@@ -41,6 +41,10 @@ REFUSED = {
     "links by http": ({"TELEDER_PUBLIC_URL": "http://teleder.example"}, "must begin with https"),
     "links to no page": ({"TELEDER_PUBLIC_URL": "teleder.example"}, "must be the address of the site"),
     "links with a name": ({"TELEDER_PUBLIC_URL": "https://me@teleder.example"}, "must be the address"),
+    "a path of another site": (
+        {"TELEDER_PUBLIC_URL": "https://teleder.example/derma"},
+        "cannot live below a path",
+    ),
     "links elsewhere": ({"TELEDER_PUBLIC_URL": "https://other.example"}, "TELEDER_HOSTS does not name"),
     "links to this machine": ({"TELEDER_PUBLIC_URL": "http://localhost:8000"}, "TELEDER_HOSTS does not name"),
     "the demo's cookies": ({"TELEDER_INSECURE_COOKIES": "1"}, "for this machine only"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,15 @@ def test_a_step_that_fails_is_not_said_to_be_done(capsys):
 def test_readme_and_demo_say_where_the_code_of_a_sign_up_is_read():
     assert "{mail}" in demo.WELCOME and "code of a sign-up" in demo.WELCOME
     assert ".teleder/mail/" in (ROOT / "README.md").read_text()
+
+
+def test_the_command_that_shows_the_newest_mail_works_in_any_folder(tmp_path):
+    """As a person copies it from the terminal: their folders have spaces, quotes and Japanese names."""
+    mail = tmp_path / "わたしの 'デモ'" / "mail"
+    mail.mkdir(parents=True)
+    (mail / "one").write_text("the code")
+    places = {"url": "", "port": 1, "photos": "", "mail": shlex.quote(str(mail)), "logs": ""}
+    command = re.search(r"tail -n .*", demo.WELCOME.format(**places))[0]
+    assert (
+        subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout == "the code"
+    )

@@ -191,3 +191,29 @@ def test_an_error_page_is_accessible(visit, is_accessible, size, language):
     for stop in ("a.brand", "a.sos", "a.btn"):
         page.keyboard.press("Tab")
         assert page.evaluate("stop => document.activeElement.matches(stop)", stop)
+
+
+OTHERS = {
+    "another host name": {"HTTP_HOST": "box-8000.preview.example"},
+    "a path of another site": {"HTTP_X_FORWARDED_PREFIX": "/proxy/8000"},
+    "a path of a notebook": {"HTTP_X_FORWARDED_CONTEXT": "/user/hanako/proxy/8000"},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize(("language", "words"), [("en", "another address"), ("ja", "別のアドレス")])
+def test_an_address_that_is_not_the_sites_is_refused_in_a_sentence(name, language, words, settings):
+    settings.ALLOWED_HOSTS = ["localhost"]
+    answer = Client(HTTP_HOST="localhost").get("/", HTTP_ACCEPT_LANGUAGE=language, **OTHERS[name])
+    assert answer.status_code == 400
+    text = answer.content.decode()
+    assert words in text and "TELEDER_HOSTS" in text and "preview.example" not in text
+    by_api = Client(HTTP_HOST="localhost").get("/api/v1/me", **OTHERS[name])
+    assert by_api.status_code == 400 and by_api.json()["code"] == "bad_request"
+
+
+@pytest.mark.parametrize("headers", [{"HTTP_HOST": "localhost:9000"}, {"HTTP_X_FORWARDED_PREFIX": "/"}])
+def test_another_port_or_no_path_is_fine(headers, settings):
+    """A port that a person forwards to ours is part of the same address."""
+    settings.ALLOWED_HOSTS = ["localhost"]
+    assert Client(HTTP_HOST="localhost").get("/", **headers).status_code in (200, 302)
