@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 PROCESSES = "TELEDER_INFERENCE_PROCESSES"
+WORKERS = "TELEDER_WORKERS"
+ADDRESS, PASSWORD = "_URL", "_PASSWORD"
 # Read by numpy, OpenCV and PyTorch when they are loaded.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
@@ -18,16 +20,24 @@ class InvalidSettingError(ValueError):
 
 
 def secret(name: str, default: str = "") -> str:
-    """Return what the file that `NAME_FILE` names holds, else what `NAME` holds. Raises InvalidSettingError."""
+    """Return what the file that `NAME_FILE` names holds, else what `NAME` holds. Raises InvalidSettingError.
+
+    An address (`REDIS_URL`) that names a user and no password gets the secret `REDIS_PASSWORD`.
+    """
     path = os.environ.get(f"{name}_FILE")
-    if not path:
-        return os.environ.get(name, default)
     try:
-        return Path(path).read_text().strip()
+        value = Path(path).read_text().strip() if path else os.environ.get(name, default)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidSettingError(
             f"{name}_FILE names a file that cannot be read ({type(error).__name__})"
         ) from None
+    if name.endswith(ADDRESS) and (password := secret(name.removesuffix(ADDRESS) + PASSWORD)):
+        parts = address(name, value)
+        if parts.username and parts.password is None:
+            host = parts.netloc.rpartition("@")[2]
+            given = parts._replace(netloc=f"{parts.username}:{quote(password, safe='')}@{host}")
+            return given.geturl()
+    return value
 
 
 def address(name: str, text: str) -> SplitResult:
@@ -51,12 +61,22 @@ def use_one_thread() -> None:
 
 
 def inference_processes() -> int:
-    """Return how many processes of a worker run networks: as set, else one on a GPU, else one for each core."""
-    if not (text := os.environ.get(PROCESSES)):
+    """Return how many processes of a worker run networks: as set, else one on a GPU, else its share of the cores."""
+    if not os.environ.get(PROCESSES):
         # By its device file: to ask the driver would spoil the children that fork.
         on_gpu = any(Path("/dev").glob("nvidia[0-9]*"))
         allowed = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)  # Linux only
-        return 1 if on_gpu else len(allowed)
+        return 1 if on_gpu else max(1, len(allowed) // workers())
+    return _number(PROCESSES)
+
+
+def workers() -> int:
+    """Return how many workers of each kind run (in the compose file: containers); they share this machine's cores."""
+    return _number(WORKERS) if os.environ.get(WORKERS) else 1
+
+
+def _number(name: str) -> int:
+    text = os.environ[name]
     if not text.isdecimal() or not int(text):
-        raise InvalidSettingError(f"{PROCESSES} must be a number from 1 on")
+        raise InvalidSettingError(f"{name} must be a number from 1 on")
     return int(text)

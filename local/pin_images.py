@@ -18,7 +18,10 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ("docker-compose.yml", "docker/web.Dockerfile", "docker/worker.Dockerfile")
+FILES = (
+    "docker-compose.yml",
+    *(f"docker/{name}.Dockerfile" for name in ("postgres", "proxy", "web", "worker")),
+)
 OURS = re.compile(r"teleder-")  # built here, in no registry
 NAMED = re.compile(
     r"^(?P<before>\s*image:\s*|FROM\s+)(?P<name>[\w./:-]+?):(?P<tag>[\w.-]+)(?:@(?P<digest>sha256:[0-9a-f]{64}))?(?P<after>\s.*)?$",

@@ -61,10 +61,13 @@ VALKEY_ROLES = (
 # A process that decodes uploads holds no password and no way into the database. Nor is it told of
 # Django's settings: Celery would load them.
 OF_THE_WEB = (
+    "DATABASE_DIRECT_PASSWORD",
     "DATABASE_DIRECT_URL",
+    "DATABASE_PASSWORD",
     "DATABASE_URL",
     "DJANGO_SETTINGS_MODULE",
     "PGPASSWORD",
+    "TELEDER_EMAIL_PASSWORD",
     "TELEDER_EMAIL_URL",
     "TELEDER_SECRET_KEY",
     "TELEDER_SECRET_KEY_FALLBACKS",

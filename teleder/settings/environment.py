@@ -114,7 +114,10 @@ def webhook(name: str) -> tuple[str, str]:
 
 def database_settings() -> dict[str, Any]:
     """Return Django's settings of the database. Migrations, roles and dumps need one session, which no pooler gives."""
-    direct = sys.argv[1:2] in (["migrate"], ["backup"]) or sys.argv[1:3] == ["audit", "protect"]
+    direct = sys.argv[1:2] in (["migrate"], ["backup"], ["createsuperuser"]) or sys.argv[1:3] == [
+        "audit",
+        "protect",
+    ]
     name = "DATABASE_DIRECT_URL" if direct and secret("DATABASE_DIRECT_URL") else "DATABASE_URL"
     pooler = flag("TELEDER_DATABASE_POOLER") and name == "DATABASE_URL"
     with checked():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from contract import environment, messages
-from teleder.settings.environment import base_rates, hours, one_of
+from teleder.settings.environment import base_rates, checked, hours, one_of
 
 # --- Requests ---------------------------------------------------------------------------------------------
 # Counted in Valkey for all web processes. A full window is answered with 429 and the time to wait.
@@ -89,7 +89,10 @@ SEEN_TO_MINUTES = 10  # who said to see to it has so long to claim it; then it i
 ANNOUNCE_MINUTES = 2  # then open pages announce it again
 CLAIM_IDLE_MINUTES = 15  # then a claim is released
 # Worker processes per inference queue: those of one machine, unless told of more.
-INFERENCE_SLOTS = int(os.environ.get("TELEDER_INFERENCE_SLOTS") or environment.inference_processes())
+with checked():
+    INFERENCE_SLOTS = int(
+        os.environ.get("TELEDER_INFERENCE_SLOTS") or environment.workers() * environment.inference_processes()
+    )
 JOB_WINDOW = (
     2 * INFERENCE_SLOTS
 )  # messages of a queue: for each process one that it works on and one that waits

@@ -140,6 +140,27 @@ def test_a_secret_that_cannot_be_read_is_not_quoted(name, value):
     assert "sesame" not in done.stderr + done.stdout
 
 
+@pytest.mark.parametrize(
+    ("url", "completed"),
+    [
+        ("redis://web@valkey:6379/0", "redis://web:p%2Fw%40%23@valkey:6379/0"),
+        (
+            "postgresql://teleder_web@/teleder?host=%2Frun",
+            "postgresql://teleder_web:p%2Fw%40%23@/teleder?host=%2Frun",
+        ),
+        ("redis://web:own@valkey:6379/0", "redis://web:own@valkey:6379/0"),
+        ("redis://valkey:6379/0", "redis://valkey:6379/0"),
+        ("", ""),
+    ],
+)
+def test_an_address_without_a_password_gets_that_of_the_file_beside_it(tmp_path, monkeypatch, url, completed):
+    (tmp_path / "password").write_text("p/w@#\n")
+    monkeypatch.delenv("REDIS_URL_FILE", raising=False)
+    monkeypatch.setenv("REDIS_URL", url)
+    monkeypatch.setenv("REDIS_PASSWORD_FILE", str(tmp_path / "password"))
+    assert environment.secret("REDIS_URL") == completed
+
+
 def test_a_missing_file_is_named_by_its_setting(monkeypatch):
     monkeypatch.setenv("REDIS_URL_FILE", "/no/such/file")
     with pytest.raises(environment.InvalidSettingError, match="REDIS_URL_FILE"):

@@ -53,6 +53,15 @@ def test_there_is_a_process_for_each_core_that_may_be_used(monkeypatch):
     assert environment.inference_processes() == 3
 
 
+@pytest.mark.parametrize(("workers", "each"), [("1", 5), ("2", 2), ("9", 1)])
+def test_workers_on_one_machine_share_its_cores(monkeypatch, workers, each):
+    monkeypatch.delenv(environment.PROCESSES, raising=False)
+    monkeypatch.setattr(environment, "Path", lambda _: ROOT / "no-device")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(5)), raising=False)
+    monkeypatch.setenv(environment.WORKERS, workers)
+    assert environment.inference_processes() == each
+
+
 def test_a_gpu_has_one_process(monkeypatch, tmp_path):
     monkeypatch.delenv(environment.PROCESSES, raising=False)
     monkeypatch.setattr(environment, "Path", lambda _: tmp_path)
@@ -67,11 +76,12 @@ def test_a_number_that_is_none_is_refused(monkeypatch, text):
         environment.inference_processes()
 
 
-def test_the_window_follows_the_number_of_processes():
+@pytest.mark.parametrize(("workers", "slots", "window"), [("1", "3", "6"), ("2", "6", "12")])
+def test_the_window_follows_the_number_of_workers_and_processes(workers, slots, window):
     told = "import teleder.settings as s; print(s.INFERENCE_SLOTS, s.JOB_WINDOW)"
-    given = os.environ | {environment.PROCESSES: "3"}
+    given = os.environ | {environment.PROCESSES: "3", environment.WORKERS: workers}
     given.pop("TELEDER_INFERENCE_SLOTS", None)
     done = subprocess.run(
         [sys.executable, "-c", told], cwd=ROOT, env=given, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == ["3", "6"]
+    assert done.stdout.split() == [slots, window]

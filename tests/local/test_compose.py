@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from contract import heartbeat, messages
+from contract import encryption, heartbeat, messages
 from contract.messages import Stage
 from local import servers, valkey
 from local.processes import COMMANDS, VALKEY_ROLES
@@ -56,6 +57,7 @@ def test_every_long_running_service_has_a_health_check():
 def test_workers_have_no_database_password():
     for name in OF_THE_INFERENCE:
         assert not {"DATABASE_URL", "POSTGRES_PASSWORD"} & set(SERVICES[name]["environment"])
+        assert not {"database_password", "postgres_password"} & set(SERVICES[name]["secrets"])
         assert "env_file" not in SERVICES[name]
 
 
@@ -79,8 +81,9 @@ def test_an_image_contains_only_its_own_complete_packages(image, packages):
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - set(LOCAL_WORKERS)))
 def test_no_long_running_service_knows_the_owner_of_the_tables(name):
     variables = SERVICES[name]["environment"]
-    assert variables["DATABASE_URL"].startswith("postgresql://teleder_web:")
+    assert variables["DATABASE_URL"].startswith("postgresql://teleder_web@")
     assert (variables["POSTGRES_PASSWORD"], variables["DATABASE_DIRECT_URL"]) == ("", "")
+    assert "postgres_password" not in SERVICES[name]["secrets"]
 
 
 SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN|DATABASE_URL|DIRECT_URL|REDIS_URL|EMAIL_URL")
@@ -90,19 +93,51 @@ SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN|DATABASE_URL|DIRECT_URL|REDIS_UR
 def test_no_image_contains_a_secret(file):
     lines = re.sub(r"\\\n", " ", file.read_text()).splitlines()
     kept = [line for line in lines if line.startswith(("ENV ", "ARG ", "LABEL "))]
-    assert kept and not [line for line in kept if SECRET.search(line)]
+    assert not [line for line in kept if SECRET.search(line)]
     copied = [word for line in lines if line.startswith(("COPY ", "ADD ")) for word in line.split()[1:-1]]
-    assert copied and not {".", "./", "*", ".env", "media"} & {word.rstrip("/") or "." for word in copied}
-    assert not [word for word in copied if ".env" in word or ".teleder" in word]
+    assert kept or copied or "USER" in file.read_text()  # else nothing was looked at
+    assert not {".", "./", "*", ".env", "media"} & {word.rstrip("/") or "." for word in copied}
+    assert not [word for word in copied if ".env" in word or ".teleder" in word or "secrets" in word]
 
 
 def test_the_compose_file_contains_no_secret():
-    databases = {f"postgresql://{role}:@postgres:5432/teleder" for role in ("teleder", "teleder_web")}
-    without = {""} | databases | {f"redis://{role}:@valkey:6379/0" for role in valkey.ROLES}
+    """Nor does the environment of a container: it holds addresses without passwords, and the names of files."""
+    databases = {f"postgresql://{role}@postgres:5432/teleder" for role in ("teleder", "teleder_web")}
+    without = {""} | databases | {f"redis://{role}@valkey:6379/0" for role in valkey.ROLES}
     for name, row in SERVICES.items():
         for key, value in row.get("environment", {}).items():
-            held = re.sub(r"\$\{[^}]*\}", "", str(value))
-            assert not SECRET.search(key) or held in without, f"{name}: {key}"
+            if key.endswith("_FILE"):
+                folder, _, file = str(value).rpartition("/")
+                assert not value or (folder == "/run/secrets" and file in row["secrets"]), f"{name}: {key}"
+            elif SECRET.search(key) and key != "TELEDER_EMAIL_URL":
+                assert value in without, f"{name}: {key}"
+
+
+def test_each_service_mounts_the_secrets_that_it_reads_and_no_other():
+    for name, row in SERVICES.items():
+        read = {
+            value.rpartition("/")[2] for key, value in row.get("environment", {}).items() if "_FILE" in key
+        }
+        assert read - {""} == set(row.get("secrets", [])), name
+
+
+def test_one_command_makes_every_secret_once(tmp_path):
+    """What .env of an earlier version holds is kept, and so is what was made before."""
+    (tmp_path / ".env").write_text("TELEDER_HOSTS=localhost\nDATABASE_PASSWORD=of-before\n")
+    script = ["sh", ROOT / "docker" / "secrets.sh"]
+    done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=True)
+    folder = tmp_path / "secrets"
+    made = {file.name: file.read_text() for file in folder.iterdir()}
+    assert set(made) == set(COMPOSE["secrets"])
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o444}
+    assert made["database_password"] == "of-before" and "remove DATABASE_PASSWORD" in done.stdout
+    drawn = [text for name, text in made.items() if text and name != "database_password"]
+    assert len(drawn) == len(set(drawn)) == 8 and not [text for text in drawn if text in done.stdout]
+    assert len(made["secret_key"]) >= 50
+    assert len(encryption.parse(made["photo_keys"]).by_name) == 1
+    subprocess.run(script, cwd=tmp_path, capture_output=True, check=True)
+    assert {file.name: file.read_text() for file in folder.iterdir()} == made
 
 
 # --- Valkey and networks ----------------------------------------------------------------------------------
@@ -115,24 +150,31 @@ WEB_SIDE = sorted(set(COMMANDS) - set(LOCAL_WORKERS))
 def test_each_process_knows_only_its_own_valkey_role(name):
     variables = SERVICES[name]["environment"]
     role = VALKEY_ROLES.get(name, "worker" if name in WORKERS else "web")
-    assert variables["REDIS_URL"] == f"redis://{role}:${{VALKEY_{role.upper()}_PASSWORD}}@valkey:6379/0"
+    assert variables["REDIS_URL"] == f"redis://{role}@valkey:6379/0"
+    assert variables["REDIS_PASSWORD_FILE"] == f"/run/secrets/valkey_{role}_password"
     if "env_file" in SERVICES[name]:  # the file names all of them
         assert {variables[f"VALKEY_{each.upper()}_PASSWORD"] for each in valkey.ROLES} == {""}
 
 
 def test_valkey_needs_a_password_for_each_role_to_start():
     variables = SERVICES["valkey"]["environment"]
-    assert variables == {name: f"${{{name}:?set it in .env}}" for name in PASSWORDS}
-    example = (ROOT / ".env.example").read_text()
-    assert all(re.search(rf"^{name}=$", example, re.MULTILINE) for name in PASSWORDS)
+    assert variables == {f"{name}_FILE": f"/run/secrets/{name.lower()}" for name in PASSWORDS}
 
 
 def test_a_service_is_reachable_only_by_those_that_need_it():
-    assert neighbours("postgres") == {*WEB_SIDE, "migrate", "backup"} - {"beat", "watch"}
+    assert neighbours("postgres") == {*WEB_SIDE, "migrate", "backup", "base-copies"} - {"beat", "watch"}
     assert neighbours("valkey") == {*WEB_SIDE, *WORKERS} - {"watch"}
     assert neighbours("mailpit") <= set(WEB_SIDE)
     for name in WORKERS:
         assert neighbours(name) - set(WORKERS) == {"valkey"}
+
+
+def test_migrate_is_the_owner_whatever_is_run_in_it():
+    """`createsuperuser` and the owner's console of docs/running.md are other commands of this service."""
+    variables = SERVICES["migrate"]["environment"]
+    assert variables["DATABASE_URL"] == "postgresql://teleder@postgres:5432/teleder"
+    assert variables["DATABASE_PASSWORD_FILE"] == "/run/secrets/postgres_password"
+    assert variables["TELEDER_ROLE_PASSWORD_FILE"] == "/run/secrets/database_password"
 
 
 def neighbours(name: str) -> set[str]:
@@ -185,9 +227,15 @@ def started_by_the_image(tmp_path, monkeypatch) -> Iterator[Callable]:
 
 
 @pytest.mark.live
-def test_the_image_stores_role_passwords_as_hashes(started_by_the_image, tmp_path):
+@pytest.mark.parametrize("in_files", [True, False])
+def test_the_image_stores_role_passwords_as_hashes(started_by_the_image, tmp_path, in_files):
     passwords = {role: f"{role}s-own-password" for role in valkey.ROLES}
-    port = started_by_the_image({f"VALKEY_{role.upper()}_PASSWORD": own for role, own in passwords.items()})
+    given = {f"VALKEY_{role.upper()}_PASSWORD": own for role, own in passwords.items()}
+    if in_files:
+        for name, own in given.items():
+            (tmp_path / name).write_text(f"{own}\n")
+        given = {f"{name}_FILE": str(tmp_path / name) for name in given}
+    port = started_by_the_image(given)
     for role, own in passwords.items():
         client = redis.Redis(port=port, username=role, password=own, retry=None)
         end = time.monotonic() + 20
@@ -221,10 +269,8 @@ def test_the_build_key_is_not_stored_in_the_image():
 
 
 # --- Rights of services -----------------------------------------------------------------------------------
-MAY = {
-    "proxy": {"NET_BIND_SERVICE"},
-    "postgres": {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"},
-}
+MAY = {"proxy": {"NET_BIND_SERVICE"}}
+OURS = re.compile(r"teleder-\w+(-gpu)?:(.+)")
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -236,9 +282,52 @@ def test_a_service_can_only_write_to_its_volumes_and_gains_no_rights(name):
     assert not {"privileged", "pid", "network_mode", "devices"} & set(row)
 
 
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_no_service_begins_as_root_and_each_has_limits(name):
+    row = SERVICES[name]
+    users = re.findall(r"^USER (\S+)", dockerfile(row), re.MULTILINE)
+    assert str(row.get("user", users[-1] if users else "root")).split(":")[0] in (
+        "10001",
+        "postgres",
+        "valkey",
+    )
+    assert row["mem_limit"] and row["pids_limit"]
+    assert row["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
+    assert row["restart"] == ("no" if name == "migrate" else "unless-stopped")
+
+
+def dockerfile(row: dict) -> str:
+    return (ROOT / row["build"]["dockerfile"]).read_text() if "build" in row else ""
+
+
+def test_the_images_have_the_version_of_the_release():
+    """As pyproject.toml and the newest heading of CHANGELOG.md; docs/upgrade.md says how a release is made."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    gpu = yaml.safe_load((ROOT / "docker-compose.gpu.yml").read_text())["services"]
+    images = {
+        row["image"] for row in [*SERVICES.values(), *gpu.values()] if "teleder-" in row.get("image", "")
+    }
+    assert {OURS.fullmatch(image)[2] for image in images} == {version}
+    (base,) = yaml.safe_load_all((ROOT / "deploy/kubernetes/base/kustomization.yaml").read_text())
+    (over,) = yaml.safe_load_all((ROOT / "deploy/kubernetes/gpu/kustomization.yaml").read_text())
+    assert {image["newTag"] for image in base["images"] + over["images"]} == {version}
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    released = [heading for heading in headings if heading != "Unreleased"]
+    assert released[0].startswith(f"{version} (")
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+ \(\d{4}-\d{2}-\d{2}\)", heading) for heading in released)
+
+
+def test_one_number_scales_the_workers_and_reaches_who_counts_them():
+    for name in ("prepare", "analyse"):
+        assert SERVICES[name]["scale"] == "${TELEDER_WORKERS:-1}"
+    for name in ("web", "results", "sweeper", "prepare", "analyse"):
+        assert SERVICES[name]["environment"]["TELEDER_WORKERS"] == "${TELEDER_WORKERS:-1}"
+
+
 def test_only_the_proxy_is_reachable_from_other_machines():
     published = {name: row["ports"] for name, row in SERVICES.items() if "ports" in row}
-    assert published.pop("proxy") == ["80:80", "443:443"]
+    http, https = "${TELEDER_HTTP_PORT:-80}", "${TELEDER_HTTPS_PORT:-443}"
+    assert published.pop("proxy") == [f"{http}:{http}", f"{https}:{https}"]
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
     assert "web" not in published
 

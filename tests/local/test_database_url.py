@@ -106,6 +106,7 @@ def settings_of(monkeypatch):
     ("arguments", "host", "cursors_off"),
     [
         (["migrate"], "direct", False),
+        (["createsuperuser"], "direct", False),
         (["audit", "protect", "web"], "direct", False),
         (["audit", "verify"], "pooler", True),
         (["sweep"], "pooler", True),

@@ -42,11 +42,12 @@ def documents(path: Path) -> list[dict[str, Any]]:
 OBJECTS = {
     (one["kind"], one["metadata"]["name"]): one for path in [*FILES, SECRETS] for one in documents(path)
 }
-POD_TEMPLATES = {
-    name: one["spec"]["template"]["spec"]
+PODS = {
+    name: (one["spec"]["jobTemplate"] if kind == "CronJob" else one)["spec"]["template"]
     for (kind, name), one in OBJECTS.items()
-    if kind in ("Deployment", "Job")
+    if kind in ("Deployment", "Job", "CronJob")
 }
+POD_TEMPLATES = {name: pod["spec"] for name, pod in PODS.items()}
 
 
 def validate(document: dict[str, Any]) -> None:
@@ -103,14 +104,26 @@ def test_the_processes_are_those_of_the_compose_file(name):
     assert container(name)["command"] == shlex.split(COMPOSE[name]["command"])
 
 
+def test_the_backup_is_made_by_the_command_of_the_compose_file_once_a_night():
+    assert container("backup")["command"] == shlex.split(
+        COMPOSE["backup"]["command"].partition(" --every")[0]
+    )
+    assert COMPOSE["backup"]["image"].startswith(f"{container('backup')['image']}:")
+    assert OBJECTS["CronJob", "backup"]["spec"]["concurrencyPolicy"] == "Forbid"
+    given = variables("backup")
+    assert given["DATABASE_DIRECT_URL"] == "Secret" and given["TELEDER_BACKUP"] == "ConfigMap"
+    assert variables("web")["TELEDER_BACKUP"] == "ConfigMap"  # the board tells its age
+
+
 def test_workers_take_from_every_queue():
     taken = {queue for name in WORKERS for queue in container(name)["command"][-1].split(",")}
     assert taken == set(messages.QUEUES.values())
 
 
 def test_other_images_are_of_the_compose_files_versions():
-    for name, service in (("proxy", "proxy"), ("valkey", "valkey")):
-        assert container(name)["image"] == COMPOSE[service]["image"]
+    of_the_proxy = (ROOT / COMPOSE["proxy"]["build"]["dockerfile"]).read_text()
+    assert f"FROM {container('proxy')['image']}\n" in of_the_proxy
+    assert container("valkey")["image"] == COMPOSE["valkey"]["image"]
 
 
 @pytest.mark.parametrize("name", POD_TEMPLATES)
@@ -165,7 +178,7 @@ def test_every_setting_is_a_known_one_and_secrets_are_in_secrets():
     manual = (ROOT / "docs/running.md").read_text() + (ROOT / ".env.example").read_text()
     known = set(re.findall(r"\b(?:TELEDER|VALKEY|DATABASE)_[A-Z0-9_]+\b", manual))
     secret = set(re.findall(r"`((?:TELEDER|DATABASE)_[A-Z0-9_]+)` \*", manual))
-    for name in ("web", "results", "sweeper", "beat", "migrate", *WORKERS):
+    for name in ("web", "results", "sweeper", "beat", "migrate", "backup", *WORKERS):
         given = variables(name)
         ours = {one for one in given if one.startswith(("TELEDER", "VALKEY", "DATABASE"))}
         assert ours <= known
@@ -173,11 +186,7 @@ def test_every_setting_is_a_known_one_and_secrets_are_in_secrets():
 
 
 def test_every_label_that_a_policy_or_service_selects_is_one_of_a_pod():
-    labels = [
-        one["spec"]["template"]["metadata"]["labels"]
-        for (kind, _), one in OBJECTS.items()
-        if kind in ("Deployment", "Job")
-    ]
+    labels = [pod["metadata"]["labels"] for pod in PODS.values()]
     for (kind, _name), one in OBJECTS.items():
         if kind == "NetworkPolicy" and (wanted := one["spec"]["podSelector"].get("matchLabels")):
             assert any(wanted.items() <= each.items() for each in labels)

