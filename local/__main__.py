@@ -126,10 +126,12 @@ def bench(arguments: list[str]) -> int:
 
 
 def manage(arguments: list[str]) -> int:
-    from local import demo, servers
+    from local import demo, processes, servers
 
     with servers.running(demo.STATE / "servers", join=True) as found:
         environment = os.environ | demo.settings(found, "http://localhost:8000")
+        if arguments[:1] and arguments[0] in processes.JOBS and arguments[:2] != ["backup", "restore"]:
+            environment = processes.for_jobs(environment)
         command = [sys.executable, "manage.py", *arguments]
         return subprocess.run(command, env=environment, check=False).returncode
 
