@@ -83,6 +83,13 @@ def test_no_long_running_service_knows_the_owner_of_the_tables(name):
     assert (variables["POSTGRES_PASSWORD"], variables["DATABASE_DIRECT_URL"]) == ("", "")
 
 
+def test_backups_are_made_by_the_role_of_jobs():
+    variables = SERVICES["backup"]["environment"]
+    assert variables["DATABASE_DIRECT_URL"].startswith("postgresql://teleder_jobs:")
+    assert variables["POSTGRES_PASSWORD"] == ""
+    assert "audit protect teleder_jobs --jobs" in SERVICES["migrate"]["command"]
+
+
 SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN|DATABASE_URL|DIRECT_URL|REDIS_URL|EMAIL_URL")
 
 
@@ -97,7 +104,9 @@ def test_no_image_contains_a_secret(file):
 
 
 def test_the_compose_file_contains_no_secret():
-    databases = {f"postgresql://{role}:@postgres:5432/teleder" for role in ("teleder", "teleder_web")}
+    databases = {
+        f"postgresql://{role}:@postgres:5432/teleder" for role in ("teleder", "teleder_web", "teleder_jobs")
+    }
     without = {""} | databases | {f"redis://{role}:@valkey:6379/0" for role in valkey.ROLES}
     for name, row in SERVICES.items():
         for key, value in row.get("environment", {}).items():
