@@ -175,6 +175,23 @@ def test_stopped_jobs_are_grouped_by_cause_with_their_cases(adams, stopped):
     assert "These photos cannot be seen yet; the answers can." in text(page)
 
 
+@pytest.mark.parametrize(
+    ("stage", "name", "words"),
+    [
+        ("full", "make full-size copies", "Dermatologist: the photo, with fewer pixels."),
+        ("reanalyse", "analyse drawn crops", "Dermatologist: no result of the crop they drew."),
+        ("distance", "check other distances", "Dermatologist: no other distances."),
+        ("analyse", "analyse photos", "Dermatologist: the photo, without the AI."),
+    ],
+)
+def test_a_stopped_job_says_by_its_stage_what_people_see(adams, alices_submission, stage, name, words):
+    photo = alices_submission.photos.get()
+    Job.objects.create(photo=photo, stage=stage, priority=0, state="failed", finished_at=timezone.now())
+    page = text(adams.get(reverse("web:operations")))
+    listed = page.partition('id="requeue-title"')[2].partition('id="cancel-title"')[0]
+    assert f"<td>{name}</td>" in listed and words in listed and f"<td>{stage}</td>" not in listed
+
+
 def test_a_whole_group_is_requeued_after_a_page_that_names_its_cases(adams, stopped):
     group = {"verb": "requeue", "group": "prepare|failed|storage_unreachable"}
     asked = text(adams.post(reverse("web:change_jobs"), group))
