@@ -216,6 +216,7 @@ AnalysisResult = Annotated[Analysed, of(Analysed)]
 STORAGE_UNAVAILABLE = "storage_unavailable"
 # So does this one of a copy, which is made again meanwhile.
 FILE_DAMAGED = "file_damaged"
+FILE_MISSING = "file_missing"  # fails the job, as the next one, until the web finds the file whole
 ORIGINAL_LOCKED = "original_locked"  # damaged, or sealed with a key that the worker has not
 
 

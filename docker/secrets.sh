@@ -34,6 +34,7 @@ put secret_key_fallbacks TELEDER_SECRET_KEY_FALLBACKS ""
 put photo_keys TELEDER_PHOTO_KEYS "$(head -c 32 /dev/urandom | base64)"
 put postgres_password POSTGRES_PASSWORD "$(hex 24)"
 put database_password DATABASE_PASSWORD "$(hex 24)"
+put jobs_password JOBS_PASSWORD "$(hex 24)"
 for role in web sweeper beat results worker; do
     put "valkey_${role}_password" "VALKEY_$(echo "$role" | tr a-z A-Z)_PASSWORD" "$(hex 24)"
 done

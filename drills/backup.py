@@ -56,9 +56,9 @@ def backup(run: Run) -> Figures:
 
 
 def take(run: Run, folder: Path) -> list[str]:
-    """Back up database and photos as the tables' owner; return the faults that the command names."""
-    owner = os.environ | {"DATABASE_URL": run.system.urls["database"]}
-    return _faults_of(("manage.py", "backup", "create", "--at", folder.as_uri()), owner)
+    """Back up database and photos by the role of jobs; return the faults that the command names."""
+    jobs = processes.for_jobs(os.environ | {"DATABASE_URL": run.system.urls["database"]})
+    return _faults_of(("manage.py", "backup", "create", "--at", folder.as_uri()), jobs)
 
 
 def _erase_now(email: str) -> list[str]:
@@ -95,7 +95,8 @@ def _restored(run: Run, folder: Path, erased: list[str]) -> list[str]:
         if faults := _faults_of(step, owner):
             return faults
     web = f"{run.system.environment['DATABASE_URL']}_restored"
-    return _faults_there(run, web, media, erased)
+    faults = _faults_there(run, web, media, erased)
+    return faults + _faults_of(("manage.py", "check_record"), processes.for_jobs(owner))
 
 
 def _faults_there(run: Run, url: str, media: Path, erased: list[str] | None = None) -> list[str]:

@@ -224,7 +224,7 @@ def _one_by_one(task: Task, message: dict[str, Any], work: Callable[[Request, by
             except STORAGE_AWAY as error:
                 outcomes[request] = _storage_away(error)
             except (storage.FileMissingError, storage.StorageKeyError):
-                outcomes[request] = Failed(code="file_missing")
+                outcomes[request] = Failed(code=messages.FILE_MISSING)
             except encryption.LockedOriginalError as error:
                 log.error("%s", error)
                 outcomes[request] = Failed(code=messages.ORIGINAL_LOCKED)
@@ -257,7 +257,7 @@ def _read(requests: list[Request], outcomes: dict[Request, Outcome]) -> dict[Req
             stored = photo_storage().read_same(request.source, request.sha256)
             photos[request] = simplejpeg.decode_jpeg(stored, "RGB")
         except (storage.FileMissingError, storage.StorageKeyError):
-            outcomes[request] = Failed(code="file_missing")
+            outcomes[request] = Failed(code=messages.FILE_MISSING)
         except STORAGE_AWAY as error:
             outcomes[request] = _storage_away(error)
         except storage.FileDamagedError:

@@ -21,6 +21,7 @@ USAGE = """usage: ./run COMMAND
   contract [--examples N]                      made-up requests of four callers against the API's description
   openapi                                      write docs/openapi.json, the API's description, from the code
   copy                                         write docs/copy.md, every sentence a patient can meet, for a clinician to sign
+  runbook                                      write docs/runbook.md from teleder/notifications/runbook.toml
   furigana                                     add readings of new Japanese texts to teleder/web/furigana.txt
   analyse PHOTO|FOLDER... --out DIR [--json] [--distance]   find skin and lesion, crop and classify, without web or queue
   manage ...                                   manage.py on the demo's data, whether the demo runs or not
@@ -110,6 +111,12 @@ def copy(arguments: list[str]) -> int:
     return sentences.main(arguments)
 
 
+def runbook(arguments: list[str]) -> int:
+    from local import runbook
+
+    return runbook.main()
+
+
 def furigana(arguments: list[str]) -> int:
     from local import furigana
 
@@ -126,10 +133,12 @@ def bench(arguments: list[str]) -> int:
 
 
 def manage(arguments: list[str]) -> int:
-    from local import demo, servers
+    from local import demo, processes, servers
 
     with servers.running(demo.STATE / "servers", join=True) as found:
         environment = os.environ | demo.settings(found, "http://localhost:8000")
+        if arguments[:1] and arguments[0] in processes.JOBS and arguments[:2] != ["backup", "restore"]:
+            environment = processes.for_jobs(environment)
         command = [sys.executable, "manage.py", *arguments]
         return subprocess.run(command, env=environment, check=False).returncode
 
@@ -162,6 +171,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
         contract,
         openapi,
         copy,
+        runbook,
         furigana,
         analyse,
         manage,

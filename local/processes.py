@@ -24,7 +24,13 @@ from local import valkey
 from local.servers import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[1]
-ROLE = "teleder_web"
+ROLE, JOBS_ROLE = "teleder_web", "teleder_jobs"
+JOBS = (
+    "backup",
+    "check_files",
+    "check_record",
+    "export_training",
+)  # commands of manage.py that the second is for
 STOP_SECONDS = 20
 RESTART_SECONDS = 3
 
@@ -99,9 +105,18 @@ def restricted(everything: Mapping[str, str]) -> dict[str, str]:
 
     As in the compose file: who owns the tables brings them up to date, web and workers are somebody else.
     """
+    return _with_role(everything, ROLE)
+
+
+def for_jobs(everything: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment with the role of exports, backups and checks, which gets a new password each time."""
+    return _with_role(everything, JOBS_ROLE, "--jobs")
+
+
+def _with_role(everything: Mapping[str, str], role: str, *options: str) -> dict[str, str]:
     password = secrets.token_urlsafe(24)
     subprocess.run(
-        [sys.executable, "manage.py", "audit", "protect", ROLE],
+        [sys.executable, "manage.py", "audit", "protect", role, *options],
         cwd=ROOT,
         env={**everything, "TELEDER_ROLE_PASSWORD": password},
         stdout=subprocess.DEVNULL,
@@ -109,7 +124,7 @@ def restricted(everything: Mapping[str, str]) -> dict[str, str]:
     )
     owned = urlsplit(everything["DATABASE_URL"])
     # All but who logs in stays: a port that is not named, a socket's folder, options such as sslmode.
-    address = owned._replace(netloc=f"{ROLE}:{password}@{owned.netloc.rpartition('@')[2]}")
+    address = owned._replace(netloc=f"{role}:{password}@{owned.netloc.rpartition('@')[2]}")
     return {**everything, "DATABASE_URL": address.geturl()}
 
 

@@ -61,7 +61,9 @@ CODE = {
     "A person's own data": ["teleder/privacy"],
 }
 # Of these folders, what only staff meets.
-NOT_OF_PATIENTS = re.compile(r"/(migrations|management|admin\.py|admin_site\.py|invariants\.py|tests)")
+NOT_OF_PATIENTS = re.compile(
+    r"/(migrations|management|admin\.py|admin_site\.py|invariants\.py|alerts\.py|tests)"
+)
 # Folders of templates; those of the second row with all that is in them, mails and messages, too.
 TEMPLATES = ["teleder/web/templates/web/patient", "teleder/web/templates"]
 WHOLE = ["teleder/web/templates/account", "teleder/web/templates/mfa"]

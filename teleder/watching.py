@@ -85,10 +85,14 @@ def mail(standing: set[str]) -> bool:
     parts = []
     for code, _name in settings.LANGUAGES:
         with translation.override(code):
-            lines = [str(words) for name, words in WORDS.items() if name in standing]
-            what = _("The operations page says what to do: %(url)s/operations/") % {
-                "url": settings.PUBLIC_URL
-            }
+            lines = [
+                f"{words}\n{settings.PUBLIC_URL}/operations/runbook/#{name}"
+                for name, words in WORDS.items()
+                if name in standing
+            ]
+            what = _(
+                "The operations page says more: %(url)s/operations/ Where no page loads, read docs/runbook.md."
+            ) % {"url": settings.PUBLIC_URL}
             parts.append(
                 "\n".join([*lines, "", str(what)] if lines else [str(_("Everything responds again."))])
             )

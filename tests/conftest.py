@@ -424,7 +424,9 @@ def analyse() -> Callable:
         """Return the folder of the next attempt."""
         return f"photos/{photo.pk}/{stage}/{photo.jobs.get(stage=stage).attempt + 1}"
 
-    def play(photo, *, probabilities: dict | None = None, reason=None, fault=None, signs=(), **classified):
+    def play(
+        photo, *, probabilities=None, reason=None, fault=None, signs=(), segmented_by=None, **classified
+    ):
         prepared = messages.Prepared(
             display_key=f"{folder(photo, 'prepare')}/display.jpg",
             analysis_key=f"{folder(photo, 'prepare')}/analysis.jpg",
@@ -445,10 +447,13 @@ def analyse() -> Callable:
         segmented = messages.Segmented(
             mask_key=mask, skin=0.8, lesion=0.2, boxes=(box,), signs=signs, model=MODEL
         )
+        if segmented_by:
+            segmented = segmented_by(mask)
         found = probabilities or {"AD": 0.9, "HI": 0.02, "IM": 0.03, "MF": 0.01, "OTHER": 0.04}
         attribution = messages.Attribution(
             key=f"{folder(photo, 'analyse')}/attribution.png", condition=max(found, key=found.get), box=0
         )
+        views = (messages.View(box=None, probabilities=found), messages.View(box=0, probabilities=found))
         alarms = (
             alarm("HI", found.get("HI", 0.0)),
             alarm("IM", found.get("IM", 0.0), threshold=0.5, worth=NO_WORTH),
@@ -456,11 +461,13 @@ def analyse() -> Callable:
         )
         result = messages.Classified(
             probabilities=found,
-            views=(messages.View(box=None, probabilities=found), messages.View(box=0, probabilities=found)),
             thresholds={"AD": 0.6, "HI": 0.2, "IM": 0.5, "MF": 0.5},
             top=None if classified.get("abstention") else max(found, key=found.get),
             model=MODEL,
-            **({"attribution": attribution, "alarms": alarms, "demonstration": True} | classified),
+            **(
+                {"attribution": attribution, "alarms": alarms, "demonstration": True, "views": views}
+                | classified
+            ),
         )
         record(photo, "analyse", messages.Analysed(segmented=segmented, classified=result))
 

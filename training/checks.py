@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from inference_worker.models.classification import CLASSES
-from training.data import TONES, band
+from training.data import TONES, band, crop_of
 from training.dataset import Photo
 from training.duplicates import same_hashes, same_photos
 
@@ -56,6 +56,10 @@ KINDS = {
         f"Known are {', '.join(USES)}; or leave the column out, and the patients are split for you.",
     ),
     "no_number": Kind("A distance that is no number", "Write it in centimetres, or leave it empty."),
+    "no_crop": Kind(
+        "A crop that lies in no photo",
+        "Write left, top, width and height, each as a share of the photo's side (0 to 1), or leave it empty.",
+    ),
     "unreadable": Kind("Unreadable file", "Bring the file again, or take its line out of the CSV."),
     "no_class": Kind(
         "A diagnosis without a photo", "The model will never learn to name it, and will name another.", False
@@ -113,6 +117,14 @@ def check(photos: list[Photo]) -> list[Finding]:
     return sorted(found, key=lambda finding: list(KINDS).index(finding.kind))
 
 
+def _is_crop(text: str) -> bool:
+    try:
+        crop_of(text)
+    except ValueError:
+        return False
+    return True
+
+
 # What a line shows by itself: whether it is wrong, and a note about it.
 LINE_CHECKS: dict[str, tuple[Callable[[Photo], bool], Callable[[Photo], str]]] = {
     # Only a plain yes is one: "refused" in the column must not pass for being filled in.
@@ -120,6 +132,7 @@ LINE_CHECKS: dict[str, tuple[Callable[[Photo], bool], Callable[[Photo], str]]] =
     "no_patient": (lambda p: not p.patient, lambda p: ""),
     "unknown_diagnosis": (lambda p: p.diagnosis not in CLASSES, lambda p: p.diagnosis),
     "unknown_use": (lambda p: p.use not in USES, lambda p: p.use),
+    "no_crop": (lambda p: not _is_crop(p.crop), lambda p: p.crop),
     "unreadable": (lambda p: bool(p.reason), lambda p: p.reason),
     "no_number": (
         lambda p: p.distance_cm and not p.distance_cm.replace(".", "", 1).isdecimal(),

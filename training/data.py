@@ -26,6 +26,9 @@ WOUND_MARGIN = 0.05  # share of the long side around an outlined wound where les
 
 
 # Individual typology angle in degrees: the classes of Chardon et al. 1991, named by its upper limit.
+ROUNDED = 1e-4  # of shares that were written with four digits
+Crop = tuple[float, float, float, float]  # left, top, width and height, as shares of the photo's sides
+
 TONES = {"1 dark": -30, "2 brown": 10, "3 tan": 28, "4 intermediate": 41, "5 light": 55, "6 very light": 90}
 DISTANCES = {"1 to 10 cm": 10, "2 to 30 cm": 30, "3 to 60 cm": 60, "4 farther": 1e9}
 
@@ -85,6 +88,7 @@ class Row:
     tone: str = ""  # band of the individual typology angle, where the manifest has `tone` (phantoms)
     distance: str = ""  # band of the camera's distance, where the manifest has `distance_cm` (phantoms)
     tier: str = ""  # `licence_tier`: open, nc (non-commercial) or unclear
+    crop: Crop | None = None  # that a dermatologist drew
 
 
 @dataclass
@@ -136,7 +140,22 @@ def _row(line: dict[str, str], root: Path) -> Row:
         tone=band(line.get("tone"), TONES),
         distance=band(line.get("distance_cm"), DISTANCES),
         tier=line.get("licence_tier", ""),
+        crop=crop_of(line.get("crop", "")),
     )
+
+
+def crop_of(text: str) -> Crop | None:
+    """Return the crop that "left top width height" names, None for no text; raises ValueError where it lies in no photo."""
+    if not text:
+        return None
+    left, top, width, height = (float(part) for part in text.split())
+    is_inside = all(
+        start >= 0 and side > 0 and start + side <= 1 + ROUNDED
+        for start, side in ((left, width), (top, height))
+    )
+    if not is_inside:
+        raise ValueError(f"crop {text!r} lies in no photo")
+    return left, top, width, height
 
 
 def band(value: str | None, bands: dict[str, float]) -> str:

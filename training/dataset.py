@@ -20,7 +20,7 @@ from training.tone import typology_angle
 log = logging.getLogger(__name__)
 
 COLUMNS = ("file", "patient", "visit", "diagnosis", "confirmed", "site", "consent")
-OPTIONAL = ("fitzpatrick", "distance_cm", "use")
+OPTIONAL = ("fitzpatrick", "distance_cm", "use", "crop")
 LICENCE = "patients' consent to training; not to be passed on"
 SKIN_LEAST = 0.01  # of the photo: less says nothing about its tone
 THUMBNAIL_SIDE = 160  # px
@@ -42,6 +42,7 @@ class Photo:
     fitzpatrick: str
     distance_cm: str
     use: str
+    crop: str = ""  # that a dermatologist drew, as `data.crop_of` reads it
     reason: str = ""  # why it cannot be read
     fault: str = ""  # why it is hard to read
     print: Print | None = None
@@ -111,7 +112,10 @@ def tone_of(pixels: np.ndarray, mask: np.ndarray) -> float | None:
 
 def write_manifest(photos: Iterable[Photo], source: str, path: Path) -> None:
     """Write what the other commands read."""
-    facts = ("visit", "confirmed", "site", "consent", "fitzpatrick", "distance_cm", "tone", "skin", "fault")
+    facts = (
+        *("visit", "confirmed", "site", "consent", "fitzpatrick", "distance_cm"),
+        *("tone", "skin", "fault", "crop"),
+    )
     rows = [
         {
             "file": photo.name,

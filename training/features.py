@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from contract.drawn import Rectangle
 from inference_worker.models import weights
 from inference_worker.models.classification import FEATURES, crops_of
 from inference_worker.models.cropping import boxes_of
@@ -21,7 +22,7 @@ from inference_worker.models.segmentation import Segmenter
 from inference_worker.models.torch_engine import TorchEngine, normalised
 from inference_worker.models.torch_networks import Network
 from training import imagenet
-from training.data import Row, read_photo
+from training.data import Crop, Row, read_photo
 from training.evaluate import ANALYSIS_LONG_SIDE
 
 BATCH = 32
@@ -57,10 +58,13 @@ def of(network: nn.Module) -> Extractor:
     return extract
 
 
-def of_photos(rows: Sequence[Row], kept: Path = KEPT, network: Network | None = None) -> list[np.ndarray]:
+def of_photos(
+    rows: Sequence[Row], kept: Path = KEPT, network: Network | None = None, *, as_drawn: bool = False
+) -> list[np.ndarray]:
     """Return for each row's photo the features (1 + crops, 1280) of what the worker would look at.
 
-    Without a `network` of published weights its features are those of ImageNet.
+    Without a `network` of published weights its features are those of ImageNet. `as_drawn`: where a dermatologist drew a crop, it
+    takes the place of the automatic ones.
     """
     segmentation = weights.published("segmentation")
     segmenter = Segmenter(segmentation, TorchEngine("cpu", "features are the same bytes again"))
@@ -70,10 +74,13 @@ def of_photos(rows: Sequence[Row], kept: Path = KEPT, network: Network | None = 
     folder.mkdir(parents=True, exist_ok=True)
     found = []
     for number, row in enumerate(rows, start=1):
-        path = folder / f"{hashlib.sha256(row.path.read_bytes()).hexdigest()[:24]}.npy"
+        drawn = row.crop if as_drawn else None
+        content = row.path.read_bytes() + (repr(drawn).encode() if drawn else b"")
+        path = folder / f"{hashlib.sha256(content).hexdigest()[:24]}.npy"
         if not path.exists():
             photo = read_photo(row.path, ANALYSIS_LONG_SIDE)
-            views = crops_of(photo, boxes_of(segmenter([photo])[0])[0])
+            boxes = [_in_pixels(drawn, photo)] if drawn else boxes_of(segmenter([photo])[0])[0]
+            views = crops_of(photo, boxes)
             partial = path.with_suffix(".partial.npy")
             np.save(partial, extract(views))
             partial.replace(path)
@@ -81,6 +88,13 @@ def of_photos(rows: Sequence[Row], kept: Path = KEPT, network: Network | None = 
         if number % SAID_EVERY == 0:
             log.info("%d of %d photos", number, len(rows))
     return found
+
+
+def _in_pixels(crop: Crop, photo: np.ndarray) -> Rectangle:
+    height, width = photo.shape[:2]
+    x, y = (min(int(share * side), side - 1) for share, side in zip(crop[:2], (width, height), strict=True))
+    sides = (max(1, round(share * side)) for share, side in zip(crop[2:], (width, height), strict=True))
+    return Rectangle(x=x, y=y, **dict(zip(("width", "height"), sides, strict=True)))
 
 
 def digest_of(network: nn.Module) -> str:

@@ -3,8 +3,8 @@
     python -m training import --csv photos.csv --root DIR --out DATASET
 
 Columns: file (below --root), patient, visit, diagnosis (AD, HI, IM, MF, OTHER, NORMAL), confirmed (how),
-site, consent (`yes`, or `yes: what was signed`); optional fitzpatrick, distance_cm, use (train, calibrate or
-evaluate: the clinic's own splits, for all lines or none). DATASET.html says what was found. Something
+site, consent (`yes`, or `yes: what was signed`); optional fitzpatrick, distance_cm, crop (left, top,
+width and height, as shares of the photo), use (train, calibrate or evaluate: the clinic's own splits, for all lines or none). DATASET.html says what was found. Something
 fatal, e.g. one photo under two patients, ends with exit code 1 and no dataset.
 """
 

@@ -4,8 +4,9 @@
     python -m training calibrate --run NAME --weights DIR --version 1
 
 A run lives in runs/own/NAME/. It is the linear probe of the shipped weights, fitted to the clinic's photos: minutes on
-one core. `calibrate` looks at photos of other patients as the worker will, with the crops that the segmentation
-cuts, draws the alarm lines there and writes the weights to a folder of the clinic's own.
+one core. Where a dermatologist drew a crop, that trains in place of the automatic ones. `calibrate` looks at photos of
+other patients as the worker will, with the crops that the segmentation cuts, draws the alarm lines there and writes the
+weights to a folder of the clinic's own.
 """
 
 from __future__ import annotations
@@ -63,12 +64,19 @@ def train(argv: list[str] | None = None) -> int:
     rows = dataset.rows("train")
     labels = [row.label for row in rows]
     # With the run, which shows patients: it is deleted when the consent ends.
-    photos = features.of_photos(rows, run.folder / "features")
+    photos = features.of_photos(rows, run.folder / "features", as_drawn=True)
     fitted = probe.fit(probe.means_of(photos), labels)
     np.savez(run.folder / "probe.npz", **dataclasses.asdict(fitted))
-    card = {"sources": sources_of(rows), "folder": str(dataset.folder), "dataset": dataset.name}
+    drawn = sum(row.crop is not None for row in rows)
+    card = {
+        "sources": sources_of(rows),
+        "folder": str(dataset.folder),
+        "dataset": dataset.name,
+        "drawn": drawn,
+    }
     (run.folder / "card.json").write_text(json.dumps(card | {"labels": labels}, indent=1) + "\n")
-    print(f"{len(rows)} photos; next: python -m training calibrate --run {arguments.run}")
+    print(f"{len(rows)} photos, {drawn} with a crop that a dermatologist drew")
+    print(f"next: python -m training calibrate --run {arguments.run}")
     return 0
 
 
@@ -98,6 +106,7 @@ def calibrate(argv: list[str] | None = None) -> int:
     licences = [f"{s['source']} ({s['photos']}): {s['licence']}" for s in card["sources"]]
     row = classify.described("classification", arguments.version, card["labels"], licences)
     row["recipe"] |= {"dataset": card["dataset"], "run": run.folder.name, "calibrated_on": len(rows)}
+    row["recipe"] |= {"drawn crops": card["drawn"]} if card["drawn"] else {}
     unseen, labels = probe.unseen(fitted, photos), [r.label for r in rows]
     alarms = [name for name in DISEASES if card["labels"].count(name) >= ALARM_LEAST]
     try:

@@ -1,11 +1,12 @@
-"""The exact rights of the database role of web and results worker.
+"""The exact rights of two database roles: of web and results worker, and of jobs (exports, backups, checks of the record).
 
-The owner of the tables calls `protect` after every migration. docs/threat-model.md shows the same table.
+The owner of the tables calls `protect` for each after every migration. docs/threat-model.md shows the same tables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from django.db import ProgrammingError, connection, transaction
 from psycopg import sql
@@ -34,19 +35,29 @@ RIGHTS = {
     "django_content_type": NONE,
     "django_migrations": NONE,
 }
-DATABASE = (
+# A job reads everything, and writes what it found of files and backups.
+JOBS_RIGHTS = {
+    "backups_backup": USUAL,
+    "cases_damagedfile": "INSERT, UPDATE",
+    "cases_photo": "UPDATE (files_read_at, display_sha256, analysis_sha256, thumbnail_sha256, veiled_sha256, full_sha256, full_key)",
+    "cases_analysis": "UPDATE (mask_key, mask_sha256, attribution_key, attribution_sha256)",
+}
+OF_ALL = (
     "REVOKE TEMPORARY, CREATE ON DATABASE {database} FROM PUBLIC, {role}",
     "REVOKE CREATE ON SCHEMA public FROM PUBLIC, {role}",
     "GRANT USAGE ON SCHEMA public TO {role}",
     "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, {role}",
     "REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, {role}",
     "REVOKE ALL ON ALL ROUTINES IN SCHEMA public FROM {role}",
-    "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
-    "GRANT UPDATE ON SEQUENCE public.readiness_probe TO {role}",
     # A restored dump has lost this: `pg_restore --no-privileges`.
     "REVOKE ALL ON FUNCTION public.erase_submissions(uuid[]) FROM PUBLIC",
+)
+OF_WEB = (
+    "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
+    "GRANT UPDATE ON SEQUENCE public.readiness_probe TO {role}",
     "GRANT EXECUTE ON FUNCTION public.erase_submissions(uuid[]) TO {role}",
 )
+OF_JOBS = ("GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",)  # pg_dump reads them
 # What the role must not be able to do, and a query that returns whether it can.
 EXCESS = {
     "is a superuser, makes roles or databases, replicates or skips row security": """
@@ -75,12 +86,33 @@ TIME_OUTS = {
 }
 
 
+# A job reads whole tables. It waits for no lock for long, too: behind its wait others would wait.
+JOBS_TIME_OUTS = {
+    "statement_timeout": "1h",
+    "lock_timeout": "30s",
+    "idle_in_transaction_session_timeout": "10min",
+}
+
+
+class Rights(NamedTuple):
+    """Of a kind of role: per table beside SELECT, those of tables that are not named, and what else it is granted."""
+
+    tables: Mapping[str, str]
+    usual: str
+    statements: tuple[str, ...]
+    time_outs: Mapping[str, str]
+
+
+WEB = Rights(RIGHTS, USUAL, OF_WEB, TIME_OUTS)
+JOBS = Rights(JOBS_RIGHTS, NONE, OF_JOBS, JOBS_TIME_OUTS)
+
+
 class ExcessiveRightsError(Exception):
     """The role has more rights than it should; the message lists them."""
 
 
 @transaction.atomic
-def protect(role: str, password: str = "") -> None:
+def protect(role: str, password: str = "", given: Rights = WEB) -> None:
     """Grant the role its rights and revoke all others; create it, or set its password, where one is given.
 
     Changes nothing and raises ExcessiveRightsError where it would still have more, as the owner of the tables has.
@@ -93,10 +125,10 @@ def protect(role: str, password: str = "") -> None:
             cursor.execute(statement.format(sql.Identifier(role), sql.Literal(password)).as_string())
         cursor.execute("SELECT current_database()")
         names = {"role": sql.Identifier(role), "database": sql.Identifier(*cursor.fetchone())}
-        for statement in DATABASE:
+        for statement in (*OF_ALL, *given.statements):
             cursor.execute(sql.SQL(statement).format(**names).as_string())
         for table in connection.introspection.table_names(cursor):
-            rights = ", ".join(filter(None, ("SELECT", RIGHTS.get(table, USUAL))))
+            rights = ", ".join(filter(None, ("SELECT", given.tables.get(table, given.usual))))
             grant = sql.SQL("GRANT " + rights + " ON public.{table} TO {role}")
             cursor.execute(grant.format(table=sql.Identifier(table), **names).as_string())
     if found := list(excess(role)):
@@ -112,13 +144,13 @@ def excess(role: str) -> Iterator[str]:
                 yield description
 
 
-def limit_times(role: str) -> list[str]:
+def limit_times(role: str, given: Rights = WEB) -> list[str]:
     """Set the role's time-outs; return the statements instead where the owner of the tables may not change roles."""
     statements = [
         sql.SQL("ALTER ROLE {} SET {} = {}")
         .format(sql.Identifier(role), sql.Identifier(name), sql.Literal(value))
         .as_string()
-        for name, value in TIME_OUTS.items()
+        for name, value in given.time_outs.items()
     ]
     try:
         with transaction.atomic(), connection.cursor() as cursor:

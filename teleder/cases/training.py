@@ -1,7 +1,7 @@
 """A clinic's signed cases as a folder to train on: under pseudonyms, of patients who agreed to that.
 
-`photos.csv` is what `python -m training import` reads. `drawn.csv` lists what dermatologists drew on these photos: a manifest for
-segmentation, as `python -m training.evaluate segmentation` reads it.
+`photos.csv` is what `python -m training import` reads; a crop that a dermatologist drew is in its line and trains the clinic's own
+model. `drawn.csv` lists all that dermatologists drew: a manifest for `python -m training.evaluate segmentation`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from contract.messages import Stage
 from contract.storage import StorageUnavailableError
 from teleder.accounts.models import Clinic, Consent, Purpose, User
 from teleder.cases import stored_files
-from teleder.cases.models import Impression, Photo, Review, StoredFile, Submission
+from teleder.cases.models import DrawnCrop, Impression, Photo, Review, StoredFile, Submission
 from teleder.cases.questionnaire import INTIMATE_SITES
 from teleder.cases.transitions import WITH_ANSWER
 
@@ -34,7 +34,7 @@ DIAGNOSES = {
     Impression.MF: "MF",
     Impression.OTHER: "OTHER",
 }
-COLUMNS = ("file", "patient", "visit", "diagnosis", "confirmed", "site", "consent", "fitzpatrick")
+COLUMNS = ("file", "patient", "visit", "diagnosis", "confirmed", "site", "consent", "fitzpatrick", "crop")
 DRAWN_COLUMNS = (
     *("image", "mask", "use", "group", "label", "source", "fitzpatrick"),
     *("x", "y", "width", "height", "author", "drawn_at", "corrects"),
@@ -62,8 +62,9 @@ def export(clinic: Clinic, out: Path) -> int:
             log.warning("photo %s is left out: its copy cannot be read (%s)", photo.pk, type(error).__name__)
             continue
         (out / str(row["file"])).write_bytes(analysis_copy)
-        rows.append(row)
-        if (one := _drawn_on(photo, row, out)) is not None:
+        last = _last_drawn_on(photo)
+        rows.append(row | {"crop": _crop_of(last) if last else ""})
+        if last and (one := _drawn_on(photo, last, row, out)) is not None:
             drawn.append(one)
     _write_csv(out / "photos.csv", COLUMNS, rows)
     if drawn:
@@ -78,11 +79,24 @@ def _write_csv(path: Path, columns: Sequence[str], rows: list[dict[str, object]]
         writer.writerows(rows)
 
 
-def _drawn_on(photo: Photo, row: dict[str, object], out: Path) -> dict[str, object] | None:
-    """Write the mask that was drawn last on a photo, as a worker kept it; return its line."""
-    drawn = photo.drawn_crops.filter(finding__isnull=False).select_related("finding", "analysis").last()
-    if drawn is None:
-        return None
+def _last_drawn_on(photo: Photo) -> DrawnCrop | None:
+    """Return what was drawn last on a photo and read; None for a result that no version writes."""
+    last = photo.drawn_crops.filter(finding__isnull=False).select_related("finding", "analysis").last()
+    return last if last and last.finding.outcome else None
+
+
+def _crop_of(drawn: DrawnCrop) -> str:
+    """Return a drawn crop as shares of the photo; nothing for one that obeys no rule, which the photo was read without."""
+    if not drawn.finding.outcome.segmented.boxes:
+        return ""
+    box, photo = drawn.box, drawn.photo
+    width, height = photo.analysis_width, photo.analysis_height
+    shares = (box.x / width, box.y / height, box.width / width, box.height / height)
+    return " ".join(f"{share:.4f}" for share in shares)
+
+
+def _drawn_on(photo: Photo, drawn: DrawnCrop, row: dict[str, object], out: Path) -> dict[str, object] | None:
+    """Write the mask of what was drawn on a photo, as a worker kept it; return its line."""
     name = f"{Path(str(row['file'])).stem}-mask.png"
     try:
         key = stored_files.require_own(photo.pk, Stage.REANALYSE, drawn.finding.mask_key)

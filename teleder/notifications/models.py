@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from teleder.accounts.models import User
+from teleder.accounts.models import Clinic, User
 from teleder.cases.models import Event, Status, Submission
 from teleder.notifications import texts
 
@@ -146,6 +146,62 @@ class DueWarning(models.Model):
 
     def __str__(self) -> str:
         return f"{self.submission} {self.share} %"
+
+
+class AlertQuerySet(models.QuerySet):
+    def visible_to(self, user: User) -> AlertQuerySet:
+        return self.filter(Q(clinic=None) | user.in_own_clinic()) if user.is_admin else self.none()
+
+    def open(self) -> AlertQuerySet:
+        return self.filter(closed_at=None)
+
+
+class Alert(models.Model):
+    """A fault, from the look that found it to the one that did not: told again and again until somebody sees to it.
+
+    One that ends and soon begins again is the same row, with another of its `times`. It says nothing of a patient.
+    """
+
+    kind = models.CharField(max_length=30)  # a section of runbook.toml, or the weekly line
+    clinic = models.ForeignKey(
+        Clinic, models.PROTECT, null=True, blank=True, related_name="+"
+    )  # none: of what all clinics share
+    opened_at = models.DateTimeField()
+    times = models.PositiveIntegerField(default=1)
+    told_at = models.DateTimeField(null=True, blank=True)  # first
+    last_told_at = models.DateTimeField(null=True, blank=True)
+    tell_at = models.DateTimeField(null=True, blank=True)
+    # Every telling has a number. A channel that failed is tried again without the other.
+    mailed = models.PositiveIntegerField(default=0)
+    called = models.PositiveIntegerField(default=0)
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AlertQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-opened_at",)
+        indexes = [
+            models.Index("tell_at", condition=Q(tell_at__isnull=False), name="alert_to_tell"),
+            models.Index(models.F("closed_at").desc(nulls_first=True), name="alert_newest_end"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "clinic"],
+                condition=Q(closed_at=None),
+                nulls_distinct=False,
+                name="alert_open_once",
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "clinic", "opened_at"],
+                nulls_distinct=False,
+                name="alert_opens_once_at_a_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.opened_at:%Y-%m-%d %H:%M}"
 
 
 class PreferenceQuerySet(models.QuerySet):

@@ -22,6 +22,10 @@ from teleder.pipeline.transitions import JobStep, move_jobs
 
 log = logging.getLogger(__name__)
 AT_ONCE = 20
+OF_FILES = (
+    messages.FILE_MISSING,
+    messages.ORIGINAL_LOCKED,
+)  # why a job failed although its photo may be good
 LOOK_SECONDS = (2, 3, 5, 10, 30, 60, 300, 1800)  # until the next look, each time longer
 
 
@@ -61,14 +65,17 @@ def mend_file(damage: DamagedFile) -> bool:
 
 @transaction.atomic
 def _close(damage: DamagedFile) -> None:
-    """A file is whole again. With an original, what could not be made of it is tried again."""
-    queue.lock_photo(damage.photo)
+    """A file is whole again: what could not be made of it is tried again."""
+    submission = queue.lock_photo(damage.photo)
     DamagedFile.objects.filter(pk=damage.pk).update(mended_at=Now())
     log.info("photo %s: %s is whole", damage.photo_id, damage.name)
     if damage.name == StoredFile.ORIGINAL:
         DamagedFile.objects.filter(photo=damage.photo, mended_at=None).update(tries=0, due_at=Now())
-        failed = Job.objects.filter(photo=damage.photo, stage=Stage.PREPARE, state=JobState.FAILED)
-        _queue_again(failed.filter(error=messages.ORIGINAL_LOCKED), JobStep.REQUEUE)
+    failed = Job.objects.filter(photo=damage.photo, state=JobState.FAILED, error__in=OF_FILES)
+    if damage.name == StoredFile.ORIGINAL:
+        _queue_again(failed.filter(stage__in=messages.FROM_ORIGINAL), JobStep.REQUEUE)
+    elif damage.name == StoredFile.ANALYSIS and queue.ai_may_read(submission):
+        _queue_again(failed.exclude(stage__in=messages.FROM_ORIGINAL), JobStep.REQUEUE)
 
 
 @transaction.atomic

@@ -21,6 +21,7 @@ from teleder.cases.models import (
     EventKind,
     Job,
     JobState,
+    PhotoState,
 )
 from teleder.cases.triage import Urgency
 from teleder.pipeline import ai_status, dispatch, queue
@@ -109,6 +110,20 @@ def requeue(job: Job, *, by: Any) -> bool:
         return False
     rows = Job.objects.filter(pk=job.pk)
     if not move_jobs(rows, JobStep.REQUEUE, deaths=0, error="", finished_at=None):
+        return False
+    submission.events.create(kind=EventKind.JOB_REQUEUED, actor=by, detail={"stage": job.stage})
+    transaction.on_commit(dispatch.dispatch_all)
+    return True
+
+
+@transaction.atomic
+def prepare_again(job: Job, *, by: Any) -> bool:
+    """Queue a preparation again that has stopped, or that found the photo unusable: another version may read it."""
+    if requeue(job, by=by):
+        return True
+    submission = queue.lock_submission(job.pk)
+    unusable = Job.objects.filter(pk=job.pk, photo__state=PhotoState.UNUSABLE)
+    if not move_jobs(unusable, JobStep.MAKE_AGAIN, deaths=0, error="", finished_at=None, created_at=Now()):
         return False
     submission.events.create(kind=EventKind.JOB_REQUEUED, actor=by, detail={"stage": job.stage})
     transaction.on_commit(dispatch.dispatch_all)

@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 RESULT_GRACE_SECONDS = 5  # for the result to arrive
 WAITED_FOR = (messages.STORAGE_UNAVAILABLE, messages.FILE_DAMAGED)  # the job is sent again later
 AFTER_OTHERS = (Stage.CHECK, Stage.DISTANCE)  # what these ask for waits while submitted photos wait
-DAMAGES = {messages.FILE_DAMAGED: StoredFile.ANALYSIS, messages.ORIGINAL_LOCKED: StoredFile.ORIGINAL}
+DAMAGES = {messages.FILE_DAMAGED, messages.FILE_MISSING, messages.ORIGINAL_LOCKED}
 
 
 def started(*, worker: str, work: dict[str, int]) -> None:
@@ -168,7 +168,8 @@ def _record(
     if is_awaited:
         result_checks.check_outcome(found, outcome)
     if is_awaited and isinstance(outcome, messages.Failed) and outcome.code in DAMAGES:
-        note_damage(photo.pk, DAMAGES[outcome.code])  # where it is whole, `mending` says so
+        source = StoredFile.ORIGINAL if found.stage in messages.FROM_ORIGINAL else StoredFile.ANALYSIS
+        note_damage(photo.pk, source)  # where it is whole, `mending` says so
     if isinstance(outcome, messages.Failed) and outcome.code in WAITED_FOR:
         leave_to_another_version(job=job, attempt=attempt)  # its time-out then counts as a lost message
         return ()

@@ -120,6 +120,7 @@ KEPT = {
     "cases.BoardSample": "counts and seconds of a clinic, for two days; no id",
     "cases.Heartbeat": "names of processes and times",
     "cases.StorageMark": "a random id of the installation",
+    "notifications.Alert": "kinds of faults and times; names staff, who are not erased",
     "backups.Backup": "names, places and sizes of backups",
     "cases.RefusedMessage": "counts a day of what workers said; no id",
     "accounts.Clinic": "not personal",

@@ -92,15 +92,22 @@ def address(name: str, text: str) -> SplitResult:
         return environment.address(name, text)
 
 
-def webhook(name: str) -> tuple[str, str]:
-    """Return the address of a webhook and the key that signs its calls (`whsec_` and base64), or two empty texts."""
-    url, key = secret(name), secret(f"{name}_SECRET")
-    if not url:
-        return "", ""
+def outgoing(name: str) -> str:
+    """Return an address that is called, https unless it is this machine's, or an empty text."""
+    if not (url := secret(name)):
+        return ""
     parts = urlsplit(url)
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
     if not is_safe or not parts.hostname:
         raise ImproperlyConfigured(f"{name} must be an https address")
+    return url
+
+
+def webhook(name: str) -> tuple[str, str]:
+    """Return the address of a webhook and the key that signs its calls (`whsec_` and base64), or two empty texts."""
+    url, key = outgoing(name), secret(f"{name}_SECRET")
+    if not url:
+        return "", ""
     try:
         size = len(base64.b64decode(key.removeprefix("whsec_"), validate=True))
     except ValueError:

@@ -245,8 +245,10 @@ EMAIL_USE_SSL = _mail.scheme == "smtps" and EMAIL_PORT == 465
 EMAIL_USE_TLS = _mail.scheme == "smtps" and not EMAIL_USE_SSL
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = os.environ.get("TELEDER_MAIL_FROM", "teleder <no-reply@localhost>")
-# Called for urgent cases, beside mail: an address (https) and the key with which calls are signed.
+# Called for urgent cases and alerts, beside mail: an address (https) and the key with which calls are signed.
 ON_CALL_WEBHOOK, ON_CALL_WEBHOOK_SECRET = environment.webhook("TELEDER_ON_CALL_WEBHOOK")
+# Of a service outside that calls people when nothing has reached this address for some minutes.
+DEAD_MAN_URL = environment.outgoing("TELEDER_DEAD_MAN_URL")
 # Mailed by `manage.py watch` when a process does not respond; it asks the web at this address.
 WATCH_MAIL = environment.comma_separated("TELEDER_WATCH_MAIL")
 WATCH_URL = os.environ.get("TELEDER_WATCH_URL", PUBLIC_URL).rstrip("/")

@@ -87,6 +87,10 @@ HOLD_SECONDS = int(
 ON_CALL_MINUTES = 10  # then those on call are told again of an urgent case that nobody has acknowledged
 SEEN_TO_MINUTES = 10  # who said to see to it has so long to claim it; then it is announced and told again
 ANNOUNCE_MINUTES = 2  # then open pages announce it again
+# Of alerts: a fault that stands for so long is told, and again while nobody sees to it.
+ALERT_TELL_SECONDS, ALERT_REPEAT_MINUTES = 20, 30
+ALERT_QUIET_MINUTES = 10  # after its end; one that came again is told of after ALERT_REPEAT_MINUTES
+ALERT_SAME_MINUTES = 60  # what begins again within so long is the same alert
 CLAIM_IDLE_MINUTES = 15  # then a claim is released
 # Worker processes per inference queue: those of one machine, unless told of more.
 with checked():

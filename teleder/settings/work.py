@@ -24,6 +24,9 @@ SWEEP_DUTIES = [
     "teleder.notifications.outbox.deliver",
     "teleder.pipeline.heartbeats.miss_watch",
     "teleder.notifications.reconcile.tell_of_damaged_originals",
+    "teleder.web.operations.alerting.look",
+    "teleder.notifications.alerts.say_all_is_well",
+    "teleder.notifications.alerts.tell_alerts",
     "teleder.privacy.erasure.notify_people",
     "teleder.privacy.erasure.carry_out",
     "teleder.privacy.remnants.clear",
@@ -36,10 +39,14 @@ SWEEP_SELDOM = {
     "teleder.cases.reviews.release_idle_claims",
     "teleder.accounts.licences.tell",
     "teleder.notifications.reminders.remind",
+    "teleder.web.operations.alerting.look",
+    "teleder.notifications.alerts.say_all_is_well",
     "teleder.privacy.erasure.notify_people",
     "teleder.privacy.erasure.carry_out",
     "teleder.privacy.remnants.clear",
 }
+# After each round in which no duty's last run had failed.
+SWEEP_SIGN_OF_LIFE = "teleder.notifications.webhook.ping"
 RECORD_INVARIANTS = [
     "teleder.cases.invariants.INVARIANTS",
     "teleder.cases.file_checks.INVARIANTS",

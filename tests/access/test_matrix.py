@@ -234,6 +234,8 @@ PAGES: dict[str, Line] = {
     "web:draw_crop": step(HER_DERMATOLOGIST),
     # Admins
     "web:operations": read(ADMIN),
+    "web:acknowledge_alert": act(ADMIN),
+    "web:runbook": read(ADMIN),
     "web:change_jobs": act(ADMIN),
     "web:models": read(ADMIN),
     "web:cases_admin": read(ADMIN),

@@ -147,6 +147,7 @@ BY_PROGRAM = {
     "cases.Submission.photos_wanted_place",  # a code of a place
     *("backups.Backup.name", "backups.Backup.place"),
     "cases.Heartbeat.name",
+    "notifications.Alert.kind",
     *("cases.Photo.trace", "cases.Job.error", "cases.Job.worker"),
     *("cases.Analysis.mask_key", "cases.Analysis.device", "cases.Analysis.attribution_key"),
     "cases.DrawnCropFinding.mask_key",

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from contract.messages import NoCropReason
 from teleder.accounts.models import Clinic, Purpose
 from teleder.accounts.people import end_consent, give_consent
 from teleder.cases import reviews, training
+from teleder.cases.models import DrawnCropFinding
 from tests.drawn import draw, reanalysed, record
 
 # A PNG of 4 x 1 pixels: background, skin, lesion, lesion.
@@ -59,11 +61,11 @@ def exported(tmp_path):
 def drawn(settings, dana):
     """Draw a crop on the photo of a submission, with its lesion or without, as if a worker had read it."""
 
-    def make(submission, lesion):
+    def make(submission, lesion, **outcome):
         photo = submission.photos.get()
         crop = draw(photo, dana)
         type(crop).objects.filter(pk=crop.pk).update(lesion=lesion)
-        record(photo, reanalysed(photo))
+        record(photo, reanalysed(photo, **outcome))
         key = crop.photo.drawn_crops.select_related("finding").last().finding.mask_key
         settings.PHOTO_STORAGE.write(key, MASK)
         return crop
@@ -88,6 +90,25 @@ def test_what_was_drawn_is_written_as_a_manifest_that_training_reads(
     [read] = data.read_rows(out / "drawn.csv", out)
     assert (read.use, read.label, read.group) == (use, "HI", photo["patient"])
     assert data.read_mask(read.mask).max() == 2
+    # 100 of the 800 x 600 pixels of the analysis copy, from (10, 20) on.
+    assert data.crop_of(photo["crop"]) == (0.0125, 0.0333, 0.125, 0.1667)
+
+
+def test_a_drawn_crop_that_the_photo_was_read_without_trains_nothing(signed, drawn, exported, alice):
+    give_consent(alice, Purpose.TRAINING)
+    drawn(signed(alice), None, no_box=NoCropReason.TOO_LITTLE_SKIN)
+    [row] = exported()
+    assert row["crop"] == ""
+
+
+def test_a_result_that_no_version_writes_keeps_no_photo_from_the_export(
+    signed, drawn, exported, alice, tmp_path
+):
+    give_consent(alice, Purpose.TRAINING)
+    drawn(signed(alice), None)
+    DrawnCropFinding.objects.update(result={"segmented": 1})
+    [row] = exported()
+    assert row["crop"] == "" and not (tmp_path / "export" / "drawn.csv").exists()
 
 
 def test_without_consent_to_training_nothing_that_was_drawn_is_written(

@@ -86,6 +86,13 @@ def test_no_long_running_service_knows_the_owner_of_the_tables(name):
     assert "postgres_password" not in SERVICES[name]["secrets"]
 
 
+def test_backups_are_made_by_the_role_of_jobs():
+    variables = SERVICES["backup"]["environment"]
+    assert variables["DATABASE_DIRECT_URL"].startswith("postgresql://teleder_jobs@")
+    assert variables["POSTGRES_PASSWORD"] == ""
+    assert "audit protect teleder_jobs --jobs" in SERVICES["migrate"]["command"]
+
+
 SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN|DATABASE_URL|DIRECT_URL|REDIS_URL|EMAIL_URL")
 
 
@@ -102,7 +109,9 @@ def test_no_image_contains_a_secret(file):
 
 def test_the_compose_file_contains_no_secret():
     """Nor does the environment of a container: it holds addresses without passwords, and the names of files."""
-    databases = {f"postgresql://{role}@postgres:5432/teleder" for role in ("teleder", "teleder_web")}
+    databases = {
+        f"postgresql://{role}@postgres:5432/teleder" for role in ("teleder", "teleder_web", "teleder_jobs")
+    }
     without = {""} | databases | {f"redis://{role}@valkey:6379/0" for role in valkey.ROLES}
     for name, row in SERVICES.items():
         for key, value in row.get("environment", {}).items():
@@ -133,7 +142,7 @@ def test_one_command_makes_every_secret_once(tmp_path):
     assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o444}
     assert made["database_password"] == "of-before" and "remove DATABASE_PASSWORD" in done.stdout
     drawn = [text for name, text in made.items() if text and name != "database_password"]
-    assert len(drawn) == len(set(drawn)) == 8 and not [text for text in drawn if text in done.stdout]
+    assert len(drawn) == len(set(drawn)) == 9 and not [text for text in drawn if text in done.stdout]
     assert len(made["secret_key"]) >= 50
     assert len(encryption.parse(made["photo_keys"]).by_name) == 1
     subprocess.run(script, cwd=tmp_path, capture_output=True, check=True)

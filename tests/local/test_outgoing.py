@@ -37,9 +37,11 @@ def imported(file: Path) -> Iterator[str]:
 
 
 # Addresses of the operator's environment: Django's own mail backend with other quoting of recipients (TELEDER_EMAIL_URL), and
-# the webhook of who is on call (TELEDER_ON_CALL_WEBHOOK), which follows no redirect, and our own web (TELEDER_WATCH_URL).
+# the webhook of who is on call (TELEDER_ON_CALL_WEBHOOK) and the service that waits for our sign of life (TELEDER_DEAD_MAN_URL),
+# which follow no redirect, and our own web (TELEDER_WATCH_URL). Of http.client only an error is imported.
 OF_THE_OPERATOR = [
     "teleder/accounts/mail_backends.py: smtplib",
+    "teleder/notifications/webhook.py: http.client",
     "teleder/notifications/webhook.py: urllib.request",
     "teleder/watching.py: urllib.request",
 ]

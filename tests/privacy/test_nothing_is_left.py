@@ -183,6 +183,7 @@ def test_no_kept_table_references_an_erased_one():
     ]
     # All of staff, who are not erased.
     assert pointing == [
+        "notifications.Alert.acknowledged_by",
         "accounts.ClinicText.written_by",
         "accounts.ClinicTextApproval.approved_by",
         "cases.Snippet.owner",

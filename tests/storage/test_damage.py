@@ -15,7 +15,7 @@ from teleder.accounts.models import Consent, Purpose
 from teleder.cases import file_checks, invariants, originals, storage_mark, stored_files
 from teleder.cases.models import Analysis, DamagedFile, Job, JobState, Photo, StoredFile
 from teleder.notifications import reconcile
-from teleder.pipeline import mending, results
+from teleder.pipeline import mending, recovery, results
 from teleder.web.operations import health
 from tests.conftest import MODEL, send_for_test
 
@@ -290,3 +290,56 @@ def test_a_lost_picture_of_an_older_analysis_is_let_go(storage, photo, analyse):
     assert file_checks.check_photo(photo)["damaged"] == 1
     older.refresh_from_db()
     assert (older.mask_key, DamagedFile.objects.count()) == ("", 0)
+
+
+# --- Files that a worker did not find ---------------------------------------------------------------------
+def test_a_photo_whose_original_was_missing_is_prepared_by_itself_once_it_is_back(
+    storage, alices_submission, adam
+):
+    photo = alices_submission.photos.get()
+    original = storage.read(photo.original_key)
+    storage.delete(photo.original_key)
+    job, attempt = send_for_test(photo, "prepare")
+    outcome = messages.Failed(code=messages.FILE_MISSING)
+    assert results.record(job=job, attempt=attempt, worker="test", outcome=outcome)
+    assert DamagedFile.objects.get().name == StoredFile.ORIGINAL
+    assert "1 photo is damaged in the storage" in words(adam)
+    assert (look_again(), photo.jobs.get().state) == (0, JobState.FAILED)
+    storage.write(photo.original_key, original)
+    assert (look_again(), photo.jobs.get().state) == (1, JobState.QUEUED)
+
+
+def test_a_copy_that_the_ai_did_not_find_is_made_again_and_read(storage, photo, alice):
+    storage.delete(photo.analysis_key)
+    job, attempt = send_for_test(photo, "analyse")
+    outcome = messages.Failed(code=messages.FILE_MISSING)
+    assert results.record(job=job, attempt=attempt, worker="test", outcome=outcome)
+    assert DamagedFile.objects.get().name == StoredFile.ANALYSIS
+    look_again()
+    assert photo.jobs.get(stage="prepare").state in {JobState.QUEUED, JobState.SENT}
+    make(photo)
+    assert photo.jobs.get(stage="analyse").state == JobState.FAILED
+    assert look_again() == 1
+    assert photo.jobs.get(stage="analyse").state in {JobState.QUEUED, JobState.SENT}
+
+
+def test_without_consent_to_ai_the_copy_is_made_again_and_not_read(storage, photo, alice):
+    job, attempt = send_for_test(photo, "analyse")
+    outcome = messages.Failed(code=messages.FILE_MISSING)
+    assert results.record(job=job, attempt=attempt, worker="test", outcome=outcome)
+    Consent.objects.filter(person=alice, purpose=Purpose.AI).update(withdrawn_at=timezone.now())
+    assert look_again() == 1
+    assert photo.jobs.get(stage="analyse").state == JobState.FAILED
+
+
+def test_a_full_storage_is_no_crash_of_a_worker_however_often(storage, alices_submission):
+    photo = alices_submission.photos.get()
+    for _ in range(5):
+        job, attempt = send_for_test(photo, "prepare")
+        Job.objects.filter(pk=job).update(state=JobState.STARTED)
+        outcome = messages.Failed(code=messages.STORAGE_UNAVAILABLE)
+        assert not results.record(job=job, attempt=attempt, worker="test", outcome=outcome)
+        Job.objects.filter(pk=job).update(deadline=timezone.now() - timedelta(minutes=1))
+        assert recovery.expire() == 1
+        found = Job.objects.get(pk=job)
+        assert (found.state, found.deaths, found.error) == (JobState.QUEUED, 0, "")

@@ -115,6 +115,19 @@ def cropped(photo):
     return photo[height // 8 : height * 7 // 8, width // 8 : width * 7 // 8]
 
 
+def test_a_drawn_crop_goes_into_the_dataset(clinic):
+    clinic.rows[1]["crop"] = "0.1 0.2 0.5 0.6"
+    clinic.rows[2]["crop"] = ""
+    assert clinic.run() == 0
+    assert [row.crop for row in clinic.manifest()][:3] == [None, (0.1, 0.2, 0.5, 0.6), None]
+
+
+@pytest.mark.parametrize("crop", ["0.1 0.2 0.5", "0.6 0 0.5 0.5", "0 nan 0.5 0.5", "0 0 0 1", "left"])
+def test_a_crop_that_lies_in_no_photo_fails_the_import(clinic, crop):
+    clinic.rows[1]["crop"] = crop
+    assert clinic.is_refused("A crop that lies in no photo")
+
+
 @pytest.mark.parametrize(
     ("change", "quality"),
     [(lambda photo: photo, 95), (lambda photo: cv2.resize(photo, None, fx=0.7, fy=0.7), 50), (cropped, 80)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
 import re
@@ -11,10 +12,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
+from contract.drawn import Rectangle
 from inference_worker.models import weights
-from training import own
+from inference_worker.models.classification import crops_of
+from training import features, own, phantom
+from training.data import read_rows
 from training.phantom.__main__ import main as draw_phantoms
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,6 +94,24 @@ def manifest(folder: Path, *uses: str) -> own.Dataset:
 def test_no_patient_is_used_for_both_training_and_measuring(tmp_path):
     dataset = manifest(tmp_path, "train", "calibrate", "evaluate", "train")
     assert [row.group for row in dataset.rows("train")] == ["P0", "P3"]
+
+
+def test_a_drawn_crop_trains_in_place_of_the_automatic_ones(tmp_path):
+    """What `calibrate` and `worth` look at stays as the worker will cut it."""
+    scene = phantom.draw(3, condition="HI", long_side=288)
+    cv2.imwrite(str(tmp_path / "photo.png"), scene.photo[..., ::-1])
+    (tmp_path / "manifest.csv").write_text("file,class,crop\nphoto.png,HI,0.25 0.5 0.5 0.25\n")
+    [row] = read_rows(tmp_path / "manifest.csv", tmp_path)
+    height, width = scene.photo.shape[:2]
+    plain = dataclasses.replace(row, crop=None)
+    [own], [automatic], [same] = (
+        features.of_photos(rows, tmp_path / "kept", as_drawn=as_drawn)
+        for rows, as_drawn in (([row], True), ([row], False), ([plain], True))
+    )
+    box = Rectangle(x=width // 4, y=height // 2, width=width // 2, height=height // 4)
+    expected = features.of(features.start().backbone)(crops_of(scene.photo, [box]))
+    assert np.array_equal(own, expected)
+    assert np.array_equal(automatic, same) and not np.array_equal(own[1:], automatic[1:])
 
 
 def test_a_run_is_not_calibrated_with_other_splits(tmp_path):

@@ -133,7 +133,7 @@ def test_a_silent_worker_is_named_in_its_queue(adams, alices_submission):
 
 @pytest.mark.parametrize(
     ("free", "sent_a_week", "words"),
-    [(50, 0, None), (5, 0, "95% full"), (50, 70, "full in 5 days"), (50, 7, None)],
+    [(50, 0, None), (5, 0, "95% full"), (50, 70, "full in 5 days"), (50, 7, None), (0, 70, "is full.")],
 )
 def test_a_storage_that_fills_up_is_an_alarm(
     adams, adam, monkeypatch, alices_submission, free, sent_a_week, words
@@ -175,6 +175,23 @@ def test_stopped_jobs_are_grouped_by_cause_with_their_cases(adams, stopped):
     assert "These photos cannot be seen yet; the answers can." in text(page)
 
 
+@pytest.mark.parametrize(
+    ("stage", "name", "words"),
+    [
+        ("full", "make full-size copies", "Dermatologist: the photo, with fewer pixels."),
+        ("reanalyse", "analyse drawn crops", "Dermatologist: no result of the crop they drew."),
+        ("distance", "check other distances", "Dermatologist: no other distances."),
+        ("analyse", "analyse photos", "Dermatologist: the photo, without the AI."),
+    ],
+)
+def test_a_stopped_job_says_by_its_stage_what_people_see(adams, alices_submission, stage, name, words):
+    photo = alices_submission.photos.get()
+    Job.objects.create(photo=photo, stage=stage, priority=0, state="failed", finished_at=timezone.now())
+    page = text(adams.get(reverse("web:operations")))
+    listed = page.partition('id="requeue-title"')[2].partition('id="cancel-title"')[0]
+    assert f"<td>{name}</td>" in listed and words in listed and f"<td>{stage}</td>" not in listed
+
+
 def test_a_whole_group_is_requeued_after_a_page_that_names_its_cases(adams, stopped):
     group = {"verb": "requeue", "group": "prepare|failed|storage_unreachable"}
     asked = text(adams.post(reverse("web:change_jobs"), group))
@@ -183,6 +200,18 @@ def test_a_whole_group_is_requeued_after_a_page_that_names_its_cases(adams, stop
     adams.post(reverse("web:change_jobs"), {"verb": "requeue", "job": jobs, "sure": "1"})
     left = set(Job.objects.filter(state__in=(JobState.FAILED, JobState.QUARANTINED)))
     assert left == {stopped[2], stopped[3]}
+
+
+def test_what_stopped_for_want_of_files_is_requeued_by_one_press(adams, alice, submission_of):
+    for _ in range(3):
+        job = submission_of(alice).photos.get().jobs.get()
+        Job.objects.filter(pk=job.pk).update(state="failed", error="file_missing", finished_at=timezone.now())
+    page = text(adams.get(reverse("web:operations")))
+    form = page.partition("prepare|failed|file_missing")[0].rpartition("<form")[2]
+    assert form and 'name="sure" value="1"' in page
+    press = {"verb": "requeue", "group": "prepare|failed|file_missing", "sure": "1"}
+    adams.post(reverse("web:change_jobs"), press)
+    assert not Job.objects.filter(state=JobState.FAILED)
 
 
 @pytest.mark.parametrize("key", ["", "prepare", "prepare|done|", "x|failed|decode", "||' OR 1=1"])

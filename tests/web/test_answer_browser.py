@@ -82,6 +82,8 @@ def test_an_urgency_that_rises_while_dana_writes_asks_for_the_reason(visit, dana
 @EACH_WAY
 def test_a_refused_signature_cannot_be_missed(visit, is_accessible, dana, urgent, language, size):
     page = visit(dana, language=language, size=size)
+    if size == "desk":
+        page.set_viewport_size({"width": 1440, "height": 760})
     page.goto(review(urgent))
     address = page.url
     fill(page)
@@ -94,6 +96,10 @@ def test_a_refused_signature_cannot_be_missed(visit, is_accessible, dana, urgent
     assert re.match({"en": "Not signed", "ja": "署名できません"}[language], page.title())
     expect(page.locator("#id_text")).to_have_value(ANSWER["text"])
     expect(page.locator("#id_reason")).to_have_attribute("aria-invalid", "true")
+    if size == "desk":  # the bar of Sign lies over the end of the column
+        seen = "({left, bottom}) => document.elementFromPoint(left + 5, bottom - 3).id"
+        corner = page.evaluate("document.querySelector('#error-reason').getBoundingClientRect().toJSON()")
+        assert page.evaluate(seen, corner) == "error-reason"
     before_form = "document.querySelector('#not-signed').compareDocumentPosition(document.querySelector('#field-impression'))"
     assert page.evaluate(before_form) & 4, "the summary stands before the fields"
     is_accessible(page, language)

@@ -163,6 +163,13 @@ def test_the_preview_names_no_condition_and_is_a_look_at_the_case(danas, dana, a
     assert (entry.verb, entry.door, entry.cases) == ("read", "web:row_preview", [alices_submission.case_id])
 
 
+def test_the_preview_of_a_case_without_history_has_no_empty_list(danas, alices_submission):
+    """A list of pairs without a pair is none for a screen reader."""
+    Submission.objects.update(history={}, missing_photo="")
+    page = danas.get(reverse("web:row_preview", args=[alices_submission.pk])).content.decode()
+    assert "Answers of the patient" in page and "<dl" not in page and '<p class="sub">none</p>' in page
+
+
 def test_the_preview_costs_few_queries(danas, alices_submission, analyse, django_assert_max_num_queries):
     analyse(alices_submission.photos.get(), demonstration=False)
     danas.get(reverse("web:row_preview", args=[alices_submission.pk]))

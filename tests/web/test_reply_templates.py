@@ -167,6 +167,13 @@ def test_dana_adds_edits_inserts_and_deletes_a_text_of_her_own(claimed, dana, le
     assert not Snippet.objects.exists()
 
 
+def test_who_has_no_text_yet_is_led_to_the_page_of_them(claimed, dana):
+    answer = reverse("web:answer", args=[claimed.pk])
+    page = client_of(dana).post(answer, ANSWER | {"own_texts": "1"}).content.decode()
+    panel = page.partition('class="field own-texts"')[2].partition("</div>")[0]
+    assert "You have no texts of your own yet." in panel and reverse("web:own_texts") in panel
+
+
 def test_a_colleagues_text_is_not_hers(claimed, dana, lead):
     row = lead.snippets.create(title="Mine", text="Mine alone.")
     answer = client_of(dana).post(reverse("web:answer", args=[claimed.pk]), ANSWER | {"own_text": row.pk})

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import html
 import re
+import time
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from teleder.cases import reviews, triage
+from teleder.cases import intake, reviews, triage
 from teleder.cases.models import Submission
 from teleder.cases.triage import Urgency
+from teleder.notifications import on_call, outbox
 
 pytestmark = pytest.mark.django_db
 EMERGENCY = {"very_ill": "yes"}
@@ -53,6 +55,24 @@ def test_two_days_stand_in_amber_above_all_that_calms(shown, alice, submission_o
 def test_the_page_of_what_can_wait_shows_the_promise(shown, alices_submission):
     page = shown("submission", alices_submission.pk)
     assert "Our promise" in page and "You can close this page." in page
+
+
+def test_with_no_worker_the_advice_comes_within_a_second_and_the_sent_case_is_announced(
+    client, alice, dana, draft_of
+):
+    """No worker runs in this test; what the sweeper does every second is called."""
+    client.force_login(alice)
+    began = time.perf_counter()
+    reply = client.post(reverse("web:new"), {"answer": "yes"})
+    page = html.unescape(client.get(reply.url).content.decode())
+    assert time.perf_counter() - began < 1
+    assert triage.policy().advice_for(Urgency.EMERGENCY)["title"] in page and 'href="tel:119"' in page
+    sent = intake.submit(draft_of(alice, **EMERGENCY), by=alice, send_anyway=True)
+    outbox.queue_messages()
+    assert [call.submission for call in on_call.announced(dana)] == [sent]
+    client.force_login(dana)
+    assert sent.case.number in client.get(reverse("web:strip")).content.decode()
+    assert Submission.objects.worklist().first() == sent
 
 
 # --- Home -------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -237,3 +238,19 @@ def test_a_date_has_one_form(language, expected):
             assert date_format(local, name) == expected
         for name in ("DATE_FORMAT", "SHORT_DATE_FORMAT"):
             assert date_format(local, name) == expected.rpartition(" ")[0].rstrip(",")
+
+
+# --- Keys -------------------------------------------------------------------------------------------------
+def test_the_list_of_keys_names_every_key_of_a_button(dana):
+    """Keys that only the scripts know, as j and k, stand in it too."""
+    page = page_of(dana, "worklist").partition('id="keys-help"')[2].partition("</dialog>")[0]
+    rows = re.findall(r"<dt>(.*?)</dt>", page)
+    listed = [set(re.findall(r"<kbd>([^<]+)</kbd>", row)) for row in rows]
+    for row, keys in zip(rows, listed, strict=True):
+        if "–" in row:  # from the first to the last
+            keys |= {*"qwerty"} if "q" in keys else {*"123456789"}
+    sources = [path.read_text() for path in Path("teleder/web/templates/web").rglob("*.html")]
+    keys = {key for source in sources for key in re.findall(r'data-key="([^"{}]+)"', source)}
+    keys |= {"j", "k", "x", "u", "h", "Shift+A", "Shift+q", ",", ".", "l", "Enter", "Esc", "Ctrl+Enter"}
+    parts = {key: set(re.split(r"(?<=.)[+ ](?=.)", key)) for key in keys}
+    assert [key for key, wanted in parts.items() if not any(wanted <= row for row in listed)] == []

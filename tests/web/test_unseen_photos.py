@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -10,9 +11,11 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from contract import messages
 from teleder.cases import reviews
 from teleder.cases.models import Job, JobState, Photo
-from teleder.pipeline import recovery
+from teleder.pipeline import recovery, results
+from tests.conftest import send_for_test
 from tests.web.test_clinician_browser import EACH_WAY, read, review  # noqa: F401
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -103,6 +106,38 @@ def test_the_photo_of_an_emergency_is_not_cancelled(adam, alice, submission_of):
     assert not recovery.cancel(job, by=adam)
     job.refresh_from_db()
     assert job.state != JobState.CANCELLED
+
+
+# --- The placeholder --------------------------------------------------------------------------------------
+def test_dana_may_try_a_stopped_photo_again_or_ask_for_a_new_one(dana, stopped):
+    danas = client_of(dana)
+    page = danas.get(reverse("web:review", args=[stopped.pk])).content.decode()
+    assert "Try again" in page and "Ask for a new photo" not in page, "she has not claimed it"
+    reviews.claim(stopped, by=dana)
+    page = danas.get(reverse("web:review", args=[stopped.pk])).content.decode()
+    (link,) = re.findall(r'href="([^"]+#ask-photos)"', page)
+    assert 'id="ask-photos" open' not in page
+    assert 'id="ask-photos" open' in danas.get(link).content.decode()
+
+
+def test_a_photo_that_cannot_be_prepared_says_why_and_can_be_tried_again(dana, alices_submission):
+    photo = alices_submission.photos.get()
+    job, attempt = send_for_test(photo, "prepare")
+    outcome = messages.Prepared(quality={}, reason=messages.Reason.CORRUPT_IMAGE)
+    assert results.record(job=job, attempt=attempt, worker="test", outcome=outcome)
+    reviews.claim(alices_submission, by=dana)
+    danas, address = client_of(dana), reverse("web:review", args=[alices_submission.pk])
+    page = danas.get(address).content.decode()
+    assert "This photo cannot be shown:" in page and "Try again" in page and "Ask for a new photo" in page
+    danas.post(reverse("web:prepare_photo", args=[alices_submission.pk]))
+    assert Job.objects.get(stage="prepare").state in {JobState.QUEUED, JobState.SENT}
+    danas.post(reverse("web:prepare_photo", args=[alices_submission.pk]))
+    assert alices_submission.events.filter(kind="job_requeued").count() == 1
+
+
+def test_alice_reads_that_her_photo_arrived_although_it_cannot_be_shown(alice, stopped):
+    page = client_of(alice).get(reverse("web:submission", args=[stopped.pk])).content.decode()
+    assert "We have it. It cannot be shown yet." in page
 
 
 # --- The open page ----------------------------------------------------------------------------------------

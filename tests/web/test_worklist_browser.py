@@ -211,8 +211,11 @@ def test_dana_snoozes_a_case_and_finds_it_among_the_snoozed(
     press(page, "g 7")
     expect(rows(page)).to_have_count(1)
     is_accessible(page, language)
-    rows(page).get_by_role("button").click()
+    expect(rows(page).get_by_role("button")).to_contain_text("u")
+    press(page, "j u")
     expect(rows(page)).to_have_count(0)
+    made[0].refresh_from_db()
+    assert made[0].snoozed_until is None
 
 
 # --- What the page shows ----------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ class AnswerForm(forms.Form):
 
     conflict: Review | None = None  # the answer that a colleague has signed meanwhile
     offered: replies.Offered | None = None  # the template that was just inserted
-    own_texts: Sequence[Snippet] = ()  # to choose from
+    own_texts: Sequence[Snippet] | None = None  # to choose from, once they are asked for
     replaced_text = ""  # the text that was typed before it was begun again
 
     def __init__(

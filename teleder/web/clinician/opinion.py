@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from contract.messages import Stage
 from teleder.cases import ai_opinion, transitions
-from teleder.cases.models import Confidence, Impression, Job, Submission
+from teleder.cases.models import Confidence, Impression, Job, Photo, PhotoState, Submission
 from teleder.cases.verdict import verdict_of
 from teleder.pipeline import queue, recovery
 from teleder.web.clinician.case_photos import photos_of
@@ -83,9 +83,10 @@ def _distances(request: HttpRequest, submission: Submission, found: Distances) -
 
 @submission_action
 def prepare_photo(request: HttpRequest, submission: Submission) -> HttpResponse:
-    """Run a stopped preparation again, so that the photo can be seen."""
-    jobs = Job.objects.stopped().filter(photo__submission=submission, stage=Stage.PREPARE)
-    done = sum(recovery.requeue(job, by=request.user) for job in jobs)
+    """Prepare again what was stopped before it could be seen, and photos that could not be used."""
+    jobs = Job.objects.filter(photo__in=Photo.objects.current(), photo__submission=submission)
+    jobs = jobs.filter(photo__state__in=(PhotoState.STORED, PhotoState.UNUSABLE), stage=Stage.PREPARE)
+    done = sum(recovery.prepare_again(job, by=request.user) for job in jobs)
     messages.success(
         request,
         _("The photo is being prepared. It appears by itself.") if done else _("Nothing was stopped."),

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from teleder.accounts.licences import LicenceState
+from teleder.notifications.runbook import AlertKind
 from teleder.web.operations.problem import Problem
 
 
@@ -18,7 +19,11 @@ def expired(n: int) -> Problem | None:
     )
     remedy = _("Hand their cases on, and record the new licence once you have seen it.")
     meaning = _("The last valid day in the record has passed.")
-    return _problem(LicenceState.EXPIRED, text % {"n": n}, remedy, meaning) if n else None
+    return (
+        _problem(AlertKind.LICENCE_EXPIRED, LicenceState.EXPIRED, text % {"n": n}, remedy, meaning)
+        if n
+        else None
+    )
 
 
 def unchecked(n: int) -> Problem | None:
@@ -29,11 +34,16 @@ def unchecked(n: int) -> Problem | None:
     )
     remedy = _("Look at the licence, and record its number.")
     meaning = _("No admin has recorded that they have seen it.")
-    return _problem(LicenceState.UNCHECKED, text % {"n": n}, remedy, meaning) if n else None
+    return (
+        _problem(AlertKind.LICENCE_UNCHECKED, LicenceState.UNCHECKED, text % {"n": n}, remedy, meaning)
+        if n
+        else None
+    )
 
 
-def _problem(state: LicenceState, text: str, remedy: str, meaning: str) -> Problem:
+def _problem(kind: AlertKind, state: LicenceState, text: str, remedy: str, meaning: str) -> Problem:
     return Problem(
+        kind,
         text,
         _("Answers come later if nobody else answers."),
         remedy,

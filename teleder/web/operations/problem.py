@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from teleder.notifications.runbook import AlertKind
+
 
 @dataclass(frozen=True)
 class Problem:
     """What is wrong, the effect on patients, and the remedy; what it means, and what dermatologists notice."""
 
+    kind: AlertKind  # its alert, and its section of the runbook
     words: str
     patients: str
     remedy: str

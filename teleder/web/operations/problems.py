@@ -20,6 +20,7 @@ from teleder.cases.alarm_rate import AlarmRate
 from teleder.cases.models import DamagedFile, Job, JobState, Photo, PhotoState, StoredFile
 from teleder.cases.transitions import AWAITING_DERMATOLOGIST
 from teleder.notifications.models import MessageState
+from teleder.notifications.runbook import AlertKind
 from teleder.pipeline import heartbeats, refusals
 from teleder.pipeline.transitions import NEEDS_ADMIN, UNDER_WAY, UNFINISHED
 from teleder.web.operations import licence_problems
@@ -28,6 +29,7 @@ from teleder.web.operations.process_problems import silent_processes
 from teleder.web.operations.storage_problems import (
     backup_overdue,
     files_damaged,
+    storage_full,
     storage_is_away,
     storage_short,
 )
@@ -141,6 +143,7 @@ def find_problems(signs: SignsOfLife, **seen: Any) -> list[Problem]:
     """Return the current problems, the most serious first."""
     found = [
         storage_is_away(seen["storage"]),
+        storage_full(seen["storage"]),
         *files_damaged(signs.damaged_originals, signs.damaged_copies),
         _photos_unseen(seen["unseen"]),
         _broker_away(seen["results_waiting"]),
@@ -166,6 +169,7 @@ def _photos_unseen(n: int) -> Problem | None:
         "The photos of %(n)d case can't be seen yet.", "The photos of %(n)d cases can't be seen yet.", n
     )
     return Problem(
+        AlertKind.PHOTOS_UNSEEN,
         text % {"n": n},
         _(
             "Patients see that their photos were received. Dermatologists see the answers, but not the photos. The due "
@@ -179,6 +183,7 @@ def _broker_away(results: int | None) -> Problem | None:
     if results is not None:
         return None
     return Problem(
+        AlertKind.BROKER,
         _("The message broker does not answer."),
         _("Nothing is lost. AI results are delayed; dermatologists answer by the same due time."),
         _("Start Valkey again. The sweeper then sends the waiting jobs."),
@@ -191,6 +196,7 @@ def _results_pile_up(results: int | None) -> Problem | None:
     if results is None or results < RESULTS_WAITING:
         return None
     return Problem(
+        AlertKind.RESULTS_PILE_UP,
         _("%(n)d results are waiting to be recorded.") % {"n": results},
         _("AI findings are delayed. Dermatologists answer by the same due time."),
         _("Start the results worker again."),
@@ -204,6 +210,7 @@ def _submissions_overdue(waiting: dict[str, Any]) -> Problem | None:
         return None
     text = ngettext("%(n)d submission is overdue.", "%(n)d submissions are overdue.", n) % {"n": n}
     return Problem(
+        AlertKind.OVERDUE,
         text,
         _("The promised answer is late."),
         _("Select them under Cases and hand them to a dermatologist."),
@@ -221,6 +228,7 @@ def _jobs_stopped(stages: list[dict[str, Any]], cancelled: int) -> Problem | Non
         return None
     text = ngettext("%(n)d job has stopped.", "%(n)d jobs have stopped.", n) % {"n": n}
     return Problem(
+        AlertKind.JOBS_STOPPED,
         text,
         _("What patients and dermatologists see is explained below beside each job."),
         _("Check the error below, then requeue the job."),
@@ -238,6 +246,7 @@ def _messages_failed(messages: dict[str, Any]) -> Problem | None:
         "n": n
     }
     return Problem(
+        AlertKind.MESSAGES_FAILED,
         text,
         _("The recipients see the message in their inbox after log-in."),
         _("Check the mail server."),
@@ -257,6 +266,7 @@ def _messages_refused(n: int) -> Problem | None:
         n,
     )
     return Problem(
+        AlertKind.MESSAGES_REFUSED,
         text % {"n": n},
         _(
             "None of their content was stored. The photos are tried again, and dermatologists answer by the same due time."
@@ -276,6 +286,7 @@ def _alarm_rate_outside(rate: AlarmRate) -> Problem | None:
         "The AI's alarms rang in %(of)d of the newest %(n)d submissions; %(low)d to %(high)d were to be expected."
     )
     return Problem(
+        AlertKind.ALARM_RATE,
         text % {"of": rate.alarmed.of, "n": rate.alarmed.n, "low": rate.low, "high": rate.high},
         _(
             "Cases may be looked at sooner or later than they need. Answers and due times by rules are unaffected."

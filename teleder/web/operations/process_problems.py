@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from teleder.notifications.runbook import AlertKind
 from teleder.web.operations.problem import Problem
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 def silent_processes(signs: SignsOfLife, waiting: dict[str, Any]) -> list[Problem | None]:
     """Return the problems of a sweeper and of workers that do not respond."""
     sweeper = Problem(
+        AlertKind.SWEEPER,
         _("The sweeper does not respond."),
         _("Messages to patients and lost jobs are waiting. Answers are not delayed."),
         _("Start `manage.py sweep` again."),
@@ -24,6 +26,7 @@ def silent_processes(signs: SignsOfLife, waiting: dict[str, Any]) -> list[Proble
         doctors=_("All cases as usual. Claims that nobody uses are not released."),
     )
     prepare = Problem(
+        AlertKind.PREPARE,
         _("The prepare worker does not respond: new photos cannot be seen."),
         _(
             "Patients and dermatologists do not see new photos yet, and the AI does not read them. No photo is lost."
@@ -35,6 +38,7 @@ def silent_processes(signs: SignsOfLife, waiting: dict[str, Any]) -> list[Proble
         button=_("Show these cases"),
     )
     results = Problem(
+        AlertKind.RESULTS,
         _("The results worker does not respond."),
         _("New photos cannot be seen yet, and AI findings are delayed. Nothing is lost."),
         _("Start the results worker again. It then records what is waiting."),
@@ -42,6 +46,7 @@ def silent_processes(signs: SignsOfLife, waiting: dict[str, Any]) -> list[Proble
         doctors=_("Cases with their answers, and photos that were prepared before."),
     )
     beat = Problem(
+        AlertKind.BEAT,
         _("Beat does not respond."),
         _("Nothing changes for them."),
         _("Start beat again. Only one may run."),
@@ -49,6 +54,7 @@ def silent_processes(signs: SignsOfLife, waiting: dict[str, Any]) -> list[Proble
         doctors=_("Nothing changes for them."),
     )
     watch = Problem(
+        AlertKind.WATCH,
         _("The watch does not respond."),
         _("Nothing changes for them."),
         _("Start `manage.py watch` again."),
@@ -73,6 +79,7 @@ def _inference_silent(waiting: dict[str, Any]) -> Problem:
         n,
     )
     return Problem(
+        AlertKind.INFERENCE,
         text % {"n": n}
         if n
         else _("The inference workers do not respond: photos of unsent drafts are waiting."),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from contract.messages import Stage
 from teleder.cases.models import Job, JobState
 from teleder.cases.models.job import JobQuerySet
+from teleder.pipeline.mending import OF_FILES
 from teleder.web.operations.health import STAGES
 
 BETWEEN = "|"
@@ -38,6 +39,11 @@ class StoppedGroup:
     @property
     def state_name(self) -> str:
         return str(JobState(self.state).label)
+
+    @property
+    def is_of_storage(self) -> bool:
+        """Whether files were missing: they are back for all or for none, so that no page asks which cases."""
+        return self.error in OF_FILES
 
     @property
     def patients_see(self) -> str:

@@ -17,6 +17,7 @@ from teleder.cases.models import Photo
 
 GROWTH_DAYS = 7
 SECONDS = 300  # how old the growth may be
+NO_ROOM_PERCENT = 99.5  # less than this share is left of a disk that takes no photo any more
 FULL_PERCENT, FEW_DAYS = 90, 7
 DAYS_SHOWN = 1000  # a number of more days says nothing, and changes with each file elsewhere on the disk
 
@@ -30,9 +31,15 @@ class StorageState:
     is_ours: bool = True  # it holds this database's mark
 
     @property
+    def is_full(self) -> bool:
+        return self.percent is not None and self.percent >= NO_ROOM_PERCENT
+
+    @property
     def is_short(self) -> bool:
-        return self.percent is not None and (
-            self.percent >= FULL_PERCENT or (self.days_left is not None and self.days_left < FEW_DAYS)
+        return (
+            (not self.is_full)
+            and self.percent is not None
+            and (self.percent >= FULL_PERCENT or (self.days_left is not None and self.days_left < FEW_DAYS))
         )
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from teleder.backups.models import is_overdue
+from teleder.notifications.runbook import AlertKind
 from teleder.web.operations.problem import Problem
 from teleder.web.operations.storage import StorageState
 
@@ -20,6 +21,7 @@ def storage_is_away(storage: StorageState) -> Problem | None:
     if storage.is_ours:
         return None
     return Problem(
+        AlertKind.STORAGE,
         _("The storage of photos is not there: %(place)s") % {"place": settings.PHOTO_STORAGE},
         _("They can send no photo, and see none. Nothing that was sent is lost."),
         _("Mount the disk. After an installation or a restore, run `manage.py init_storage`."),
@@ -28,10 +30,24 @@ def storage_is_away(storage: StorageState) -> Problem | None:
     )
 
 
+def storage_full(storage: StorageState) -> Problem | None:
+    if not storage.is_full:
+        return None
+    return Problem(
+        AlertKind.STORAGE_FULL,
+        _("The storage of photos is full."),
+        _("They cannot send a photo now; the app tries again by itself. No photo is lost."),
+        _("Make the disk larger. What waits for room then goes on by itself."),
+        meaning=_("There is no room for another photo or copy. Jobs wait, and none is given up for it."),
+        doctors=_("Cases with their answers, and photos that were prepared before."),
+    )
+
+
 def storage_short(storage: StorageState) -> Problem | None:
     if not storage.is_short:
         return None
     return Problem(
+        AlertKind.STORAGE_SHORT,
         _("The storage of photos is %(percent)d%% full.") % {"percent": storage.percent},
         _("Nothing yet. Once it is full, no photo can be sent."),
         _("Make the disk larger, or move the photos to a larger storage (`manage.py move_storage`)."),
@@ -48,6 +64,7 @@ def files_damaged(originals: int, copies: int) -> Iterator[Problem]:
             "%(n)d photo is damaged in the storage.", "%(n)d photos are damaged in the storage.", originals
         )
         yield Problem(
+            AlertKind.ORIGINAL_DAMAGED,
             text % {"n": originals},
             _("They see the photo as before, if its copy is whole. Nobody is shown a damaged photo."),
             _(
@@ -63,6 +80,7 @@ def files_damaged(originals: int, copies: int) -> Iterator[Problem]:
             copies,
         )
         yield Problem(
+            AlertKind.COPY_DAMAGED,
             text % {"n": copies},
             _(
                 "For some seconds they do not see the photo. Nobody is shown a damaged photo, or another person's."
@@ -77,6 +95,7 @@ def backup_overdue(newest: datetime | None) -> Problem | None:
     if not is_overdue(newest, timezone.now()):
         return None
     return Problem(
+        AlertKind.BACKUP_OVERDUE,
         _("The last verified backup is %(time)s old.") % {"time": timesince(newest)}
         if newest
         else _("There is no verified backup."),

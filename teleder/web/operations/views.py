@@ -17,6 +17,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from teleder.accounts.models import User
 from teleder.cases.models import Event, EventKind, Job
+from teleder.notifications import alerts, runbook
 from teleder.pipeline import recovery
 from teleder.pipeline.transitions import NEEDS_ADMIN, UNFINISHED
 from teleder.web.conditional import unless_same
@@ -25,7 +26,7 @@ from teleder.web.operations.case_filters import parse_ids
 from teleder.web.operations.stopped import groups_of, of_group, stopped_groups
 from teleder.web.roles import admin_required
 
-JOBS_SHOWN = 100
+JOBS_SHOWN, ALERTS_SHOWN = 100, 20
 EVENTS_SHOWN, EVENTS_LOOKED_AT = 8, 20_000
 EVENTS_OF_THE_WORK = (
     *(EventKind.JOB_QUARANTINED, EventKind.JOB_REQUEUED, EventKind.JOB_CANCELLED, EventKind.AI_UNAVAILABLE),
@@ -44,6 +45,12 @@ def operations(request: HttpRequest) -> HttpResponse:
     board = health.board(request.user)
     shown = tiles.board_tiles(request.user, board, timezone.now())
     context: dict[str, Any] = {"board": board, "tiles": shown, "events": recent_events(request.user)}
+    found = alerts.newest(request.user, ALERTS_SHOWN)
+    context["alerts"] = [(alert, runbook.section(alert.kind)) for alert in found]
+    waiting = [alert for alert in found if alert.closed_at is None]
+    context["problems"] = [
+        (problem, [alert for alert in waiting if alert.kind == problem.kind]) for problem in board.problems
+    ]
     context["stopped_number"] = board.cancelled + sum(
         row[state] for row in board.stages for state in NEEDS_ADMIN
     )
@@ -64,6 +71,23 @@ def operations(request: HttpRequest) -> HttpResponse:
         groups_of(context["stopped"]) if is_all else stopped_groups(Job.objects.visible_to(request.user))
     )
     return render(request, "web/operations/operations.html", context)
+
+
+@require_POST
+@admin_required
+def acknowledge_alert(request: HttpRequest) -> HttpResponse:
+    """See to a fault: nobody is told of it again until it has ended."""
+    if alerts.acknowledge_alerts(request.POST.get("kind", ""), by=request.user):
+        messages.success(request, _("You see to it. Nobody is mailed about it again until it has ended."))
+    else:
+        messages.info(request, _("This has ended, or somebody sees to it already."))
+    return redirect("web:operations")
+
+
+@require_safe
+@admin_required
+def show_runbook(request: HttpRequest) -> HttpResponse:
+    return render(request, "web/operations/runbook.html", {"sections": list(runbook.sections())})
 
 
 def recent_events(user: User) -> list[Event]:

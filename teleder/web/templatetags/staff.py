@@ -12,6 +12,7 @@ from django.utils.translation import get_language
 from teleder.accounts.models import User
 from teleder.cases.triage import Urgency
 from teleder.web.clinician.rows import age_band, left_text
+from teleder.web.operations.health import STAGES
 from teleder.web.templatetags.drawings import staff_icon
 
 TONES = 4
@@ -34,6 +35,12 @@ def initials(person: User) -> str:
 def tone(person: User) -> int:
     """Return one of a few colours, always the same for a person: beside the name, never instead of it."""
     return person.pk.int % (TONES - 1) + 2
+
+
+@register.filter
+def stage(name: str) -> str:
+    """Return what the jobs of a stage do, in words."""
+    return str(STAGES.get(name, name))
 
 
 @register.simple_tag

@@ -26,7 +26,10 @@ class Command(BaseCommand):
         head = verbs.add_parser("head", help="print NUMBER:HASH of the last entry")
         head.add_argument("--mail", action="store_true", help="also mail it to TELEDER_AUDIT_MAIL")
         protect = verbs.add_parser(
-            "protect", help="give ROLE the rights of web and workers, and take all others"
+            "protect", help="give ROLE the rights of web and workers, or of jobs, and take all others"
+        )
+        protect.add_argument(
+            "--jobs", action="store_true", help="ROLE is for exports, backups and checks of the record"
         )
         protect.add_argument("role", help="made, or given this password, where TELEDER_ROLE_PASSWORD is set")
 
@@ -54,11 +57,12 @@ class Command(BaseCommand):
         if mail:
             send_mail("teleder audit head", head, None, [settings.AUDIT_MAIL])
 
-    def protect(self, *, role: str, **_: Any) -> None:
+    def protect(self, *, role: str, jobs: bool, **_: Any) -> None:
+        given = rights.JOBS if jobs else rights.WEB
         try:
-            rights.protect(role, environment.secret("TELEDER_ROLE_PASSWORD"))
+            rights.protect(role, environment.secret("TELEDER_ROLE_PASSWORD"), given)
         except rights.ExcessiveRightsError as error:
             raise CommandError(f"nothing was changed, this role can do too much: {error}") from error
-        if left := rights.limit_times(role):
+        if left := rights.limit_times(role, given):
             self.stdout.write("who may change roles must set its time-outs:\n" + ";\n".join(left) + ";")
-        self.stdout.write(f"{role} has the rights of web and workers, and no others")
+        self.stdout.write(f"{role} has the rights of {'jobs' if jobs else 'web and workers'}, and no others")

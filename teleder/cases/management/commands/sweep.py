@@ -30,15 +30,18 @@ class Command(BaseCommand):
     def handle(self, *, once: bool, **_: Any) -> None:
         seldom = [import_string(path) for path in settings.SWEEP_DUTIES if path in settings.SWEEP_SELDOM]
         duties = [import_string(path) for path in settings.SWEEP_DUTIES]
-        stop = threading.Event()
+        sign_of_life = import_string(settings.SWEEP_SIGN_OF_LIFE)
+        stop, failed = threading.Event(), set()
         if not once:
             for ending in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(ending, lambda *_: stop.set())
         for number in itertools.count():
             for duty in duties:
                 if duty not in seldom or number % settings.SWEEP_SELDOM_ROUNDS == 0:
-                    do(duty)
+                    (failed.discard if do(duty) else failed.add)(duty)
                     do(say_that_it_sweeps)
+            if not failed:  # what is done seldom may have failed some rounds ago
+                do(sign_of_life)
             if settings.SWEEP_HEARTBEAT:
                 Path(settings.SWEEP_HEARTBEAT).touch()
             if once or stop.wait(settings.SWEEP_SECONDS):
@@ -56,11 +59,13 @@ def say_that_it_sweeps() -> None:
         _said_at = time.monotonic()
 
 
-def do(duty: Any) -> None:
-    """Run one duty; its failure must not stop the others."""
+def do(duty: Any) -> bool:
+    """Run one duty and return whether it succeeded; its failure must not stop the others."""
     try:
         close_old_connections()
         if count := duty():
             log.info("%s: %s", duty.__name__, count)
     except Exception:
         log.exception("%s failed", duty.__name__)
+        return False
+    return True

@@ -39,6 +39,8 @@ export function showRefusal() {
   const refused = document.getElementById("not-signed");
   document.title = refused ? `${refused.dataset.title} · ${title}` : title;
   if (!refused) return;
+  // The block stands on top of the column, the bar of Sign below: between both the field that it names is in view.
+  document.querySelector("#answer [aria-invalid]")?.closest("fieldset, .reply, .field, .diagnosis")?.scrollIntoView({ block: "center" });
   refused.focus({ preventScroll: true });
   refused.scrollIntoView({ block: "nearest" });
 }

@@ -1,5 +1,5 @@
-// The worklist by keyboard: j and k walk the rows, c claims, x selects, h and Shift+A ask, Enter opens. Focus, selection and scroll survive
-// the refresh, and a row's photo and history appear beside it.
+// The worklist by keyboard: j and k walk the rows, c claims, u brings back what is snoozed, x selects, h and Shift+A ask, Enter opens.
+// Focus, selection and scroll survive the refresh, and a row's photo and history appear beside it.
 import * as drafts from "./drafts.js";
 import * as keys from "./keys.js";
 import * as polling from "./polling.js";
@@ -26,8 +26,8 @@ function walk(step) {
   all[next]?.focus();
 }
 
-function claim() {
-  rowOf(current())?.querySelector("[data-claim]")?.click();
+function press(button) {
+  rowOf(current())?.querySelector(button)?.click();
 }
 
 function pick({ through = false } = {}) {
@@ -72,7 +72,8 @@ const chosen = () => (picked.size ? [...picked] : current() ? [boxOf(current()).
 const verbs = {
   j: () => walk(1),
   k: () => walk(-1),
-  c: claim,
+  c: () => press("[data-claim]"),
+  u: () => press("[data-back]"),
   x: () => pick(),
   "Shift+X": () => pick({ through: true }),
   "Shift+A": () => ask("assign", chosen()),
