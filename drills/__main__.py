@@ -33,11 +33,20 @@ PATIENTS, DERMATOLOGISTS = 20, 50
 NAMES = [
     *(f"R{number}" for number in range(1, 8)),
     "R7-database",
+    "R7-missing",
+    "R5-slow",
     *(f"R{number}" for number in range(8, 24)),
     "R18-log",
 ]
 # The longest drills start first, so that the runners end at about the same time.
 LONGEST_FIRST = ("R8", "R23", "R2", "R17", "R9", "R19", "R12", "R1", "R6", "R7-database")
+# Kinds of faults, each with the drills that cause it: `./run drills --set lies`.
+SETS = {
+    "stands-still": ("R5", "R11", "R21", "R23"),
+    "lies": ("R11", "R12", "R17", "R22"),
+    "missing": ("R3", "R4", "R7", "R7-database", "R7-missing", "R18"),
+    "slow": ("R5-slow", "R8", "R12", "R15"),
+}
 IN_NAMESPACE = "DRILLS_IN_NAMESPACE"
 
 
@@ -135,9 +144,13 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--runners", "--lanes", type=int, default=0, help="number of systems at once (default: 2 if short)"
     )
+    parser.add_argument("--set", choices=SETS, default="", help="the drills of one kind of fault")
     parser.add_argument("--queue", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("names", nargs="*", default=NAMES, metavar="NAME", help=" ".join(NAMES))
     options = parser.parse_args(arguments)
+    if options.set:
+        options.names = [*SETS[options.set]] if options.names == NAMES else options.names
+        print(f"set {options.set}: {' '.join(options.names)}", flush=True)
     if unknown := set(options.names) - set(NAMES):
         parser.error(f"no drill is called {' '.join(sorted(unknown))}")
     return options

@@ -11,9 +11,10 @@ class Drills(AppConfig):
     name = "drills"
 
     def ready(self) -> None:
-        from drills import clock, crashes, guards, newer
+        from drills import clock, crashes, guards, newer, slow_disk
 
         crashes.install(crashes.OF_THE_WEB)
         clock.install()
         newer.become_newer_if_asked()
+        slow_disk.install()
         guards.remove(os.environ.get("DRILLS_WITHOUT", ""))

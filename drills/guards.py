@@ -123,6 +123,13 @@ def _one_moment() -> None:
     backup.moment_of = lambda copies: ""
 
 
+def _no_mark() -> None:
+    """The web takes any folder for the storage of its photos."""
+    from teleder.cases import storage_mark
+
+    storage_mark.require_mark = lambda *, at_once=False: None
+
+
 def _reconnect() -> None:
     """The sweeper does not check whether its database connection still works."""
     from teleder.cases.management.commands import sweep
@@ -215,6 +222,13 @@ def _signs_of_life() -> None:
     heartbeats.is_silent = heartbeats.is_unanswered = lambda _name: Exists(Heartbeat.objects.none())
 
 
+def _slow_broker() -> None:
+    """A request waits for the broker for as long as it takes."""
+    from contract import messaging
+
+    messaging.TIMEOUTS["request"] = messaging.Timeouts(connect_seconds=30, answer_seconds=30, retries=0)
+
+
 def _respawn() -> None:
     """A web server that does not replace a child that died (see drills/system.py)."""
 
@@ -256,4 +270,6 @@ GUARDS: dict[str, Callable[[], None]] = {
     "try-lock": _try_lock,
     "whole-file": _whole_file,
     "signs-of-life": _signs_of_life,
+    "no-mark": _no_mark,
+    "slow-broker": _slow_broker,
 }

@@ -23,6 +23,8 @@ MODULES = (
     "kills",
     "memory",
     "messages",
+    "missing",
+    "slow",
     "soak",
     "standing",
     "uploads",

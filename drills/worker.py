@@ -19,7 +19,7 @@ import numpy as np
 from contract import messages
 from contract.alarms import Condition
 from decoding import sandbox
-from drills import clock, crashes, newer
+from drills import clock, crashes, newer, slow_disk
 from inference_worker import tasks
 from inference_worker.app import app as app
 from inference_worker.models import attribution, loading
@@ -110,3 +110,4 @@ crashes.install(crashes.OF_THE_WORKER)
 crashes.hold_results()
 clock.install()
 newer.become_newer_if_asked()
+slow_disk.install()

@@ -169,6 +169,8 @@ GUARD_NAMES = [
     "try-lock",
     "whole-file",
     "signs-of-life",
+    "no-mark",
+    "slow-broker",
 ]
 DRILLS = Path(crashes.__file__).parent
 PRODUCT = [
