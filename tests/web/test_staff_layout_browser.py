@@ -10,7 +10,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from teleder.accounts.models import Relation
-from teleder.cases import reviews
+from teleder.cases import reviews, snoozing
 from teleder.cases.models import Submission
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -62,6 +62,21 @@ def test_a_row_on_hold_is_readable(visit, dana, alices_submission, language):
     assert row.locator(".band, .urg").evaluate_all(CUT) == []
     box, band = row.locator(".row-a").bounding_box(), row.locator(".band").bounding_box()
     assert band["x"] + band["width"] <= box["x"] + box["width"] + 1, "the age band is seen"
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_a_row_shows_its_time_and_why_it_is_snoozed_in_full(visit, dana, alice, bob, submission_of, language):
+    late, snoozed = submission_of(alice, crusts="yes"), submission_of(bob)
+    Submission.objects.filter(pk=late.pk).update(due_at=timezone.now() - timedelta(minutes=75))
+    snoozing.snooze(snoozed, by=dana, length="photos", reason="records")
+    page = visit(dana, size="desk", language=language)
+    page.goto(reverse("web:worklist"))
+    list_end = page.locator(".rows-scroll").bounding_box()
+    due = page.locator("[data-row] .due").bounding_box()
+    assert due["x"] + due["width"] <= list_end["x"] + list_end["width"]
+    page.goto(reverse("web:worklist") + "?show=snoozed")
+    quality, why = page.locator(".row-b .q").bounding_box(), page.locator(".row-w > span").bounding_box()
+    assert quality["x"] + quality["width"] <= why["x"]
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
