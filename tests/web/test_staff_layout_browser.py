@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from teleder.accounts.models import Relation
-from teleder.cases import reviews
+from teleder.cases import reviews, snoozing
 from teleder.cases.models import Submission
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -59,3 +62,67 @@ def test_a_row_on_hold_is_readable(visit, dana, alices_submission, language):
     assert row.locator(".band, .urg").evaluate_all(CUT) == []
     box, band = row.locator(".row-a").bounding_box(), row.locator(".band").bounding_box()
     assert band["x"] + band["width"] <= box["x"] + box["width"] + 1, "the age band is seen"
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_a_row_shows_its_time_and_why_it_is_snoozed_in_full(visit, dana, alice, bob, submission_of, language):
+    late, snoozed = submission_of(alice, crusts="yes"), submission_of(bob)
+    Submission.objects.filter(pk=late.pk).update(due_at=timezone.now() - timedelta(minutes=75))
+    snoozing.snooze(snoozed, by=dana, length="photos", reason="records")
+    page = visit(dana, size="desk", language=language)
+    page.goto(reverse("web:worklist"))
+    list_end = page.locator(".rows-scroll").bounding_box()
+    due = page.locator("[data-row] .due").bounding_box()
+    assert due["x"] + due["width"] <= list_end["x"] + list_end["width"]
+    page.goto(reverse("web:worklist") + "?show=snoozed")
+    quality, why = page.locator(".row-b .q").bounding_box(), page.locator(".row-w > span").bounding_box()
+    assert quality["x"] + quality["width"] <= why["x"]
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_on_a_phone_a_time_that_is_over_lies_over_nothing(
+    visit, is_accessible, dana, alice, submission_of, language
+):
+    submission_of(alice, crusts="yes")
+    Submission.objects.update(due_at=timezone.now() - timedelta(minutes=75))
+    page = visit(dana, size="phone", language=language)
+    page.goto(reverse("web:worklist"))
+    row = page.locator("[data-row]")
+    due, link = row.locator(".due").bounding_box(), row.locator(".row-link").bounding_box()
+    assert link["x"] + link["width"] <= due["x"] or link["y"] + link["height"] <= due["y"]
+    is_accessible(page, language)
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_a_label_of_the_filters_stands_before_its_field(visit, adam, alices_submission, language):
+    page = visit(adam, size="desk", language=language)
+    page.goto(reverse("web:cases_admin"))
+    for name in ("find", "status", "urgency", "holder", "age"):
+        label, field = (
+            page.locator(f"label[for={name}]").bounding_box(),
+            page.locator(f"#{name}").bounding_box(),
+        )
+        assert label["x"] < field["x"] and label["y"] + label["height"] > field["y"], name
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_with_an_overdue_case_no_page_of_admins_scrolls_sideways(
+    visit, is_accessible, adam, alices_submission, language
+):
+    Submission.objects.update(due_at=timezone.now() - timedelta(minutes=75))
+    page = visit(adam, size="phone", language=language)
+    for name in ("operations", "cases_admin", "people", "failed_logins"):
+        page.goto(reverse(f"web:{name}"))
+        expect(page.locator("nav.side")).to_be_visible()
+        is_accessible(page, language)
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_on_a_phone_the_panel_that_asks_for_photos_is_whole(visit, dana, alices_submission, language):
+    reviews.claim(alices_submission, by=dana)
+    page = visit(dana, size="phone", language=language)
+    page.goto(reverse("web:review", args=[alices_submission.pk]))
+    page.locator("details.case-pop > summary").click()
+    panel = page.locator("details.case-pop > form")
+    expect(panel).to_be_visible()
+    assert panel.evaluate_all(CUT) == [] and panel.locator("*").evaluate_all(CUT) == []
