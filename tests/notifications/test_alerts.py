@@ -422,6 +422,7 @@ def test_the_runbook_has_a_section_for_each_kind_of_alert(client, person, langua
     for kind in AlertKind:
         section = runbook.section(kind, language)
         assert f'id="{kind}"' in page and section.steps and section.meaning and section.check
+    assert '<code lang="en">manage.py doctor</code>' in page
     assert set(runbook.sections_by_language()) == set(AlertKind)
     assert set(watching.WORDS) <= set(AlertKind)
 
