@@ -141,3 +141,16 @@ def test_the_webs_url_differs_only_in_user_and_password(monkeypatch, owned, left
     found = processes.restricted({"DATABASE_URL": f"postgresql://{owned}"})["DATABASE_URL"]
     assert found.startswith("postgresql://teleder_web:") and found.endswith(f"@{left}")
     assert database.from_url(found)["USER"] == "teleder_web"
+
+
+def test_jobs_log_in_as_a_role_of_their_own_with_a_new_password(monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        processes.subprocess, "run", lambda *given, **more: calls.append((given[0], more["env"]))
+    )
+    found = processes.for_jobs({"DATABASE_URL": "postgresql://owner:o@h:5433/d"})["DATABASE_URL"]
+    again = processes.for_jobs({"DATABASE_URL": "postgresql://owner:o@h:5433/d"})["DATABASE_URL"]
+    assert found.startswith("postgresql://teleder_jobs:") and found.endswith("@h:5433/d") and found != again
+    command, environment = calls[0]
+    assert command[1:] == ["manage.py", "audit", "protect", "teleder_jobs", "--jobs"]
+    assert database.from_url(found)["PASSWORD"] == environment["TELEDER_ROLE_PASSWORD"]

@@ -126,6 +126,17 @@ def test_a_board_with_a_fault_that_cannot_be_read_stops_the_sign_of_life_and_clo
     assert Alert.objects.open().count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_the_sweeper_needs_no_other_rights_than_the_webs(adam, acting_as_web, monkeypatch, clock):
+    monkeypatch.setattr(health, "results_waiting", lambda: None)
+    with acting_as_web():
+        alerting.look()
+        clock.shift(timedelta(minutes=1))
+        assert alerts.tell_alerts() == 1
+        assert alerts.acknowledge_alerts("broker", by=adam) == 1
+    assert [letter.to for letter in mail.outbox] == [[adam.email]]
+
+
 # --- Told until somebody sees to it -----------------------------------------------------------------------
 def test_a_fault_that_lasts_is_mailed_once_and_again_until_adam_sees_to_it(adam, after, settings):
     assert after({BROKER}) == []
@@ -411,6 +422,7 @@ def test_the_runbook_has_a_section_for_each_kind_of_alert(client, person, langua
     for kind in AlertKind:
         section = runbook.section(kind, language)
         assert f'id="{kind}"' in page and section.steps and section.meaning and section.check
+    assert '<code lang="en">manage.py doctor</code>' in page
     assert set(runbook.sections_by_language()) == set(AlertKind)
     assert set(watching.WORDS) <= set(AlertKind)
 

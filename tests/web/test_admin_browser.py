@@ -10,6 +10,8 @@ from contract import messages
 from teleder.accounts.models import Invitation, Role
 from teleder.cases import reviews
 from teleder.cases.models import JobState, Submission
+from teleder.notifications import alerts
+from teleder.notifications.models import Alert
 from teleder.pipeline import results
 from tests.conftest import send_for_test
 
@@ -35,7 +37,8 @@ def test_adams_pages_are_accessible(
     reviews.reassign(handed, to=dana, by=adam)
     _invitation, token = Invitation.issue(email="erik@example.com", role=Role.DERMATOLOGIST, by=adam)
     page = visit(adam, language=language, size=size)
-    for name in ("operations", "cases_admin", "people", "models"):
+    alerts.update({("jobs_stopped", adam.clinic_id)})
+    for name in ("operations", "runbook", "cases_admin", "people", "models"):
         page.goto(reverse(f"web:{name}"))
         is_accessible(page, language)
     for name, pk in (("case_admin", handed.pk), ("case_trail", handed.pk), ("licence", dana.pk)):
@@ -93,6 +96,20 @@ def test_adam_requeues_by_keyboard_after_confirmation(visit, is_accessible, adam
     expect(page.locator("[role=status]").first).to_be_visible()
     failed_job.refresh_from_db()
     assert failed_job.state in {JobState.QUEUED, JobState.SENT}
+
+
+@EACH_WAY
+def test_adam_sees_to_an_alert_by_keyboard(visit, adam, failed_job, language, size):
+    page = visit(adam, language=language, size=size)
+    page.goto(reverse("web:operations"))
+    button = page.locator("#board button[form=acknowledge-form]")
+    expect(button).to_have_count(0)
+    alerts.update({("jobs_stopped", adam.clinic_id)})
+    expect(button).to_be_visible(timeout=13_000)  # the board asks every five seconds
+    button.press("Enter")
+    expect(page.locator("[role=status]").first).to_be_visible()
+    expect(button).to_have_count(0)
+    assert Alert.objects.get().acknowledged_by == adam
 
 
 def test_the_board_shows_a_stopped_job_without_reload(visit, adam, alices_submission):

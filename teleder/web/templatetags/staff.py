@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from django import template
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
@@ -29,6 +29,14 @@ def initials(person: User) -> str:
     if not words:
         return "?"
     return "".join(word[0] for word in words[:2]).upper() if words[0].isascii() else words[0][0]
+
+
+@register.filter
+def with_code(text: str) -> SafeString:
+    """Return a text whose parts between backticks are code, which is English in every language."""
+    parts = enumerate(text.split("`"))
+    forms = ("{}", '<code lang="en">{}</code>')
+    return format_html_join("", "{}", ((format_html(forms[number % 2], part),) for number, part in parts))
 
 
 @register.filter
