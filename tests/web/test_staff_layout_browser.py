@@ -97,12 +97,14 @@ def test_on_a_phone_a_time_that_is_over_lies_over_nothing(
 def test_a_label_of_the_filters_stands_before_its_field(visit, adam, alices_submission, language):
     page = visit(adam, size="desk", language=language)
     page.goto(reverse("web:cases_admin"))
+    assert page.locator("th a").bounding_box()["height"] < 30, "a case number stands in one line"
     for name in ("find", "status", "urgency", "holder", "age"):
         label, field = (
             page.locator(f"label[for={name}]").bounding_box(),
             page.locator(f"#{name}").bounding_box(),
         )
         assert label["x"] < field["x"] and label["y"] + label["height"] > field["y"], name
+        assert label["height"] < 30, f"{name} stands in one line"
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
