@@ -39,8 +39,8 @@ class Command(BaseCommand):
                 if duty not in seldom or number % settings.SWEEP_SELDOM_ROUNDS == 0:
                     do(duty)
                     do(say_that_it_sweeps)
-            if settings.SWEEP_HEARTBEAT:
-                Path(settings.SWEEP_HEARTBEAT).touch()
+                    if settings.SWEEP_HEARTBEAT:  # also where the database is away
+                        Path(settings.SWEEP_HEARTBEAT).touch()
             if once or stop.wait(settings.SWEEP_SECONDS):
                 return
 
