@@ -114,11 +114,11 @@ def _is_told(system: System, admin: Person, words: tuple[str, ...]) -> bool:
     return any(each in line for each in words for line in alarms(system.url, admin))
 
 
-def alarms(url: str, admin: Person) -> list[str]:
+def alarms(url: str, admin: Person, seconds: float = 5) -> list[str]:
     """Return what the board tells an admin to look at; nothing while it does not answer."""
     headers = {"Authorization": f"Token {admin.token}", "Accept-Language": "en"}
     with suppress(requests.RequestException):
-        answer = requests.get(f"{url}/status", headers=headers, timeout=5)
+        answer = requests.get(f"{url}/status", headers=headers, timeout=seconds)
         return [alarm["words"] for alarm in answer.json()["alarms"]] if answer.ok else []
     return []
 

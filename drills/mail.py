@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import email
 import re
 import socketserver
 import threading
 import time
 from collections import Counter
 from contextlib import suppress
+from email import policy
 
 ON_CALL = "on-call@example.com"  # mailed by the watch, or of it: no message of a case
 ALERT = b"Message-ID: <teleder.alert."  # a board's problem that was mailed to admins
@@ -27,7 +29,7 @@ class Mailbox(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Conversation)
         self.taken: Counter[str] = Counter()
         self.texts: dict[str, str] = {}
-        self.calls: list[float] = []  # when ON_CALL was mailed (time.monotonic)
+        self.calls: list[tuple[float, str]] = []  # when ON_CALL was mailed (time.monotonic), and what
         self.behaviour = ""
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -39,7 +41,8 @@ class Mailbox(socketserver.ThreadingTCPServer):
         if ALERT in mail:  # of no case, and to admins, whose boards other drills look at
             return
         if f"To: {ON_CALL}".encode() in mail:
-            self.calls.append(time.monotonic())
+            text = email.message_from_bytes(mail, policy=policy.default).get_content()
+            self.calls.append((time.monotonic(), text))
             return
         found = MESSAGE_ID.search(mail)
         name = found.group(1).decode() if found else "none"

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from contract import encryption, messages
+from contract import encryption, messages, supervise
 from local import valkey
 from local.servers import die_with_parent
 
@@ -32,6 +32,7 @@ JOBS = (
     "export_training",
 )  # commands of manage.py that the second is for
 STOP_SECONDS = 20
+END_SECONDS = 5  # after SIGTERM to what hangs
 RESTART_SECONDS = 3
 
 # Mingle, gossip and heartbeats are messages between workers over Valkey, where no role may subscribe or publish.
@@ -64,6 +65,13 @@ WORKERS = ("prepare", "inference")
 VALKEY_ROLES = (
     {name: name for name in COMMANDS} | dict.fromkeys(WORKERS, "worker") | {"watch": "beat"}
 )  # it never asks
+# The variable that names each one's sign of life: a file, or of the web a folder.
+SIGNS = dict.fromkeys(("results", *WORKERS), "TELEDER_WORKER_HEARTBEAT") | {
+    "web": "TELEDER_WEB_HEARTBEAT",
+    "sweeper": "TELEDER_SWEEP_HEARTBEAT",
+    "beat": "TELEDER_BEAT_HEARTBEAT",
+    "watch": "TELEDER_WATCH_HEARTBEAT",
+}
 # A process that decodes uploads holds no password and no way into the database. Nor is it told of
 # Django's settings: Celery would load them.
 OF_THE_WEB = (
@@ -130,7 +138,7 @@ def _with_role(everything: Mapping[str, str], role: str, *options: str) -> dict[
 
 @dataclass
 class Supervisor:
-    """Starts processes, writes each one's log to a file, starts again what ends by itself."""
+    """Starts processes, writes each one's log to a file, starts again what ends by itself, ends what hangs."""
 
     root: Path
     logs: Path
@@ -140,14 +148,18 @@ class Supervisor:
     running: dict[str, subprocess.Popen] = field(default_factory=dict)
     extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
+    silent_seconds: float = supervise.SILENT_SECONDS
+    signs: dict[str, supervise.Sign] = field(default_factory=dict)
 
     def start(self, name: str, *extra: str) -> None:
         self.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sign = self.signs[name] = supervise.Sign(self.logs.resolve() / f"{name}.alive")
+        sign.forget()
         with (self.logs / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
                 [*command(name, self.commands), *extra],
                 cwd=self.root,
-                env=environment_of(name, self.environment),
+                env=environment_of(name, self.environment) | {SIGNS[name]: str(sign.path)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -167,6 +179,21 @@ class Supervisor:
                     _kill_group(process)
                     if not self.stopping.wait(RESTART_SECONDS):
                         self.start(name, *self.extra[name])
+                else:
+                    self._end_if_it_hangs(name, process)
+
+    def _end_if_it_hangs(self, name: str, process: subprocess.Popen) -> None:
+        self.signs[name].silent_seconds = self.silent_seconds
+        for pid in self.signs[name].look():
+            self.say(f"{name} gives no sign of life; ending it. Log: {self.logs}/{name}.log")
+            with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                if pid != supervise.WHOLE:
+                    os.kill(pid, signal.SIGKILL)  # the web replaces it
+                else:
+                    process.terminate()
+                    process.wait(END_SECONDS)
+            if pid == supervise.WHOLE:
+                _kill_group(process)
 
     def stop(self) -> None:
         """Ask all to end (SIGTERM: Celery finishes what it has begun), then end the rest."""

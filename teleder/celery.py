@@ -7,11 +7,12 @@ no retry by Celery and no long countdowns.
 import os
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from celery import Celery, Task
 from celery.schedules import crontab
-from celery.signals import setup_logging, task_postrun, task_prerun
+from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun
 
 from contract import logs, messages, messaging
 
@@ -20,6 +21,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "teleder.settings")
 from django.conf import settings
 from django.db import close_old_connections
 
+BEAT_ALIVE = "teleder.beat_alive"
+BEAT_HEARTBEAT = "TELEDER_BEAT_HEARTBEAT"  # of the variable with a file's path, which beat touches
 setup_logging.connect(logs.configure)
 app = Celery("teleder", broker=settings.REDIS_URL)
 app.conf.update(
@@ -30,7 +33,7 @@ app.conf.update(
     CELERY_DB_REUSE_MAX=sys.maxsize,
     beat_schedule={
         # Through the results worker, so that it shows both.
-        "say that beat runs": {"task": "teleder.beat_alive", "schedule": 5.0, "options": {"expires": 10}},
+        "say that beat runs": {"task": BEAT_ALIVE, "schedule": 5.0, "options": {"expires": 10}},
         "read stored files": {
             "task": "teleder.check_files",
             "schedule": crontab(hour="22-23,0-1", minute="*/5"),  # as often as `RUNS_A_NIGHT` says
@@ -59,6 +62,13 @@ app.autodiscover_tasks(
 def close_old_or_broken_connections(task: Task, **_signal: Any) -> None:
     if not task.request.is_eager:  # within a request or a test, which still uses its connection
         close_old_connections()
+
+
+@before_task_publish.connect(sender=BEAT_ALIVE)
+def touch_heartbeat_of_beat(**_signal: Any) -> None:
+    """Beat's loop is at work, whether or not the broker takes the task."""
+    if path := os.environ.get(BEAT_HEARTBEAT):
+        Path(path).touch()
 
 
 # --- What a task's log lines are about --------------------------------------------------------------------

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 # The service worker is the same for everybody. With the cookie of an ended session its answer would delete that of a new one.
 WITHOUT_COOKIES = {"/healthz", "/readyz", "/metrics", "/service-worker.js"}
+CONNECT_SECONDS = 2
 LAST_NUMBER = 2**63 - 1  # of a bigint: no audit entry can follow it
 # Each statement fails where requests would fail: new pages (a temporary file on the same disk), the write-ahead log and
 # a read-only database (a sequence, which does not grow).
@@ -73,6 +74,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
     said = found or "ready\n"
     if watching.HEADER in request.headers and not found:
         heartbeats.note_alive(heartbeats.WATCH)
+        if not takes_connections():
+            heartbeats.note_fault(heartbeats.DATABASE)
         said += "".join(f"{name} does not respond\n" for name in silent_processes())
     return HttpResponse(said, status=503 if found else 200, content_type="text/plain")
 
@@ -84,6 +87,8 @@ def silent_processes() -> list[str]:
     signs = signs_of_life(timezone.now(), everything, broker_answers=results is not None)
     found = {
         "broker": results is None,
+        "connection": signs.database_refuses,
+        "web": signs.web_hangs,
         "sweeper": signs.sweeper_is_late,
         "results": signs.results_is_silent,
         "prepare": signs.prepare_is_silent,
@@ -91,6 +96,17 @@ def silent_processes() -> list[str]:
         "beat": signs.beat_is_silent,
     }
     return [name for name, is_silent in found.items() if is_silent]
+
+
+def takes_connections() -> bool:
+    """Whether PostgreSQL takes a new connection. Those that are open go on working without its main process."""
+    parameters = connection.get_connection_params()
+    try:
+        connection.Database.connect(**parameters | {"connect_timeout": CONNECT_SECONDS}).close()
+    except connection.Database.Error as error:
+        log.error("the database takes no new connection (%s)", type(error).__name__)
+        return False
+    return True
 
 
 def failures() -> list[str]:

@@ -31,6 +31,7 @@ WEB = "web"
 WORDS = {
     WEB: _("The web does not answer, or one of its processes hangs: pages load slowly or not at all."),
     "database": _("The database does not take a write: nothing can be sent or answered."),
+    "connection": _("PostgreSQL accepts no new connections: soon no page works."),
     "storage": _("The storage of photos does not take a file: no photo can be sent."),
     "broker": _("The message broker does not answer: new photos can't be seen yet."),
     "sweeper": _("The sweeper does not respond: messages to patients are waiting."),

@@ -12,10 +12,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import timedelta
+from statistics import median
 from typing import NamedTuple
 
 import redis
 from django.conf import settings
+from django.core.cache import caches
 from django.db import connection, transaction
 from django.db.models import DateTimeField, F, Func, Max, QuerySet
 from django.db.models.functions import Now
@@ -31,6 +33,11 @@ from teleder.pipeline.transitions import UNDER_WAY, UNFINISHED, WAITING, JobStep
 
 log = logging.getLogger(__name__)
 URGENT_FROM = Urgency.SAME_DAY  # on: these overtake messages that are already in the broker
+SWEEP_GRACE_SECONDS = 5
+MEASURED = 20  # messages that give the measure of how long one may wait
+WAIT_TIMES = 3  # of what the half of these took
+WAIT_MINUTES = 10  # at most: then the case goes on without AI
+MEASURE_SECONDS = 5  # how old a measure may be
 NO_WORKER = ""  # started, and its worker no longer works on it
 
 
@@ -185,6 +192,36 @@ def _batches(jobs: list[Job], room: int, size: int) -> list[list[Job]]:
     return batches[:room]
 
 
+def wait_seconds(stage: Stage, losses: int = 0) -> float:
+    """Return how long a message of this stage may wait for a worker: longer on a machine that is slow of late.
+
+    Otherwise it would expire unread while the worker works, and be sent again and again. One that is begun and takes longer than
+    that counts, too; a few slow ones among the last do not: a lost message is to be missed soon. The second time it may wait longer.
+    """
+
+    def measure() -> float:
+        least = settings.JOB_WAIT_SECONDS
+        sent = Job.objects.filter(stage=stage, sent_at__isnull=False)
+        done = sent.filter(
+            finished_at__gte=Now() - timedelta(hours=1), state__in=(JobState.DONE, JobState.FAILED)
+        )
+        done = done.order_by("-finished_at").values_list(F("finished_at") - F("sent_at"), flat=True)
+        begun = sent.filter(state=JobState.STARTED, sent_at__lt=Now() - timedelta(seconds=least))
+        begun = (
+            begun.exclude(worker=NO_WORKER).order_by("sent_at").values_list(Now() - F("sent_at"), flat=True)
+        )
+        took = [each.total_seconds() for each in done[:MEASURED]]
+        longest = max(median(took or [0]), *(each.total_seconds() for each in begun[:1]), 0)
+        return min(max(least, WAIT_TIMES * longest), 60 * WAIT_MINUTES)
+
+    found = caches["process"].get_or_set(f"wait.{stage}", measure, MEASURE_SECONDS)
+    return min(found * (WAIT_TIMES if losses else 1), 60 * WAIT_MINUTES)
+
+
+def _wait_of(batch: list[Job]) -> float:
+    return wait_seconds(Stage(batch[0].stage), min(job.losses for job in batch))
+
+
 def mark_sent(batch: list[Job]) -> list[Job]:
     rows = Job.objects.filter(pk__in=[job.pk for job in batch])
     move_jobs(
@@ -194,7 +231,7 @@ def mark_sent(batch: list[Job]) -> list[Job]:
         batch=len(batch),
         # Now() is the same for a whole transaction; the statement's time distinguishes its messages.
         sent_at=Func(function="STATEMENT_TIMESTAMP", output_field=DateTimeField()),
-        deadline=Now() + timedelta(seconds=settings.JOB_WAIT_SECONDS),
+        deadline=Now() + timedelta(seconds=_wait_of(batch)),
         worker="",
         error="",
     )
@@ -213,7 +250,8 @@ def send_batch(stage: Stage, jobs: list[Job]) -> None:
             kwargs=messages.pack_requests([_request(job) for job in jobs]),
             queue=messaging.queue(messages.QUEUES[stage]),
             priority=_turn(jobs).value,
-            expires=settings.JOB_WAIT_SECONDS,
+            # The sweeper comes first: it sends an expired job again before a worker drops it and takes a later one.
+            expires=_wait_of(jobs) + SWEEP_GRACE_SECONDS,
             soft_time_limit=messages.SOFT_LIMIT_SECONDS[stage] * len(jobs),
             time_limit=messages.HARD_LIMIT_SECONDS[stage] * len(jobs),
             retry=False,

@@ -24,9 +24,15 @@ from teleder.cases.models import Heartbeat
 
 log = logging.getLogger(__name__)
 SAY_SO = SWEEPER, RESULTS, BEAT, WATCH = "sweeper", "results", "beat", "watch"
+# Of these others say that they do not respond: one web process of another, and the web, which the watch asks, of PostgreSQL.
+FAULTS = WEB, DATABASE = "web", "database"
 EVERY_SECONDS = 5
 UNANSWERED_SECONDS = 8  # of a probe: within 15 s of a hang the board says so
+UNHEARD_SECONDS = (
+    7  # of the results worker: what it would record may be there, and nobody else is told to be silent
+)
 MISSED_SECONDS = 20  # the watch, whose question may take ten
+FAULT_SECONDS = 12  # so long after it was last met, a fault is told
 SILENT_SECONDS = 13  # of what says by itself that it works: longer than a mail server that does not answer holds the sweeper
 
 
@@ -35,6 +41,13 @@ def note_alive(*names: str) -> None:
         if not Heartbeat.objects.filter(name=name).update(at=Now()):
             Heartbeat.objects.bulk_create([Heartbeat(name=name)], ignore_conflicts=True)
             Heartbeat.objects.filter(name=name).update(at=Now())
+
+
+def note_fault(name: str) -> None:
+    """Something of this kind does not respond now."""
+    log.error("does not respond: %s", name)
+    if not Heartbeat.objects.filter(name=name).update(asked_at=Now()):
+        Heartbeat.objects.bulk_create([Heartbeat(name=name, asked_at=Now())], ignore_conflicts=True)
 
 
 def ask_workers() -> None:
@@ -87,9 +100,14 @@ def miss_watch() -> int:
         raise
 
 
-def is_silent(name: str) -> Exists:
+def is_silent(name: str, seconds: float = SILENT_SECONDS) -> Exists:
     """Whether a process that says by itself that it works has not done so; one that never did is not missed."""
-    return Exists(Heartbeat.objects.filter(name=name, at__lt=Now() - timedelta(seconds=SILENT_SECONDS)))
+    return Exists(Heartbeat.objects.filter(name=name, at__lt=Now() - timedelta(seconds=seconds)))
+
+
+def has_fault(name: str) -> Exists:
+    """Whether something of this kind was met lately that does not respond."""
+    return Exists(Heartbeat.objects.filter(name=name, asked_at__gte=Now() - timedelta(seconds=FAULT_SECONDS)))
 
 
 def is_unanswered(stage: str) -> Exists:

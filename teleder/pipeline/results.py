@@ -35,7 +35,7 @@ from teleder.cases.models import (
 )
 from teleder.cases.stored_files import note_damage
 from teleder.pipeline import ai_status, dispatch, mending, queue, result_checks
-from teleder.pipeline.dispatch import NO_WORKER
+from teleder.pipeline.dispatch import NO_WORKER, wait_seconds
 from teleder.pipeline.transitions import JOB_MOVES, UNDER_WAY, JobStep, move_jobs
 
 log = logging.getLogger(__name__)
@@ -48,31 +48,37 @@ DAMAGES = {messages.FILE_DAMAGED, messages.FILE_MISSING, messages.ORIGINAL_LOCKE
 
 def started(*, worker: str, work: dict[str, int]) -> None:
     """Note that a worker has started these attempts: from now on a time-out counts as a crash."""
-    for job, lease in _lease_seconds(work).items():  # each by itself: no two rows are locked at once
+    for job, (lease, wait) in _limits(work).items():  # each by itself: no two rows are locked at once
         rows = _attempt(job, work[job])
-        move_jobs(rows, JobStep.START, worker=worker[:100], deadline=_deadline_in(lease, lease))
+        move_jobs(rows, JobStep.START, worker=worker[:100], deadline=_deadline_in(lease, lease, wait))
 
 
 def _attempt(job: str, attempt: int) -> QuerySet[Job]:
     return Job.objects.filter(pk=job, attempt=attempt)
 
 
-def _lease_seconds(work: dict[str, int]) -> dict[str, float]:
-    """Return how long each of these attempts may take once it has started; what is none of this version is left out."""
+def _limits(work: dict[str, int]) -> dict[str, tuple[float, float]]:
+    """Return for each of these attempts how long (s) it may take once it has started, and how long its message may wait.
+
+    What is none of this version is left out.
+    """
     found = Job.objects.filter(pk__in=work, stage__in=Stage).order_by()
     return {
-        str(job): messages.HARD_LIMIT_SECONDS[Stage(stage)] * batch + RESULT_GRACE_SECONDS
-        for job, stage, batch in found.values_list("pk", "stage", "batch")
+        str(job): (
+            messages.HARD_LIMIT_SECONDS[Stage(stage)] * batch + RESULT_GRACE_SECONDS,
+            wait_seconds(Stage(stage), losses),
+        )
+        for job, stage, batch, losses in found.values_list("pk", "stage", "batch", "losses")
     }
 
 
-def _deadline_in(seconds: float, lease: float) -> Any:
+def _deadline_in(seconds: float, lease: float, wait: float) -> Any:
     """Return the time in so many seconds, but no later than the longest an attempt may last since it was sent.
 
     That is: waiting, work, and waiting again for a process of the right version. Messages are untrusted: without this
     limit, "started" and unreadable results in turn could postpone the time-out for ever.
     """
-    longest = 2 * settings.JOB_WAIT_SECONDS + lease
+    longest = 2 * wait + lease
     return Least(Now() + timedelta(seconds=seconds), F("sent_at") + timedelta(seconds=longest))
 
 
@@ -92,11 +98,11 @@ def ended(*, worker: str, work: dict[str, int] | None) -> None:
 
 def leave_to_another_version(*, job: str, attempt: int) -> bool:
     """Whether this result, which this version cannot read, is still expected; its time-out then is no crash."""
-    lease = _lease_seconds({job: attempt}).get(job)
+    limits = _limits({job: attempt}).get(job)
     rows = _attempt(job, attempt).filter(state__in=UNDER_WAY)
-    if lease is None or not rows.exists():
+    if limits is None or not rows.exists():
         return False
-    move_jobs(rows, JobStep.HAND_BACK, deadline=_deadline_in(settings.JOB_WAIT_SECONDS, lease))
+    move_jobs(rows, JobStep.HAND_BACK, deadline=_deadline_in(settings.JOB_WAIT_SECONDS, *limits))
     return True
 
 

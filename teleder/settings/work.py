@@ -11,6 +11,7 @@ SWEEP_DUTIES = [
     "teleder.pipeline.recovery.requeue_after_broker_flush",
     "teleder.pipeline.recovery.replace_older_stages",
     "teleder.pipeline.recovery.expire",
+    "teleder.pipeline.broker.drop_ended_messages",
     "teleder.pipeline.mending.mend",
     "teleder.pipeline.dispatch.dispatch_all",
     "teleder.pipeline.ai_status.give_up_waiting_for_ai",

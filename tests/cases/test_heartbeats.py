@@ -103,6 +103,16 @@ def test_what_carries_the_signs_is_told_and_not_the_others(adam, stopped, words)
 
 
 @pytest.mark.usefixtures("beating")
+def test_while_no_answer_can_be_recorded_no_worker_is_told_to_be_silent(adam):
+    """The watch mailed that prepare had stopped, seconds before the board knew that it was the results worker."""
+    Heartbeat.objects.filter(name=Stage.PREPARE).update(at=ago(20), asked_at=ago(9))
+    Heartbeat.objects.filter(name="results").update(at=ago(9))
+    assert told(adam) == []
+    heartbeats.note_alive("results")
+    assert told(adam) == ["The prepare worker"]
+
+
+@pytest.mark.usefixtures("beating")
 def test_without_a_broker_the_broker_alone_is_told(adam, monkeypatch):
     Heartbeat.objects.update(at=ago(30), asked_at=ago(20))
     heartbeats.note_alive("sweeper")

@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 import redis
 import uuid_utils.compat as uuid
+from django.core.cache import caches
 from django.db.models import F
+from django.utils import timezone
 
 from contract import messages
 from contract.messages import Stage
 from teleder.cases.models import Job, JobState, Photo
 from teleder.cases.triage import Urgency
-from teleder.pipeline import dispatch, recovery, results
+from teleder.pipeline import broker, dispatch, recovery, results
 from tests.cases.conftest import depth, received
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
@@ -79,6 +81,7 @@ class Machine:
         """Let so many seconds pass for what waits in the broker, then do what the sweeper does."""
         Job.objects.filter(state=JobState.SENT).update(deadline=F("deadline") - timedelta(seconds=seconds))
         recovery.expire()
+        broker.drop_ended_messages()
         dispatch.dispatch_all()
 
     def step(self, seconds: int = 0) -> None:
@@ -120,9 +123,7 @@ def test_waiting_counts_no_crash_and_keeps_age_and_urgency(photos, valkey):
     later = photos(3, Stage.PREPARE)
     job = Job.objects.get(pk=first)
     assert (job.created_at, job.priority, job.deaths) == (*before, 0)
-    machine.take()  # a worker is there at last; at first it finds messages that have expired
-    machine.sweep()
-    machine.take()
+    machine.take()  # a worker is there at last; messages that have expired are in nobody's way
     assert machine.begun == [[first]] and later
 
 
@@ -203,3 +204,103 @@ def test_more_urgent_photos_than_places_go_by_urgency_and_age(photos, valkey, se
     for _ in range(4):
         machine.step()
     assert [job for (job,) in machine.begun[before : before + 5]] == [*emergency, *same_day]
+
+
+# --- Messages that expired, and how long one may wait ------------------------------------------------------
+def test_expired_messages_free_their_place(photos, valkey, settings):
+    """They stayed in the broker's list and counted as waiting: nothing more was sent until a worker had read them."""
+    settings.JOB_WINDOW = 2
+    first, second, *later = photos(5, Stage.PREPARE)
+    machine = Machine(valkey, Stage.PREPARE, 1)
+    machine.sweep()
+    for number in range(2, 5):  # no worker is there
+        machine.sweep(121)  # the second time it may wait three times as long
+        assert depth(valkey, Stage.PREPARE) == 2
+        rows = Job.objects.filter(pk__in=[first, second])
+        assert set(rows.values_list("state", "attempt")) == {(JobState.SENT, number)}
+    assert not Job.objects.filter(pk__in=later, attempt__gt=0).exists()
+
+
+def test_a_message_whose_jobs_are_all_over_is_removed_and_no_other(photos, valkey, settings):
+    settings.JOB_WINDOW, settings.JOB_BATCH = 2, 2
+    photos(4, Stage.ANALYSE)
+    dispatch.dispatch_all()
+    one, other = Job.objects.filter(state=JobState.SENT).order_by("created_at")[:2]
+    Job.objects.filter(pk=one.pk).update(state=JobState.CANCELLED)
+    assert broker.drop_ended_messages() == 0, "another job is in it"
+    Job.objects.filter(pk=other.pk).update(attempt=F("attempt") + 1)
+    assert broker.drop_ended_messages() == 1
+    assert depth(valkey, Stage.ANALYSE) == 1
+
+
+@pytest.mark.parametrize("strange", [b"[]", b"{}", b"x", b'{"body": 7}', b'{"body": "W1tdLHt9LHt9XQ=="}'])
+def test_a_message_that_cannot_be_read_stays(valkey, strange):
+    """Workers may write to these queues: what they write stops no sweeper."""
+    valkey.lpush(messages.QUEUES[Stage.PREPARE], strange)
+    assert broker.drop_ended_messages() == 0
+    assert depth(valkey, Stage.PREPARE) == 1
+
+
+def test_without_a_broker_nothing_is_removed(monkeypatch):
+    def away(*_args, **_how):
+        raise redis.ConnectionError
+
+    monkeypatch.setattr(redis.Redis, "pipeline", away)
+    assert broker.drop_ended_messages() == 0
+
+
+def waits(stage: Stage = Stage.PREPARE) -> float:
+    caches["process"].clear()
+    return dispatch.wait_seconds(stage)
+
+
+def test_a_message_may_wait_longer_where_jobs_take_long(photos, valkey, settings):
+    jobs, now = photos(20, Stage.PREPARE), timezone.now()
+    assert waits() == settings.JOB_WAIT_SECONDS
+
+    def took(seconds: float, which: list[str], **more: Any) -> None:
+        changes = {"sent_at": now - timedelta(seconds=seconds), "deadline": now, "finished_at": now}
+        Job.objects.filter(pk__in=which).update(**changes | {"state": JobState.DONE} | more)
+
+    took(1, jobs)
+    assert waits() == settings.JOB_WAIT_SECONDS
+    took(30, jobs[:3])
+    assert waits() == settings.JOB_WAIT_SECONDS, "a few slow ones: a lost message is missed as soon as before"
+    took(30, jobs)
+    assert waits() == pytest.approx(90, abs=1)
+    assert waits(Stage.ANALYSE) == settings.JOB_WAIT_SECONDS, "another worker"
+    took(3000, jobs)
+    assert waits() == 600
+
+
+def test_what_is_under_way_for_long_lets_others_wait_longer(photos, valkey, settings):
+    first, second = photos(2, Stage.ANALYSE)
+    since = timezone.now() - timedelta(seconds=60)
+    begun = {"state": JobState.STARTED, "sent_at": since, "deadline": timezone.now(), "finished_at": None}
+    Job.objects.filter(pk=first).update(**begun, worker="w@host")
+    assert waits(Stage.ANALYSE) == pytest.approx(180, abs=5)
+    dispatch.dispatch_all()
+    row = Job.objects.get(pk=second)
+    assert (row.deadline - row.sent_at).total_seconds() == pytest.approx(180, abs=5)
+    Job.objects.filter(pk=first).update(worker=dispatch.NO_WORKER)
+    assert waits(Stage.ANALYSE) == settings.JOB_WAIT_SECONDS, "its worker died"
+
+
+@pytest.mark.parametrize("seconds", [10, 60, 150])
+def test_on_a_slow_machine_none_is_sent_more_than_twice(photos, valkey, settings, seconds):
+    """One process, each photo `seconds` long. 12 of 50 were lost unread, and others were sent again behind later ones."""
+    settings.JOB_WINDOW = 2
+    machine, sent = Machine(valkey, Stage.ANALYSE, 1), photos(12, Stage.ANALYSE)
+    settings.JOB_BATCH = 1
+    while Job.objects.exclude(state=JobState.FAILED).exists():
+        machine.sweep()
+        machine.take()
+        for _ in range(seconds // 10):
+            rows = Job.objects.filter(state=JobState.STARTED)
+            rows.update(sent_at=F("sent_at") - timedelta(seconds=10))
+            Job.objects.filter(state=JobState.SENT).update(sent_at=F("sent_at") - timedelta(seconds=10))
+            caches["process"].clear()
+            machine.sweep(10)
+        machine.finish()
+    assert [job for message in machine.begun for job in message] == sent
+    assert max(Job.objects.values_list("attempt", flat=True)) <= 2

@@ -18,7 +18,7 @@ import redis
 from contract import encryption, heartbeat, messages
 from contract.messages import Stage
 from local import servers, valkey
-from local.processes import COMMANDS, VALKEY_ROLES
+from local.processes import COMMANDS, SIGNS, VALKEY_ROLES
 from local.processes import WORKERS as LOCAL_WORKERS
 
 yaml = pytest.importorskip("yaml")
@@ -32,10 +32,18 @@ OF_THE_INFERENCE = {
 }
 
 
+def supervised(name: str) -> tuple[list[str], str]:
+    """Return what a service's supervisor is told, and the command that it runs."""
+    supervisor, command = SERVICES[name]["command"].split(" -- ")
+    module = "python -m contract.supervise "
+    assert supervisor.startswith(module)
+    return supervisor.removeprefix(module).split(), command
+
+
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"inference"}))  # compose divides that one
 def test_each_process_runs_the_same_command(name):
     address = {"web": " --host 0.0.0.0 --port 8000"}
-    assert SERVICES[name]["command"] == COMMANDS[name] + address.get(name, "")
+    assert supervised(name)[1] == COMMANDS[name] + address.get(name, "")
 
 
 @pytest.mark.parametrize("name", sorted(OF_THE_INFERENCE))
@@ -43,7 +51,7 @@ def test_each_queue_has_a_worker(name):
     queues = ",".join(messages.QUEUES[stage] for stage in OF_THE_INFERENCE[name])
     like = COMMANDS["inference" if name == "analyse" else "prepare"]  # the others have one child each
     ours = re.sub(r"-n \S+ -Q \S+", f"-n {name}@%h -Q {queues}", like)
-    assert SERVICES[name]["command"] == ours
+    assert supervised(name)[1] == ours
 
 
 def test_no_queue_is_without_a_worker():
@@ -202,9 +210,16 @@ def test_no_health_check_uses_remote_control_of_workers():
     """A client that may ask a worker for its status may also stop it."""
     checks = {name: str(row.get("healthcheck")) for name, row in SERVICES.items()}
     assert not [name for name, check in checks.items() if re.search("inspect|control|status", check)]
-    for name in ("results", *WORKERS):
-        file = SERVICES[name]["environment"][heartbeat.NAME]
-        assert f"find {file} -mmin -1" in checks[name]
+
+
+@pytest.mark.parametrize("name", sorted({*COMMANDS, *OF_THE_INFERENCE, "backup"} - {"inference"}))
+def test_a_service_that_hangs_is_restarted_by_the_sign_that_its_health_check_asks_for(name):
+    told = supervised(name)[0]
+    variable = "TELEDER_BACKUP_HEARTBEAT" if name == "backup" else SIGNS.get(name, heartbeat.NAME)
+    assert told[-1] == SERVICES[name]["environment"][variable]
+    check = " ".join(SERVICES[name]["healthcheck"]["test"])
+    asked = check.replace('", "', " ").replace('["', "").replace('"])', "")
+    assert " ".join([*told[:-1], "--ask", told[-1]]) in asked
 
 
 @pytest.fixture

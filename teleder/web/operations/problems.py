@@ -50,6 +50,8 @@ class SignsOfLife:
     results_is_silent: bool
     beat_is_silent: bool
     watch_is_silent: bool
+    web_hangs: bool  # one of its processes
+    database_refuses: bool  # new connections
     refused: int  # messages of workers, since yesterday
     licences_expired: int  # of dermatologists of the clinic
     licences_unchecked: int
@@ -99,6 +101,8 @@ def signs_of_life(now: datetime, user: User, *, broker_answers: bool = True) -> 
         Exists(late),
         *(ExpressionWrapper(each, BooleanField()) for each in (*silent, *unanswered)),
         *(heartbeats.is_silent(each) for each in heartbeats.SAY_SO),
+        *(heartbeats.has_fault(each) for each in heartbeats.FAULTS),
+        heartbeats.is_silent(heartbeats.RESULTS, heartbeats.UNHEARD_SECONDS),
         refusals.number_lately(),
         *(
             _number_of(User.objects.filter(user.in_own_clinic(), in_state(state)))
@@ -111,10 +115,10 @@ def signs_of_life(now: datetime, user: User, *, broker_answers: bool = True) -> 
         newest_verified(),
     )
     late, prepare, inference, no_prepare, no_inference, *names = Clinic.objects.values_list(*asked).first()
-    no_sweeper, no_results, no_beat, no_watch, *counts = names
+    no_sweeper, no_results, no_beat, no_watch, web_hangs, database_refuses, unheard, *counts = names
     # Probes and signs of life go through sweeper, broker and results worker: where one of these stopped, the others are unknown.
     no_results = no_results and broker_answers
-    are_heard = broker_answers and not (no_sweeper or no_results)
+    are_heard = broker_answers and not (no_sweeper or unheard)
     return SignsOfLife(
         late or no_sweeper,
         prepare or (no_prepare and are_heard),
@@ -122,6 +126,8 @@ def signs_of_life(now: datetime, user: User, *, broker_answers: bool = True) -> 
         no_results,
         no_beat and broker_answers and not no_results,
         no_watch,
+        web_hangs,
+        database_refuses,
         *counts,
     )
 

@@ -61,7 +61,25 @@ def silent_processes(signs: SignsOfLife, waiting: dict[str, Any]) -> list[Proble
         meaning=_("The process that mails who is on call, if another one stops, has stopped or hangs."),
         doctors=_("Nothing changes for them."),
     )
+    web = Problem(
+        _("A process of the web does not respond."),
+        _(
+            "Some pages load slowly or not at all. What was sent is kept; what was not answered can be sent again."
+        ),
+        _("It is ended and replaced within a minute. If this stays, start the web again."),
+        meaning=_("It does not answer requests, or one of its requests has taken longer than a minute."),
+        doctors=_("Some pages load slowly or not at all."),
+    )
+    database = Problem(
+        _("PostgreSQL accepts no new connections."),
+        _("Pages work as long as the connections last that are open now. Then nothing can be sent or read."),
+        _("Find out why its main process does not respond, and start PostgreSQL again."),
+        meaning=_("PostgreSQL's main process has stopped or hangs, or all connections are taken."),
+        doctors=_("All cases as usual, as long as the open connections last."),
+    )
     return [
+        database if signs.database_refuses else None,
+        web if signs.web_hangs else None,
         sweeper if signs.sweeper_is_late else None,
         results if signs.results_is_silent else None,
         prepare if signs.prepare_is_silent else None,

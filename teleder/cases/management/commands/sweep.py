@@ -40,10 +40,10 @@ class Command(BaseCommand):
                 if duty not in seldom or number % settings.SWEEP_SELDOM_ROUNDS == 0:
                     (failed.discard if do(duty) else failed.add)(duty)
                     do(say_that_it_sweeps)
+                    if settings.SWEEP_HEARTBEAT:  # also where the database is away
+                        Path(settings.SWEEP_HEARTBEAT).touch()
             if not failed:  # what is done seldom may have failed some rounds ago
                 do(sign_of_life)
-            if settings.SWEEP_HEARTBEAT:
-                Path(settings.SWEEP_HEARTBEAT).touch()
             if once or stop.wait(settings.SWEEP_SECONDS):
                 return
 
