@@ -94,9 +94,13 @@ def test_on_a_phone_a_time_that_is_over_lies_over_nothing(
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
-def test_a_label_of_the_filters_stands_before_its_field(visit, adam, alices_submission, language):
+def test_a_label_of_the_filters_stands_before_its_field(visit, adam, alice, alices_submission, language):
+    alice.name = "Charlotte Featherstonehaugh-Vanderbilt"
+    alice.save(update_fields=["name"])
     page = visit(adam, size="desk", language=language)
     page.goto(reverse("web:cases_admin"))
+    table = page.locator(".scroll.cases")
+    assert table.evaluate("one => one.scrollWidth - one.clientWidth") <= 1, "who has a case is in view"
     assert page.locator("th a").bounding_box()["height"] < 30, "a case number stands in one line"
     for name in ("find", "status", "urgency", "holder", "age"):
         label, field = (
