@@ -21,10 +21,11 @@ FILE = Path(__file__).parent / "runbook.toml"
 
 
 class AlertKind(StrEnum):
-    """What the board shows as a problem. The first nine are told by the watch, too, under the same names."""
+    """What the board shows as a problem. The first eleven are told by the watch, too, under the same names."""
 
     WEB = "web"
     DATABASE = "database"
+    CONNECTION = "connection"
     STORAGE = "storage"
     BROKER = "broker"
     SWEEPER = "sweeper"
@@ -49,7 +50,6 @@ class AlertKind(StrEnum):
     ALARM_RATE = "alarm_rate"
 
 
-WATCHED_ONLY = frozenset({AlertKind.WEB, AlertKind.DATABASE})  # then no board can be shown
 # What differs between clinics; all else is about the machines that they share.
 OF_CLINIC = frozenset(
     {

@@ -62,6 +62,7 @@ def silent_processes(signs: SignsOfLife, waiting: dict[str, Any]) -> list[Proble
         doctors=_("Nothing changes for them."),
     )
     web = Problem(
+        AlertKind.WEB,
         _("A process of the web does not respond."),
         _(
             "Some pages load slowly or not at all. What was sent is kept; what was not answered can be sent again."
@@ -71,6 +72,7 @@ def silent_processes(signs: SignsOfLife, waiting: dict[str, Any]) -> list[Proble
         doctors=_("Some pages load slowly or not at all."),
     )
     database = Problem(
+        AlertKind.CONNECTION,
         _("PostgreSQL accepts no new connections."),
         _("Pages work as long as the connections last that are open now. Then nothing can be sent or read."),
         _("Find out why its main process does not respond, and start PostgreSQL again."),
