@@ -167,3 +167,24 @@ def test_on_a_phone_the_panel_that_asks_for_photos_is_whole(visit, dana, alices_
     panel = page.locator("details.case-pop > form")
     expect(panel).to_be_visible()
     assert panel.evaluate_all(CUT) == [] and panel.locator("*").evaluate_all(CUT) == []
+
+
+def test_the_end_of_a_previewed_letter_lies_under_no_alarm(visit, dana, alice, bob, submission_of):
+    mine = submission_of(alice)
+    reviews.claim(mine, by=dana)
+    for _ in range(3):
+        submission_of(bob, fever="yes", grouped_blisters="yes")
+    outbox.queue_messages()
+    page = visit(dana, size="desk")
+    page.goto(reverse("web:review", args=[mine.pk]))
+    expect(page.locator(".strip-urgent")).to_have_count(3, timeout=15_000)
+    page.locator("input[name=impression]").first.check()
+    page.locator("input[name=disposition]").first.check()
+    page.locator("#id_text").fill("It looks like a flare of your eczema.")
+    page.locator("#do-preview").click()
+    phone = page.locator(".preview .phone")
+    expect(phone).to_be_visible()
+    letter, strip = phone.bounding_box(), page.locator("#strip").bounding_box()
+    assert letter["y"] + letter["height"] <= strip["y"], "it ends above the alarms, and scrolls"
+    head = page.locator(".case-head").bounding_box()
+    assert page.locator(".preview").bounding_box()["y"] >= head["y"] + head["height"] - 1
