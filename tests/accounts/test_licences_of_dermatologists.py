@@ -290,6 +290,13 @@ def test_adam_records_a_check_and_sees_it(adams, dana):
     assert f"licence checked: 654321, until {ends}" in page
 
 
+def test_earlier_checks_are_said_in_the_language_of_the_page(client, person, adam, dana):
+    licences.check(dana, number="654321", expires_on=None, by=adam)
+    client.force_login(person("hana", "admin", language="ja"))
+    page = client.get(reverse("web:licence", args=[dana.pk])).content.decode()
+    assert "免許を確認：654321（期限なし）" in page and "licence checked" not in page
+
+
 @pytest.mark.parametrize("lacks", ["number", "seen"])
 def test_a_check_without_the_number_or_without_a_look_is_refused(adams, unchecked, dana, lacks):
     form = {"number": "654321", "seen": "on"}

@@ -111,7 +111,7 @@ def test_each_alarm_says_what_it_means_what_people_see_and_what_to_press(
     problems = health.board(adam).problems
     assert [problem.words for problem in problems] == [
         "The prepare worker does not respond: new photos cannot be seen.",
-        "1 submission is overdue.",
+        "1 case is overdue.",
         "1 dermatologist cannot sign: the licence has expired.",
     ]
     page = text(adams.get(reverse("web:operations")))

@@ -131,7 +131,7 @@ def test_an_unavailable_broker_is_reported_first(adams, settings):
 def test_an_overdue_submission_is_an_alarm(adams, broker, alices_submission):
     Submission.objects.update(due_at=timezone.now() - timedelta(hours=1))
     Job.objects.all().delete()
-    assert "1 submission is overdue." in text(adams.get(reverse("web:operations")))
+    assert "1 case is overdue." in text(adams.get(reverse("web:operations")))
 
 
 def test_workers_are_listed_with_their_last_response(adams, adam, broker, alices_submission, analyse):

@@ -239,7 +239,7 @@ def test_the_timeline_lists_events_with_their_actor(danas, claimed):
 # --- Claim, release, heartbeat ----------------------------------------------------------------------------
 def test_without_a_claim_there_is_no_form(danas, alices_submission):
     page = page_of(danas, alices_submission)
-    assert "Claim the submission to answer it." in page and "Sign, next" not in page
+    assert "Claim the case to answer it." in page and "Sign, next" not in page
 
 
 def test_dana_releases_a_claim(danas, claimed):

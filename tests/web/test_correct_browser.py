@@ -80,6 +80,13 @@ def lesion_of(row: DrawnCrop) -> bytes:
     return found
 
 
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_the_last_tool_lies_over_no_other(begin, language):
+    page = begin(language=language)
+    reset, cancel = (page.locator(f"[data-correct-do={name}]").bounding_box() for name in ("reset", "cancel"))
+    assert reset["x"] + reset["width"] <= cancel["x"]
+
+
 @EACH_WAY
 def test_the_result_of_a_corrected_crop_appears_beside_the_models_own(
     begin, is_accessible, mine, dana, language, size

@@ -81,6 +81,13 @@ def test_none_is_read_in_the_language_of_the_reader(alice, alices_draft, dana, s
         assert HistoryField().to_representation(alices_draft.history)["allergies"] == word
 
 
+def test_several_symptoms_are_listed_as_the_language_lists_them(alices_draft):
+    alices_draft.history = {"symptoms": ["itch", "pain"]}
+    for language, listed in (("en", "itch, pain"), ("ja", "かゆい、痛い")):
+        with override(language):
+            assert [words for _title, words in history_of(alices_draft, [])] == [listed]
+
+
 def test_a_typed_none_is_kept_as_the_code():
     kept = clean_history({"medicines": " なし ", "allergies": "None", "treatment": "None"})
     assert kept == {"medicines": "none", "allergies": "none", "treatment": "None"}

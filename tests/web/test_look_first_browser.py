@@ -102,6 +102,6 @@ def test_who_has_not_claimed_it_may_see_it_first(visit, dana, alices_submission,
     read(alices_submission, probabilities=HERPES)
     page = visit(dana, language="en", size="desk")
     page.goto(reverse("web:review", args=[alices_submission.pk]))
-    expect(page.locator("#verdict")).to_contain_text("First claim the submission")
+    expect(page.locator("#verdict")).to_contain_text("First claim the case")
     page.get_by_role("button", name=FIRST["en"]).click()
     expect(page.locator("#verdict")).to_contain_text(OPENED["en"])

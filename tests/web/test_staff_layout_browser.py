@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from teleder.accounts.models import Relation
 from teleder.cases import reviews, snoozing
 from teleder.cases.models import Submission
+from teleder.notifications import outbox
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 # Of each element the parts of its text that stick out of it, or out of the window.
@@ -77,6 +78,40 @@ def test_a_row_shows_its_time_and_why_it_is_snoozed_in_full(visit, dana, alice, 
     page.goto(reverse("web:worklist") + "?show=snoozed")
     quality, why = page.locator(".row-b .q").bounding_box(), page.locator(".row-w > span").bounding_box()
     assert quality["x"] + quality["width"] <= why["x"]
+    left, back = page.locator(".row-d").bounding_box(), page.locator(".row-w").bounding_box()
+    assert left["x"] + left["width"] == pytest.approx(back["x"] + back["width"], abs=1), (
+        "both end at the right"
+    )
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_the_head_of_a_reply_stands_in_one_line(visit, dana, alices_submission, language):
+    reviews.claim(alices_submission, by=dana)
+    page = visit(dana, size="desk", language=language)
+    page.goto(reverse("web:review", args=[alices_submission.pk]))
+    head = page.locator(".reply-head")
+    assert head.locator("> label").bounding_box()["height"] < 30
+    assert head.evaluate_all(CUT) == [] and head.locator("button").evaluate_all(CUT) == []
+
+
+@pytest.mark.parametrize("where", ["worklist", "recent_answers"])
+def test_on_a_phone_several_alarms_leave_room_for_the_page(visit, dana, alice, bob, submission_of, where):
+    for patient in (alice, bob, alice):
+        submission_of(patient, fever="yes", grouped_blisters="yes")
+    outbox.queue_messages()
+    page = visit(dana, size="phone")
+    page.goto(reverse(f"web:{where}"))
+    alarms = page.locator(".strip-urgent")
+    expect(alarms).to_have_count(3, timeout=15_000)
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    bar, strip = page.locator("header.bar").bounding_box(), page.locator("#strip").bounding_box()
+    assert strip["y"] >= bar["y"] + bar["height"] - 1, "no alarm lies under the bar"
+    assert strip["height"] <= 170, "the page below stays readable"
+    first = alarms.first.bounding_box()
+    assert first["y"] + first["height"] <= strip["y"] + strip["height"], "the first one is seen whole"
+    last = alarms.last.get_by_role("link")
+    last.scroll_into_view_if_needed()
+    expect(last).to_be_in_viewport(ratio=1)
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
@@ -132,3 +167,24 @@ def test_on_a_phone_the_panel_that_asks_for_photos_is_whole(visit, dana, alices_
     panel = page.locator("details.case-pop > form")
     expect(panel).to_be_visible()
     assert panel.evaluate_all(CUT) == [] and panel.locator("*").evaluate_all(CUT) == []
+
+
+def test_the_end_of_a_previewed_letter_lies_under_no_alarm(visit, dana, alice, bob, submission_of):
+    mine = submission_of(alice)
+    reviews.claim(mine, by=dana)
+    for _ in range(3):
+        submission_of(bob, fever="yes", grouped_blisters="yes")
+    outbox.queue_messages()
+    page = visit(dana, size="desk")
+    page.goto(reverse("web:review", args=[mine.pk]))
+    expect(page.locator(".strip-urgent")).to_have_count(3, timeout=15_000)
+    page.locator("input[name=impression]").first.check()
+    page.locator("input[name=disposition]").first.check()
+    page.locator("#id_text").fill("It looks like a flare of your eczema.")
+    page.locator("#do-preview").click()
+    phone = page.locator(".preview .phone")
+    expect(phone).to_be_visible()
+    letter, strip = phone.bounding_box(), page.locator("#strip").bounding_box()
+    assert letter["y"] + letter["height"] <= strip["y"], "it ends above the alarms, and scrolls"
+    head = page.locator(".case-head").bounding_box()
+    assert page.locator(".preview").bounding_box()["y"] >= head["y"] + head["height"] - 1

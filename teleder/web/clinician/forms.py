@@ -55,7 +55,7 @@ class AnswerForm(forms.Form):
         required=False,
         widget=forms.RadioSelect,
     )
-    text = TextFormField(label=_("Answer to the patient"), max_length=TEXT_LIMIT)
+    text = TextFormField(label=_("Reply to the patient"), max_length=TEXT_LIMIT)
     reason = TextFormField(max_length=REASON_LIMIT, required=False)
     today = TextFormField(label=_("To do today, one line each"), required=False)
     this_week = TextFormField(label=_("To do this week, one line each"), required=False)

@@ -276,7 +276,7 @@ def history_of(
             value = in_words(key, submission.history[key])
             labels = dict(HISTORY_CHOICES[key].choices) if key in HISTORY_CHOICES else {}
             values = value if isinstance(value, list) else [value]
-            text = ", ".join(str(labels.get(item, item)) for item in values)
+            text = _(", ").join(str(labels.get(item, item)) for item in values)
             if key in HISTORY_SCALES:
                 text = f"{value} / {SCALE_TOP}"
                 if last is not None and key in last.history:

@@ -196,7 +196,7 @@ def age_of(patient: User) -> str:
         text = ngettext("%(n)d month old", "%(n)d months old", months) % {"n": months}
     is_newborn = (today - born).days < NEWBORN_DAYS
     band = _("newborn") if is_newborn else next(name for below, name in AGE_BANDS if years < below)
-    return f"{text} ({band})"
+    return _("%(age)s (%(band)s)") % {"age": text, "band": band}
 
 
 def writer_of(submission: Submission) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -20,6 +21,7 @@ from teleder.web.operations.people_forms import LicenceForm
 from teleder.web.roles import admin_required, recent_login_required
 
 CHECKS_SHOWN = 20
+LOGGED = "licence checked: "  # as `licences.check` writes it
 
 
 def _dermatologist(request: HttpRequest, pk: UUID) -> User:
@@ -42,17 +44,22 @@ def licence(request: HttpRequest, pk: UUID) -> HttpResponse:
 def _page(request: HttpRequest, person: User, form: LicenceForm, *, status: int = 200) -> HttpResponse:
     # Said in the words of the check (`licences.check`), so that an address that was changed as well is not among them.
     about = ContentType.objects.get_for_model(User)
-    checks = LogEntry.objects.filter(content_type=about, object_id=person.pk)
+    checks = LogEntry.objects.filter(content_type=about, object_id=person.pk).select_related("user")
+    checks = checks.filter(change_message__startswith=LOGGED)
     context = {
         "person": person,
         "profile": getattr(person, "dermatologist", None),
         "form": form,
         "told_at_days": licences.TOLD_AT_DAYS,
-        "checks": checks.filter(change_message__startswith="licence checked")
-        .select_related("user")
-        .order_by("-action_time")[:CHECKS_SHOWN],
+        "checks": [_logged(entry) for entry in checks.order_by("-action_time")[:CHECKS_SHOWN]],
     }
     return render(request, "web/operations/licence.html", context, status=status)
+
+
+def _logged(entry: LogEntry) -> dict[str, Any]:
+    """Take the English words of the log apart, so that a page says them in its own language."""
+    number, _until, last_day = entry.change_message.removeprefix(LOGGED).rpartition(", until ")
+    return {"entry": entry, "number": number, "last_day": "" if last_day == "no date" else last_day}
 
 
 @require_POST

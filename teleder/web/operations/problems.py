@@ -214,7 +214,7 @@ def _results_pile_up(results: int | None) -> Problem | None:
 def _submissions_overdue(waiting: dict[str, Any]) -> Problem | None:
     if not (n := waiting["overdue"]):
         return None
-    text = ngettext("%(n)d submission is overdue.", "%(n)d submissions are overdue.", n) % {"n": n}
+    text = ngettext("%(n)d case is overdue.", "%(n)d cases are overdue.", n) % {"n": n}
     return Problem(
         AlertKind.OVERDUE,
         text,
