@@ -74,18 +74,16 @@ class Sign:
         return self.looks[file]
 
     def _files(self) -> list[Path]:
-        return signs_in(self.path) if self.path.is_dir() else [self.path] * self.path.exists()
-
-
-def signs_in(folder: Path) -> list[Path]:
-    """Return the files of the children that live; those of ended ones are removed."""
-    found = []
-    for file in folder.iterdir():
-        if file.name.isdigit() and is_alive(int(file.name)):
-            found.append(file)
-        else:
-            file.unlink(missing_ok=True)
-    return found
+        """Return the file, or those of the children that live; the files of ended ones are removed."""
+        if not self.path.is_dir():
+            return [self.path] * self.path.exists()
+        found = []
+        for file in self.path.iterdir():
+            if file.name.isdigit() and is_alive(int(file.name)):
+                found.append(file)
+            else:
+                file.unlink(missing_ok=True)
+        return found
 
 
 def is_alive(pid: int) -> bool:
@@ -159,7 +157,8 @@ class Keeper:
                         end_by = time.monotonic() + self.end_seconds
                     else:
                         log.error("child %s of %s gives no sign of life; ending it", pid, self.name)
-                        _signal(pid, signal.SIGKILL)
+                        with suppress(ProcessLookupError):
+                            os.kill(pid, signal.SIGKILL)
         return status
 
     def _was_asked_to_stop(self, seconds: float) -> bool:
@@ -177,11 +176,6 @@ def _collect(process: subprocess.Popen) -> int | None:
             if ended[0] == process.pid:
                 process.returncode = os.waitstatus_to_exitcode(ended[1])
     return process.returncode
-
-
-def _signal(pid: int, number: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
 
 
 def _signal_group(pid: int, number: int) -> None:

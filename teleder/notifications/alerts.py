@@ -261,7 +261,16 @@ def _body(letter: _Letter) -> str:
 def _line(telling: _Telling, letter: _Letter) -> str:
     alert = telling.alert
     if alert.kind == WELL:
-        return _weekly_line(_open_now(letter))
+        if not (n := _open_now(letter)):
+            return _(
+                "All is well: no fault is open. This line comes every week. If it does not, something is wrong."
+            )
+        text = ngettext(
+            "%(n)d fault is open, and the operations page names it: %(url)s",
+            "%(n)d faults are open, and the operations page names them: %(url)s",
+            n,
+        )
+        return text % {"n": n, "url": _board_link()}
     values = {"what": runbook.section(alert.kind).title, "since": _time(alert.opened_at)}
     if telling.is_over:
         text = _("Ended: %(what)s (%(since)s to %(until)s).") % (values | {"until": _time(alert.closed_at)})
@@ -272,19 +281,6 @@ def _line(telling: _Telling, letter: _Letter) -> str:
     if telling.is_over:
         return text
     return f"{text}\n" + _("What to do: %(url)s") % {"url": runbook.link(alert.kind)}
-
-
-def _weekly_line(n: int) -> str:
-    if not n:
-        return _(
-            "All is well: no fault is open. This line comes every week. If it does not, something is wrong."
-        )
-    text = ngettext(
-        "%(n)d fault is open, and the operations page names it: %(url)s",
-        "%(n)d faults are open, and the operations page names them: %(url)s",
-        n,
-    )
-    return text % {"n": n, "url": _board_link()}
 
 
 def _open_now(letter: _Letter) -> int:

@@ -52,6 +52,8 @@ def note_fault(name: str) -> None:
 
 def ask_workers() -> None:
     """Send each kind of worker a probe, unless one lies in its queue. Never raises because the broker is away."""
+    from teleder.celery import app
+
     for stage, name in messages.PROBES.items():
         mine = Heartbeat.objects.filter(name=stage)
         is_due = Q(sent_at=None) | Q(sent_at__lt=Now() - timedelta(seconds=EVERY_SECONDS))
@@ -61,19 +63,15 @@ def ask_workers() -> None:
             Heartbeat.objects.bulk_create([Heartbeat(name=stage)], ignore_conflicts=True)
         if mine.filter(is_due).update(sent_at=Now(), asked_at=asked):
             try:
-                _probe(stage, name)
+                broker = messaging.client(settings.REDIS_URL, "request")
+                if not broker.llen(name):
+                    queue = messaging.queue(name)
+                    app.send_task(
+                        messages.PROBE, kwargs={"stage": stage}, queue=queue, priority=0, retry=False
+                    )
             except (redis.RedisError, OperationalError) as error:
                 log.warning("no probe was sent (%s)", type(error).__name__)
                 mine.update(asked_at=None)  # nobody was asked
-
-
-def _probe(stage: str, name: str) -> None:
-    from teleder.celery import app
-
-    broker = messaging.client(settings.REDIS_URL, "request")
-    if not broker.llen(name):
-        queue = messaging.queue(name)
-        app.send_task(messages.PROBE, kwargs={"stage": stage}, queue=queue, priority=0, retry=False)
 
 
 def miss_watch() -> int:

@@ -85,7 +85,7 @@ def test_several_symptoms_are_listed_as_the_language_lists_them(alices_draft):
     alices_draft.history = {"symptoms": ["itch", "pain"]}
     for language, listed in (("en", "itch, pain"), ("ja", "かゆい、痛い")):
         with override(language):
-            assert [words for _title, words in history_of(alices_draft, [])] == [listed]
+            assert listed in [words for _title, words in history_of(alices_draft, [])]
 
 
 def test_a_typed_none_is_kept_as_the_code():
