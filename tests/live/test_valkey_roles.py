@@ -206,7 +206,7 @@ def as_role(settings, monkeypatch) -> Callable[[str], None]:
     def become(role: str) -> None:
         url = os.environ[valkey.variable(role)]
         settings.REDIS_URL = url
-        settings.CACHES = {"default": settings.CACHES["default"] | {"LOCATION": url}}
+        settings.CACHES = settings.CACHES | {"default": settings.CACHES["default"] | {"LOCATION": url}}
         monkeypatch.setattr(app.conf, "broker_url", url)
         for holder, name in ((app, "_pool"), (app.amqp, "_producer_pool")):
             monkeypatch.setattr(holder, name, None)

@@ -101,7 +101,7 @@ def test_each_red_number_of_the_board_links_to_the_list_that_it_counts(
     for link, n in red:
         assert _length(adams, link.replace("&amp;", "&")) == int(n)
     alarms = re.findall(r'<li><strong><a href="([^"]+)">(\d+) (\w+)', board)
-    assert [what for _link, _n, what in alarms] == ["submission", "job", "message"]
+    assert [what for _link, _n, what in alarms] == ["case", "job", "message"]
     for link, n, _what in alarms:
         assert _length(adams, link.replace("&amp;", "&")) == int(n)
 
