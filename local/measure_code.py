@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-PRODUCT = ("contract", "teleder", "inference_worker", "decoding")
+PRODUCT = ("contract", "teleder", "inference_worker", "decoding", "registration")
 PACKAGES = (*PRODUCT, "training", "local", "drills", "benchmarks")
 LONGEST_FILE = 350
 # Decorators that leave a function one that our own code calls.

@@ -51,7 +51,7 @@ def callers(root: Path) -> list[str]:
     """Return the modules of the running product that import a client of a network protocol."""
     files = [
         file
-        for package in ("contract", "teleder", "inference_worker", "decoding")
+        for package in ("contract", "teleder", "inference_worker", "decoding", "registration")
         for file in (root / package).rglob("*.py")
     ]
     return [
