@@ -53,12 +53,15 @@ def alarm_rate(user: User) -> AlarmRate:
     """
     of_clinic = user.in_own_clinic("photo__submission__clinic")
     seen = Analysis.objects.filter(of_clinic, classified_at__isnull=False).order_by("-pk")
-    newest = seen.values_list("classification_model", "alarms").first()
-    if newest is None:
+    columns = "photo__submission", "alarms", "abstention", "device", "classification_model__sha256"
+    last = list(seen.values_list(*columns)[:WINDOW_PHOTOS])
+    if not last:
         return AlarmRate(photos=0, alarmed=Share(of=0, n=0))
-    model, alarms = (newest[0] or {}).get("sha256"), newest[1]
+    alarms, model = last[0][1], last[0][4]
     rows = seen.filter(classification_model__sha256=model).values_list("photo__submission", "alarms")
-    window = list(rows.values_list("photo__submission", "alarms", "abstention", "device")[:WINDOW_PHOTOS])
+    window = [row for row in last if row[4] == model]
+    if len(window) < len(last) == WINDOW_PHOTOS:  # another model is among them: older ones fill the window
+        window = list(rows.values_list(*columns)[:WINDOW_PHOTOS])
     alarmed = _by_submission(row[:2] for row in window)
     counted: dict[str, Any] = {
         "photos": len(window),
