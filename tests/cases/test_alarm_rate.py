@@ -49,7 +49,7 @@ def test_the_band_holds_99_of_100_counts(n, mean, deviation):
 def clinic_with(alice):
     """Photos that were classified, oldest first; of each submission one photo, and whether it rang."""
 
-    def make(scores: list[float], worth=None) -> None:
+    def make(scores: list[float], worth=None, **model) -> None:
         now = timezone.now()
         case = Case.objects.create(patient=alice, clinic=alice.clinic)
         for number, score in enumerate(scores):
@@ -70,7 +70,7 @@ def clinic_with(alice):
                 classified_at=at,
                 skin=0.5,
                 lesion=0.1,
-                classification_model=vars(MODEL),
+                classification_model=vars(MODEL) | model,
                 alarms=rows,
             )
 
@@ -132,6 +132,15 @@ def test_an_alarm_that_may_not_raise_urgency_counts_as_well(dana, clinic_with):
     found = alarm_rate.alarm_rate(dana)
     assert found.alarmed.of == 30
     assert found.low is not None
+
+
+def test_the_newest_model_is_judged_by_its_own_photos(dana, clinic_with):
+    """Old workers may still run beside new ones: photos of another model lie among the last ones."""
+    clinic_with([LOUD] * 150)
+    clinic_with([QUIET] * 100, sha256="a" * 64)
+    clinic_with([LOUD] * 30)
+    found = alarm_rate.alarm_rate(dana)
+    assert (found.photos, found.alarmed.of) == (180, 180)
 
 
 def test_another_clinics_photos_do_not_count(nora, clinic_with):
