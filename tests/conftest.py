@@ -24,6 +24,7 @@ from drills.client import calm
 from local import s3, valkey
 from teleder.cases import intake
 from teleder.pipeline import results
+from tests.database_roles import session_of
 
 FLUSHES = 3
 PASSWORD = "correct-horse-battery"
@@ -331,11 +332,7 @@ def web_role(transactional_db, monkeypatch) -> Iterator[tuple[str, str]]:
 @pytest.fixture
 def as_web(web_role) -> Iterator[psycopg.Connection]:
     """A separate connection, logged in as that role."""
-    from django.db import connection
-
-    owner, (role, password) = connection.settings_dict, web_role
-    where = {"host": owner["HOST"], "port": owner["PORT"], "dbname": owner["NAME"]}
-    with psycopg.connect(**where, user=role, password=password, autocommit=True) as found:
+    with session_of(*web_role) as found:
         yield found
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 
-import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connection
 
 from teleder.audit import rights
 from teleder.backups import database
+from tests.database_roles import allowed_of, session_of
 
 
 @pytest.fixture
@@ -28,9 +28,7 @@ def jobs(transactional_db, monkeypatch):
 
 @pytest.fixture
 def as_jobs(jobs):
-    owner, (role, password) = connection.settings_dict, jobs
-    where = {"host": owner["HOST"], "port": owner["PORT"], "dbname": owner["NAME"]}
-    with psycopg.connect(**where, user=role, password=password, autocommit=True) as found:
+    with session_of(*jobs) as found:
         yield found
 
 
@@ -55,14 +53,7 @@ FORBIDDEN = [
 
 
 def test_the_role_of_jobs_is_refused_what_it_does_not_need(as_jobs):
-    allowed = []
-    for statement in FORBIDDEN:
-        try:
-            as_jobs.execute(statement)
-            allowed.append(statement)
-        except psycopg.errors.InsufficientPrivilege:
-            pass
-    assert not allowed, "\n".join(allowed)
+    assert allowed_of(as_jobs, FORBIDDEN) == []
 
 
 def test_the_role_of_jobs_reads_every_table(jobs):
