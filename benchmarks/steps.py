@@ -23,7 +23,7 @@ BATCH = 4
 
 
 class Steps:
-    """`prepare` and `analyse` of the worker in this process, from files of a folder to files in it; they report to nobody."""
+    """`prepare` and `analyse` of the worker in this process, from files of a folder to files in it; no result is sent."""
 
     def __init__(self, folder: Path) -> None:
         from contract.storage import FileStorage

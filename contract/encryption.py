@@ -50,7 +50,7 @@ class Keys:
         return b"".join(self.sealed([content], place))
 
     def sealed(self, chunks: Iterable[bytes], place: str) -> Iterator[bytes]:
-        """Yield what `seal` returns, chunk by chunk: nobody holds a photo twice."""
+        """Yield what `seal` returns, chunk by chunk, so that no second copy of a photo is in memory."""
         nonce = os.urandom(NONCE_BYTES)
         encryptor = Cipher(algorithms.AES(self.by_name[self.newest]), modes.GCM(nonce)).encryptor()
         encryptor.authenticate_additional_data(place.encode())
