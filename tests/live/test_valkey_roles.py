@@ -20,8 +20,11 @@ from contract import heartbeat, messages, messaging
 from contract.messages import Stage
 from local import valkey
 from teleder.cases.models import Job, JobState
+from teleder.notifications.models import Alert
+from teleder.notifications.runbook import AlertKind
 from teleder.pipeline import broker, dispatch, recovery
 from teleder.security import rate_limits
+from teleder.web.operations import alerting
 from tests.live.conftest import refused_by, wait_until
 
 pytestmark = [
@@ -249,6 +252,16 @@ def test_the_sweeper_detects_a_broker_flush_and_removes_erased_people(
     assert broker.forget_messages([photo]) == 4
     assert rate_limits.delete_keys_naming([photo]) == 1
     assert admin.keys() == [MARK.encode()]
+    assert refusals() == []
+
+
+@pytest.mark.django_db
+def test_the_sweeper_sees_the_broker_that_the_board_sees(as_role, refusals, person):
+    """The sweeper compares the board with the alerts: what it may not ask would look like a broker that is away."""
+    person("adam", "admin")
+    as_role("sweeper")
+    alerting.look()
+    assert not Alert.objects.filter(kind=AlertKind.BROKER).exists()
     assert refusals() == []
 
 
